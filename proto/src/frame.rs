@@ -1,0 +1,242 @@
+//! Frames: the length of a message as a varint, then the message.
+//!
+//! There is no footer and no magic between them, so whoever loses its place has lost the
+//! connection: every error but [`FrameError::Io`] ends it.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use prost::Message;
+
+use crate::wire::{self, VarintError};
+
+/// The longest frame that is accepted unless a [`FrameReader`] is told otherwise: 64 MiB.
+pub const DEFAULT_LIMIT: usize = 64 << 20;
+
+/// The highest limit that can be set: a point view addresses bytes up to here.
+pub const MAX_LIMIT: usize = 256 << 20;
+
+/// How much is asked of the reader at once. Larger reads save more system calls than they cost.
+const CHUNK: usize = 256 << 10;
+
+/// Why no frame could be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The length is over the limit; nothing of the frame's body was read for it.
+    #[error("a frame of {length} bytes was announced, over the limit of {limit} bytes")]
+    TooLong {
+        /// The length that was announced.
+        length: u64,
+        /// The limit that is set.
+        limit: usize,
+    },
+    /// The length is no varint of up to 64 bits.
+    #[error("a frame's length is not a varint: it goes on after ten bytes or 64 bits")]
+    BadLength,
+    /// The input ended within a frame.
+    #[error("the input ended within a frame: {}", missing(*.read, *.expected))]
+    Cut {
+        /// How many bytes of the frame had come, its length not counted.
+        read: usize,
+        /// How many it should have had; none when not even its length was complete.
+        expected: Option<usize>,
+    },
+    /// The reader failed. After an error that may pass, such as a timeout, reading can go on.
+    #[error("reading failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn missing(read: usize, expected: Option<usize>) -> String {
+    match expected {
+        Some(expected) => format!("{} of its {expected} bytes are missing", expected - read),
+        None => "its length is incomplete".to_owned(),
+    }
+}
+
+/// Reads frames from any reader.
+///
+/// Reads may stop anywhere: a frame is handed out when all of it has come. The buffer is reused from
+/// frame to frame, and for a frame larger than it, it grows only with bytes that really came, so a
+/// length alone never costs memory.
+///
+/// ```
+/// use udf_proto::frame::FrameReader;
+///
+/// let mut reader = FrameReader::new(&b"\x03abc\x00"[..]);
+/// assert_eq!(reader.next_frame()?, Some(&b"abc"[..]));
+/// assert_eq!(reader.next_frame()?, Some(&b""[..]));
+/// assert_eq!(reader.next_frame()?, None);
+/// # Ok::<(), udf_proto::frame::FrameError>(())
+/// ```
+#[derive(Debug)]
+pub struct FrameReader<R> {
+    reader: R,
+    limit: usize,
+    /// Bytes that have come are at `start..end`; its length is its capacity for the reader.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl<R: Read> FrameReader<R> {
+    /// Reads from `reader`, and refuses frames over [`DEFAULT_LIMIT`].
+    pub fn new(reader: R) -> Self {
+        // Zeroed pages that nobody touches cost no memory: an idle connection uses the first one.
+        FrameReader { reader, limit: DEFAULT_LIMIT, buffer: vec![0; CHUNK], start: 0, end: 0 }
+    }
+
+    /// Refuses frames of more than `limit` bytes; at most [`MAX_LIMIT`].
+    pub fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = limit.min(MAX_LIMIT);
+        self
+    }
+
+    /// The reader under it; bytes that were read ahead are not in it any more.
+    pub fn get_ref(&self) -> &R {
+        &self.reader
+    }
+
+    /// The next frame, or none when the input ends cleanly between two frames.
+    ///
+    /// It waits for the reader as often as it must.
+    ///
+    /// # Errors
+    /// Each kind of [`FrameError`].
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        while !self.has_frame()? {
+            if !self.fill()? {
+                return Ok(None);
+            }
+        }
+        self.buffered_frame()
+    }
+
+    /// The next frame if all of it has been read already, else none; it never waits.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`] and [`FrameError::BadLength`].
+    #[inline]
+    pub fn buffered_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        match self.peek()? {
+            Peek::Whole { body, length } => {
+                self.start = body + length;
+                Ok(Some(&self.buffer[body..body + length]))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a whole frame has been read and not been taken yet.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`] and [`FrameError::BadLength`].
+    pub fn has_frame(&self) -> Result<bool, FrameError> {
+        Ok(matches!(self.peek()?, Peek::Whole { .. }))
+    }
+
+    /// Reads once, waiting if it must; false at the end of the input, between two frames.
+    ///
+    /// # Errors
+    /// Each kind of [`FrameError`].
+    pub fn fill(&mut self) -> Result<bool, FrameError> {
+        self.make_room()?;
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return self.end_of_input().map(|()| false),
+                Ok(read) => {
+                    self.end += read;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn end_of_input(&self) -> Result<(), FrameError> {
+        match self.peek()? {
+            Peek::Empty | Peek::Whole { .. } => Ok(()),
+            Peek::Part { read, expected } => Err(FrameError::Cut { read, expected }),
+        }
+    }
+
+    #[inline]
+    fn peek(&self) -> Result<Peek, FrameError> {
+        let bytes = &self.buffer[..self.end];
+        if self.start == self.end {
+            return Ok(Peek::Empty);
+        }
+        match wire::varint(bytes, self.start) {
+            Ok((length, _)) if length > self.limit as u64 => {
+                Err(FrameError::TooLong { length, limit: self.limit })
+            }
+            Ok((length, body)) => {
+                let (length, read) = (length as usize, self.end - body);
+                if read < length {
+                    Ok(Peek::Part { read, expected: Some(length) })
+                } else {
+                    Ok(Peek::Whole { body, length })
+                }
+            }
+            Err(VarintError::Cut) => Ok(Peek::Part { read: 0, expected: None }),
+            Err(VarintError::TooLong) => Err(FrameError::BadLength),
+        }
+    }
+
+    /// Makes room behind the bytes that have come, at most as much again as they are.
+    fn make_room(&mut self) -> Result<(), FrameError> {
+        let (used, peek) = (self.end - self.start, self.peek()?);
+        if used == 0 {
+            (self.start, self.end) = (0, 0);
+            // What one long frame needed is given back.
+            if self.buffer.len() > CHUNK {
+                self.buffer = vec![0; CHUNK];
+            }
+        }
+        let frame = match peek {
+            Peek::Part { read, expected: Some(length) } => used - read + length,
+            _ => used + 1,
+        };
+        if self.start > 0 && self.start + frame.max(used + CHUNK / 2) > self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, used);
+        }
+        if self.end == self.buffer.len() {
+            let length = frame.max(used + 1).min(2 * used.max(CHUNK / 2));
+            self.buffer.resize(length, 0);
+        }
+        Ok(())
+    }
+}
+
+enum Peek {
+    Empty,
+    Part { read: usize, expected: Option<usize> },
+    Whole { body: usize, length: usize },
+}
+
+/// Appends `message` to `out` as a frame.
+///
+/// ```
+/// use udf_proto::frame;
+/// use udf_proto::messages::KeepaliveRequest;
+///
+/// let mut out = Vec::new();
+/// frame::append(&KeepaliveRequest { time: 5 }, &mut out);
+/// assert_eq!(out, [2, 0x08, 5]);
+/// ```
+pub fn append(message: &impl Message, out: &mut Vec<u8>) {
+    wire::put_varint(message.encoded_len() as u64, out);
+    message.encode_raw(out);
+}
+
+/// Writes `message` to `writer` as a frame, in one write, and flushes it.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(message: &impl Message, mut writer: impl Write) -> io::Result<()> {
+    let mut frame = Vec::new();
+    append(message, &mut frame);
+    writer.write_all(&frame)?;
+    writer.flush()
+}

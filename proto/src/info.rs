@@ -1,0 +1,99 @@
+//! What a UDF says of itself: which edges it connects, and which options it has.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::messages::{EdgeType, InfoResponse, OptionInfo, ValueType};
+
+/// The answer to an Info request, which Kapacitor asks for once, when it starts.
+///
+/// Kapacitor checks every TICKscript against it: an option that is not in `options` cannot be
+/// called, and a call must have exactly the arguments that are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// The kind of edge that the UDF reads from.
+    pub wants: EdgeType,
+    /// The kind of edge that the UDF writes to.
+    pub provides: EdgeType,
+    /// The types of the arguments of every option, by the option's name; none for a flag.
+    pub options: BTreeMap<String, Vec<ValueType>>,
+}
+
+/// An Info response that names an edge or a type which this protocol does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InfoError {
+    /// `wants` or `provides` is neither STREAM nor BATCH.
+    #[error("the UDF's `{member}` is {number}, which is neither STREAM (0) nor BATCH (1)")]
+    UnknownEdge {
+        /// Which of the two it is.
+        member: &'static str,
+        /// The number that came.
+        number: i32,
+    },
+    /// An argument of an option has a type that does not exist.
+    #[error(
+        "argument {argument} of the UDF's option `{option}` has the type {number}; \
+         types are BOOL (0), INT (1), DOUBLE (2), STRING (3) and DURATION (4)"
+    )]
+    UnknownType {
+        /// The option's name.
+        option: String,
+        /// Which argument it is, counted from 1.
+        argument: usize,
+        /// The number that came.
+        number: i32,
+    },
+}
+
+impl From<Info> for InfoResponse {
+    fn from(info: Info) -> Self {
+        let options = info.options.into_iter().map(|(name, types)| {
+            (name, OptionInfo { value_types: types.into_iter().map(i32::from).collect() })
+        });
+        InfoResponse {
+            wants: info.wants.into(),
+            provides: info.provides.into(),
+            options: options.collect(),
+        }
+    }
+}
+
+impl TryFrom<InfoResponse> for Info {
+    type Error = InfoError;
+
+    fn try_from(response: InfoResponse) -> Result<Self, InfoError> {
+        let edge = |member, number| {
+            EdgeType::try_from(number).map_err(|_| InfoError::UnknownEdge { member, number })
+        };
+        let mut options = BTreeMap::new();
+        for (name, OptionInfo { value_types }) in response.options {
+            let types = (1..).zip(&value_types).map(|(argument, &number)| {
+                ValueType::try_from(number).map_err(|_| InfoError::UnknownType {
+                    option: name.clone(),
+                    argument,
+                    number,
+                })
+            });
+            let types = types.collect::<Result<_, _>>()?;
+            options.insert(name, types);
+        }
+        Ok(Info {
+            wants: edge("wants", response.wants)?,
+            provides: edge("provides", response.provides)?,
+            options,
+        })
+    }
+}
+
+impl fmt::Display for EdgeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str_name())
+    }
+}
+
+impl fmt::Display for ValueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str_name())
+    }
+}

@@ -1,0 +1,224 @@
+//! The options of a task: what a TICKscript called, with which arguments.
+
+use std::fmt;
+
+use crate::messages::{self, InitRequest, OptionValue, ValueType, option_value};
+
+/// An Init request: it starts a UDF for one node of one task.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Init {
+    /// Every call of an option in the TICKscript, in the order of the calls.
+    pub options: Vec<OptionCall>,
+    /// The name of the task.
+    pub task_id: String,
+    /// The name of the node within the task.
+    pub node_id: String,
+}
+
+/// One call of an option, `.size(10)` in a TICKscript.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptionCall {
+    /// The option's name.
+    pub name: String,
+    /// The arguments, in their order.
+    pub values: Vec<Value>,
+}
+
+/// One argument of an option.
+///
+/// It is displayed as it is written in a TICKscript:
+///
+/// ```
+/// use udf_proto::Value;
+///
+/// assert_eq!(Value::from("it's").to_string(), r"'it\'s'");
+/// assert_eq!(Value::Double(2.0).to_string(), "2.0");
+/// assert_eq!(Value::Duration(90_000_000_000).to_string(), "90s");
+/// assert_eq!(Value::Bool(true).to_string(), "TRUE");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// BOOL
+    Bool(bool),
+    /// INT
+    Int(i64),
+    /// DOUBLE
+    Double(f64),
+    /// STRING
+    String(String),
+    /// DURATION, in nanoseconds; it may be negative
+    Duration(i64),
+}
+
+/// An argument whose value is missing, or is not of the type that it claims to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("argument {argument} of option `{option}` says that it is {claimed} but carries {carried}")]
+pub struct InitError {
+    /// The option's name.
+    pub option: String,
+    /// Which argument it is, counted from 1.
+    pub argument: usize,
+    claimed: String,
+    carried: String,
+}
+
+impl Value {
+    /// The type of the value.
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Value::Bool(_) => ValueType::Bool,
+            Value::Int(_) => ValueType::Int,
+            Value::Double(_) => ValueType::Double,
+            Value::String(_) => ValueType::String,
+            Value::Duration(_) => ValueType::Duration,
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::String(text.to_owned())
+    }
+}
+
+/// The units of TICKscript's duration literals, from the longest, in nanoseconds.
+const UNITS: [(&str, u64); 8] = [
+    ("w", 7 * 86_400_000_000_000),
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("u", 1_000),
+    ("ns", 1),
+];
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Bool(true) => f.write_str("TRUE"),
+            Value::Bool(false) => f.write_str("FALSE"),
+            Value::Int(value) => write!(f, "{value}"),
+            // With its point always: TICKscript takes `2` for an INT.
+            Value::Double(value) => write!(f, "{value:?}"),
+            Value::String(text) => {
+                write!(f, "'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+            }
+            Value::Duration(0) => f.write_str("0s"),
+            Value::Duration(nanos) => {
+                let sign = if *nanos < 0 { "-" } else { "" };
+                let nanos = nanos.unsigned_abs();
+                let (unit, length) =
+                    UNITS.into_iter().find(|(_, length)| nanos % length == 0).unwrap_or(("ns", 1));
+                write!(f, "{sign}{}{unit}", nanos / length)
+            }
+        }
+    }
+}
+
+impl From<Value> for OptionValue {
+    fn from(value: Value) -> Self {
+        let r#type = value.value_type().into();
+        let value = match value {
+            Value::Bool(value) => option_value::Value::BoolValue(value),
+            Value::Int(value) => option_value::Value::IntValue(value),
+            Value::Double(value) => option_value::Value::DoubleValue(value),
+            Value::String(value) => option_value::Value::StringValue(value),
+            Value::Duration(nanos) => option_value::Value::DurationValue(nanos),
+        };
+        OptionValue { r#type, value: Some(value) }
+    }
+}
+
+impl From<Init> for InitRequest {
+    fn from(init: Init) -> Self {
+        let options = init.options.into_iter().map(|call| messages::Option {
+            name: call.name,
+            values: call.values.into_iter().map(OptionValue::from).collect(),
+        });
+        InitRequest { options: options.collect(), task_id: init.task_id, node_id: init.node_id }
+    }
+}
+
+impl TryFrom<InitRequest> for Init {
+    type Error = InitError;
+
+    fn try_from(request: InitRequest) -> Result<Self, InitError> {
+        let mut options = Vec::with_capacity(request.options.len());
+        for messages::Option { name, values } in request.options {
+            let values =
+                (1..).zip(values).map(|(argument, value)| value_of(&name, argument, value));
+            let values = values.collect::<Result<_, _>>()?;
+            options.push(OptionCall { name, values });
+        }
+        Ok(Init { options, task_id: request.task_id, node_id: request.node_id })
+    }
+}
+
+fn value_of(option: &str, argument: usize, value: OptionValue) -> Result<Value, InitError> {
+    let carried = match value.value {
+        Some(option_value::Value::BoolValue(value)) => Some(Value::Bool(value)),
+        Some(option_value::Value::IntValue(value)) => Some(Value::Int(value)),
+        Some(option_value::Value::DoubleValue(value)) => Some(Value::Double(value)),
+        Some(option_value::Value::StringValue(value)) => Some(Value::String(value)),
+        Some(option_value::Value::DurationValue(nanos)) => Some(Value::Duration(nanos)),
+        None => None,
+    };
+    match carried {
+        Some(carried) if i32::from(carried.value_type()) == value.r#type => Ok(carried),
+        carried => Err(InitError {
+            option: option.to_owned(),
+            argument,
+            claimed: match ValueType::try_from(value.r#type) {
+                Ok(known) => known.to_string(),
+                Err(_) => format!("of the unknown type {}", value.r#type),
+            },
+            carried: carried.map_or("no value".to_owned(), |value| value.value_type().to_string()),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_use_the_longest_unit_that_fits() {
+        let shown = |nanos| Value::Duration(nanos).to_string();
+        assert_eq!(shown(0), "0s");
+        assert_eq!(shown(10_000_000_000), "10s");
+        assert_eq!(shown(-1_500_000_000), "-1500ms");
+        assert_eq!(shown(14 * 86_400_000_000_000), "2w");
+        assert_eq!(shown(i64::MIN), "-9223372036854775808ns");
+    }
+
+    #[test]
+    fn values_survive_the_wire_and_lies_are_refused() {
+        let call = OptionCall {
+            name: "all".into(),
+            values: vec![
+                Value::Bool(false),
+                Value::Int(-3),
+                Value::Double(0.5),
+                Value::from(""),
+                Value::Duration(-7),
+            ],
+        };
+        let init = Init { options: vec![call], task_id: "t".into(), node_id: "n".into() };
+        assert_eq!(Init::try_from(InitRequest::from(init.clone())), Ok(init.clone()));
+
+        let mut request = InitRequest::from(init);
+        request.options[0].values[1].r#type = ValueType::Double.into();
+        let error = Init::try_from(request.clone()).expect_err("INT is no DOUBLE");
+        assert_eq!(
+            error.to_string(),
+            "argument 2 of option `all` says that it is DOUBLE but carries INT"
+        );
+        request.options[0].values[1] = OptionValue { r#type: 9, value: None };
+        let error = Init::try_from(request).expect_err("there is no type 9");
+        assert_eq!(
+            error.to_string(),
+            "argument 2 of option `all` says that it is of the unknown type 9 but carries no value"
+        );
+    }
+}

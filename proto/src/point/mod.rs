@@ -1,0 +1,114 @@
+//! Points as they lie on the wire: a borrowed view, owned forms, and editing.
+//!
+//! A [`Point`] borrows the bytes that were received and the tables of a [`PointIndex`], which is
+//! reused: once its tables are warm, looking at a point allocates nothing. What is kept beyond a
+//! handler's call is a [`PointBuf`], or one of many [`Points`].
+//!
+//! Maps on the wire may name a key twice; as in any protobuf map, the last one counts.
+
+mod edit;
+mod error;
+mod index;
+mod owned;
+mod view;
+
+pub use edit::{EditScratch, PointEdit, PointSink};
+pub use error::{FieldError, PointError, Problem};
+pub use index::PointIndex;
+pub use owned::{PointBuf, Points};
+pub use view::{Dimensions, FieldValue, Fields, Point, Tags};
+
+/// Some bytes of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Span {
+    start: u32,
+    length: u32,
+}
+
+impl Span {
+    #[inline(always)]
+    fn new(start: usize, length: usize) -> Self {
+        // A point has at most `frame::MAX_LIMIT` bytes.
+        Span { start: start as u32, length: length as u32 }
+    }
+
+    fn start(self) -> usize {
+        self.start as usize
+    }
+
+    fn end(self) -> usize {
+        self.start as usize + self.length as usize
+    }
+
+    fn pack(self) -> u64 {
+        u64::from(self.start) << 32 | u64::from(self.length)
+    }
+
+    fn unpack(packed: u64) -> Self {
+        Span { start: (packed >> 32) as u32, length: packed as u32 }
+    }
+}
+
+/// The members of a point that occur once.
+#[derive(Debug, Clone, Default)]
+struct Head {
+    time: i64,
+    name: Span,
+    database: Span,
+    retention_policy: Span,
+    group: Span,
+    by_name: bool,
+}
+
+/// What an [`Entry`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Dimension,
+    Tag,
+    Float,
+    Int,
+    String,
+    Bool,
+}
+
+/// A dimension, tag or field, in the order of the wire.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    name_start: u32,
+    /// The length of the name, and above [`LENGTH_BITS`] the kind: one comparison rejects most.
+    kind_and_length: u32,
+    /// A float's bits, an integer, a boolean, or the packed [`Span`] of text.
+    value: u64,
+}
+
+/// [`frame::MAX_LIMIT`](crate::frame::MAX_LIMIT) needs one more bit than its highest length.
+const LENGTH_BITS: u32 = 29;
+
+impl Entry {
+    #[inline(always)]
+    fn new(kind: Kind, name: Span, value: u64) -> Self {
+        let kind_and_length = (kind as u32) << LENGTH_BITS | name.length;
+        Entry { name_start: name.start, kind_and_length, value }
+    }
+
+    #[inline(always)]
+    fn kind(&self) -> Kind {
+        match self.kind_and_length >> LENGTH_BITS {
+            0 => Kind::Dimension,
+            1 => Kind::Tag,
+            2 => Kind::Float,
+            3 => Kind::Int,
+            4 => Kind::String,
+            _ => Kind::Bool,
+        }
+    }
+
+    fn is_field(&self) -> bool {
+        self.kind_and_length >= (Kind::Float as u32) << LENGTH_BITS
+    }
+
+    fn name(&self) -> Span {
+        Span { start: self.name_start, length: self.kind_and_length & ((1 << LENGTH_BITS) - 1) }
+    }
+}

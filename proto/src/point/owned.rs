@@ -1,0 +1,142 @@
+//! Points that are kept beyond a handler's call: one, or many in one place.
+
+use super::{Entry, Head, Point, PointError, PointIndex};
+use crate::messages;
+
+/// A point that owns its bytes and its index.
+///
+/// ```
+/// use udf_proto::{PointBuf, messages};
+///
+/// let kept = PointBuf::from(messages::Point { name: "cpu".into(), ..Default::default() });
+/// assert_eq!(kept.as_point().name(), "cpu");
+/// ```
+#[derive(Clone)]
+pub struct PointBuf {
+    bytes: Box<[u8]>,
+    head: Head,
+    entries: Box<[Entry]>,
+}
+
+impl PointBuf {
+    /// Takes the encoding of one Point message.
+    ///
+    /// # Errors
+    /// Those of [`PointIndex::parse`].
+    pub fn parse(bytes: impl Into<Box<[u8]>>) -> Result<Self, PointError> {
+        let bytes = bytes.into();
+        let mut index = PointIndex::new();
+        index.parse(&bytes)?;
+        let (head, entries) = index.into_parts();
+        Ok(PointBuf { bytes, head, entries: entries.into() })
+    }
+
+    /// The view of it.
+    pub fn as_point(&self) -> Point<'_> {
+        Point { bytes: &self.bytes, head: &self.head, entries: &self.entries }
+    }
+}
+
+impl Point<'_> {
+    /// A copy that owns what it needs.
+    pub fn to_owned(&self) -> PointBuf {
+        PointBuf { bytes: self.bytes.into(), head: self.head.clone(), entries: self.entries.into() }
+    }
+}
+
+impl From<messages::Point> for PointBuf {
+    fn from(message: messages::Point) -> Self {
+        PointBuf::parse(prost::Message::encode_to_vec(&message))
+            .expect("what prost encodes is a point")
+    }
+}
+
+impl std::fmt::Debug for PointBuf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_point().fmt(f)
+    }
+}
+
+/// Any number of points, kept back to back: for a batch or a window that is looked at as a whole.
+///
+/// Keeping one more copies its bytes and its index, and allocates nothing once there is room;
+/// [`clear`](Points::clear) keeps the room.
+///
+/// ```
+/// use udf_proto::{PointBuf, Points, messages};
+///
+/// let mut points = Points::new();
+/// for time in [3, 5] {
+///     let point = PointBuf::from(messages::Point { time, ..Default::default() });
+///     points.push(point.as_point());
+/// }
+/// assert_eq!(points.iter().map(|point| point.time()).sum::<i64>(), 8);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Points {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    items: Vec<Item>,
+}
+
+/// A point's head, and where its bytes and entries begin and end.
+#[derive(Debug, Clone)]
+struct Item {
+    head: Head,
+    bytes: (usize, usize),
+    entries: (usize, usize),
+}
+
+impl Points {
+    /// None yet.
+    pub fn new() -> Self {
+        Points::default()
+    }
+
+    /// Keeps a copy of `point`, behind the others.
+    pub fn push(&mut self, point: Point<'_>) {
+        let (bytes, entries) = (self.bytes.len(), self.entries.len());
+        self.bytes.extend_from_slice(point.bytes);
+        self.entries.extend_from_slice(point.entries);
+        self.items.push(Item {
+            head: point.head.clone(),
+            bytes: (bytes, self.bytes.len()),
+            entries: (entries, self.entries.len()),
+        });
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The point at `place`, counted from 0 in the order in which they came.
+    pub fn get(&self, place: usize) -> Option<Point<'_>> {
+        self.items.get(place).map(|item| self.view(item))
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Point<'_>> + ExactSizeIterator {
+        self.items.iter().map(|item| self.view(item))
+    }
+
+    /// Forgets all of them, and keeps the room.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+        self.items.clear();
+    }
+
+    fn view<'a>(&'a self, item: &'a Item) -> Point<'a> {
+        Point {
+            bytes: &self.bytes[item.bytes.0..item.bytes.1],
+            head: &item.head,
+            entries: &self.entries[item.entries.0..item.entries.1],
+        }
+    }
+}

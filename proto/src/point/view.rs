@@ -1,0 +1,341 @@
+//! The borrowed view of a point, and the iterators over its parts.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::{Entry, FieldError, Head, Kind, Span};
+
+/// A point as it came, borrowed from the bytes that were read.
+///
+/// It is small and copied freely. Looking at it allocates nothing. Points within a batch carry only
+/// time, group, tags and fields; what is not there is empty.
+#[derive(Clone, Copy)]
+pub struct Point<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) head: &'a Head,
+    pub(super) entries: &'a [Entry],
+}
+
+/// The value of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FieldValue<'a> {
+    /// A float
+    Float(f64),
+    /// An integer
+    Int(i64),
+    /// Text
+    String(&'a str),
+    /// A boolean
+    Bool(bool),
+}
+
+impl FieldValue<'_> {
+    /// The value as a number, whether it is a float or an integer; none for other types.
+    ///
+    /// An integer of more than 53 bits is rounded to the nearest float.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            FieldValue::Float(value) => Some(value),
+            FieldValue::Int(value) => Some(value as f64),
+            FieldValue::String(_) | FieldValue::Bool(_) => None,
+        }
+    }
+}
+
+impl<'a> Point<'a> {
+    /// When it happened, in nanoseconds since the epoch.
+    pub fn time(self) -> i64 {
+        self.head.time
+    }
+
+    /// The name of its measurement; empty within a batch, where the batch has it.
+    pub fn name(self) -> &'a str {
+        self.text(self.head.name)
+    }
+
+    /// The database that it came from.
+    pub fn database(self) -> &'a str {
+        self.text(self.head.database)
+    }
+
+    /// The retention policy that it came from.
+    pub fn retention_policy(self) -> &'a str {
+        self.text(self.head.retention_policy)
+    }
+
+    /// Its group: empty without grouping, else `tag=value,tag=value` in the order of the
+    /// dimensions, with the measurement's name and a line break before them if it is grouped by name.
+    pub fn group(self) -> &'a str {
+        self.text(self.head.group)
+    }
+
+    /// Whether the measurement's name is part of the group.
+    pub fn by_name(self) -> bool {
+        self.head.by_name
+    }
+
+    /// The names of the tags that it is grouped by, in their order.
+    pub fn dimensions(self) -> Dimensions<'a> {
+        Dimensions { point: self, entries: self.entries.iter() }
+    }
+
+    /// The value of the tag `name`.
+    pub fn tag(self, name: &str) -> Option<&'a str> {
+        let entry = self.find(Kind::Tag, name)?;
+        Some(self.text(Span::unpack(entry.value)))
+    }
+
+    /// The tags, in the order of the wire.
+    pub fn tags(self) -> Tags<'a> {
+        Tags { point: self, live: Live::new(self, |entry| entry.kind() == Kind::Tag) }
+    }
+
+    /// The field `name`, whatever its type.
+    ///
+    /// A name in the maps of two types is two fields to protobuf; this is the one that came last.
+    pub fn field(self, name: &str) -> Option<FieldValue<'a>> {
+        let entry = self.entries.iter().rev().find(|entry| {
+            entry.is_field()
+                && entry.name().length as usize == name.len()
+                && self.raw(entry.name()) == name.as_bytes()
+        })?;
+        Some(self.value(entry))
+    }
+
+    /// The fields, in the order of the wire.
+    pub fn fields(self) -> Fields<'a> {
+        Fields { point: self, live: Live::new(self, Entry::is_field) }
+    }
+
+    /// The field `name` as a number, whether Kapacitor sent it as a float or as an integer.
+    ///
+    /// # Errors
+    /// When it is missing, or is text or a boolean.
+    pub fn number(self, name: &str) -> Result<f64, FieldError> {
+        self.typed(name, "a number", FieldValue::number)
+    }
+
+    /// The field `name`, which is a float on the wire.
+    ///
+    /// # Errors
+    /// When it is missing or of another type. A series may switch between float and integer from
+    /// point to point: [`number`](Self::number) takes both.
+    pub fn float(self, name: &str) -> Result<f64, FieldError> {
+        self.typed(name, "a float", |value| match value {
+            FieldValue::Float(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The field `name`, which is an integer.
+    ///
+    /// # Errors
+    /// When it is missing or of another type.
+    pub fn int(self, name: &str) -> Result<i64, FieldError> {
+        self.typed(name, "an integer", |value| match value {
+            FieldValue::Int(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The field `name`, which is text.
+    ///
+    /// # Errors
+    /// When it is missing or of another type.
+    pub fn string(self, name: &str) -> Result<&'a str, FieldError> {
+        self.typed(name, "text", |value| match value {
+            FieldValue::String(text) => Some(text),
+            _ => None,
+        })
+    }
+
+    /// The field `name`, which is a boolean.
+    ///
+    /// # Errors
+    /// When it is missing or of another type.
+    pub fn bool(self, name: &str) -> Result<bool, FieldError> {
+        self.typed(name, "a boolean", |value| match value {
+            FieldValue::Bool(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The point as it is encoded, a Point message without its length.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
+    fn typed<T>(
+        self,
+        name: &str,
+        expected: &'static str,
+        get: impl FnOnce(FieldValue<'a>) -> Option<T>,
+    ) -> Result<T, FieldError> {
+        let found = self.field(name);
+        found.and_then(get).ok_or_else(|| self.field_error(name, expected, found))
+    }
+
+    #[cold]
+    fn field_error(
+        self,
+        name: &str,
+        expected: &'static str,
+        found: Option<FieldValue<'_>>,
+    ) -> FieldError {
+        FieldError {
+            field: name.to_owned(),
+            measurement: self.name().to_owned(),
+            group: self.group().to_owned(),
+            expected,
+            found: found.map(FieldValue::type_text),
+        }
+    }
+
+    #[inline]
+    fn find(self, kind: Kind, name: &str) -> Option<&'a Entry> {
+        let wanted = u64::from((kind as u32) << super::LENGTH_BITS) + name.len() as u64;
+        // From behind: the last of several is the one that counts.
+        self.entries.iter().rev().find(|entry| {
+            u64::from(entry.kind_and_length) == wanted && self.raw(entry.name()) == name.as_bytes()
+        })
+    }
+
+    pub(super) fn value(self, entry: &Entry) -> FieldValue<'a> {
+        match entry.kind() {
+            Kind::Float => FieldValue::Float(f64::from_bits(entry.value)),
+            Kind::Int => FieldValue::Int(entry.value as i64),
+            Kind::Bool => FieldValue::Bool(entry.value != 0),
+            Kind::String | Kind::Tag | Kind::Dimension => {
+                FieldValue::String(self.text(Span::unpack(entry.value)))
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn raw(self, span: Span) -> &'a [u8] {
+        &self.bytes[span.start()..span.end()]
+    }
+
+    #[inline]
+    fn text(self, span: Span) -> &'a str {
+        std::str::from_utf8(self.raw(span)).expect("text was checked when the point was indexed")
+    }
+}
+
+impl fmt::Debug for Point<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Point")
+            .field("time", &self.time())
+            .field("name", &self.name())
+            .field("database", &self.database())
+            .field("retention_policy", &self.retention_policy())
+            .field("group", &self.group())
+            .field("dimensions", &self.dimensions().collect::<Vec<_>>())
+            .field("by_name", &self.by_name())
+            .field("tags", &self.tags().collect::<Vec<_>>())
+            .field("fields", &self.fields().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// The names of the tags that a point is grouped by; see [`Point::dimensions`].
+#[derive(Debug, Clone)]
+pub struct Dimensions<'a> {
+    point: Point<'a>,
+    entries: std::slice::Iter<'a, Entry>,
+}
+
+impl<'a> Iterator for Dimensions<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let entry = self.entries.find(|entry| entry.kind() == Kind::Dimension)?;
+        Some(self.point.text(entry.name()))
+    }
+}
+
+/// The tags of a point by name; see [`Point::tags`].
+#[derive(Debug, Clone)]
+pub struct Tags<'a> {
+    point: Point<'a>,
+    live: Live<'a>,
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.live.next()?;
+        Some((self.point.text(entry.name()), self.point.text(Span::unpack(entry.value))))
+    }
+}
+
+/// The fields of a point by name; see [`Point::fields`].
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    point: Point<'a>,
+    live: Live<'a>,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a str, FieldValue<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.live.next()?;
+        Some((self.point.text(entry.name()), self.point.value(entry)))
+    }
+}
+
+/// Up to here, comparing every entry with every later one is faster than a table of names.
+const FEW: usize = 64;
+
+/// The entries of some kinds that no later entry of the same kind and name replaces.
+#[derive(Debug, Clone)]
+struct Live<'a> {
+    point: Point<'a>,
+    wanted: fn(&Entry) -> bool,
+    next: usize,
+    /// For points with many entries, the places of those that are replaced.
+    replaced: Option<HashSet<usize>>,
+}
+
+impl<'a> Live<'a> {
+    fn new(point: Point<'a>, wanted: fn(&Entry) -> bool) -> Self {
+        let replaced = (point.entries.len() > FEW).then(|| {
+            let mut names = HashSet::new();
+            let entries = point.entries.iter().enumerate().rev();
+            entries
+                .filter(|(_, entry)| wanted(entry))
+                .filter(|(_, entry)| !names.insert((entry.kind() as u8, point.raw(entry.name()))))
+                .map(|(at, _)| at)
+                .collect()
+        });
+        Live { point, wanted, next: 0, replaced }
+    }
+
+    fn is_replaced(&self, at: usize, entry: &Entry) -> bool {
+        match &self.replaced {
+            Some(replaced) => replaced.contains(&at),
+            None => self.point.entries[at + 1..].iter().any(|later| {
+                later.kind_and_length == entry.kind_and_length
+                    && self.point.raw(later.name()) == self.point.raw(entry.name())
+            }),
+        }
+    }
+}
+
+impl<'a> Iterator for Live<'a> {
+    type Item = &'a Entry;
+
+    fn next(&mut self) -> Option<&'a Entry> {
+        while let Some(entry) = self.point.entries.get(self.next) {
+            let at = self.next;
+            self.next += 1;
+            if (self.wanted)(entry) && !self.is_replaced(at, entry) {
+                return Some(entry);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,1 @@
+//! The macros of `udf-runtime`; authors use them from there.

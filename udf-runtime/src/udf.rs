@@ -1,0 +1,152 @@
+//! What an author writes: a struct with `#[udf]`, and one of two traits.
+
+use std::time::Duration;
+
+use udf_host::describe::OptionHelp;
+use udf_proto::point::FieldError;
+use udf_proto::{BeginBatch, EndBatch, Point};
+
+use crate::options::OptionParser;
+use crate::state::{StateReader, StateWriter};
+use crate::{Edge, Emitter, Result};
+
+/// What `#[udf]` makes of a struct. It is not written by hand.
+pub trait Udf: Sized + Send + 'static {
+    /// The name of the UDF, in snake case.
+    const NAME: &'static str;
+    /// The struct's doc comment.
+    const HELP: &'static str;
+    /// How often [`StreamUdf::tick`] or [`BatchUdf::tick`] is called.
+    const TICK: Option<Duration>;
+    /// What becomes of a point that lacks a field.
+    const ON_MISSING: OnMissing;
+    /// The edge that it reads from.
+    type Wants: Edge;
+    /// The edge that it writes to.
+    type Provides: Edge;
+    /// What a handler is given for a point.
+    type Input<'p>: FromPoint<'p>;
+
+    /// Its options, in the order of their fields.
+    fn options() -> Vec<OptionHelp>;
+    /// Takes its options out of an Init; none when the parser has noted a problem.
+    fn from_options(options: &mut OptionParser) -> Option<Self>;
+    /// Writes its state.
+    ///
+    /// # Errors
+    /// When a value cannot be serialized.
+    fn save(&self, state: &mut StateWriter) -> Result<()>;
+    /// Reads its state; on an error nothing of `self` has changed.
+    ///
+    /// # Errors
+    /// When a value cannot be deserialized.
+    fn load(&mut self, state: &mut StateReader<'_>) -> Result<()>;
+}
+
+/// What becomes of a point that lacks a field which a handler asked for with `?`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// It is left out, with a warning that is rate-limited.
+    Skip,
+    /// It is passed on as it came.
+    Pass,
+    /// The task fails.
+    Fail,
+}
+
+/// What a handler's method can be given for a point: the point itself, or a struct made of it.
+pub trait FromPoint<'p>: Sized {
+    /// Takes out of the point what is asked for.
+    ///
+    /// # Errors
+    /// When a field or tag is missing, or of another type.
+    fn from_point(point: Point<'p>) -> Result<Self, FieldError>;
+}
+
+impl<'p> FromPoint<'p> for Point<'p> {
+    fn from_point(point: Point<'p>) -> Result<Self, FieldError> {
+        Ok(point)
+    }
+}
+
+/// The task that a UDF works for.
+#[derive(Debug)]
+pub struct Task<E: Edge> {
+    /// The name of the task.
+    pub task_id: String,
+    /// The name of the node within the task.
+    pub node_id: String,
+    edge: std::marker::PhantomData<fn(E)>,
+}
+
+/// The work of a UDF that reads a stream.
+pub trait StreamUdf: Udf {
+    /// Checks across options, before any data; an error refuses the Init.
+    ///
+    /// # Errors
+    /// Whatever the author finds wrong; its text is what the user of the task sees.
+    fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
+        let _ = task;
+        Ok(())
+    }
+
+    /// Handles one point.
+    ///
+    /// # Errors
+    /// An error stops the task, but for one of a missing field; see [`OnMissing`].
+    fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// Called every [`Udf::TICK`] of wall-clock time.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Called once when the task has ended, when everything has been handled.
+    fn stop(&mut self) {}
+}
+
+/// The work of a UDF that reads batches.
+pub trait BatchUdf: Udf {
+    /// Checks across options, before any data; an error refuses the Init.
+    ///
+    /// # Errors
+    /// Whatever the author finds wrong; its text is what the user of the task sees.
+    fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
+        let _ = task;
+        Ok(())
+    }
+
+    /// A batch begins.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn begin(&mut self, begin: &BeginBatch, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// Handles one point of the batch.
+    ///
+    /// # Errors
+    /// An error stops the task, but for one of a missing field; see [`OnMissing`].
+    fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// The batch ends.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn end(&mut self, end: &EndBatch, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// Called every [`Udf::TICK`] of wall-clock time.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Called once when the task has ended, when everything has been handled.
+    fn stop(&mut self) {}
+}
