@@ -5,10 +5,10 @@ use std::ops::Range;
 use prost::Message as _;
 
 use crate::frame;
-use crate::messages::{Response, response};
+use crate::messages::{BeginBatch, Response, response};
 use crate::point::{EditScratch, Point};
 use crate::request::POINT;
-use crate::wire::{put_varint, varint_len};
+use crate::wire::{key, put_varint, varint_len};
 
 /// Appends the frame of an answer, or of the begin or end of a batch.
 pub fn append(message: response::Message, out: &mut Vec<u8>) {
@@ -41,6 +41,50 @@ fn append_point_head(length: usize, out: &mut Vec<u8>) {
     put_varint((POINT.len() + varint_len(length as u64) + length) as u64, out);
     out.extend_from_slice(&POINT);
     put_varint(length as u64, out);
+}
+
+/// Where the size of a batch stands in what was appended, to be filled in when it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct SizeMark(usize);
+
+/// The key of `begin` in Response: number 16, length-delimited.
+const BEGIN: [u8; 2] = [0x82, 0x01];
+/// The key of `size` in BeginBatch: number 4, a varint.
+const SIZE: u8 = key(4, 0);
+/// The size always takes as many bytes, so that it can be filled in: enough for 2^35 points.
+const SIZE_LEN: usize = 5;
+
+/// Appends the frame that begins a batch, and leaves its size open: `begin.size` is not looked at.
+///
+/// ```
+/// use udf_proto::{BeginBatch, response};
+///
+/// let mut out = Vec::new();
+/// let size = response::append_begin(&BeginBatch::default(), &mut out);
+/// response::fill_size(&mut out, size, 300);
+/// assert_eq!(out, [9, 0x82, 0x01, 6, 0x20, 0xac, 0x82, 0x80, 0x80, 0x00]);
+/// ```
+pub fn append_begin(begin: &BeginBatch, out: &mut Vec<u8>) -> SizeMark {
+    let begin = BeginBatch { size: 0, ..begin.clone() };
+    let length = begin.encoded_len() + 1 + SIZE_LEN;
+    put_varint((BEGIN.len() + varint_len(length as u64) + length) as u64, out);
+    out.extend_from_slice(&BEGIN);
+    put_varint(length as u64, out);
+    begin.encode_raw(out);
+    out.push(SIZE);
+    let mark = SizeMark(out.len());
+    out.extend_from_slice(&[0; SIZE_LEN]);
+    fill_size(out, mark, 0);
+    mark
+}
+
+/// Fills in the size of a batch, where [`append_begin`] left it open.
+pub fn fill_size(out: &mut [u8], SizeMark(at): SizeMark, points: u64) {
+    for (i, byte) in out[at..at + SIZE_LEN].iter_mut().enumerate() {
+        // A varint may be longer than it must be: every byte but the last says that one follows.
+        let more = if i + 1 < SIZE_LEN { 0x80 } else { 0 };
+        *byte = (points >> (7 * i)) as u8 & 0x7f | more;
+    }
 }
 
 /// Decodes a frame that a UDF sent.

@@ -1,11 +1,291 @@
-//! What a handler sends on.
+//! What a UDF sends on: points to a stream, or whole batches.
 
+use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::Edge;
+use udf_proto::messages::{EndBatch, response::Message};
+use udf_proto::point::{EditScratch, PointEdit, PointSink};
+use udf_proto::response::{self, SizeMark};
+use udf_proto::{BeginBatch, Point};
+
+use crate::link::{EmitError, Link};
+use crate::{Batch, Edge, Stream};
+
+/// Once this much has gathered, it is written although there is more input to handle.
+const HIGH_WATER: usize = 256 << 10;
 
 /// Sends to the edge that a UDF provides.
-#[derive(Debug)]
+///
+/// What is sent gathers in a buffer, which is written before the agent waits for more input, and
+/// when it has grown to 256 KiB. When Kapacitor does not read, writing waits.
+///
+/// An emitter belongs to the call that it is handed to. To send from another thread or later, get a
+/// [`Remote`].
 pub struct Emitter<E: Edge> {
+    out: Vec<u8>,
+    changes: EditScratch,
+    link: Arc<Link>,
+    /// Where a batch begins that is not closed yet.
+    open: Option<usize>,
+    points: u64,
+    batches: u64,
     edge: PhantomData<fn(E)>,
+}
+
+impl<E: Edge> Emitter<E> {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Emitter {
+            out: Vec::new(),
+            changes: EditScratch::default(),
+            link,
+            open: None,
+            points: 0,
+            batches: 0,
+            edge: PhantomData,
+        }
+    }
+
+    /// A handle for sending from other threads and later, for instance from timers.
+    pub fn remote(&self) -> Remote<E> {
+        Remote { link: Arc::clone(&self.link), edge: PhantomData }
+    }
+
+    /// Adds an answer to a request.
+    pub(crate) fn answer(&mut self, message: Message) {
+        self.drop_open_batch();
+        response::append(message, &mut self.out);
+    }
+
+    /// Writes what has gathered.
+    pub(crate) fn flush(&mut self) -> Result<(), EmitError> {
+        self.drop_open_batch();
+        let counters = &self.link.counters;
+        counters.points_out.fetch_add(std::mem::take(&mut self.points), Ordering::Relaxed);
+        counters.batches_out.fetch_add(std::mem::take(&mut self.batches), Ordering::Relaxed);
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let written = self.link.write(&self.out);
+        self.out.clear();
+        if self.out.capacity() > 4 * HIGH_WATER {
+            // What one large batch needed is given back.
+            self.out = Vec::new();
+        }
+        written
+    }
+
+    #[inline]
+    fn flush_if_much(&mut self) -> Result<(), EmitError> {
+        if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
+    }
+
+    /// Takes back a batch that was begun and then forgotten.
+    fn drop_open_batch(&mut self) {
+        if let Some(start) = self.open.take() {
+            self.out.truncate(start);
+        }
+    }
+}
+
+impl<E: Edge> fmt::Debug for Emitter<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter").field("edge", &E::TYPE).field("bytes", &self.out.len()).finish()
+    }
+}
+
+impl Emitter<Stream> {
+    /// Sends `point` on as it is; its bytes are copied.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    #[inline]
+    pub fn pass(&mut self, point: &Point<'_>) -> Result<(), EmitError> {
+        response::append_point(*point, &mut self.out);
+        self.points += 1;
+        self.flush_if_much()
+    }
+
+    /// Sends `point` on with changes: `out.edit(point).field("mean", 4.2).send()`.
+    pub fn edit<'p>(&mut self, point: &Point<'p>) -> PointEdit<'_, 'p, Self> {
+        PointEdit::new(self, *point)
+    }
+
+    /// Sends a new point of the measurement `name`.
+    ///
+    /// Kapacitor finds its group by its tags and dimensions. To send a point into the group of another,
+    /// [`edit`](Self::edit) that one.
+    pub fn build(&mut self, name: &str) -> PointEdit<'_, 'static, Self> {
+        PointEdit::build(self, name)
+    }
+}
+
+impl PointSink for Emitter<Stream> {
+    type Error = EmitError;
+
+    fn scratch(&mut self) -> &mut EditScratch {
+        &mut self.changes
+    }
+
+    fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
+        response::append_edited(base, &mut self.changes, &mut self.out);
+        self.points += 1;
+        self.flush_if_much()
+    }
+}
+
+impl Emitter<Batch> {
+    /// Begins a batch with the name, group and tags of `begin`; its size is not looked at.
+    ///
+    /// The batch goes out whole when it is [ended](OpenBatch::end), and not at all when it is dropped.
+    ///
+    /// ```
+    /// use udf_runtime::{Batch, BeginBatch, Emitter, EndBatch, Points, Result};
+    ///
+    /// fn send(points: &Points, begin: &BeginBatch, end: &EndBatch, out: &mut Emitter<Batch>) -> Result<()> {
+    ///     let mut batch = out.begin(begin);
+    ///     for point in points.iter() {
+    ///         batch.pass(&point);
+    ///     }
+    ///     Ok(batch.end(end.tmax)?)
+    /// }
+    /// ```
+    pub fn begin(&mut self, begin: &BeginBatch) -> OpenBatch<'_> {
+        self.drop_open_batch();
+        self.open = Some(self.out.len());
+        let size = response::append_begin(begin, &mut self.out);
+        let end = EndBatch {
+            name: begin.name.clone(),
+            group: begin.group.clone(),
+            tmax: 0,
+            tags: begin.tags.clone(),
+            by_name: begin.by_name,
+        };
+        OpenBatch { emitter: self, end, size, points: 0 }
+    }
+}
+
+/// A batch that is being sent; see [`Emitter::begin`].
+#[must_use = "a batch goes nowhere before `end` is called"]
+pub struct OpenBatch<'e> {
+    emitter: &'e mut Emitter<Batch>,
+    end: EndBatch,
+    size: SizeMark,
+    points: u64,
+}
+
+impl OpenBatch<'_> {
+    /// Adds `point` as it is; its bytes are copied.
+    ///
+    /// Within a batch, Kapacitor looks at its time, tags and fields only.
+    pub fn pass(&mut self, point: &Point<'_>) {
+        response::append_point(*point, &mut self.emitter.out);
+        self.points += 1;
+    }
+
+    /// Adds `point` with changes.
+    pub fn edit<'s, 'p>(&'s mut self, point: &Point<'p>) -> PointEdit<'s, 'p, Self> {
+        PointEdit::new(self, *point)
+    }
+
+    /// Adds a new point. It shares the tags of the batch only if they are set on it.
+    pub fn build(&mut self) -> PointEdit<'_, 'static, Self> {
+        PointEdit::empty(self)
+    }
+
+    /// Ends the batch, which sends it. No point of it may be later than `tmax`, in nanoseconds since the
+    /// epoch.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn end(self, tmax: i64) -> Result<(), EmitError> {
+        // No batch is open any more: dropping `self` must not take it back.
+        self.emitter.open = None;
+        let out = &mut self.emitter.out;
+        response::fill_size(out, self.size, self.points);
+        response::append(Message::End(EndBatch { tmax, ..self.end.clone() }), out);
+        self.emitter.points += self.points;
+        self.emitter.batches += 1;
+        self.emitter.flush_if_much()
+    }
+}
+
+impl PointSink for OpenBatch<'_> {
+    type Error = std::convert::Infallible;
+
+    fn scratch(&mut self) -> &mut EditScratch {
+        &mut self.emitter.changes
+    }
+
+    fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Self::Error> {
+        response::append_edited(base, &mut self.emitter.changes, &mut self.emitter.out);
+        self.points += 1;
+        Ok(())
+    }
+}
+
+impl Drop for OpenBatch<'_> {
+    fn drop(&mut self) {
+        self.emitter.drop_open_batch();
+    }
+}
+
+impl fmt::Debug for OpenBatch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenBatch")
+            .field("name", &self.end.name)
+            .field("group", &self.end.group)
+            .field("points", &self.points)
+            .finish()
+    }
+}
+
+/// Sends from any thread and at any time, as long as the connection lives.
+///
+/// ```
+/// use udf_runtime::{Remote, Result, Stream};
+///
+/// fn beat(remote: &Remote<Stream>, time: i64) -> Result<()> {
+///     Ok(remote.emit(|out| out.build("heartbeat").time(time).field("alive", true).send())?)
+/// }
+/// ```
+pub struct Remote<E: Edge> {
+    link: Arc<Link>,
+    edge: PhantomData<fn(E)>,
+}
+
+impl<E: Edge> Remote<E> {
+    /// Sends what `fill` emits, and waits until it is written.
+    ///
+    /// What one call sends stays together up to 256 KiB, a batch always; nothing comes in between.
+    ///
+    /// # Errors
+    /// When the connection has ended, and when `fill` returns an error: what it has sent until then goes
+    /// out.
+    pub fn emit(
+        &self,
+        fill: impl FnOnce(&mut Emitter<E>) -> Result<(), EmitError>,
+    ) -> Result<(), EmitError> {
+        let mut emitter = Emitter::new(Arc::clone(&self.link));
+        let filled = fill(&mut emitter);
+        emitter.flush().and(filled)
+    }
+
+    /// Whether the connection has ended, so that nothing can be sent any more.
+    pub fn is_closed(&self) -> bool {
+        self.link.is_closed()
+    }
+}
+
+impl<E: Edge> Clone for Remote<E> {
+    fn clone(&self) -> Self {
+        Remote { link: Arc::clone(&self.link), edge: PhantomData }
+    }
+}
+
+impl<E: Edge> fmt::Debug for Remote<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("edge", &E::TYPE).finish_non_exhaustive()
+    }
 }

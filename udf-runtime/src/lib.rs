@@ -1,15 +1,26 @@
 //! Write Kapacitor UDFs in Rust.
 
+mod agent;
 mod edge;
 mod emitter;
+mod handler;
+mod link;
 pub mod options;
+mod pulse;
 pub mod state;
 mod udf;
+mod watchdog;
 
+pub use agent::{Agent, AgentError, Call, RunningAgent};
 pub use edge::{Batch, Edge, Stream};
-pub use emitter::Emitter;
+pub use emitter::{Emitter, OpenBatch, Remote};
+pub use handler::{Handler, Verdict};
+pub use link::EmitError;
 pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};
-pub use udf_proto::{BeginBatch, EndBatch, Point, PointBuf, Points};
+pub use udf_proto::point::FieldError;
+pub use udf_proto::{
+    BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,
+};
 
 /// What can fail in a UDF: any error, by `?`, or `Err("text".into())`.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -44,8 +44,13 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     /// Kapacitor computes the group of a returned point from its tags and dimensions: without
     /// [`dimension`](Self::dimension), it is in no group.
     pub fn build(sink: &'s mut S, name: &str) -> Self {
+        PointEdit::empty(sink).name(name)
+    }
+
+    /// Starts from nothing at all, for a point within a batch, which has the name.
+    pub fn empty(sink: &'s mut S) -> Self {
         sink.scratch().clear();
-        PointEdit { sink, base: None }.name(name)
+        PointEdit { sink, base: None }
     }
 
     /// Sets the time, in nanoseconds since the epoch.

@@ -1,0 +1,237 @@
+//! The loop of one connection: reads requests, calls the handler, writes the answers.
+
+mod core;
+mod ticker;
+
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use udf_proto::frame::{FrameError, FrameReader};
+use udf_proto::request::RequestError;
+
+use self::core::Core;
+use self::ticker::Ticker;
+use crate::link::{EmitError, Link, lock};
+pub use crate::pulse::Call;
+use crate::watchdog::Watch;
+use crate::{Error, Handler};
+
+/// Why an agent ended before its input did.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// What came is not framed messages; where the next one begins is not known.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A frame is not a request of this protocol.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// A request came when it must not.
+    #[error("unexpected {request}: {reason}")]
+    OutOfOrder {
+        /// What came.
+        request: &'static str,
+        /// What is wrong about it.
+        reason: &'static str,
+    },
+    /// A method of the handler returned an error.
+    #[error("{}", chain(source.as_ref()))]
+    Handler {
+        /// The method.
+        call: Call,
+        /// Its error.
+        #[source]
+        source: Error,
+    },
+    /// A method of the handler panicked.
+    #[error("the handler panicked in {call}: {message}")]
+    Panicked {
+        /// The method.
+        call: Call,
+        /// What it said.
+        message: String,
+    },
+    /// Answers could not be written.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// The thread of the agent could not be started.
+    #[error("no thread could be started for the connection: {0}")]
+    Thread(io::Error),
+}
+
+/// Serves one connection with a handler, over any reader and writer.
+///
+/// When the input ends, what was read is answered, then the writer is dropped, then the handler's `stop`
+/// is called. When something fails, what was earned is written first, then an ErrorResponse with the reason.
+///
+/// ```
+/// use std::io::{empty, sink};
+/// # use std::collections::BTreeMap;
+/// # use udf_runtime::{Emitter, Point, Remote, Result, Stream, Init, ValueType};
+/// use udf_runtime::{Agent, Handler, Verdict};
+///
+/// struct Mirror;
+///
+/// impl Handler for Mirror {
+///     type Wants = Stream;
+///     type Provides = Stream;
+///     fn info(&self) -> BTreeMap<String, Vec<ValueType>> { BTreeMap::new() }
+///     fn init(&mut self, _: Init, _: &Remote<Stream>) -> Result<Verdict> { Ok(Verdict::Accepted) }
+///     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+///         Ok(out.pass(point)?)
+///     }
+/// }
+///
+/// let agent = Agent::new(empty(), sink(), Mirror).start()?;
+/// agent.wait()?;
+/// # Ok::<(), udf_runtime::AgentError>(())
+/// ```
+pub struct Agent<H: Handler, R> {
+    reader: FrameReader<R>,
+    link: Arc<Link>,
+    core: Core<H>,
+    /// How long Kapacitor is kept hearing from a busy handler, if it can be.
+    liveness: Option<Option<Duration>>,
+}
+
+impl<H: Handler, R: Read> Agent<H, R> {
+    /// An agent that has not started.
+    pub fn new(reader: R, writer: impl Write + Send + 'static, handler: H) -> Self {
+        let link = Arc::new(Link::new(Box::new(writer)));
+        let core = Core::new(handler, Arc::clone(&link));
+        Agent { reader: FrameReader::new(reader), link, core, liveness: None }
+    }
+
+    /// Refuses frames of more than `limit` bytes; 64 MiB unless it is set.
+    pub fn with_frame_limit(mut self, limit: usize) -> Self {
+        self.reader = self.reader.with_limit(limit);
+        self
+    }
+
+    /// Keeps Kapacitor hearing from this connection while its handler is busy with one call for up to
+    /// `budget`, or for ever.
+    ///
+    /// `writer` is where the agent's writer writes, a duplicate of its descriptor: it is asked whether there is
+    /// room, so that a sign of life never waits.
+    pub fn with_liveness(mut self, writer: impl Into<OwnedFd>, budget: Option<Duration>) -> Self {
+        self.link.set_ready(writer.into());
+        self.liveness = Some(budget);
+        self
+    }
+
+    /// Serves the connection on a thread of its own.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(self) -> Result<RunningAgent, AgentError>
+    where
+        R: Send + 'static,
+    {
+        let thread = thread::Builder::new().name("agent".to_owned()).spawn(|| self.run());
+        Ok(RunningAgent { thread: thread.map_err(AgentError::Thread)? })
+    }
+
+    /// Serves the connection until it ends.
+    ///
+    /// # Errors
+    /// When it ended before its input did; Kapacitor was told why, if it still listens.
+    pub fn run(self) -> Result<(), AgentError> {
+        self.serve().1
+    }
+
+    /// As [`run`](Self::run), and hands back the reader, which may have more to read.
+    pub(crate) fn serve(self) -> (FrameReader<R>, Result<(), AgentError>) {
+        let Agent { mut reader, link, core, liveness } = self;
+        let watch = liveness.map(|budget| Watch::new(Arc::clone(&link), budget));
+        let core = Arc::new(Mutex::new(core));
+        let mut ticker = None;
+        let mut result = guard(&link, || exchange(&mut reader, &core, &link, &mut ticker));
+        drop(ticker);
+        if result.is_ok() {
+            result = guard(&link, || lock(&core).finish());
+        }
+        let told = lock(&core).last_words(&result);
+        drop(watch);
+        link.close();
+        let stopped = guard(&link, || {
+            lock(&core).stop();
+            Ok(())
+        });
+        (reader, result.and(told).and(stopped))
+    }
+}
+
+/// Reads and handles until the input ends.
+fn exchange<H: Handler>(
+    reader: &mut FrameReader<impl Read>,
+    core: &Arc<Mutex<Core<H>>>,
+    link: &Arc<Link>,
+    ticker: &mut Option<Ticker>,
+) -> Result<(), AgentError> {
+    loop {
+        // In a statement of its own: nobody holds the lock while the reader waits.
+        let tick_every = lock(core).drain(reader)?;
+        if let Some(period) = tick_every {
+            let (core, link) = (Arc::clone(core), Arc::clone(link));
+            let tick = move || match guard(&link, || lock(&core).tick()) {
+                Ok(()) => true,
+                Err(error) => {
+                    lock(&core).fail(error);
+                    false
+                }
+            };
+            *ticker = Some(Ticker::start(period, tick).map_err(AgentError::Thread)?);
+        }
+        if !reader.fill()? {
+            return lock(core).take_failure();
+        }
+    }
+}
+
+/// Makes an error of a panic of the handler.
+fn guard(link: &Link, work: impl FnOnce() -> Result<(), AgentError>) -> Result<(), AgentError> {
+    // Behind the panic, only the answer about it and `stop` are asked of the core.
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(AgentError::Panicked {
+            call: link.pulse.last_call(),
+            message: text.unwrap_or_else(|| "no message".to_owned()),
+        })
+    })
+}
+
+/// An agent on a thread of its own.
+#[derive(Debug)]
+pub struct RunningAgent {
+    thread: JoinHandle<Result<(), AgentError>>,
+}
+
+impl RunningAgent {
+    /// Waits until the connection has ended.
+    ///
+    /// # Errors
+    /// Those of [`Agent::run`].
+    pub fn wait(self) -> Result<(), AgentError> {
+        self.thread.join().expect("the agent catches every panic of its handler")
+    }
+}
+
+/// The text of an error with those under it, on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Many errors show the one under them already.
+        let under = error.to_string();
+        if !text.contains(&under) {
+            text = format!("{text}: {under}");
+        }
+        source = error.source();
+    }
+    text
+}

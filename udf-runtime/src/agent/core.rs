@@ -1,0 +1,270 @@
+//! What an agent does with each request, apart from where requests come from.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use udf_proto::frame::FrameReader;
+use udf_proto::messages::{
+    ErrorResponse, InitResponse, KeepaliveResponse, RestoreResponse, SnapshotResponse,
+    response::Message,
+};
+use udf_proto::point::PointIndex;
+use udf_proto::request::{self, Incoming};
+use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
+
+use super::AgentError;
+use crate::link::Link;
+use crate::pulse::Call;
+use crate::{Edge, Emitter, Handler, Verdict};
+
+/// An ErrorResponse is cut at this length: it is for people.
+const MAX_ERROR_TEXT: usize = 16 << 10;
+
+pub(super) struct Core<H: Handler> {
+    handler: H,
+    /// Its way out, and the state of the conversation: apart from the index, which a point borrows.
+    talk: Talk<H>,
+    index: PointIndex,
+    spare: Vec<u8>,
+}
+
+struct Talk<H: Handler> {
+    out: Emitter<H::Provides>,
+    link: Arc<Link>,
+    started: bool,
+    in_batch: bool,
+    /// Set once, when an accepted Init asks for ticks.
+    tick_every: Option<Duration>,
+    /// What went wrong in a tick; the agent learns of it when it has read something.
+    failure: Option<AgentError>,
+    /// Whether Kapacitor was told of an error; the first one is enough.
+    told: bool,
+    points: u64,
+    batches: u64,
+}
+
+impl<H: Handler> Core<H> {
+    pub(super) fn new(handler: H, link: Arc<Link>) -> Self {
+        let talk = Talk {
+            out: Emitter::new(Arc::clone(&link)),
+            link,
+            started: false,
+            in_batch: false,
+            tick_every: None,
+            failure: None,
+            told: false,
+            points: 0,
+            batches: 0,
+        };
+        Core { handler, talk, index: PointIndex::new(), spare: Vec::new() }
+    }
+
+    /// Handles every whole frame that has been read, and writes what was earned.
+    ///
+    /// Returns how often to tick, once, when the handler has asked for it.
+    pub(super) fn drain(
+        &mut self,
+        reader: &mut FrameReader<impl Read>,
+    ) -> Result<Option<Duration>, AgentError> {
+        let handled = self.handle_all(reader);
+        let talk = &mut self.talk;
+        let counters = &talk.link.counters;
+        counters.points_in.fetch_add(std::mem::take(&mut talk.points), Ordering::Relaxed);
+        counters.batches_in.fetch_add(std::mem::take(&mut talk.batches), Ordering::Relaxed);
+        let written = talk.out.flush();
+        // Only now: while writing waits, the watchdog must see that.
+        talk.link.pulse.rest();
+        handled?;
+        written?;
+        Ok(talk.tick_every.take())
+    }
+
+    fn handle_all(&mut self, reader: &mut FrameReader<impl Read>) -> Result<(), AgentError> {
+        self.take_failure()?;
+        let mut bytes = 0;
+        while let Some(frame) = reader.buffered_frame()? {
+            bytes += frame.len() as u64;
+            match request::decode(frame, &mut self.index, &mut self.spare)? {
+                Incoming::Point(point) => self.talk.point(&mut self.handler, &point)?,
+                other => self.talk.other(&mut self.handler, other)?,
+            }
+        }
+        self.talk.link.counters.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn tick(&mut self) -> Result<(), AgentError> {
+        self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
+        Ok(self.talk.out.flush()?)
+    }
+
+    /// A tick has failed: Kapacitor is told now, the agent when it has read something.
+    pub(super) fn fail(&mut self, error: AgentError) {
+        self.talk.report(&error);
+        self.talk.failure = Some(error);
+    }
+
+    pub(super) fn take_failure(&mut self) -> Result<(), AgentError> {
+        self.talk.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// The input has ended well.
+    pub(super) fn finish(&mut self) -> Result<(), AgentError> {
+        if self.talk.started {
+            self.talk.called(Call::Finish, |out| self.handler.finish(out))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was earned, and says why it ended, if for a reason.
+    pub(super) fn last_words(&mut self, result: &Result<(), AgentError>) -> Result<(), AgentError> {
+        if let Err(error) = result {
+            self.talk.report(error);
+        }
+        Ok(self.talk.out.flush()?)
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.talk.link.pulse.call(Call::Stop);
+        self.handler.stop();
+    }
+}
+
+impl<H: Handler> Talk<H> {
+    #[inline]
+    fn point(&mut self, handler: &mut H, point: &Point<'_>) -> Result<(), AgentError> {
+        let expected = match H::Wants::TYPE {
+            EdgeType::Stream => self.started,
+            EdgeType::Batch => self.in_batch,
+        };
+        if !expected {
+            return Err(self.out_of_order("point", "it lies outside of a batch"));
+        }
+        self.points += 1;
+        self.called(Call::Point, |out| handler.point(point, out))
+    }
+
+    fn other(&mut self, handler: &mut H, incoming: Incoming<'_>) -> Result<(), AgentError> {
+        match incoming {
+            Incoming::Info => {
+                self.link.pulse.call(Call::Info);
+                let info = Info {
+                    wants: H::Wants::TYPE,
+                    provides: H::Provides::TYPE,
+                    options: handler.info(),
+                };
+                self.out.answer(Message::Info(info.into()));
+            }
+            Incoming::Init(init) => {
+                let verdict = match init {
+                    Ok(init) => self.init(handler, init)?,
+                    Err(error) => Verdict::Refused(error.to_string()),
+                };
+                let (success, error) = said(verdict);
+                self.out.answer(Message::Init(InitResponse { success, error }));
+            }
+            Incoming::Keepalive { time } => {
+                self.out.answer(Message::Keepalive(KeepaliveResponse { time }));
+            }
+            Incoming::Snapshot => {
+                let snapshot = self.called(Call::Snapshot, |_| handler.snapshot())?;
+                self.out.answer(Message::Snapshot(SnapshotResponse { snapshot }));
+            }
+            Incoming::Restore { snapshot } => {
+                let verdict = if self.started {
+                    self.called(Call::Restore, |_| handler.restore(&snapshot))?
+                } else {
+                    Verdict::Refused("a snapshot can be restored after Init only".to_owned())
+                };
+                let (success, error) = said(verdict);
+                self.out.answer(Message::Restore(RestoreResponse { success, error }));
+            }
+            Incoming::Begin(begin) => self.begin(handler, &begin)?,
+            Incoming::End(end) => self.end(handler, &end)?,
+            _ => tracing::warn!("ignored a request of a kind that this version does not know"),
+        }
+        Ok(())
+    }
+
+    fn init(&mut self, handler: &mut H, init: Init) -> Result<Verdict, AgentError> {
+        if self.started {
+            return Ok(Verdict::Refused("this connection has had its Init already".to_owned()));
+        }
+        let remote = self.out.remote();
+        let (task, node) = (init.task_id.clone(), init.node_id.clone());
+        // Every line that is logged for this connection names them from here on.
+        tracing::Span::current().record("task", &task).record("node", &node);
+        let verdict = self.called(Call::Init, |_| handler.init(init, &remote))?;
+        if verdict == Verdict::Accepted {
+            self.started = true;
+            self.link.pulse.name_task(&task, &node);
+            self.tick_every = handler.tick_every();
+        }
+        Ok(verdict)
+    }
+
+    fn begin(&mut self, handler: &mut H, begin: &BeginBatch) -> Result<(), AgentError> {
+        if H::Wants::TYPE == EdgeType::Stream || !self.started || self.in_batch {
+            return Err(self.out_of_order("begin of a batch", "the last batch has not ended"));
+        }
+        self.in_batch = true;
+        self.batches += 1;
+        self.called(Call::BeginBatch, |out| handler.begin_batch(begin, out))
+    }
+
+    fn end(&mut self, handler: &mut H, end: &EndBatch) -> Result<(), AgentError> {
+        if !self.in_batch {
+            return Err(self.out_of_order("end of a batch", "no batch has begun"));
+        }
+        self.in_batch = false;
+        self.called(Call::EndBatch, |out| handler.end_batch(end, out))
+    }
+
+    #[inline]
+    fn called<T>(
+        &mut self,
+        call: Call,
+        work: impl FnOnce(&mut Emitter<H::Provides>) -> crate::Result<T>,
+    ) -> Result<T, AgentError> {
+        self.link.pulse.call(call);
+        work(&mut self.out).map_err(|source| AgentError::Handler { call, source })
+    }
+
+    /// The most telling reason why a request must not come now.
+    #[cold]
+    fn out_of_order(&self, request: &'static str, otherwise: &'static str) -> AgentError {
+        let reason = if !self.started {
+            "the UDF has not been started by an Init"
+        } else if H::Wants::TYPE == EdgeType::Stream && request != "point" {
+            "this UDF reads a stream, not batches"
+        } else {
+            otherwise
+        };
+        AgentError::OutOfOrder { request, reason }
+    }
+
+    /// Adds an ErrorResponse about `error`, unless it was told already or cannot be told.
+    fn report(&mut self, error: &AgentError) {
+        if self.told || matches!(error, AgentError::Emit(_)) {
+            return;
+        }
+        self.told = true;
+        let mut text = error.to_string();
+        if text.len() > MAX_ERROR_TEXT {
+            text.truncate(text.floor_char_boundary(MAX_ERROR_TEXT));
+            text.push_str(" ...");
+        }
+        self.out.answer(Message::Error(ErrorResponse { error: text }));
+        // When it cannot be written, the error that is returned still says what happened.
+        let _ = self.out.flush();
+    }
+}
+
+fn said(verdict: Verdict) -> (bool, String) {
+    match verdict {
+        Verdict::Accepted => (true, String::new()),
+        Verdict::Refused(reason) => (false, reason),
+    }
+}

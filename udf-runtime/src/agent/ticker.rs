@@ -1,0 +1,60 @@
+//! Calls something at intervals, on a thread of its own, until it is dropped.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::link::lock;
+
+pub(super) struct Ticker {
+    ended: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Calls `tick` every `period`, until it returns false. Ticks that are late are not made up for.
+    pub(super) fn start(
+        period: Duration,
+        tick: impl Fn() -> bool + Send + 'static,
+    ) -> io::Result<Self> {
+        let ended = Arc::new((Mutex::new(false), Condvar::new()));
+        let thread = thread::Builder::new().name("ticker".to_owned()).spawn({
+            let ended = Arc::clone(&ended);
+            move || {
+                let mut next = Instant::now() + period;
+                while wait_until(next, &ended) {
+                    if !tick() {
+                        return;
+                    }
+                    next = (next + period).max(Instant::now());
+                }
+            }
+        })?;
+        Ok(Ticker { ended, thread: Some(thread) })
+    }
+}
+
+/// Waits until then; false when the ticker has been dropped meanwhile.
+fn wait_until(then: Instant, (ended, changed): &(Mutex<bool>, Condvar)) -> bool {
+    let mut ended = lock(ended);
+    loop {
+        let left = then.saturating_duration_since(Instant::now());
+        if *ended || left.is_zero() {
+            return !*ended;
+        }
+        let waited = changed.wait_timeout(ended, left);
+        ended = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        *lock(&self.ended.0) = true;
+        self.ended.1.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A tick that panicked has said so to its agent.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The way out of a connection, shared by its handler, by emitting threads and by the watchdog.
+
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use udf_proto::messages::{KeepaliveResponse, response::Message};
+use udf_proto::response;
+
+use crate::pulse::Pulse;
+
+/// Why something could not be sent.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The connection has ended: the input did, or the agent failed.
+    #[error("the connection to Kapacitor has ended")]
+    Closed,
+    /// Kapacitor has closed its reading side, or the transport failed.
+    #[error("writing to Kapacitor failed: {0}")]
+    Write(Arc<io::Error>),
+}
+
+/// Locks, whether or not somebody has panicked meanwhile: what is behind our locks is always whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The writing side of a connection.
+pub(crate) struct Link {
+    out: Mutex<Out>,
+    /// Something that can be asked whether a small write would wait.
+    ready: OnceLock<OwnedFd>,
+    pub(crate) pulse: Pulse,
+    pub(crate) counters: Counters,
+}
+
+enum Out {
+    Open(Box<dyn Write + Send>),
+    Failed(Arc<io::Error>),
+    Closed,
+}
+
+/// What became of an attempt to show a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It was written.
+    Sent,
+    /// Somebody is writing just now, or there is no room: if that goes on, the other side does not read.
+    Full,
+    /// The connection is closed or broken.
+    Gone,
+}
+
+impl Link {
+    pub(crate) fn new(writer: Box<dyn Write + Send>) -> Self {
+        Link {
+            out: Mutex::new(Out::Open(writer)),
+            ready: OnceLock::new(),
+            pulse: Pulse::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Writes whole frames, and waits as long as the other side does not read.
+    pub(crate) fn write(&self, frames: &[u8]) -> Result<(), EmitError> {
+        let mut out = lock(&self.out);
+        let written = match &mut *out {
+            Out::Open(writer) => writer.write_all(frames).and_then(|()| writer.flush()),
+            Out::Failed(error) => return Err(EmitError::Write(Arc::clone(error))),
+            Out::Closed => return Err(EmitError::Closed),
+        };
+        match written {
+            Ok(()) => {
+                self.counters.bytes_out.fetch_add(frames.len() as u64, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                *out = Out::Failed(Arc::clone(&error));
+                Err(EmitError::Write(error))
+            }
+        }
+    }
+
+    /// From now on signs of life are shown when `ready`, which is where the writer writes, has room.
+    pub(crate) fn set_ready(&self, ready: OwnedFd) {
+        // The first one stays; an agent sets it once.
+        let _ = self.ready.set(ready);
+    }
+
+    /// Sends a keepalive that nobody asked for, if that can be done without waiting.
+    pub(crate) fn show_life(&self, time: i64) -> Sign {
+        let Ok(mut out) = self.out.try_lock() else { return Sign::Full };
+        let Out::Open(writer) = &mut *out else { return Sign::Gone };
+        // Nobody else can fill the room between this look and the write.
+        if !self.ready.get().is_some_and(has_room) {
+            return Sign::Full;
+        }
+        let mut frame = Vec::new();
+        response::append(Message::Keepalive(KeepaliveResponse { time }), &mut frame);
+        match writer.write_all(&frame).and_then(|()| writer.flush()) {
+            Ok(()) => Sign::Sent,
+            Err(error) => {
+                *out = Out::Failed(Arc::new(error));
+                Sign::Gone
+            }
+        }
+    }
+
+    /// Whether somebody is writing, which then waits for the other side.
+    pub(crate) fn is_writing(&self) -> bool {
+        matches!(self.out.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Closes the writing side; whoever emits from now on is told so.
+    pub(crate) fn close(&self) {
+        *lock(&self.out) = Out::Closed;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        !matches!(&*lock(&self.out), Out::Open(_))
+    }
+}
+
+/// Whether a write of a few bytes would not wait: a pipe has room for a page then, a socket for more.
+fn has_room(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+/// What has passed through a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) points_in: AtomicU64,
+    pub(crate) points_out: AtomicU64,
+    pub(crate) points_dropped: AtomicU64,
+    pub(crate) batches_in: AtomicU64,
+    pub(crate) batches_out: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    /// Signs of life that were sent while the handler was busy.
+    pub(crate) signs: AtomicU64,
+}

@@ -1,0 +1,303 @@
+//! State for each group, within limits.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use udf_proto::{BeginBatch, Point};
+
+/// Keeps a value for each group, made with [`Default`] when the group is first seen.
+///
+/// Kapacitor never tells that a group has gone. Without a limit, every group that was ever seen is kept;
+/// with one, those go that were not used for the longest time, by [`limit_count`](Self::limit_count), or
+/// for too long, by [`limit_age`](Self::limit_age).
+///
+/// As a `#[state]` field it is part of snapshots; the limits are not, they are set when a task starts.
+///
+/// ```
+/// use udf_runtime::state::Groups;
+///
+/// let mut counts: Groups<u64> = Groups::default();
+/// *counts.of("host=a") += 1;
+/// *counts.of("host=a") += 1;
+/// assert_eq!((*counts.of("host=a"), *counts.of("host=b")), (2, 0));
+/// ```
+#[derive(Clone)]
+pub struct Groups<T> {
+    groups: HashMap<String, Kept<T>>,
+    max_count: usize,
+    /// In nanoseconds.
+    max_age: i64,
+    /// How often a group was asked for.
+    uses: u64,
+    /// The latest time of a point, and when groups were last looked through for old ones.
+    latest: i64,
+    swept: i64,
+}
+
+#[derive(Debug, Clone)]
+struct Kept<T> {
+    value: T,
+    /// The use, and the time of the point, at which the group was last asked for.
+    used: u64,
+    time: Option<i64>,
+}
+
+impl<T> Default for Groups<T> {
+    fn default() -> Self {
+        Groups {
+            groups: HashMap::new(),
+            max_count: usize::MAX,
+            max_age: i64::MAX,
+            uses: 0,
+            latest: i64::MIN,
+            swept: i64::MIN,
+        }
+    }
+}
+
+impl<T> Groups<T> {
+    /// Keeps at most `count` groups, at least one.
+    ///
+    /// When there are more, a tenth of them goes at once, those that were not used for the longest.
+    pub fn limit_count(&mut self, count: usize) {
+        self.max_count = count.max(1);
+        self.drop_unused();
+    }
+
+    /// Drops groups that had no point for `age`, by the times of the points.
+    ///
+    /// They go once `age` and up to a quarter of it have passed. It needs points: groups of batches, which are
+    /// asked for by their begin, have no time, and do not age.
+    pub fn limit_age(&mut self, age: Duration) {
+        self.max_age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The groups and their values, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.groups.iter().map(|(group, kept)| (group.as_str(), &kept.value))
+    }
+
+    /// The groups and their values, to be changed, in no order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut T)> {
+        self.groups.iter_mut().map(|(group, kept)| (group.as_str(), &mut kept.value))
+    }
+
+    /// Forgets a group, and returns its value.
+    pub fn remove(&mut self, group: &str) -> Option<T> {
+        self.groups.remove(group).map(|kept| kept.value)
+    }
+
+    /// Forgets all groups.
+    pub fn clear(&mut self) {
+        self.groups.clear();
+    }
+
+    fn drop_unused(&mut self) {
+        if self.groups.len() <= self.max_count {
+            return;
+        }
+        // The newest of them, and room for some more: the search is worth it for many at once.
+        let kept = (self.max_count - self.max_count / 10).max(1);
+        let mut uses: Vec<u64> = self.groups.values().map(|kept| kept.used).collect();
+        let place = uses.len() - kept;
+        let (_, oldest, _) = uses.select_nth_unstable(place);
+        let oldest = *oldest;
+        self.groups.retain(|_, kept| kept.used >= oldest);
+    }
+
+    fn drop_old(&mut self, now: i64) {
+        self.latest = self.latest.max(now);
+        if self.latest.saturating_sub(self.swept) < self.max_age / 4 {
+            return;
+        }
+        self.swept = self.latest;
+        let (latest, max_age) = (self.latest, self.max_age);
+        self.groups.retain(|_, kept| {
+            // A restored group has no time yet; it ages from now on.
+            latest.saturating_sub(*kept.time.get_or_insert(latest)) <= max_age
+        });
+    }
+}
+
+impl<T: Default> Groups<T> {
+    /// The value of the group of a point or batch, or of a group by its name.
+    pub fn of(&mut self, grouped: &(impl Grouped + ?Sized)) -> &mut T {
+        let time = grouped.time();
+        if let Some(time) = time
+            && self.max_age != i64::MAX
+        {
+            self.drop_old(time);
+        }
+        self.uses += 1;
+        let (group, used) = (grouped.group(), self.uses);
+        if self.groups.len() >= self.max_count && !self.groups.contains_key(group) {
+            self.groups.insert(group.to_owned(), Kept { value: T::default(), used, time });
+            self.drop_unused();
+        }
+        let kept = self.groups.entry_ref(group).or_insert_with(|| Kept {
+            value: T::default(),
+            used,
+            time,
+        });
+        kept.used = used;
+        kept.time = time.or(kept.time);
+        &mut kept.value
+    }
+}
+
+/// What belongs to a group: a point, the begin of a batch, or the name of a group.
+pub trait Grouped {
+    /// The group's name, as Kapacitor writes it.
+    fn group(&self) -> &str;
+
+    /// When it was, in nanoseconds since the epoch, if that is known.
+    fn time(&self) -> Option<i64> {
+        None
+    }
+}
+
+impl Grouped for Point<'_> {
+    fn group(&self) -> &str {
+        Point::group(*self)
+    }
+
+    fn time(&self) -> Option<i64> {
+        Some(Point::time(*self))
+    }
+}
+
+impl Grouped for BeginBatch {
+    fn group(&self) -> &str {
+        &self.group
+    }
+}
+
+impl Grouped for str {
+    fn group(&self) -> &str {
+        self
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Groups<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<T: Serialize> Serialize for Groups<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // In the order of their last use, which a limit goes by.
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_unstable_by_key(|(_, kept)| kept.used);
+        let mut map = serializer.serialize_map(Some(groups.len()))?;
+        for (group, kept) in groups {
+            map.serialize_entry(group.as_str(), &kept.value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Groups<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(GroupsVisitor(PhantomData))
+    }
+}
+
+struct GroupsVisitor<T>(PhantomData<T>);
+
+/// No more than this many groups are reserved on the word of a snapshot.
+const MAX_RESERVED: usize = 1 << 20;
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
+    type Value = Groups<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map from groups to their state")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups<T>, A::Error> {
+        let mut groups = Groups::default();
+        groups.groups.reserve(map.size_hint().unwrap_or(0).min(MAX_RESERVED));
+        while let Some((group, value)) = map.next_entry::<String, T>()? {
+            groups.uses += 1;
+            groups.groups.insert(group, Kept { value, used: groups.uses, time: None });
+        }
+        Ok(groups)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use udf_proto::{PointBuf, messages};
+
+    use super::*;
+
+    fn point(group: &str, time: i64) -> PointBuf {
+        PointBuf::from(messages::Point { group: group.into(), time, ..Default::default() })
+    }
+
+    #[test]
+    fn the_groups_used_last_are_kept() {
+        let mut groups: Groups<u32> = Groups::default();
+        groups.limit_count(3);
+        for (group, value) in [("a", 1), ("b", 2), ("c", 3)] {
+            *groups.of(group) = value;
+        }
+        groups.of("a");
+        *groups.of("d") = 4;
+        assert_eq!((groups.len(), *groups.of("a"), *groups.of("d")), (3, 1, 4));
+        assert_eq!(groups.remove("b"), None);
+    }
+
+    #[test]
+    fn a_limit_of_one_keeps_the_newest() {
+        let mut groups: Groups<u32> = Groups::default();
+        groups.limit_count(1);
+        for i in 0..100 {
+            *groups.of(&*i.to_string()) = i;
+            assert_eq!(groups.len(), 1);
+        }
+        assert_eq!(*groups.of("99"), 99);
+    }
+
+    #[test]
+    fn groups_without_points_go_when_they_are_old() {
+        let mut groups: Groups<u32> = Groups::default();
+        groups.limit_age(Duration::from_nanos(100));
+        groups.of(&point("old", 0).as_point());
+        groups.of(&point("new", 90).as_point());
+        assert_eq!(groups.len(), 2);
+        groups.of(&point("new", 130).as_point());
+        assert_eq!(groups.iter().map(|(group, _)| group).collect::<Vec<_>>(), ["new"]);
+    }
+
+    #[test]
+    fn restored_groups_have_their_values_and_the_order_of_their_use() {
+        let mut groups: Groups<u32> = Groups::default();
+        for (group, value) in [("a", 1), ("b", 2), ("c", 3), ("a", 4)] {
+            *groups.of(group) = value;
+        }
+        let bytes = rmp_serde::to_vec(&groups).unwrap();
+        let mut restored: Groups<u32> = rmp_serde::from_slice(&bytes).unwrap();
+        restored.limit_age(Duration::from_nanos(10));
+        restored.limit_count(2);
+        assert_eq!(restored.remove("b"), None);
+        restored.of(&point("c", 1_000).as_point());
+        assert_eq!((*restored.of("a"), *restored.of("c")), (4, 3));
+    }
+}

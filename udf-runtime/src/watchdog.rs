@@ -1,0 +1,165 @@
+//! Keeps Kapacitor hearing from connections whose handlers are busy.
+//!
+//! Kapacitor aborts a task when it hears nothing for its keepalive timeout, and any response counts, also
+//! one that it did not ask for. One thread of the process looks at all connections several times a second;
+//! on behalf of those whose handler has been in the same call since the last look, it sends a keepalive.
+//! While no connection is open, it sleeps.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::link::{Link, Sign, lock};
+
+/// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
+const LOOK: Duration = Duration::from_millis(70);
+
+/// The log says that the other side does not read when it has not for this long.
+const STALL: Duration = Duration::from_secs(10);
+
+/// Watches a connection until it is dropped.
+pub(crate) struct Watch {
+    link: Arc<Link>,
+}
+
+impl Watch {
+    /// Starts to watch. Kapacitor is kept hearing from a call that takes up to `budget`; none for ever.
+    pub(crate) fn new(link: Arc<Link>, budget: Option<Duration>) -> Self {
+        let dog = dog();
+        lock(&dog.watched).push(Watched::new(Arc::clone(&link), budget));
+        dog.changed.notify_one();
+        Watch { link }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        lock(&dog().watched).retain(|watched| !Arc::ptr_eq(&watched.link, &self.link));
+    }
+}
+
+struct Dog {
+    watched: Mutex<Vec<Watched>>,
+    changed: Condvar,
+}
+
+fn dog() -> &'static Dog {
+    static DOG: OnceLock<Dog> = OnceLock::new();
+    DOG.get_or_init(|| {
+        if let Err(error) = thread::Builder::new().name("watchdog".to_owned()).spawn(watch_all) {
+            tracing::error!("no thread for keepalives while handlers are busy: {error}");
+        }
+        Dog { watched: Mutex::new(Vec::new()), changed: Condvar::new() }
+    })
+}
+
+fn watch_all() {
+    let dog = dog();
+    loop {
+        let mut watched = lock(&dog.watched);
+        while watched.is_empty() {
+            watched = dog.changed.wait(watched).unwrap_or_else(PoisonError::into_inner);
+        }
+        let now = Instant::now();
+        for watched in &mut *watched {
+            watched.look(now);
+        }
+        drop(watched);
+        thread::sleep(LOOK);
+    }
+}
+
+/// What was seen of a connection.
+struct Watched {
+    link: Arc<Link>,
+    budget: Option<Duration>,
+    /// The call that was seen at the last look, and when it was seen first.
+    call: Option<(u64, Instant)>,
+    given_up: bool,
+    /// How much had been written when writing was first seen to wait, and when that was.
+    full: Option<(u64, Instant)>,
+    stalled: bool,
+}
+
+impl Watched {
+    fn new(link: Arc<Link>, budget: Option<Duration>) -> Self {
+        Watched { link, budget, call: None, given_up: false, full: None, stalled: false }
+    }
+
+    fn look(&mut self, now: Instant) {
+        let Some(present) = self.link.pulse.present() else {
+            self.recover();
+            self.call = None;
+            return;
+        };
+        let since = match self.call {
+            Some((call, since)) if call == present => since,
+            _ => {
+                self.recover();
+                self.call = Some((present, now));
+                return;
+            }
+        };
+        let busy = now.duration_since(since);
+        if self.budget.is_some_and(|budget| busy >= budget) && !self.link.is_writing() {
+            self.give_up(busy, present);
+            return;
+        }
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        match self.link.show_life(time as i64) {
+            Sign::Sent => {
+                self.link.counters.signs.fetch_add(1, Ordering::Relaxed);
+                self.full = None;
+            }
+            Sign::Full => self.note_full(now),
+            Sign::Gone => {}
+        }
+    }
+
+    /// The handler has returned.
+    fn recover(&mut self) {
+        if std::mem::take(&mut self.given_up) {
+            let (task, node) = self.link.pulse.task();
+            tracing::warn!(task, node, "the handler that was given up has returned");
+        }
+        if std::mem::take(&mut self.stalled) {
+            let (task, node) = self.link.pulse.task();
+            tracing::info!(task, node, "the other side reads again");
+        }
+        self.full = None;
+    }
+
+    fn give_up(&mut self, busy: Duration, number: u64) {
+        if !std::mem::replace(&mut self.given_up, true) {
+            let (task, node) = self.link.pulse.task();
+            let call = self.link.pulse.last_call();
+            tracing::error!(
+                task,
+                node,
+                "the handler hangs: `{call}`, call {number} of this connection, has not returned for {} s; \
+                 Kapacitor is no longer told that it is alive, and will abort the task",
+                busy.as_secs()
+            );
+        }
+    }
+
+    fn note_full(&mut self, now: Instant) {
+        let written = self.link.counters.bytes_out.load(Ordering::Relaxed);
+        let since = match self.full {
+            Some((before, since)) if before == written => since,
+            _ => now,
+        };
+        self.full = Some((written, since));
+        if now.duration_since(since) >= STALL && !std::mem::replace(&mut self.stalled, true) {
+            let (task, node) = self.link.pulse.task();
+            tracing::warn!(
+                task,
+                node,
+                "the other side has not read for {} s: something behind this node blocks, and the UDF \
+                 waits for it",
+                STALL.as_secs()
+            );
+        }
+    }
+}
