@@ -4,7 +4,7 @@ mod core;
 mod ticker;
 
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -115,10 +115,14 @@ impl<H: Handler, R: Read> Agent<H, R> {
     /// Keeps Kapacitor hearing from this connection while its handler is busy with one call for up to
     /// `budget`, or for ever.
     ///
-    /// `writer` is where the agent's writer writes, a duplicate of its descriptor: it is asked whether there is
-    /// room, so that a sign of life never waits.
-    pub fn with_liveness(mut self, writer: impl Into<OwnedFd>, budget: Option<Duration>) -> Self {
-        self.link.set_ready(writer.into());
+    /// `writer` has the descriptor that the agent's writer writes to: it is asked whether there is room, so
+    /// that a sign of life never waits.
+    pub fn with_liveness(
+        mut self,
+        writer: impl AsFd + Send + Sync + 'static,
+        budget: Option<Duration>,
+    ) -> Self {
+        self.link.set_ready(writer);
         self.liveness = Some(budget);
         self
     }

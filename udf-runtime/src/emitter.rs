@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use udf_proto::messages::{EndBatch, response::Message};
 use udf_proto::point::{EditScratch, PointEdit, PointSink};
 use udf_proto::response::{self, SizeMark};
-use udf_proto::{BeginBatch, Point};
+use udf_proto::{BeginBatch, EdgeType, Point};
 
 use crate::link::{EmitError, Link};
 use crate::{Batch, Edge, Stream};
@@ -76,6 +76,17 @@ impl<E: Edge> Emitter<E> {
         written
     }
 
+    /// Passes `point` on if this edge is a stream.
+    #[inline]
+    pub(crate) fn pass_on(&mut self, point: &Point<'_>) -> Result<(), EmitError> {
+        if E::TYPE == EdgeType::Batch {
+            return Ok(());
+        }
+        response::append_point(*point, &mut self.out);
+        self.points += 1;
+        self.flush_if_much()
+    }
+
     #[inline]
     fn flush_if_much(&mut self) -> Result<(), EmitError> {
         if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
@@ -102,9 +113,7 @@ impl Emitter<Stream> {
     /// When it cannot be written.
     #[inline]
     pub fn pass(&mut self, point: &Point<'_>) -> Result<(), EmitError> {
-        response::append_point(*point, &mut self.out);
-        self.points += 1;
-        self.flush_if_much()
+        self.pass_on(point)
     }
 
     /// Sends `point` on with changes: `out.edit(point).field("mean", 4.2).send()`.

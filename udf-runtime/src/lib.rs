@@ -7,8 +7,11 @@ mod handler;
 mod link;
 pub mod options;
 mod pulse;
+mod server;
 pub mod state;
+mod stop;
 mod udf;
+mod udf_handler;
 mod watchdog;
 
 pub use agent::{Agent, AgentError, Call, RunningAgent};
@@ -16,7 +19,10 @@ pub use edge::{Batch, Edge, Stream};
 pub use emitter::{Emitter, OpenBatch, Remote};
 pub use handler::{Handler, Verdict};
 pub use link::EmitError;
+pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, SocketOptions};
+pub use stop::Stop;
 pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};
+pub use udf_handler::UdfHandler;
 pub use udf_proto::point::FieldError;
 pub use udf_proto::{
     BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,

@@ -1,7 +1,7 @@
 //! The way out of a connection, shared by its handler, by emitting threads and by the watchdog.
 
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
@@ -32,7 +32,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Link {
     out: Mutex<Out>,
     /// Something that can be asked whether a small write would wait.
-    ready: OnceLock<OwnedFd>,
+    ready: OnceLock<Box<dyn AsFd + Send + Sync>>,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
 }
@@ -86,9 +86,9 @@ impl Link {
     }
 
     /// From now on signs of life are shown when `ready`, which is where the writer writes, has room.
-    pub(crate) fn set_ready(&self, ready: OwnedFd) {
+    pub(crate) fn set_ready(&self, ready: impl AsFd + Send + Sync + 'static) {
         // The first one stays; an agent sets it once.
-        let _ = self.ready.set(ready);
+        let _ = self.ready.set(Box::new(ready));
     }
 
     /// Sends a keepalive that nobody asked for, if that can be done without waiting.
@@ -96,7 +96,7 @@ impl Link {
         let Ok(mut out) = self.out.try_lock() else { return Sign::Full };
         let Out::Open(writer) = &mut *out else { return Sign::Gone };
         // Nobody else can fill the room between this look and the write.
-        if !self.ready.get().is_some_and(has_room) {
+        if !self.ready.get().is_some_and(|fd| has_room(fd.as_fd())) {
             return Sign::Full;
         }
         let mut frame = Vec::new();
@@ -126,8 +126,8 @@ impl Link {
 }
 
 /// Whether a write of a few bytes would not wait: a pipe has room for a page then, a socket for more.
-fn has_room(fd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::OUT)];
+fn has_room(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 

@@ -8,7 +8,7 @@ use udf_proto::{BeginBatch, EndBatch, Point};
 
 use crate::options::OptionParser;
 use crate::state::{StateReader, StateWriter};
-use crate::{Edge, Emitter, Result};
+use crate::{Edge, Emitter, Remote, Result};
 
 /// What `#[udf]` makes of a struct. It is not written by hand.
 pub trait Udf: Sized + Send + 'static {
@@ -72,11 +72,30 @@ impl<'p> FromPoint<'p> for Point<'p> {
 /// The task that a UDF works for.
 #[derive(Debug)]
 pub struct Task<E: Edge> {
+    task_id: String,
+    node_id: String,
+    remote: Remote<E>,
+}
+
+impl<E: Edge> Task<E> {
+    pub(crate) fn new(task_id: String, node_id: String, remote: Remote<E>) -> Self {
+        Task { task_id, node_id, remote }
+    }
+
     /// The name of the task.
-    pub task_id: String,
+    pub fn task_id(&self) -> &str {
+        &self.task_id
+    }
+
     /// The name of the node within the task.
-    pub node_id: String,
-    edge: std::marker::PhantomData<fn(E)>,
+    pub fn node_id(&self) -> &str {
+        &self.node_id
+    }
+
+    /// Sends from other threads and later, as long as the task runs.
+    pub fn remote(&self) -> &Remote<E> {
+        &self.remote
+    }
 }
 
 /// The work of a UDF that reads a stream.
@@ -105,7 +124,16 @@ pub trait StreamUdf: Udf {
         Ok(())
     }
 
-    /// Called once when the task has ended, when everything has been handled.
+    /// The input has ended, and everything in it was handled: the last chance to emit.
+    ///
+    /// # Errors
+    /// An error is sent to Kapacitor, which is about to end the task anyway.
+    fn finish(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Called once when the connection is closed.
     fn stop(&mut self) {}
 }
 
@@ -147,6 +175,15 @@ pub trait BatchUdf: Udf {
         Ok(())
     }
 
-    /// Called once when the task has ended, when everything has been handled.
+    /// The input has ended, and everything in it was handled: the last chance to emit.
+    ///
+    /// # Errors
+    /// An error is sent to Kapacitor, which is about to end the task anyway.
+    fn finish(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Called once when the connection is closed.
     fn stop(&mut self) {}
 }

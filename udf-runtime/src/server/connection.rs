@@ -1,0 +1,195 @@
+//! The open connections of a server, each on a thread of its own.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use udf_proto::messages::{ErrorResponse, response::Message};
+use udf_proto::response;
+
+use super::{Accepter, Limits, ServeError};
+use crate::link::lock;
+use crate::{Agent, Handler};
+
+/// How long a connection that has failed is kept open for the other side to read why.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long connections have to end after they were cut.
+const CUT: Duration = Duration::from_secs(1);
+
+pub(super) struct Connections {
+    limits: Limits,
+    open: Mutex<Open>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Open {
+    /// How many were accepted; also the number of the last one.
+    accepted: u64,
+    streams: HashMap<u64, Arc<UnixStream>>,
+}
+
+impl Connections {
+    pub(super) fn new(limits: Limits) -> Self {
+        Connections { limits, open: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Serves one more connection, unless there are too many.
+    pub(super) fn open(self: &Arc<Self>, stream: UnixStream, accepter: &mut impl Accepter) {
+        if let Err(error) = stream.set_nonblocking(false) {
+            tracing::error!("a connection was dropped: {error}");
+            return;
+        }
+        let stream = Arc::new(stream);
+        let number = {
+            let mut open = lock(&self.open);
+            if open.streams.len() >= self.limits.connections {
+                drop(open);
+                refuse(&stream, self.limits.connections);
+                return;
+            }
+            open.accepted += 1;
+            let number = open.accepted;
+            open.streams.insert(number, Arc::clone(&stream));
+            number
+        };
+        let closing = Closing { connections: Arc::clone(self), number };
+        let (handler, limits) = (accepter.accept(), self.limits.clone());
+        let thread = thread::Builder::new().name(format!("connection-{number}")).spawn(move || {
+            let span = tracing::info_span!(
+                "connection",
+                number,
+                task = tracing::field::Empty,
+                node = tracing::field::Empty
+            );
+            span.in_scope(|| serve(&stream, handler, &limits));
+            // At the end of all: whoever waits for it finds nothing left behind.
+            drop(closing);
+        });
+        if let Err(error) = thread {
+            // The stream and its place went with the closure.
+            tracing::error!("a connection was dropped, since no thread could be started: {error}");
+        }
+    }
+
+    /// Lets the open connections finish what they have received, and waits for them.
+    pub(super) fn finish(&self) -> Result<(), ServeError> {
+        for stream in lock(&self.open).streams.values() {
+            // It fails when the other side has gone already.
+            let _ = stream.shutdown(Shutdown::Read);
+        }
+        let farewell = self.limits.farewell;
+        let unfinished = self.wait(farewell);
+        if unfinished == 0 {
+            return Ok(());
+        }
+        for stream in lock(&self.open).streams.values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        self.wait(CUT);
+        Err(ServeError::Unfinished { connections: unfinished, farewell })
+    }
+
+    /// Waits until none is open, but not for longer than `limit`; returns how many are.
+    fn wait(&self, limit: Duration) -> usize {
+        let open = lock(&self.open);
+        let waited = self.changed.wait_timeout_while(open, limit, |open| !open.streams.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.streams.len()
+    }
+}
+
+/// Takes a connection off the list when it ends, however it does.
+struct Closing {
+    connections: Arc<Connections>,
+    number: u64,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        lock(&self.connections.open).streams.remove(&self.number);
+        self.connections.changed.notify_all();
+    }
+}
+
+fn serve(stream: &Arc<UnixStream>, handler: impl Handler, limits: &Limits) {
+    let agent = Agent::new(SocketEnd(Arc::clone(stream)), WritingEnd(Arc::clone(stream)), handler)
+        .with_frame_limit(limits.frame)
+        .with_liveness(SocketEnd(Arc::clone(stream)), limits.busy);
+    let (_reader, result) = agent.serve();
+    match result {
+        Ok(()) => tracing::info!("the connection has ended"),
+        Err(error) => {
+            tracing::error!("the connection has failed: {error}");
+            linger(stream);
+        }
+    }
+}
+
+/// Tells a connection over the limit that it is, as far as that can be done without waiting.
+fn refuse(stream: &UnixStream, limit: usize) {
+    tracing::error!("refused a connection: the limit of {limit} open connections is reached");
+    let error = format!("the UDF has reached its limit of {limit} open connections");
+    let mut frame = Vec::new();
+    response::append(Message::Error(ErrorResponse { error }), &mut frame);
+    // A new connection has room for a frame; if not, closing it says enough.
+    let _ = stream.set_nonblocking(true);
+    let _ = (&mut &*stream).write_all(&frame);
+}
+
+/// Reads and forgets until the other side has closed: with input unread, closing would reset the
+/// connection, and the other side could lose what it was told.
+fn linger(stream: &UnixStream) {
+    let deadline = Instant::now() + LINGER;
+    let mut rest = [0; 4096];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || stream.set_read_timeout(Some(left)).is_err() {
+            return;
+        }
+        match (&mut &*stream).read(&mut rest) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// One of several owners of a socket; one descriptor serves them all.
+struct SocketEnd(Arc<UnixStream>);
+
+impl Read for SocketEnd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self.0).read(buffer)
+    }
+}
+
+impl AsFd for SocketEnd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The writing side of a socket, which is closed when this is dropped.
+struct WritingEnd(Arc<UnixStream>);
+
+impl Write for WritingEnd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&mut &*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for WritingEnd {
+    fn drop(&mut self) {
+        // It fails when the other side has gone already.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+}

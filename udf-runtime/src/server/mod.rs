@@ -1,0 +1,295 @@
+//! Serves UDFs on a Unix socket: one connection for each use in a task, each on its own.
+
+mod connection;
+mod socket_file;
+
+use std::io::{self, PipeReader};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use udf_proto::frame;
+
+use self::connection::Connections;
+pub use self::socket_file::{BindError, SocketFile, SocketOptions};
+use crate::Handler;
+use crate::stop::Stop;
+
+/// Makes the handler for each connection.
+///
+/// Any function that returns a handler is one.
+pub trait Accepter: Send + 'static {
+    /// What serves a connection.
+    type Handler: Handler;
+
+    /// The handler for one more connection.
+    fn accept(&mut self) -> Self::Handler;
+}
+
+impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
+    type Handler = H;
+
+    fn accept(&mut self) -> H {
+        self()
+    }
+}
+
+/// The limits of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Frames of more bytes are refused. 64 MiB.
+    pub frame: usize,
+    /// For how long Kapacitor is kept hearing from a handler that is busy with one call; none for ever.
+    /// 5 minutes.
+    pub busy: Option<Duration>,
+    /// How long open connections have to finish after a stop. 10 seconds.
+    pub farewell: Duration,
+    /// How many connections may be open at once. 4096.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            frame: frame::DEFAULT_LIMIT,
+            busy: Some(Duration::from_secs(300)),
+            farewell: Duration::from_secs(10),
+            connections: 4096,
+        }
+    }
+}
+
+/// Why a server ended otherwise than by being stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// No more connections can be accepted.
+    #[error("connections cannot be accepted: {0}")]
+    Accept(io::Error),
+    /// It was stopped, and some connections did not finish in time.
+    #[error("{connections} connections had not finished {farewell:?} after the stop, and were cut")]
+    Unfinished {
+        /// How many.
+        connections: usize,
+        /// How long they had.
+        farewell: Duration,
+    },
+}
+
+/// Accepts connections on a Unix socket, and serves each with a handler on a thread of its own.
+///
+/// A connection that fails, panics or hangs does so alone. After a [stop](Stop::stop), nothing new is
+/// accepted, and the open connections finish what they have received.
+///
+/// ```no_run
+/// # use udf_runtime::{Server, Stream, Batch, UdfHandler, Udf, StreamUdf};
+/// # fn serve<T: StreamUdf + Udf<Wants = Stream>>() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::bind("/run/udfs/moving_avg.sock", UdfHandler::<T>::new)?;
+/// server.stop_on_signals()?;
+/// server.serve()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server<A> {
+    listener: UnixListener,
+    /// The file of the listener, if the server made it.
+    file: Option<SocketFile>,
+    accepter: A,
+    limits: Limits,
+    stop: Stop,
+    stopped: PipeReader,
+    allowed_users: Vec<u32>,
+}
+
+impl<A: Accepter> Server<A> {
+    /// Serves on a listener that exists; its file, if it has one, is not removed.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn new(listener: UnixListener, accepter: A) -> io::Result<Self> {
+        let (stop, stopped) = Stop::new()?;
+        Ok(Server {
+            listener,
+            file: None,
+            accepter,
+            limits: Limits::default(),
+            stop,
+            stopped,
+            allowed_users: Vec::new(),
+        })
+    }
+
+    /// Makes a socket at `path`, and removes it at the end; see [`SocketFile::bind`].
+    ///
+    /// # Errors
+    /// When the socket cannot be made, or another server is using it.
+    pub fn bind(path: impl AsRef<Path>, accepter: A) -> Result<Self, BindError> {
+        let (listener, file) = SocketFile::bind(path.as_ref(), &SocketOptions::default())?;
+        let server = Server::new(listener, accepter)
+            .map_err(|source| BindError::Socket { path: path.as_ref().to_owned(), source })?;
+        Ok(server.with_file(file))
+    }
+
+    /// Removes this file when it stops.
+    pub fn with_file(mut self, file: SocketFile) -> Self {
+        self.file = Some(file);
+        self
+    }
+
+    /// Keeps these limits.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Serves only processes of these users; of all users when there is none.
+    pub fn with_allowed_users(mut self, uids: Vec<u32>) -> Self {
+        self.allowed_users = uids;
+        self
+    }
+
+    /// What stops it, from any thread.
+    pub fn stopper(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Stops on SIGTERM and SIGINT; see [`Stop::on_signals`].
+    ///
+    /// # Errors
+    /// When the signals cannot be handled.
+    pub fn stop_on_signals(&self) -> io::Result<()> {
+        self.stop.on_signals()
+    }
+
+    /// Serves until it is stopped, and returns when every connection has ended.
+    ///
+    /// # Errors
+    /// When connections can no longer be accepted, or had not finished in time after a stop.
+    pub fn serve(self) -> Result<(), ServeError> {
+        let Server { listener, file, mut accepter, limits, stop: _stop, stopped, allowed_users } =
+            self;
+        listener.set_nonblocking(true).map_err(ServeError::Accept)?;
+        let connections = Arc::new(Connections::new(limits.clone()));
+        let mut pause = AcceptPause::default();
+        let accepted = loop {
+            match wait(&listener, &stopped, pause.take()) {
+                Ok(Woken::Stopped) => break Ok(()),
+                Ok(Woken::Connection) => {}
+                Ok(Woken::Pause) => continue,
+                Err(error) => break Err(ServeError::Accept(error.into())),
+            }
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    if is_allowed(&stream, &allowed_users) {
+                        connections.open(stream, &mut accepter);
+                    }
+                }
+                Err(error) if pause.passes(&error) => {}
+                Err(error) => break Err(ServeError::Accept(error)),
+            }
+        };
+        drop(listener);
+        drop(file);
+        let finished = connections.finish();
+        accepted.and(finished)
+    }
+}
+
+/// What a server woke up for.
+enum Woken {
+    Stopped,
+    Connection,
+    Pause,
+}
+
+fn wait(
+    listener: &UnixListener,
+    stopped: &PipeReader,
+    pause: Option<Duration>,
+) -> rustix::io::Result<Woken> {
+    loop {
+        let mut fds = [PollFd::new(stopped, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
+        // After an error that may pass, the listener is left alone for a while: it stays readable.
+        let (watched, timeout) = match pause {
+            Some(pause) => (&mut fds[..1], Timespec::try_from(pause).ok()),
+            None => (&mut fds[..], None),
+        };
+        match poll(watched, timeout.as_ref()) {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        if !fds[0].revents().is_empty() {
+            return Ok(Woken::Stopped);
+        }
+        return Ok(if pause.is_some() { Woken::Pause } else { Woken::Connection });
+    }
+}
+
+/// How long accepting pauses after errors that may pass, such as running out of descriptors.
+#[derive(Default)]
+struct AcceptPause {
+    next: Option<Duration>,
+    logged: Option<Instant>,
+}
+
+impl AcceptPause {
+    const PAUSE: Duration = Duration::from_millis(200);
+    const LOG_EVERY: Duration = Duration::from_secs(10);
+
+    fn take(&mut self) -> Option<Duration> {
+        self.next.take()
+    }
+
+    /// Whether the error may pass; if so, a pause is due, unless it concerned one connection only.
+    fn passes(&mut self, error: &io::Error) -> bool {
+        use rustix::io::Errno;
+        match Errno::from_io_error(error) {
+            Some(Errno::WOULDBLOCK | Errno::INTR | Errno::CONNABORTED) => true,
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                if self.logged.is_none_or(|logged| logged.elapsed() >= Self::LOG_EVERY) {
+                    self.logged = Some(Instant::now());
+                    tracing::error!(
+                        "a connection has to wait: {error}; raise the limit of open files, or close others"
+                    );
+                }
+                self.next = Some(Self::PAUSE);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_allowed(stream: &UnixStream, users: &[u32]) -> bool {
+    if users.is_empty() {
+        return true;
+    }
+    match rustix::net::sockopt::socket_peercred(stream) {
+        Ok(peer) if users.contains(&peer.uid.as_raw()) => true,
+        Ok(peer) => {
+            tracing::warn!(
+                "refused a connection of the user {}, who is not allowed",
+                peer.uid.as_raw()
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!("refused a connection whose user is not known: {error}");
+            false
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_allowed(_stream: &UnixStream, users: &[u32]) -> bool {
+    if !users.is_empty() {
+        tracing::warn!("refused a connection: its user cannot be told on this system");
+    }
+    users.is_empty()
+}

@@ -1,0 +1,219 @@
+//! The file of a Unix socket: made without a moment of being too open, taken over when it is stale, and
+//! removed by who made it.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Who may connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketOptions {
+    /// The mode of the file; 0660 unless it is set.
+    pub mode: u32,
+    /// The id of the group that owns the file; that of the process unless it is set.
+    pub group: Option<u32>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        SocketOptions { mode: 0o660, group: None }
+    }
+}
+
+impl SocketOptions {
+    /// Mode 0660, and the group of the process.
+    pub fn new() -> Self {
+        SocketOptions::default()
+    }
+
+    /// With this mode.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Owned by this group.
+    pub fn group(mut self, gid: u32) -> Self {
+        self.group = Some(gid);
+        self
+    }
+}
+
+/// Why no socket could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Another server is alive there.
+    #[error("another server is using {}; stop it first, or choose another path", path.display())]
+    InUse {
+        /// The path of the socket.
+        path: PathBuf,
+    },
+    /// Something that is no socket is at that path, and is left alone.
+    #[error("{} exists and is not a socket; it was left alone, choose another path", path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It is too long for the address of a socket.
+    #[error(
+        "{} is too long for a socket: {length} bytes, with at most {max} possible",
+        path.display()
+    )]
+    PathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length, and that of the name under which it is made.
+        length: usize,
+        /// What fits.
+        max: usize,
+    },
+    /// The system refused.
+    #[error("no socket at {}: {source}", path.display())]
+    Socket {
+        /// The path of the socket.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// The longest address of a Unix socket, without its end.
+const MAX_PATH: usize = 107;
+
+/// The file of a socket that this process made. Dropping it removes the file, if it is still the same.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    /// Held as long as the socket is; its file stays, since removing it could free the path for two.
+    _lock: File,
+}
+
+impl SocketFile {
+    /// Makes a socket at `path` and listens on it.
+    ///
+    /// A lock on `path` with `.lock` appended tells whether another server is alive. A socket that nobody
+    /// holds is taken over. The socket is made in a directory of its own, which nobody else can enter, and
+    /// moved to its place when its mode and group are right.
+    ///
+    /// # Errors
+    /// Each kind of [`BindError`].
+    pub fn bind(
+        path: &Path,
+        options: &SocketOptions,
+    ) -> Result<(UnixListener, SocketFile), BindError> {
+        let failed = |source| BindError::Socket { path: path.to_owned(), source };
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(lock_path(path))
+            .map_err(failed)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(BindError::InUse { path: path.to_owned() });
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        check_free(path)?;
+        let room = Room::new(path).map_err(failed)?;
+        let made = room.path.join("s");
+        let length = made.as_os_str().len().max(path.as_os_str().len());
+        if length > MAX_PATH {
+            return Err(BindError::PathTooLong { path: path.to_owned(), length, max: MAX_PATH });
+        }
+        let listener = UnixListener::bind(&made).map_err(failed)?;
+        if options.group.is_some() {
+            std::os::unix::fs::chown(&made, None, options.group).map_err(failed)?;
+        }
+        fs::set_permissions(&made, Permissions::from_mode(options.mode)).map_err(failed)?;
+        let metadata = fs::symlink_metadata(&made).map_err(failed)?;
+        fs::rename(&made, path).map_err(failed)?;
+        let file = SocketFile {
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            _lock: lock,
+        };
+        Ok((listener, file))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!("the socket {} was not removed: {error}", self.path.display());
+        }
+    }
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Whether a socket can be moved to `path`: nothing is there, or a socket that nobody listens on.
+fn check_free(path: &Path) -> Result<(), BindError> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(BindError::Socket { path: path.to_owned(), source }),
+        Ok(found) => found,
+    };
+    if !found.file_type().is_socket() {
+        return Err(BindError::NotASocket { path: path.to_owned() });
+    }
+    // We hold the lock, so it is no server of this kit; but another program may listen there.
+    match UnixStream::connect(path) {
+        Ok(_) => Err(BindError::InUse { path: path.to_owned() }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A directory beside the socket that nobody else can enter, for as long as the socket is being made.
+struct Room {
+    path: PathBuf,
+}
+
+impl Room {
+    fn new(socket: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        let parent = match socket.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        // We hold the lock of the socket, and the process has one of this number.
+        let path = parent.join(format!(".{}", std::process::id()));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(Room { path }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(io::Error::new(
+                error.kind(),
+                format!("{} is in the way; remove it", path.display()),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // The socket has been moved out of it, or could not be.
+        let _ = fs::remove_file(self.path.join("s"));
+        let _ = fs::remove_dir(&self.path);
+    }
+}

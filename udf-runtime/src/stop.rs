@@ -1,0 +1,55 @@
+//! Asking a server or an agent to stop, from another thread or by a signal.
+
+use std::io::{self, PipeReader, PipeWriter};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::link::lock;
+
+/// Asks whoever waits for it to stop: no new work, and what has been received is finished.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// Dropping the writer ends the reader's input, which wakes whoever polls it.
+    wake: Arc<Mutex<Option<PipeWriter>>>,
+}
+
+impl Stop {
+    /// The one who asks, and something that is readable once it was asked.
+    pub(crate) fn new() -> io::Result<(Self, PipeReader)> {
+        let (reader, writer) = io::pipe()?;
+        Ok((Stop { wake: Arc::new(Mutex::new(Some(writer))) }, reader))
+    }
+
+    /// Asks to stop; from the second time on, nothing happens.
+    pub fn stop(&self) {
+        drop(lock(&self.wake).take());
+    }
+
+    /// Asks to stop when the process receives SIGTERM or SIGINT. A second signal ends the process at once, as
+    /// if it were not handled.
+    ///
+    /// # Errors
+    /// When the signals cannot be handled, or no thread be started to wait for them.
+    pub fn on_signals(&self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let stop = self.clone();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut asked = false;
+            for signal in &mut signals {
+                if std::mem::replace(&mut asked, true) {
+                    // When that fails, there is nothing left but the next signal.
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+                }
+                let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+                tracing::info!(
+                    "{name}: finishing what has been received; a second one ends at once"
+                );
+                stop.stop();
+            }
+        })?;
+        Ok(())
+    }
+}

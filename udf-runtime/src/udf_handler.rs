@@ -1,0 +1,260 @@
+//! The handler of a struct with `#[udf]`: it starts with Init, and has its state saved and restored.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use udf_proto::point::FieldError;
+use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
+
+use crate::state::{StateReader, StateWriter};
+use crate::{
+    Batch, BatchUdf, Edge, Emitter, FromPoint, Handler, OnMissing, Remote, Result, Stream,
+    StreamUdf, Task, Udf, Verdict, options,
+};
+
+/// Handles the requests of one connection with a `T`, which is made when Init comes.
+pub struct UdfHandler<T> {
+    /// None before Init.
+    udf: Option<T>,
+    skipped: Skipped,
+}
+
+impl<T: Udf> UdfHandler<T> {
+    /// For a connection on which nothing has come yet.
+    pub fn new() -> Self {
+        UdfHandler { udf: None, skipped: Skipped::default() }
+    }
+
+    fn started(&mut self) -> Result<&mut T> {
+        // The agent lets nothing through before Init; whoever calls a handler by hand is told.
+        self.udf.as_mut().ok_or_else(|| "the UDF has not been started by an Init".into())
+    }
+}
+
+impl<T: Udf> Default for UdfHandler<T> {
+    fn default() -> Self {
+        UdfHandler::new()
+    }
+}
+
+impl<T> std::fmt::Debug for UdfHandler<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UdfHandler").field("started", &self.udf.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// Calls the methods of the trait that goes with an edge: `StreamUdf` for a stream, `BatchUdf` for batches.
+#[doc(hidden)]
+pub trait Reads<T: Udf>: Edge {
+    fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()>;
+    fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn tick(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn stop(udf: &mut T);
+}
+
+impl<T: StreamUdf> Reads<T> for Stream {
+    fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
+        udf.init(task)
+    }
+
+    fn begin(_: &mut T, _: &BeginBatch, _: &mut Emitter<T::Provides>) -> Result<()> {
+        Err("this UDF reads a stream, not batches".into())
+    }
+
+    fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.point(point, out)
+    }
+
+    fn end(_: &mut T, _: &EndBatch, _: &mut Emitter<T::Provides>) -> Result<()> {
+        Err("this UDF reads a stream, not batches".into())
+    }
+
+    fn tick(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.tick(out)
+    }
+
+    fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.finish(out)
+    }
+
+    fn stop(udf: &mut T) {
+        udf.stop();
+    }
+}
+
+impl<T: BatchUdf> Reads<T> for Batch {
+    fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
+        udf.init(task)
+    }
+
+    fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.begin(begin, out)
+    }
+
+    fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.point(point, out)
+    }
+
+    fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.end(end, out)
+    }
+
+    fn tick(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.tick(out)
+    }
+
+    fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.finish(out)
+    }
+
+    fn stop(udf: &mut T) {
+        udf.stop();
+    }
+}
+
+impl<T: Udf> Handler for UdfHandler<T>
+where
+    T::Wants: Reads<T>,
+{
+    type Wants = T::Wants;
+    type Provides = T::Provides;
+
+    fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
+        let mut names = BTreeMap::new();
+        for option in T::options() {
+            for alias in option.aliases {
+                names.insert(alias, option.args.clone());
+            }
+            names.insert(option.name, option.args);
+        }
+        names
+    }
+
+    fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
+        let task = Task::new(init.task_id.clone(), init.node_id.clone(), remote.clone());
+        let mut udf = match options::parse::<T>(init) {
+            Ok(udf) => udf,
+            Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
+        };
+        if let Err(error) = T::Wants::init(&mut udf, &task) {
+            return Ok(Verdict::Refused(error.to_string()));
+        }
+        self.udf = Some(udf);
+        Ok(Verdict::Accepted)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>> {
+        let mut state = StateWriter::new(T::NAME);
+        if let Some(udf) = &self.udf {
+            udf.save(&mut state)?;
+        }
+        Ok(state.finish())
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<Verdict> {
+        let udf = self.started()?;
+        let restored = StateReader::open(T::NAME, snapshot).map_err(crate::Error::from);
+        let restored = restored.and_then(|mut state| {
+            udf.load(&mut state)?;
+            for field in state.left() {
+                tracing::warn!("the snapshot has `{field}`, which this UDF does not keep any more");
+            }
+            Ok(())
+        });
+        Ok(match restored {
+            Ok(()) => Verdict::Accepted,
+            Err(error) => Verdict::Refused(error.to_string()),
+        })
+    }
+
+    fn begin_batch(&mut self, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        T::Wants::begin(self.started()?, begin, out)
+    }
+
+    #[inline]
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        let udf = self.started()?;
+        let done = match T::Input::from_point(*point) {
+            Ok(input) => T::Wants::point(udf, &input, out),
+            Err(error) => Err(error.into()),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => self.missing(point, error, out),
+        }
+    }
+
+    fn end_batch(&mut self, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        T::Wants::end(self.started()?, end, out)
+    }
+
+    fn tick_every(&self) -> Option<Duration> {
+        T::TICK
+    }
+
+    fn tick(&mut self, out: &mut Emitter<T::Provides>) -> Result<()> {
+        T::Wants::tick(self.started()?, out)
+    }
+
+    fn finish(&mut self, out: &mut Emitter<T::Provides>) -> Result<()> {
+        T::Wants::finish(self.started()?, out)
+    }
+
+    fn stop(&mut self) {
+        if let Some(udf) = &mut self.udf {
+            T::Wants::stop(udf);
+        }
+    }
+}
+
+impl<T: Udf> UdfHandler<T> {
+    /// What becomes of a point whose handling has failed: for a missing field that is the UDF's choice.
+    #[cold]
+    fn missing(
+        &mut self,
+        point: &Point<'_>,
+        error: crate::Error,
+        out: &mut Emitter<T::Provides>,
+    ) -> Result<()> {
+        if T::ON_MISSING == OnMissing::Fail || !error.is::<FieldError>() {
+            return Err(error);
+        }
+        let passed = T::ON_MISSING == OnMissing::Pass;
+        if let Some(others) = self.skipped.may_log() {
+            let what = if passed { "passed on as it came" } else { "skipped" };
+            let others = match others {
+                0 => String::new(),
+                others => format!(" ({others} more since the last warning)"),
+            };
+            tracing::warn!("a point was {what}: {error}{others}");
+        }
+        if passed {
+            out.pass_on(point)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets a warning through now and then, and counts those in between.
+#[derive(Debug, Default)]
+struct Skipped {
+    logged: Option<Instant>,
+    held_back: u64,
+}
+
+impl Skipped {
+    const EVERY: Duration = Duration::from_secs(10);
+
+    /// If it is time for a warning, how many were held back.
+    fn may_log(&mut self) -> Option<u64> {
+        if self.logged.is_some_and(|logged| logged.elapsed() < Self::EVERY) {
+            self.held_back += 1;
+            return None;
+        }
+        self.logged = Some(Instant::now());
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
