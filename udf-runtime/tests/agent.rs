@@ -1,0 +1,358 @@
+//! What an agent promises on one connection, seen from Kapacitor's end.
+
+mod common;
+
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use common::{
+    Kapacitor, PATIENCE, Scripted, begin, end, error_of, frame_of, info, point, times,
+    unknown_request,
+};
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{
+    InitRequest, KeepaliveResponse, Option as WireOption, RestoreRequest, SnapshotRequest,
+};
+use udf_runtime::{AgentError, Batch, EmitError, Stream};
+
+fn mirror() -> Scripted<Stream, Stream> {
+    let (mut handler, _) = Scripted::new();
+    handler.point = Box::new(|point, out| Ok(out.pass(point)?));
+    handler
+}
+
+#[test]
+fn info_tells_the_edges_of_the_types_and_needs_no_init() {
+    let (handler, _) = Scripted::<Batch, Stream>::new();
+    let mut kapacitor = Kapacitor::connect(handler);
+    kapacitor.ask(info());
+    let Answer::Info(info) = kapacitor.answer() else { panic!("not an info") };
+    assert_eq!((info.wants, info.provides), (1, 0));
+    assert_eq!(info.options["size"].value_types, [1]);
+    let (rest, ended) = kapacitor.finish();
+    assert!(rest.is_empty());
+    ended.unwrap();
+}
+
+#[test]
+fn each_request_is_answered_once_and_with_its_kind_in_order() {
+    let mut kapacitor = Kapacitor::start(mirror());
+    kapacitor.keepalive(42);
+    kapacitor.ask(Ask::Point(point(1)));
+    kapacitor.ask(Ask::Snapshot(SnapshotRequest {}));
+    kapacitor.ask(Ask::Restore(RestoreRequest { snapshot: b"state".to_vec() }));
+    kapacitor.ask(Ask::Restore(RestoreRequest { snapshot: b"other".to_vec() }));
+    kapacitor.ask(Ask::Point(point(2)));
+    let (answers, ended) = kapacitor.finish();
+    ended.unwrap();
+    assert_eq!(answers[0], Answer::Keepalive(KeepaliveResponse { time: 42 }));
+    assert_eq!(answers[1], Answer::Point(point(1)));
+    assert!(matches!(&answers[2], Answer::Snapshot(snapshot) if snapshot.snapshot == b"state"));
+    assert!(matches!(&answers[3], Answer::Restore(restore) if restore.success));
+    assert!(
+        matches!(&answers[4], Answer::Restore(no) if !no.success && no.error == "that is not my state")
+    );
+    assert_eq!(answers[5], Answer::Point(point(2)));
+    assert_eq!(answers.len(), 6);
+}
+
+#[test]
+fn a_refused_init_is_an_answer_and_another_may_follow() {
+    let mut kapacitor = Kapacitor::connect(mirror());
+    let call = WireOption { name: "size".into(), values: vec![] };
+    kapacitor.ask(Ask::Init(InitRequest { options: vec![call], ..Default::default() }));
+    let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
+    assert_eq!((refused.success, &*refused.error), (false, "no options, please"));
+    kapacitor.init();
+    kapacitor.ask(Ask::Init(InitRequest::default()));
+    let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
+    assert_eq!(refused.error, "this connection has had its Init already");
+    kapacitor.finish().1.unwrap();
+}
+
+#[test]
+fn requests_of_newer_kapacitors_are_ignored() {
+    let mut kapacitor = Kapacitor::start(mirror());
+    kapacitor.raw(&[0]);
+    kapacitor.raw(&unknown_request());
+    kapacitor.ask(Ask::Point(point(1)));
+    let (answers, ended) = kapacitor.finish();
+    ended.unwrap();
+    assert_eq!(times(&answers), [1]);
+}
+
+#[test]
+fn messages_out_of_order_are_named_and_end_the_connection() {
+    let stream = |message| {
+        let mut kapacitor = Kapacitor::start(mirror());
+        kapacitor.ask(message);
+        error_of(&kapacitor.rest()).to_owned()
+    };
+    let before_init = |message| {
+        let mut kapacitor = Kapacitor::connect(mirror());
+        kapacitor.ask(message);
+        error_of(&kapacitor.rest()).to_owned()
+    };
+    let batch = |messages: Vec<Ask>| {
+        let (handler, _) = Scripted::<Batch, Batch>::new();
+        let mut kapacitor = Kapacitor::start(handler);
+        for message in messages {
+            kapacitor.ask(message);
+        }
+        error_of(&kapacitor.rest()).to_owned()
+    };
+    let not_started = "the UDF has not been started by an Init";
+    assert_eq!(before_init(Ask::Point(point(1))), format!("unexpected point: {not_started}"));
+    assert_eq!(
+        before_init(Ask::Begin(begin(""))),
+        format!("unexpected begin of a batch: {not_started}")
+    );
+    assert_eq!(
+        stream(Ask::Begin(begin(""))),
+        "unexpected begin of a batch: this UDF reads a stream, not batches"
+    );
+    assert_eq!(
+        stream(Ask::End(end("", 1))),
+        "unexpected end of a batch: this UDF reads a stream, not batches"
+    );
+    assert_eq!(batch(vec![Ask::End(end("", 1))]), "unexpected end of a batch: no batch has begun");
+    assert_eq!(batch(vec![Ask::Point(point(1))]), "unexpected point: it lies outside of a batch");
+    assert_eq!(
+        batch(vec![Ask::Begin(begin("a")), Ask::Begin(begin("b"))]),
+        "unexpected begin of a batch: the last batch has not ended"
+    );
+}
+
+#[test]
+fn restore_before_init_is_refused_by_an_answer() {
+    let mut kapacitor = Kapacitor::connect(mirror());
+    kapacitor.ask(Ask::Restore(RestoreRequest::default()));
+    let Answer::Restore(restore) = kapacitor.answer() else { panic!("not a restore") };
+    assert_eq!(restore.error, "a snapshot can be restored after Init only");
+    kapacitor.init();
+    kapacitor.finish().1.unwrap();
+}
+
+#[test]
+fn malformed_input_is_named_behind_what_was_earned() {
+    let said = |bytes: &[u8]| {
+        let mut kapacitor = Kapacitor::start(mirror());
+        // In one write: what is earned comes before what is wrong.
+        let mut input = frame_of(Ask::Point(point(1)));
+        input.extend_from_slice(bytes);
+        kapacitor.raw(&input);
+        kapacitor.end_input();
+        let answers = kapacitor.rest();
+        assert_eq!(times(&answers[..1]), [1]);
+        assert_eq!(answers.len(), 2);
+        kapacitor.wait().expect_err("it has failed");
+        error_of(&answers).to_owned()
+    };
+    assert_eq!(
+        said(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x20]),
+        "a frame of 1099511627776 bytes was announced, over the limit of 67108864 bytes"
+    );
+    assert_eq!(
+        said(&[0xff; 11]),
+        "a frame's length is not a varint: it goes on after ten bytes or 64 bits"
+    );
+    assert_eq!(said(&[5, 1, 2]), "the input ended within a frame: 3 of its 5 bytes are missing");
+    assert_eq!(said(&[0x85]), "the input ended within a frame: its length is incomplete");
+    assert!(said(&[2, 0x0a, 0x05]).starts_with("malformed request: "));
+    // A point, the name of which is not UTF-8.
+    assert_eq!(
+        said(&[6, 0x8a, 0x01, 3, 0x12, 1, 0xff]),
+        "malformed point: text that is not UTF-8 in `name`, at byte 0"
+    );
+}
+
+#[test]
+fn an_error_of_the_handler_is_told_behind_what_was_earned() {
+    let (stopped, stops) = channel();
+    let mut handler = mirror();
+    handler.point = Box::new(|point, out| {
+        out.pass(point)?;
+        if point.time() == 2 { Err("two is too much".into()) } else { Ok(()) }
+    });
+    handler.on_stop = Box::new(move || stopped.send(()).unwrap());
+    let mut kapacitor = Kapacitor::start(handler);
+    for time in 1..5 {
+        kapacitor.ask(Ask::Point(point(time)));
+    }
+    let answers = kapacitor.rest();
+    assert_eq!(times(&answers[..2]), [1, 2]);
+    assert_eq!(error_of(&answers), "two is too much");
+    assert_eq!(answers.len(), 3);
+    let error = kapacitor.wait().expect_err("it has failed");
+    assert!(matches!(error, AgentError::Handler { .. }), "{error:?}");
+    assert_eq!(stops.iter().count(), 1);
+}
+
+#[test]
+fn a_panic_becomes_an_error_and_stop_is_called() {
+    let (stopped, stops) = channel();
+    let mut handler = mirror();
+    handler.point = Box::new(|point, out| {
+        out.pass(point)?;
+        assert!(point.time() < 2, "no handler for {}", point.time());
+        Ok(())
+    });
+    handler.on_stop = Box::new(move || stopped.send(()).unwrap());
+    let mut kapacitor = Kapacitor::start(handler);
+    kapacitor.ask(Ask::Point(point(1)));
+    kapacitor.ask(Ask::Point(point(2)));
+    let answers = kapacitor.rest();
+    assert_eq!(times(&answers[..2]), [1, 2]);
+    assert_eq!(error_of(&answers), "the handler panicked in point: no handler for 2");
+    kapacitor.wait().expect_err("it has failed");
+    assert_eq!(stops.iter().count(), 1);
+}
+
+#[test]
+fn at_the_end_of_input_the_last_words_go_out_before_stop() {
+    let (stopped, stops) = channel();
+    let mut handler = mirror();
+    handler.finish = Box::new(|out| Ok(out.build("last").time(9).field("x", 1).send()?));
+    handler.on_stop = Box::new(move || stopped.send(()).unwrap());
+    let mut kapacitor = Kapacitor::start(handler);
+    kapacitor.ask(Ask::Point(point(1)));
+    kapacitor.end_input();
+    assert_eq!(times(&kapacitor.rest()), [1, 9]);
+    kapacitor.wait().unwrap();
+    assert_eq!(stops.iter().count(), 1);
+}
+
+#[test]
+fn a_batch_goes_out_whole_with_its_size_or_not_at_all() {
+    let (mut handler, _) = Scripted::<Stream, Batch>::new();
+    handler.point = Box::new(|point, out| {
+        let mut batch = out.begin(&begin("host=a"));
+        for _ in 0..point.time() {
+            batch.pass(point);
+        }
+        match point.time() {
+            2 => drop(batch),
+            3 => std::mem::forget(batch),
+            4 => {
+                let _unfinished = batch.edit(point).field("x", 1);
+                return Ok(());
+            }
+            5 => return Err("in the middle of a batch".into()),
+            _ => batch.end(point.time())?,
+        }
+        Ok(())
+    });
+    let mut kapacitor = Kapacitor::start(handler);
+    for time in [0, 2, 3, 1, 4, 300, 5] {
+        kapacitor.ask(Ask::Point(point(time)));
+    }
+    let answers = kapacitor.rest();
+    let mut seen = Vec::new();
+    let mut open = None;
+    for answer in &answers {
+        match answer {
+            Answer::Begin(begin) => {
+                assert_eq!((begin.name.as_str(), begin.group.as_str()), ("cpu", "host=a"));
+                assert!(open.replace((begin.size, 0)).is_none(), "a batch within a batch");
+            }
+            Answer::Point(_) => open.as_mut().expect("a point within a batch").1 += 1,
+            Answer::End(end) => {
+                let (size, points) = open.take().expect("an end behind a begin");
+                assert_eq!((size, end.tmax, end.group.as_str()), (points, points, "host=a"));
+                seen.push(points);
+            }
+            Answer::Error(_) => assert!(open.is_none()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(seen, [0, 1, 300]);
+    assert_eq!(error_of(&answers), "in the middle of a batch");
+}
+
+#[test]
+fn other_threads_emit_at_any_time_and_are_told_of_the_end() {
+    let (handler, remotes) = Scripted::<Stream, Stream>::new();
+    let mut kapacitor = Kapacitor::start(handler);
+    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    let threads: Vec<_> = (0..4)
+        .map(|thread| {
+            let remote = remote.clone();
+            std::thread::spawn(move || {
+                for i in 0..100 {
+                    let time = thread * 1000 + i;
+                    remote.emit(|out| out.build("x").time(time).field("x", 1).send()).unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    while answers.len() < 400 {
+        answers.push(kapacitor.answer());
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let mut got = times(&answers);
+    for thread in 0..4 {
+        let own: Vec<_> = got.iter().copied().filter(|time| time / 1000 == thread).collect();
+        assert!(own.is_sorted(), "what one thread sends keeps its order");
+    }
+    got.sort_unstable();
+    assert_eq!(got, (0..4).flat_map(|t| (0..100).map(move |i| t * 1000 + i)).collect::<Vec<_>>());
+    assert!(!remote.is_closed());
+    kapacitor.finish().1.unwrap();
+    assert!(remote.is_closed());
+    let late = remote.emit(|out| out.build("x").field("x", 1).send());
+    assert!(matches!(late, Err(EmitError::Closed)), "{late:?}");
+}
+
+#[test]
+fn ticks_emit_without_input_and_their_errors_are_told_at_once() {
+    let (mut handler, _) = Scripted::<Stream, Stream>::new();
+    let mut ticks = 0;
+    handler.tick = Some((
+        Duration::from_millis(5),
+        Box::new(move |out| {
+            ticks += 1;
+            if ticks > 3 {
+                return Err("enough".into());
+            }
+            Ok(out.build("tick").time(ticks).field("x", 1).send()?)
+        }),
+    ));
+    let mut kapacitor = Kapacitor::start(handler);
+    let answers: Vec<_> = (0..4).map(|_| kapacitor.answer()).collect();
+    assert_eq!(times(&answers[..3]), [1, 2, 3]);
+    assert_eq!(error_of(&answers), "enough");
+    let (rest, ended) = kapacitor.finish();
+    assert!(rest.is_empty(), "it is told once: {rest:?}");
+    assert_eq!(ended.expect_err("it has failed").to_string(), "enough");
+}
+
+#[test]
+fn kapacitor_keeps_hearing_from_a_busy_handler_up_to_the_budget() {
+    let (go_on, wait) = channel::<()>();
+    let mut handler = mirror();
+    handler.point = Box::new(move |point, out| {
+        let _ = wait.recv();
+        Ok(out.pass(point)?)
+    });
+    let budget = Duration::from_secs(2);
+    let mut kapacitor = Kapacitor::connect_with_liveness(handler, budget);
+    kapacitor.init();
+    let begun = Instant::now();
+    kapacitor.ask(Ask::Point(point(1)));
+    let mut heard = 0;
+    while begun.elapsed() < budget / 2 {
+        assert!(matches!(kapacitor.answer(), Answer::Keepalive(_)));
+        heard += 1;
+    }
+    assert!(heard >= 2, "heard {heard} times");
+    go_on.send(()).unwrap();
+    let (answers, ended) = kapacitor.finish();
+    ended.unwrap();
+    let answers: Vec<_> =
+        answers.into_iter().filter(|answer| !matches!(answer, Answer::Keepalive(_))).collect();
+    assert_eq!(times(&answers), [1]);
+}
