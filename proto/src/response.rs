@@ -8,7 +8,7 @@ use crate::frame;
 use crate::messages::{BeginBatch, Response, response};
 use crate::point::{EditScratch, Point};
 use crate::request::POINT;
-use crate::wire::{key, put_varint, varint_len};
+use crate::wire::{key, put_varint, varint, varint_len};
 
 /// Appends the frame of an answer, or of the begin or end of a batch.
 pub fn append(message: response::Message, out: &mut Vec<u8>) {
@@ -93,4 +93,15 @@ pub fn fill_size(out: &mut [u8], SizeMark(at): SizeMark, points: u64) {
 /// When the frame is not a response.
 pub fn decode(frame: &[u8]) -> Result<Option<response::Message>, prost::DecodeError> {
     Ok(Response::decode(frame)?.message)
+}
+
+/// The encoding of the point in a frame that carries one and nothing else, left where it lies.
+///
+/// None for other frames, and for the rare frame with a point among other things: those are for
+/// [`decode`].
+#[inline]
+pub fn point_bytes(frame: &[u8]) -> Option<&[u8]> {
+    let rest = frame.strip_prefix(&POINT)?;
+    let (length, start) = varint(rest, 0).ok()?;
+    (length == (rest.len() - start) as u64).then(|| &rest[start..])
 }

@@ -3,5 +3,30 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`describe`] | what a UDF is, for people and for tools |
+//! | [`interface`] | one connection with a UDF, as its owner sees it |
+//! | [`process`], [`socket`], [`loopback`] | the three ways to reach one |
+//! | [`server`] | the core of them all, over any reader and writer |
+//! | [`settings`] | timeouts, limits, and callbacks |
+//! | [`data`] | what travels in the channels |
+//! | [`error`] | what can go wrong |
 
+mod child;
+mod connection;
+pub mod data;
 pub mod describe;
+pub mod error;
+pub mod interface;
+pub mod loopback;
+pub mod process;
+pub mod server;
+pub mod settings;
+pub mod socket;
+
+pub use data::Batch;
+pub use error::{Error, RequestKind};
+pub use interface::{Info, Init, Interface};
+pub use loopback::Loopback;
+pub use process::Process;
+pub use server::{BatchIn, PointIn, Receiver, Server};
+pub use settings::{Callbacks, Log, Settings, Writes};
+pub use socket::Socket;

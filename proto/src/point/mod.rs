@@ -7,6 +7,7 @@
 //! Maps on the wire may name a key twice; as in any protobuf map, the last one counts.
 
 mod edit;
+mod equal;
 mod error;
 mod index;
 mod owned;

@@ -1,0 +1,200 @@
+//! A program that was spawned: its end, its stderr, and how it is killed.
+
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use shared_child::SharedChild;
+
+use crate::settings::Logger;
+use crate::{Error, Log};
+
+/// The longest piece of a line of stderr that is logged at once, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// A program whose stdin and stdout are free to be used, for whoever speaks the protocol by hand.
+#[derive(Debug)]
+pub struct Spawned {
+    /// What it reads.
+    pub stdin: ChildStdin,
+    /// What it writes.
+    pub stdout: ChildStdout,
+    /// The program itself.
+    pub child: Child,
+}
+
+/// A program that runs, or has run. Dropped, it is killed.
+pub struct Child {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    process: SharedChild,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// How it exited; unknown if the system would not tell.
+    exited: Option<ExitStatus>,
+    /// Whether something may still come from stderr.
+    talking: bool,
+}
+
+/// How long the last lines of stderr are waited for after an exit: a child of the program may hold it
+/// open for ever.
+const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
+
+impl Spawned {
+    /// Spawns `command`, its stdin and stdout as pipes; `log` is handed the lines of its stderr.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub fn new(command: &mut Command, log: Option<Logger>) -> Result<Self, Error> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let process = SharedChild::spawn(command).map_err(|error| Error::Spawn {
+            program: PathBuf::from(command.get_program()),
+            error: Arc::new(error),
+        })?;
+        let pipe = "a program spawned with pipes has them";
+        let stdin = process.take_stdin().expect(pipe);
+        let stdout = process.take_stdout().expect(pipe);
+        let stderr = process.take_stderr().expect(pipe);
+        let state = Mutex::new(State { exited: None, talking: true });
+        let inner = Arc::new(Inner { process, state, changed: Condvar::new() });
+        let child = Child { inner };
+        child.follow(stderr, log).map_err(|error| Error::Setup(Arc::new(error)))?;
+        Ok(Spawned { stdin, stdout, child })
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+
+    fn wait(
+        &self,
+        within: Option<Duration>,
+        goes_on: impl Fn(&mut State) -> bool,
+    ) -> MutexGuard<'_, State> {
+        let state = self.state();
+        match within {
+            None => self.changed.wait_while(state, goes_on).unwrap_or_else(PoisonError::into_inner),
+            Some(within) => {
+                let waited = self.changed.wait_timeout_while(state, within, goes_on);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+}
+
+impl Child {
+    /// One thread waits for the exit, so that no zombie is left; one reads stderr.
+    fn follow(&self, stderr: ChildStderr, log: Option<Logger>) -> std::io::Result<()> {
+        let inner = self.inner.clone();
+        let exit = move || {
+            if let Ok(status) = inner.process.wait() {
+                inner.change(|state| state.exited = Some(status));
+            }
+        };
+        std::thread::Builder::new().name("udf-exit".to_owned()).spawn(exit)?;
+        let inner = self.inner.clone();
+        let talk = move || {
+            read_lines(stderr, log);
+            inner.change(|state| state.talking = false);
+        };
+        std::thread::Builder::new().name("udf-stderr".to_owned()).spawn(talk).map(drop)
+    }
+
+    /// The identity of its process.
+    pub fn id(&self) -> u32 {
+        self.inner.process.id()
+    }
+
+    /// Kills it, if it still runs.
+    pub fn kill(&self) {
+        // It fails only when the process is not ours any more.
+        let _ = self.inner.process.kill();
+    }
+
+    /// Waits until it has exited, and its last lines of stderr are logged; none if it takes longer.
+    pub fn wait(&self, within: Option<Duration>) -> Option<ExitStatus> {
+        let status = self.inner.wait(within, |state| state.exited.is_none()).exited?;
+        drop(self.inner.wait(Some(LAST_LINES_WITHIN), |state| state.talking));
+        Some(status)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// Hands on every line until the end, a long one in pieces. Without a log, they are read all the same:
+/// a program whose stderr nobody reads would block in its own logging.
+fn read_lines(mut stderr: impl Read, log: Option<Logger>) {
+    let hand_on = |bytes: &[u8], cut| {
+        if let Some(log) = &log {
+            log(&Log::Stderr { line: &String::from_utf8_lossy(bytes), cut });
+        }
+    };
+    let mut buffer = vec![0; PIECE];
+    let mut end = 0;
+    loop {
+        let read = match stderr.read(&mut buffer[end..]) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => break,
+        };
+        end += read;
+        let mut start = 0;
+        while let Some(length) = buffer[start..end].iter().position(|byte| *byte == b'\n') {
+            let line = &buffer[start..start + length];
+            hand_on(line.strip_suffix(b"\r").unwrap_or(line), false);
+            start += length + 1;
+        }
+        buffer.copy_within(start..end, 0);
+        end -= start;
+        if end == buffer.len() {
+            // A character that is cut is left for the next piece.
+            let piece = whole_characters(&buffer);
+            hand_on(&buffer[..piece], true);
+            buffer.copy_within(piece..end, 0);
+            end -= piece;
+        }
+    }
+    if end > 0 {
+        hand_on(&buffer[..end], false);
+    }
+}
+
+/// How many of the bytes are not the beginning of a character that goes on behind them.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 != 0x80);
+    let Some(behind) = last else { return bytes.len() };
+    let start = bytes.len() - 1 - behind;
+    let length = match bytes[start] {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        0xc0.. => 2,
+        _ => 1,
+    };
+    if start + length > bytes.len() { start } else { bytes.len() }
+}

@@ -1,0 +1,154 @@
+//! UDFs that run in this process, over the same frames as everywhere: for replay and for tests.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::connection::{Connection, delegate_to_server};
+use crate::socket::{ReadHalf, WriteHalf, serve, split};
+use crate::{Callbacks, Error, Interface, Server, Settings};
+
+/// What the code of a UDF returns: nothing, or why it failed.
+pub type UdfResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+type Udf = Box<dyn FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send>;
+
+/// A connection with a UDF that runs on a thread of this process.
+///
+/// Both sides are ends of a pair of sockets, so everything is as it is with a UDF elsewhere: the
+/// frames, the bounded room between the two, the end of the input. A UDF that returns an error or
+/// panics is one that ended unexpectedly.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use udf_host::{Interface, Loopback};
+///
+/// // A UDF that answers the first request, whatever it is, with "I want and provide a stream".
+/// let udf = Loopback::new(|mut input, mut output| {
+///     input.read_exact(&mut [0; 3])?;
+///     output.write_all(&[2, 0x0a, 0])?;
+///     input.read_to_end(&mut Vec::new())?;
+///     Ok(())
+/// });
+/// udf.open()?;
+/// assert!(udf.info()?.options.is_empty());
+/// udf.close()?;
+/// # Ok::<(), udf_host::Error>(())
+/// ```
+pub struct Loopback {
+    udf: Mutex<Option<Udf>>,
+    settings: Settings,
+    callbacks: Mutex<Callbacks>,
+    connection: Connection,
+    end: Arc<End>,
+}
+
+/// How the UDF ended, once it has.
+#[derive(Default)]
+struct End {
+    how: Mutex<Option<Result<(), String>>>,
+    known: Condvar,
+}
+
+impl End {
+    fn how(&self) -> MutexGuard<'_, Option<Result<(), String>>> {
+        self.how.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self, within: Duration) -> Option<Result<(), String>> {
+        let waited = self.known.wait_timeout_while(self.how(), within, |how| how.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}
+
+impl Loopback {
+    /// A connection with `udf`, which is started on a thread of its own by
+    /// [`open`](Interface::open).
+    pub fn new(udf: impl FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send + 'static) -> Self {
+        Loopback {
+            udf: Mutex::new(Some(Box::new(udf))),
+            settings: Settings::default(),
+            callbacks: Mutex::default(),
+            connection: Connection::default(),
+            end: Arc::default(),
+        }
+    }
+
+    /// The timeouts and limits.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Whom to call. The kill callback is called once the connection is closed; a thread cannot be
+    /// ended by force.
+    pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
+        self.callbacks = Mutex::new(callbacks);
+        self
+    }
+
+    fn connect(&self) -> Result<Server, Error> {
+        let setup = |error: io::Error| Error::Setup(Arc::new(error));
+        let udf = self.udf.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let udf = udf.ok_or(Error::AlreadyStarted)?;
+        let (host_side, udf_side) = UnixStream::pair().map_err(setup)?;
+        let (reader, writer) = split(udf_side).map_err(setup)?;
+        let end = self.end.clone();
+        let run = move || {
+            let ended = catch_unwind(AssertUnwindSafe(|| udf(reader, writer)));
+            let how = match ended {
+                Ok(ended) => ended.map_err(|error| error.to_string()),
+                Err(panic) => Err(format!("it panicked: {}", panic_text(&*panic))),
+            };
+            *end.how() = Some(how);
+            end.known.notify_all();
+        };
+        std::thread::Builder::new().name("udf".to_owned()).spawn(run).map_err(setup)?;
+
+        let mut callbacks =
+            std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+        let (end, owners) = (self.end.clone(), callbacks.ended.take());
+        callbacks = callbacks.on_end(move |error| {
+            // Its side is closed before it has ended by a moment.
+            let error = match end.wait(crate::server::EXPLAINED_WITHIN) {
+                Some(Err(text)) => Error::Ended(text),
+                Some(Ok(())) | None => error,
+            };
+            owners.map_or(error.clone(), |explain| explain(error))
+        });
+        serve(host_side, self.settings.clone(), callbacks).map_err(setup)
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+}
+
+impl Interface for Loopback {
+    fn open(&self) -> Result<(), Error> {
+        self.connection.open(|| self.connect())
+    }
+
+    /// Ends the input, and waits until the UDF has closed its side. That its code failed after that
+    /// is told if it does so within a second.
+    fn close(&self) -> Result<(), Error> {
+        self.connection.server()?.stop()?;
+        match self.end.wait(crate::server::EXPLAINED_WITHIN) {
+            Some(Err(text)) => Err(Error::Ended(text)),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
+    delegate_to_server!();
+}
+
+impl fmt::Debug for Loopback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loopback").finish_non_exhaustive()
+    }
+}

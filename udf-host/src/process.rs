@@ -1,0 +1,178 @@
+//! UDFs that are programs: they are spawned, and spoken with over their stdin and stdout.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use crate::child::{Child, Spawned};
+use crate::connection::{Connection, delegate_to_server};
+use crate::{Callbacks, Error, Interface, Server, Settings};
+
+/// A connection with a program that is spawned for it.
+///
+/// Dropped, it kills the program if it still runs.
+///
+/// ```no_run
+/// use udf_host::{Interface, Process};
+///
+/// let udf = Process::new("/usr/local/bin/outliers").env("RUST_LOG", "debug");
+/// udf.open()?;
+/// println!("{:?}", udf.info()?);
+/// udf.close()?;
+/// # Ok::<(), udf_host::Error>(())
+/// ```
+pub struct Process {
+    command: Mutex<Command>,
+    settings: Settings,
+    callbacks: Mutex<Callbacks>,
+    connection: Connection,
+    child: Mutex<Option<Arc<Child>>>,
+}
+
+impl Process {
+    /// A connection with `program`, which is spawned by [`open`](Interface::open).
+    ///
+    /// A name without a slash is looked for in `PATH`.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Process {
+            command: Mutex::new(Command::new(program)),
+            settings: Settings::default(),
+            callbacks: Mutex::default(),
+            connection: Connection::default(),
+            child: Mutex::default(),
+        }
+    }
+
+    fn with_command(mut self, change: impl FnOnce(&mut Command)) -> Self {
+        change(self.command.get_mut().unwrap_or_else(PoisonError::into_inner));
+        self
+    }
+
+    /// Gives the program these arguments, behind those that it has.
+    pub fn args(self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.with_command(|command| {
+            command.args(args);
+        })
+    }
+
+    /// Sets a variable in the environment of the program, which has those of this process.
+    pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.with_command(|command| {
+            command.env(name, value);
+        })
+    }
+
+    /// Starts the program in this directory.
+    pub fn current_dir(self, directory: impl AsRef<Path>) -> Self {
+        self.with_command(|command| {
+            command.current_dir(directory);
+        })
+    }
+
+    /// The timeouts and limits.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Whom to call. The kill callback is called once the program is killed.
+    pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
+        self.callbacks = Mutex::new(callbacks);
+        self
+    }
+
+    /// The identity of the program's process, once it is open.
+    pub fn id(&self) -> Option<u32> {
+        self.child().map(|child| child.id())
+    }
+
+    fn child(&self) -> Option<Arc<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn connect(&self) -> Result<Server, Error> {
+        let mut callbacks =
+            std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+        let spawned = {
+            let mut command = self.command.lock().unwrap_or_else(PoisonError::into_inner);
+            Spawned::new(&mut command, callbacks.log.clone())?
+        };
+        let child = Arc::new(spawned.child);
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child.clone());
+
+        let (killed, owners) = (child.clone(), callbacks.kill.take());
+        callbacks = callbacks.on_kill(move || {
+            killed.kill();
+            if let Some(kill) = owners {
+                kill();
+            }
+        });
+        let owners = callbacks.ended.take();
+        callbacks = callbacks.on_end(move |error| {
+            // It closes its side before it is gone by a moment.
+            let error = match child.wait(Some(crate::server::EXPLAINED_WITHIN)) {
+                Some(status) => {
+                    let found = (!matches!(error, Error::ClosedEarly)).then(|| Box::new(error));
+                    Error::Exited { status: status.to_string(), found }
+                }
+                None => error,
+            };
+            owners.map_or(error.clone(), |explain| explain(error))
+        });
+        Ok(Server::new(spawned.stdout, spawned.stdin, self.settings.clone(), callbacks))
+    }
+
+    /// How long the program may take to exit once its connection is over.
+    fn exit_within(&self, stopped: &Result<(), Error>) -> Option<Duration> {
+        match (stopped, self.settings.close_within) {
+            (Ok(()), Duration::ZERO) => None,
+            (Ok(()), within) => Some(within),
+            (Err(_), _) => Some(crate::server::grace(&self.settings)),
+        }
+    }
+}
+
+impl Interface for Process {
+    fn open(&self) -> Result<(), Error> {
+        self.connection.open(|| self.connect())
+    }
+
+    /// Ends the input, and waits until the program has closed its stdout and has exited.
+    fn close(&self) -> Result<(), Error> {
+        let stopped = self.connection.server()?.stop();
+        let Some(child) = self.child() else { return stopped };
+        let within = self.exit_within(&stopped);
+        let status = child.wait(within);
+        if status.is_none() {
+            child.kill();
+            child.wait(Some(crate::server::EXPLAINED_WITHIN));
+        }
+        stopped?;
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(Error::Exited { status: status.to_string(), found: None }),
+            None => Err(Error::NeverExits { within: within.unwrap_or_default() }),
+        }
+    }
+
+    delegate_to_server!();
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.connection.abort(Error::Aborted("the process was dropped while in use".to_owned()));
+        if let Some(child) = self.child() {
+            child.kill();
+            child.wait(Some(crate::server::EXPLAINED_WITHIN));
+        }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("command", &self.command).finish_non_exhaustive()
+    }
+}

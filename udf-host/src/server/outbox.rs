@@ -1,0 +1,202 @@
+//! What waits to be written to the UDF, and the thread that writes it.
+//!
+//! Everything waits as frames in one buffer. Data waits for room in it; requests and keepalives do
+//! not: there are few of them, and they may stand between any two messages, also within a batch.
+
+use std::io::{self, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use udf_proto::messages::{KeepaliveRequest, Request, request};
+use udf_proto::{Point, frame, response};
+
+use crate::settings::Writes;
+use crate::{Batch, Error};
+
+/// Data waits when there is so much before it. The writer holds as much again.
+const ROOM: usize = 256 << 10;
+
+#[derive(Default)]
+pub(crate) struct Outbox {
+    inner: Mutex<Inner>,
+    /// There is something to write, or the end has come.
+    ready: Condvar,
+    /// There is room for data.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    buffer: Vec<u8>,
+    /// Some of a batch is in: other data waits until all of it is.
+    in_batch: bool,
+    keepalive_waits: bool,
+    /// Nothing more is taken: after a stop, or with the error of an abort.
+    closed: Option<Error>,
+    /// What was taken is not written any more.
+    discard: bool,
+    writer_asleep: bool,
+    senders_asleep: usize,
+}
+
+impl Outbox {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_writer(&self, inner: &mut Inner) {
+        if inner.writer_asleep {
+            inner.writer_asleep = false;
+            self.ready.notify_one();
+        }
+    }
+
+    /// Adds a request, whatever waits already.
+    pub(crate) fn request(&self, message: request::Message) -> Result<(), Error> {
+        let mut inner = self.lock();
+        if let Some(error) = &inner.closed {
+            return Err(error.clone());
+        }
+        frame::append(&Request { message: Some(message) }, &mut inner.buffer);
+        self.wake_writer(&mut inner);
+        Ok(())
+    }
+
+    /// Adds a keepalive unless one is waiting: one that the UDF cannot read yet does as well as many.
+    pub(crate) fn keepalive(&self, time: i64) {
+        let mut inner = self.lock();
+        if inner.closed.is_none() && !inner.keepalive_waits {
+            inner.keepalive_waits = true;
+            let message = Some(request::Message::Keepalive(KeepaliveRequest { time }));
+            frame::append(&Request { message }, &mut inner.buffer);
+            self.wake_writer(&mut inner);
+        }
+    }
+
+    pub(crate) fn point(&self, point: Point<'_>) -> Result<(), Error> {
+        let mut inner = self.wait(|inner| !inner.in_batch)?;
+        response::append_point(point, &mut inner.buffer);
+        self.wake_writer(&mut inner);
+        Ok(())
+    }
+
+    pub(crate) fn batch(&self, batch: &Batch) -> Result<(), Error> {
+        let mut inner = self.wait(|inner| !inner.in_batch)?;
+        inner.in_batch = true;
+        let begin = Some(request::Message::Begin(batch.begin()));
+        frame::append(&Request { message: begin }, &mut inner.buffer);
+        for point in batch.points.iter() {
+            if inner.buffer.len() >= ROOM || inner.discard {
+                self.wake_writer(&mut inner);
+                drop(inner);
+                inner = self.wait(|_| true)?;
+            }
+            // Data has the same members in Request and Response, so the same bytes.
+            response::append_point(point, &mut inner.buffer);
+        }
+        let end = Some(request::Message::End(batch.end()));
+        frame::append(&Request { message: end }, &mut inner.buffer);
+        inner.in_batch = false;
+        if inner.senders_asleep > 0 {
+            self.room.notify_all();
+        }
+        self.wake_writer(&mut inner);
+        Ok(())
+    }
+
+    /// Waits for room, and for `turn`.
+    fn wait(&self, turn: impl Fn(&Inner) -> bool) -> Result<MutexGuard<'_, Inner>, Error> {
+        let mut inner = self.lock();
+        loop {
+            match &inner.closed {
+                // A batch that was begun before the stop is still sent to its end.
+                Some(error) if inner.discard || !inner.in_batch || !turn(&inner) => {
+                    return Err(error.clone());
+                }
+                _ if turn(&inner) && inner.buffer.len() < ROOM => return Ok(inner),
+                _ => {}
+            }
+            inner.senders_asleep += 1;
+            inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner.senders_asleep -= 1;
+        }
+    }
+
+    /// Takes nothing more, and lets what was taken be written.
+    pub(crate) fn close(&self, error: Error) {
+        let mut inner = self.lock();
+        inner.closed.get_or_insert(error);
+        self.end(inner);
+    }
+
+    /// Takes nothing more, and forgets what was not written.
+    pub(crate) fn abort(&self, error: Error) {
+        let mut inner = self.lock();
+        inner.closed = Some(error);
+        inner.discard = true;
+        inner.buffer = Vec::new();
+        self.end(inner);
+    }
+
+    fn end(&self, mut inner: MutexGuard<'_, Inner>) {
+        inner.writer_asleep = false;
+        self.ready.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Swaps `buffer`, which is empty, for all that waits; false when nothing will any more.
+    fn swap(&self, buffer: &mut Vec<u8>) -> bool {
+        let mut inner = self.lock();
+        while inner.buffer.is_empty() {
+            if inner.discard || inner.closed.is_some() && !inner.in_batch {
+                return false;
+            }
+            inner.writer_asleep = true;
+            inner = self.ready.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        inner.writer_asleep = false;
+        inner.keepalive_waits = false;
+        std::mem::swap(&mut inner.buffer, buffer);
+        if inner.senders_asleep > 0 {
+            self.room.notify_all();
+        }
+        true
+    }
+
+    /// Writes what waits, as long as something can.
+    pub(crate) fn write_to(&self, writer: &mut impl Write, writes: Writes) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        while self.swap(&mut buffer) {
+            write_all(&buffer, writer, writes)?;
+            if buffer.capacity() > 2 * ROOM {
+                // What one long message needed is given back.
+                buffer = Vec::new();
+            }
+            buffer.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Writes whole frames.
+fn write_all(mut frames: &[u8], writer: &mut impl Write, writes: Writes) -> io::Result<()> {
+    if writes == Writes::Large {
+        writer.write_all(frames)?;
+        return writer.flush();
+    }
+    while !frames.is_empty() {
+        let head = 1 + frames.iter().take_while(|byte| **byte >= 0x80).count();
+        let length = (0..head).map(|i| usize::from(frames[i] & 0x7f) << (7 * i)).sum::<usize>();
+        let (frame, rest) = frames.split_at(head + length);
+        match writes {
+            Writes::Kapacitor => {
+                writer.write_all(&frame[..head])?;
+                // For an empty message, Kapacitor's second write is one of nothing.
+                writer.write_all(&frame[head..])?;
+            }
+            Writes::Large | Writes::Message => writer.write_all(frame)?,
+        }
+        writer.flush()?;
+        frames = rest;
+    }
+    Ok(())
+}

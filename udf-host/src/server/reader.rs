@@ -1,0 +1,267 @@
+//! The thread that reads from the UDF, and believes nothing of it.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
+
+use udf_proto::frame::{FrameError, FrameReader};
+use udf_proto::messages::response::Message;
+use udf_proto::point::PointIndex;
+use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Point, PointBuf, Points, response};
+
+use super::queue::{Offered, Queue};
+use super::shared::{Phase, Shared};
+use crate::error::Limit;
+use crate::{Batch, Error, RequestKind};
+
+/// What a point costs beyond its encoding: its tables, about.
+const POINT_COST: usize = 128;
+
+/// So many points are handed on at once, when they have come together.
+const TOGETHER: usize = 256;
+
+/// Reads until the UDF closes its side, does something wrong, or is given up.
+pub(crate) fn run<R: Read>(shared: &Arc<Shared>, mut frames: FrameReader<R>) {
+    let mut reader = Reader {
+        shared,
+        index: PointIndex::new(),
+        open: None,
+        points: VecDeque::new(),
+        batches: VecDeque::new(),
+        provides: shared.settings.provides,
+    };
+    let ended = reader.read(&mut frames);
+    // What came before the end counts.
+    let ended = reader.hand_on_points().and(ended);
+    if let Err(Ended::Fault(error)) = ended {
+        shared.abort(error);
+    }
+}
+
+struct Reader<'s> {
+    shared: &'s Arc<Shared>,
+    index: PointIndex,
+    open: Option<Open>,
+    /// What has come and is not handed on yet, with its cost.
+    points: VecDeque<(PointBuf, usize)>,
+    batches: VecDeque<(Batch, usize)>,
+    provides: Option<EdgeType>,
+}
+
+/// A batch that has begun.
+struct Open {
+    begin: BeginBatch,
+    points: Points,
+    bytes: usize,
+}
+
+enum Ended {
+    /// By something that is wrong.
+    Fault(Error),
+    /// The connection was given up elsewhere.
+    GivenUp,
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Ended::Fault(error)
+    }
+}
+
+impl Reader<'_> {
+    fn read<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
+        loop {
+            let mut heard = false;
+            while let Some(frame) = frames.buffered_frame().map_err(|error| self.cut(error))? {
+                heard = true;
+                self.frame(frame)?;
+            }
+            if heard {
+                self.hand_on_points()?;
+                self.shared.hear();
+            }
+            if matches!(self.shared.state().phase, Phase::Aborted { .. }) {
+                return Err(Ended::GivenUp);
+            }
+            match frames.fill() {
+                Ok(true) => {}
+                Ok(false) => return self.end_of_input(),
+                Err(error) => return Err(self.cut(error).into()),
+            }
+        }
+    }
+
+    fn end_of_input(&mut self) -> Result<(), Ended> {
+        let fault = match self.open.take() {
+            Some(open) => Error::ClosedInBatch { name: open.begin.name },
+            None if self.shared.state().phase == Phase::Stopping => return Ok(()),
+            None => Error::ClosedEarly,
+        };
+        Err(self.shared.explain(fault).into())
+    }
+
+    /// What a reading error means.
+    fn cut(&self, error: FrameError) -> Error {
+        match error {
+            FrameError::TooLong { length, limit } => Error::FrameTooLong { length, limit },
+            FrameError::BadLength => Error::BadFrameLength,
+            FrameError::Io(error) => {
+                // A socket whose other side has gone with bytes unread.
+                let is_end = error.kind() == ErrorKind::ConnectionReset;
+                let error = Error::Read(Arc::new(error));
+                if is_end { self.shared.explain(error) } else { error }
+            }
+            error => self.shared.explain(Error::FrameCut(error.to_string())),
+        }
+    }
+
+    fn frame(&mut self, frame: &[u8]) -> Result<(), Ended> {
+        if let Some(bytes) = response::point_bytes(frame) {
+            // It is borrowed from the index while the rest of `self` changes.
+            let mut index = std::mem::take(&mut self.index);
+            let point = index.parse(bytes).map_err(Error::from)?;
+            let taken = self.point(point);
+            self.index = index;
+            return taken;
+        }
+        let message = response::decode(frame).map_err(|error| Error::MalformedResponse {
+            length: frame.len(),
+            problem: error.to_string(),
+        })?;
+        match message.ok_or(Error::EmptyResponse)? {
+            Message::Keepalive(_) => Ok(()),
+            Message::Error(error) => Err(Error::Reported(error.error).into()),
+            Message::Begin(begin) => self.begin(begin),
+            Message::Point(point) => self.point(PointBuf::from(point).as_point()),
+            Message::End(end) => self.end(end),
+            message @ Message::Info(_) => self.answer(RequestKind::Info, message),
+            message @ Message::Init(_) => self.answer(RequestKind::Init, message),
+            message @ Message::Snapshot(_) => self.answer(RequestKind::Snapshot, message),
+            message @ Message::Restore(_) => self.answer(RequestKind::Restore, message),
+        }
+    }
+
+    fn answer(&mut self, kind: RequestKind, message: Message) -> Result<(), Ended> {
+        // Data that came before an answer is there when the answer is.
+        self.hand_on_points()?;
+        if let Message::Info(info) = &message
+            && let Ok(info) = Info::try_from(info.clone())
+        {
+            self.provides = self.provides.or(Some(info.provides));
+        }
+        Ok(self.shared.answer(kind, message)?)
+    }
+
+    fn expect(
+        &self,
+        edge: EdgeType,
+        before: &'static str,
+        wrong: &'static str,
+    ) -> Result<(), Error> {
+        if !self.shared.is_initialized() {
+            return Err(Error::DataBeforeInit { what: before });
+        }
+        match self.provides {
+            Some(provides) if provides != edge => Err(Error::WrongEdge { what: wrong, provides }),
+            _ => Ok(()),
+        }
+    }
+
+    fn point(&mut self, point: Point<'_>) -> Result<(), Ended> {
+        let cost = point.as_bytes().len() + POINT_COST;
+        let settings = &self.shared.settings;
+        if let Some(open) = &mut self.open {
+            let too_many = open.points.len() >= settings.batch_points;
+            if too_many || open.bytes + cost > settings.batch_bytes {
+                let limit = if too_many {
+                    Limit::Points(settings.batch_points)
+                } else {
+                    Limit::Bytes(settings.batch_bytes)
+                };
+                let name = std::mem::take(&mut open.begin.name);
+                return Err(Error::BatchTooLarge { name, limit }.into());
+            }
+            open.points.push(point);
+            open.bytes += cost;
+            return Ok(());
+        }
+        self.expect(EdgeType::Stream, "a point", "a point outside of a batch")?;
+        self.points.push_back((point.to_owned(), cost));
+        if self.points.len() < TOGETHER && cost < settings.queue_bytes / TOGETHER {
+            return Ok(());
+        }
+        self.hand_on_points()
+    }
+
+    fn begin(&mut self, begin: BeginBatch) -> Result<(), Ended> {
+        self.expect(EdgeType::Batch, "the begin of a batch", "a batch")?;
+        if let Some(open) = &mut self.open {
+            let open = std::mem::take(&mut open.begin.name);
+            return Err(Error::BeginWithinBatch { open, name: begin.name }.into());
+        }
+        let limit = self.shared.settings.batch_points;
+        if usize::try_from(begin.size).map_or(true, |size| size > limit) {
+            let (name, size) = (begin.name, begin.size);
+            return Err(Error::BadBatchSize { name, size, limit }.into());
+        }
+        // The size is no more than a hint: room is made for the points that come.
+        self.open = Some(Open { begin, points: Points::new(), bytes: 0 });
+        Ok(())
+    }
+
+    fn end(&mut self, end: EndBatch) -> Result<(), Ended> {
+        let Some(open) = self.open.take() else {
+            self.expect(EdgeType::Batch, "the end of a batch", "a batch")?;
+            return Err(Error::EndWithoutBegin { name: end.name }.into());
+        };
+        let batch = Batch {
+            // As Kapacitor does: the end has the last word, on all but `byName`.
+            name: end.name,
+            group: end.group,
+            tags: end.tags,
+            by_name: open.begin.by_name,
+            tmax: end.tmax,
+            points: open.points,
+        };
+        self.batches.push_back((batch, open.bytes));
+        let shared = self.shared;
+        hand_on(shared, &shared.batches, &mut self.batches, || {
+            let misled = shared.points.is_taken() && !shared.batches.is_taken();
+            misled.then_some(Error::WrongEdge { what: "a batch", provides: EdgeType::Stream })
+        })
+    }
+
+    fn hand_on_points(&mut self) -> Result<(), Ended> {
+        if self.points.is_empty() {
+            return Ok(());
+        }
+        let shared = self.shared;
+        hand_on(shared, &shared.points, &mut self.points, || {
+            let what = "a point outside of a batch";
+            let misled = shared.batches.is_taken() && !shared.points.is_taken();
+            misled.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })
+        })
+    }
+}
+
+/// Hands on what has come, and waits for the owner to read if it must, unless the owner never will.
+fn hand_on<T>(
+    shared: &Shared,
+    queue: &Queue<T>,
+    items: &mut VecDeque<(T, usize)>,
+    misled: impl Fn() -> Option<Error>,
+) -> Result<(), Ended> {
+    loop {
+        match queue.offer(items) {
+            Offered::Taken => return Ok(()),
+            Offered::Closed => return Err(Ended::GivenUp),
+            Offered::Full => {}
+        }
+        if let Some(error) = misled() {
+            return Err(error.into());
+        }
+        shared.set_deaf(true);
+        queue.wait_for_room();
+        shared.set_deaf(false);
+    }
+}

@@ -1,0 +1,467 @@
+//! What the threads of a server share: its life, from start to stop, and the first error.
+
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use udf_proto::PointBuf;
+use udf_proto::frame::FrameReader;
+use udf_proto::messages::{request, response};
+
+use super::outbox::Outbox;
+use super::queue::Queue;
+use super::{reader, watch};
+use crate::settings::Logger;
+use crate::{Batch, Callbacks, Error, Log, RequestKind, Settings};
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) outbox: Outbox,
+    pub(crate) points: Arc<Queue<PointBuf>>,
+    pub(crate) batches: Arc<Queue<Batch>>,
+    state: Mutex<State>,
+    changed: Condvar,
+    log: Option<Logger>,
+    unasked: AtomicU64,
+    initialized: AtomicBool,
+    /// The reader waits until the owner has read: the UDF cannot be heard.
+    deaf: AtomicBool,
+    /// When the UDF was heard last, in nanoseconds after `epoch`.
+    heard: AtomicU64,
+    epoch: Instant,
+}
+
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    /// The first one.
+    error: Option<Error>,
+    stopped: bool,
+    pending: Vec<Pending>,
+    pub(crate) reading: bool,
+    pub(crate) writing: bool,
+    pub(crate) abort_returned: bool,
+    pub(crate) killed: Option<Instant>,
+    callbacks: Callbacks,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    New,
+    Running,
+    /// The input was ended; the UDF finishes.
+    Stopping,
+    Aborted {
+        since: Instant,
+    },
+}
+
+struct Pending {
+    kind: RequestKind,
+    answer: SyncSender<Result<response::Message, Error>>,
+}
+
+type Answer = Receiver<Result<response::Message, Error>>;
+
+impl State {
+    /// Whether nothing goes on any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let aborting = matches!(self.phase, Phase::Aborted { .. }) && !self.abort_returned;
+        !self.reading && !self.writing && !aborting
+    }
+}
+
+/// How long an end is explained by what comes after it: an exit status, the last words of a UDF.
+pub(crate) const EXPLAINED_WITHIN: Duration = Duration::from_secs(1);
+
+/// The time that an abort has when no timeout is set.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, mut callbacks: Callbacks) -> Self {
+        Shared {
+            outbox: Outbox::default(),
+            points: Queue::new(settings.queue, settings.queue_bytes),
+            batches: Queue::new(settings.queue, settings.queue_bytes),
+            state: Mutex::new(State {
+                phase: Phase::New,
+                error: None,
+                stopped: false,
+                pending: Vec::new(),
+                reading: false,
+                writing: false,
+                abort_returned: false,
+                killed: None,
+                callbacks: Callbacks { log: None, ..std::mem::take(&mut callbacks) },
+            }),
+            changed: Condvar::new(),
+            log: callbacks.log.take(),
+            unasked: AtomicU64::new(0),
+            initialized: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+            epoch: Instant::now(),
+            settings,
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change, for at most `timeout` if there is one.
+    pub(crate) fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        timeout: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        match timeout {
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let woken = self.changed.wait_timeout(state, timeout);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Changes the state, and tells whoever waits for a change.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state());
+        self.changed.notify_all();
+        result
+    }
+
+    pub(crate) fn log(&self, log: &Log<'_>) {
+        if let Some(logger) = &self.log {
+            logger(log);
+        }
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        grace(&self.settings)
+    }
+
+    pub(crate) fn begin(&self) -> Result<(), Error> {
+        self.hear();
+        self.change(|state| match state.phase {
+            Phase::New => {
+                (state.phase, state.reading, state.writing) = (Phase::Running, true, true);
+                Ok(())
+            }
+            Phase::Running => Err(Error::AlreadyStarted),
+            Phase::Stopping | Phase::Aborted { .. } => Err(unusable(state)),
+        })
+    }
+
+    pub(crate) fn started(&self) -> Result<(), Error> {
+        // Whether it has ended is for the outbox to say.
+        if self.state().phase == Phase::New { Err(Error::NotStarted) } else { Ok(()) }
+    }
+
+    pub(crate) fn initialized(&self) {
+        self.initialized.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_initialized(&self) -> bool {
+        self.initialized.load(Ordering::Acquire)
+    }
+
+    /// The UDF was heard just now.
+    pub(crate) fn hear(&self) {
+        self.heard.store(self.epoch.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn heard(&self) -> Instant {
+        self.epoch + Duration::from_nanos(self.heard.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_deaf(&self, deaf: bool) {
+        self.hear();
+        self.deaf.store(deaf, Ordering::Release);
+    }
+
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn unasked(&self) -> u64 {
+        self.unasked.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request; its answer comes, or the error of the connection.
+    pub(crate) fn ask(
+        &self,
+        kind: RequestKind,
+        message: request::Message,
+    ) -> Result<Answer, Error> {
+        let (sender, answer) = sync_channel(1);
+        {
+            let mut state = self.state();
+            match state.phase {
+                Phase::New => return Err(Error::NotStarted),
+                Phase::Running => state.pending.push(Pending { kind, answer: sender }),
+                Phase::Stopping | Phase::Aborted { .. } => return Err(unusable(&state)),
+            }
+        }
+        self.outbox.request(message)?;
+        Ok(answer)
+    }
+
+    /// Hands an answer to the oldest request of its kind.
+    pub(crate) fn answer(
+        &self,
+        kind: RequestKind,
+        message: response::Message,
+    ) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some(place) = state.pending.iter().position(|pending| pending.kind == kind) {
+            // Nobody waits any more when its time is over.
+            let _ = state.pending.remove(place).answer.send(Ok(message));
+            return Ok(());
+        }
+        if let Some(pending) = state.pending.first() {
+            return Err(Error::WrongAnswer { asked: pending.kind, got: kind });
+        }
+        drop(state);
+        let count = self.unasked.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            self.log(&Log::Unasked { kind, count });
+        }
+        Ok(())
+    }
+
+    /// Ends the connection with `error`, unless it has ended already; returns the first error.
+    pub(crate) fn abort(self: &Arc<Self>, error: Error) -> Error {
+        let (first, pending, callback) = {
+            let mut state = self.state();
+            if matches!(state.phase, Phase::Aborted { .. }) || state.stopped && state.is_over() {
+                return state.error.clone().unwrap_or(Error::AlreadyStopped);
+            }
+            let first = state.error.get_or_insert(error).clone();
+            let is_new = state.phase == Phase::New;
+            state.phase = Phase::Aborted { since: Instant::now() };
+            let callback = state.callbacks.abort.take();
+            state.abort_returned = callback.is_none() || is_new;
+            (first, std::mem::take(&mut state.pending), callback.filter(|_| !is_new))
+        };
+        for pending in pending {
+            let _ = pending.answer.send(Err(first.clone()));
+        }
+        self.outbox.abort(first.clone());
+        self.points.close();
+        self.batches.close();
+        self.changed.notify_all();
+        if let Some(callback) = callback {
+            let returned = OnDrop(Some({
+                let shared = self.clone();
+                move || shared.change(|state| state.abort_returned = true)
+            }));
+            let error = first.clone();
+            // When there is no thread for it, it is not called, and counts as returned.
+            let _ = spawn("udf-abort", move || {
+                callback(&error);
+                drop(returned);
+            });
+        }
+        first
+    }
+
+    /// The error for an end of the UDF's output, or of its reading, in mid-use.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let ended = self.state().callbacks.ended.take();
+        match ended {
+            Some(ended) => ended(error),
+            None => error,
+        }
+    }
+
+    /// Ends the input. True when it was not even started.
+    pub(crate) fn stop(&self) -> bool {
+        let phase = self.change(|state| {
+            state.stopped = true;
+            let phase = state.phase;
+            if matches!(phase, Phase::New | Phase::Running) {
+                state.phase = Phase::Stopping;
+            }
+            phase
+        });
+        self.outbox.close(Error::AlreadyStopped);
+        if phase == Phase::New {
+            self.points.close();
+            self.batches.close();
+        }
+        phase == Phase::New
+    }
+
+    /// Waits for the end after a stop; within a bound, if one is set.
+    pub(crate) fn wait_until_stopped(self: &Arc<Self>) -> Result<(), Error> {
+        let within = self.settings.close_within;
+        let deadline = Instant::now().checked_add(within).filter(|_| !within.is_zero());
+        let mut state = self.state();
+        while !state.is_over() {
+            let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+            let left = match state.phase {
+                Phase::Aborted { .. } => state.killed.map(|at| left(at + self.grace())),
+                _ => deadline.map(left),
+            };
+            if left.is_some_and(|left| left.is_zero()) {
+                if state.killed.is_some() {
+                    // Even force did not help: the threads are left behind.
+                    break;
+                }
+                drop(state);
+                self.abort(self.unfinished(within));
+                state = self.state();
+                continue;
+            }
+            state = self.wait(state, left);
+        }
+        state.error.clone().map_or(Ok(()), Err)
+    }
+
+    fn unfinished(&self, within: Duration) -> Error {
+        if !self.is_deaf() {
+            return Error::NeverCloses { within };
+        }
+        let what = if self.points.is_full() { "points" } else { "batches" };
+        Error::NotRead { what, within }
+    }
+
+    pub(crate) fn wait_io(&self) {
+        let mut state = self.state();
+        while state.reading || state.writing {
+            state = self.wait(state, None);
+        }
+    }
+
+    /// The owner is gone.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        if self.state().phase != Phase::New {
+            self.abort(Error::Aborted("the server was dropped while it was in use".to_owned()));
+        }
+    }
+
+    pub(crate) fn killed(&self) {
+        let kill = self.change(|state| {
+            state.killed = Some(Instant::now());
+            state.callbacks.kill.take()
+        });
+        if let Some(kill) = kill {
+            kill();
+        }
+    }
+
+    /// Nothing calls anybody any more.
+    fn forget_callbacks(&self) {
+        let callbacks = std::mem::take(&mut self.state().callbacks);
+        drop(callbacks);
+    }
+}
+
+/// How long an abort may take before the kill callback is called, and again after it.
+pub(crate) fn grace(settings: &Settings) -> Duration {
+    match settings.timeout {
+        Duration::ZERO => DEFAULT_GRACE,
+        timeout => timeout.saturating_mul(2),
+    }
+}
+
+/// Why a server that was stopped or aborted takes nothing.
+fn unusable(state: &State) -> Error {
+    match &state.error {
+        Some(error) if !state.stopped => error.clone(),
+        _ => Error::AlreadyStopped,
+    }
+}
+
+/// Starts the threads.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    reader: Box<dyn Read + Send>,
+    mut writer: Box<dyn Write + Send>,
+) -> Result<(), Error> {
+    let reading = OnDrop(Some({
+        let shared = shared.clone();
+        move || {
+            if thread::panicking() {
+                shared.abort(Error::Panicked("reads from the UDF"));
+            }
+            shared.points.close();
+            shared.batches.close();
+            let pending = shared.change(|state| {
+                state.reading = false;
+                std::mem::take(&mut state.pending)
+            });
+            // The UDF has ended without answering them.
+            drop(pending);
+        }
+    }));
+    let writing = OnDrop(Some({
+        let shared = shared.clone();
+        move || {
+            if thread::panicking() {
+                shared.abort(Error::Panicked("writes to the UDF"));
+            }
+            shared.change(|state| state.writing = false);
+        }
+    }));
+    let frames = FrameReader::new(reader).with_limit(shared.settings.frame_limit);
+    let for_reader = shared.clone();
+    let for_writer = shared.clone();
+    let for_watch = shared.clone();
+    let started = spawn("udf-watch", move || {
+        watch::run(&for_watch);
+        for_watch.forget_callbacks();
+    })
+    .and_then(|()| {
+        spawn("udf-write", move || {
+            let written = for_writer.outbox.write_to(&mut writer, for_writer.settings.writes);
+            drop(writer);
+            if let Err(error) = written {
+                for_writer.writing_failed(error);
+            }
+            drop(writing);
+        })
+    })
+    .and_then(|()| {
+        spawn("udf-read", move || {
+            reader::run(&for_reader, frames);
+            drop(reading);
+        })
+    });
+    started.map_err(|error| shared.abort(Error::Setup(Arc::new(error))))
+}
+
+impl Shared {
+    /// A UDF that is gone is seen on both sides; the side that is read tells more, so it comes first.
+    fn writing_failed(self: &Arc<Self>, error: std::io::Error) {
+        let deadline = Instant::now() + EXPLAINED_WITHIN;
+        let mut state = self.state();
+        while state.reading && !matches!(state.phase, Phase::Aborted { .. }) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && !self.is_deaf() {
+                break;
+            }
+            state = self.wait(state, Some(left.max(EXPLAINED_WITHIN / 4)));
+        }
+        drop(state);
+        self.abort(Error::Write(Arc::new(error)));
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+}
+
+/// Runs its closure when it is dropped, also by a panic or by a thread that never started.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(run) = self.0.take() {
+            run();
+        }
+    }
+}
