@@ -1,0 +1,263 @@
+//! What a server promises: every connection on its own, and a socket that is there when it must be.
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::net::Shutdown;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use common::{PATIENCE, Scripted, error_of, frame_of, info, point, times};
+use tempfile::TempDir;
+use udf_proto::frame::FrameReader;
+use udf_proto::messages::InitRequest;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::response;
+use udf_runtime::{BindError, Limits, ServeError, Server, SocketFile, SocketOptions, Stop, Stream};
+
+/// Mirrors points; one at time 13 panics, one at time 14 never returns.
+fn mirror() -> Scripted<Stream, Stream> {
+    let (mut handler, _) = Scripted::new();
+    handler.point = Box::new(move |point, out| {
+        match point.time() {
+            13 => panic!("thirteen"),
+            14 => loop {
+                std::thread::park();
+            },
+            _ => {}
+        }
+        Ok(out.pass(point)?)
+    });
+    handler
+}
+
+struct Running {
+    _directory: TempDir,
+    path: PathBuf,
+    stop: Stop,
+    thread: JoinHandle<Result<(), ServeError>>,
+}
+
+fn serve(limits: Limits) -> Running {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let server = Server::bind(&path, mirror).unwrap().with_limits(limits);
+    let stop = server.stopper();
+    let thread = std::thread::spawn(|| server.serve());
+    Running { _directory: directory, path, stop, thread }
+}
+
+impl Running {
+    fn connect(&self) -> Connection {
+        let stream = UnixStream::connect(&self.path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) }
+    }
+
+    fn stop(self) -> Result<(), ServeError> {
+        self.stop.stop();
+        self.thread.join().unwrap()
+    }
+}
+
+struct Connection {
+    writer: UnixStream,
+    reader: FrameReader<UnixStream>,
+}
+
+impl Connection {
+    fn ask(&mut self, message: Ask) {
+        self.writer.write_all(&frame_of(message)).unwrap();
+    }
+
+    fn answer(&mut self) -> Option<Answer> {
+        let frame = self.reader.next_frame().expect("an answer or the end in time")?;
+        Some(response::decode(frame).expect("a response").expect("not an empty one"))
+    }
+
+    fn init(&mut self) {
+        self.ask(Ask::Init(InitRequest::default()));
+        assert!(matches!(self.answer(), Some(Answer::Init(init)) if init.success));
+    }
+
+    fn rest(&mut self) -> Vec<Answer> {
+        std::iter::from_fn(|| self.answer()).collect()
+    }
+}
+
+#[test]
+fn what_happens_on_one_connection_stays_there() {
+    let running = serve(Limits::default());
+    let mut quiet = running.connect();
+    quiet.init();
+
+    let mut panicking = running.connect();
+    panicking.init();
+    // Unread input is queued behind the point that panics: the error must still arrive.
+    for time in [1, 13, 2, 3] {
+        panicking.ask(Ask::Point(point(time)));
+    }
+    let answers = panicking.rest();
+    assert_eq!(error_of(&answers), "the handler panicked in point: thirteen");
+
+    let mut garbled = running.connect();
+    garbled.writer.write_all(&[0xff; 4096]).unwrap();
+    assert!(error_of(&garbled.rest()).starts_with("a frame's length is not a varint"));
+
+    let mut cut = running.connect();
+    cut.writer.write_all(&[9, 1]).unwrap();
+    cut.writer.shutdown(Shutdown::Write).unwrap();
+    assert!(error_of(&cut.rest()).starts_with("the input ended within a frame"));
+
+    drop(running.connect());
+
+    quiet.ask(Ask::Point(point(1)));
+    assert!(matches!(quiet.answer(), Some(Answer::Point(_))));
+    drop(quiet);
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_stop_finishes_what_was_received_and_removes_the_socket() {
+    let running = serve(Limits::default());
+    let path = running.path.clone();
+    let mut connection = running.connect();
+    connection.init();
+    let mut points = Vec::new();
+    for time in 100..1100 {
+        points.extend(frame_of(Ask::Point(point(time))));
+    }
+    connection.writer.write_all(&points).unwrap();
+    let reader = std::thread::spawn(move || times(&connection.rest()).len());
+    running.stop().unwrap();
+    assert_eq!(reader.join().unwrap(), 1000);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_connection_that_hangs_is_cut_after_the_farewell() {
+    let mut limits = Limits::default();
+    limits.farewell = Duration::from_millis(50);
+    let running = serve(limits);
+    let mut connection = running.connect();
+    connection.init();
+    connection.ask(Ask::Point(point(14)));
+    // An answer to a keepalive would come behind the point; a sign of life shows that it is being handled.
+    assert!(matches!(connection.answer(), Some(Answer::Keepalive(_))));
+    let ended = running.stop();
+    assert!(matches!(ended, Err(ServeError::Unfinished { connections: 1, .. })), "{ended:?}");
+}
+
+#[test]
+fn connections_over_the_limit_are_told_so() {
+    let mut limits = Limits::default();
+    limits.connections = 1;
+    let running = serve(limits);
+    let mut first = running.connect();
+    first.init();
+    let mut second = running.connect();
+    let error = second.rest();
+    assert_eq!(error_of(&error), "the UDF has reached its limit of 1 open connections");
+    first.ask(info());
+    assert!(matches!(first.answer(), Some(Answer::Info(_))));
+    drop((first, second));
+    running.stop().unwrap();
+}
+
+#[test]
+fn only_allowed_users_are_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let own = rustix::process::geteuid().as_raw();
+    let mut answered = Vec::new();
+    for user in [own, own + 1] {
+        let server = Server::bind(&path, mirror).unwrap().with_allowed_users(vec![user]);
+        let stop = server.stopper();
+        let thread = std::thread::spawn(|| server.serve());
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // It may be closed before this is written.
+        let _ = stream.write_all(&frame_of(info()));
+        answered.push(matches!(FrameReader::new(&stream).next_frame(), Ok(Some(_))));
+        drop(stream);
+        stop.stop();
+        thread.join().unwrap().unwrap();
+    }
+    assert_eq!(answered, [true, false]);
+}
+
+#[test]
+fn a_stale_socket_is_taken_over_and_a_live_one_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists(), "a socket that nobody listens on is left behind");
+    let (listener, file) = SocketFile::bind(&path, &SocketOptions::new()).unwrap();
+    let again = SocketFile::bind(&path, &SocketOptions::new());
+    assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+    // The lock counts, whether or not somebody listens.
+    drop(listener);
+    let again = SocketFile::bind(&path, &SocketOptions::new());
+    assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+    drop(file);
+    assert!(!path.exists());
+    // A server that knows nothing of the lock is alive all the same.
+    let _foreign = UnixListener::bind(&path).unwrap();
+    let again = SocketFile::bind(&path, &SocketOptions::new());
+    assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("precious");
+    fs::write(&path, "data").unwrap();
+    let error = SocketFile::bind(&path, &SocketOptions::new()).expect_err("it is no socket");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} exists and is not a socket; it was left alone, choose another path",
+            path.display()
+        )
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), "data");
+}
+
+#[test]
+fn the_socket_has_its_mode_and_only_ours_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let (_listener, file) = SocketFile::bind(&path, &SocketOptions::new()).unwrap();
+    let metadata = fs::symlink_metadata(&path).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o660);
+    let others: Vec<_> = fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name != "udf.sock" && name != "udf.sock.lock")
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+    // Somebody puts another one in its place.
+    fs::remove_file(&path).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    drop(file);
+    assert!(path.exists());
+
+    let open = SocketOptions::new().mode(0o600);
+    let path = directory.path().join("private.sock");
+    let (_listener, _file) = SocketFile::bind(&path, &open).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_path_that_is_too_long_is_refused_by_its_length() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x".repeat(120));
+    let error = SocketFile::bind(&path, &SocketOptions::new()).expect_err("it is too long");
+    assert!(error.to_string().contains("too long for a socket"), "{error}");
+}
