@@ -9,6 +9,7 @@
 //! | [`settings`] | timeouts, limits, and callbacks |
 //! | [`data`] | what travels in the channels |
 //! | [`error`] | what can go wrong |
+//! | [`line_protocol`] | points from text and back |
 
 mod child;
 mod connection;
@@ -16,6 +17,7 @@ pub mod data;
 pub mod describe;
 pub mod error;
 pub mod interface;
+pub mod line_protocol;
 pub mod loopback;
 pub mod process;
 pub mod server;

@@ -1,0 +1,387 @@
+//! Points become lines and lines become points, without loss; what is wrong with a line is named.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::io::{BufReader, Cursor, Read};
+
+use influxdb_line_protocol as influx;
+use proptest::prelude::*;
+use udf_host::line_protocol::{Grouping, LineProblem, LineReader, MAX_LINE, append_point};
+use udf_proto::point::FieldValue;
+use udf_proto::{PointBuf, messages};
+
+fn read(text: &str, grouping: Grouping) -> Vec<PointBuf> {
+    let mut lines = LineReader::new(text.as_bytes(), grouping);
+    std::iter::from_fn(|| lines.next_point().unwrap()).collect()
+}
+
+fn one(text: &str) -> PointBuf {
+    let mut points = read(text, Grouping::none());
+    assert_eq!(points.len(), 1, "{text}");
+    points.remove(0)
+}
+
+fn error(text: &str) -> String {
+    let mut lines = LineReader::new(text.as_bytes(), Grouping::none());
+    loop {
+        match lines.next_point() {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("no line of {text:?} is refused"),
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+fn write(message: messages::Point) -> Result<String, String> {
+    let mut out = Vec::new();
+    append_point(PointBuf::from(message).as_point(), &mut out).map_err(|error| {
+        assert!(out.is_empty(), "nothing of a refused point is written");
+        error.to_string()
+    })?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_line_is_the_point_that_kapacitor_would_send() {
+    let line = "cpu,host=a,cpu=cpu0 idle=98.5,user=3i,free=4u,up=T,note=\"a, \\\"b\\\"\" 1700000000000000001";
+    let mut lines = LineReader::new(line.as_bytes(), Grouping::parse("host,cpu"))
+        .with_source("metrics", "week");
+    let point = lines.next_point().unwrap().unwrap();
+    let point = point.as_point();
+    assert_eq!(point.name(), "cpu");
+    assert_eq!((point.database(), point.retention_policy()), ("metrics", "week"));
+    assert_eq!(point.time(), 1_700_000_000_000_000_001);
+    assert_eq!(point.group(), "cpu=cpu0,host=a");
+    assert_eq!(point.dimensions().collect::<Vec<_>>(), ["cpu", "host"]);
+    assert_eq!(point.tags().collect::<Vec<_>>(), [("cpu", "cpu0"), ("host", "a")]);
+    assert!(!point.by_name());
+    assert_eq!(point.float("idle"), Ok(98.5));
+    assert_eq!(point.int("user"), Ok(3));
+    assert_eq!(point.int("free"), Ok(4));
+    assert_eq!(point.bool("up"), Ok(true));
+    assert_eq!(point.string("note"), Ok("a, \"b\""));
+    assert!(lines.next_point().unwrap().is_none());
+    assert_eq!(lines.bytes(), line.len() as u64);
+}
+
+#[test]
+fn groups_are_those_of_kapacitor() {
+    let group = |grouping: Grouping| {
+        let point = read("m,b=2,a=1 x=1 0", grouping).remove(0);
+        let dimensions: Vec<_> = point.as_point().dimensions().map(str::to_owned).collect();
+        (point.as_point().group().to_owned(), dimensions.join(" "))
+    };
+    let expect = |group: &str, dimensions: &str| (group.to_owned(), dimensions.to_owned());
+    assert_eq!(group(Grouping::none()), expect("", ""));
+    assert_eq!(group(Grouping::parse("b,a")), expect("a=1,b=2", "a b"));
+    assert_eq!(group(Grouping::parse("*")), expect("a=1,b=2", "a b"));
+    // A tag that a point lacks is a dimension all the same, and empty.
+    assert_eq!(group(Grouping::parse("c,a")), expect("a=1,c=", "a c"));
+    assert_eq!(group(Grouping::none().with_name(true)), expect("m", ""));
+    assert_eq!(group(Grouping::parse("a").with_name(true)), expect("m\na=1", "a"));
+}
+
+#[test]
+fn a_line_without_time_has_the_time_of_the_line_before_it() {
+    let points = read("m x=1\nm x=2 50\nm x=3\n\nm x=4\nm x=5 20\nm x=6", Grouping::none());
+    let times: Vec<_> = points.iter().map(|point| point.as_point().time()).collect();
+    assert_eq!(times, [0, 50, 50, 50, 20, 20]);
+}
+
+#[test]
+fn blank_lines_comments_and_windows_line_ends_are_no_matter() {
+    let text = "\n# a \"comment\n  \t\r\n  m x=\"1\" 1\r\n\r\n   # another\nm x=\"2\"  2  \r\n";
+    let points = read(text, Grouping::none());
+    let texts: Vec<_> = points.iter().map(|point| point.as_point().string("x").unwrap()).collect();
+    assert_eq!(texts, ["1", "2"]);
+}
+
+#[test]
+fn text_may_span_rows_and_an_error_names_the_first_one() {
+    let text = "m x=1 1\nlog line=\"a\nb \\\" c\n\nd\",n=2i 2\n\nm x=oops 3\n";
+    let mut lines = LineReader::new(text.as_bytes(), Grouping::none());
+    lines.next_point().unwrap().unwrap();
+    let log = lines.next_point().unwrap().unwrap();
+    assert_eq!(log.as_point().string("line"), Ok("a\nb \" c\n\nd"));
+    assert_eq!(log.as_point().int("n"), Ok(2));
+    assert_eq!(lines.line(), 2);
+    assert_eq!(lines.next_point().unwrap_err().line, 7);
+    // A caller may go on.
+    assert!(lines.next_point().unwrap().is_none());
+}
+
+#[test]
+fn of_a_field_that_is_named_twice_the_last_counts() {
+    let point = one("m x=1,x=2i 0");
+    assert_eq!(point.as_point().fields().collect::<Vec<_>>(), [("x", FieldValue::Int(2))]);
+}
+
+#[test]
+fn what_is_wrong_with_a_line_is_said_in_words() {
+    let cases = [
+        (
+            "cpu",
+            "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`",
+        ),
+        (
+            "cpu,host=a",
+            "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`",
+        ),
+        (",host=a x=1", "line 1: it does not begin with the name of a measurement"),
+        ("m x=1\n\n# c\n,a x=1", "line 4: it does not begin with the name of a measurement"),
+        ("cpu,host x=1", "line 1: `host` is no tag: tags are written `name=value`"),
+        ("cpu,host= x=1", "line 1: the tag `host` has no value; leave it out"),
+        ("cpu,=a x=1", "line 1: the tag `=a` has no name"),
+        ("cpu,a=1,,b=2 x=1", "line 1: there is a comma too much among its tags"),
+        ("cpu,a=1,a=2 x=1", "line 1: the tag `a` is there twice"),
+        ("cpu,a=1\\", "line 1: a backslash ends the name or the value of the tag `a=1\\`"),
+        ("cpu,a=1=2 x=1", "line 1: the tag `a=1` has one more `=`; within its value write `\\=`"),
+        ("cpu\\\\\\", "line 1: the measurement `cpu\\\\` ends with a backslash"),
+        ("cpu 5", "line 1: `5` is no field: fields are written `name=value`"),
+        ("cpu x= 5", "line 1: the field `x` has no value; leave it out"),
+        ("cpu =1 5", "line 1: the field `=1` has no name"),
+        ("cpu x=1,,y=2", "line 1: there is a comma too much among its fields"),
+        ("cpu x=1, 5", "line 1: there is a comma too much among its fields"),
+        (
+            "cpu x=abc 5",
+            "line 1: `abc` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+        ),
+        (
+            "cpu a=1,x=1.2.3",
+            "line 1: `1.2.3` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+        ),
+        (
+            "cpu x='a'",
+            "line 1: `'a'` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+        ),
+        (
+            "cpu x=1.5i",
+            "line 1: `1.5i` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+        ),
+        (
+            "cpu x=NaN",
+            "line 1: `NaN` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+        ),
+        ("cpu x=1e999", "line 1: 1e999 of the field `x` does not fit a float"),
+        (
+            "cpu x=9223372036854775808i",
+            "line 1: 9223372036854775808i of the field `x` does not fit: Kapacitor's integers are from -9223372036854775808 to 9223372036854775807",
+        ),
+        ("cpu x=-1u", "line 1: -1u of the field `x` is unsigned, but below zero"),
+        (
+            "cpu x=9223372036854775808u",
+            "line 1: 9223372036854775808u of the field `x` does not fit: Kapacitor's integers are from -9223372036854775808 to 9223372036854775807",
+        ),
+        ("cpu x=\"abc 5", "line 1: the field `x` has no closing quote"),
+        (
+            "cpu x=\"a\"b\" 5",
+            "line 1: `b\"` follows the text of the field `x`; write \\\" for a quote within it",
+        ),
+        (
+            "cpu x=1 yesterday",
+            "line 1: `yesterday` is no time: it is an integer, the nanoseconds since the epoch",
+        ),
+        (
+            "cpu x=1 99999999999999999999",
+            "line 1: `99999999999999999999` is no time: it is an integer, the nanoseconds since the epoch",
+        ),
+        (
+            "cpu x=1 5 6",
+            "line 1: `6` is too much behind the time; a blank within a name is written `\\ `",
+        ),
+        ("cpu load x=1 5", "line 1: `load` is no field: fields are written `name=value`"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_with_their_line() {
+    let mut lines = LineReader::new(&b"m x=1 1\nm x=\"\xff\" 2\nm x=3 3"[..], Grouping::none());
+    assert!(lines.next_point().unwrap().is_some());
+    assert_eq!(lines.next_point().unwrap_err().to_string(), "line 2: it is not valid UTF-8");
+    assert_eq!(lines.next_point().unwrap().unwrap().as_point().time(), 3);
+}
+
+#[test]
+fn a_line_that_never_ends_is_refused_before_it_fills_the_memory() {
+    let endless = Cursor::new("m x=1 1\nm x=\"").chain(std::io::repeat(b'x'));
+    let mut lines = LineReader::new(BufReader::new(endless), Grouping::none());
+    assert!(lines.next_point().unwrap().is_some());
+    let error = lines.next_point().unwrap_err();
+    assert!(matches!(error.problem, LineProblem::TooLong));
+    assert_eq!(
+        error.to_string(),
+        "line 2: it is longer than 16 MiB; is the closing quote of a text missing?"
+    );
+    assert!(lines.bytes() <= MAX_LINE as u64 + 8);
+}
+
+#[test]
+fn a_failing_reader_is_reported_as_such() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the disk is on fire"))
+        }
+    }
+    let mut lines = LineReader::new(BufReader::new(Failing), Grouping::none());
+    let error = lines.next_point().unwrap_err();
+    assert_eq!(error.to_string(), "line 1: reading failed: the disk is on fire");
+}
+
+fn point() -> messages::Point {
+    messages::Point {
+        name: "m".into(),
+        fields_int: [("x".to_owned(), 1)].into(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn names_and_values_are_escaped() {
+    let message = messages::Point {
+        name: "disk io,x=y".into(),
+        time: -5,
+        tags: [("a,b c".to_owned(), "d=e\\f\\ g".to_owned())].into(),
+        fields_double: [("h i".to_owned(), 1e300), ("j".to_owned(), 2.0)].into(),
+        fields_string: [("k".to_owned(), "say \"\\\"\nbye".to_owned())].into(),
+        ..Default::default()
+    };
+    assert_eq!(
+        write(message).unwrap(),
+        "disk\\ io\\,x=y,a\\,b\\ c=d\\=e\\f\\\\\\ g h\\ i=1e300,j=2.0,k=\"say \\\"\\\\\\\"\nbye\" -5\n"
+    );
+}
+
+#[test]
+fn a_tag_with_an_empty_value_is_left_out() {
+    let tags = [("a".to_owned(), String::new()), ("b".to_owned(), "1".to_owned())].into();
+    assert_eq!(write(messages::Point { tags, ..point() }).unwrap(), "m,b=1 x=1i 0\n");
+}
+
+#[test]
+fn what_no_line_can_hold_is_refused_with_the_reason() {
+    let refused = |message| write(message).unwrap_err();
+    let float =
+        |value| messages::Point { fields_double: [("avg".to_owned(), value)].into(), ..point() };
+    let finite = "which is no number that can be written";
+    assert_eq!(refused(float(f64::NAN)), format!("the field `avg` is NaN, {finite}"));
+    assert_eq!(refused(float(f64::NEG_INFINITY)), format!("the field `avg` is -inf, {finite}"));
+    assert_eq!(
+        refused(messages::Point { name: "m".into(), ..Default::default() }),
+        "it has no field"
+    );
+    let named = |name: &str| refused(messages::Point { name: name.into(), ..point() });
+    assert_eq!(named(""), "the measurement \"\" is empty");
+    assert_eq!(named("#m"), "the measurement \"#m\" begins with #, as comments do");
+    assert_eq!(named("\tm"), "the measurement \"\\tm\" begins with a control character");
+    let tagged = |name: &str, value: &str| {
+        let tags = [(name.to_owned(), value.to_owned())].into();
+        refused(messages::Point { tags, ..point() })
+    };
+    assert_eq!(tagged("", "1"), "the tag \"\" is empty");
+    assert_eq!(tagged("a", "b\\"), "the value of a tag, \"b\\\\\" ends with a backslash");
+    assert_eq!(tagged("a", "b\nc"), "the value of a tag, \"b\\nc\" has a line break in it");
+}
+
+/// Text with everything that has a meaning in a line.
+fn text() -> impl Strategy<Value = String> {
+    proptest::string::string_regex("[ ,=\"\\\\#\n\t\r\0abiu0é\u{1F600}'.]{0,8}").unwrap()
+}
+
+fn map<V: std::fmt::Debug>(
+    values: impl Strategy<Value = V>,
+) -> impl Strategy<Value = BTreeMap<String, V>> {
+    proptest::collection::btree_map(text(), values, 0..4)
+}
+
+fn arbitrary_point() -> impl Strategy<Value = messages::Point> {
+    let fields = (map(any::<f64>()), map(any::<i64>()), map(text()), map(any::<bool>()));
+    (text(), any::<i64>(), map(text()), fields).prop_map(
+        |(name, time, tags, (fields_double, fields_int, fields_string, fields_bool))| {
+            messages::Point {
+                name,
+                time,
+                tags,
+                fields_double,
+                fields_int,
+                fields_string,
+                fields_bool,
+                ..Default::default()
+            }
+        },
+    )
+}
+
+/// What a line has of a point; of a field with two types, what the reader takes.
+type Parts<'a> = (&'a str, i64, Vec<(&'a str, &'a str)>, BTreeMap<&'a str, FieldValue<'a>>);
+
+fn parts(point: &PointBuf) -> Parts<'_> {
+    let point = point.as_point();
+    let tags = point.tags().filter(|(_, value)| !value.is_empty()).collect();
+    (point.name(), point.time(), tags, point.fields().collect())
+}
+
+/// What InfluxDB's own parser makes of a line.
+fn parts_for_influxdb<'a>(line: &'a influx::ParsedLine<'_>) -> Parts<'a> {
+    let tags = line.series.tag_set.iter().flatten();
+    let fields = line.field_set.iter().map(|(name, value)| {
+        let value = match value {
+            influx::FieldValue::I64(value) => FieldValue::Int(*value),
+            influx::FieldValue::F64(value) => FieldValue::Float(*value),
+            influx::FieldValue::String(text) => FieldValue::String(text),
+            influx::FieldValue::Boolean(value) => FieldValue::Bool(*value),
+            influx::FieldValue::U64(value) => panic!("{value}u was never written"),
+        };
+        (name.as_str(), value)
+    });
+    let tags = tags.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    (&line.series.measurement, line.timestamp.unwrap(), tags, fields.collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_point_that_is_written_reads_as_the_same_point(message in arbitrary_point()) {
+        let point = PointBuf::from(message);
+        let mut out = Vec::new();
+        if append_point(point.as_point(), &mut out).is_ok() {
+            // In company, so that a line which is taken for two, or for half of one, shows.
+            let text = [&b"m x=1 1\n"[..], &out, b"m x=2 2\n"].concat();
+            let text = String::from_utf8(text).unwrap();
+            let points = read(&text, Grouping::none());
+            prop_assert_eq!(points.len(), 3, "{}", text);
+            prop_assert_eq!(parts(&points[1]), parts(&point), "{}", text);
+            let line = std::str::from_utf8(&out).unwrap();
+            // Its names can hold neither tabs nor, in a measurement, NUL.
+            if !line.contains(['\t', '\0']) {
+                let lines: Vec<_> = influx::parse_lines(line).collect::<Result<_, _>>().unwrap();
+                prop_assert_eq!(lines.len(), 1, "{}", line);
+                prop_assert!(parts_for_influxdb(&lines[0]) == parts(&point), "{line}");
+            }
+        } else {
+            prop_assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn arbitrary_text_is_read_or_refused_line_by_line(
+        text in "([mxe1,= \"\\\\\n\t\r#ti.u-]|x=1|,a=b| ){0,24}",
+    ) {
+        let mut lines = LineReader::new(text.as_bytes(), Grouping::by_all_tags());
+        let mut last = 0;
+        loop {
+            let point = lines.next_point();
+            if matches!(point, Ok(None)) {
+                break;
+            }
+            prop_assert!(lines.line() > last, "every line is taken once");
+            last = lines.line();
+        }
+        prop_assert_eq!(lines.bytes(), text.len() as u64);
+    }
+}
