@@ -10,6 +10,7 @@
 //! | [`data`] | what travels in the channels |
 //! | [`error`] | what can go wrong |
 //! | [`line_protocol`] | points from text and back |
+//! | [`options`] | options as they are typed, `name=value` |
 
 mod child;
 mod connection;
@@ -19,6 +20,7 @@ pub mod error;
 pub mod interface;
 pub mod line_protocol;
 pub mod loopback;
+pub mod options;
 pub mod process;
 pub mod server;
 pub mod settings;

@@ -1,0 +1,225 @@
+//! Options as they are typed at a prompt, `name=value`, made into calls of a TICKscript.
+//!
+//! The UDF's own [`Info`] says of which types the arguments are:
+//!
+//! | type | what is typed |
+//! | --- | --- |
+//! | BOOL | `TRUE`, `true`, `FALSE` or `false` |
+//! | INT | `10`, `-3` |
+//! | DOUBLE | `1.5`, `2`, `1e-3` |
+//! | STRING | `usage_user`; with a comma or a quote at its begin: `'a,b'`, where `\'` is a quote |
+//! | DURATION | `10s`, `100ms`, `1h30m`; units are `ns`, `u`, `ms`, `s`, `m`, `h`, `d` and `w` |
+//!
+//! Several arguments are separated by commas; a flag is its name alone.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use udf_host::options;
+//! use udf_proto::{EdgeType, Info, Value, ValueType};
+//!
+//! let info = Info {
+//!     wants: EdgeType::Stream,
+//!     provides: EdgeType::Stream,
+//!     options: BTreeMap::from([
+//!         ("field".to_owned(), vec![ValueType::String]),
+//!         ("window".to_owned(), vec![ValueType::Int, ValueType::Duration]),
+//!     ]),
+//! };
+//! let calls = options::parse(&info, &["field=usage_user", "window=10,1m"])?;
+//! assert_eq!(calls[1].values, [Value::Int(10), Value::Duration(60_000_000_000)]);
+//!
+//! let error = options::parse(&info, &["feild=usage_user"]).expect_err("it has no such option");
+//! assert_eq!(error.to_string(), "there is no option `feild`; did you mean `field`?");
+//! # Ok::<(), options::OptionsError>(())
+//! ```
+
+mod split;
+mod value;
+
+use std::fmt;
+
+use udf_proto::{Info, OptionCall, Value, ValueType};
+
+pub use value::{DurationError, parse_duration};
+
+/// Everything that is wrong with the options that were typed, in one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionsError {
+    /// What is wrong, in the order of the options.
+    pub problems: Vec<OptionProblem>,
+}
+
+/// What can be wrong with an option that was typed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionProblem {
+    /// There is nothing before the `=`.
+    #[error("`{typed}` names no option; write name=value")]
+    NoName {
+        /// What was typed.
+        typed: String,
+    },
+    /// The UDF has no such option.
+    #[error("there is no option `{name}`; {}", instead(.nearest, .known))]
+    Unknown {
+        /// The name that was typed.
+        name: String,
+        /// The name that it resembles most, if it does resemble one.
+        nearest: Option<String>,
+        /// All names, sorted.
+        known: Vec<String>,
+    },
+    /// It has another number of arguments.
+    #[error("{}", wrong_number(.name, .types, *.got))]
+    Arguments {
+        /// The option's name.
+        name: String,
+        /// The types of the arguments that it takes; none for a flag.
+        types: Vec<ValueType>,
+        /// How many were typed; none when there was no `=`.
+        got: Option<usize>,
+    },
+    /// A quote is not closed, or something follows it.
+    #[error("option `{name}`: {problem}")]
+    Quotes {
+        /// The option's name.
+        name: String,
+        /// What is wrong, in words.
+        problem: &'static str,
+    },
+    /// An argument is not of its type.
+    #[error("option `{name}`: {}`{typed}` is no {expected}: {hint}", argument(*.place))]
+    Type {
+        /// The option's name.
+        name: String,
+        /// Which argument it is, counted from 1; none if it is the only one.
+        place: Option<usize>,
+        /// What was typed.
+        typed: String,
+        /// The type that it must have.
+        expected: ValueType,
+        /// How one of this type is typed, or what is wrong.
+        hint: String,
+    },
+}
+
+/// Types what was typed by the UDF's own `info`; the calls are in the order of `typed`.
+///
+/// An option that is there several times is called several times.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn parse(info: &Info, typed: &[impl AsRef<str>]) -> Result<Vec<OptionCall>, OptionsError> {
+    let (mut calls, mut problems) = (Vec::new(), Vec::new());
+    for typed in typed {
+        match parse_one(info, typed.as_ref()) {
+            Ok(call) => calls.push(call),
+            Err(more) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(calls) } else { Err(OptionsError { problems }) }
+}
+
+fn parse_one(info: &Info, typed: &str) -> Result<OptionCall, Vec<OptionProblem>> {
+    let (name, text) = match typed.split_once('=') {
+        Some((name, text)) => (name.trim(), Some(text)),
+        None => (typed.trim(), None),
+    };
+    if name.is_empty() {
+        return Err(vec![OptionProblem::NoName { typed: typed.to_owned() }]);
+    }
+    let Some(types) = info.options.get(name) else {
+        return Err(vec![OptionProblem::Unknown {
+            name: name.to_owned(),
+            nearest: nearest(name, info.options.keys()),
+            known: info.options.keys().cloned().collect(),
+        }]);
+    };
+    let pieces = match text {
+        Some(text) => split::split(text)
+            .map_err(|problem| vec![OptionProblem::Quotes { name: name.to_owned(), problem }])?,
+        None => Vec::new(),
+    };
+    if pieces.len() != types.len() || text.is_some() == types.is_empty() {
+        return Err(vec![OptionProblem::Arguments {
+            name: name.to_owned(),
+            types: types.clone(),
+            got: text.map(|_| pieces.len()),
+        }]);
+    }
+    let (mut values, mut problems) = (Vec::<Value>::new(), Vec::new());
+    for (i, (piece, &expected)) in pieces.iter().zip(types).enumerate() {
+        match value::parse(piece, expected) {
+            Ok(value) => values.push(value),
+            Err(hint) => problems.push(OptionProblem::Type {
+                name: name.to_owned(),
+                place: (types.len() > 1).then_some(i + 1),
+                typed: piece.text.clone(),
+                expected,
+                hint,
+            }),
+        }
+    }
+    if problems.is_empty() {
+        Ok(OptionCall { name: name.to_owned(), values })
+    } else {
+        Err(problems)
+    }
+}
+
+/// The known name that `name` resembles most, if it resembles one.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
+    // Names are short: what differs in case only, or in `_`, is meant to be the same.
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    known
+        .map(|known| (strsim::jaro_winkler(&plain(name), &plain(known)), known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known.clone())
+}
+
+fn instead(nearest: &Option<String>, known: &[String]) -> String {
+    match (nearest, known) {
+        (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+        (None, []) => "the UDF has no options".to_owned(),
+        (None, known) => format!("the UDF's options are `{}`", known.join("`, `")),
+    }
+}
+
+fn wrong_number(name: &str, types: &[ValueType], got: Option<usize>) -> String {
+    if types.is_empty() {
+        return format!("option `{name}` is a flag; write {name} without =");
+    }
+    let names: Vec<_> = types.iter().map(ValueType::to_string).collect();
+    let got = match got {
+        None | Some(0) => "none".to_owned(),
+        Some(got) => got.to_string(),
+    };
+    let plural = if types.len() == 1 { "" } else { "s" };
+    let quote = if types.contains(&ValueType::String) && got != "none" {
+        "; a comma within a STRING is quoted: 'a,b'"
+    } else {
+        ""
+    };
+    format!(
+        "option `{name}` takes {} argument{plural}, got {got}; write {name}={}{quote}",
+        types.len(),
+        names.join(",")
+    )
+}
+
+fn argument(place: Option<usize>) -> String {
+    place.map_or(String::new(), |place| format!("argument {place}, "))
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            let separator = if i > 0 { "\n" } else { "" };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for OptionsError {}

@@ -1,0 +1,59 @@
+//! The arguments of an option, apart from each other.
+
+/// One argument as it was typed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Without its quotes, if it had some.
+    pub(super) text: String,
+    /// Whether it was quoted, and so can only be text.
+    pub(super) quoted: bool,
+}
+
+/// Splits `text` at its commas, but for those within single quotes.
+///
+/// Quotes are those of TICKscript: `\'` is a quote, any other backslash is itself. They count at the begin
+/// of an argument only, so that `it's` need not be quoted.
+pub(super) fn split(text: &str) -> Result<Vec<Piece>, &'static str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    loop {
+        let (piece, behind) = match rest.trim_start().strip_prefix('\'') {
+            Some(quoted) => take_quoted(quoted)?,
+            None => {
+                let (piece, behind) = match rest.split_once(',') {
+                    Some((piece, behind)) => (piece, Some(behind)),
+                    None => (rest, None),
+                };
+                (Piece { text: piece.to_owned(), quoted: false }, behind)
+            }
+        };
+        pieces.push(piece);
+        match behind {
+            Some(behind) => rest = behind,
+            None => return Ok(pieces),
+        }
+    }
+}
+
+/// Takes text up to its closing quote; returns what follows the comma behind it, if there is one.
+fn take_quoted(quoted: &str) -> Result<(Piece, Option<&str>), &'static str> {
+    let mut text = String::new();
+    let mut chars = quoted.char_indices().peekable();
+    while let Some((at, char)) = chars.next() {
+        match char {
+            '\\' if chars.next_if(|(_, next)| *next == '\'').is_some() => text.push('\''),
+            '\'' => {
+                let behind = quoted[at + 1..].trim_start();
+                let piece = Piece { text, quoted: true };
+                return match behind.strip_prefix(',') {
+                    Some(behind) => Ok((piece, Some(behind))),
+                    None if behind.is_empty() => Ok((piece, None)),
+                    None => Err("only a comma may follow a closing quote; write \\' for a quote \
+                                 within quoted text"),
+                };
+            }
+            char => text.push(char),
+        }
+    }
+    Err("a closing quote is missing")
+}

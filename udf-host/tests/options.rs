@@ -1,0 +1,207 @@
+//! What is typed as `-o name=value` becomes the calls that a TICKscript would have made.
+
+use proptest::prelude::*;
+use udf_host::options::{DurationError, parse, parse_duration};
+use udf_proto::{EdgeType, Info, OptionCall, Value, ValueType};
+
+fn info() -> Info {
+    use ValueType::{Bool, Double, Duration, Int, String};
+    let options = [
+        ("as", vec![String]),
+        ("field", vec![String]),
+        ("on", vec![Bool]),
+        ("pair", vec![String, Int]),
+        ("period", vec![Duration]),
+        ("ratio", vec![Double]),
+        ("verbose", vec![]),
+        ("windowSize", vec![Int]),
+    ];
+    Info {
+        wants: EdgeType::Stream,
+        provides: EdgeType::Stream,
+        options: options.into_iter().map(|(name, types)| (name.to_owned(), types)).collect(),
+    }
+}
+
+fn value(typed: &str) -> Value {
+    let calls = parse(&info(), &[typed]).expect(typed);
+    assert_eq!(calls.len(), 1);
+    let [value] = calls[0].values.as_slice() else { panic!("{calls:?}") };
+    value.clone()
+}
+
+fn error(typed: &[&str]) -> String {
+    parse(&info(), typed).expect_err("it is refused").to_string()
+}
+
+#[test]
+fn calls_come_in_the_order_in_which_they_were_typed() {
+    let typed = ["windowSize=10", "verbose", "field=usage_user", "pair=a,1", "pair=b,2"];
+    let call =
+        |name: &str, values: &[Value]| OptionCall { name: name.into(), values: values.to_vec() };
+    assert_eq!(
+        parse(&info(), &typed),
+        Ok(vec![
+            call("windowSize", &[Value::Int(10)]),
+            call("verbose", &[]),
+            call("field", &[Value::from("usage_user")]),
+            call("pair", &[Value::from("a"), Value::Int(1)]),
+            call("pair", &[Value::from("b"), Value::Int(2)]),
+        ])
+    );
+    assert_eq!(parse(&info(), &[""; 0]), Ok(vec![]));
+}
+
+#[test]
+fn every_type_is_read_as_it_is_written_in_a_tickscript() {
+    assert_eq!(value("on=TRUE"), Value::Bool(true));
+    assert_eq!(value("on=false"), Value::Bool(false));
+    assert_eq!(value("windowSize=-9223372036854775808"), Value::Int(i64::MIN));
+    assert_eq!(value("windowSize= 5 "), Value::Int(5));
+    assert_eq!(value("ratio=1.5"), Value::Double(1.5));
+    assert_eq!(value("ratio=2"), Value::Double(2.0));
+    assert_eq!(value("ratio=-1e-3"), Value::Double(-0.001));
+    assert_eq!(value("period=1h30m"), Value::Duration(5_400_000_000_000));
+    assert_eq!(value("field="), Value::from(""));
+    assert_eq!(value("field= a b "), Value::from(" a b "));
+    assert_eq!(value("field=a=b"), Value::from("a=b"));
+    assert_eq!(value("field=it's"), Value::from("it's"));
+    assert_eq!(value("field='a,b'"), Value::from("a,b"));
+    assert_eq!(value(r"field='it\'s, \d+\.'"), Value::from(r"it's, \d+\."));
+    assert_eq!(value("field=''"), Value::from(""));
+    let pair = parse(&info(), &["pair= 'a, b' , 7"]).expect("two arguments");
+    assert_eq!(pair[0].values, [Value::from("a, b"), Value::Int(7)]);
+}
+
+#[test]
+fn durations_know_all_units_and_their_limits() {
+    let cases = [
+        ("0s", Ok(0)),
+        ("1ns", Ok(1)),
+        ("1u", Ok(1_000)),
+        ("1µ", Ok(1_000)),
+        ("100ms", Ok(100_000_000)),
+        ("1m", Ok(60_000_000_000)),
+        ("2d", Ok(172_800_000_000_000)),
+        ("1w", Ok(604_800_000_000_000)),
+        ("-1h1ns", Ok(-3_600_000_000_001)),
+        ("9223372036854775807ns", Ok(i64::MAX)),
+        ("-9223372036854775808ns", Ok(i64::MIN)),
+        ("9223372036854775808ns", Err(DurationError::TooLong)),
+        ("99999999999999999999s", Err(DurationError::TooLong)),
+        ("18446744073709551615w", Err(DurationError::TooLong)),
+        ("", Err(DurationError::Malformed)),
+        ("-", Err(DurationError::Malformed)),
+        ("s", Err(DurationError::Malformed)),
+        ("1.5h", Err(DurationError::Malformed)),
+        ("1h 30m", Err(DurationError::Malformed)),
+        ("1h-30m", Err(DurationError::Malformed)),
+        ("10", Err(DurationError::Unit)),
+        ("10y", Err(DurationError::Unit)),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(parse_duration(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_mistake_is_named() {
+    let cases = [
+        ("=5", "`=5` names no option; write name=value"),
+        ("", "`` names no option; write name=value"),
+        ("window_size=5", "there is no option `window_size`; did you mean `windowSize`?"),
+        ("feild=a", "there is no option `feild`; did you mean `field`?"),
+        (
+            "zzz=1",
+            "there is no option `zzz`; the UDF's options are `as`, `field`, `on`, `pair`, `period`, \
+             `ratio`, `verbose`, `windowSize`",
+        ),
+        ("verbose=TRUE", "option `verbose` is a flag; write verbose without ="),
+        ("verbose=", "option `verbose` is a flag; write verbose without ="),
+        ("field", "option `field` takes 1 argument, got none; write field=STRING"),
+        (
+            "field=a,b",
+            "option `field` takes 1 argument, got 2; write field=STRING; a comma within a STRING is \
+             quoted: 'a,b'",
+        ),
+        ("windowSize=1,2", "option `windowSize` takes 1 argument, got 2; write windowSize=INT"),
+        (
+            "pair=a",
+            "option `pair` takes 2 arguments, got 1; write pair=STRING,INT; a comma within a STRING \
+             is quoted: 'a,b'",
+        ),
+        ("windowSize=ten", "option `windowSize`: `ten` is no INT: write a whole number, like 10"),
+        ("windowSize=3.0", "option `windowSize`: `3.0` is no INT: write a whole number, like 10"),
+        ("windowSize=", "option `windowSize`: `` is no INT: write a whole number, like 10"),
+        (
+            "windowSize=9223372036854775808",
+            "option `windowSize`: `9223372036854775808` is no INT: it does not fit \
+             -9223372036854775808 to 9223372036854775807",
+        ),
+        (
+            "windowSize='5'",
+            "option `windowSize`: `5` is no INT: it is quoted, and only a STRING is",
+        ),
+        ("on=yes", "option `on`: `yes` is no BOOL: write TRUE or FALSE"),
+        ("ratio=much", "option `ratio`: `much` is no DOUBLE: write a number, like 1.5"),
+        (
+            "ratio=1e999",
+            "option `ratio`: `1e999` is no DOUBLE: a TICKscript has finite numbers only",
+        ),
+        ("ratio=NaN", "option `ratio`: `NaN` is no DOUBLE: a TICKscript has finite numbers only"),
+        (
+            "period=10",
+            "option `period`: `10` is no DURATION: its unit is none of ns, u, ms, s, m, h, d and w",
+        ),
+        ("pair=a,b", "option `pair`: argument 2, `b` is no INT: write a whole number, like 10"),
+        ("field='a", "option `field`: a closing quote is missing"),
+        (
+            "field='a'b",
+            "option `field`: only a comma may follow a closing quote; write \\' for a quote within \
+             quoted text",
+        ),
+    ];
+    for (typed, expected) in cases {
+        assert_eq!(error(&[typed]), expected, "{typed}");
+    }
+}
+
+#[test]
+fn all_mistakes_come_in_one_message() {
+    assert_eq!(
+        error(&["feild=a", "windowSize=10", "on=yes", "verbose=1"]),
+        "there is no option `feild`; did you mean `field`?\n\
+         option `on`: `yes` is no BOOL: write TRUE or FALSE\n\
+         option `verbose` is a flag; write verbose without ="
+    );
+    let bare = Info { options: Default::default(), ..info() };
+    let error = parse(&bare, &["size=1"]).expect_err("it has no options");
+    assert_eq!(error.to_string(), "there is no option `size`; the UDF has no options");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_can_be_typed_in_quotes(text in any::<String>(), number in any::<i64>()) {
+        // Only a backslash before the closing quote cannot: TICKscript has no way to write it.
+        prop_assume!(!text.ends_with('\\'));
+        let typed = format!("pair='{}',{number}", text.replace('\'', r"\'"));
+        let calls = parse(&info(), &[typed]).expect("it is quoted");
+        prop_assert_eq!(&calls[0].values, &[Value::String(text), Value::Int(number)]);
+    }
+
+    #[test]
+    fn a_duration_reads_as_it_is_shown(nanos in any::<i64>()) {
+        prop_assert_eq!(parse_duration(&Value::Duration(nanos).to_string()), Ok(nanos));
+    }
+
+    #[test]
+    fn nothing_that_is_typed_panics(typed in any::<String>(), duration in "[0-9numshdw.µ-]{0,20}") {
+        for name in info().options.keys() {
+            let _ = parse(&info(), &[format!("{name}={typed}")]);
+        }
+        let _ = parse(&info(), &[&typed]);
+        let _ = parse_duration(&duration);
+    }
+}
