@@ -169,7 +169,11 @@ fn parse_one(info: &Info, typed: &str) -> Result<OptionCall, Vec<OptionProblem>>
 
 /// The known name that `name` resembles most, if it resembles one.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
-    // Names are short: what differs in case only, or in `_`, is meant to be the same.
+    // The comparison takes time in proportion to both lengths, and what is typed can be of any.
+    if name.len() > 128 {
+        return None;
+    }
+    // What differs in case only, or in `_`, is meant to be the same.
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     known
         .map(|known| (strsim::jaro_winkler(&plain(name), &plain(known)), known))

@@ -1,0 +1,145 @@
+//! A description for tools.
+
+use std::fmt::Write as _;
+
+use udf_proto::Value;
+
+use super::{Description, OptionHelp};
+
+impl Description {
+    /// The UDF as a JSON document.
+    ///
+    /// Values are those of JSON; a DURATION is an integer, its nanoseconds. What is not known of an
+    /// option, see [`complete`](Description::complete), is null.
+    pub fn to_json(&self) -> String {
+        let mut out = Json::default();
+        out.open('{');
+        out.text("name", &self.name);
+        out.text("help", &self.help);
+        out.text("wants", self.wants.as_str_name());
+        out.text("provides", self.provides.as_str_name());
+        out.raw("complete", self.complete);
+        out.key("options");
+        out.open('[');
+        for option in &self.options {
+            out.item();
+            append_option(option, self.complete, &mut out);
+        }
+        out.close(']');
+        out.close('}');
+        out.text.push('\n');
+        out.text
+    }
+}
+
+fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
+    let known = |value: bool| if complete { value.to_string() } else { "null".to_owned() };
+    out.open('{');
+    out.text("name", &option.name);
+    out.list("aliases", &option.aliases, |alias| quoted(alias));
+    out.text("help", &option.help);
+    out.list("arguments", &option.args, |r#type| quoted(r#type.as_str_name()));
+    out.raw("required", known(option.required));
+    out.raw("repeated", known(option.repeated));
+    match &option.default {
+        Some(default) => out.list("default", default, value),
+        None => out.raw("default", "null"),
+    }
+    out.optional("range", option.range.as_deref());
+    out.list("choices", &option.choices, |(choice, help)| {
+        format!("{{\"value\": {}, \"help\": {}}}", quoted(choice), quoted(help))
+    });
+    out.optional("deprecated", option.deprecated.as_deref());
+    out.list("example", &option.example, value);
+    out.close('}');
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) | Value::Duration(value) => value.to_string(),
+        Value::Double(value) if value.is_finite() => format!("{value:?}"),
+        Value::Double(_) => "null".to_owned(),
+        Value::String(text) => quoted(text),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '\n' => out.push_str("\\n"),
+            char if char.is_control() => {
+                write!(out, "\\u{:04x}", u32::from(char)).expect("a string takes all");
+            }
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A document as it grows. Scalars and short lists stand on one line.
+#[derive(Default)]
+struct Json {
+    text: String,
+    depth: usize,
+    /// Whether the object or list that is open has something in it.
+    filled: bool,
+}
+
+impl Json {
+    fn open(&mut self, bracket: char) {
+        self.text.push(bracket);
+        self.depth += 1;
+        self.filled = false;
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.depth -= 1;
+        if self.filled {
+            self.new_line();
+        }
+        self.text.push(bracket);
+        self.filled = true;
+    }
+
+    /// Begins the next item of a list, or member of an object.
+    fn item(&mut self) {
+        if self.filled {
+            self.text.push(',');
+        }
+        self.filled = true;
+        self.new_line();
+    }
+
+    fn new_line(&mut self) {
+        self.text.push('\n');
+        self.text.push_str(&"  ".repeat(self.depth));
+    }
+
+    fn key(&mut self, name: &str) {
+        self.item();
+        self.text.push_str(&quoted(name));
+        self.text.push_str(": ");
+    }
+
+    fn raw(&mut self, name: &str, value: impl ToString) {
+        self.key(name);
+        self.text.push_str(&value.to_string());
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.raw(name, quoted(text));
+    }
+
+    fn optional(&mut self, name: &str, text: Option<&str>) {
+        self.raw(name, text.map_or("null".to_owned(), quoted));
+    }
+
+    fn list<T>(&mut self, name: &str, items: &[T], show: impl FnMut(&T) -> String) {
+        let items: Vec<_> = items.iter().map(show).collect();
+        self.raw(name, format!("[{}]", items.join(", ")));
+    }
+}

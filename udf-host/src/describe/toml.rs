@@ -1,0 +1,62 @@
+//! The section of kapacitor.conf that makes a UDF known to Kapacitor.
+
+use std::fmt::Write as _;
+
+use super::Description;
+
+/// Where a UDF is found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Install {
+    /// The path of its program. Kapacitor wants an absolute one, or one in its PATH.
+    pub program: String,
+    /// The arguments that the program needs.
+    pub args: Vec<String>,
+    /// The path of its socket, when it runs as a daemon.
+    pub socket: String,
+}
+
+impl Description {
+    /// The section of kapacitor.conf, to be pasted: as a program that Kapacitor spawns and, commented out, as a
+    /// daemon on a socket.
+    pub fn to_toml(&self, install: &Install) -> String {
+        let args: Vec<_> = install.args.iter().map(|arg| quoted(arg)).collect();
+        let key = key(&self.name);
+        format!(
+            "\
+# Kapacitor starts the program, once for each use in a task.
+[udf.functions.{key}]
+  prog = {}
+  args = [{}]
+  timeout = \"10s\"
+
+# Or the program runs as a daemon, and Kapacitor connects to its socket.
+#[udf.functions.{key}]
+#  socket = {}
+#  timeout = \"10s\"
+",
+            quoted(&install.program),
+            args.join(", "),
+            quoted(&install.socket),
+        )
+    }
+}
+
+fn key(name: &str) -> String {
+    let bare = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
+    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { quoted(name) }
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            char if char.is_control() => {
+                write!(out, "\\u{:04X}", u32::from(char)).expect("a string takes all");
+            }
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+    out
+}

@@ -1,0 +1,202 @@
+//! A description reads well in each of its forms, and is what the form says it is.
+
+use proptest::prelude::*;
+use udf_host::describe::{Description, Install, OptionHelp};
+use udf_proto::{EdgeType, Info, Value, ValueType};
+
+/// Every kind of option that there is.
+fn complete() -> Description {
+    let option = |name: &str, help: &str, args: &[ValueType]| OptionHelp {
+        name: name.into(),
+        help: help.into(),
+        args: args.to_vec(),
+        ..OptionHelp::default()
+    };
+    Description {
+        name: "moving_avg".into(),
+        help: "Mean of a field over its last `size` points, for each group.\n\nA group is \
+               what the task groups by; a point without the field is left out:\n- with a warning,\n\
+               - unless told otherwise."
+            .into(),
+        wants: EdgeType::Stream,
+        provides: EdgeType::Stream,
+        options: vec![
+            OptionHelp {
+                required: true,
+                example: vec![Value::from("usage_user")],
+                ..option("field", "Field to average.", &[ValueType::String])
+            },
+            OptionHelp {
+                required: true,
+                range: Some("at least 1".into()),
+                example: vec![Value::Int(10)],
+                aliases: vec!["points".into(), "n".into()],
+                ..option(
+                    "size",
+                    "Points in the window. Before there are as many, the mean is that of all that have \
+                     come so far.",
+                    &[ValueType::Int],
+                )
+            },
+            OptionHelp {
+                default: Some(vec![Value::from("avg")]),
+                ..option("as", "Name of the field that is emitted.", &[ValueType::String])
+            },
+            OptionHelp {
+                default: Some(vec![Value::from("skip")]),
+                choices: vec![
+                    ("skip".into(), "It is left out.".into()),
+                    ("pass".into(), "It is passed on as it came, with all of its fields.".into()),
+                    ("fail".into(), String::new()),
+                ],
+                ..option("onMissing", "What becomes of a point without it.", &[ValueType::String])
+            },
+            OptionHelp {
+                repeated: true,
+                example: vec![Value::from("host"), Value::Double(2.0)],
+                ..option(
+                    "weight",
+                    "Weighs a tag's points.\n\nOf several, the last one counts.",
+                    &[ValueType::String, ValueType::Double],
+                )
+            },
+            option("verbose", "", &[]),
+            OptionHelp {
+                deprecated: Some("use .size".into()),
+                ..option("window", "", &[ValueType::Duration])
+            },
+        ],
+        complete: true,
+    }
+}
+
+fn from_info() -> Description {
+    let options = [
+        ("field", vec![ValueType::String]),
+        ("scale", vec![ValueType::Double, ValueType::Duration]),
+        ("verbose", vec![]),
+    ];
+    let info = Info {
+        wants: EdgeType::Batch,
+        provides: EdgeType::Batch,
+        options: options.into_iter().map(|(name, types)| (name.to_owned(), types)).collect(),
+    };
+    Description::from_info("outliers", &info)
+}
+
+fn install() -> Install {
+    Install {
+        program: "/usr/local/bin/moving_avg".into(),
+        args: vec!["--log".into(), "say \"hi\"".into()],
+        socket: "/run/moving_avg.sock".into(),
+    }
+}
+
+#[test]
+fn for_people() {
+    assert_eq!(complete().to_text(60), include_str!("golden/complete.txt"));
+    assert_eq!(from_info().to_text(80), include_str!("golden/from_info.txt"));
+    let bare = Description { options: vec![], ..from_info() };
+    assert_eq!(
+        bare.to_text(80),
+        "outliers: reads batches and sends batches\n\nIt has no options.\n"
+    );
+}
+
+#[test]
+fn lines_are_as_long_as_the_terminal_is_wide() {
+    for width in [0, 1, 40, 60, 80, 200] {
+        let text = complete().to_text(width);
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(width.max(48)), "{width}: {longest:?}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&text), words(&complete().to_text(80)), "no word is lost");
+    }
+}
+
+#[test]
+fn for_tools() {
+    for (description, golden) in [
+        (complete(), include_str!("golden/complete.json")),
+        (from_info(), include_str!("golden/from_info.json")),
+    ] {
+        let json = description.to_json();
+        assert_eq!(json, golden);
+        let parsed: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!(parsed["options"].as_array().map(Vec::len), Some(description.options.len()));
+    }
+}
+
+#[test]
+fn for_kapacitor_conf() {
+    assert_eq!(complete().to_toml(&install()), include_str!("golden/complete.toml"));
+}
+
+#[test]
+fn both_forms_of_the_section_are_toml_also_below_what_is_there() {
+    let section = complete().to_toml(&install());
+    let (process, socket) = section.split_once("\n\n").expect("there are two forms");
+    let socket = socket.replace("\n#", "\n");
+    for form in [process, &socket] {
+        let conf = format!("[udf]\n[udf.functions]\n[udf.functions.other]\nprog = \"x\"\n{form}");
+        let conf: toml::Table = conf.parse().expect("it is TOML");
+        assert_eq!(conf["udf"]["functions"]["moving_avg"]["timeout"].as_str(), Some("10s"));
+    }
+}
+
+#[test]
+fn for_a_tickscript() {
+    assert_eq!(complete().to_tick(), include_str!("golden/complete.tick"));
+    assert_eq!(from_info().to_tick(), include_str!("golden/from_info.tick"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_survives_in_json(
+        name in any::<String>(),
+        help in any::<String>(),
+        text in any::<String>(),
+        double in any::<f64>(),
+        int in any::<i64>(),
+    ) {
+        let example = vec![Value::String(text.clone()), Value::Double(double), Value::Int(int)];
+        let option = OptionHelp { help: help.clone(), example, ..OptionHelp::default() };
+        let description =
+            Description { name: name.clone(), options: vec![option], ..from_info() };
+        let json = description.to_json();
+        let parsed: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        prop_assert_eq!(parsed["name"].as_str(), Some(&*name));
+        prop_assert_eq!(parsed["options"][0]["help"].as_str(), Some(&*help));
+        let example = &parsed["options"][0]["example"];
+        prop_assert_eq!(example[0].as_str(), Some(&*text));
+        prop_assert_eq!(example[2].as_i64(), Some(int));
+    }
+
+    #[test]
+    fn any_path_survives_in_toml(
+        name in any::<String>(),
+        program in any::<String>(),
+        arg in any::<String>(),
+    ) {
+        let description = Description { name: name.clone(), ..from_info() };
+        let install =
+            Install { program: program.clone(), args: vec![arg.clone()], socket: program.clone() };
+        let conf: toml::Table = description.to_toml(&install).parse().expect("it is TOML");
+        let section = &conf["udf"]["functions"][name.as_str()];
+        prop_assert_eq!(section["prog"].as_str(), Some(&*program));
+        prop_assert_eq!(section["args"][0].as_str(), Some(&*arg));
+    }
+
+    #[test]
+    fn no_text_breaks_out_of_its_comment(help in any::<String>()) {
+        let description = Description { help: help.clone(), ..from_info() };
+        let plain = from_info().to_tick();
+        let live = |tick: &str| -> Vec<String> {
+            let lines = tick.lines().filter(|line| !line.trim_start().starts_with("//"));
+            lines.map(str::to_owned).collect()
+        };
+        prop_assert_eq!(live(&description.to_tick()), live(&plain));
+    }
+}
