@@ -1,1 +1,32 @@
 //! The macros of `udf-runtime`; authors use them from there.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`parse`] | from tokens to the model; every mistake is noted, none ends it |
+//! | [`model`] | what an author wrote, with the places where it was written |
+//! | [`check`] | rules across attributes and fields |
+//! | [`expand`] | from the model to code, or to stubs when something is wrong; it cannot fail |
+//! | [`words`] | names, suggestions, durations: what errors are worded with |
+
+mod attribute;
+mod check;
+mod errors;
+mod expand;
+mod model;
+mod parse;
+mod words;
+
+use proc_macro::TokenStream;
+
+/// Makes a UDF of a struct.
+#[proc_macro_attribute]
+pub fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::udf(args.into(), item.into()).into()
+}
+
+/// What `#[udf]` adds to its struct. It is not written by hand.
+#[doc(hidden)]
+#[proc_macro_derive(__Udf, attributes(__udf, option, state))]
+pub fn derive_udf(item: TokenStream) -> TokenStream {
+    expand::derive_udf(item.into()).into()
+}

@@ -1,5 +1,8 @@
 //! Write Kapacitor UDFs in Rust.
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod agent;
 mod edge;
 mod emitter;
@@ -23,6 +26,7 @@ pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, So
 pub use stop::Stop;
 pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};
 pub use udf_handler::UdfHandler;
+pub use udf_macros::udf;
 pub use udf_proto::point::FieldError;
 pub use udf_proto::{
     BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,

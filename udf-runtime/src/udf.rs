@@ -28,7 +28,9 @@ pub trait Udf: Sized + Send + 'static {
     type Input<'p>: FromPoint<'p>;
 
     /// Its options, in the order of their fields.
-    fn options() -> Vec<OptionHelp>;
+    fn options() -> Vec<OptionHelp> {
+        crate::options::describe::<Self>()
+    }
     /// Takes its options out of an Init; none when the parser has noted a problem.
     fn from_options(options: &mut OptionParser) -> Option<Self>;
     /// Writes its state.
@@ -99,6 +101,11 @@ impl<E: Edge> Task<E> {
 }
 
 /// The work of a UDF that reads a stream.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` wants a stream, but does not handle its points",
+    label = "`impl StreamUdf for {Self}` is missing",
+    note = "a UDF that is `wants = stream` implements `StreamUdf`, one that is `wants = batch` `BatchUdf`"
+)]
 pub trait StreamUdf: Udf {
     /// Checks across options, before any data; an error refuses the Init.
     ///
@@ -138,6 +145,11 @@ pub trait StreamUdf: Udf {
 }
 
 /// The work of a UDF that reads batches.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` wants batches, but does not handle them",
+    label = "`impl BatchUdf for {Self}` is missing",
+    note = "a UDF that is `wants = batch` implements `BatchUdf`, one that is `wants = stream` `StreamUdf`"
+)]
 pub trait BatchUdf: Udf {
     /// Checks across options, before any data; an error refuses the Init.
     ///

@@ -136,7 +136,12 @@ where
     fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
         let task = Task::new(init.task_id.clone(), init.node_id.clone(), remote.clone());
         let mut udf = match options::parse::<T>(init) {
-            Ok(udf) => udf,
+            Ok(accepted) => {
+                for warning in accepted.warnings {
+                    tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
+                }
+                accepted.udf
+            }
             Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
         };
         if let Err(error) = T::Wants::init(&mut udf, &task) {

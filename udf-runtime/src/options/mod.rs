@@ -1,16 +1,115 @@
 //! Options: from the calls of an Init to the typed fields of a UDF.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `types` | what an option can be: [`OptionType`], and the types that Rust has |
+//! | `field` | how often it can be called: once, `Option`, `Vec` |
+//! | `limits` | ranges of arguments, and lengths |
+//! | `spec` | one option, as `#[option(...)]` describes it |
+//! | `parser` | the calls of an Init against all of them |
+//! | `problem` | what can be wrong, and in which words |
+//! | `suggest` | the TICKscript line that would do |
 
-/// Takes typed options out of the calls of an Init, and collects everything that is wrong.
+mod field;
+mod limits;
+mod parser;
+mod problem;
+mod spec;
+mod suggest;
+mod types;
+
+use std::fmt;
+
+use udf_host::describe::OptionHelp;
+use udf_proto::Init;
+
+use crate::Udf;
+
+pub use field::OptionField;
+pub use limits::{HasLen, Ranged};
+pub use parser::OptionParser;
+pub use types::{Help, MustBe, OptionType, TickValue};
+
+#[doc(hidden)]
+pub use spec::OptionSpec;
+#[doc(hidden)]
+pub use types::{Flag, Parsed};
+
+use problem::Problem;
+
+/// A UDF made of the options of an Init.
 #[derive(Debug)]
-pub struct OptionParser {}
+#[non_exhaustive]
+pub struct Accepted<T> {
+    /// The UDF, with its options set.
+    pub udf: T,
+    /// What the author of the task should know, a line each: deprecated options that are called.
+    pub warnings: Vec<String>,
+}
 
-/// What is wrong with the options of an Init.
-#[derive(Debug, thiserror::Error)]
-#[error("not yet")]
-pub struct Refusal {}
+/// Why an Init is refused: everything that is wrong with its options, in one text.
+///
+/// It is the only text that the author of a task sees, behind Kapacitor's "failed to initialize
+/// processes": it names each call that is wrong, says what was expected and what came, and shows
+/// the line of TICKscript that would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    udf: &'static str,
+    problems: Vec<Problem>,
+}
 
-/// Makes a UDF of the options of an Init.
-pub(crate) fn parse<T: crate::Udf>(init: udf_proto::Init) -> Result<T, Refusal> {
-    let _ = init;
-    Err(Refusal {})
+/// More problems than these are only counted: an Init can have any number of calls.
+const SHOWN: usize = 20;
+
+impl Refusal {
+    /// How many problems there are.
+    pub fn len(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Whether there is none, which a refusal never says.
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Refusal { udf, problems } = self;
+        if let [problem] = &problems[..] {
+            return write!(f, "UDF {udf}: {problem}");
+        }
+        write!(f, "UDF {udf}: {} problems with its options:", problems.len())?;
+        for (number, problem) in (1..).zip(problems.iter().take(SHOWN)) {
+            write!(f, " ({number}) {problem};")?;
+        }
+        match problems.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Makes a UDF of the options that an Init calls.
+///
+/// # Errors
+/// One refusal that lists everything that is wrong.
+pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
+    let mut parser = OptionParser::new(init.options);
+    let udf = T::from_options(&mut parser);
+    let (problems, warnings) = parser.finish();
+    match udf {
+        Some(udf) if problems.is_empty() => Ok(Accepted { udf, warnings }),
+        _ => Err(Refusal { udf: T::NAME, problems }),
+    }
+}
+
+/// What is known of the options of a UDF, in the order of its fields.
+pub fn describe<T: Udf>() -> Vec<OptionHelp> {
+    let mut parser = OptionParser::new(Vec::new());
+    // It lacks required options as likely as not; what it notes of each is what counts.
+    let _ = T::from_options(&mut parser);
+    parser.into_help()
 }

@@ -107,6 +107,13 @@ impl<T> Groups<T> {
         self.groups.clear();
     }
 
+    /// Takes the groups of a snapshot; the limits, which are not part of one, stay as they were set.
+    pub(crate) fn restore(&mut self, restored: Groups<T>) {
+        let (max_count, max_age) = (self.max_count, self.max_age);
+        *self = Groups { max_count, max_age, ..restored };
+        self.drop_unused();
+    }
+
     fn drop_unused(&mut self) {
         if self.groups.len() <= self.max_count {
             return;

@@ -1,0 +1,64 @@
+//! `#[udf(...)]`: emits the item again, with a derive that sees its fields after `#[cfg]`.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+
+use crate::errors::Errors;
+use crate::parse::entries::entries;
+use crate::parse::krate;
+
+pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let kind = kind(&item);
+    if is_udf_already(&item) {
+        errors.span(Span::call_site(), "`#[udf]` is there twice; keep one");
+    } else if !matches!(&kind, Some(kind) if kind == "struct" || kind == "enum" || kind == "union")
+    {
+        let what = kind.map_or(item.clone(), ToTokens::into_token_stream);
+        let what = if what.is_empty() { Span::call_site() } else { span(what) };
+        errors.span(what, "`#[udf]` makes a UDF of a struct: its fields are the options");
+    } else {
+        // What is wrong with the arguments is told by the derive, which reads them again.
+        let mut silent = Errors::new();
+        let krate = krate(&entries(args.clone(), &mut silent), &mut silent);
+        let _ = silent.finish();
+        return quote! {
+            #[derive(#krate::__private::__Udf)]
+            #[__udf(#args)]
+            #item
+        };
+    }
+    let errors = errors.finish();
+    quote!(#item #errors)
+}
+
+/// The keyword that says what kind of item it is.
+fn kind(item: &TokenStream) -> Option<Ident> {
+    const KINDS: [&str; 10] =
+        ["struct", "enum", "union", "fn", "impl", "trait", "mod", "type", "const", "static"];
+    item.clone().into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if KINDS.iter().any(|kind| ident == kind) => Some(ident),
+        _ => None,
+    })
+}
+
+fn is_udf_already(item: &TokenStream) -> bool {
+    let mut tokens = item.clone().into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let (TokenTree::Punct(punct), Some(TokenTree::Group(group))) = (&token, tokens.peek())
+        else {
+            continue;
+        };
+        let name = group.stream().into_iter().next();
+        if punct.as_char() == '#'
+            && matches!(name, Some(TokenTree::Ident(name)) if name == "udf" || name == "__udf")
+        {
+            return true;
+        }
+    }
+    false
+}
+
+fn span(tokens: TokenStream) -> Span {
+    tokens.into_iter().next().map_or_else(Span::call_site, |token| token.span())
+}

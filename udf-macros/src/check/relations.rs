@@ -1,0 +1,72 @@
+//! `conflicts` and `requires`: both name fields that are options, which can be left out.
+
+use proc_macro2::Ident;
+
+use crate::errors::Errors;
+use crate::model::{Calls, Field, OptionField, Role, Udf};
+use crate::words::suggest::{any_of, did_you_mean};
+
+pub(super) fn check(udf: &Udf, errors: &mut Errors) {
+    for (field, option) in udf.options() {
+        for (key, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {
+            for other in others {
+                relation(udf, field, option, key, other, errors);
+            }
+        }
+    }
+}
+
+fn relation(
+    udf: &Udf,
+    field: &Field,
+    option: &OptionField,
+    key: &str,
+    other: &Ident,
+    errors: &mut Errors,
+) {
+    if *other == field.ident {
+        errors.at(other, format_args!("`{key}` names another option, not its own"));
+        return;
+    }
+    let target = match udf.fields.iter().find(|field| field.ident == *other).map(|f| &f.role) {
+        Some(Role::Option(target)) => target,
+        Some(Role::State(_) | Role::Memory) => {
+            errors.at(other, format_args!("`{other}` is a field, but not an option"));
+            return;
+        }
+        None => {
+            let names: Vec<String> = udf
+                .options()
+                .map(|(known, _)| known.ident.to_string())
+                .filter(|known| field.ident != known)
+                .collect();
+            let names = || names.iter().map(|name| &**name);
+            let near = did_you_mean(&other.to_string(), names());
+            let all = match names().count() {
+                0 => "there is no other option".to_owned(),
+                _ => format!("expected {}", any_of(names())),
+            };
+            errors.at(other, format_args!("there is no field `{other}`{near}\n{all}"));
+            return;
+        }
+    };
+    if key == "conflicts" {
+        for (name, option) in [(&field.ident, option), (other, &**target)] {
+            if is_required(option) {
+                let message = format!(
+                    "`{name}` must be called always, so nothing can exclude it; give it a default, \
+                     or write `Option`"
+                );
+                errors.at(other, message);
+            }
+        }
+    } else if is_required(target) {
+        let message = format!("`{other}` must be called always; `requires` adds nothing");
+        errors.at(other, message);
+    }
+}
+
+/// Whether every task has to call it.
+pub(super) fn is_required(option: &OptionField) -> bool {
+    option.calls == Calls::Once && option.default.is_none() && option.flag.is_none()
+}

@@ -1,0 +1,116 @@
+//! What an author wrote, with the places where it was written.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::{Generics, LitStr, Path, Type};
+
+use crate::words::case::Case;
+
+/// A value, and the tokens to edit when it is wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+/// A struct with `#[udf]`.
+pub(crate) struct Udf {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) help: String,
+    pub(crate) args: UdfArgs,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// The arguments of `#[udf(...)]`.
+pub(crate) struct UdfArgs {
+    pub(crate) wants: Option<At<Edge>>,
+    pub(crate) provides: Option<At<Edge>>,
+    pub(crate) on_missing: OnMissing,
+    /// In nanoseconds.
+    pub(crate) tick: Option<u64>,
+    /// The type of the points, as it was written.
+    pub(crate) point: Option<TokenStream>,
+    pub(crate) rename_all: Case,
+    /// The crate of the runtime.
+    pub(crate) krate: TokenStream,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edge {
+    Stream,
+    Batch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnMissing {
+    Skip,
+    Pass,
+    Fail,
+}
+
+pub(crate) struct Field {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) role: Role,
+}
+
+pub(crate) enum Role {
+    Option(Box<OptionField>),
+    /// Saved under this name.
+    State(String),
+    /// Neither an option nor saved.
+    Memory,
+}
+
+/// A field with `#[option]`.
+pub(crate) struct OptionField {
+    pub(crate) name: At<String>,
+    pub(crate) aliases: Vec<At<String>>,
+    pub(crate) help: String,
+    /// How often it is called.
+    pub(crate) calls: Calls,
+    /// The type of one call.
+    pub(crate) value: Type,
+    pub(crate) default: Option<At<Default>>,
+    pub(crate) range: Option<At<Range>>,
+    pub(crate) len: Option<At<Range>>,
+    pub(crate) parse: Option<Span>,
+    pub(crate) flag: Option<Span>,
+    pub(crate) validate: Option<Path>,
+    pub(crate) conflicts: Vec<Ident>,
+    pub(crate) requires: Vec<Ident>,
+    pub(crate) deprecated: Option<LitStr>,
+    pub(crate) example: Option<At<Expr>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calls {
+    Once,
+    AtMostOnce,
+    Any,
+}
+
+pub(crate) enum Default {
+    /// That of the type.
+    OfType,
+    /// An expression.
+    Is(Expr),
+}
+
+/// A value in an attribute.
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    /// As it was written.
+    pub(crate) written: TokenStream,
+    /// What it stands for: `"10s"` is a Duration.
+    pub(crate) code: TokenStream,
+}
+
+/// `1..`, `..=5`; its ends are expressions.
+#[derive(Debug, Clone)]
+pub(crate) struct Range {
+    pub(crate) min: Option<Expr>,
+    pub(crate) max: Option<Expr>,
+    /// Whether `max` itself is within.
+    pub(crate) inclusive: bool,
+}

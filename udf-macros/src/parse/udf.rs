@@ -1,0 +1,209 @@
+//! The struct of `#[udf]`: its arguments and its fields.
+
+use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Fields, Meta};
+
+use super::entries::{Entry, entries, known_once};
+use super::{help, krate, option};
+use crate::errors::Errors;
+use crate::model::{At, Edge, Field, OnMissing, Role, Udf, UdfArgs};
+use crate::words::case::Case;
+use crate::words::duration;
+use crate::words::suggest::{any_of, did_you_mean};
+
+const KEYS: [&str; 7] = ["crate", "on_missing", "point", "provides", "rename_all", "tick", "wants"];
+
+/// The model of the struct; as much of it as can be understood.
+pub(crate) fn udf(input: DeriveInput, errors: &mut Errors) -> Udf {
+    let args = args(&input, errors);
+    let fields = fields(&input, &args, errors);
+    Udf { help: help(&input.attrs), ident: input.ident, generics: input.generics, args, fields }
+}
+
+fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
+    let hidden = input.attrs.iter().find(|attr| attr.path().is_ident("__udf"));
+    let (tokens, span) = match hidden.map(|attr| &attr.meta) {
+        Some(Meta::List(list)) => (list.tokens.clone(), list.tokens.span()),
+        _ => (TokenStream::new(), input.ident.span()),
+    };
+    let whole = if tokens.is_empty() { Span::call_site() } else { span };
+    let entries = known_once(entries(tokens, errors), &KEYS, &[], errors);
+    let krate = krate(&entries, errors);
+    let mut args = UdfArgs {
+        wants: None,
+        provides: None,
+        on_missing: OnMissing::Skip,
+        tick: None,
+        point: None,
+        rename_all: Case::Camel,
+        krate,
+    };
+    let mut edges = Vec::new();
+    for entry in &entries {
+        match &*entry.key.to_string() {
+            "wants" => args.wants = edge(entry, errors),
+            "provides" => args.provides = edge(entry, errors),
+            "on_missing" => {
+                let known = [
+                    ("skip", OnMissing::Skip),
+                    ("pass", OnMissing::Pass),
+                    ("fail", OnMissing::Fail),
+                ];
+                let chosen = one_of(entry, &known, "on_missing = skip", errors);
+                args.on_missing = chosen.map_or(OnMissing::Skip, |chosen| chosen.value);
+            }
+            "tick" => args.tick = tick(entry, errors),
+            "point" => args.point = entry.value("point = Cpu<'_>", errors),
+            "rename_all" => {
+                let case = rename_all(entry, &Case::CALLABLE, errors);
+                args.rename_all = case.unwrap_or(Case::Camel);
+            }
+            _ => continue,
+        }
+        edges.push(entry.key.to_string());
+    }
+    let missing: Vec<&str> =
+        ["wants", "provides"].into_iter().filter(|key| !edges.iter().any(|is| is == key)).collect();
+    if let [first, ..] = missing[..] {
+        let what = match &missing[..] {
+            [_] => format!("`{first}` is missing"),
+            _ => "`wants` and `provides` are missing".to_owned(),
+        };
+        let form = "`#[udf(wants = stream, provides = stream)]`, each `stream` or `batch`";
+        errors.span(whole, format_args!("{what}: write {form}"));
+    }
+    args
+}
+
+fn edge(entry: &Entry, errors: &mut Errors) -> Option<At<Edge>> {
+    let known = [("stream", Edge::Stream), ("batch", Edge::Batch)];
+    one_of(entry, &known, &format!("{} = stream", entry.key), errors)
+}
+
+/// The one of some words that is the value, in quotes or without.
+pub(crate) fn one_of<T: Copy>(
+    entry: &Entry,
+    known: &[(&str, T)],
+    form: &str,
+    errors: &mut Errors,
+) -> Option<At<T>> {
+    let value = entry.value(form, errors)?;
+    let span = value.span();
+    let word = match syn::parse2::<syn::LitStr>(value.clone()) {
+        Ok(text) => text.value(),
+        Err(_) => value.to_string(),
+    };
+    if let Some((_, found)) = known.iter().find(|(name, _)| *name == word) {
+        return Some(At { value: *found, span });
+    }
+    let near = did_you_mean(&word, known.iter().map(|(name, _)| *name));
+    let all = any_of(known.iter().map(|(name, _)| *name));
+    errors.at(value, format_args!("`{}` is {all}, not `{word}`{near}", entry.key));
+    None
+}
+
+/// The case of `rename_all = "..."`.
+pub(crate) fn rename_all(
+    entry: &Entry,
+    known: &[(&str, Case)],
+    errors: &mut Errors,
+) -> Option<Case> {
+    let text = entry.text("rename_all = \"snake_case\"", errors)?;
+    let name = text.value();
+    if let Some((_, case)) = known.iter().find(|(known, _)| *known == name) {
+        return Some(*case);
+    }
+    let near = did_you_mean(&name, known.iter().map(|(known, _)| *known));
+    let all = any_of(known.iter().map(|(known, _)| *known));
+    errors.at(text, format_args!("unknown case `{name}`{near}\nexpected {all}"));
+    None
+}
+
+fn tick(entry: &Entry, errors: &mut Errors) -> Option<u64> {
+    let text = entry.text("tick = \"10s\"", errors)?;
+    match duration::nanos(&text.value()) {
+        Ok(0) => errors.at(text, "`tick` must be longer than 0"),
+        Ok(nanos) => return Some(nanos),
+        Err(message) => errors.at(text, message),
+    }
+    None
+}
+
+fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field> {
+    let fields = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => &fields.named,
+            Fields::Unit => return Vec::new(),
+            Fields::Unnamed(fields) => {
+                let message = "a UDF has named fields, whose names are those of its options: \
+                               `struct Name { field: Type }`";
+                errors.at(fields, message);
+                return Vec::new();
+            }
+        },
+        Data::Enum(data) => {
+            let message = "`#[udf]` makes a UDF of a struct: its fields are the options";
+            errors.at(data.enum_token, message);
+            return Vec::new();
+        }
+        Data::Union(data) => {
+            let message = "`#[udf]` makes a UDF of a struct: its fields are the options";
+            errors.at(data.union_token, message);
+            return Vec::new();
+        }
+    };
+    fields.iter().filter_map(|field| self::field(field, args, errors)).collect()
+}
+
+fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Field> {
+    let ident = field.ident.clone()?;
+    let mut role = Role::Memory;
+    for attr in &field.attrs {
+        let is_option = attr.path().is_ident("option");
+        if !is_option && !attr.path().is_ident("state") {
+            continue;
+        }
+        match &role {
+            Role::Memory => {}
+            Role::Option(_) if is_option => {
+                errors.at(attr.path(), "`#[option]` is there twice; write one, `#[option(a, b)]`");
+                continue;
+            }
+            Role::State(_) if !is_option => {
+                errors.at(attr.path(), "`#[state]` is there twice; keep one");
+                continue;
+            }
+            _ => {
+                let message = "a field is an option, which every Init sets, or state, which \
+                               snapshots keep: `#[option]` and `#[state]` exclude each other";
+                errors.at(attr.path(), message);
+                continue;
+            }
+        }
+        let entries = match &attr.meta {
+            Meta::Path(_) => Vec::new(),
+            Meta::List(list) => entries(list.tokens.clone(), errors),
+            Meta::NameValue(value) => {
+                let name = if is_option { "option" } else { "state" };
+                let message = format!("expected `#[{name}]` or `#[{name}(...)]`");
+                errors.span(value.eq_token.span, message);
+                Vec::new()
+            }
+        };
+        role = if is_option {
+            Role::Option(Box::new(option::option(field, &ident, entries, args.rename_all, errors)))
+        } else {
+            Role::State(state(&ident, entries, errors))
+        };
+    }
+    Some(Field { ident, ty: field.ty.clone(), role })
+}
+
+/// The name under which a field is saved.
+fn state(ident: &syn::Ident, entries: Vec<Entry>, errors: &mut Errors) -> String {
+    let entries = known_once(entries, &["name"], &[], errors);
+    let name = entries.iter().find_map(|entry| entry.text("name = \"windows\"", errors));
+    name.map_or_else(|| ident.unraw().to_string(), |name| name.value())
+}

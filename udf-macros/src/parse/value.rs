@@ -1,0 +1,184 @@
+//! Values in attributes: literals are checked against the type of the field where that is known.
+
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Lit, LitFloat, Type};
+
+use super::entries::split_at_commas;
+use super::types::{Int, Known, known};
+use crate::errors::Errors;
+use crate::words::duration;
+
+/// A literal with its sign.
+#[derive(Debug, Clone)]
+pub(crate) enum Literal {
+    Bool,
+    Int(i128),
+    Float(f64),
+    String(String),
+    Char,
+    /// Bytes and such, which fit no option.
+    Other,
+}
+
+/// The literal that the tokens are, if they are one.
+pub(crate) fn literal(tokens: &TokenStream) -> Option<Literal> {
+    let mut tokens = tokens.clone().into_iter().peekable();
+    let negative =
+        tokens.next_if(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == '-'));
+    let lit = syn::parse2::<Lit>(tokens.collect()).ok()?;
+    Some(match lit {
+        Lit::Int(int) if int.suffix().starts_with('f') => {
+            let value: f64 = int.base10_digits().parse().ok()?;
+            Literal::Float(if negative.is_some() { -value } else { value })
+        }
+        Lit::Int(int) => {
+            let value: i128 = int.base10_digits().parse().ok()?;
+            Literal::Int(if negative.is_some() { -value } else { value })
+        }
+        Lit::Float(float) => {
+            let value: f64 = float.base10_digits().parse().ok()?;
+            Literal::Float(if negative.is_some() { -value } else { value })
+        }
+        _ if negative.is_some() => return None,
+        Lit::Bool(_) => Literal::Bool,
+        Lit::Str(text) => Literal::String(text.value()),
+        Lit::Char(_) => Literal::Char,
+        _ => Literal::Other,
+    })
+}
+
+impl Literal {
+    fn describe(&self) -> &'static str {
+        match self {
+            Literal::Bool => "a boolean",
+            Literal::Int(_) => "an integer",
+            Literal::Float(_) => "a float",
+            Literal::String(_) => "text",
+            Literal::Char => "a character",
+            Literal::Other => "a literal of another type",
+        }
+    }
+}
+
+/// The expression that a value in an attribute stands for: `"10s"` is a Duration, `1` is a float
+/// where a float is wanted. `what` is what errors call it, `its default`.
+pub(crate) fn lowered(
+    tokens: &TokenStream,
+    ty: &Type,
+    what: &str,
+    errors: &mut Errors,
+) -> TokenStream {
+    let kind = known(ty);
+    if let Some(literal) = literal(tokens) {
+        return lowered_literal(tokens, &literal, &kind, ty, what, errors);
+    }
+    match (&kind, single_group(tokens)) {
+        (Known::Tuple(types), Some((Delimiter::Parenthesis, inner, span))) => {
+            let parts = parts(inner);
+            if parts.len() != types.len() {
+                let (are, should) = (parts.len(), types.len());
+                let message = format!("{what} has {are} values, its type has {should}");
+                errors.at(tokens, message);
+                return tokens.clone();
+            }
+            let parts = parts.iter().zip(types).map(|(part, ty)| lowered(part, ty, what, errors));
+            let parts: Vec<_> = parts.collect();
+            quote_spanned!(span=> (#(#parts,)*))
+        }
+        (Known::Array(ty), Some((Delimiter::Bracket, inner, span))) if !has_semicolon(&inner) => {
+            let parts = parts(inner);
+            let parts: Vec<_> = parts.iter().map(|part| lowered(part, ty, what, errors)).collect();
+            quote_spanned!(span=> [#(#parts),*])
+        }
+        _ => tokens.clone(),
+    }
+}
+
+fn parts(inner: TokenStream) -> Vec<TokenStream> {
+    split_at_commas(inner).into_iter().map(|part| part.into_iter().collect()).collect()
+}
+
+fn has_semicolon(tokens: &TokenStream) -> bool {
+    tokens
+        .clone()
+        .into_iter()
+        .any(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ';'))
+}
+
+fn single_group(tokens: &TokenStream) -> Option<(Delimiter, TokenStream, Span)> {
+    let mut tokens = tokens.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Group(group)), None) => {
+            Some((group.delimiter(), group.stream(), group.span()))
+        }
+        _ => None,
+    }
+}
+
+fn lowered_literal(
+    tokens: &TokenStream,
+    literal: &Literal,
+    kind: &Known,
+    ty: &Type,
+    what: &str,
+    errors: &mut Errors,
+) -> TokenStream {
+    let span = tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
+    match (kind, literal) {
+        (Known::Other, _) | (Known::Bool, Literal::Bool) | (Known::Char, Literal::Char) => {
+            tokens.clone()
+        }
+        (Known::Int(int), Literal::Int(value)) => {
+            fits(tokens, *value, *int, what, errors);
+            tokens.clone()
+        }
+        (Known::NonZero(_), Literal::Int(0)) => {
+            errors.at(tokens, format_args!("{what} is 0, which {} cannot be", show(ty)));
+            tokens.clone()
+        }
+        (Known::NonZero(int), Literal::Int(value)) => {
+            fits(tokens, *value, *int, what, errors);
+            quote_spanned!(span=> match <#ty>::new(#tokens) {
+                ::core::option::Option::Some(value) => value,
+                ::core::option::Option::None => ::core::unreachable!(),
+            })
+        }
+        (Known::Float, Literal::Float(_)) => tokens.clone(),
+        (Known::Float, Literal::Int(value)) => {
+            let float = LitFloat::new(&format!("{}.0", value.unsigned_abs()), span);
+            let sign = (*value < 0).then(|| quote!(-));
+            quote!(#sign #float)
+        }
+        (Known::String | Known::Path, Literal::String(_)) => {
+            quote_spanned!(span=> <#ty as ::core::convert::From<&str>>::from(#tokens))
+        }
+        (Known::Duration, Literal::String(text)) => match duration::nanos(text) {
+            Ok(nanos) => quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos)),
+            Err(message) => {
+                errors.at(tokens, message);
+                quote_spanned!(span=> ::core::time::Duration::ZERO)
+            }
+        },
+        (kind, literal) => {
+            let (came, wanted) = (literal.describe(), kind.example());
+            let message = format!("{what} is {came}, but {} takes {wanted}", show(ty));
+            errors.at(tokens, message);
+            tokens.clone()
+        }
+    }
+}
+
+fn fits(tokens: &TokenStream, value: i128, int: Int, what: &str, errors: &mut Errors) {
+    if value < int.min || value > int.max {
+        let Int { name, min, max } = int;
+        errors.at(tokens, format_args!("{what} is {value}, but {name} goes from {min} to {max}"));
+    }
+}
+
+/// A type as it is written in messages.
+pub(crate) fn show(tokens: impl ToTokens) -> String {
+    let text = tokens.to_token_stream().to_string();
+    let text = text.replace(" <", "<").replace("< ", "<").replace(" >", ">").replace(" ,", ",");
+    format!("`{}`", text.replace(" :: ", "::").replace(":: ", "::"))
+}

@@ -1,0 +1,182 @@
+//! Ranges of arguments, and lengths.
+
+use std::cmp::Ordering;
+use std::ops::Bound;
+
+use udf_proto::Value;
+
+use super::OptionType;
+use super::types::Parsed;
+
+/// An option that can have a `range`: an integer, a float or a Duration, or several of one of them.
+#[diagnostic::on_unimplemented(
+    message = "an option of type `{Self}` cannot have a `range`",
+    label = "has no range",
+    note = "`range` is for integers, floats and Durations; use `len` for the length of text, \
+            `validate = path` for anything else"
+)]
+pub trait Ranged: OptionType {
+    /// What the ends of its range are.
+    type Bound;
+    #[doc(hidden)]
+    fn value(bound: Self::Bound) -> Value;
+}
+
+/// An option that can have a `len`: text has a length in characters, a `Vec` a number of calls.
+#[diagnostic::on_unimplemented(
+    message = "an option of type `{Self}` cannot have a `len`",
+    label = "has no length",
+    note = "`len` is for String (its characters) and Vec (how often the option is called)"
+)]
+pub trait HasLen {
+    #[doc(hidden)]
+    const OF_CALLS: bool;
+}
+
+impl HasLen for String {
+    const OF_CALLS: bool = false;
+}
+
+impl<T> HasLen for Parsed<T> {
+    const OF_CALLS: bool = false;
+}
+
+impl<T: HasLen> HasLen for Option<T> {
+    const OF_CALLS: bool = false;
+}
+
+impl<T> HasLen for Vec<T> {
+    const OF_CALLS: bool = true;
+}
+
+/// Between which values an argument must be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Limits {
+    min: Bound<Value>,
+    max: Bound<Value>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { min: Bound::Unbounded, max: Bound::Unbounded }
+    }
+}
+
+impl Limits {
+    pub(crate) fn new(min: Bound<Value>, max: Bound<Value>) -> Self {
+        // Integers have a last one before a bound, which is simpler to say and to suggest.
+        let min = match min {
+            Bound::Excluded(Value::Int(end)) => Bound::Included(Value::Int(end.saturating_add(1))),
+            min => min,
+        };
+        let max = match max {
+            Bound::Excluded(Value::Int(end)) => Bound::Included(Value::Int(end.saturating_sub(1))),
+            Bound::Excluded(Value::Duration(end)) => {
+                Bound::Included(Value::Duration(end.saturating_sub(1)))
+            }
+            max => max,
+        };
+        Limits { min, max }
+    }
+
+    /// What is within both.
+    pub(crate) fn within(self, other: &Limits) -> Self {
+        let min = narrower(self.min, &other.min, Ordering::Greater);
+        Limits { min, max: narrower(self.max, &other.max, Ordering::Less) }
+    }
+
+    pub(crate) fn contain(&self, value: &Value) -> bool {
+        // What cannot be compared, as NaN, is not within anything that has an end.
+        let min = match &self.min {
+            Bound::Unbounded => true,
+            Bound::Included(min) => compare(value, min).is_some_and(Ordering::is_ge),
+            Bound::Excluded(min) => compare(value, min).is_some_and(Ordering::is_gt),
+        };
+        let max = match &self.max {
+            Bound::Unbounded => true,
+            Bound::Included(max) => compare(value, max).is_some_and(Ordering::is_le),
+            Bound::Excluded(max) => compare(value, max).is_some_and(Ordering::is_lt),
+        };
+        min && max
+    }
+
+    /// The nearest value that is contained; none when there is no nearest one.
+    pub(crate) fn nearest(&self, value: &Value) -> Option<Value> {
+        let ends = [&self.min, &self.max].into_iter().filter_map(|end| match end {
+            Bound::Included(end) => Some(end),
+            Bound::Excluded(_) | Bound::Unbounded => None,
+        });
+        let mut candidates = std::iter::once(value).chain(ends);
+        // The first end that is contained is the one which was crossed, or both are.
+        if self.contain(value) {
+            return candidates.next().cloned();
+        }
+        let over = matches!(&self.max, Bound::Included(max) | Bound::Excluded(max)
+            if compare(value, max).is_some_and(Ordering::is_ge));
+        let mut ends: Vec<_> = candidates.skip(1).filter(|end| self.contain(end)).collect();
+        let nearest = if over { ends.pop() } else { ends.first().copied() };
+        nearest.cloned().or_else(|| self.middle())
+    }
+
+    /// A value between ends that are themselves excluded.
+    fn middle(&self) -> Option<Value> {
+        let end = |bound: &Bound<Value>| match bound {
+            Bound::Included(Value::Double(end)) | Bound::Excluded(Value::Double(end)) => Some(*end),
+            _ => None,
+        };
+        let middle = match (end(&self.min), end(&self.max)) {
+            (Some(min), Some(max)) => (min + max) / 2.0,
+            (Some(min), None) => min + 1.0,
+            (None, Some(max)) => max - 1.0,
+            (None, None) => return None,
+        };
+        Some(Value::Double(middle)).filter(|middle| self.contain(middle))
+    }
+
+    /// In words that go after "must be".
+    pub(crate) fn words(&self) -> Option<String> {
+        let min = match &self.min {
+            Bound::Included(min) => Some(format!("at least {min}")),
+            Bound::Excluded(min) => Some(format!("more than {min}")),
+            Bound::Unbounded => None,
+        };
+        let max = match &self.max {
+            Bound::Included(max) => Some(format!("at most {max}")),
+            Bound::Excluded(max) => Some(format!("less than {max}")),
+            Bound::Unbounded => None,
+        };
+        match (&self.min, &self.max) {
+            (Bound::Included(min), Bound::Included(max)) if min == max => Some(min.to_string()),
+            (Bound::Included(min), Bound::Included(max)) => Some(format!("from {min} to {max}")),
+            _ => match (min, max) {
+                (Some(min), Some(max)) => Some(format!("{min} and {max}")),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+}
+
+/// The one of two ends that leaves less.
+fn narrower(one: Bound<Value>, other: &Bound<Value>, inner: Ordering) -> Bound<Value> {
+    let (
+        Bound::Included(mine) | Bound::Excluded(mine),
+        Bound::Included(theirs) | Bound::Excluded(theirs),
+    ) = (&one, other)
+    else {
+        return if one == Bound::Unbounded { other.clone() } else { one };
+    };
+    match compare(theirs, mine) {
+        Some(order) if order == inner => other.clone(),
+        Some(Ordering::Equal) if matches!(other, Bound::Excluded(_)) => other.clone(),
+        _ => one,
+    }
+}
+
+fn compare(one: &Value, other: &Value) -> Option<Ordering> {
+    match (one, other) {
+        (Value::Int(one), Value::Int(other)) => Some(one.cmp(other)),
+        (Value::Duration(one), Value::Duration(other)) => Some(one.cmp(other)),
+        (Value::Double(one), Value::Double(other)) => one.partial_cmp(other),
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! What can be wrong with the options of an Init, and in which words.
+
+use std::fmt;
+
+use udf_proto::{OptionCall, Value, ValueType};
+
+use super::types::{InArgument, MustBe};
+
+/// Why the arguments of one call will not do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Misfit {
+    /// There are too many or too few.
+    Count,
+    /// One is of another type; counted from 0.
+    Type { place: usize },
+    /// One will not do, in words that go after "the argument".
+    Argument { place: usize, words: String },
+    /// All together will not do, in words of the author.
+    Other(String),
+}
+
+impl Misfit {
+    pub(crate) fn must_be(place: usize, words: &str) -> Self {
+        Misfit::Argument { place, words: format!("must be {words}") }
+    }
+
+    pub(crate) fn of(error: crate::Error) -> Self {
+        let (place, error) = match error.downcast::<InArgument>() {
+            Ok(inner) => (Some(inner.place), inner.error),
+            Err(error) => (None, error),
+        };
+        match (place, error.is::<MustBe>()) {
+            (None, false) => Misfit::Other(error.to_string()),
+            (place, true) => {
+                Misfit::Argument { place: place.unwrap_or(0), words: error.to_string() }
+            }
+            (Some(place), false) => {
+                Misfit::Argument { place, words: format!("will not do: {error}") }
+            }
+        }
+    }
+}
+
+/// One thing that is wrong with the options of an Init.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Problem {
+    /// There is no such option.
+    Unknown { call: String, name: String, nearest: Option<String>, known: Vec<String> },
+    /// The arguments of a call will not do.
+    Call {
+        call: String,
+        which: Option<usize>,
+        misfit: Misfit,
+        came: Vec<ValueType>,
+        types: Vec<ValueType>,
+        write: Option<String>,
+    },
+    /// An option that is called too seldom or too often for its length.
+    Calls { name: String, words: String, came: usize, write: String },
+    /// A required option is not called.
+    Missing { name: String, write: String },
+    /// An option that can be called once is called again.
+    Again { name: String, calls: Vec<String> },
+    /// Two options are called that exclude each other.
+    Conflict { one: String, other: String },
+    /// An option is called without one that it needs.
+    Lonely { call: String, needs: String, write: String },
+    /// The default of the UDF is none of the values that it accepts.
+    Default { call: String, words: String, write: String },
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Unknown { call, name, nearest: Some(write), .. } => {
+                write!(f, "`{call}`: there is no option `{}`; did you mean `{write}`?", short(name))
+            }
+            Problem::Unknown { call, known, .. } if known.is_empty() => {
+                write!(f, "`{call}`: it has no options")
+            }
+            Problem::Unknown { call, name, known, .. } => {
+                let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                let known = known.join(", ");
+                write!(f, "`{call}`: there is no option `{}`; there is {known}", short(name))
+            }
+            Problem::Call { call, which, misfit, came, types, write } => {
+                write!(f, "`{call}`")?;
+                if let Some(which) = which {
+                    write!(f, " (call {which} of it)")?;
+                }
+                let argument = |place: usize| match types.len() {
+                    1 => "the argument".to_owned(),
+                    _ => format!("argument {}", place + 1),
+                };
+                match misfit {
+                    Misfit::Count => write!(f, ": {}, not {}", takes(types), came.len())?,
+                    Misfit::Type { place } => write!(
+                        f,
+                        ": {} must be {}, not {}",
+                        argument(*place),
+                        types[*place],
+                        came[*place]
+                    )?,
+                    Misfit::Argument { place, words } => {
+                        write!(f, ": {} {words}", argument(*place))?;
+                    }
+                    Misfit::Other(words) => write!(f, ": {words}")?,
+                }
+                write.as_ref().map_or(Ok(()), |write| write!(f, "; write `{write}`"))
+            }
+            Problem::Calls { name, words, came, write } => {
+                write!(f, "`.{name}` must be called {words}, not {came}; write `{write}`")
+            }
+            Problem::Missing { name, write } => {
+                write!(f, "`.{name}` is missing; write `{write}`")
+            }
+            Problem::Again { name, calls } => {
+                let calls = calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>();
+                write!(f, "`.{name}` can be called only once; keep one of {}", calls.join(", "))
+            }
+            Problem::Conflict { one, other } => {
+                write!(f, "`{one}` and `{other}` exclude each other; keep one of them")
+            }
+            Problem::Lonely { call, needs, write } => {
+                write!(f, "`{call}` needs `.{needs}` too; write `{write}`")
+            }
+            Problem::Default { call, words, write } => write!(
+                f,
+                "the UDF's own default `{call}` {words}: a mistake in the UDF; until it is \
+                 mended, write `{write}`"
+            ),
+        }
+    }
+}
+
+/// `it takes 2 arguments (INT and STRING)`
+fn takes(types: &[ValueType]) -> String {
+    let names: Vec<_> = types.iter().map(ValueType::to_string).collect();
+    match types.len() {
+        0 => "it is a flag, which takes no argument".to_owned(),
+        1 => format!("it takes 1 argument ({})", names[0]),
+        count => format!("it takes {count} arguments ({})", names.join(", ")),
+    }
+}
+
+/// A call as a TICKscript writes it, cut where it is very long.
+pub(crate) fn line(call: &OptionCall) -> String {
+    let mut line = format!(".{}(", short(&call.name));
+    for (place, value) in call.values.iter().enumerate() {
+        if place > 0 {
+            line += ", ";
+        }
+        if place == LONG_CALL {
+            line += "...";
+            break;
+        }
+        match value {
+            Value::String(text) => line += &Value::String(short(text)).to_string(),
+            value => line += &value.to_string(),
+        }
+    }
+    line + ")"
+}
+
+/// So many arguments of a call are shown.
+const LONG_CALL: usize = 12;
+/// So many characters of a text are shown.
+const LONG_TEXT: usize = 64;
+
+/// On one line, and not over-long: Init can carry any text.
+fn short(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut short: String = chars
+        .by_ref()
+        .take(LONG_TEXT)
+        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
+        .collect();
+    if chars.next().is_some() {
+        short += "...";
+    }
+    short
+}

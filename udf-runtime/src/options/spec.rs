@@ -1,0 +1,264 @@
+//! One option, as `#[option(...)]` describes it.
+
+use std::ops::Bound;
+
+use udf_host::describe::OptionHelp;
+use udf_proto::{OptionCall, Value, ValueType};
+
+use super::field::Calls;
+use super::limits::{HasLen, Limits, Ranged};
+use super::problem::Misfit;
+use super::types::{Help, TickValue};
+use super::{OptionField, OptionType};
+use crate::Result;
+
+/// One option: generated code builds it, and the parser takes it.
+#[derive(Debug)]
+pub struct OptionSpec<F: OptionField> {
+    pub(crate) traits: Traits,
+    default: Option<DefaultValue<F::Value>>,
+    validate: Option<Validate<F::Value>>,
+}
+
+type Validate<V> = fn(&V) -> Result<()>;
+
+/// What an option is when it is not called.
+#[derive(Debug)]
+enum DefaultValue<V> {
+    Made(fn() -> V),
+    /// It is parsed as that of a task would be.
+    Text(&'static str),
+}
+
+/// The value of an option that is not called.
+pub(crate) struct Uncalled<V> {
+    /// How a TICKscript would write it.
+    pub(crate) shown: Vec<Value>,
+    /// It, if the option accepts it.
+    pub(crate) value: Result<V, Misfit>,
+}
+
+/// What is known of an option without its type.
+#[derive(Debug)]
+pub(crate) struct Traits {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) text: &'static str,
+    pub(crate) types: Vec<ValueType>,
+    pub(crate) calls: Calls,
+    pub(crate) help: Help,
+    pub(crate) len: Limits,
+    pub(crate) call_count: Limits,
+    pub(crate) conflicts: &'static [&'static str],
+    pub(crate) requires: &'static [&'static str],
+    pub(crate) deprecated: Option<&'static str>,
+}
+
+impl<F: OptionField> OptionSpec<F> {
+    /// An option without more than a name and a help text.
+    pub fn new(name: &'static str, text: &'static str) -> Self {
+        let mut types = Vec::new();
+        <F::Value as OptionType>::Raw::types(&mut types);
+        OptionSpec {
+            traits: Traits {
+                name,
+                aliases: &[],
+                text,
+                types,
+                calls: F::CALLS,
+                help: F::Value::help(),
+                len: Limits::default(),
+                call_count: Limits::default(),
+                conflicts: &[],
+                requires: &[],
+                deprecated: None,
+            },
+            default: None,
+            validate: None,
+        }
+    }
+
+    /// Other names.
+    pub fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.traits.aliases = aliases;
+        self
+    }
+
+    /// The value when it is not called.
+    pub fn default(mut self, default: fn() -> F::Value) -> Self {
+        self.default = Some(DefaultValue::Made(default));
+        self
+    }
+
+    /// The text that counts when it is not called.
+    pub fn default_text(mut self, text: &'static str) -> Self {
+        self.default = Some(DefaultValue::Text(text));
+        self
+    }
+
+    /// Between which values each argument must be.
+    pub fn range<B>(mut self, min: Bound<B>, max: Bound<B>) -> Self
+    where
+        F::Value: Ranged<Bound = B>,
+    {
+        let range = Limits::new(min.map(F::Value::value), max.map(F::Value::value));
+        let limits = std::mem::take(&mut self.traits.help.limits);
+        self.traits.help.limits = range.within(&limits);
+        self
+    }
+
+    /// How long it must be.
+    pub fn len(mut self, min: Bound<usize>, max: Bound<usize>) -> Self
+    where
+        F: HasLen,
+    {
+        let limits = Limits::new(min.map(usize::value), max.map(usize::value));
+        if F::OF_CALLS {
+            self.traits.call_count = limits;
+        } else {
+            self.traits.len = limits;
+        }
+        self
+    }
+
+    /// A check of each value.
+    pub fn validate(mut self, validate: fn(&F::Value) -> Result<()>) -> Self {
+        self.validate = Some(validate);
+        self
+    }
+
+    /// The options that cannot be called together with it.
+    pub fn conflicts(mut self, others: &'static [&'static str]) -> Self {
+        self.traits.conflicts = others;
+        self
+    }
+
+    /// The options that must be called together with it.
+    pub fn requires(mut self, others: &'static [&'static str]) -> Self {
+        self.traits.requires = others;
+        self
+    }
+
+    /// What to use in its place.
+    pub fn deprecated(mut self, advice: &'static str) -> Self {
+        self.traits.deprecated = Some(advice);
+        self
+    }
+
+    /// An argument for samples of TICKscript.
+    pub fn example(mut self, example: fn() -> F::Value) -> Self {
+        self.traits.help.example.clear();
+        example().to_raw().put(&mut self.traits.help.example);
+        self
+    }
+
+    /// A text for samples of TICKscript.
+    pub fn example_text(mut self, text: &'static str) -> Self {
+        self.traits.help.example = vec![Value::from(text)];
+        self
+    }
+
+    /// The value that a call gives.
+    pub(crate) fn value(&self, values: &[Value]) -> Result<F::Value, Misfit> {
+        let values = self.traits.check(values)?;
+        let raw = <F::Value as OptionType>::Raw::take(&mut values.into_iter());
+        let value = F::Value::from_raw(raw).map_err(Misfit::of)?;
+        self.valid(&value)?;
+        Ok(value)
+    }
+
+    /// The value when it is not called, and how a TICKscript would write it.
+    pub(crate) fn default_value(&self) -> Option<Uncalled<F::Value>> {
+        let value = match self.default.as_ref()? {
+            DefaultValue::Made(make) => make(),
+            DefaultValue::Text(text) => {
+                let values = vec![Value::from(*text)];
+                let value = self.value(&values);
+                return Some(Uncalled { shown: values, value });
+            }
+        };
+        let mut values = Vec::new();
+        value.to_raw().put(&mut values);
+        let checked = self.traits.check(&values).and_then(|_| self.valid(&value));
+        Some(Uncalled { shown: values, value: checked.map(|()| value) })
+    }
+
+    fn valid(&self, value: &F::Value) -> Result<(), Misfit> {
+        self.validate.map_or(Ok(()), |validate| validate(value)).map_err(Misfit::of)
+    }
+}
+
+impl Traits {
+    /// The arguments as they are taken, when there are as many as there should be, of their types
+    /// and within their limits.
+    fn check(&self, values: &[Value]) -> Result<Vec<Value>, Misfit> {
+        if values.len() != self.types.len() {
+            return Err(Misfit::Count);
+        }
+        let checked = (0..).zip(values).zip(&self.types).map(|((place, value), &wanted)| {
+            let value = match (wanted, value) {
+                // As a task that is defined as JSON sends 2.0.
+                (ValueType::Double, Value::Int(int)) => Value::Double(*int as f64),
+                _ if value.value_type() == wanted => value.clone(),
+                _ => return Err(Misfit::Type { place }),
+            };
+            let words = match &value {
+                Value::Duration(..0) => Some("a positive duration".to_owned()),
+                value if !self.help.limits.contain(value) => self.help.limits.words(),
+                Value::String(text) => {
+                    let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+                    let fits = self.len.contain(&Value::Int(length));
+                    (!fits).then(|| self.len_words()).flatten()
+                }
+                _ => None,
+            };
+            words.map_or(Ok(value), |words| Err(Misfit::must_be(place, &words)))
+        });
+        checked.collect()
+    }
+
+    /// The length of text, in words that go after "must be".
+    fn len_words(&self) -> Option<String> {
+        self.len.words().map(|words| format!("{words} characters long"))
+    }
+
+    /// Whether it is one of the names of this option.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+
+    /// A call of it, as a TICKscript writes it.
+    pub(crate) fn line(&self, values: Vec<Value>) -> String {
+        super::problem::line(&OptionCall { name: self.name.to_owned(), values })
+    }
+
+    /// All that people and tools are told of it.
+    pub(crate) fn describe(&self, default: Option<Vec<Value>>) -> OptionHelp {
+        let range = match &self.help.choices[..] {
+            [] => self.help.words().or_else(|| self.len_words()),
+            _ => None,
+        };
+        let flag = self.types.is_empty();
+        OptionHelp {
+            name: self.name.to_owned(),
+            aliases: self.aliases.iter().map(|&alias| alias.to_owned()).collect(),
+            help: self.text.to_owned(),
+            args: self.types.clone(),
+            required: self.is_required(default.is_some()),
+            repeated: self.calls == Calls::Any,
+            default: default.filter(|_| !flag),
+            range,
+            choices: self.help.choices.clone(),
+            deprecated: self.deprecated.map(str::to_owned),
+            example: super::suggest::example(&self.types, &self.help),
+        }
+    }
+
+    pub(crate) fn is_required(&self, has_default: bool) -> bool {
+        match self.calls {
+            Calls::Once => !has_default,
+            Calls::AtMostOnce => false,
+            Calls::Any => !self.call_count.contain(&Value::Int(0)),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The TICKscript line that would do: what came, put right, or an example.
+
+use udf_proto::{Value, ValueType};
+
+use super::types::Help;
+
+/// Arguments that are accepted, for samples; as good a guess as can be.
+pub(crate) fn example(types: &[ValueType], help: &Help) -> Vec<Value> {
+    if !help.example.is_empty() {
+        return help.example.clone();
+    }
+    if let ([ValueType::String], [(choice, _), ..]) = (types, &help.choices[..]) {
+        return vec![Value::String(choice.clone())];
+    }
+    types.iter().map(|&wanted| within(plain(wanted), help)).collect()
+}
+
+fn plain(wanted: ValueType) -> Value {
+    match wanted {
+        ValueType::Bool => Value::Bool(true),
+        ValueType::Int => Value::Int(10),
+        ValueType::Double => Value::Double(1.0),
+        ValueType::String => Value::from("text"),
+        ValueType::Duration => Value::Duration(10_000_000_000),
+    }
+}
+
+fn within(value: Value, help: &Help) -> Value {
+    help.limits.nearest(&value).unwrap_or(value)
+}
+
+/// What came, put right where that can be guessed: `'10'` is 10, `2.0` is 2, 300 is the nearest end.
+pub(crate) fn mended(came: &[Value], types: &[ValueType], help: &Help) -> Option<Vec<Value>> {
+    if came.len() != types.len() {
+        return None;
+    }
+    let mended = came.iter().zip(types).map(|(came, &wanted)| {
+        let value = converted(came, wanted)?;
+        if let (Value::String(text), false) = (&value, help.choices.is_empty()) {
+            let near = nearest(text, help.choices.iter().map(|(choice, _)| &**choice))?;
+            return Some(Value::from(near));
+        }
+        Some(within(value, help))
+    });
+    mended.collect()
+}
+
+fn converted(came: &Value, wanted: ValueType) -> Option<Value> {
+    Some(match (came, wanted) {
+        (Value::Duration(nanos), ValueType::Duration) => {
+            Value::Duration(nanos.checked_abs().unwrap_or(i64::MAX))
+        }
+        (value, wanted) if value.value_type() == wanted => value.clone(),
+        (Value::Int(int), ValueType::Double) => Value::Double(*int as f64),
+        (Value::Int(0), ValueType::Bool) => Value::Bool(false),
+        (Value::Int(1), ValueType::Bool) => Value::Bool(true),
+        (Value::Int(seconds), ValueType::Duration) => {
+            Value::Duration(seconds.checked_abs()?.checked_mul(1_000_000_000)?)
+        }
+        (Value::Double(double), ValueType::Int) if double.abs() < 1e18 => {
+            Value::Int(double.round() as i64)
+        }
+        (Value::String(text), ValueType::Int) => Value::Int(text.trim().parse().ok()?),
+        (Value::String(text), ValueType::Double) => Value::Double(text.trim().parse().ok()?),
+        (Value::String(text), ValueType::Bool) => {
+            Value::Bool(text.trim().to_ascii_lowercase().parse().ok()?)
+        }
+        (Value::String(_), ValueType::Duration) => return None,
+        (value, ValueType::String) => Value::String(value.to_string()),
+        _ => return None,
+    })
+}
+
+/// The nearest of the known names, if one is near.
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // The distance takes time in proportion to both lengths, and a name can be of any.
+    if name.len() > 128 {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    let scored = known.into_iter().map(|known| {
+        let score = strsim::jaro_winkler(&lower, &known.to_lowercase());
+        (score, known)
+    });
+    let near = scored.filter(|(score, _)| *score > 0.8);
+    near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
+}

@@ -1,0 +1,97 @@
+//! Options with several arguments: tuples and arrays.
+
+use super::{Help, InArgument, OptionType, TickValue};
+use crate::Result;
+use crate::options::Ranged;
+
+/// How many arguments there are.
+fn arguments<R: TickValue>() -> usize {
+    let mut types = Vec::new();
+    R::types(&mut types);
+    types.len()
+}
+
+/// Makes one of several, and says which argument it was that will not do.
+fn one_of_several<T: OptionType>(raw: T::Raw, place: &mut usize) -> Result<T> {
+    let first = *place;
+    *place += arguments::<T::Raw>();
+    T::from_raw(raw).map_err(|error| match error.downcast::<InArgument>() {
+        Ok(inner) => InArgument { place: first + inner.place, error: inner.error }.into(),
+        Err(error) => InArgument { place: first, error }.into(),
+    })
+}
+
+/// Adds what is known of one of several arguments.
+fn add_help<T: OptionType>(all: &mut Help, place: &mut usize) {
+    let help = T::help();
+    if let Some(words) = help.words() {
+        let known = all.must_be.take().map_or(String::new(), |known| known + ", ");
+        all.must_be = Some(format!("{known}argument {} {words}", *place + 1));
+    }
+    let mut types = Vec::new();
+    T::Raw::types(&mut types);
+    *place += types.len();
+    let example = crate::options::suggest::example(&types, &help);
+    all.example.extend(example);
+}
+
+macro_rules! tuple {
+    ($($name:ident $at:tt),*) => {
+        impl<$($name: OptionType),*> OptionType for ($($name,)*) {
+            type Raw = ($($name::Raw,)*);
+
+            fn from_raw(raw: Self::Raw) -> Result<Self> {
+                let mut place = 0;
+                Ok(($(one_of_several::<$name>(raw.$at, &mut place)?,)*))
+            }
+
+            fn to_raw(&self) -> Self::Raw {
+                ($(self.$at.to_raw(),)*)
+            }
+
+            fn help() -> Help {
+                let (mut help, mut place) = (Help::default(), 0);
+                $(add_help::<$name>(&mut help, &mut place);)*
+                help
+            }
+        }
+    };
+}
+
+tuple!(A 0);
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+tuple!(A 0, B 1, C 2, D 3, E 4);
+tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
+
+impl<T: OptionType, const N: usize> OptionType for [T; N] {
+    type Raw = [T::Raw; N];
+
+    fn from_raw(raw: Self::Raw) -> Result<Self> {
+        let mut place = 0;
+        let made = raw.into_iter().map(|raw| one_of_several::<T>(raw, &mut place));
+        let made = made.collect::<Result<Vec<_>>>()?;
+        Ok(made.try_into().unwrap_or_else(|_| unreachable!("every raw value became one")))
+    }
+
+    fn to_raw(&self) -> Self::Raw {
+        std::array::from_fn(|at| self[at].to_raw())
+    }
+
+    fn help() -> Help {
+        let help = T::help();
+        let mut types = Vec::new();
+        T::Raw::types(&mut types);
+        let example = crate::options::suggest::example(&types, &help);
+        Help { example: std::iter::repeat_n(example, N).flatten().collect(), ..help }
+    }
+}
+
+impl<T: Ranged, const N: usize> Ranged for [T; N] {
+    type Bound = T::Bound;
+
+    fn value(bound: T::Bound) -> udf_proto::Value {
+        T::value(bound)
+    }
+}

@@ -1,0 +1,163 @@
+//! What an option can be: the trait, and what a TICKscript can write.
+
+mod compound;
+mod numbers;
+mod text;
+mod tick_value;
+
+use udf_proto::Value;
+
+use super::limits::Limits;
+use crate::Result;
+
+pub use text::Parsed;
+pub use tick_value::TickValue;
+
+/// A type that an option can have.
+///
+/// `bool`, the integers, `f32`, `f64`, `String`, `char`, `PathBuf`, `Duration`, and tuples and arrays
+/// of these have it. `#[derive(OptionType)]` gives it to enums (a STRING out of a fixed set) and to
+/// tuple structs; `#[option(parse)]` uses anything that is `FromStr` without it.
+///
+/// A type of one's own says what a TICKscript writes for it, and how to convert:
+///
+/// ```
+/// use udf_runtime::options::{Help, MustBe, OptionType};
+///
+/// struct Percent(f64);
+///
+/// impl OptionType for Percent {
+///     type Raw = f64;
+///
+///     fn from_raw(raw: f64) -> udf_runtime::Result<Self> {
+///         match raw {
+///             0.0..=100.0 => Ok(Percent(raw)),
+///             _ => Err(MustBe::new("a percentage").into()),
+///         }
+///     }
+///
+///     fn to_raw(&self) -> f64 {
+///         self.0
+///     }
+///
+///     fn help() -> Help {
+///         Help::new().must_be("a percentage").example(50.0)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an option",
+    label = "not a type that an option can have",
+    note = "an option is bool, an integer, f32, f64, String, char, PathBuf or Duration, \
+            a tuple or an array of these, or an `Option` or `Vec` of them",
+    note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
+            of your own, `#[derive(OptionType)]`; for others, implement `OptionType`"
+)]
+pub trait OptionType: Sized {
+    /// What a TICKscript writes for it.
+    type Raw: TickValue;
+
+    /// Makes it of what the TICKscript wrote.
+    ///
+    /// # Errors
+    /// When this value will not do. A [`MustBe`] continues "the argument must be"; any other error
+    /// is shown as it is.
+    fn from_raw(raw: Self::Raw) -> Result<Self>;
+
+    /// What a TICKscript would write for this value: a default is shown so.
+    fn to_raw(&self) -> Self::Raw;
+
+    /// What there is to know of the values that it takes.
+    fn help() -> Help {
+        Help::default()
+    }
+}
+
+/// What there is to know of the values that an [`OptionType`] takes.
+#[derive(Debug, Clone, Default)]
+pub struct Help {
+    pub(crate) must_be: Option<String>,
+    pub(crate) limits: Limits,
+    pub(crate) choices: Vec<(String, String)>,
+    pub(crate) example: Vec<Value>,
+}
+
+impl Help {
+    /// Nothing: every value of the raw type will do.
+    pub fn new() -> Self {
+        Help::default()
+    }
+
+    /// What a value must be, in words that go after "must be".
+    pub fn must_be(mut self, words: impl Into<String>) -> Self {
+        self.must_be = Some(words.into());
+        self
+    }
+
+    /// One of the only values that it takes, and what it means.
+    pub fn choice(mut self, value: impl Into<String>, help: impl Into<String>) -> Self {
+        self.choices.push((value.into(), help.into()));
+        self
+    }
+
+    /// A value that it takes, for samples of TICKscript.
+    pub fn example(mut self, raw: impl TickValue) -> Self {
+        self.example.clear();
+        raw.put(&mut self.example);
+        self
+    }
+
+    /// What a value must be, if there is more to it than its type.
+    pub(crate) fn words(&self) -> Option<String> {
+        if !self.choices.is_empty() {
+            let choices = self.choices.iter().map(|(choice, _)| Value::from(&**choice).to_string());
+            return Some(one_of(choices.collect()));
+        }
+        self.must_be.clone().or_else(|| self.limits.words())
+    }
+}
+
+/// `'a', 'b' or 'c'`
+pub(crate) fn one_of(mut all: Vec<String>) -> String {
+    match all.pop() {
+        Some(last) if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+        last => last.unwrap_or_default(),
+    }
+}
+
+/// An argument that will not do: what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be {words}")]
+pub struct MustBe {
+    words: String,
+}
+
+impl MustBe {
+    /// Takes the words that go after "must be", such as `a percentage`.
+    pub fn new(words: impl Into<String>) -> Self {
+        MustBe { words: words.into() }
+    }
+}
+
+/// One of several arguments that will not do.
+#[derive(Debug, thiserror::Error)]
+#[error("argument {} {error}", .place + 1)]
+pub(crate) struct InArgument {
+    /// Which one, counted from 0.
+    pub(crate) place: usize,
+    pub(crate) error: crate::Error,
+}
+
+/// An option without an argument: it is true when it is called.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag(pub bool);
+
+impl OptionType for Flag {
+    type Raw = ();
+
+    fn from_raw((): ()) -> Result<Self> {
+        Ok(Flag(true))
+    }
+
+    fn to_raw(&self) {}
+}

@@ -1,0 +1,84 @@
+//! Options that are a STRING.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::{Help, MustBe, OptionType};
+use crate::Result;
+
+impl OptionType for PathBuf {
+    type Raw = String;
+
+    fn from_raw(raw: String) -> Result<Self> {
+        match &*raw {
+            "" => Err(MustBe::new("a path, not empty").into()),
+            _ => Ok(raw.into()),
+        }
+    }
+
+    fn to_raw(&self) -> String {
+        self.to_string_lossy().into_owned()
+    }
+
+    fn help() -> Help {
+        Help::new().must_be("a path, not empty").example("/tmp/file".to_owned())
+    }
+}
+
+impl OptionType for char {
+    type Raw = String;
+
+    fn from_raw(raw: String) -> Result<Self> {
+        let mut chars = raw.chars();
+        match (chars.next(), chars.next()) {
+            (Some(one), None) => Ok(one),
+            _ => Err(MustBe::new("one character").into()),
+        }
+    }
+
+    fn to_raw(&self) -> String {
+        self.to_string()
+    }
+
+    fn help() -> Help {
+        Help::new().must_be("one character").example("x".to_owned())
+    }
+}
+
+/// What `#[option(parse)]` makes of a STRING; it keeps the text, for a type need not be displayable.
+#[derive(Debug, Clone)]
+pub struct Parsed<T> {
+    text: String,
+    value: T,
+}
+
+impl<T> Parsed<T> {
+    /// The value.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+}
+
+impl<T> std::ops::Deref for Parsed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: FromStr<Err: Display>> OptionType for Parsed<T> {
+    type Raw = String;
+
+    fn from_raw(text: String) -> Result<Self> {
+        match text.parse() {
+            Ok(value) => Ok(Parsed { text, value }),
+            Err(error) => Err(T::Err::to_string(&error).into()),
+        }
+    }
+
+    fn to_raw(&self) -> String {
+        self.text.clone()
+    }
+}
