@@ -11,6 +11,7 @@
 //! | [`error`] | what can go wrong |
 //! | [`line_protocol`] | points from text and back |
 //! | [`options`] | options as they are typed, `name=value` |
+//! | [`replay`] | a file of line protocol, played to a UDF |
 
 mod child;
 mod connection;
@@ -22,6 +23,7 @@ pub mod line_protocol;
 pub mod loopback;
 pub mod options;
 pub mod process;
+pub mod replay;
 pub mod server;
 pub mod settings;
 pub mod socket;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use udf_proto::PointBuf;
+use udf_proto::{PointBuf, messages};
 
 use super::lines::Lines;
 use super::parse::parse;
@@ -98,11 +98,16 @@ impl<R: BufRead> LineReader<R> {
     /// # Errors
     /// When the next line is no point, or cannot be read.
     pub fn next_point(&mut self) -> Result<Option<PointBuf>, LineError> {
+        Ok(self.next_message()?.map(PointBuf::from))
+    }
+
+    /// The next point, still in its parts.
+    pub(crate) fn next_message(&mut self) -> Result<Option<messages::Point>, LineError> {
         let point = self.read_point();
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
     }
 
-    fn read_point(&mut self) -> Result<Option<PointBuf>, LineProblem> {
+    fn read_point(&mut self) -> Result<Option<messages::Point>, LineProblem> {
         if !self.lines.advance()? {
             return Ok(None);
         }
@@ -114,6 +119,6 @@ impl<R: BufRead> LineReader<R> {
         message.group = self.grouping.group(&message.name, &message.tags, &message.dimensions);
         message.by_name = self.grouping.by_name();
         self.last_time = message.time;
-        Ok(Some(PointBuf::from(message)))
+        Ok(Some(message))
     }
 }

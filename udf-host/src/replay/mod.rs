@@ -1,0 +1,270 @@
+//! A file of line protocol, played to a UDF as Kapacitor would, and what comes back as line protocol.
+//!
+//! A connection of its own tells what the UDF is. On a second one it is started with its options
+//! and given the points: as a stream, or in batches if that is what it wants. Then its input ends, and it may
+//! finish. While points are read, what comes back is written, by another thread; neither waits for the whole
+//! of the other, and at most a few MiB are on their way.
+//!
+//! Batches are cut by time with [`every`](Replay::every), as those of a query that runs so often: windows
+//! begin at multiples of it since the epoch, and a batch's time is the end of its window. **The input must then be sorted
+//! by time**, as far as windows go, and only one window is held in memory. Without it, each group is one batch, its time is that of
+//! its latest point, and the whole input is held in memory. Either way a batch has one measurement and one
+//! group, its points are sorted by time and carry all of their tags, and batches of one
+//! window come in the order of their measurements and groups.
+
+mod batches;
+mod output;
+
+use std::io::{self, BufRead, Write};
+
+use udf_proto::{EdgeType, Info, Init, PointBuf};
+
+use crate::line_protocol::{Grouping, LineError, LineReader, Unwritable};
+use crate::options::{self, OptionsError};
+use crate::{Error, Interface};
+use batches::Batches;
+
+/// What to play, and how.
+///
+/// ```no_run
+/// use std::io::{BufReader, stdout};
+/// use udf_host::Process;
+/// use udf_host::line_protocol::Grouping;
+/// use udf_host::replay::Replay;
+///
+/// let replay = Replay {
+///     options: vec!["field=usage_user".into(), "size=10".into()],
+///     grouping: Grouping::by(["cpu"]),
+///     ..Replay::default()
+/// };
+/// let input = BufReader::new(std::fs::File::open("cpu.lp")?);
+/// let connect = || Box::new(Process::new("/usr/local/bin/moving_avg")) as _;
+/// replay.run(&connect, input, stdout(), &mut |_| {})?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The options of the UDF, each `name=value`; see [`options`](crate::options).
+    pub options: Vec<String>,
+    /// What points are grouped by.
+    pub grouping: Grouping,
+    /// How long the windows are that batches are cut by, in nanoseconds. Only for UDFs that want batches.
+    pub every: Option<i64>,
+    /// The database that points come from: `telegraf`.
+    pub database: String,
+    /// The retention policy that points come from: `autogen`.
+    pub retention_policy: String,
+    /// The name of the task that the UDF is told: `replay`.
+    pub task_id: String,
+    /// The name of the node that the UDF is told: `replay`.
+    pub node_id: String,
+}
+
+impl Default for Replay {
+    fn default() -> Self {
+        Replay {
+            options: Vec::new(),
+            grouping: Grouping::none(),
+            every: None,
+            database: "telegraf".to_owned(),
+            retention_policy: "autogen".to_owned(),
+            task_id: "replay".to_owned(),
+            node_id: "replay".to_owned(),
+        }
+    }
+}
+
+/// Makes a connection with the UDF, which is not open yet. It is called for each use.
+pub type Connect<'a> = &'a dyn Fn() -> Box<dyn Interface>;
+
+/// How far a replay has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// How many bytes of the input have been read.
+    pub bytes: u64,
+    /// How many points have been read.
+    pub points: u64,
+}
+
+/// What was done, when all went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// How many points were read, and sent to the UDF.
+    pub points_in: u64,
+    /// How many points came back, and were written.
+    pub points_out: u64,
+}
+
+/// Why a replay failed. Whatever the UDF had sent by then is written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The options do not fit the UDF; nothing was played.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// `every` was given for a UDF that wants a stream; nothing was played.
+    #[error("the UDF wants a stream, which is not cut into batches; leave `every` out")]
+    EveryOfStream,
+    /// `every` is no length of time.
+    #[error("batches can only be cut every 1ns or more")]
+    BadEvery,
+    /// A line is no point. What came before it was played to its end.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// A line is of a window whose batches have been sent. What came before it was played to its end.
+    #[error(
+        "line {line}: its time is before that of batches which were sent already; \
+         sort the input by time"
+    )]
+    Order {
+        /// The number of the line, counted from 1.
+        line: u64,
+    },
+    /// The connection or the UDF failed. The text of the UDF is in it as it came.
+    #[error(transparent)]
+    Udf(#[from] Error),
+    /// What came back cannot be written.
+    #[error("writing the points failed: {0}")]
+    Output(#[source] io::Error),
+    /// Some points that came back cannot be expressed in line protocol. All others were written.
+    #[error(
+        "{count} of the points that came back have no form in line protocol; of the first, {first}"
+    )]
+    Unwritable {
+        /// How many they are.
+        count: u64,
+        /// Why the first one has none.
+        first: Unwritable,
+    },
+}
+
+/// Points are reported so often.
+const REPORT_EVERY: u64 = 256;
+
+impl Replay {
+    /// Plays `input` to a UDF, and writes the points that come back to `output`.
+    ///
+    /// `connect` is called twice, as Kapacitor opens a UDF once to ask what it is, and again for
+    /// each task. `progress` is called again and again while points are read.
+    ///
+    /// # Errors
+    /// The first one that occurred, after what the UDF still sent has been written.
+    pub fn run(
+        &self,
+        connect: Connect<'_>,
+        input: impl BufRead,
+        output: impl Write + Send,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Summary, ReplayError> {
+        let info = ask(connect)?;
+        let options = options::parse(&info, &self.options)?;
+        match (info.wants, self.every) {
+            (EdgeType::Stream, Some(_)) => return Err(ReplayError::EveryOfStream),
+            (_, Some(..1)) => return Err(ReplayError::BadEvery),
+            _ => {}
+        }
+        let udf = &*connect();
+        udf.open()?;
+        let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
+        if let Err(error) = udf.init(Init { options, task_id, node_id }) {
+            // What follows from the refusal tells less than it.
+            let _ = udf.close();
+            return Err(error.into());
+        }
+        let lines = LineReader::new(input, self.grouping.clone())
+            .with_source(self.database.clone(), self.retention_policy.clone());
+        let mut feed = Feed { udf, lines, every: self.every, progress, points: 0 };
+
+        std::thread::scope(|scope| {
+            let written = output::start(scope, udf, info.provides, output)?;
+            let fed = match info.wants {
+                EdgeType::Stream => feed.stream(),
+                EdgeType::Batch => feed.batches(),
+            };
+            let closed = udf.close();
+            let written = written.join().expect("writing does not panic");
+            let points_out = match (written, fed) {
+                // The connection was given up for it.
+                (Err(error @ ReplayError::Output(_)), _) => return Err(error),
+                // It is for `close` to say what the first error of the connection was.
+                (written, Err(ReplayError::Udf(error))) => {
+                    closed?;
+                    written?;
+                    return Err(error.into());
+                }
+                (_, Err(error)) => return Err(error),
+                (written, Ok(())) => {
+                    closed?;
+                    written?
+                }
+            };
+            Ok(Summary { points_in: feed.points, points_out })
+        })
+    }
+}
+
+/// Asks what the UDF is, on a connection of its own.
+///
+/// # Errors
+/// Those of the connection.
+pub fn ask(connect: Connect<'_>) -> Result<Info, Error> {
+    let udf = connect();
+    udf.open()?;
+    let info = udf.info();
+    let closed = udf.close();
+    let info = info?;
+    closed.map(|()| info)
+}
+
+/// Sends points to the UDF.
+struct Feed<'a, R> {
+    udf: &'a dyn Interface,
+    lines: LineReader<R>,
+    every: Option<i64>,
+    progress: &'a mut dyn FnMut(Progress),
+    points: u64,
+}
+
+impl<R: BufRead> Feed<'_, R> {
+    fn stream(&mut self) -> Result<(), ReplayError> {
+        let points = self.udf.point_in()?;
+        while let Some(point) = self.next()? {
+            points.send(PointBuf::from(point).as_point())?;
+        }
+        Ok(())
+    }
+
+    fn batches(&mut self) -> Result<(), ReplayError> {
+        let sink = self.udf.batch_in()?;
+        let mut batches = Batches::new(self.every);
+        loop {
+            let point = match self.next() {
+                Ok(Some(point)) => point,
+                // What came before a bad line is complete, and is played.
+                ended => {
+                    batches.take().try_for_each(|batch| sink.send(&batch))?;
+                    return ended.map(drop);
+                }
+            };
+            if batches.is_past(point.time) {
+                batches.take().try_for_each(|batch| sink.send(&batch))?;
+                return Err(ReplayError::Order { line: self.lines.line() });
+            }
+            if batches.is_beyond(point.time) {
+                batches.take().try_for_each(|batch| sink.send(&batch))?;
+            }
+            batches.push(point);
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<udf_proto::messages::Point>, ReplayError> {
+        let point = self.lines.next_message()?;
+        self.points += u64::from(point.is_some());
+        if point.is_none() || self.points.is_multiple_of(REPORT_EVERY) {
+            (self.progress)(Progress { bytes: self.lines.bytes(), points: self.points });
+        }
+        Ok(point)
+    }
+}

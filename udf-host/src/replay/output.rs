@@ -1,0 +1,126 @@
+//! What comes back from the UDF, written while more is sent to it.
+
+use std::io::Write;
+use std::thread::{Scope, ScopedJoinHandle};
+
+use udf_proto::EdgeType;
+
+use super::ReplayError;
+use crate::line_protocol::{Unwritable, append_line, append_point};
+use crate::server::ReceiveError;
+use crate::{Batch, Error, Interface, Receiver};
+
+/// So much is written at once, unless nothing more is there yet.
+const CHUNK: usize = 64 << 10;
+
+/// Starts to write what the UDF sends; the thread returns how many points it wrote.
+///
+/// When writing fails, the connection is given up.
+pub(super) fn start<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    udf: &'env dyn Interface,
+    provides: EdgeType,
+    output: impl Write + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, Result<u64, ReplayError>>, Error> {
+    let writer = Writer { output, text: Vec::new(), points: 0, lost: 0, first: None };
+    let give_up = move |error: ReplayError| {
+        if let ReplayError::Output(_) = error {
+            udf.abort(Error::Aborted(error.to_string()));
+        }
+        error
+    };
+    Ok(match provides {
+        EdgeType::Stream => {
+            let points = udf.point_out()?;
+            scope.spawn(move || {
+                let append = |writer: &mut Writer<_>, point: udf_proto::PointBuf| {
+                    writer.append(|text| append_point(point.as_point(), text));
+                    Ok(())
+                };
+                writer.write_all(&points, append).map_err(give_up)
+            })
+        }
+        EdgeType::Batch => {
+            let batches = udf.batch_out()?;
+            scope.spawn(move || writer.write_all(&batches, Writer::append_batch).map_err(give_up))
+        }
+    })
+}
+
+struct Writer<W> {
+    output: W,
+    /// Whole lines.
+    text: Vec<u8>,
+    points: u64,
+    /// How many points have no form in line protocol, and why the first has none.
+    lost: u64,
+    first: Option<Unwritable>,
+}
+
+impl<W: Write> Writer<W> {
+    fn write_all<T>(
+        mut self,
+        received: &Receiver<T>,
+        mut append: impl FnMut(&mut Self, T) -> Result<(), ReplayError>,
+    ) -> Result<u64, ReplayError> {
+        loop {
+            let item = match received.try_recv() {
+                // It takes a while: what there is so far is shown.
+                Err(ReceiveError::Timeout) => {
+                    self.write()?;
+                    self.output.flush().map_err(ReplayError::Output)?;
+                    received.recv()
+                }
+                item => item.ok(),
+            };
+            let Some(item) = item else { break };
+            append(&mut self, item)?;
+            self.write_if_much()?;
+        }
+        self.write()?;
+        self.output.flush().map_err(ReplayError::Output)?;
+        match self.first {
+            None => Ok(self.points),
+            Some(first) => Err(ReplayError::Unwritable { count: self.lost, first }),
+        }
+    }
+
+    fn append_batch(&mut self, batch: Batch) -> Result<(), ReplayError> {
+        for point in batch.points.iter() {
+            // The tags of the batch are those of all its points, also when these do not repeat them.
+            let shared = batch.tags.iter().filter(|(name, _)| point.tag(name).is_none());
+            let shared = shared.map(|(name, value)| (name.as_str(), value.as_str()));
+            self.append(|text| {
+                append_line(
+                    &batch.name,
+                    shared.chain(point.tags()),
+                    point.fields(),
+                    point.time(),
+                    text,
+                )
+            });
+            self.write_if_much()?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>) {
+        match append(&mut self.text) {
+            Ok(()) => self.points += 1,
+            Err(why) => {
+                self.lost += 1;
+                self.first.get_or_insert(why);
+            }
+        }
+    }
+
+    fn write_if_much(&mut self) -> Result<(), ReplayError> {
+        if self.text.len() >= CHUNK { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), ReplayError> {
+        self.output.write_all(&self.text).map_err(ReplayError::Output)?;
+        self.text.clear();
+        Ok(())
+    }
+}

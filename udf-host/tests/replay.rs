@@ -1,0 +1,335 @@
+//! A replay gives a UDF what Kapacitor would, and writes what comes back while it still reads.
+
+#![allow(clippy::unwrap_used)]
+
+mod peer;
+
+use std::fmt::Write as _;
+use std::io::{self, BufReader, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use peer::{Does, Peer};
+use udf_host::line_protocol::Grouping;
+use udf_host::replay::{Progress, Replay, ReplayError, Summary};
+use udf_proto::{EdgeType, OptionCall, Value};
+
+/// Only a safety net: nothing waits so long.
+const LONG: Duration = Duration::from_secs(30);
+
+fn play(replay: &Replay, peer: &Peer, text: &str) -> (Result<Summary, ReplayError>, String) {
+    let mut output = Vec::new();
+    let connect = || peer.connect();
+    let result = replay.run(&connect, text.as_bytes(), &mut output, &mut |_| {});
+    (result, String::from_utf8(output).unwrap())
+}
+
+fn by(tags: &str) -> Replay {
+    Replay { grouping: Grouping::parse(tags), ..Replay::default() }
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+#[test]
+fn a_stream_comes_back_and_the_udf_saw_what_kapacitor_sends() {
+    let peer = Peer::new(EdgeType::Stream, Does::Echo);
+    let replay = Replay {
+        options: vec!["size=10".into(), "field=usage".into()],
+        task_id: "cpu_task".into(),
+        node_id: "avg2".into(),
+        ..by("host")
+    };
+    let text = "cpu,host=a usage=1.5 1\ncpu,host=b usage=2i 2\n";
+    let (result, output) = play(&replay, &peer, text);
+    let summary = result.unwrap();
+    assert_eq!((summary.points_in, summary.points_out), (2, 2));
+    assert_eq!(output, text);
+
+    let seen = peer.seen.lock().unwrap();
+    assert_eq!(seen.opened, 2, "one connection for Info, one for the task");
+    let [init] = &seen.inits[..] else { panic!("{:?}", seen.inits) };
+    assert_eq!((&*init.task_id, &*init.node_id), ("cpu_task", "avg2"));
+    let call = |name: &str, value| OptionCall { name: name.into(), values: vec![value] };
+    let calls = [call("size", Value::Int(10)), call("field", Value::from("usage"))];
+    assert_eq!(init.options, calls);
+    let point = seen.points[1].as_point();
+    assert_eq!((point.group(), point.database()), ("host=b", "telegraf"));
+    assert_eq!(point.retention_policy(), "autogen");
+}
+
+#[test]
+fn what_comes_late_or_in_numbers_is_written_all_the_same() {
+    let text: String = (0..20_000).fold(String::new(), |mut text, time| {
+        writeln!(text, "m x={time}i {time}").unwrap();
+        text
+    });
+    let (result, output) = play(&by(""), &Peer::new(EdgeType::Stream, Does::Hoard), &text);
+    result.unwrap();
+    assert!(output == text, "all of it, in order");
+
+    // More than all that is buffered between here and there.
+    let few = &text[..text.len() / 8];
+    let few = &few[..=few.rfind('\n').unwrap()];
+    let peer = Peer::new(EdgeType::Stream, Does::Repeat(50));
+    let (result, output) = play(&by(""), &peer, few);
+    assert_eq!(result.unwrap().points_out, 50 * few.lines().count() as u64);
+    assert_eq!(output.len(), 50 * few.len());
+}
+
+/// Input that ends only when it has been told to, and goes on line by line.
+struct Live(Receiver<&'static [u8]>, &'static [u8]);
+
+impl Read for Live {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.1.is_empty() {
+            self.1 = self.0.recv_timeout(LONG).unwrap_or_default();
+        }
+        self.1.read(buffer)
+    }
+}
+
+/// Output that asks for the next line when it has got one.
+struct Asking(Sender<&'static [u8]>, Vec<&'static [u8]>);
+
+impl Write for Asking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // When all is written the input has ended, and nobody listens.
+        let _ = self.0.send(self.1.pop().unwrap_or_default());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_point_is_written_before_the_next_one_is_there() {
+    let (next, lines) = channel();
+    // The output is flushed once before anything has come, then after each point.
+    let output = Asking(next, vec![b"m x=3i 3\n", b"m x=2i 2\n", b"m x=1i 1\n"]);
+    let peer = Peer::new(EdgeType::Stream, Does::Echo);
+    let started = std::time::Instant::now();
+    let connect = || peer.connect();
+    let input = BufReader::new(Live(lines, b""));
+    let summary = by("").run(&connect, input, output, &mut |_| {}).unwrap();
+    assert_eq!(summary.points_out, 3);
+    assert!(started.elapsed() < LONG, "it went on when the point was there");
+}
+
+/// Output that takes so many bytes, and then is closed.
+struct Head(usize);
+
+impl Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn when_the_output_is_closed_even_endless_input_ends() {
+    let endless = BufReader::new(Cycle(b"m x=1i 1\n", 0));
+    let peer = Peer::new(EdgeType::Stream, Does::Echo);
+    let connect = || peer.connect();
+    let error = by("").run(&connect, endless, Head(100_000), &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(&error, ReplayError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    );
+}
+
+struct Cycle(&'static [u8], usize);
+
+impl Read for Cycle {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        for byte in buffer.iter_mut() {
+            *byte = self.0[self.1];
+            self.1 = (self.1 + 1) % self.0.len();
+        }
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn a_bad_line_ends_it_when_all_before_it_has_been_played() {
+    for does in [Does::Echo, Does::Hoard] {
+        let peer = Peer::new(EdgeType::Stream, does);
+        let (result, output) = play(&by(""), &peer, "m x=1 1\n\nm x=2 2\nm x=oops 3\nm x=4 4\n");
+        let error = result.unwrap_err();
+        assert!(matches!(error, ReplayError::Line(_)));
+        assert!(error.to_string().starts_with("line 4: `oops` of the field `x`"), "{error}");
+        assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n");
+    }
+    let peer = Peer::new(EdgeType::Batch, Does::Echo);
+    let (result, output) = play(&by(""), &peer, "m x=1 1\nm x=oops 3\n");
+    assert!(result.unwrap_err().to_string().starts_with("line 2: "));
+    assert_eq!(output, "m x=1.0 1\n");
+}
+
+#[test]
+fn the_udfs_own_words_come_out_unspoiled() {
+    let peer = Peer::new(EdgeType::Stream, Does::FailAt(3));
+    let (result, output) = play(&by(""), &peer, "m x=1 1\nm x=2 2\nm x=3 3\nm x=4 4\n");
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("the moon is full:\n  \"try\\again\" tomorrow"), "{error}");
+    assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n", "what was earned is written");
+
+    let peer = Peer::new(EdgeType::Stream, Does::Echo);
+    let replay = Replay { options: vec!["refuse=no such\nluck".into()], ..by("") };
+    let (result, output) = play(&replay, &peer, "m x=1 1\n");
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("'no such\nluck'"), "{error}");
+    assert_eq!(output, "");
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused_before_anything_is_played() {
+    let peer = Peer::new(EdgeType::Stream, Does::Echo);
+    let replay = Replay { options: vec!["size=ten".into(), "sise=10".into()], ..by("") };
+    let (result, output) = play(&replay, &peer, "m x=1 1\n");
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "option `size`: `ten` is no INT: write a whole number, like 10\n\
+         there is no option `sise`; did you mean `size`?"
+    );
+    let every = Replay { every: Some(SECOND), ..by("") };
+    assert!(matches!(play(&every, &peer, "m x=1 1\n").0, Err(ReplayError::EveryOfStream)));
+    let every = Replay { every: Some(0), ..by("") };
+    let batch = Peer::new(EdgeType::Batch, Does::Echo);
+    assert!(matches!(play(&every, &batch, "m x=1 1\n").0, Err(ReplayError::BadEvery)));
+    assert_eq!((output, peer.seen.lock().unwrap().inits.len()), (String::new(), 0));
+}
+
+#[test]
+fn points_that_have_no_form_in_line_protocol_are_counted_and_all_others_written() {
+    let peer = Peer::new(EdgeType::Stream, Does::NotANumber);
+    let (result, output) = play(&by(""), &peer, "m x=1 1\nm x=2 2\n");
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "2 of the points that came back have no form in line protocol; of the first, the field \
+         `avg` is NaN, which is no number that can be written"
+    );
+    assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n");
+}
+
+/// Batches as `name group tmax [times]`.
+fn batches(peer: &Peer) -> Vec<String> {
+    let seen = peer.seen.lock().unwrap();
+    let mut times = seen.points.iter().map(|point| point.as_point().time().to_string());
+    let batches = seen.begins.iter().zip(&seen.ends).map(|(begin, end)| {
+        assert_eq!((&begin.name, &begin.group), (&end.name, &end.group));
+        assert_eq!(begin.tags, end.tags);
+        let size = usize::try_from(begin.size).unwrap();
+        let times: Vec<_> = times.by_ref().take(size).collect();
+        format!("{} {} {} [{}]", begin.name, begin.group, end.tmax, times.join(" "))
+    });
+    let batches = batches.collect();
+    assert!(times.next().is_none(), "every point is in a batch");
+    batches
+}
+
+#[test]
+fn windows_begin_at_multiples_of_their_length() {
+    let peer = Peer::new(EdgeType::Batch, Does::Echo);
+    let replay = Replay { every: Some(10), ..by("h") };
+    // Within a window the order is free; windows without points are no batches.
+    let text = "m,h=b x=1 -1\nm,h=a x=1 -10\nm,h=b x=2 0\nm,h=b x=3 9\nm,h=a x=4 5\nm,h=b x=5 2\n\
+                l,h=b x=6 4\nm,h=a x=7 35\nm x=8 30\n";
+    let (result, output) = play(&replay, &peer, text);
+    result.unwrap();
+    assert_eq!(
+        batches(&peer),
+        [
+            "m h=a 0 [-10]",
+            "m h=b 0 [-1]",
+            "l h=b 10 [4]",
+            "m h=a 10 [5]",
+            "m h=b 10 [0 2 9]",
+            "m h= 40 [30]",
+            "m h=a 40 [35]",
+        ]
+    );
+    assert_eq!(output.lines().count(), 9);
+    assert!(output.starts_with("m,h=a x=1.0 -10\n"), "the name is that of the batch: {output}");
+}
+
+#[test]
+fn a_point_in_a_batch_has_only_what_kapacitor_sends_there() {
+    let peer = Peer::new(EdgeType::Batch, Does::Echo);
+    let replay = Replay { grouping: Grouping::by(["h"]).with_name(true), ..Replay::default() };
+    let text = "m,h=a,cpu=0 f=1.5,i=2i,s=\"t\",b=true 7\n";
+    let (result, output) = play(&replay, &peer, text);
+    result.unwrap();
+    let seen = peer.seen.lock().unwrap();
+    let begin = &seen.begins[0];
+    assert_eq!((&*begin.name, &*begin.group, begin.by_name, begin.size), ("m", "m\nh=a", true, 1));
+    assert_eq!(begin.tags, [("h".to_owned(), "a".to_owned())].into());
+    let point = seen.points[0].as_point();
+    assert_eq!((point.time(), point.group()), (7, "m\nh=a"));
+    assert_eq!(point.tags().collect::<Vec<_>>(), [("cpu", "0"), ("h", "a")]);
+    assert_eq!(point.fields().count(), 4);
+    assert_eq!((point.name(), point.database(), point.retention_policy()), ("", "", ""));
+    assert!(!point.by_name() && point.dimensions().next().is_none());
+    assert_eq!(output, "m,cpu=0,h=a f=1.5,i=2i,s=\"t\",b=true 7\n");
+}
+
+#[test]
+fn without_windows_each_group_is_one_batch() {
+    let peer = Peer::new(EdgeType::Batch, Does::Echo);
+    let text = "m,h=b x=1 30\nm,h=a x=2 20\nm,h=b x=3 10\nm,h=b x=4 30\n";
+    let (result, output) = play(&by("*"), &peer, text);
+    result.unwrap();
+    assert_eq!(batches(&peer), ["m h=a 20 [20]", "m h=b 30 [10 30 30]"]);
+    let text = "m,h=a x=2.0 20\nm,h=b x=3.0 10\nm,h=b x=1.0 30\nm,h=b x=4.0 30\n";
+    assert_eq!(output, text, "points of one time stay in their order");
+}
+
+#[test]
+fn input_that_is_not_sorted_by_its_windows_is_refused_with_the_line() {
+    let peer = Peer::new(EdgeType::Batch, Does::Echo);
+    let replay = Replay { every: Some(10 * SECOND), ..by("") };
+    let text = format!("m x=1 {}\nm x=2 {}\n# c\nm x=3 5\nm x=4 {}", 5, 25 * SECOND, 26 * SECOND);
+    let (result, output) = play(&replay, &peer, &text);
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "line 4: its time is before that of batches which were sent already; sort the input by time"
+    );
+    assert_eq!(output, "m x=1.0 5\nm x=2.0 25000000000\n");
+}
+
+#[test]
+fn only_one_window_is_held_at_a_time() {
+    let (next, lines) = channel();
+    // The second window's begin sends the first one, whose point then asks for more.
+    next.send(&b"m x=1i 1\nm x=2i 11\n"[..]).unwrap();
+    let output = Asking(next, vec![b"m x=4i 31\n", b"m x=3i 21\n", b"\n"]);
+    let peer = Peer::new(EdgeType::Batch, Does::Echo);
+    let started = std::time::Instant::now();
+    let replay = Replay { every: Some(10), ..by("") };
+    let input = BufReader::new(Live(lines, b""));
+    replay.run(&|| peer.connect(), input, output, &mut |_| {}).unwrap();
+    assert_eq!(batches(&peer), ["m  10 [1]", "m  20 [11]", "m  30 [21]", "m  40 [31]"]);
+    assert!(started.elapsed() < LONG, "no batch waited for the end of the input");
+}
+
+#[test]
+fn progress_is_told_up_to_the_last_byte() {
+    let text = "m x=1 1\n".repeat(1000);
+    let last = AtomicU64::new(0);
+    let mut told: Vec<Progress> = Vec::new();
+    let peer = Peer::new(EdgeType::Stream, Does::Echo);
+    by("")
+        .run(&|| peer.connect(), text.as_bytes(), io::sink(), &mut |progress| {
+            assert!(progress.bytes >= last.swap(progress.bytes, Ordering::Relaxed));
+            told.push(progress);
+        })
+        .unwrap();
+    assert!(told.len() > 3);
+    let last = told.last().unwrap();
+    assert_eq!((last.points, last.bytes), (1000, text.len() as u64));
+}
