@@ -12,8 +12,10 @@
 //! | [`line_protocol`] | points from text and back |
 //! | [`options`] | options as they are typed, `name=value` |
 //! | [`replay`] | a file of line protocol, played to a UDF |
+//! | [`command`] | the command line over all this |
 
 mod child;
+pub mod command;
 mod connection;
 pub mod data;
 pub mod describe;

@@ -1,0 +1,59 @@
+//! `info`: what a UDF is.
+
+use std::io::{self, IsTerminal};
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{Failure, print};
+use crate::describe::{Description, Install};
+
+/// The width of what is not shown on a terminal, and the largest on one: longer lines read badly.
+const WIDTH: usize = 80;
+const LARGEST_WIDTH: usize = 100;
+
+/// The subcommand `info`.
+pub fn info_command() -> Command {
+    Command::new("info")
+        .about("Say what the UDF is: its edges, its options, how to install it")
+        .arg(
+        Arg::new("format")
+            .long("format")
+            .value_name("FORMAT")
+            .value_parser(["text", "json", "toml", "tick"])
+            .default_value("text")
+            .help(
+                "text for people, json for tools, toml for kapacitor.conf, tick for a TICKscript",
+            ),
+    )
+}
+
+/// Runs `info` with its arguments, and prints to stdout.
+///
+/// # Errors
+/// When stdout takes nothing.
+pub fn info(
+    matches: &ArgMatches,
+    description: &Description,
+    install: &Install,
+) -> Result<(), Failure> {
+    let format = matches.get_one::<String>("format").map_or("text", String::as_str);
+    print(&match format {
+        "json" => description.to_json(),
+        "toml" => description.to_toml(install),
+        "tick" => description.to_tick(),
+        _ => format!(
+            "{}\nFor kapacitor.conf:\n\n{}\nAs a TICKscript:\n\n{}",
+            description.to_text(width()),
+            description.to_toml(install),
+            description.to_tick()
+        ),
+    })
+}
+
+fn width() -> usize {
+    if !io::stdout().is_terminal() {
+        return WIDTH;
+    }
+    let size = console::Term::stdout().size_checked();
+    size.map_or(WIDTH, |(_, columns)| usize::from(columns).min(LARGEST_WIDTH))
+}

@@ -1,0 +1,118 @@
+//! The command line of `info` and `replay`, for an author's own program and for the `udf` command.
+//!
+//! Arguments are defined here once; whoever owns `main` puts the subcommands into its own
+//! [`clap::Command`], and says how a connection with the UDF is made:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use udf_host::command::{self, Failure};
+//! use udf_host::describe::{Description, Install};
+//! use udf_host::{Process, replay};
+//!
+//! fn main() -> ExitCode {
+//!     let connect = || Box::new(Process::new("/usr/local/bin/outliers")) as _;
+//!     let command = clap::Command::new("outliers")
+//!         .subcommand_required(true)
+//!         .subcommands([command::info_command(), command::replay_command()]);
+//!     command::exit(command::parse(command, std::env::args_os()).and_then(|matches| {
+//!         match matches.subcommand() {
+//!             Some(("info", matches)) => {
+//!                 let info = replay::ask(&connect).map_err(Failure::failed)?;
+//!                 let description = Description::from_info("outliers", &info);
+//!                 command::info(matches, &description, &Install::default())
+//!             }
+//!             Some((_, matches)) => command::replay(matches, &connect),
+//!             None => unreachable!("clap requires a subcommand"),
+//!         }
+//!     }))
+//! }
+//! ```
+//!
+//! The exit status is 0 on success, also when whoever reads the output has read enough; 1 when something
+//! failed, which stderr then names; 2 when the command was not used as it can be.
+
+mod info;
+mod progress;
+mod replay;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+pub use info::{info, info_command};
+pub use replay::{replay, replay_command};
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The arguments are wrong, or ask for help: clap has the words. Exit status 2, or 0 for help.
+    Arguments(clap::Error),
+    /// The arguments do not fit the UDF. Exit status 2.
+    Usage(String),
+    /// Something failed. Exit status 1.
+    Failed(String),
+    /// Whoever reads the output has read enough, like `head`. It is no failure: exit status 0.
+    OutputClosed,
+}
+
+impl Failure {
+    /// Something failed: `what` says it all.
+    pub fn failed(what: impl fmt::Display) -> Self {
+        Failure::Failed(what.to_string())
+    }
+
+    /// Writing to stdout failed.
+    fn output(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::Failed(format!("writing to stdout failed: {error}")),
+        }
+    }
+
+    /// The exit status of the process.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Failure::Arguments(error) => u8::try_from(error.exit_code()).unwrap_or(2),
+            Failure::Usage(_) => 2,
+            Failure::Failed(_) => 1,
+            Failure::OutputClosed => 0,
+        }
+    }
+}
+
+/// Parses the arguments of a program, the first of which is its name.
+///
+/// # Errors
+/// [`Failure::Arguments`].
+pub fn parse(
+    command: Command,
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<ArgMatches, Failure> {
+    command.try_get_matches_from(args).map_err(Failure::Arguments)
+}
+
+/// Tells stderr what went wrong, if something did, and makes it the exit status.
+pub fn exit(result: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    // When stderr is gone, nobody is left to tell.
+    let _ = match &failure {
+        // Help goes to stdout.
+        Failure::Arguments(error) => error.print(),
+        Failure::Usage(what) | Failure::Failed(what) => {
+            io::stderr().write_all(format!("error: {what}\n").as_bytes())
+        }
+        Failure::OutputClosed => Ok(()),
+    };
+    ExitCode::from(failure.exit_status())
+}
+
+/// Writes `text` to stdout.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::output)
+}

@@ -1,0 +1,122 @@
+//! `replay`: points out of a file, played to a UDF.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::{Failure, progress};
+use crate::line_protocol::Grouping;
+use crate::options::parse_duration;
+use crate::replay::{Connect, Replay, ReplayError};
+
+/// What is read from a file at once.
+const CHUNK: usize = 256 << 10;
+
+/// The subcommand `replay`.
+pub fn replay_command() -> Command {
+    let named = |name: &'static str, default: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("NAME").default_value(default).help(help)
+    };
+    Command::new("replay")
+        .about("Play points from line protocol to the UDF, and print what comes back")
+        .args([
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("The points, as line protocol with times in nanoseconds; - for stdin"),
+            Arg::new("option")
+                .short('o')
+                .long("option")
+                .value_name("NAME=VALUE")
+                .action(ArgAction::Append)
+                .help(
+                    "An option of the UDF; several arguments are separated by commas, and a flag is \
+                     its name alone",
+                ),
+            Arg::new("group-by")
+                .long("group-by")
+                .value_name("TAGS")
+                .default_value("")
+                .help("Tags to group by, separated by commas; * for all"),
+            Arg::new("by-name")
+                .long("by-name")
+                .action(ArgAction::SetTrue)
+                .help("Group by the name of the measurement too"),
+            Arg::new("every")
+                .long("every")
+                .value_name("DURATION")
+                .value_parser(every)
+                .help(
+                    "For a UDF that wants batches: cut each group into one for every 10s, 1h30m, ...; \
+                     the points must be sorted by time. Without it, each group is one batch",
+                ),
+            named("database", "telegraf", "The database that the points come from"),
+            named("retention-policy", "autogen", "The retention policy that they come from"),
+            named("task", "replay", "The name of the task that the UDF is told"),
+            named("node", "replay", "The name of the node that the UDF is told"),
+        ])
+}
+
+fn every(text: &str) -> Result<i64, String> {
+    match parse_duration(text) {
+        Ok(nanos @ 1..) => Ok(nanos),
+        Ok(_) => Err("it must be longer than nothing".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Runs `replay` with its arguments: `connect` makes the connections with the UDF.
+///
+/// Points go to stdout. A progress bar goes to stderr, when that is a terminal and stdout is not, and a file
+/// takes a while.
+///
+/// # Errors
+/// When the file cannot be read, the options do not fit, or the replay fails.
+pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure> {
+    let text = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    let replay = Replay {
+        options: matches.get_many("option").unwrap_or_default().cloned().collect(),
+        grouping: Grouping::parse(&text("group-by")).with_name(matches.get_flag("by-name")),
+        every: matches.get_one("every").copied(),
+        database: text("database"),
+        retention_policy: text("retention-policy"),
+        task_id: text("task"),
+        node_id: text("node"),
+    };
+    let path = matches.get_one::<PathBuf>("file").expect("clap requires it");
+    if path == Path::new("-") {
+        return run(&replay, connect, io::stdin().lock(), None);
+    }
+    let unreadable =
+        |error: io::Error| Failure::Failed(format!("cannot read `{}`: {error}", path.display()));
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+    }
+    let total = metadata.is_file().then_some(metadata.len());
+    run(&replay, connect, BufReader::with_capacity(CHUNK, file), total)
+}
+
+fn run(
+    replay: &Replay,
+    connect: Connect<'_>,
+    input: impl BufRead,
+    total: Option<u64>,
+) -> Result<(), Failure> {
+    let mut bar = progress::Bar::new(total);
+    let played = replay.run(connect, input, io::stdout(), &mut |progress| bar.show(progress));
+    bar.clear();
+    match played {
+        Ok(_) => Ok(()),
+        Err(ReplayError::Options(error)) => Err(Failure::Usage(error.to_string())),
+        Err(ReplayError::EveryOfStream) => Err(Failure::Usage(
+            "--every is for UDFs that want batches; this one wants a stream".to_owned(),
+        )),
+        Err(ReplayError::Output(error)) => Err(Failure::output(error)),
+        Err(error) => Err(Failure::failed(error)),
+    }
+}

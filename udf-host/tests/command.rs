@@ -1,0 +1,184 @@
+//! `info` and `replay` as programs: what they print where, and their exit status.
+//!
+//! Run by itself it tests; as its own child it is a UDF's program with these two subcommands.
+
+#![allow(clippy::unwrap_used)]
+
+mod peer;
+
+use std::io::{Read, Write};
+use std::process::{Command, ExitCode, Output, Stdio};
+
+use peer::{Does, Peer};
+use udf_host::command::{self, Failure};
+use udf_host::describe::{Description, Install};
+use udf_host::replay;
+use udf_proto::EdgeType;
+
+/// Tells a child what its UDF does.
+const CHILD: &str = "UDF_HOST_TEST_CHILD";
+
+fn main() -> ExitCode {
+    match std::env::var(CHILD).as_deref() {
+        Ok("batch") => return child(Peer::new(EdgeType::Batch, Does::Echo)),
+        Ok("fail") => return child(Peer::new(EdgeType::Stream, Does::FailAt(2))),
+        Ok(_) => return child(Peer::new(EdgeType::Stream, Does::Echo)),
+        Err(_) => {}
+    }
+    let tests: &[(&str, fn())] = &[
+        ("info_has_four_formats", info_has_four_formats),
+        ("a_file_is_replayed_to_stdout", a_file_is_replayed_to_stdout),
+        ("stdin_is_replayed_in_batches", stdin_is_replayed_in_batches),
+        ("wrong_usage_is_status_2", wrong_usage_is_status_2),
+        ("a_failure_is_status_1_and_one_line", a_failure_is_status_1_and_one_line),
+        ("help_is_status_0", help_is_status_0),
+        ("output_that_is_closed_early_is_no_failure", output_that_is_closed_early_is_no_failure),
+    ];
+    let filter: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted = |name: &str| filter.is_empty() || filter.iter().any(|part| name.contains(part));
+    for (name, test) in tests.iter().filter(|(name, _)| wanted(name)) {
+        test();
+        println!("test {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+fn child(peer: Peer) -> ExitCode {
+    let connect = || peer.connect();
+    let program = clap::Command::new("echo")
+        .subcommand_required(true)
+        .subcommands([command::info_command(), command::replay_command()]);
+    let parsed = command::parse(program, std::env::args_os());
+    command::exit(parsed.and_then(|matches| match matches.subcommand() {
+        Some(("info", matches)) => {
+            let info = replay::ask(&connect).map_err(Failure::failed)?;
+            let description = Description::from_info("echo", &info);
+            let install = Install { program: "/bin/echo".into(), ..Install::default() };
+            command::info(matches, &description, &install)
+        }
+        Some((_, matches)) => command::replay(matches, &connect),
+        None => unreachable!("a subcommand is required"),
+    }))
+}
+
+fn command(does: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(CHILD, does).args(args).stdin(Stdio::null());
+    command
+}
+
+fn run(does: &str, args: &[&str]) -> (i32, String, String) {
+    finished(command(does, args).output().unwrap())
+}
+
+fn finished(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn info_has_four_formats() {
+    let shown = |args: &[&str]| {
+        let (status, stdout, stderr) = run("stream", args);
+        assert_eq!((status, &*stderr), (0, ""));
+        stdout
+    };
+    let text = shown(&["info"]);
+    assert!(text.starts_with("echo: reads a stream and sends a stream\n"), "{text}");
+    let [json, toml, tick] =
+        ["json", "toml", "tick"].map(|format| shown(&["info", "--format", format]));
+    assert!(text.contains(&toml) && text.contains(&tick), "all that is to be pasted is in it");
+    assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["name"] == "echo");
+    assert!(toml.contains("prog = \"/bin/echo\""), "{toml}");
+    assert!(tick.contains("@echo()"), "{tick}");
+}
+
+fn a_file_is_replayed_to_stdout() {
+    let text = "m,h=a x=1i 1\nm,h=b x=2i 2\n";
+    let file = file(text);
+    let path = file.path().to_str().unwrap();
+    let (status, stdout, stderr) =
+        run("stream", &["replay", path, "-o", "field=x", "-o", "size=3", "--group-by", "h"]);
+    assert_eq!((status, &*stdout, &*stderr), (0, text, ""), "no progress bar is in a pipe");
+}
+
+fn stdin_is_replayed_in_batches() {
+    let mut command = command("batch", &["replay", "-", "--every", "1m", "--group-by", "*"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"m,h=b x=1i 5\nm,h=a x=2i 7\nm,h=a x=3i 6\n").unwrap();
+    drop(stdin);
+    let (status, stdout, stderr) = finished(child.wait_with_output().unwrap());
+    assert_eq!((status, &*stderr), (0, ""));
+    assert_eq!(stdout, "m,h=a x=3i 6\nm,h=a x=2i 7\nm,h=b x=1i 5\n");
+}
+
+fn wrong_usage_is_status_2() {
+    let file = file("m x=1 1\n");
+    let path = file.path().to_str().unwrap();
+    for (args, expected) in [
+        (&[][..], "requires a subcommand"),
+        (&["reply"], "similar subcommand exists: 'replay'"),
+        (&["replay"], "<FILE>"),
+        (&["replay", path, "--grop-by", "x"], "similar argument exists: '--group-by'"),
+        (
+            &["replay", path, "-o", "sise=3"],
+            "error: there is no option `sise`; did you mean `size`?",
+        ),
+        (&["replay", path, "-o", "size=x"], "`x` is no INT"),
+        (&["replay", path, "--every", "10"], "its unit is none of"),
+        (&["replay", path, "--every", "0s"], "longer than nothing"),
+        (&["replay", path, "--every", "1s"], "error: --every is for UDFs that want batches"),
+        (&["info", "--format", "xml"], "[possible values: text, json, toml, tick]"),
+    ] {
+        let (status, stdout, stderr) = run("stream", args);
+        assert_eq!((status, &*stdout), (2, ""), "{args:?}: {stderr}");
+        assert!(stderr.contains(expected), "{args:?}: {stderr}");
+    }
+}
+
+fn a_failure_is_status_1_and_one_line() {
+    let (status, stdout, stderr) = run("stream", &["replay", "/no/such/file.lp"]);
+    assert_eq!((status, &*stdout), (1, ""));
+    assert_eq!(
+        stderr,
+        "error: cannot read `/no/such/file.lp`: No such file or directory (os error 2)\n"
+    );
+
+    let (status, stdout, stderr) = run("stream", &["replay", "/"]);
+    assert_eq!((status, &*stdout, stderr.lines().count()), (1, "", 1));
+    assert!(stderr.starts_with("error: cannot read `/`: is a directory"), "{stderr}");
+
+    let bad = file("m x=1i 1\nm x= 2\n");
+    let (status, stdout, stderr) = run("stream", &["replay", bad.path().to_str().unwrap()]);
+    assert_eq!((status, &*stdout), (1, "m x=1i 1\n"));
+    assert_eq!(stderr, "error: line 2: the field `x` has no value; leave it out\n");
+
+    let good = file("m x=1i 1\nm x=2i 2\n");
+    let (status, stdout, stderr) = run("fail", &["replay", good.path().to_str().unwrap()]);
+    assert_eq!((status, &*stdout), (1, "m x=1i 1\n"));
+    assert!(stderr.contains("the moon is full"), "{stderr}");
+}
+
+fn help_is_status_0() {
+    let (status, stdout, stderr) = run("stream", &["replay", "--help"]);
+    assert_eq!((status, &*stderr), (0, ""));
+    assert!(stdout.contains("--group-by <TAGS>"), "{stdout}");
+}
+
+fn output_that_is_closed_early_is_no_failure() {
+    let many = file(&"m x=1i 1\n".repeat(50_000));
+    let mut command = command("stream", &["replay", many.path().to_str().unwrap()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 9]).unwrap();
+    drop(stdout);
+    let (status, _, stderr) = finished(child.wait_with_output().unwrap());
+    assert_eq!((status, &*stderr), (0, ""));
+}
