@@ -68,7 +68,7 @@ impl std::fmt::Debug for PointBuf {
 /// let mut points = Points::new();
 /// for time in [3, 5] {
 ///     let point = PointBuf::from(messages::Point { time, ..Default::default() });
-///     points.push(point.as_point());
+///     points.push(&point.as_point());
 /// }
 /// assert_eq!(points.iter().map(|point| point.time()).sum::<i64>(), 8);
 /// ```
@@ -94,7 +94,7 @@ impl Points {
     }
 
     /// Keeps a copy of `point`, behind the others.
-    pub fn push(&mut self, point: Point<'_>) {
+    pub fn push(&mut self, point: &Point<'_>) {
         let (bytes, entries) = (self.bytes.len(), self.entries.len());
         self.bytes.extend_from_slice(point.bytes);
         self.entries.extend_from_slice(point.entries);

@@ -112,7 +112,10 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
 }
 
 /// Writes `text` to stdout.
-fn print(text: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// When stdout takes nothing.
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::output)
 }

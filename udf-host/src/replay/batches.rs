@@ -69,7 +69,7 @@ impl Batches {
             fields_bool: point.fields_bool,
             ..Default::default()
         });
-        batch.points.push(kept.as_point());
+        batch.points.push(&kept.as_point());
     }
 
     /// Hands out all batches, in the order of their measurements and groups.
@@ -85,7 +85,7 @@ fn sorted(mut batch: Batch) -> Batch {
         order.sort_by_key(|point| point.time());
         let mut points = Points::new();
         for point in order {
-            points.push(point);
+            points.push(&point);
         }
         batch.points = points;
     }

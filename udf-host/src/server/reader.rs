@@ -181,7 +181,7 @@ impl Reader<'_> {
                 let name = std::mem::take(&mut open.begin.name);
                 return Err(Error::BatchTooLarge { name, limit }.into());
             }
-            open.points.push(point);
+            open.points.push(&point);
             open.bytes += cost;
             return Ok(());
         }

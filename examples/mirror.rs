@@ -1,0 +1,23 @@
+//! The least that a UDF can be: it sends every point of a stream back as it came.
+//!
+//! ```sh
+//! cargo run --release --example mirror -- replay examples/data/cpu.lp
+//! ```
+
+use std::process::ExitCode;
+
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+/// Sends every point back as it came.
+#[udf(wants = stream, provides = stream)]
+struct Mirror {}
+
+impl StreamUdf for Mirror {
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(out.pass(point)?)
+    }
+}
+
+fn main() -> ExitCode {
+    udf_runtime::main::<Mirror>()
+}

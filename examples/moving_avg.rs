@@ -1,0 +1,44 @@
+//! Smooths a field of a stream: options, state for each group, and an edited point.
+//!
+//! ```sh
+//! cargo run --release --example moving_avg -- replay examples/data/cpu.lp -o field=usage_user -o size=10 --group-by cpu
+//! ```
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+
+use udf_runtime::state::Groups;
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+/// Mean of a field over its last `size` points, for each group.
+#[udf(wants = stream, provides = stream)]
+struct MovingAvg {
+    /// Field to average.
+    #[option]
+    field: String,
+    /// Points in the window.
+    #[option(range = 1..)]
+    size: usize,
+    /// Name of the field that is emitted.
+    #[option(default = "avg")]
+    r#as: String,
+    #[state]
+    windows: Groups<VecDeque<f64>>,
+}
+
+impl StreamUdf for MovingAvg {
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        let value = point.number(&self.field)?;
+        let window = self.windows.of(point);
+        window.push_back(value);
+        if window.len() > self.size {
+            window.pop_front();
+        }
+        let mean = window.iter().sum::<f64>() / window.len() as f64;
+        Ok(out.edit(point).only_field(&self.r#as, mean).send()?)
+    }
+}
+
+fn main() -> ExitCode {
+    udf_runtime::main::<MovingAvg>()
+}

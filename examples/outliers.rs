@@ -1,0 +1,65 @@
+//! Finds the outliers of each batch: options with defaults, points kept for a while, whole batches.
+//!
+//! ```sh
+//! cargo run --release --example outliers -- replay examples/data/cpu.lp -o field=usage_user --group-by cpu --every 60s
+//! ```
+
+use std::process::ExitCode;
+
+use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, udf};
+
+/// The points of a batch that lie beyond Tukey's fences.
+#[udf(wants = batch, provides = batch)]
+struct Outliers {
+    /// Field that is looked at.
+    #[option]
+    field: String,
+    /// How many interquartile ranges the fences lie beyond the quartiles.
+    #[option(default = 1.5, range = 1.0..)]
+    scale: f64,
+    begin: BeginBatch,
+    points: Points,
+    values: Vec<f64>,
+}
+
+impl BatchUdf for Outliers {
+    fn begin(&mut self, begin: &BeginBatch, _: &mut Emitter<Batch>) -> Result<()> {
+        self.begin = begin.clone();
+        self.points.clear();
+        self.values.clear();
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point<'_>, _: &mut Emitter<Batch>) -> Result<()> {
+        self.values.push(point.number(&self.field)?);
+        self.points.push(point);
+        Ok(())
+    }
+
+    fn end(&mut self, end: &EndBatch, out: &mut Emitter<Batch>) -> Result<()> {
+        let mut sorted = self.values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (q1, q3) = (quantile(&sorted, 0.25), quantile(&sorted, 0.75));
+        let reach = self.scale * (q3 - q1);
+        let mut batch = out.begin(&self.begin);
+        for (point, value) in self.points.iter().zip(&self.values) {
+            if *value < q1 - reach || *value > q3 + reach {
+                batch.pass(&point);
+            }
+        }
+        Ok(batch.end(end.tmax)?)
+    }
+}
+
+/// Linear interpolation between the closest ranks; nothing lies beyond the fences of no values.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let rank = share * sorted.len().saturating_sub(1) as f64;
+    match (sorted.get(rank.floor() as usize), sorted.get(rank.ceil() as usize)) {
+        (Some(below), Some(above)) => below + (above - below) * rank.fract(),
+        _ => f64::NAN,
+    }
+}
+
+fn main() -> ExitCode {
+    udf_runtime::main::<Outliers>()
+}

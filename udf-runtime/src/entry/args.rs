@@ -1,0 +1,142 @@
+//! The arguments of a UDF's program.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use tracing::level_filters::LevelFilter;
+use udf_host::command::{self, Failure};
+use udf_host::options::parse_duration;
+
+use super::logs::LEVEL_VARIABLE;
+use crate::{Limits, SocketOptions};
+
+/// How a UDF is served as a daemon.
+pub(super) struct Daemon {
+    pub(super) path: PathBuf,
+    pub(super) options: SocketOptions,
+    pub(super) limits: Limits,
+    pub(super) allowed_users: Vec<u32>,
+}
+
+/// The command line of the UDF `name`.
+pub(super) fn command(name: &'static str, help: &'static str) -> Command {
+    let summary = help.lines().next().unwrap_or_default().to_owned();
+    let set = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let daemon = |name, value, help| set(name, value, help).requires("socket");
+    Command::new(name)
+        .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
+        .after_help(
+            "Without arguments it speaks with Kapacitor on stdin and stdout, as Kapacitor starts it.",
+        )
+        .args_conflicts_with_subcommands(true)
+        .args([
+            set("socket", "PATH", "Run as a daemon, on a Unix socket at this path")
+                .value_parser(value_parser!(PathBuf)),
+            daemon("socket-mode", "MODE", "The mode of the socket, in octal")
+                .default_value("0660")
+                .value_parser(mode),
+            daemon("socket-group", "GROUP", "The group that owns the socket, by name or number")
+                .value_parser(group),
+            daemon("allow-uid", "UID", "Serve only processes of this user; may be repeated")
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(u32)),
+            daemon("max-connections", "N", "How many connections may be open at once")
+                .default_value("4096")
+                .value_parser(value_parser!(u32)),
+            daemon("farewell", "DURATION", "How long open connections have to finish after a stop")
+                .default_value("10s")
+                .value_parser(duration),
+            set(
+                "busy-budget",
+                "DURATION",
+                "How long Kapacitor keeps hearing from a handler that is busy with one call; 0s for ever",
+            )
+            .default_value("5m")
+            .value_parser(duration),
+            set(
+                "log",
+                "LEVEL",
+                "What is logged: error, warn, info, debug, trace or off; info unless UDF_LOG says otherwise",
+            )
+            .global(true),
+        ])
+        .subcommands([command::info_command(), command::replay_command()])
+}
+
+/// The level of the logs: by argument, or by environment, or `info`.
+pub(super) fn level(matches: &ArgMatches) -> Result<LevelFilter, Failure> {
+    let (level, from) = match (super::text(matches, "log"), std::env::var(LEVEL_VARIABLE)) {
+        (Some(level), _) => (level.clone(), "--log"),
+        (None, Ok(level)) => (level, LEVEL_VARIABLE),
+        (None, Err(_)) => return Ok(LevelFilter::INFO),
+    };
+    level.parse().map_err(|_| {
+        Failure::Usage(format!(
+            "{from} is `{level}`, but can be error, warn, info, debug, trace or off"
+        ))
+    })
+}
+
+/// How it runs as a daemon, if it is to.
+pub(super) fn daemon(matches: &ArgMatches) -> Result<Option<Daemon>, Failure> {
+    let Some(path) = matches.get_one::<PathBuf>("socket") else { return Ok(None) };
+    let mut options = SocketOptions::new();
+    if let Some(mode) = matches.get_one("socket-mode") {
+        options = options.mode(*mode);
+    }
+    if let Some(gid) = matches.get_one("socket-group") {
+        options = options.group(*gid);
+    }
+    Ok(Some(Daemon {
+        path: path.clone(),
+        options,
+        limits: limits(matches),
+        allowed_users: matches.get_many("allow-uid").into_iter().flatten().copied().collect(),
+    }))
+}
+
+/// The limits of connections.
+pub(super) fn limits(matches: &ArgMatches) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(busy) = matches.get_one::<Duration>("busy-budget") {
+        limits.busy = Some(*busy).filter(|busy| !busy.is_zero());
+    }
+    if let Some(farewell) = matches.get_one("farewell") {
+        limits.farewell = *farewell;
+    }
+    if let Some(connections) = matches.get_one::<u32>("max-connections") {
+        limits.connections = *connections as usize;
+    }
+    limits
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let nanos = parse_duration(text).map_err(|error| error.to_string())?;
+    let nanos = u64::try_from(nanos).map_err(|_| "it must not be negative".to_owned())?;
+    Ok(Duration::from_nanos(nanos))
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode @ 0..=0o777) => Ok(mode),
+        _ => Err("it must be octal, up to 777".to_owned()),
+    }
+}
+
+/// A group by its number, or by its name in /etc/group.
+fn group(text: &str) -> Result<u32, String> {
+    if let Ok(gid) = text.parse() {
+        return Ok(gid);
+    }
+    let groups = fs::read_to_string("/etc/group").map_err(|error| format!("/etc/group: {error}"))?;
+    let gid = groups.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let found = parts.next() == Some(text);
+        parts.nth(1).filter(|_| found)?.parse().ok()
+    });
+    gid.ok_or_else(|| "there is no such group in /etc/group; give its number".to_owned())
+}

@@ -1,0 +1,97 @@
+//! One connection over stdin and stdout, as Kapacitor has it with a UDF that it spawns.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::stop::Stop;
+use crate::{Agent, AgentError, Handler, Limits};
+
+/// How long a failed UDF lives on for Kapacitor to read why.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Serves Kapacitor on stdin and stdout until the input ends, or a signal asks to stop.
+///
+/// Nothing else reaches Kapacitor on stdout: what the UDF prints goes to stderr.
+pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentError> {
+    let setup = || -> io::Result<_> {
+        let (stop, stopped) = Stop::new()?;
+        stop.on_signals()?;
+        let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        rustix::stdio::dup2_stdout(io::stderr())?;
+        let watched = output.try_clone()?;
+        // Both are needed for as long as the connection lives: without the first, it counts as stopped.
+        Ok((stop, Input { input, stopped, stopping: false }, output, watched))
+    };
+    let (_stop, input, output, watched) =
+        setup().map_err(|error| AgentError::Frame(error.into()))?;
+    let span = tracing::info_span!(
+        "connection",
+        task = tracing::field::Empty,
+        node = tracing::field::Empty
+    );
+    let _entered = span.enter();
+    let agent = Agent::new(input, output, handler)
+        .with_frame_limit(limits.frame)
+        .with_liveness(watched, limits.busy);
+    let (reader, result) = agent.serve();
+    if result.is_err() {
+        reader.get_ref().linger();
+    }
+    result
+}
+
+/// Stdin, which ends at a stop once everything that has been received is read.
+struct Input {
+    input: File,
+    stopped: PipeReader,
+    stopping: bool,
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut fds = [
+                PollFd::new(&self.input, PollFlags::IN),
+                PollFd::new(&self.stopped, PollFlags::IN),
+            ];
+            let watched = if self.stopping { &mut fds[..1] } else { &mut fds[..] };
+            let timeout = self.stopping.then(Timespec::default);
+            match poll(watched, timeout.as_ref()) {
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+                Ok(_) => {}
+            }
+            if !fds[0].revents().is_empty() {
+                return (&self.input).read(buffer);
+            }
+            if self.stopping {
+                return Ok(0);
+            }
+            self.stopping = !fds[1].revents().is_empty();
+        }
+    }
+}
+
+impl Input {
+    /// Reads and forgets until Kapacitor has closed its side, or for some seconds: if we closed ours with
+    /// input unread, its writing would fail before it has read our error.
+    fn linger(&self) {
+        let deadline = Instant::now() + LINGER;
+        let mut rest = [0; 4096];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
+            let ready = Timespec::try_from(left).is_ok_and(|left| {
+                poll(&mut fds, Some(&left)).is_ok_and(|ready| ready > 0)
+            });
+            if left.is_zero() || !ready || matches!((&self.input).read(&mut rest), Ok(0) | Err(_)) {
+                return;
+            }
+        }
+    }
+}
