@@ -68,7 +68,8 @@ struct Settings {
 
 impl Settings {
     fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut settings = Settings { samples: u64::MAX, every: Duration::from_secs(1), host: None };
+        let mut settings =
+            Settings { samples: u64::MAX, every: Duration::from_secs(1), host: None };
         while let Some(name) = args.next() {
             if name == "-h" || name == "--help" {
                 return Ok(None);
@@ -107,8 +108,11 @@ fn record(settings: &Settings) -> Result<(), Box<dyn Error>> {
         let mut lines = String::new();
         for (cpu, ticks) in &after {
             if let Some(usage) = before.get(cpu).and_then(|before| usage(before, ticks)) {
-                let fields: Vec<String> =
-                    FIELDS.iter().zip(usage).map(|(name, value)| format!("{name}={value}")).collect();
+                let fields: Vec<String> = FIELDS
+                    .iter()
+                    .zip(usage)
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
                 lines += &format!("cpu,cpu={cpu},host={host} {} {now}\n", fields.join(","));
             }
         }

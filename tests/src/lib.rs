@@ -1,5 +1,7 @@
 //! What the tests share.
 
+pub mod program;
+
 use udf_proto::{Init, OptionCall, Value};
 use udf_runtime::Udf;
 use udf_runtime::options::{self, Refusal};

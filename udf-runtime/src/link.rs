@@ -136,7 +136,6 @@ fn has_room(fd: BorrowedFd<'_>) -> bool {
 pub(crate) struct Counters {
     pub(crate) points_in: AtomicU64,
     pub(crate) points_out: AtomicU64,
-    pub(crate) points_dropped: AtomicU64,
     pub(crate) batches_in: AtomicU64,
     pub(crate) batches_out: AtomicU64,
     pub(crate) bytes_in: AtomicU64,

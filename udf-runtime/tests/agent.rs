@@ -1,5 +1,7 @@
 //! What an agent promises on one connection, seen from Kapacitor's end.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod common;
 
 use std::sync::mpsc::channel;

@@ -1,5 +1,7 @@
 //! What a server promises: every connection on its own, and a socket that is there when it must be.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod common;
 
 use std::fs;

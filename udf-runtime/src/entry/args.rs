@@ -132,7 +132,8 @@ fn group(text: &str) -> Result<u32, String> {
     if let Ok(gid) = text.parse() {
         return Ok(gid);
     }
-    let groups = fs::read_to_string("/etc/group").map_err(|error| format!("/etc/group: {error}"))?;
+    let groups =
+        fs::read_to_string("/etc/group").map_err(|error| format!("/etc/group: {error}"))?;
     let gid = groups.lines().find_map(|line| {
         let mut parts = line.split(':');
         let found = parts.next() == Some(text);

@@ -74,9 +74,7 @@ fn loopback<T: Udf>() -> Loopback
 where
     T::Wants: Reads<T>,
 {
-    Loopback::new(|reader, writer| {
-        Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).run()?)
-    })
+    Loopback::new(|reader, writer| Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).run()?))
 }
 
 fn serve<T: Udf>(daemon: Daemon) -> Result<(), Failure>

@@ -86,9 +86,8 @@ impl Input {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
-            let ready = Timespec::try_from(left).is_ok_and(|left| {
-                poll(&mut fds, Some(&left)).is_ok_and(|ready| ready > 0)
-            });
+            let ready = Timespec::try_from(left)
+                .is_ok_and(|left| poll(&mut fds, Some(&left)).is_ok_and(|ready| ready > 0));
             if left.is_zero() || !ready || matches!((&self.input).read(&mut rest), Ok(0) | Err(_)) {
                 return;
             }

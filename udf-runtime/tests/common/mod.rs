@@ -1,5 +1,6 @@
 //! Kapacitor's end of a connection, spoken frame by frame, and a handler that is told what to do.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::BTreeMap;
 use std::io::Write;

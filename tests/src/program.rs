@@ -1,0 +1,326 @@
+//! The example programs, run as Kapacitor runs them and spoken with frame by frame.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use prost::Message as _;
+use tempfile::TempDir;
+use udf_proto::frame::FrameReader;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{InitRequest, Request, Response};
+use udf_proto::{Init, OptionCall, Value};
+
+/// A test that waits for longer than this has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The path of an example, built as the tests themselves are.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn example(name: &str) -> PathBuf {
+    static EXAMPLES: OnceLock<PathBuf> = OnceLock::new();
+    let examples = EXAMPLES.get_or_init(|| {
+        // A test runs from target/PROFILE/deps.
+        let test = std::env::current_exe().expect("a test has a path");
+        let profile = test.parent().and_then(Path::parent).expect("a test is in target");
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--offline",
+            "-p",
+            "udf-examples",
+            "--examples",
+        ]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR")).arg("--target-dir");
+        build.arg(profile.parent().expect("a profile is in target"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the examples do not build");
+        profile.join("examples")
+    });
+    examples.join(name)
+}
+
+/// How a UDF is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Spawned, on stdin and stdout.
+    Pipe,
+    /// A daemon, on a Unix socket.
+    Socket,
+}
+
+/// A running example, and one connection with it.
+pub struct Program {
+    child: Child,
+    /// The lines of its stderr.
+    log: Receiver<String>,
+    socket: Option<(TempDir, PathBuf)>,
+}
+
+impl Program {
+    /// Starts an example with these arguments; none of its pipes is connected but stderr.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(name: &str, args: &[&str]) -> Self {
+        Program::spawn(Command::new(example(name)).args(args).stdin(Stdio::null()))
+    }
+
+    /// Starts an example as a daemon, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    pub fn daemon(name: &str, args: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("udf.sock");
+        let mut command = Command::new(example(name));
+        let mut program =
+            Program::spawn(command.arg("--socket").arg(&path).args(args).stdin(Stdio::null()));
+        program.socket = Some((directory, path));
+        program.wait_for_log("listens on");
+        program
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .env_remove("UDF_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the example starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let (sender, log) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    // It must not block in its logging.
+                }
+            }
+        });
+        Program { child, log, socket: None }
+    }
+
+    /// The next line of the log that contains `text`.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("no line with `{text}` was logged: {error}"),
+            }
+        }
+    }
+
+    /// The lines that are logged until the program ends.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn rest_of_log(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => return lines,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end; it logged {lines:?}"),
+            }
+        }
+    }
+
+    /// The path of its socket.
+    ///
+    /// # Panics
+    /// When it is no daemon.
+    pub fn socket(&self) -> &Path {
+        &self.socket.as_ref().expect("a daemon").1
+    }
+
+    /// One more connection with a daemon.
+    ///
+    /// # Panics
+    /// When it is not accepted.
+    pub fn connect(&self) -> Connection {
+        let stream = UnixStream::connect(self.socket()).expect("the socket is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        let writer = stream.try_clone().expect("a descriptor is left");
+        Connection { writer: Some(Writer::Socket(writer)), answers: answers(stream) }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal to it.
+    ///
+    /// # Panics
+    /// When there is no such process any more.
+    pub fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits until it ends. What it logs meanwhile is dropped.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.rest_of_log();
+        self.child.wait().expect("it can be waited for")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already when the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+enum Writer {
+    Pipe(ChildStdin),
+    Socket(UnixStream),
+}
+
+/// Kapacitor's end of a connection.
+pub struct Connection {
+    writer: Option<Writer>,
+    answers: Receiver<Result<Answer, String>>,
+}
+
+/// Reads answers on a thread of its own, so that waiting for one can be bounded.
+fn answers(stream: impl Read + Send + 'static) -> Receiver<Result<Answer, String>> {
+    let (sender, answers) = channel();
+    thread::spawn(move || {
+        let mut reader = FrameReader::new(stream);
+        loop {
+            let answer = match reader.next_frame() {
+                Ok(None) => return,
+                Ok(Some(frame)) => match Response::decode(frame) {
+                    Ok(Response { message: Some(message) }) => Ok(message),
+                    other => Err(format!("no response: {other:?}")),
+                },
+                Err(error) => Err(error.to_string()),
+            };
+            let failed = answer.is_err();
+            if sender.send(answer).is_err() || failed {
+                return;
+            }
+        }
+    });
+    answers
+}
+
+impl Connection {
+    /// Spawns an example, or starts it as a daemon and connects.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn open(name: &str, transport: Transport) -> (Program, Connection) {
+        match transport {
+            Transport::Socket => {
+                let program = Program::daemon(name, &[]);
+                let connection = program.connect();
+                (program, connection)
+            }
+            Transport::Pipe => {
+                let mut program = Program::spawn(Command::new(example(name)).stdin(Stdio::piped()));
+                let input = program.child.stdin.take().expect("stdin is piped");
+                let output: ChildStdout = program.child.stdout.take().expect("stdout is piped");
+                let connection =
+                    Connection { writer: Some(Writer::Pipe(input)), answers: answers(output) };
+                (program, connection)
+            }
+        }
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When the other side does not take them.
+    pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self.writer.as_mut().expect("the input has not ended") {
+            Writer::Pipe(pipe) => pipe.write_all(bytes).and_then(|()| pipe.flush()),
+            Writer::Socket(socket) => socket.write_all(bytes),
+        }
+    }
+
+    /// Sends a request as Kapacitor does: its length in one write, its body in another.
+    ///
+    /// # Panics
+    /// When the other side does not take it.
+    pub fn ask(&mut self, message: Ask) {
+        let body = Request { message: Some(message) }.encode_to_vec();
+        let mut length = Vec::new();
+        prost::encoding::encode_varint(body.len() as u64, &mut length);
+        self.send(&length).and_then(|()| self.send(&body)).expect("a request can be sent");
+    }
+
+    /// Sends Init with these options.
+    pub fn init(&mut self, options: &[(&str, &[Value])]) -> Answer {
+        let options = options
+            .iter()
+            .map(|(name, values)| OptionCall { name: (*name).into(), values: values.to_vec() });
+        let init =
+            Init { options: options.collect(), task_id: "task".into(), node_id: "node".into() };
+        self.ask(Ask::Init(InitRequest::from(init)));
+        self.answer()
+    }
+
+    /// The next answer.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub fn answer(&self) -> Answer {
+        match self.answers.recv_timeout(PATIENCE) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => panic!("{error}"),
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
+
+    /// Ends the input.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn end_input(&mut self) {
+        match self.writer.take().expect("the input has not ended") {
+            Writer::Pipe(pipe) => drop(pipe),
+            Writer::Socket(socket) => {
+                // It fails when the other side has gone already, which is no matter.
+                let _ = socket.shutdown(std::net::Shutdown::Write);
+            }
+        }
+    }
+
+    /// The answers up to the end of the connection.
+    ///
+    /// # Panics
+    /// When it does not end in time, or ends within an answer.
+    pub fn rest(&self) -> Vec<Answer> {
+        let mut rest = Vec::new();
+        loop {
+            match self.answers.recv_timeout(PATIENCE) {
+                Ok(Ok(answer)) => rest.push(answer),
+                Ok(Err(error)) => panic!("{error}; before it {rest:?}"),
+                Err(RecvTimeoutError::Disconnected) => return rest,
+                Err(RecvTimeoutError::Timeout) => panic!("no end; until now {rest:?}"),
+            }
+        }
+    }
+}
