@@ -66,7 +66,12 @@ impl Spawned {
         let state = Mutex::new(State { exited: None, talking: true });
         let inner = Arc::new(Inner { process, state, changed: Condvar::new() });
         let child = Child { inner };
-        child.follow(stderr, log).map_err(|error| Error::Setup(Arc::new(error)))?;
+        child.follow(stderr, log).map_err(|error| {
+            child.kill();
+            // There may be no thread that does.
+            let _ = child.inner.process.wait();
+            Error::Setup(Arc::new(error))
+        })?;
         Ok(Spawned { stdin, stdout, child })
     }
 }

@@ -141,7 +141,7 @@ pub enum Error {
     #[error("the UDF sent an empty response: it has no message that this protocol knows")]
     EmptyResponse,
     /// A frame that is no Response.
-    #[error("the UDF sent {length} bytes that are no response: {problem}")]
+    #[error("the UDF sent {length} bytes that are no response: {problem}; {STDOUT}")]
     MalformedResponse {
         /// The length of the frame.
         length: usize,
@@ -153,8 +153,7 @@ pub enum Error {
     MalformedPoint(#[from] PointError),
     /// A frame with a length over the limit; nothing of it was read.
     #[error(
-        "the UDF announced a message of {length} bytes, over the limit of {limit} bytes; \
-         when it prints to stdout, that is where such a length comes from"
+        "the UDF announced a message of {length} bytes, over the limit of {limit} bytes; {STDOUT}"
     )]
     FrameTooLong {
         /// The length that was announced.
@@ -163,7 +162,7 @@ pub enum Error {
         limit: usize,
     },
     /// The length of a frame is no varint of up to 64 bits.
-    #[error("the UDF sent bytes that are no message: a length that does not end")]
+    #[error("the UDF sent a length that does not end; {STDOUT}")]
     BadFrameLength,
     /// The output of the UDF ended within a message.
     #[error("the UDF closed its side within a message ({0})")]
@@ -223,6 +222,9 @@ pub enum Error {
     #[error("the thread that {0} panicked")]
     Panicked(&'static str),
 }
+
+/// Where bytes that are no message usually come from.
+const STDOUT: &str = "does it print to stdout? Only stderr is free for text";
 
 fn before(found: &Option<Box<Error>>) -> String {
     found.as_ref().map_or(String::new(), |found| format!(" ({found})"))

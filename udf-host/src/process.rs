@@ -137,7 +137,14 @@ impl Process {
 
 impl Interface for Process {
     fn open(&self) -> Result<(), Error> {
-        self.connection.open(|| self.connect())
+        self.connection.open(|| self.connect()).inspect_err(|error| {
+            // It was given up, or there were no threads, after the program was spawned.
+            if !matches!(error, Error::AlreadyStarted)
+                && let Some(child) = self.child()
+            {
+                child.kill();
+            }
+        })
     }
 
     /// Ends the input, and waits until the program has closed its stdout and has exited.

@@ -7,6 +7,7 @@ mod outbox;
 mod queue;
 mod reader;
 mod shared;
+mod threads;
 mod watch;
 
 use std::fmt;
@@ -84,7 +85,7 @@ impl Server {
     pub fn start(&self) -> Result<(), Error> {
         self.shared.begin()?;
         let parts = self.take_parts().ok_or(Error::AlreadyStarted)?;
-        shared::start(&self.shared, parts.reader, parts.writer)
+        threads::start(&self.shared, parts.reader, parts.writer)
     }
 
     /// Asks what the UDF is.
@@ -242,7 +243,6 @@ impl PointIn {
     /// # Errors
     /// When the connection is not started, was stopped or aborted.
     pub fn send(&self, point: Point<'_>) -> Result<(), Error> {
-        self.shared.started()?;
         self.shared.outbox.point(point)
     }
 }
@@ -267,7 +267,6 @@ impl BatchIn {
     /// # Errors
     /// When the connection is not started, was stopped or aborted.
     pub fn send(&self, batch: &Batch) -> Result<(), Error> {
-        self.shared.started()?;
         self.shared.outbox.batch(batch)
     }
 }

@@ -15,7 +15,6 @@ use crate::{Batch, Error};
 /// Data waits when there is so much before it. The writer holds as much again.
 const ROOM: usize = 256 << 10;
 
-#[derive(Default)]
 pub(crate) struct Outbox {
     inner: Mutex<Inner>,
     /// There is something to write, or the end has come.
@@ -24,13 +23,12 @@ pub(crate) struct Outbox {
     room: Condvar,
 }
 
-#[derive(Default)]
 struct Inner {
     buffer: Vec<u8>,
     /// Some of a batch is in: other data waits until all of it is.
     in_batch: bool,
     keepalive_waits: bool,
-    /// Nothing more is taken: after a stop, or with the error of an abort.
+    /// Nothing is taken: before the start, after a stop, or with the error of an abort.
     closed: Option<Error>,
     /// What was taken is not written any more.
     discard: bool,
@@ -39,6 +37,24 @@ struct Inner {
 }
 
 impl Outbox {
+    /// One that takes nothing before it is opened.
+    pub(crate) fn new() -> Self {
+        let inner = Inner {
+            buffer: Vec::new(),
+            in_batch: false,
+            keepalive_waits: false,
+            closed: Some(Error::NotStarted),
+            discard: false,
+            writer_asleep: false,
+            senders_asleep: 0,
+        };
+        Outbox { inner: Mutex::new(inner), ready: Condvar::new(), room: Condvar::new() }
+    }
+
+    pub(crate) fn open(&self) {
+        self.lock().closed = None;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,7 +140,9 @@ impl Outbox {
     /// Takes nothing more, and lets what was taken be written.
     pub(crate) fn close(&self, error: Error) {
         let mut inner = self.lock();
-        inner.closed.get_or_insert(error);
+        if matches!(inner.closed, None | Some(Error::NotStarted)) {
+            inner.closed = Some(error);
+        }
         self.end(inner);
     }
 
@@ -190,7 +208,6 @@ fn write_all(mut frames: &[u8], writer: &mut impl Write, writes: Writes) -> io::
         match writes {
             Writes::Kapacitor => {
                 writer.write_all(&frame[..head])?;
-                // For an empty message, Kapacitor's second write is one of nothing.
                 writer.write_all(&frame[head..])?;
             }
             Writes::Large | Writes::Message => writer.write_all(frame)?,

@@ -82,6 +82,16 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Moves all of `items` in, whether there is room or not.
+    pub(crate) fn force(&self, items: &mut VecDeque<(T, usize)>) {
+        let mut inner = self.lock();
+        if !inner.closed && !items.is_empty() {
+            inner.cost += items.iter().map(|(_, cost)| cost).sum::<usize>();
+            inner.waiting.append(items);
+            self.readable.notify_all();
+        }
+    }
+
     fn has_room(&self, inner: &Inner<T>) -> bool {
         inner.waiting.is_empty() || inner.waiting.len() < self.items && inner.cost < self.bytes
     }

@@ -31,8 +31,8 @@ pub(crate) fn run<R: Read>(shared: &Arc<Shared>, mut frames: FrameReader<R>) {
         provides: shared.settings.provides,
     };
     let ended = reader.read(&mut frames);
-    // What came before the end counts.
-    let ended = reader.hand_on_points().and(ended);
+    // What came before the end counts, and the end does not wait for it to be read.
+    shared.points.force(&mut reader.points);
     if let Err(Ended::Fault(error)) = ended {
         shared.abort(error);
     }
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 self.hand_on_points()?;
                 self.shared.hear();
             }
-            if matches!(self.shared.state().phase, Phase::Aborted { .. }) {
+            if self.shared.state().is_aborted() {
                 return Err(Ended::GivenUp);
             }
             match frames.fill() {

@@ -1,19 +1,16 @@
 //! What the threads of a server share: its life, from start to stop, and the first error.
 
-use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use udf_proto::PointBuf;
-use udf_proto::frame::FrameReader;
 use udf_proto::messages::{request, response};
 
 use super::outbox::Outbox;
 use super::queue::Queue;
-use super::{reader, watch};
+use super::threads::{OnDrop, spawn};
 use crate::settings::Logger;
 use crate::{Batch, Callbacks, Error, Log, RequestKind, Settings};
 
@@ -66,9 +63,13 @@ struct Pending {
 type Answer = Receiver<Result<response::Message, Error>>;
 
 impl State {
+    pub(crate) fn is_aborted(&self) -> bool {
+        matches!(self.phase, Phase::Aborted { .. })
+    }
+
     /// Whether nothing goes on any more.
     pub(crate) fn is_over(&self) -> bool {
-        let aborting = matches!(self.phase, Phase::Aborted { .. }) && !self.abort_returned;
+        let aborting = self.is_aborted() && !self.abort_returned;
         !self.reading && !self.writing && !aborting
     }
 }
@@ -81,8 +82,9 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 impl Shared {
     pub(crate) fn new(settings: Settings, mut callbacks: Callbacks) -> Self {
+        let log = callbacks.log.take();
         Shared {
-            outbox: Outbox::default(),
+            outbox: Outbox::new(),
             points: Queue::new(settings.queue, settings.queue_bytes),
             batches: Queue::new(settings.queue, settings.queue_bytes),
             state: Mutex::new(State {
@@ -94,10 +96,10 @@ impl Shared {
                 writing: false,
                 abort_returned: false,
                 killed: None,
-                callbacks: Callbacks { log: None, ..std::mem::take(&mut callbacks) },
+                callbacks,
             }),
             changed: Condvar::new(),
-            log: callbacks.log.take(),
+            log,
             unasked: AtomicU64::new(0),
             initialized: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
@@ -148,16 +150,12 @@ impl Shared {
         self.change(|state| match state.phase {
             Phase::New => {
                 (state.phase, state.reading, state.writing) = (Phase::Running, true, true);
+                self.outbox.open();
                 Ok(())
             }
             Phase::Running => Err(Error::AlreadyStarted),
             Phase::Stopping | Phase::Aborted { .. } => Err(unusable(state)),
         })
-    }
-
-    pub(crate) fn started(&self) -> Result<(), Error> {
-        // Whether it has ended is for the outbox to say.
-        if self.state().phase == Phase::New { Err(Error::NotStarted) } else { Ok(()) }
     }
 
     pub(crate) fn initialized(&self) {
@@ -180,6 +178,8 @@ impl Shared {
     pub(crate) fn set_deaf(&self, deaf: bool) {
         self.hear();
         self.deaf.store(deaf, Ordering::Release);
+        // Those who wait for it to change.
+        self.change(|_| ());
     }
 
     pub(crate) fn is_deaf(&self) -> bool {
@@ -196,17 +196,18 @@ impl Shared {
         kind: RequestKind,
         message: request::Message,
     ) -> Result<Answer, Error> {
-        let (sender, answer) = sync_channel(1);
-        {
-            let mut state = self.state();
-            match state.phase {
-                Phase::New => return Err(Error::NotStarted),
-                Phase::Running => state.pending.push(Pending { kind, answer: sender }),
-                Phase::Stopping | Phase::Aborted { .. } => return Err(unusable(&state)),
+        // The request is added under the lock: whoever stops or aborts finds both of it, or none.
+        let mut state = self.state();
+        match state.phase {
+            Phase::New => Err(Error::NotStarted),
+            Phase::Stopping | Phase::Aborted { .. } => Err(unusable(&state)),
+            Phase::Running => {
+                let (sender, answer) = sync_channel(1);
+                self.outbox.request(message)?;
+                state.pending.push(Pending { kind, answer: sender });
+                Ok(answer)
             }
         }
-        self.outbox.request(message)?;
-        Ok(answer)
     }
 
     /// Hands an answer to the oldest request of its kind.
@@ -236,7 +237,7 @@ impl Shared {
     pub(crate) fn abort(self: &Arc<Self>, error: Error) -> Error {
         let (first, pending, callback) = {
             let mut state = self.state();
-            if matches!(state.phase, Phase::Aborted { .. }) || state.stopped && state.is_over() {
+            if state.is_aborted() || state.stopped && state.is_over() {
                 return state.error.clone().unwrap_or(Error::AlreadyStopped);
             }
             let first = state.error.get_or_insert(error).clone();
@@ -268,7 +269,7 @@ impl Shared {
         first
     }
 
-    /// The error for an end of the UDF's output, or of its reading, in mid-use.
+    /// What is known about an end of the UDF in mid-use, of which the connection shows this.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let ended = self.state().callbacks.ended.take();
         match ended {
@@ -353,8 +354,29 @@ impl Shared {
         }
     }
 
+    pub(super) fn reading_ended(self: &Arc<Self>, panicked: bool) {
+        if panicked {
+            self.abort(Error::Panicked("reads from the UDF"));
+        }
+        self.points.close();
+        self.batches.close();
+        let unanswered = self.change(|state| {
+            state.reading = false;
+            std::mem::take(&mut state.pending)
+        });
+        // Whoever waits for an answer sees that none comes.
+        drop(unanswered);
+    }
+
+    pub(super) fn writing_ended(self: &Arc<Self>, panicked: bool) {
+        if panicked {
+            self.abort(Error::Panicked("writes to the UDF"));
+        }
+        self.change(|state| state.writing = false);
+    }
+
     /// Nothing calls anybody any more.
-    fn forget_callbacks(&self) {
+    pub(super) fn forget_callbacks(&self) {
         let callbacks = std::mem::take(&mut self.state().callbacks);
         drop(callbacks);
     }
@@ -373,95 +395,5 @@ fn unusable(state: &State) -> Error {
     match &state.error {
         Some(error) if !state.stopped => error.clone(),
         _ => Error::AlreadyStopped,
-    }
-}
-
-/// Starts the threads.
-pub(crate) fn start(
-    shared: &Arc<Shared>,
-    reader: Box<dyn Read + Send>,
-    mut writer: Box<dyn Write + Send>,
-) -> Result<(), Error> {
-    let reading = OnDrop(Some({
-        let shared = shared.clone();
-        move || {
-            if thread::panicking() {
-                shared.abort(Error::Panicked("reads from the UDF"));
-            }
-            shared.points.close();
-            shared.batches.close();
-            let pending = shared.change(|state| {
-                state.reading = false;
-                std::mem::take(&mut state.pending)
-            });
-            // The UDF has ended without answering them.
-            drop(pending);
-        }
-    }));
-    let writing = OnDrop(Some({
-        let shared = shared.clone();
-        move || {
-            if thread::panicking() {
-                shared.abort(Error::Panicked("writes to the UDF"));
-            }
-            shared.change(|state| state.writing = false);
-        }
-    }));
-    let frames = FrameReader::new(reader).with_limit(shared.settings.frame_limit);
-    let for_reader = shared.clone();
-    let for_writer = shared.clone();
-    let for_watch = shared.clone();
-    let started = spawn("udf-watch", move || {
-        watch::run(&for_watch);
-        for_watch.forget_callbacks();
-    })
-    .and_then(|()| {
-        spawn("udf-write", move || {
-            let written = for_writer.outbox.write_to(&mut writer, for_writer.settings.writes);
-            drop(writer);
-            if let Err(error) = written {
-                for_writer.writing_failed(error);
-            }
-            drop(writing);
-        })
-    })
-    .and_then(|()| {
-        spawn("udf-read", move || {
-            reader::run(&for_reader, frames);
-            drop(reading);
-        })
-    });
-    started.map_err(|error| shared.abort(Error::Setup(Arc::new(error))))
-}
-
-impl Shared {
-    /// A UDF that is gone is seen on both sides; the side that is read tells more, so it comes first.
-    fn writing_failed(self: &Arc<Self>, error: std::io::Error) {
-        let deadline = Instant::now() + EXPLAINED_WITHIN;
-        let mut state = self.state();
-        while state.reading && !matches!(state.phase, Phase::Aborted { .. }) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() && !self.is_deaf() {
-                break;
-            }
-            state = self.wait(state, Some(left.max(EXPLAINED_WITHIN / 4)));
-        }
-        drop(state);
-        self.abort(Error::Write(Arc::new(error)));
-    }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
-}
-
-/// Runs its closure when it is dropped, also by a panic or by a thread that never started.
-struct OnDrop<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(run) = self.0.take() {
-            run();
-        }
     }
 }

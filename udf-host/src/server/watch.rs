@@ -16,24 +16,19 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         let next = match state.phase {
             Phase::Running if !timeout.is_zero() => {
                 let silent_at = shared.heard() + timeout;
-                if shared.is_deaf() {
-                    // Nobody listens to it; whenever that ends counts as being heard.
-                    Some(now + timeout)
-                } else if now >= silent_at {
+                // While the owner does not read, nobody listens to the UDF.
+                let deaf = shared.is_deaf();
+                if now >= silent_at && !deaf {
                     drop(state);
                     shared.abort(Error::KeepaliveTimedout { timeout });
                     state = shared.state();
                     continue;
-                } else {
-                    Some(silent_at)
                 }
-                .map(|next| {
-                    if now >= keepalive_at {
-                        shared.outbox.keepalive(nanos_since_epoch());
-                        keepalive_at = now + timeout / 2;
-                    }
-                    next.min(keepalive_at)
-                })
+                if now >= keepalive_at {
+                    shared.outbox.keepalive(nanos_since_epoch());
+                    keepalive_at = now + timeout / 2;
+                }
+                Some(if deaf { keepalive_at } else { keepalive_at.min(silent_at) })
             }
             Phase::Aborted { since } if state.killed.is_none() => {
                 let kill_at = since + shared.grace();

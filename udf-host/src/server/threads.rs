@@ -1,0 +1,86 @@
+//! The three threads of a server: how they start, and what their end means.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use udf_proto::frame::FrameReader;
+
+use super::shared::{EXPLAINED_WITHIN, Shared};
+use super::{reader, watch};
+use crate::Error;
+
+/// Starts the threads.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    reader: Box<dyn Read + Send>,
+    mut writer: Box<dyn Write + Send>,
+) -> Result<(), Error> {
+    let (for_reader, for_writer, for_watch) = (shared.clone(), shared.clone(), shared.clone());
+    let reading = OnDrop(Some({
+        let shared = shared.clone();
+        move || shared.reading_ended(thread::panicking())
+    }));
+    let writing = OnDrop(Some({
+        let shared = shared.clone();
+        move || shared.writing_ended(thread::panicking())
+    }));
+    let frames = FrameReader::new(reader).with_limit(shared.settings.frame_limit);
+    let started = spawn("udf-watch", move || {
+        watch::run(&for_watch);
+        for_watch.forget_callbacks();
+    })
+    .and_then(|()| {
+        spawn("udf-write", move || {
+            let written = for_writer.outbox.write_to(&mut writer, for_writer.settings.writes);
+            drop(writer);
+            if let Err(error) = written {
+                writing_failed(&for_writer, error);
+            }
+            drop(writing);
+        })
+    })
+    .and_then(|()| {
+        spawn("udf-read", move || {
+            reader::run(&for_reader, frames);
+            drop(reading);
+        })
+    });
+    started.map_err(|error| shared.abort(Error::Setup(Arc::new(error))))
+}
+
+/// A UDF that is gone is seen on both sides; the side that is read tells more, so it comes first.
+fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
+    let mut deadline = None;
+    let mut state = shared.state();
+    while state.reading && !state.is_aborted() {
+        // While the owner does not read, the reader cannot get to the end.
+        let left = (!shared.is_deaf()).then(|| {
+            let now = Instant::now();
+            deadline.get_or_insert(now + EXPLAINED_WITHIN).saturating_duration_since(now)
+        });
+        if left.is_some_and(|left| left.is_zero()) {
+            break;
+        }
+        state = shared.wait(state, left);
+    }
+    drop(state);
+    let error = shared.explain(Error::Write(Arc::new(error)));
+    shared.abort(error);
+}
+
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+}
+
+/// Runs its closure when it is dropped, also by a panic or by a thread that never started.
+pub(super) struct OnDrop<F: FnOnce()>(pub(super) Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(run) = self.0.take() {
+            run();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Points and batches there and back, and the bytes that carry them.
+
+#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+
+mod common;
+
+use std::io::{PipeWriter, Write};
+use std::sync::{Arc, mpsc};
+
+use common::{Asked, batch, initialized, point, quiet, serve, signal};
+use prost::Message;
+use udf_host::server::ReceiveError;
+use udf_host::{Batch, Callbacks, Server, Settings, Writes};
+use udf_proto::messages::{self, InfoRequest, Request, SnapshotRequest};
+
+#[test]
+fn a_point_comes_back_equal() {
+    let server = initialized(quiet(), |mut peer| peer.mirror());
+    let out = server.point_out();
+    let sent = point(1_700_000_000_000_000_001);
+    server.point_in().send(sent.as_point()).unwrap();
+    assert_eq!(out.recv(), Some(sent));
+    assert_eq!(out.try_recv(), Err(ReceiveError::Timeout));
+    server.stop().unwrap();
+    assert_eq!(out.try_recv(), Err(ReceiveError::Ended));
+}
+
+#[test]
+fn a_batch_comes_back_equal() {
+    let server = initialized(quiet(), |mut peer| peer.mirror());
+    let out = server.batch_out();
+    for sent in [batch("cpu", 3), batch("empty", 0), Batch::default(), batch("many", 5_000)] {
+        server.batch_in().send(&sent).unwrap();
+        assert_eq!(out.recv(), Some(sent));
+    }
+    server.stop().unwrap();
+}
+
+#[test]
+fn batches_differ_in_any_member() {
+    let same = batch("cpu", 2);
+    let mut others = vec![same.clone(); 6];
+    others[0].name.clear();
+    others[1].group.clear();
+    others[2].tags.clear();
+    others[3].by_name = false;
+    others[4].tmax += 1;
+    others[5].points.push(point(9).as_point());
+    assert!(others.iter().all(|other| *other != same));
+}
+
+#[test]
+fn a_batch_arrives_as_begin_points_and_end() {
+    let (seen, requests) = signal();
+    let server = initialized(quiet(), move |mut peer| {
+        while let Some(request) = peer.next() {
+            seen.send(request).unwrap();
+        }
+    });
+    let sent = batch("cpu", 2);
+    server.batch_in().send(&sent).unwrap();
+    server.stop().unwrap();
+
+    let Asked::Begin(begin) = requests.wait("Begin") else { panic!("Begin comes first") };
+    assert_eq!((begin.name.as_str(), begin.group.as_str()), ("cpu", "host=a"));
+    assert_eq!((begin.size, begin.by_name), (2, true));
+    assert_eq!(begin.tags, sent.tags);
+    for time in 0..2 {
+        let Asked::Point(point) = requests.wait("a point") else { panic!("then the points") };
+        assert_eq!(point.time, time);
+    }
+    let Asked::End(end) = requests.wait("End") else { panic!("End comes last") };
+    assert_eq!((end.name.as_str(), end.group.as_str(), end.tmax), ("cpu", "host=a", 2));
+    assert_eq!(end.tags, sent.tags);
+    assert!(!end.by_name, "Kapacitor leaves it unset");
+    assert!(requests.ends_without_a_word());
+}
+
+#[test]
+fn batches_of_several_threads_do_not_mix() {
+    let server = Arc::new(initialized(quiet(), |mut peer| peer.mirror()));
+    let out = server.batch_out();
+    let senders = ["a", "b", "c"].map(|name| {
+        let batches = server.batch_in();
+        std::thread::spawn(move || {
+            for size in 0..20 {
+                batches.send(&batch(name, 50 * size)).unwrap();
+            }
+        })
+    });
+    for _ in 0..60 {
+        let received = out.recv().unwrap();
+        assert_eq!(received, batch(&received.name, received.tmax));
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_udf_that_is_not_read_is_stopped_by_back_pressure() {
+    let (read, reading) = signal();
+    let settings = Settings { queue: 2, ..quiet() };
+    let server = Arc::new(initialized(settings, move |mut peer| {
+        let mut points = 0;
+        while let Some(request) = peer.next() {
+            points += 1;
+            read.send(points).unwrap();
+            assert!(peer.answer(request));
+        }
+    }));
+    const POINTS: i64 = 10_000;
+    let points = server.point_in();
+    let sending = std::thread::spawn(move || {
+        for time in 0..POINTS {
+            points.send(point(time).as_point()).unwrap();
+        }
+    });
+    reading.wait("the first point");
+    let out = server.point_out();
+    for time in 0..POINTS {
+        assert_eq!(out.recv().unwrap().as_point().time(), time);
+    }
+    sending.join().unwrap();
+    server.stop().unwrap();
+}
+
+/// A writer that keeps each write apart, and closes the other direction when it is dropped.
+struct Recorder {
+    writes: mpsc::Sender<Vec<u8>>,
+    _peer: PipeWriter,
+}
+
+impl Write for Recorder {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.writes.send(bytes.to_vec()).unwrap();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The writes for two points and a batch of one.
+fn written(writes: Writes) -> Vec<Vec<u8>> {
+    let (input, _peer) = std::io::pipe().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let output = Recorder { writes: sender, _peer };
+    let server = Server::new(input, output, Settings { writes, ..quiet() }, Callbacks::new());
+    server.start().unwrap();
+    server.point_in().send(point(1).as_point()).unwrap();
+    server.point_in().send(point(2).as_point()).unwrap();
+    server.batch_in().send(&batch("cpu", 1)).unwrap();
+    server.stop().unwrap();
+    receiver.iter().collect()
+}
+
+#[test]
+fn the_bytes_are_the_same_however_they_are_written() {
+    let expected = expected_frames();
+    let in_two = written(Writes::Kapacitor);
+    let in_one = written(Writes::Message);
+    let large = written(Writes::Large);
+    assert_eq!(in_one, expected);
+    assert_eq!(large.concat(), expected.concat());
+    assert!(large.len() <= expected.len());
+    // The length, then the body.
+    assert_eq!(in_two.len(), 2 * expected.len());
+    for (two, frame) in in_two.chunks(2).zip(&expected) {
+        assert_eq!(&two.concat(), frame);
+        assert!(Request::decode(&*two[1]).is_ok());
+    }
+}
+
+/// What prost makes of the same messages.
+fn expected_frames() -> Vec<Vec<u8>> {
+    let decoded = |point: &udf_proto::PointBuf| {
+        messages::Point::decode(point.as_point().as_bytes()).expect("a point")
+    };
+    let batch = batch("cpu", 1);
+    let in_batch = messages::Point::decode(batch.points.get(0).unwrap().as_bytes()).unwrap();
+    [
+        Asked::Point(decoded(&point(1))),
+        Asked::Point(decoded(&point(2))),
+        Asked::Begin(batch.begin()),
+        Asked::Point(in_batch),
+        Asked::End(batch.end()),
+    ]
+    .map(|message| Request { message: Some(message) }.encode_length_delimited_to_vec())
+    .to_vec()
+}
+
+#[test]
+fn requests_are_the_bytes_of_kapacitor() {
+    let (seen, requests) = signal();
+    let server = serve(quiet(), Callbacks::new(), move |mut peer| {
+        while let Some(request) = peer.next() {
+            seen.send(request.clone()).unwrap();
+            peer.answer(request);
+        }
+    });
+    server.info().unwrap();
+    server.snapshot().unwrap();
+    server.stop().unwrap();
+    assert_eq!(requests.wait("Info"), Asked::Info(InfoRequest {}));
+    assert_eq!(requests.wait("Snapshot"), Asked::Snapshot(SnapshotRequest {}));
+}

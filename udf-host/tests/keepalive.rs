@@ -1,0 +1,238 @@
+//! Signs of life: that they are asked for, and what their lack leads to.
+
+#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+
+mod common;
+
+use std::io::Read;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use common::{Asked, LONG, Said, connect, initialized, point, quiet, serve, signal, timed};
+use udf_host::{Callbacks, Error, Init, Server, Settings};
+use udf_proto::messages::KeepaliveResponse;
+
+fn is_timeout(error: &Error) -> bool {
+    error.to_string().starts_with("keepalive timedout")
+}
+
+#[test]
+fn keepalives_are_sent_and_answers_keep_it_going() {
+    let (seen, keepalive) = signal();
+    let server = serve(timed(1_000), Callbacks::new(), move |mut peer| {
+        while let Some(request) = peer.next() {
+            if let Asked::Keepalive(keepalive) = &request {
+                let _ = seen.send(keepalive.time);
+            }
+            peer.answer(request);
+        }
+    });
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
+    let times = [(); 3].map(|()| keepalive.wait("a keepalive"));
+    assert!(times[0] >= started && times.is_sorted(), "{times:?} after {started}");
+    // Three of them have passed, which is longer than the timeout.
+    server.info().unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_missed_keepalive_aborts() {
+    let (aborted, abort) = signal();
+    let callbacks = Callbacks::new().on_abort(move |error| aborted.send(error.clone()).unwrap());
+    let server = serve(timed(100), callbacks, |mut peer| peer.drain());
+    let error = abort.wait("the abort callback");
+    assert!(is_timeout(&error), "{error}");
+    assert!(error.to_string().contains("100ms"), "{error}");
+    assert!(is_timeout(&server.stop().unwrap_err()));
+}
+
+#[test]
+fn a_missed_keepalive_fails_the_pending_request() {
+    let server = serve(timed(100), Callbacks::new(), |mut peer| peer.drain());
+    let error = server.info().unwrap_err();
+    assert!(is_timeout(&error), "{error}");
+    assert!(is_timeout(&server.stop().unwrap_err()));
+}
+
+#[test]
+fn a_peer_that_does_not_even_read_is_missed_and_killed() {
+    let (killed, kill) = signal();
+    let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
+    let (server, peer) = connect(timed(100), callbacks);
+    let points = server.point_in();
+    let point = point(1);
+    // More than the pipe and the server hold: the last one waits until the abort.
+    let error = (0..1_000_000).find_map(|_| points.send(point.as_point()).err()).unwrap();
+    assert!(is_timeout(&error), "{error}");
+    kill.wait("the kill callback");
+    drop(peer);
+    assert!(is_timeout(&server.stop().unwrap_err()));
+}
+
+#[test]
+fn any_response_is_a_sign_of_life() {
+    let (go, gone) = signal::<()>();
+    let (server, mut peer) = connect(timed(500), Callbacks::new());
+    let (late, latest) = signal();
+    std::thread::spawn(move || {
+        // Never an answer, but a word of its own for every keepalive.
+        for _ in 0..4 {
+            assert!(matches!(peer.next(), Some(Asked::Keepalive(_))));
+            peer.say(Said::Keepalive(KeepaliveResponse { time: 0 }));
+        }
+        late.send(()).unwrap();
+        gone.wait("the test is done");
+        peer.drain();
+    });
+    latest.wait("four keepalives, twice the timeout");
+    go.send(()).unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_slow_abort_callback_leads_to_the_kill_callback() {
+    let (killed, kill) = signal();
+    let (returned, returns) = signal();
+    let callbacks = Callbacks::new()
+        .on_abort(move |_| {
+            kill.wait("the kill callback, while the abort callback runs");
+            returned.send(()).unwrap();
+        })
+        .on_kill(move || killed.send(()).unwrap());
+    let server = serve(timed(50), callbacks, |mut peer| peer.drain());
+    assert!(is_timeout(&server.stop_after_error()));
+    returns.wait("the abort callback returns");
+}
+
+#[test]
+fn an_abort_that_ends_in_time_kills_nobody() {
+    let (killed, kill) = signal::<()>();
+    let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
+    let server = serve(timed(10_000), callbacks, |mut peer| peer.drain());
+    server.abort(Error::Aborted("enough".into()));
+    assert_eq!(server.stop().unwrap_err().to_string(), "enough");
+    drop(server);
+    // The sender goes with the callback, which is forgotten at the end.
+    assert!(kill.ends_without_a_word());
+}
+
+/// A reader that tells of a read and never returns from it.
+struct Stuck(std::sync::mpsc::Sender<()>);
+
+impl Read for Stuck {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        self.0.send(()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[test]
+fn stop_returns_even_when_killing_does_not_help() {
+    let (killed, kill) = signal();
+    let (reads, reading) = signal();
+    let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
+    let server = Server::new(Stuck(reads), std::io::sink(), timed(50), callbacks);
+    server.start().unwrap();
+    reading.wait("the server reads");
+    server.abort(Error::Aborted("enough".into()));
+    assert_eq!(server.stop().unwrap_err().to_string(), "enough");
+    kill.wait("the kill callback");
+}
+
+#[test]
+fn timeout_zero_means_no_keepalives() {
+    let (seen, requests) = signal();
+    let server = serve(quiet(), Callbacks::new(), move |mut peer| {
+        while let Some(request) = peer.next() {
+            seen.send(format!("{request:?}")).unwrap();
+            peer.answer(request);
+        }
+    });
+    server.info().unwrap();
+    // A timeout of zero that was taken at its word would have ended it by now.
+    server.info().unwrap();
+    server.stop().unwrap();
+    let requests = [(); 2].map(|()| requests.wait("two requests"));
+    assert!(requests.iter().all(|request| request.starts_with("Info")), "{requests:?}");
+}
+
+#[test]
+fn keepalives_pass_between_the_points_of_a_batch() {
+    let (seen, keepalive) = signal();
+    let server = initialized(timed(1_000), move |mut peer| {
+        let mut in_batch = false;
+        while let Some(request) = peer.next() {
+            match &request {
+                Asked::Begin(_) => {
+                    in_batch = true;
+                    // Busy until a keepalive has fallen due within the batch.
+                    let begun = Instant::now();
+                    while begun.elapsed() < Duration::from_millis(600) {
+                        peer.say(Said::Keepalive(KeepaliveResponse { time: 0 }));
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
+                // Decoding takes its time.
+                Asked::Point(point) if point.time % 500 == 0 => {
+                    peer.say(Said::Keepalive(KeepaliveResponse { time: 0 }));
+                }
+                Asked::End(_) => in_batch = false,
+                Asked::Keepalive(_) if in_batch => seen.send(()).unwrap(),
+                _ => {}
+            }
+            if matches!(request, Asked::Keepalive(_)) {
+                peer.answer(request);
+            }
+        }
+    });
+    // Far more than what waits in the server and in the pipe.
+    server.batch_in().send(&common::batch("large", 10_000)).unwrap();
+    keepalive.wait("a keepalive within the batch");
+    server.stop().unwrap();
+}
+
+#[test]
+fn an_owner_who_does_not_read_is_not_the_udfs_silence() {
+    let (aborted, abort) = mpsc::channel();
+    let callbacks = Callbacks::new().on_abort(move |error| aborted.send(error.clone()).unwrap());
+    let (full, filled) = signal();
+    let settings = Settings { queue: 1, ..timed(500) };
+    let server = serve(settings, callbacks, move |mut peer| {
+        peer.init();
+        let mut bytes = Vec::new();
+        udf_proto::response::append_point(point(1).as_point(), &mut bytes);
+        // More than the pipe and the server hold: no keepalive is answered before all is read.
+        for sent in 0..20_000 {
+            assert!(peer.write(&bytes));
+            if sent == 300 {
+                full.send(()).unwrap();
+            }
+        }
+        peer.mirror();
+    });
+    server.init(Init::default()).unwrap();
+    let out = server.point_out();
+    filled.wait("more points than may wait");
+    let error = abort.recv_timeout(Duration::from_millis(1_300));
+    assert!(matches!(error, Err(mpsc::RecvTimeoutError::Timeout)), "{error:?}");
+    for _ in 0..20_000 {
+        out.recv_timeout(LONG).unwrap();
+    }
+    server.info().unwrap();
+    server.stop().unwrap();
+}
+
+trait StopAfterError {
+    fn stop_after_error(&self) -> Error;
+}
+
+impl StopAfterError for udf_host::Server {
+    /// Waits for the error of the connection, and then stops.
+    fn stop_after_error(&self) -> Error {
+        let ended = self.point_out().recv_timeout(LONG);
+        assert_eq!(ended, Err(udf_host::server::ReceiveError::Ended));
+        self.stop().unwrap_err()
+    }
+}

@@ -1,0 +1,436 @@
+//! UDFs that do wrong: each wrong has a name, and none of them hurts the host.
+
+#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{LONG, Peer, Said, batch, initialized, point, quiet, serve, signal};
+use udf_host::error::Limit;
+use udf_host::{Callbacks, Error, Init, Log, RequestKind, Settings};
+use udf_proto::messages::{
+    BeginBatch, EndBatch, ErrorResponse, InfoResponse, InitResponse, KeepaliveResponse,
+};
+use udf_proto::{EdgeType, PointBuf, messages};
+
+fn begin(name: &str, size: i64) -> Said {
+    Said::Begin(BeginBatch { name: name.into(), size, ..BeginBatch::default() })
+}
+
+fn end(name: &str) -> Said {
+    Said::End(EndBatch { name: name.into(), ..EndBatch::default() })
+}
+
+fn small_point() -> Said {
+    Said::Point(messages::Point { time: 1, ..messages::Point::default() })
+}
+
+/// The error of a connection whose UDF follows `script` after Init and then only listens.
+fn fault<T>(settings: Settings, script: impl FnOnce(&mut Peer) -> T + Send + 'static) -> Error {
+    let server = initialized(settings, |mut peer| {
+        script(&mut peer);
+        peer.drain();
+    });
+    // It ends by itself: nobody has stopped it.
+    assert!(server.batch_out().iter().all(|batch| batch.name == "good"));
+    let error = server.snapshot().expect_err("the connection has failed");
+    let first = server.stop().expect_err("the error is kept");
+    assert_eq!(first.to_string(), error.to_string());
+    error
+}
+
+macro_rules! assert_fault {
+    ($error:expr, $pattern:pat $(if $guard:expr)?) => {{
+        let error = $error;
+        assert!(matches!(&error, $pattern $(if $guard)?), "{error:?}");
+    }};
+}
+
+#[test]
+fn an_end_without_begin() {
+    let error = fault(quiet(), |peer| peer.say(end("cpu")));
+    assert_fault!(&error, Error::EndWithoutBegin { name } if name == "cpu");
+    assert_eq!(error.to_string(), "the UDF ended the batch `cpu` without having begun it");
+}
+
+#[test]
+fn an_end_too_many() {
+    let error = fault(quiet(), |peer| {
+        for message in [begin("good", 0), end("good"), end("good")] {
+            peer.say(message);
+        }
+    });
+    assert_fault!(error, Error::EndWithoutBegin { .. });
+}
+
+#[test]
+fn a_begin_within_a_batch() {
+    let error = fault(quiet(), |peer| {
+        peer.say(begin("outer", 0));
+        peer.say(begin("inner", 0));
+    });
+    assert_fault!(error, Error::BeginWithinBatch { open, name } if open == "outer" && name == "inner");
+}
+
+#[test]
+fn sizes_that_are_none() {
+    for size in [-1, i64::MIN, i64::MAX, 1 << 40] {
+        let error = fault(quiet(), move |peer| peer.say(begin("cpu", size)));
+        assert_fault!(&error, Error::BadBatchSize { size: found, .. } if *found == size);
+    }
+}
+
+#[test]
+fn a_size_is_no_more_than_a_hint() {
+    let settings = Settings { batch_points: 10, ..quiet() };
+    let error = fault(settings, |peer| {
+        // Less comes than was announced, and more.
+        for (size, points) in [(10, 1), (1, 10), (0, 11)] {
+            peer.say(begin("good", size));
+            for _ in 0..points {
+                peer.say(small_point());
+            }
+            peer.say(end("good"));
+        }
+    });
+    assert_fault!(error, Error::BatchTooLarge { limit: Limit::Points(10), .. });
+}
+
+#[test]
+fn a_batch_that_never_ends() {
+    let settings = Settings { batch_bytes: 1 << 20, ..quiet() };
+    let error = fault(settings, |peer| {
+        peer.say(begin("endless", 0));
+        while peer.say(small_point()) {}
+    });
+    assert_fault!(error, Error::BatchTooLarge { name, limit: Limit::Bytes(_) } if name == "endless");
+}
+
+#[test]
+fn data_before_init() {
+    for message in [small_point(), begin("cpu", 0), end("cpu")] {
+        let server = serve(quiet(), Callbacks::new(), |mut peer| {
+            peer.say(message);
+            peer.drain();
+        });
+        assert!(server.point_out().recv().is_none());
+        assert_fault!(server.stop().unwrap_err(), Error::DataBeforeInit { .. });
+    }
+}
+
+#[test]
+fn data_of_the_other_edge() {
+    let settings = Settings { provides: Some(EdgeType::Batch), ..quiet() };
+    let error = fault(settings, |peer| peer.say(small_point()));
+    assert_fault!(error, Error::WrongEdge { provides: EdgeType::Batch, .. });
+
+    let settings = Settings { provides: Some(EdgeType::Stream), ..quiet() };
+    let error = fault(settings, |peer| peer.say(begin("cpu", 0)));
+    assert_fault!(error, Error::WrongEdge { provides: EdgeType::Stream, .. });
+}
+
+#[test]
+fn data_of_the_other_edge_than_its_info_says() {
+    let server = serve(quiet(), Callbacks::new(), |mut peer| {
+        peer.next();
+        let provides = EdgeType::Batch.into();
+        peer.say(Said::Info(InfoResponse { provides, ..InfoResponse::default() }));
+        peer.init();
+        peer.say(small_point());
+        peer.drain();
+    });
+    server.info().unwrap();
+    server.init(Init::default()).unwrap();
+    assert!(server.point_out().recv().is_none());
+    assert_fault!(server.stop().unwrap_err(), Error::WrongEdge { .. });
+}
+
+#[test]
+fn data_of_an_edge_that_nobody_reads() {
+    // Its owner reads batches alone, and nothing told what it provides.
+    let error = fault(quiet(), |peer| while peer.say(small_point()) {});
+    assert_fault!(error, Error::WrongEdge { provides: EdgeType::Batch, .. });
+}
+
+#[test]
+fn an_empty_response() {
+    assert_fault!(fault(quiet(), |peer| peer.write(&[0])), Error::EmptyResponse);
+    // A message of a kind that does not exist: number 9, empty.
+    assert_fault!(fault(quiet(), |peer| peer.write(&[2, 0x4a, 0])), Error::EmptyResponse);
+}
+
+#[test]
+fn unasked_answers_are_dropped_and_told() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = told.clone();
+    let callbacks = Callbacks::new().on_log(move |line| {
+        if let Log::Unasked { kind, count } = line {
+            log.lock().unwrap().push((*kind, *count));
+        }
+    });
+    let server = serve(quiet(), callbacks, |mut peer| {
+        peer.init();
+        for _ in 0..5 {
+            peer.say(Said::Init(InitResponse { success: true, error: String::new() }));
+        }
+        peer.say(Said::Keepalive(KeepaliveResponse { time: 3 }));
+        peer.say(small_point());
+        peer.mirror();
+    });
+    server.init(Init::default()).unwrap();
+    server.point_out().recv().expect("the connection goes on");
+    assert_eq!(server.unasked(), 5);
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told, [1, 2, 4].map(|count| (RequestKind::Init, count)));
+    server.snapshot().unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_wrong_answer_to_a_request() {
+    let server = serve(quiet(), Callbacks::new(), |mut peer| {
+        peer.next();
+        peer.say(Said::Info(InfoResponse::default()));
+        peer.drain();
+    });
+    let error = server.snapshot().unwrap_err();
+    assert_eq!(error.to_string(), "the UDF answered Info where Snapshot was asked");
+    assert_fault!(server.stop().unwrap_err(), Error::WrongAnswer { .. });
+}
+
+#[test]
+fn an_error_response_ends_it_with_its_text() {
+    let error = fault(quiet(), |peer| {
+        peer.say(Said::Error(ErrorResponse { error: "disk full".into() }));
+    });
+    assert_eq!(error.to_string(), "the UDF failed: disk full");
+}
+
+#[test]
+fn what_came_before_an_error_is_handed_out() {
+    let server = initialized(quiet(), |mut peer| {
+        for time in 0..10 {
+            let mut bytes = Vec::new();
+            udf_proto::response::append_point(point(time).as_point(), &mut bytes);
+            peer.write(&bytes);
+        }
+        peer.say(Said::Error(ErrorResponse { error: "enough".into() }));
+        peer.drain();
+    });
+    let times = server.point_out().iter().map(|point| point.as_point().time()).collect::<Vec<_>>();
+    assert_eq!(times, (0..10).collect::<Vec<_>>());
+    assert_fault!(server.stop().unwrap_err(), Error::Reported(_));
+}
+
+#[test]
+fn a_message_that_is_too_long() {
+    let settings = Settings { frame_limit: 100, ..quiet() };
+    let error = fault(settings, |peer| peer.write(&[101]));
+    assert_fault!(error, Error::FrameTooLong { length: 101, limit: 100 });
+    // As long as a number can be; nothing is allocated for it.
+    let longest = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    let error = fault(quiet(), move |peer| peer.write(&longest));
+    assert_fault!(error, Error::FrameTooLong { length: u64::MAX, .. });
+}
+
+#[test]
+fn a_length_that_never_ends() {
+    let error = fault(quiet(), |peer| while peer.write(&[0xff; 64]) {});
+    assert_fault!(error, Error::BadFrameLength);
+}
+
+#[test]
+fn garbage() {
+    // What a `print` to stdout looks like: 'H' announces 72 bytes.
+    let text =
+        b"Hello from a UDF that writes its log to stdout, where its messages belong, instead";
+    let error = fault(quiet(), |peer| peer.write(text));
+    assert_fault!(&error, Error::MalformedResponse { length: 72, .. });
+    assert!(error.to_string().contains("does it print to stdout?"), "{error}");
+}
+
+#[test]
+fn a_point_that_is_none() {
+    // A response with a point whose member 2, the name, is cut short.
+    let error = fault(quiet(), |peer| peer.write(&[5, 0x8a, 0x01, 2, 0x12, 9]));
+    assert_fault!(error, Error::MalformedPoint(_));
+}
+
+#[test]
+fn a_point_among_other_things_still_is_one() {
+    let server = initialized(quiet(), |mut peer| {
+        // Member 30, unknown to us, and then a point at the time 5.
+        peer.write(&[8, 0xf0, 0x01, 7, 0x8a, 0x01, 2, 0x08, 5]);
+        peer.drain();
+    });
+    let expected = PointBuf::from(messages::Point { time: 5, ..messages::Point::default() });
+    assert_eq!(server.point_out().recv(), Some(expected));
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_message_that_is_cut_short() {
+    let server = initialized(quiet(), |mut peer| peer.write(&[20, 1, 2, 3]));
+    server.wait_io();
+    let error = server.stop().unwrap_err();
+    assert_fault!(&error, Error::FrameCut(_));
+    assert!(error.to_string().contains("17 of its 20 bytes are missing"), "{error}");
+}
+
+#[test]
+fn a_crash_in_mid_batch() {
+    let server = initialized(quiet(), |mut peer| {
+        peer.say(begin("cpu", 0));
+        peer.say(small_point());
+    });
+    assert!(server.batch_out().recv().is_none());
+    assert_fault!(server.stop().unwrap_err(), Error::ClosedInBatch { name } if name == "cpu");
+}
+
+#[test]
+fn a_batch_that_is_open_at_the_end() {
+    let server = initialized(quiet(), |mut peer| {
+        peer.say(begin("cpu", 0));
+        peer.drain();
+    });
+    assert_fault!(server.stop().unwrap_err(), Error::ClosedInBatch { .. });
+}
+
+#[test]
+fn a_udf_that_goes_away() {
+    let server = initialized(quiet(), drop);
+    assert!(server.point_out().recv().is_none());
+    assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
+}
+
+#[test]
+fn a_udf_that_goes_away_while_it_is_written_to() {
+    let server = initialized(quiet(), drop);
+    let points = server.point_in();
+    let point = point(1);
+    let error = (0..1_000_000).find_map(|_| points.send(point.as_point()).err()).unwrap();
+    // Both sides see it; the side that is read has the say.
+    assert_fault!(error, Error::ClosedEarly);
+    assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
+}
+
+#[test]
+fn a_udf_that_stops_reading_alone() {
+    let (read, reading) = signal();
+    let server = initialized(quiet(), move |peer| {
+        let output = peer.close_input();
+        reading.wait("the test is done");
+        drop(output);
+    });
+    let points = server.point_in();
+    let point = point(1);
+    let error = (0..1_000_000).find_map(|_| points.send(point.as_point()).err()).unwrap();
+    assert_fault!(error, Error::Write(_));
+    read.send(()).unwrap();
+    server.stop().unwrap_err();
+}
+
+#[test]
+fn a_udf_that_never_closes() {
+    let (done, wait) = signal();
+    let settings = Settings {
+        close_within: Duration::from_millis(50),
+        timeout: Duration::from_millis(10_000),
+        ..quiet()
+    };
+    let (killed, kill) = signal();
+    let callbacks = Callbacks::new().on_abort(move |_| done.send(()).unwrap());
+    let callbacks = callbacks.on_kill(move || killed.send(()).unwrap());
+    let server = serve(settings, callbacks, move |mut peer| {
+        peer.init();
+        peer.drain();
+        wait.wait("the abort callback");
+    });
+    server.init(Init::default()).unwrap();
+    let error = server.stop().unwrap_err();
+    assert_fault!(error, Error::NeverCloses { .. });
+    drop(server);
+    assert!(kill.ends_without_a_word());
+}
+
+#[test]
+fn a_stream_that_never_ends() {
+    let settings = Settings { close_within: Duration::from_millis(100), ..quiet() };
+    let server = initialized(settings, |mut peer| {
+        peer.drain();
+        while peer.say(small_point()) {}
+    });
+    let out = server.point_out();
+    let reading = std::thread::spawn(move || out.iter().count());
+    assert_fault!(server.stop().unwrap_err(), Error::NeverCloses { .. });
+    reading.join().unwrap();
+}
+
+#[test]
+fn an_owner_that_never_reads_is_told_so() {
+    let settings = Settings { close_within: Duration::from_millis(100), queue: 1, ..quiet() };
+    let server = initialized(settings, |mut peer| {
+        peer.drain();
+        while peer.say(small_point()) {}
+    });
+    let error = server.stop().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "points of the UDF were still not read 100ms after its input had ended"
+    );
+}
+
+#[test]
+fn a_panic_of_a_callback_is_an_error() {
+    let callbacks = Callbacks::new().on_log(|_| panic!("this is expected"));
+    let server = serve(quiet(), callbacks, |mut peer| {
+        peer.say(Said::Info(InfoResponse::default()));
+        peer.drain();
+    });
+    assert!(server.point_out().recv_timeout(LONG).is_err());
+    assert_fault!(server.stop().unwrap_err(), Error::Panicked(_));
+}
+
+#[test]
+fn random_bytes_are_survived() {
+    // A fixed sequence of a small generator: every run sends the same.
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..200 {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            // Small bytes make short frames and known members likely.
+            (seed >> 32) as u8 & if seed & 1 == 0 { 0x1f } else { 0xff }
+        })
+        .take(400)
+        .collect();
+        let server = initialized(quiet(), move |mut peer| peer.write(&bytes));
+        let out = server.point_out();
+        while out.recv_timeout(LONG).is_ok() {}
+        server.stop().unwrap_err();
+    }
+}
+
+#[test]
+fn a_whole_batch_survives_a_fault_behind_it() {
+    let sent = batch("good", 3);
+    let again = sent.clone();
+    let server = initialized(quiet(), move |mut peer| {
+        peer.say(Said::Begin(sent.begin()));
+        for point in sent.points.iter() {
+            let mut bytes = Vec::new();
+            udf_proto::response::append_point(point, &mut bytes);
+            peer.write(&bytes);
+        }
+        peer.say(Said::End(sent.end()));
+        peer.write(&[0]);
+        peer.drain();
+    });
+    let out = server.batch_out();
+    assert_eq!(out.recv(), Some(again));
+    assert!(out.recv().is_none());
+    assert_fault!(server.stop().unwrap_err(), Error::EmptyResponse);
+}
