@@ -184,26 +184,29 @@ impl<R: Read> FrameReader<R> {
     }
 
     /// Makes room behind the bytes that have come, at most as much again as they are.
+    ///
+    /// Room beyond a chunk that was made for a long frame ends with it, so that the buffer is empty
+    /// when the frame is taken: then the room is given back.
     fn make_room(&mut self) -> Result<(), FrameError> {
         let (used, peek) = (self.end - self.start, self.peek()?);
         if used == 0 {
             (self.start, self.end) = (0, 0);
-            // What one long frame needed is given back.
             if self.buffer.len() > CHUNK {
                 self.buffer = vec![0; CHUNK];
             }
         }
-        let frame = match peek {
+        let wanted = match peek {
             Peek::Part { read, expected: Some(length) } => used - read + length,
-            _ => used + 1,
+            // Whoever reads on without taking what is whole wants to have more of it.
+            Peek::Whole { .. } => 2 * used,
+            Peek::Empty | Peek::Part { .. } => used + 1,
         };
-        if self.start > 0 && self.start + frame.max(used + CHUNK / 2) > self.buffer.len() {
+        if self.start > 0 && self.start + wanted.max(used + CHUNK / 2) > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, used);
         }
         if self.end == self.buffer.len() {
-            let length = frame.max(used + 1).min(2 * used.max(CHUNK / 2));
-            self.buffer.resize(length, 0);
+            self.buffer.resize(wanted.clamp(used + 1, 2 * used), 0);
         }
         Ok(())
     }
