@@ -5,7 +5,7 @@ use prost::Message as _;
 use crate::Init;
 use crate::init::InitError;
 use crate::messages::{BeginBatch, EndBatch, Request, request};
-use crate::point::{Point, PointError, PointIndex};
+use crate::point::{Point, PointError, PointIndex, Record, Records};
 use crate::wire;
 
 /// A request, decoded as far as it must be to act on it.
@@ -50,16 +50,39 @@ pub enum RequestError {
     Point(#[from] PointError),
 }
 
-/// The key of `point` in Request and Response: number 17, length-delimited.
-pub(crate) const POINT: [u8; 2] = [0x8a, 0x01];
+/// The number of `point` in Request and Response.
+const POINT: u32 = 17;
+
+/// The key of `point`: its number, length-delimited.
+pub(crate) const POINT_KEY: [u8; 2] = [0x8a, 0x01];
 
 /// Decodes a frame that Kapacitor sent. `index` and `spare` lend their room.
 ///
-/// A point is indexed and validated in place, everything else is decoded by prost. A message that names
-/// its point several times, which protobuf would merge, is merged in `spare`.
+/// A point is indexed and validated in place, everything else is decoded by prost. A message that
+/// names its point several times, which protobuf merges, is merged in `spare`.
 ///
 /// # Errors
 /// When the frame is not a request, or its point is malformed.
+///
+/// ```
+/// use udf_proto::frame::FrameReader;
+/// use udf_proto::point::PointIndex;
+/// use udf_proto::request::{self, Incoming};
+///
+/// // Two frames: a keepalive sent at 5 ns, and a point with no more than its time, 7 ns.
+/// let mut frames = FrameReader::new(&[4, 0x1a, 2, 0x08, 5, 5, 0x8a, 0x01, 2, 0x08, 7][..]);
+/// let (mut index, mut spare) = (PointIndex::new(), Vec::new());
+/// let mut seen = Vec::new();
+/// while let Some(frame) = frames.next_frame()? {
+///     match request::decode(frame, &mut index, &mut spare)? {
+///         Incoming::Keepalive { time } => seen.push(("keepalive", time)),
+///         Incoming::Point(point) => seen.push(("point", point.time())),
+///         other => panic!("{other:?}"),
+///     }
+/// }
+/// assert_eq!(seen, [("keepalive", 5), ("point", 7)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[inline]
 pub fn decode<'a>(
     frame: &'a [u8],
@@ -72,11 +95,45 @@ pub fn decode<'a>(
     {
         return Ok(Incoming::Point(index.parse(&rest[start..])?));
     }
-    decode_other(frame, index, spare)
+    if is_point(frame) { merge(frame, index, spare) } else { decode_other(frame, index, spare) }
+}
+
+/// Whether a message has one or more points, and else at most members that are not known here.
+fn is_point(frame: &[u8]) -> bool {
+    let mut points = 0;
+    for record in Records::new(frame) {
+        match record {
+            Ok(Record { member: POINT, body: Some(_), .. }) => points += 1,
+            Ok(Record { member: POINT | 1..=5 | 16 | 18, .. }) | Err(_) => return false,
+            Ok(_) => {}
+        }
+    }
+    points > 0
+}
+
+/// To protobuf, the encodings of two messages side by side are the two merged.
+fn merge<'a>(
+    frame: &'a [u8],
+    index: &'a mut PointIndex,
+    spare: &'a mut Vec<u8>,
+) -> Result<Incoming<'a>, RequestError> {
+    let mut last = &frame[..0];
+    spare.clear();
+    for record in Records::new(frame).flatten().filter(|record| record.member == POINT) {
+        // By itself, so that what is cut short in one is not completed by the next.
+        index.parse(last)?;
+        spare.extend_from_slice(last);
+        last = &frame[record.body.unwrap_or_default().range()];
+    }
+    if spare.is_empty() {
+        return Ok(Incoming::Point(index.parse(last)?));
+    }
+    spare.extend_from_slice(last);
+    Ok(Incoming::Point(index.parse(spare)?))
 }
 
 fn decode_other<'a>(
-    frame: &'a [u8],
+    frame: &[u8],
     index: &'a mut PointIndex,
     spare: &'a mut Vec<u8>,
 ) -> Result<Incoming<'a>, RequestError> {
@@ -88,6 +145,7 @@ fn decode_other<'a>(
         Some(Message::Snapshot(_)) => Incoming::Snapshot,
         Some(Message::Restore(restore)) => Incoming::Restore { snapshot: restore.snapshot },
         Some(Message::Begin(begin)) => Incoming::Begin(begin),
+        // It stands behind a message of another kind, which it replaces.
         Some(Message::Point(point)) => {
             spare.clear();
             point.encode_raw(spare);

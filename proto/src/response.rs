@@ -7,7 +7,7 @@ use prost::Message as _;
 use crate::frame;
 use crate::messages::{BeginBatch, Response, response};
 use crate::point::{EditScratch, Point};
-use crate::request::POINT;
+use crate::request::POINT_KEY;
 use crate::wire::{key, put_varint, varint, varint_len};
 
 /// Appends the frame of an answer, or of the begin or end of a batch.
@@ -38,8 +38,8 @@ pub fn append_edited(
 
 #[inline]
 fn append_point_head(length: usize, out: &mut Vec<u8>) {
-    put_varint((POINT.len() + varint_len(length as u64) + length) as u64, out);
-    out.extend_from_slice(&POINT);
+    put_varint((POINT_KEY.len() + varint_len(length as u64) + length) as u64, out);
+    out.extend_from_slice(&POINT_KEY);
     put_varint(length as u64, out);
 }
 
@@ -101,7 +101,7 @@ pub fn decode(frame: &[u8]) -> Result<Option<response::Message>, prost::DecodeEr
 /// [`decode`].
 #[inline]
 pub fn point_bytes(frame: &[u8]) -> Option<&[u8]> {
-    let rest = frame.strip_prefix(&POINT)?;
+    let rest = frame.strip_prefix(&POINT_KEY)?;
     let (length, start) = varint(rest, 0).ok()?;
     (length == (rest.len() - start) as u64).then(|| &rest[start..])
 }

@@ -3,7 +3,9 @@
 //! What does not change is copied as it came, unknown members included, in runs as long as
 //! possible; only what changes is encoded.
 
-use super::index::Records;
+use std::ops::Range;
+
+use super::index::{Record, Records};
 use super::{FieldValue, Point, Span};
 use crate::wire::{key, put_varint, varint_len};
 
@@ -79,8 +81,13 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
 
     /// Groups the point by one more tag.
     pub fn dimension(self, tag: &str) -> Self {
-        self.sink.scratch().put_text(6, tag);
+        self.sink.scratch().add_dimension(tag);
         self
+    }
+
+    /// Removes all dimensions, also those that were added before: the point is not grouped by tags.
+    pub fn clear_dimensions(self) -> Self {
+        self.clear(Class::Dimension)
     }
 
     /// Groups the point by the name of its measurement, or not.
@@ -93,7 +100,7 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
 
     /// Sets a field, in the place of any that has this name.
     pub fn field<'v>(self, name: &str, value: impl Into<FieldValue<'v>>) -> Self {
-        self.sink.scratch().set_field(name, value.into());
+        self.sink.scratch().set(Class::Field, name, value.into());
         self
     }
 
@@ -110,27 +117,18 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
 
     /// Removes all fields, also those that were set before.
     pub fn clear_fields(self) -> Self {
-        let scratch = self.sink.scratch();
-        scratch.dropped |= FIELDS;
-        scratch.drop_new(Class::Field);
-        self
+        self.clear(Class::Field)
     }
 
     /// Removes all fields but those named.
     pub fn keep_fields(self, names: &[&str]) -> Self {
         let base = self.base;
-        let mut edit = self.clear_fields();
-        for name in names {
-            if let Some(value) = base.and_then(|base| base.field(name)) {
-                edit = edit.field(name, value);
-            }
-        }
-        edit
+        self.keep(Class::Field, names, |name| base?.field(name))
     }
 
     /// Sets a tag, in the place of any that has this name.
     pub fn tag(self, name: &str, value: &str) -> Self {
-        self.sink.scratch().set_tag(name, value);
+        self.sink.scratch().set(Class::Tag, name, FieldValue::String(value));
         self
     }
 
@@ -144,15 +142,8 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
 
     /// Removes all tags but those named.
     pub fn keep_tags(self, names: &[&str]) -> Self {
-        let scratch = self.sink.scratch();
-        scratch.dropped |= 1 << TAGS;
-        scratch.drop_new(Class::Tag);
-        for name in names {
-            if let Some(value) = self.base.and_then(|base| base.tag(name)) {
-                scratch.set_tag(name, value);
-            }
-        }
-        self
+        let base = self.base;
+        self.keep(Class::Tag, names, |name| base?.tag(name).map(FieldValue::String))
     }
 
     /// Sends the point on.
@@ -169,26 +160,73 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
         scratch.put_text(member, text);
         self
     }
+
+    fn clear(self, class: Class) -> Self {
+        let scratch = self.sink.scratch();
+        scratch.dropped |= class.members();
+        scratch.unset_all_but(class, &[]);
+        self
+    }
+
+    fn keep<'v>(
+        self,
+        class: Class,
+        names: &[&str],
+        of_base: impl Fn(&str) -> Option<FieldValue<'v>>,
+    ) -> Self {
+        let scratch = self.sink.scratch();
+        scratch.unset_all_but(class, names);
+        // What was cleared before does not come back, nor does what was set or removed by name.
+        let cleared = scratch.dropped & class.members() != 0;
+        scratch.dropped |= class.members();
+        for name in names {
+            if !cleared
+                && scratch.position(class, name.as_bytes()).is_none()
+                && let Some(value) = of_base(name)
+            {
+                scratch.set(class, name, value);
+            }
+        }
+        self
+    }
 }
 
-const TAGS: u32 = 7;
-/// The maps of fields, as bits.
-const FIELDS: u32 = 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12;
-
+/// What has a name of its own among others of its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
+    Dimension,
     Tag,
     Field,
 }
 
-/// A tag or field that is set or removed: the base's one is dropped.
+impl Class {
+    /// The members that hold it, as bits by their number.
+    const fn members(self) -> u32 {
+        match self {
+            Class::Dimension => 1 << 6,
+            Class::Tag => 1 << 7,
+            Class::Field => 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12,
+        }
+    }
+
+    fn of(member: u32) -> Option<Self> {
+        match member {
+            6 => Some(Class::Dimension),
+            7 => Some(Class::Tag),
+            8..=10 | 12 => Some(Class::Field),
+            _ => None,
+        }
+    }
+}
+
+/// A tag or field that is set or removed, so that the base's one is dropped; or a new dimension.
 #[derive(Debug)]
 struct Change {
     class: Class,
     /// The name, in `names`.
-    name: Span,
+    name: Range<usize>,
     /// The record that sets it, in `records`; empty when it is removed.
-    record: Span,
+    record: Range<usize>,
 }
 
 /// The changes of one edit, and what of its base is kept.
@@ -217,17 +255,15 @@ impl EditScratch {
         self.runs.clear();
         if let Some(base) = base {
             let mut entries = base.entries.iter();
-            for (member, record) in Records::new(base.bytes) {
-                let class = match member {
-                    TAGS => Some(Class::Tag),
-                    8..=10 | 12 => Some(Class::Field),
-                    _ => None,
-                };
+            // They were indexed, so nothing is wrong with them.
+            for Record { member, whole: record, .. } in Records::new(base.bytes).flatten() {
+                let class = Class::of(member);
                 // Every dimension and every entry of a map has its entry, in the same order.
-                let entry = if class.is_some() || member == 6 { entries.next() } else { None };
+                let entry = class.and_then(|_| entries.next());
                 let dropped = member < 32 && self.dropped >> member & 1 == 1
                     || class.zip(entry).is_some_and(|(class, entry)| {
-                        self.is_changed(class, base.raw(entry.name()))
+                        class != Class::Dimension
+                            && self.position(class, base.raw(entry.name())).is_some()
                     });
                 if dropped {
                     continue;
@@ -251,20 +287,12 @@ impl EditScratch {
         out.extend_from_slice(&self.records);
     }
 
-    fn name(&self, change: &Change) -> &[u8] {
-        &self.names[change.name.start()..change.name.end()]
-    }
-
     fn position(&self, class: Class, name: &[u8]) -> Option<usize> {
         self.changes.iter().position(|change| {
             change.class == class
-                && change.name.length as usize == name.len()
-                && self.name(change) == name
+                && change.name.len() == name.len()
+                && self.names[change.name.clone()] == *name
         })
-    }
-
-    fn is_changed(&self, class: Class, name: &[u8]) -> bool {
-        self.position(class, name).is_some()
     }
 
     /// Drops what the base and earlier changes have under this name, and returns the new change.
@@ -275,25 +303,30 @@ impl EditScratch {
         }
         let start = self.names.len();
         self.names.extend_from_slice(name.as_bytes());
-        let name = Span::new(start, name.len());
-        self.changes.push(Change { class, name, record: Span::default() });
+        self.changes.push(Change { class, name: start..self.names.len(), record: 0..0 });
         self.changes.len() - 1
     }
 
     /// Takes back the record that a change has added.
     fn unset(&mut self, at: usize) {
         let record = std::mem::take(&mut self.changes[at].record);
-        self.records.drain(record.start()..record.end());
+        if record.is_empty() {
+            return;
+        }
         for change in &mut self.changes {
             if change.record.start > record.start {
-                change.record.start -= record.length;
+                change.record.start -= record.len();
+                change.record.end -= record.len();
             }
         }
+        self.records.drain(record);
     }
 
-    fn drop_new(&mut self, class: Class) {
+    fn unset_all_but(&mut self, class: Class, names: &[&str]) {
         for at in 0..self.changes.len() {
-            if self.changes[at].class == class {
+            let Change { class: other, name, .. } = &self.changes[at];
+            let name = &self.names[name.clone()];
+            if *other == class && !names.iter().any(|kept| kept.as_bytes() == name) {
                 self.unset(at);
             }
         }
@@ -305,19 +338,23 @@ impl EditScratch {
         self.records.extend_from_slice(text.as_bytes());
     }
 
-    fn set_tag(&mut self, name: &str, value: &str) {
-        let change = self.forget(Class::Tag, name);
-        self.put_entry(change, TAGS, name, FieldValue::String(value));
+    fn add_dimension(&mut self, tag: &str) {
+        let start = self.records.len();
+        self.put_text(6, tag);
+        let record = start..self.records.len();
+        self.changes.push(Change { class: Class::Dimension, name: 0..0, record });
     }
 
-    fn set_field(&mut self, name: &str, value: FieldValue<'_>) {
-        let change = self.forget(Class::Field, name);
-        let member = match value {
-            FieldValue::Float(_) => 8,
-            FieldValue::Int(_) => 9,
-            FieldValue::String(_) => 10,
-            FieldValue::Bool(_) => 12,
+    /// Sets a tag, whose value is text, or a field.
+    fn set(&mut self, class: Class, name: &str, value: FieldValue<'_>) {
+        let member = match (class, value) {
+            (Class::Tag, _) => 7,
+            (_, FieldValue::Float(_)) => 8,
+            (_, FieldValue::Int(_)) => 9,
+            (_, FieldValue::String(_)) => 10,
+            (_, FieldValue::Bool(_)) => 12,
         };
+        let change = self.forget(class, name);
         self.put_entry(change, member, name, value);
     }
 
@@ -345,7 +382,7 @@ impl EditScratch {
             FieldValue::String(text) => self.put_text(2, text),
             FieldValue::Bool(value) => self.records.extend([key(2, 0), value.into()]),
         }
-        self.changes[change].record = Span::new(start, self.records.len() - start);
+        self.changes[change].record = start..self.records.len();
     }
 }
 

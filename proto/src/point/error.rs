@@ -4,14 +4,18 @@ use super::FieldValue;
 
 /// Bytes that are not a point: what is wrong, in which member, at which byte.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("malformed point: {problem} in `{member}`, at byte {offset}")]
+#[error("malformed point: {problem}{}, at byte {offset}", member_text(*.member))]
 pub struct PointError {
     /// What is wrong.
     pub problem: Problem,
-    /// The member of the message, as `udf.proto` names it.
-    pub member: &'static str,
+    /// The member of the message, as `udf.proto` names it; none if it is not one of those.
+    pub member: Option<&'static str>,
     /// Where the record of that member begins, in bytes from the start of the point.
     pub offset: usize,
+}
+
+fn member_text(member: Option<&str>) -> String {
+    member.map_or(String::new(), |member| format!(" in `{member}`"))
 }
 
 /// What is wrong with the bytes of a point.
@@ -31,7 +35,7 @@ pub enum Problem {
     #[error("a value of the wrong wire type")]
     WrongType,
     /// The key of a record is no key: number 0, an unknown wire type, over 32 bits.
-    #[error("a key that is none")]
+    #[error("a record without a valid key")]
     BadKey,
     /// A group ends that was not begun, or groups are nested too deeply.
     #[error("groups that do not fit together")]
@@ -44,17 +48,14 @@ pub enum Problem {
 /// A field that a handler asked for and that this point cannot give.
 ///
 /// A handler passes it on with `?`; what happens to the point is then up to its UDF.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error(
-    "point of `{measurement}`{} has {} field `{field}`{}",
-    group_text(.group), if .found.is_some() { "a" } else { "no" }, found_text(.found, .expected)
-)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub struct FieldError {
     /// The name that was asked for.
     pub field: String,
     /// The name of the point's measurement; empty within a batch.
     pub measurement: String,
-    /// The point's group.
+    /// The point's group; empty when it is in none.
     pub group: String,
     /// What would have done, `a number` or `text`.
     pub expected: &'static str,
@@ -62,12 +63,25 @@ pub struct FieldError {
     pub found: Option<&'static str>,
 }
 
-fn group_text(group: &str) -> String {
-    if group.is_empty() { String::new() } else { format!(", group `{}`", group.escape_debug()) }
-}
-
-fn found_text(found: &Option<&'static str>, expected: &str) -> String {
-    found.map_or(String::new(), |found| format!(" that is {found}, not {expected}"))
+impl FieldError {
+    fn text(&self) -> String {
+        let FieldError { field, measurement, group, expected, found } = self;
+        let mut text = "a point".to_owned();
+        // Names are data, which may hold line breaks; a log has one line for each message.
+        if !measurement.is_empty() {
+            text += &format!(" of `{}`", measurement.escape_debug());
+        }
+        if !group.is_empty() {
+            text += &format!(" in group `{}`", group.escape_debug());
+        }
+        let field = field.escape_debug();
+        match found {
+            Some(found) => {
+                text + &format!(" has a field `{field}` that is {found}, not {expected}")
+            }
+            None => text + &format!(" has no field `{field}`"),
+        }
+    }
 }
 
 impl FieldValue<'_> {

@@ -31,7 +31,7 @@ const STRING: u8 = key(10, BYTES);
 
 /// The members of a point by their number, for messages.
 const MEMBERS: [&str; 13] = [
-    "an unknown member",
+    "",
     "time",
     "name",
     "database",
@@ -90,7 +90,7 @@ impl PointIndex {
         self.entries.clear();
         self.head = Head::default();
         if bytes.len() > MAX_LIMIT {
-            return Err(PointError { problem: Problem::TooLong, member: MEMBERS[0], offset: 0 });
+            return Err(PointError { problem: Problem::TooLong, member: None, offset: 0 });
         }
         let mut at = 0;
         // The run of text records that ends at `at` and is not checked yet.
@@ -180,7 +180,7 @@ impl PointIndex {
         let mut number = 0;
         self.record(&mut cursor, &mut number).map_err(|problem| PointError {
             problem,
-            member: MEMBERS.get(number as usize).copied().unwrap_or(MEMBERS[0]),
+            member: MEMBERS.get(number as usize).copied().filter(|member| !member.is_empty()),
             offset: start,
         })?;
         Ok(cursor.at)
@@ -347,30 +347,50 @@ impl Cursor<'_> {
     }
 }
 
-/// The bytes of a point cut into its top-level records, for whoever copies some of them.
-///
-/// They are those of a point that was indexed, so nothing can be wrong with them.
-pub(super) struct Records<'a> {
+/// The bytes of a message cut into its records; ends after the first that is malformed.
+pub(crate) struct Records<'a> {
     cursor: Cursor<'a>,
 }
 
+/// A record of a message.
+pub(crate) struct Record {
+    /// The number of the member.
+    pub(crate) member: u32,
+    /// From its key to its end.
+    pub(crate) whole: Span,
+    /// What follows a key and a length.
+    pub(crate) body: Option<Span>,
+}
+
 impl<'a> Records<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Records { cursor: Cursor { bytes, at: 0 } }
+    }
+
+    fn read(&mut self) -> Result<Record, Problem> {
+        let start = self.cursor.at;
+        let (member, wire_type) = self.cursor.key()?;
+        let body = if wire_type == BYTES {
+            Some(self.cursor.span(wire_type)?)
+        } else {
+            self.cursor.skip(member, wire_type, MAX_DEPTH)?;
+            None
+        };
+        Ok(Record { member, whole: Span::new(start, self.cursor.at - start), body })
     }
 }
 
 impl Iterator for Records<'_> {
-    /// The number of the member, and the bytes from its key to its end.
-    type Item = (u32, Span);
+    type Item = Result<Record, Problem>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let start = self.cursor.at;
-        if start == self.cursor.bytes.len() {
+        if self.cursor.at == self.cursor.bytes.len() {
             return None;
         }
-        let (field, wire_type) = self.cursor.key().ok()?;
-        self.cursor.skip(field, wire_type, MAX_DEPTH).ok()?;
-        Some((field, Span::new(start, self.cursor.at - start)))
+        let record = self.read();
+        if record.is_err() {
+            self.cursor.at = self.cursor.bytes.len();
+        }
+        Some(record)
     }
 }

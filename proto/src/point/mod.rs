@@ -13,15 +13,18 @@ mod index;
 mod owned;
 mod view;
 
+use std::ops::Range;
+
 pub use edit::{EditScratch, PointEdit, PointSink};
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
+pub(crate) use index::{Record, Records};
 pub use owned::{PointBuf, Points};
 pub use view::{Dimensions, FieldValue, Fields, Point, Tags};
 
 /// Some bytes of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Span {
+pub(crate) struct Span {
     start: u32,
     length: u32,
 }
@@ -39,6 +42,10 @@ impl Span {
 
     fn end(self) -> usize {
         self.start as usize + self.length as usize
+    }
+
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start()..self.end()
     }
 
     fn pack(self) -> u64 {
