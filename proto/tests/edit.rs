@@ -343,7 +343,7 @@ proptest! {
             let mut owned = Vec::new();
             for bytes in &points {
                 let point = index.parse(bytes).unwrap();
-                kept.push(point);
+                kept.push(&point);
                 owned.push(point.to_owned());
             }
             prop_assert_eq!(kept.len(), points.len());

@@ -1,4 +1,39 @@
-//! Write Kapacitor UDFs in Rust.
+//! Write Kapacitor user-defined functions (UDFs) in Rust: annotate a struct, and the rest is done.
+//!
+//! ```
+//! use std::process::ExitCode;
+//! use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+//!
+//! /// Adds a field with the sum of two others.
+//! #[udf(wants = stream, provides = stream)]
+//! struct Sum {
+//!     /// The field that is added to.
+//!     #[option]
+//!     left: String,
+//!     /// The field that is added.
+//!     #[option]
+//!     right: String,
+//! }
+//!
+//! impl StreamUdf for Sum {
+//!     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+//!         let sum = point.number(&self.left)? + point.number(&self.right)?;
+//!         Ok(out.edit(point).field("sum", sum).send()?)
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     udf_runtime::main::<Sum>()
+//! }
+//! ```
+//!
+//! | where to look | for |
+//! | --- | --- |
+//! | [`udf`], [`StreamUdf`], [`BatchUdf`], [`main`] | writing a UDF |
+//! | [`options`] | what an option can be, and how a mistake is told |
+//! | [`Point`], [`Emitter`], [`Remote`] | reading points, and sending them |
+//! | [`state`] | state for each group, and snapshots |
+//! | [`Handler`], [`Agent`], [`Server`] | the level below, to be used by hand |
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -39,3 +74,8 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of a UDF's method.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
