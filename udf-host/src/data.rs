@@ -14,7 +14,8 @@ use udf_proto::{BeginBatch, EndBatch, Points};
 /// use udf_proto::{PointBuf, messages};
 ///
 /// let mut batch = Batch { name: "cpu".into(), tmax: 10, ..Batch::default() };
-/// batch.points.push(PointBuf::from(messages::Point { time: 7, ..Default::default() }).as_point());
+/// let point = PointBuf::from(messages::Point { time: 7, ..Default::default() });
+/// batch.points.push(&point.as_point());
 /// assert_eq!(batch, batch.clone());
 /// ```
 #[derive(Debug, Clone, Default)]
