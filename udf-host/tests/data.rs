@@ -45,7 +45,7 @@ fn batches_differ_in_any_member() {
     others[2].tags.clear();
     others[3].by_name = false;
     others[4].tmax += 1;
-    others[5].points.push(point(9).as_point());
+    others[5].points.push(&point(9).as_point());
     assert!(others.iter().all(|other| *other != same));
 }
 

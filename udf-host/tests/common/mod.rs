@@ -196,7 +196,7 @@ pub fn batch(name: &str, size: i64) -> udf_host::Batch {
         let mut point = messages::Point { time, group: "host=a".into(), ..Default::default() };
         point.tags.insert("host".into(), "a".into());
         point.fields_double.insert("usage".into(), time as f64);
-        batch.points.push(PointBuf::from(point).as_point());
+        batch.points.push(&PointBuf::from(point).as_point());
     }
     batch
 }
