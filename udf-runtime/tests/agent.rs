@@ -179,9 +179,9 @@ fn an_error_of_the_handler_is_told_behind_what_was_earned() {
     });
     handler.on_stop = Box::new(move || stopped.send(()).unwrap());
     let mut kapacitor = Kapacitor::start(handler);
-    for time in 1..5 {
-        kapacitor.ask(Ask::Point(point(time)));
-    }
+    // In one write: the agent may close before a second one.
+    let points: Vec<u8> = (1..5).flat_map(|time| frame_of(Ask::Point(point(time)))).collect();
+    kapacitor.raw(&points);
     let answers = kapacitor.rest();
     assert_eq!(times(&answers[..2]), [1, 2]);
     assert_eq!(error_of(&answers), "two is too much");
