@@ -4,7 +4,7 @@
 //! the time since the last sample were spent in each state. `data/cpu.lp` was made with it:
 //!
 //! ```sh
-//! cargo run --release --example record -- --samples 1200 --every 1 --host node1 > cpu.lp
+//! cargo run --release --example record -- --samples 1400 --every 1 --host node1 > cpu.lp
 //! ```
 //!
 //! It runs until the samples are taken, or until it is interrupted; every line is written whole.
