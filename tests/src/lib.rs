@@ -32,3 +32,31 @@ pub fn refusal<T: Udf>(calls: &[(&str, &[Value])]) -> String {
         Err(refusal) => format!("failed to initialize processes {refusal}"),
     }
 }
+
+/// A UDF with one option, which is all of its fields.
+#[macro_export]
+macro_rules! udf_of {
+    ($name:ident { $($fields:tt)* }) => {
+        #[udf_runtime::udf(wants = stream, provides = stream)]
+        #[allow(dead_code)]
+        struct $name { $($fields)* }
+
+        $crate::handles_nothing!($name);
+    };
+}
+
+/// Handles the points of a stream by dropping them.
+#[macro_export]
+macro_rules! handles_nothing {
+    ($name:ident) => {
+        impl udf_runtime::StreamUdf for $name {
+            fn point(
+                &mut self,
+                _: &udf_runtime::Point<'_>,
+                _: &mut udf_runtime::Emitter<udf_runtime::Stream>,
+            ) -> udf_runtime::Result<()> {
+                Ok(())
+            }
+        }
+    };
+}

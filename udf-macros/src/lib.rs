@@ -30,3 +30,21 @@ pub fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
 pub fn derive_udf(item: TokenStream) -> TokenStream {
     expand::derive_udf(item.into()).into()
 }
+
+/// Makes a type for options of an enum or a tuple struct.
+#[proc_macro_derive(OptionType, attributes(option))]
+pub fn derive_option_type(item: TokenStream) -> TokenStream {
+    expand::derive_option_type(item.into()).into()
+}
+
+/// Makes a struct of what a point carries.
+#[proc_macro_derive(FromPoint, attributes(field, tag, time, group, point))]
+pub fn derive_from_point(item: TokenStream) -> TokenStream {
+    expand::derive_from_point(item.into()).into()
+}
+
+/// Makes the members of a struct the fields of a point.
+#[proc_macro_derive(Fields, attributes(field, fields))]
+pub fn derive_fields(item: TokenStream) -> TokenStream {
+    expand::derive_fields(item.into()).into()
+}

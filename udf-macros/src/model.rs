@@ -114,3 +114,52 @@ pub(crate) struct Range {
     /// Whether `max` itself is within.
     pub(crate) inclusive: bool,
 }
+
+/// An enum or a tuple struct with `#[derive(OptionType)]`.
+pub(crate) struct OptionType {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) krate: TokenStream,
+    pub(crate) shape: OptionShape,
+}
+
+pub(crate) enum OptionShape {
+    /// A STRING out of a fixed set.
+    Choices(Vec<Choice>),
+    /// What its members are.
+    Tuple(Vec<Type>),
+}
+
+/// A variant of an enum, as a STRING.
+pub(crate) struct Choice {
+    pub(crate) ident: Ident,
+    pub(crate) name: At<String>,
+    pub(crate) aliases: Vec<At<String>>,
+    pub(crate) help: String,
+}
+
+/// A struct with `#[derive(FromPoint)]` or `#[derive(Fields)]`.
+pub(crate) struct Typed {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) krate: TokenStream,
+    pub(crate) members: Vec<Member>,
+}
+
+pub(crate) struct Member {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) source: Source,
+}
+
+/// What of a point a member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The field of this name.
+    Field(String),
+    /// The tag of this name.
+    Tag(String),
+    Time,
+    Group,
+    Point,
+}

@@ -49,6 +49,7 @@ mod pulse;
 mod server;
 pub mod state;
 mod stop;
+pub mod typed;
 mod udf;
 mod udf_handler;
 mod watchdog;
@@ -63,8 +64,8 @@ pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, So
 pub use stop::Stop;
 pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};
 pub use udf_handler::UdfHandler;
-pub use udf_macros::udf;
-pub use udf_proto::point::FieldError;
+pub use udf_macros::{Fields, FromPoint, udf};
+pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldValue, FieldWriter};
 pub use udf_proto::{
     BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,
 };

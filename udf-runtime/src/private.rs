@@ -5,9 +5,13 @@ pub use std::time::Duration;
 
 pub use udf_macros::__Udf;
 
-pub use crate::options::{Flag, OptionParser, OptionSpec, Parsed};
+pub use crate::options::{Flag, Help, OptionParser, OptionSpec, OptionType, Parsed, no_choice};
 pub use crate::state::{StateReader, StateWriter};
-pub use crate::{Batch, BatchUdf, OnMissing, Point, Result, Stream, StreamUdf, Udf};
+pub use crate::typed::{field, group, point, put, tag, time};
+pub use crate::{
+    Batch, BatchUdf, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream,
+    StreamUdf, Udf,
+};
 
 /// Fails to compile unless the UDF handles the points of a stream.
 pub const fn handles_stream<T: StreamUdf>() {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use udf_host::describe::OptionHelp;
 use udf_proto::point::FieldError;
-use udf_proto::{BeginBatch, EndBatch, Point};
+use udf_proto::{BeginBatch, EndBatch, Point, PointBuf};
 
 use crate::options::OptionParser;
 use crate::state::{StateReader, StateWriter};
@@ -57,6 +57,14 @@ pub enum OnMissing {
 }
 
 /// What a handler's method can be given for a point: the point itself, or a struct made of it.
+///
+/// See [`typed`](crate::typed) for structs with `#[derive(FromPoint)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made of a point",
+    label = "not made of a point",
+    note = "write `#[derive(FromPoint)]` on the struct, and `point = {Self}` in `#[udf(...)]`; \
+            `point = Name<'_>` if it borrows from the point"
+)]
 pub trait FromPoint<'p>: Sized {
     /// Takes out of the point what is asked for.
     ///
@@ -66,8 +74,15 @@ pub trait FromPoint<'p>: Sized {
 }
 
 impl<'p> FromPoint<'p> for Point<'p> {
+    #[inline]
     fn from_point(point: Point<'p>) -> Result<Self, FieldError> {
         Ok(point)
+    }
+}
+
+impl<'p> FromPoint<'p> for PointBuf {
+    fn from_point(point: Point<'p>) -> Result<Self, FieldError> {
+        Ok(point.to_owned())
     }
 }
 

@@ -24,6 +24,30 @@ pub trait PointSink {
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Self::Error>;
 }
 
+/// A struct whose members become the fields of a point.
+#[diagnostic::on_unimplemented(
+    message = "the members of `{Self}` are no fields of a point",
+    label = "not a set of fields",
+    note = "write `#[derive(Fields)]` on it"
+)]
+pub trait FieldSet {
+    /// Sets each field.
+    fn put(&self, fields: &mut FieldWriter<'_>);
+}
+
+/// Takes the fields of a [`FieldSet`], for the point that is being edited.
+#[derive(Debug)]
+pub struct FieldWriter<'s> {
+    scratch: &'s mut EditScratch,
+}
+
+impl FieldWriter<'_> {
+    /// Sets a field, in the place of any that has this name.
+    pub fn field<'v>(&mut self, name: &str, value: impl Into<FieldValue<'v>>) {
+        self.scratch.set(Class::Field, name, value.into());
+    }
+}
+
 /// A point that is being changed or built; nothing happens before [`send`](Self::send).
 ///
 /// The name of a field is unique among fields, whatever its type: setting `a` to an integer replaces
@@ -101,6 +125,12 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     /// Sets a field, in the place of any that has this name.
     pub fn field<'v>(self, name: &str, value: impl Into<FieldValue<'v>>) -> Self {
         self.sink.scratch().set(Class::Field, name, value.into());
+        self
+    }
+
+    /// Sets all fields of a struct, each in the place of any that has its name.
+    pub fn fields(self, fields: &impl FieldSet) -> Self {
+        fields.put(&mut FieldWriter { scratch: self.sink.scratch() });
         self
     }
 

@@ -45,7 +45,7 @@ pub enum Problem {
     TooLong,
 }
 
-/// A field that a handler asked for and that this point cannot give.
+/// A field or tag that a handler asked for and that this point cannot give.
 ///
 /// A handler passes it on with `?`; what happens to the point is then up to its UDF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,8 @@ pub enum Problem {
 pub struct FieldError {
     /// The name that was asked for.
     pub field: String,
+    /// Whether it was asked for as a tag.
+    pub is_tag: bool,
     /// The name of the point's measurement; empty within a batch.
     pub measurement: String,
     /// The point's group; empty when it is in none.
@@ -65,7 +67,8 @@ pub struct FieldError {
 
 impl FieldError {
     fn text(&self) -> String {
-        let FieldError { field, measurement, group, expected, found } = self;
+        let FieldError { field, is_tag, measurement, group, expected, found } = self;
+        let kind = if *is_tag { "tag" } else { "field" };
         let mut text = "a point".to_owned();
         // Names are data, which may hold line breaks; a log has one line for each message.
         if !measurement.is_empty() {
@@ -77,9 +80,9 @@ impl FieldError {
         let field = field.escape_debug();
         match found {
             Some(found) => {
-                text + &format!(" has a field `{field}` that is {found}, not {expected}")
+                text + &format!(" has a {kind} `{field}` that is {found}, not {expected}")
             }
-            None => text + &format!(" has no field `{field}`"),
+            None => text + &format!(" has no {kind} `{field}`"),
         }
     }
 }

@@ -15,7 +15,7 @@ mod view;
 
 use std::ops::Range;
 
-pub use edit::{EditScratch, PointEdit, PointSink};
+pub use edit::{EditScratch, FieldSet, FieldWriter, PointEdit, PointSink};
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
 pub(crate) use index::{Record, Records};

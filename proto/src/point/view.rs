@@ -173,22 +173,33 @@ impl<'a> Point<'a> {
         get: impl FnOnce(FieldValue<'a>) -> Option<T>,
     ) -> Result<T, FieldError> {
         let found = self.field(name);
-        found.and_then(get).ok_or_else(|| self.field_error(name, expected, found))
+        found.and_then(get).ok_or_else(|| self.no_field(name, expected))
     }
 
+    /// The error for a field `name` that is missing or is not what was `expected`, in words that go
+    /// after "that is text, not".
     #[cold]
-    fn field_error(
-        self,
-        name: &str,
-        expected: &'static str,
-        found: Option<FieldValue<'_>>,
-    ) -> FieldError {
+    pub fn no_field(self, name: &str, expected: &'static str) -> FieldError {
         FieldError {
             field: name.to_owned(),
+            is_tag: false,
             measurement: self.name().to_owned(),
             group: self.group().to_owned(),
             expected,
-            found: found.map(FieldValue::type_text),
+            found: self.field(name).map(FieldValue::type_text),
+        }
+    }
+
+    /// The error for a tag `name` that is missing.
+    #[cold]
+    pub fn no_tag(self, name: &str) -> FieldError {
+        FieldError {
+            field: name.to_owned(),
+            is_tag: true,
+            measurement: self.name().to_owned(),
+            group: self.group().to_owned(),
+            expected: "text",
+            found: None,
         }
     }
 

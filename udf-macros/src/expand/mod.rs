@@ -1,27 +1,56 @@
 //! From the model to code, or to stubs when something is wrong. It cannot fail.
 
-mod stub;
+mod fields;
+mod from_point;
+mod option_type;
 mod udf;
 
 use proc_macro2::TokenStream;
+use quote::quote;
 use syn::DeriveInput;
 
 use crate::errors::Errors;
 use crate::{check, parse};
 
-pub(crate) fn derive_udf(item: TokenStream) -> TokenStream {
+/// Parses and checks an item; emits its code, or what is wrong with it and a stub.
+fn derive<M>(
+    item: TokenStream,
+    parse: impl FnOnce(DeriveInput, &mut Errors) -> M,
+    code: impl FnOnce(&M) -> TokenStream,
+    stub: impl FnOnce(&M) -> TokenStream,
+) -> TokenStream {
     let input = match syn::parse2::<DeriveInput>(item) {
         Ok(input) => input,
         Err(error) => return error.into_compile_error(),
     };
     let mut errors = Errors::new();
-    let model = parse::udf(input, &mut errors);
-    check::check(&model, &mut errors);
+    let model = parse(input, &mut errors);
     match errors.finish() {
-        None => udf::udf(&model),
+        None => code(&model),
         Some(errors) => {
-            let stub = stub::udf(&model);
-            quote::quote!(#errors #stub)
+            let stub = stub(&model);
+            quote!(#errors #stub)
         }
     }
+}
+
+pub(crate) fn derive_udf(item: TokenStream) -> TokenStream {
+    let parse = |input: DeriveInput, errors: &mut Errors| {
+        let model = parse::udf(input, errors);
+        check::check(&model, errors);
+        model
+    };
+    derive(item, parse, udf::code, udf::stub)
+}
+
+pub(crate) fn derive_option_type(item: TokenStream) -> TokenStream {
+    derive(item, parse::option_type, option_type::code, option_type::stub)
+}
+
+pub(crate) fn derive_from_point(item: TokenStream) -> TokenStream {
+    derive(item, parse::from_point, from_point::code, from_point::stub)
+}
+
+pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
+    derive(item, parse::fields, fields::code, fields::stub)
 }

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::words::case::Case;
 
-pub(super) fn udf(model: &Udf) -> TokenStream {
+pub(super) fn code(model: &Udf) -> TokenStream {
     let Udf { ident, generics, help, args, fields } = model;
     let krate = &args.krate;
     let name = Case::Snake.write(&ident.unraw().to_string());
@@ -68,8 +68,47 @@ pub(super) fn udf(model: &Udf) -> TokenStream {
     }
 }
 
+/// Stands in when something is wrong, so that no second error follows from the first.
+pub(super) fn stub(model: &Udf) -> TokenStream {
+    let Udf { ident, generics, args, .. } = model;
+    let krate = &args.krate;
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let (wants, provides) = edges(args);
+    let point = point(args);
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::Udf for #ident #ty_generics #where_clause {
+            const NAME: &'static ::core::primitive::str = "";
+            const HELP: &'static ::core::primitive::str = "";
+            const TICK: ::core::option::Option<#krate::__private::Duration> =
+                ::core::option::Option::None;
+            const ON_MISSING: #krate::__private::OnMissing = #krate::__private::OnMissing::Skip;
+            type Wants = #wants;
+            type Provides = #provides;
+            type Input<'__point> = #point;
+            fn from_options(
+                _: &mut #krate::__private::OptionParser,
+            ) -> ::core::option::Option<Self> {
+                ::core::unimplemented!()
+            }
+            fn save(
+                &self,
+                _: &mut #krate::__private::StateWriter,
+            ) -> #krate::__private::Result<()> {
+                ::core::unimplemented!()
+            }
+            fn load(
+                &mut self,
+                _: &mut #krate::__private::StateReader<'_>,
+            ) -> #krate::__private::Result<()> {
+                ::core::unimplemented!()
+            }
+        }
+    }
+}
+
 /// The types of the edges; those that are not known are taken for what is likeliest.
-pub(super) fn edges(args: &UdfArgs) -> (TokenStream, TokenStream) {
+fn edges(args: &UdfArgs) -> (TokenStream, TokenStream) {
     let krate = &args.krate;
     let edge = |edge: Option<&At<Edge>>| match edge.map(|edge| edge.value) {
         Some(Edge::Batch) => quote!(#krate::__private::Batch),
@@ -80,7 +119,7 @@ pub(super) fn edges(args: &UdfArgs) -> (TokenStream, TokenStream) {
 }
 
 /// The type of the points, where `'_` is the lifetime of one.
-pub(super) fn point(args: &UdfArgs) -> TokenStream {
+fn point(args: &UdfArgs) -> TokenStream {
     let krate = &args.krate;
     match &args.point {
         None => quote!(#krate::__private::Point<'__point>),
@@ -209,8 +248,8 @@ fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStre
     }
     if let Some(path) = &option.validate {
         spec.extend(quote_spanned! {path.span()=>
-            .validate(|value| ::core::result::Result::map_err(
-                #path(value),
+            .validate(|__value| ::core::result::Result::map_err(
+                #path(__value),
                 ::core::convert::Into::into,
             ))
         });

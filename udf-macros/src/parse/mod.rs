@@ -2,6 +2,8 @@
 
 pub(crate) mod entries;
 mod option;
+mod option_type;
+mod typed;
 mod types;
 mod udf;
 mod value;
@@ -13,6 +15,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta, Path};
 use crate::errors::Errors;
 use entries::Entry;
 
+pub(crate) use option_type::option_type;
+pub(crate) use typed::{fields, from_point};
 pub(crate) use types::{Known, calls, known};
 pub(crate) use udf::udf;
 pub(crate) use value::{Literal, literal, show};
@@ -44,7 +48,7 @@ pub(crate) fn help(attrs: &[Attribute]) -> String {
         _ => None,
     });
     let mut paragraphs = vec![String::new()];
-    for line in lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()) {
+    for line in lines.flat_map(|text| text.split('\n').map(str::to_owned).collect::<Vec<_>>()) {
         let line = line.trim();
         let last = paragraphs.last_mut().expect("there is one from the start");
         if line.is_empty() {

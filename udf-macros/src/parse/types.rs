@@ -89,7 +89,13 @@ pub(crate) fn known(ty: &Type) -> Known {
 
 /// The last part of the path of a type of the standard library or in scope, and its arguments.
 fn named(ty: &Type) -> Option<(String, Vec<Type>)> {
-    let Type::Path(path) = ty else { return None };
+    let path = match ty {
+        Type::Path(path) => path,
+        // A type that came through a `macro_rules!`.
+        Type::Group(inner) => return named(&inner.elem),
+        Type::Paren(inner) => return named(&inner.elem),
+        _ => return None,
+    };
     let segments = &path.path.segments;
     let first = segments.first()?;
     let of_std = ["std", "core", "alloc", "time", "path", "num", "string", "vec", "option"]

@@ -140,7 +140,7 @@ fn lowered_literal(
         (Known::NonZero(int), Literal::Int(value)) => {
             fits(tokens, *value, *int, what, errors);
             quote_spanned!(span=> match <#ty>::new(#tokens) {
-                ::core::option::Option::Some(value) => value,
+                ::core::option::Option::Some(__value) => __value,
                 ::core::option::Option::None => ::core::unreachable!(),
             })
         }

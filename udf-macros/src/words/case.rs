@@ -2,7 +2,6 @@
 
 /// How the words of a name are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code)]
 pub(crate) enum Case {
     Camel,
     Pascal,
@@ -25,7 +24,6 @@ impl Case {
     ];
 
     /// All, for values.
-    #[allow(dead_code)]
     pub(crate) const ALL: [(&'static str, Case); 7] = [
         ("camelCase", Case::Camel),
         ("PascalCase", Case::Pascal),

@@ -133,6 +133,13 @@ impl Limits {
         Some(Value::Double(middle)).filter(|middle| self.contain(middle))
     }
 
+    /// In words, `from 1 to 3 calls`.
+    pub(crate) fn count_of(&self, what: &str) -> Option<String> {
+        let words = self.words()?;
+        let plural = if words.rsplit(' ').next() == Some("1") { "" } else { "s" };
+        Some(format!("{words} {what}{plural}"))
+    }
+
     /// In words that go after "must be".
     pub(crate) fn words(&self) -> Option<String> {
         let min = match &self.min {

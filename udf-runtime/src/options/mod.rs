@@ -29,13 +29,14 @@ pub use field::OptionField;
 pub use limits::{HasLen, Ranged};
 pub use parser::OptionParser;
 pub use types::{Help, MustBe, OptionType, TickValue};
+pub use udf_macros::OptionType;
 
 #[doc(hidden)]
 pub use spec::OptionSpec;
 #[doc(hidden)]
-pub use types::{Flag, Parsed};
+pub use types::{Flag, Parsed, no_choice};
 
-use problem::Problem;
+use problem::Problems;
 
 /// A UDF made of the options of an Init.
 #[derive(Debug)]
@@ -55,38 +56,28 @@ pub struct Accepted<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     udf: &'static str,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
-/// More problems than these are only counted: an Init can have any number of calls.
-const SHOWN: usize = 20;
-
 impl Refusal {
-    /// How many problems there are.
-    pub fn len(&self) -> usize {
-        self.problems.len()
-    }
-
-    /// Whether there is none, which a refusal never says.
-    pub fn is_empty(&self) -> bool {
-        self.problems.is_empty()
+    /// How many problems there are; at least one.
+    pub fn count(&self) -> usize {
+        self.problems.shown.len() + self.problems.more
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Refusal { udf, problems } = self;
-        if let [problem] = &problems[..] {
+        let Refusal { udf, problems: Problems { shown, more } } = self;
+        if let ([problem], 0) = (&shown[..], more) {
             return write!(f, "UDF {udf}: {problem}");
         }
-        write!(f, "UDF {udf}: {} problems with its options:", problems.len())?;
-        for (number, problem) in (1..).zip(problems.iter().take(SHOWN)) {
-            write!(f, " ({number}) {problem};")?;
+        write!(f, "UDF {udf}: {} problems with its options:", self.count())?;
+        for (number, problem) in (1..).zip(shown) {
+            let end = if number == shown.len() { "" } else { ";" };
+            write!(f, " ({number}) {problem}{end}")?;
         }
-        match problems.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+        if *more > 0 { write!(f, "; and {more} more") } else { Ok(()) }
     }
 }
 
@@ -101,7 +92,7 @@ pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
     let udf = T::from_options(&mut parser);
     let (problems, warnings) = parser.finish();
     match udf {
-        Some(udf) if problems.is_empty() => Ok(Accepted { udf, warnings }),
+        Some(udf) if problems.shown.is_empty() => Ok(Accepted { udf, warnings }),
         _ => Err(Refusal { udf: T::NAME, problems }),
     }
 }

@@ -6,7 +6,7 @@ use udf_host::describe::OptionHelp;
 use udf_proto::{OptionCall, Value, ValueType};
 
 use super::field::Calls;
-use super::problem::{Misfit, Problem, line};
+use super::problem::{Problem, Problems, SHOWN, line, short};
 use super::spec::Traits;
 use super::{OptionField, OptionSpec, suggest};
 
@@ -19,6 +19,8 @@ pub struct OptionParser {
     /// The options so far, with what their names and help say.
     options: Vec<Known>,
     problems: Vec<Problem>,
+    /// How many more there are: an Init can have any number of calls.
+    more: usize,
     warnings: Vec<String>,
 }
 
@@ -26,6 +28,8 @@ pub struct OptionParser {
 struct Known {
     traits: Traits,
     help: OptionHelp,
+    /// A call that would do.
+    write: String,
     /// The first call of it.
     called: Option<usize>,
 }
@@ -38,7 +42,13 @@ impl fmt::Debug for Known {
 
 impl OptionParser {
     pub(crate) fn new(calls: Vec<OptionCall>) -> Self {
-        OptionParser { calls, options: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
+        OptionParser {
+            calls,
+            options: Vec::new(),
+            problems: Vec::new(),
+            more: 0,
+            warnings: Vec::new(),
+        }
     }
 
     /// Takes the calls of one option; none when there is something wrong with them, which is noted.
@@ -47,106 +57,87 @@ impl OptionParser {
         let calls: Vec<usize> = (0..self.calls.len())
             .filter(|&at| spec.traits.is_called(&self.calls[at].name))
             .collect();
-        let default = spec.default_value();
-        let (shown, default) = match default {
+        let (shown, default) = match spec.default_value() {
             Some(default) => (Some(default.shown), Some(default.value)),
             None => (None, None),
         };
         let help = spec.traits.describe(shown.clone());
+        let before = (self.problems.len(), self.more);
         let mut values = Vec::with_capacity(calls.len());
-        let mut complete = true;
         for (number, &at) in (1..).zip(&calls) {
             match spec.value(&self.calls[at].values) {
                 Ok(value) => values.push(value),
+                Err(_) if self.problems.len() >= SHOWN => self.more += 1,
                 Err(misfit) => {
-                    let candidates = [
-                        suggest::mended(&self.calls[at].values, &help.args, &spec.traits.help),
+                    let came = &self.calls[at].values;
+                    let write = [
+                        suggest::mended(came, &help.args, &spec.traits.help),
                         shown.clone(),
                         Some(help.example.clone()),
                     ];
-                    let write =
-                        candidates.into_iter().flatten().find(|values| spec.value(values).is_ok());
+                    let write = write.into_iter().flatten().find(|w| spec.value(w).is_ok());
                     self.problems.push(Problem::Call {
                         call: line(&self.calls[at]),
                         which: (calls.len() > 1).then_some(number),
                         misfit,
-                        came: self.calls[at].values.iter().map(Value::value_type).collect(),
+                        came: came.iter().map(Value::value_type).collect(),
                         types: help.args.clone(),
                         write: write.map(|values| spec.traits.line(values)),
                     });
-                    complete = false;
                 }
             }
         }
-        let counted = self.count(&spec.traits, &help, &calls);
-        let made = if calls.is_empty() && default.is_some() {
-            default
-                .and_then(|made| self.default(&spec.traits, &help, &shown, made))
-                .and_then(|value| F::from_calls(vec![value]))
-        } else {
-            F::from_calls(values)
+        let write = match spec.value(&help.example) {
+            Ok(_) => spec.traits.line(help.example.clone()),
+            // No value is known that would do; its types are.
+            Err(_) => spec.traits.form(),
+        };
+        self.count(&spec.traits, &help, &write, &calls);
+        let made = match default {
+            Some(Ok(default)) if calls.is_empty() => F::from_calls(vec![default]),
+            Some(Err(misfit)) if calls.is_empty() => {
+                let call = spec.traits.line(shown.unwrap_or_default());
+                self.note(|_| Problem::Default { call, misfit, write: write.clone() });
+                None
+            }
+            _ => F::from_calls(values),
         };
         if let (Some(advice), Some(&first)) = (spec.traits.deprecated, calls.first()) {
             let name = &self.calls[first].name;
             self.warnings.push(format!("option `{name}` is deprecated: {advice}"));
         }
-        self.options.push(Known { traits: spec.traits, help, called: calls.first().copied() });
-        made.filter(|_| counted && complete)
+        let called = calls.first().copied();
+        self.options.push(Known { traits: spec.traits, help, write, called });
+        made.filter(|_| before == (self.problems.len(), self.more))
+    }
+
+    /// Notes a problem, or only counts it when there are many.
+    fn note(&mut self, problem: impl FnOnce(&Self) -> Problem) {
+        if self.problems.len() < SHOWN {
+            let problem = problem(self);
+            self.problems.push(problem);
+        } else {
+            self.more += 1;
+        }
     }
 
     /// Notes an option that is called too seldom or too often.
-    fn count(&mut self, traits: &Traits, help: &OptionHelp, calls: &[usize]) -> bool {
-        let name = traits.name.to_owned();
-        let write = traits.line(help.example.clone());
-        let problem = match traits.calls {
-            Calls::Once if calls.is_empty() && help.required => Problem::Missing { name, write },
-            Calls::Once | Calls::AtMostOnce if calls.len() > 1 => {
-                let calls = calls.iter().take(5).map(|&at| line(&self.calls[at])).collect();
-                Problem::Again { name, calls }
-            }
-            Calls::Any => {
-                let count = i64::try_from(calls.len()).unwrap_or(i64::MAX);
-                if traits.call_count.contain(&Value::Int(count)) {
-                    return true;
-                }
-                if calls.is_empty() && help.required {
-                    Problem::Missing { name, write }
-                } else {
-                    let words = traits.call_count.words().unwrap_or_default();
-                    Problem::Calls {
-                        name,
-                        words: format!("{words} times"),
-                        came: calls.len(),
-                        write,
-                    }
-                }
-            }
-            Calls::Once | Calls::AtMostOnce => return true,
-        };
-        self.problems.push(problem);
-        false
-    }
-
-    /// The default, or a note that the UDF itself would not accept it.
-    fn default<V>(
-        &mut self,
-        traits: &Traits,
-        help: &OptionHelp,
-        shown: &Option<Vec<Value>>,
-        made: Result<V, Misfit>,
-    ) -> Option<V> {
-        made.map_err(|misfit| {
-            let words = match misfit {
-                Misfit::Argument { words, .. } | Misfit::Other(words) => words,
-                Misfit::Count | Misfit::Type { .. } => "is of another type".to_owned(),
-            };
-            self.problems.push(Problem::Default {
-                call: traits.line(shown.clone().unwrap_or_default()),
-                words,
-                write: traits.line(help.example.clone()),
+    fn count(&mut self, traits: &Traits, help: &OptionHelp, write: &str, calls: &[usize]) {
+        let (name, write) = (traits.name.to_owned(), write.to_owned());
+        if calls.is_empty() && help.required {
+            self.note(|_| Problem::Missing { name, write });
+        } else if traits.calls != Calls::Any && calls.len() > 1 {
+            self.note(|parser| {
+                let calls = calls.iter().take(5).map(|&at| line(&parser.calls[at]));
+                Problem::Again { name, calls: calls.collect() }
             });
-        })
-        .ok()
+        } else if let count = i64::try_from(calls.len()).unwrap_or(i64::MAX)
+            && !traits.call_count.contain(&Value::Int(count))
+            && traits.calls == Calls::Any
+        {
+            let words = traits.call_count.count_of("time").unwrap_or_default();
+            self.note(|_| Problem::Calls { name, words, came: calls.len() });
+        }
     }
 
     /// What is known of the options that were taken.
@@ -155,10 +146,10 @@ impl OptionParser {
     }
 
     /// What was wrong, and what the author of the task should know.
-    pub(crate) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
+    pub(crate) fn finish(mut self) -> (Problems, Vec<String>) {
         self.relations();
-        let unknown = self.unknown();
-        (unknown.into_iter().chain(self.problems).collect(), self.warnings)
+        self.unknown();
+        (Problems { shown: self.problems, more: self.more }, self.warnings)
     }
 
     /// Notes options that exclude each other, and those that lack one that they need.
@@ -181,20 +172,26 @@ impl OptionParser {
                     found.push(Problem::Lonely {
                         call: line(&self.calls[at]),
                         needs: other.help.name.clone(),
-                        write: other.traits.line(other.help.example.clone()),
+                        write: other.write.clone(),
                     });
                 }
             }
         }
-        self.problems.extend(found);
+        for problem in found {
+            self.note(|_| problem);
+        }
     }
 
-    /// The calls of options that do not exist. One that was meant for a required option stands for
-    /// the absence of that, too.
-    fn unknown(&mut self) -> Vec<Problem> {
-        let mut unknown = Vec::new();
+    /// Notes the calls of options that do not exist, before the other problems. One that was meant for
+    /// a required option stands for the absence of that, too.
+    fn unknown(&mut self) {
+        let mut unknown: Vec<Problem> = Vec::new();
         for call in &self.calls {
             if self.options.iter().any(|known| known.traits.is_called(&call.name)) {
+                continue;
+            }
+            if unknown.len() >= SHOWN {
+                self.more += 1;
                 continue;
             }
             let names = self.options.iter().flat_map(|known| {
@@ -210,20 +207,21 @@ impl OptionParser {
             }
             let nearest = meant.zip(near).map(|(meant, near)| {
                 let types: Vec<ValueType> = call.values.iter().map(Value::value_type).collect();
-                let fits = types == meant.help.args;
-                let values = if fits { &call.values } else { &meant.help.example };
-                line(&OptionCall { name: near.to_owned(), values: values.clone() })
+                if types == meant.help.args {
+                    line(&OptionCall { name: near.to_owned(), values: call.values.clone() })
+                } else {
+                    meant.write.clone()
+                }
             });
             let mut known: Vec<String> =
                 self.options.iter().map(|known| known.help.name.clone()).collect();
             known.sort();
-            unknown.push(Problem::Unknown {
-                call: line(call),
-                name: call.name.clone(),
-                nearest,
-                known,
-            });
+            let (call, name) = (line(call), short(&call.name));
+            unknown.push(Problem::Unknown { call, name, nearest, known });
         }
-        unknown
+        unknown.append(&mut self.problems);
+        self.more += unknown.len().saturating_sub(SHOWN);
+        unknown.truncate(SHOWN);
+        self.problems = unknown;
     }
 }

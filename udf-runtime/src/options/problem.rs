@@ -13,15 +13,15 @@ pub(crate) enum Misfit {
     Count,
     /// One is of another type; counted from 0.
     Type { place: usize },
-    /// One will not do, in words that go after "the argument".
-    Argument { place: usize, words: String },
+    /// One will not do, or all together, in words that go after "the argument".
+    Argument { place: Option<usize>, words: String },
     /// All together will not do, in words of the author.
     Other(String),
 }
 
 impl Misfit {
     pub(crate) fn must_be(place: usize, words: &str) -> Self {
-        Misfit::Argument { place, words: format!("must be {words}") }
+        Misfit::Argument { place: Some(place), words: format!("must be {words}") }
     }
 
     pub(crate) fn of(error: crate::Error) -> Self {
@@ -31,15 +31,24 @@ impl Misfit {
         };
         match (place, error.is::<MustBe>()) {
             (None, false) => Misfit::Other(error.to_string()),
-            (place, true) => {
-                Misfit::Argument { place: place.unwrap_or(0), words: error.to_string() }
-            }
+            (place, true) => Misfit::Argument { place, words: error.to_string() },
             (Some(place), false) => {
-                Misfit::Argument { place, words: format!("will not do: {error}") }
+                Misfit::Argument { place: Some(place), words: format!("will not do: {error}") }
             }
         }
     }
 }
+
+/// Everything that is wrong with the options of an Init.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Problems {
+    pub(crate) shown: Vec<Problem>,
+    /// How many more there are.
+    pub(crate) more: usize,
+}
+
+/// More problems than these are only counted: an Init can have any number of calls.
+pub(crate) const SHOWN: usize = 20;
 
 /// One thing that is wrong with the options of an Init.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +65,7 @@ pub(crate) enum Problem {
         write: Option<String>,
     },
     /// An option that is called too seldom or too often for its length.
-    Calls { name: String, words: String, came: usize, write: String },
+    Calls { name: String, words: String, came: usize },
     /// A required option is not called.
     Missing { name: String, write: String },
     /// An option that can be called once is called again.
@@ -66,14 +75,14 @@ pub(crate) enum Problem {
     /// An option is called without one that it needs.
     Lonely { call: String, needs: String, write: String },
     /// The default of the UDF is none of the values that it accepts.
-    Default { call: String, words: String, write: String },
+    Default { call: String, misfit: Misfit, write: String },
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Unknown { call, name, nearest: Some(write), .. } => {
-                write!(f, "`{call}`: there is no option `{}`; did you mean `{write}`?", short(name))
+                write!(f, "`{call}`: there is no option `{name}`; did you mean `{write}`?")
             }
             Problem::Unknown { call, known, .. } if known.is_empty() => {
                 write!(f, "`{call}`: it has no options")
@@ -81,23 +90,27 @@ impl fmt::Display for Problem {
             Problem::Unknown { call, name, known, .. } => {
                 let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
                 let known = known.join(", ");
-                write!(f, "`{call}`: there is no option `{}`; there is {known}", short(name))
+                write!(f, "`{call}`: there is no option `{name}`; there is {known}")
             }
             Problem::Call { call, which, misfit, came, types, write } => {
                 write!(f, "`{call}`")?;
                 if let Some(which) = which {
                     write!(f, " (call {which} of it)")?;
                 }
-                let argument = |place: usize| match types.len() {
-                    1 => "the argument".to_owned(),
-                    _ => format!("argument {}", place + 1),
+                let argument = |place: Option<usize>| match (types.len(), place) {
+                    (1, _) => "the argument".to_owned(),
+                    (_, Some(place)) => format!("argument {}", place + 1),
+                    (_, None) => "the arguments".to_owned(),
                 };
                 match misfit {
+                    Misfit::Count if types.is_empty() => {
+                        f.write_str(": it is a flag, which takes no argument")?;
+                    }
                     Misfit::Count => write!(f, ": {}, not {}", takes(types), came.len())?,
                     Misfit::Type { place } => write!(
                         f,
                         ": {} must be {}, not {}",
-                        argument(*place),
+                        argument(Some(*place)),
                         types[*place],
                         came[*place]
                     )?,
@@ -108,8 +121,9 @@ impl fmt::Display for Problem {
                 }
                 write.as_ref().map_or(Ok(()), |write| write!(f, "; write `{write}`"))
             }
-            Problem::Calls { name, words, came, write } => {
-                write!(f, "`.{name}` must be called {words}, not {came}; write `{write}`")
+            Problem::Calls { name, words, came } => {
+                let times = if *came == 1 { "time" } else { "times" };
+                write!(f, "`.{name}` is called {came} {times}, but must be called {words}")
             }
             Problem::Missing { name, write } => {
                 write!(f, "`.{name}` is missing; write `{write}`")
@@ -124,11 +138,17 @@ impl fmt::Display for Problem {
             Problem::Lonely { call, needs, write } => {
                 write!(f, "`{call}` needs `.{needs}` too; write `{write}`")
             }
-            Problem::Default { call, words, write } => write!(
-                f,
-                "the UDF's own default `{call}` {words}: a mistake in the UDF; until it is \
-                 mended, write `{write}`"
-            ),
+            Problem::Default { call, misfit, write } => {
+                let words = match misfit {
+                    Misfit::Argument { words, .. } | Misfit::Other(words) => words,
+                    Misfit::Count | Misfit::Type { .. } => "is of another type",
+                };
+                write!(
+                    f,
+                    "`{call}`, the UDF's own default, {words}: a mistake in the UDF; \
+                     until it is mended, write `{write}`"
+                )
+            }
         }
     }
 }
@@ -137,7 +157,6 @@ impl fmt::Display for Problem {
 fn takes(types: &[ValueType]) -> String {
     let names: Vec<_> = types.iter().map(ValueType::to_string).collect();
     match types.len() {
-        0 => "it is a flag, which takes no argument".to_owned(),
         1 => format!("it takes 1 argument ({})", names[0]),
         count => format!("it takes {count} arguments ({})", names.join(", ")),
     }
@@ -168,7 +187,7 @@ const LONG_CALL: usize = 12;
 const LONG_TEXT: usize = 64;
 
 /// On one line, and not over-long: Init can carry any text.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     let mut chars = text.chars();
     let mut short: String = chars
         .by_ref()

@@ -47,7 +47,6 @@ pub(crate) struct Traits {
     pub(crate) types: Vec<ValueType>,
     pub(crate) calls: Calls,
     pub(crate) help: Help,
-    pub(crate) len: Limits,
     pub(crate) call_count: Limits,
     pub(crate) conflicts: &'static [&'static str],
     pub(crate) requires: &'static [&'static str],
@@ -67,7 +66,6 @@ impl<F: OptionField> OptionSpec<F> {
                 types,
                 calls: F::CALLS,
                 help: F::Value::help(),
-                len: Limits::default(),
                 call_count: Limits::default(),
                 conflicts: &[],
                 requires: &[],
@@ -116,7 +114,7 @@ impl<F: OptionField> OptionSpec<F> {
         if F::OF_CALLS {
             self.traits.call_count = limits;
         } else {
-            self.traits.len = limits;
+            self.traits.help.len = limits;
         }
         self
     }
@@ -203,23 +201,18 @@ impl Traits {
                 _ => return Err(Misfit::Type { place }),
             };
             let words = match &value {
-                Value::Duration(..0) => Some("a positive duration".to_owned()),
+                Value::Duration(..0) => Some("a duration that is not negative".to_owned()),
                 value if !self.help.limits.contain(value) => self.help.limits.words(),
                 Value::String(text) => {
                     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-                    let fits = self.len.contain(&Value::Int(length));
-                    (!fits).then(|| self.len_words()).flatten()
+                    let fits = self.help.len.contain(&Value::Int(length));
+                    (!fits).then(|| self.help.words()).flatten()
                 }
                 _ => None,
             };
             words.map_or(Ok(value), |words| Err(Misfit::must_be(place, &words)))
         });
         checked.collect()
-    }
-
-    /// The length of text, in words that go after "must be".
-    fn len_words(&self) -> Option<String> {
-        self.len.words().map(|words| format!("{words} characters long"))
     }
 
     /// Whether it is one of the names of this option.
@@ -232,10 +225,19 @@ impl Traits {
         super::problem::line(&OptionCall { name: self.name.to_owned(), values })
     }
 
+    /// A call of it with the types of its arguments, `.field(STRING)`.
+    pub(crate) fn form(&self) -> String {
+        let types: Vec<_> = self.types.iter().map(ValueType::to_string).collect();
+        format!(".{}({})", self.name, types.join(", "))
+    }
+
     /// All that people and tools are told of it.
     pub(crate) fn describe(&self, default: Option<Vec<Value>>) -> OptionHelp {
         let range = match &self.help.choices[..] {
-            [] => self.help.words().or_else(|| self.len_words()),
+            [] => self.help.words().or_else(|| {
+                let times = self.call_count.count_of("time")?;
+                Some(format!("called {times}"))
+            }),
             _ => None,
         };
         let flag = self.types.is_empty();

@@ -26,6 +26,20 @@ fn plain(wanted: ValueType) -> Value {
 }
 
 fn within(value: Value, help: &Help) -> Value {
+    if let Value::String(text) = &value {
+        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+        return match help.len.nearest(&Value::Int(length)) {
+            Some(Value::Int(wanted)) if wanted < length => {
+                Value::String(text.chars().take(usize::try_from(wanted).unwrap_or(0)).collect())
+            }
+            // As long as is needed for an example, but not at any price.
+            Some(Value::Int(wanted)) if wanted > length && wanted < 100 => {
+                let more = "x".repeat(usize::try_from(wanted - length).unwrap_or(0));
+                Value::String(format!("{text}{more}"))
+            }
+            _ => value,
+        };
+    }
     help.limits.nearest(&value).unwrap_or(value)
 }
 
@@ -40,7 +54,12 @@ pub(crate) fn mended(came: &[Value], types: &[ValueType], help: &Help) -> Option
             let near = nearest(text, help.choices.iter().map(|(choice, _)| &**choice))?;
             return Some(Value::from(near));
         }
-        Some(within(value, help))
+        let mended = within(value.clone(), help);
+        match (&value, &mended) {
+            // What text is missing, nobody can guess.
+            (Value::String(came), Value::String(long)) if long.len() > came.len() => None,
+            _ => Some(mended),
+        }
     });
     mended.collect()
 }

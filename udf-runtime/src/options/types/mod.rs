@@ -78,6 +78,8 @@ pub trait OptionType: Sized {
 pub struct Help {
     pub(crate) must_be: Option<String>,
     pub(crate) limits: Limits,
+    /// Of text, in characters.
+    pub(crate) len: Limits,
     pub(crate) choices: Vec<(String, String)>,
     pub(crate) example: Vec<Value>,
 }
@@ -113,7 +115,10 @@ impl Help {
             let choices = self.choices.iter().map(|(choice, _)| Value::from(&**choice).to_string());
             return Some(one_of(choices.collect()));
         }
-        self.must_be.clone().or_else(|| self.limits.words())
+        self.must_be
+            .clone()
+            .or_else(|| self.limits.words())
+            .or_else(|| self.len.count_of("character").map(|words| words + " long"))
     }
 }
 
@@ -137,6 +142,12 @@ impl MustBe {
     pub fn new(words: impl Into<String>) -> Self {
         MustBe { words: words.into() }
     }
+}
+
+/// The error for a text that is none of the choices.
+#[doc(hidden)]
+pub fn no_choice<T: OptionType>() -> crate::Error {
+    MustBe::new(T::help().words().unwrap_or_default()).into()
 }
 
 /// One of several arguments that will not do.

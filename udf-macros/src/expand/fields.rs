@@ -1,0 +1,36 @@
+//! The implementation of `Fields`.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::model::{Source, Typed};
+
+pub(super) fn code(model: &Typed) -> TokenStream {
+    let krate = &model.krate;
+    let members = model.members.iter().filter_map(|member| {
+        let Source::Field(name) = &member.source else { return None };
+        let (ident, ty) = (&member.ident, &member.ty);
+        Some(quote_spanned! {ty.span()=>
+            #krate::__private::put::<#ty>(__fields, #name, &self.#ident);
+        })
+    });
+    implementation(model, &quote!(#(#members)*))
+}
+
+pub(super) fn stub(model: &Typed) -> TokenStream {
+    implementation(model, &quote!(let _ = __fields;))
+}
+
+fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
+    let Typed { ident, generics, krate, .. } = model;
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::Fields for #ident #ty_generics #where_clause {
+            fn put(&self, __fields: &mut #krate::__private::FieldWriter<'_>) {
+                #body
+            }
+        }
+    }
+}

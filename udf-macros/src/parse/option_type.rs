@@ -1,0 +1,117 @@
+//! `#[derive(OptionType)]`: an enum is a STRING out of a fixed set, a tuple struct is its members.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt;
+use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Meta};
+
+use super::entries::{Entry, entries, known_once};
+use super::udf::rename_all;
+use super::{help, krate};
+use crate::errors::Errors;
+use crate::model::{At, Choice, OptionShape, OptionType};
+use crate::words::case::Case;
+
+pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType {
+    let known: &[&str] = match &input.data {
+        Data::Enum(_) => &["crate", "rename_all"],
+        Data::Struct(_) | Data::Union(_) => &["crate"],
+    };
+    let container = known_once(attribute(&input.attrs, errors), known, &[], errors);
+    let krate = krate(&container, errors);
+    let case = container
+        .iter()
+        .find(|entry| entry.key == "rename_all")
+        .and_then(|entry| rename_all(entry, &Case::ALL, errors))
+        .unwrap_or(Case::Camel);
+    let shape = match &input.data {
+        Data::Enum(data) => OptionShape::Choices(choices(&input.ident, data, case, errors)),
+        Data::Struct(data) => match &data.fields {
+            Fields::Unnamed(fields) if !fields.unnamed.is_empty() => {
+                for field in &fields.unnamed {
+                    if let Some(attr) = field.attrs.iter().find(|a| a.path().is_ident("option")) {
+                        errors.at(attr, "a member of an option type has no attributes of its own");
+                    }
+                }
+                OptionShape::Tuple(fields.unnamed.iter().map(|field| field.ty.clone()).collect())
+            }
+            other => {
+                let message = "an option type is an enum, whose variants are its choices, or a \
+                               tuple struct, whose members are its arguments: `struct Percent(f64);`";
+                match other {
+                    Fields::Unit => errors.at(&input.ident, message),
+                    _ => errors.at(other, message),
+                }
+                OptionShape::Tuple(Vec::new())
+            }
+        },
+        Data::Union(data) => {
+            errors.at(data.union_token, "an option type is an enum or a tuple struct");
+            OptionShape::Tuple(Vec::new())
+        }
+    };
+    if let OptionShape::Tuple(types) = &shape
+        && types.len() > 6
+    {
+        let message = format!("a call has at most 6 arguments, not {}", types.len());
+        errors.at(&input.ident, message);
+    }
+    OptionType { ident: input.ident, generics: input.generics, krate, shape }
+}
+
+/// The entries of `#[option(...)]` on the type or a variant.
+fn attribute(attrs: &[Attribute], errors: &mut Errors) -> Vec<Entry> {
+    let mut all = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("option")) {
+        match &attr.meta {
+            Meta::List(list) => all.extend(entries(list.tokens.clone(), errors)),
+            other => errors.at(other, "expected `#[option(...)]`"),
+        }
+    }
+    all
+}
+
+fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> Vec<Choice> {
+    if data.variants.is_empty() {
+        errors.at(ident, "an enum without variants leaves nothing to choose");
+    }
+    let mut choices: Vec<Choice> = Vec::new();
+    for variant in &data.variants {
+        let entries = attribute(&variant.attrs, errors);
+        let entries = known_once(entries, &["alias", "name"], &["alias"], errors);
+        if !matches!(variant.fields, Fields::Unit) {
+            let message = "a choice is one STRING: its variant has no members";
+            errors.at(&variant.fields, message);
+        }
+        let written = case.write(&variant.ident.unraw().to_string());
+        let mut choice = Choice {
+            ident: variant.ident.clone(),
+            name: At { value: written, span: variant.ident.span() },
+            aliases: Vec::new(),
+            help: help(&variant.attrs),
+        };
+        for entry in &entries {
+            let form = format!("{} = \"text\"", entry.key);
+            let Some(text) = entry.text(&form, errors) else { continue };
+            let name = At { value: text.value(), span: text.span() };
+            if entry.key == "name" {
+                choice.name = name;
+            } else {
+                choice.aliases.push(name);
+            }
+        }
+        let mut own: Vec<&str> = Vec::new();
+        for name in std::iter::once(&choice.name).chain(&choice.aliases) {
+            let taken = own.contains(&&*name.value)
+                || choices.iter().any(|other| {
+                    other.name.value == name.value
+                        || other.aliases.iter().any(|alias| alias.value == name.value)
+                });
+            if taken {
+                errors.span(name.span, format_args!("the choice '{}' is there twice", name.value));
+            }
+            own.push(&name.value);
+        }
+        choices.push(choice);
+    }
+    choices
+}
