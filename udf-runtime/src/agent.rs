@@ -107,8 +107,11 @@ impl<H: Handler, R: Read> Agent<H, R> {
     }
 
     /// Refuses frames of more than `limit` bytes; 64 MiB unless it is set.
+    ///
+    /// A snapshot that would be larger is left out, with an error in the log: it could not be restored.
     pub fn with_frame_limit(mut self, limit: usize) -> Self {
         self.reader = self.reader.with_limit(limit);
+        self.core.set_frame_limit(limit);
         self
     }
 
@@ -145,6 +148,11 @@ impl<H: Handler, R: Read> Agent<H, R> {
     /// When it ended before its input did; Kapacitor was told why, if it still listens.
     pub fn run(self) -> Result<(), AgentError> {
         self.serve().1
+    }
+
+    /// What others may see of the connection.
+    pub(crate) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link)
     }
 
     /// As [`run`](Self::run), and hands back the reader, which may have more to read.

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use udf_proto::messages::{EndBatch, response::Message};
 use udf_proto::point::{EditScratch, PointEdit, PointSink};
 use udf_proto::response::{self, SizeMark};
 use udf_proto::{BeginBatch, EdgeType, Point};
 
+use crate::counters::Count;
 use crate::link::{EmitError, Link};
 use crate::{Batch, Edge, Stream};
 
@@ -52,6 +52,11 @@ impl<E: Edge> Emitter<E> {
         Remote { link: Arc::clone(&self.link), edge: PhantomData }
     }
 
+    /// Counts a point that was not sent.
+    pub(crate) fn count_dropped(&self) {
+        self.link.counters.add(Count::PointsDropped, 1);
+    }
+
     /// Adds an answer to a request.
     pub(crate) fn answer(&mut self, message: Message) {
         self.drop_open_batch();
@@ -62,8 +67,8 @@ impl<E: Edge> Emitter<E> {
     pub(crate) fn flush(&mut self) -> Result<(), EmitError> {
         self.drop_open_batch();
         let counters = &self.link.counters;
-        counters.points_out.fetch_add(std::mem::take(&mut self.points), Ordering::Relaxed);
-        counters.batches_out.fetch_add(std::mem::take(&mut self.batches), Ordering::Relaxed);
+        counters.add(Count::PointsOut, std::mem::take(&mut self.points));
+        counters.add(Count::BatchesOut, std::mem::take(&mut self.batches));
         if self.out.is_empty() {
             return Ok(());
         }

@@ -39,6 +39,7 @@
 #[path = "private.rs"]
 pub mod __private;
 mod agent;
+mod counters;
 mod edge;
 mod emitter;
 mod entry;
@@ -46,6 +47,7 @@ mod handler;
 mod link;
 pub mod options;
 mod pulse;
+mod rate_limit;
 mod server;
 pub mod state;
 mod stop;
@@ -55,6 +57,7 @@ mod udf_handler;
 mod watchdog;
 
 pub use agent::{Agent, AgentError, Call, RunningAgent};
+pub use counters::Metrics;
 pub use edge::{Batch, Edge, Stream};
 pub use emitter::{Emitter, OpenBatch, Remote};
 pub use entry::main;
@@ -63,7 +66,7 @@ pub use link::EmitError;
 pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, SocketOptions};
 pub use stop::Stop;
 pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};
-pub use udf_handler::UdfHandler;
+pub use udf_handler::{UdfHandler, UnfitSnapshot};
 pub use udf_macros::{Fields, FromPoint, udf};
 pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldValue, FieldWriter};
 pub use udf_proto::{

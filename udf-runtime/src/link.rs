@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use udf_proto::messages::{KeepaliveResponse, response::Message};
 use udf_proto::response;
 
+use crate::counters::{Count, Counters};
 use crate::pulse::Pulse;
 
 /// Why something could not be sent.
@@ -74,7 +74,7 @@ impl Link {
         };
         match written {
             Ok(()) => {
-                self.counters.bytes_out.fetch_add(frames.len() as u64, Ordering::Relaxed);
+                self.counters.add(Count::BytesOut, frames.len() as u64);
                 Ok(())
             }
             Err(error) => {
@@ -129,17 +129,4 @@ impl Link {
 fn has_room(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-}
-
-/// What has passed through a connection.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) points_in: AtomicU64,
-    pub(crate) points_out: AtomicU64,
-    pub(crate) batches_in: AtomicU64,
-    pub(crate) batches_out: AtomicU64,
-    pub(crate) bytes_in: AtomicU64,
-    pub(crate) bytes_out: AtomicU64,
-    /// Signs of life that were sent while the handler was busy.
-    pub(crate) signs: AtomicU64,
 }

@@ -1,6 +1,6 @@
 //! Asking a server or an agent to stop, from another thread or by a signal.
 
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -14,18 +14,31 @@ use crate::link::lock;
 pub struct Stop {
     /// Dropping the writer ends the reader's input, which wakes whoever polls it.
     wake: Arc<Mutex<Option<PipeWriter>>>,
+    stopped: Arc<PipeReader>,
 }
 
 impl Stop {
     /// The one who asks, and something that is readable once it was asked.
     pub(crate) fn new() -> io::Result<(Self, PipeReader)> {
         let (reader, writer) = io::pipe()?;
-        Ok((Stop { wake: Arc::new(Mutex::new(Some(writer))) }, reader))
+        let stopped = Arc::new(reader.try_clone()?);
+        Ok((Stop { wake: Arc::new(Mutex::new(Some(writer))), stopped }, reader))
     }
 
     /// Asks to stop; from the second time on, nothing happens.
     pub fn stop(&self) {
         drop(lock(&self.wake).take());
+    }
+
+    /// Calls `then` when somebody has asked, on a thread of its own.
+    pub(crate) fn on_stop(&self, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let stopped = Arc::clone(&self.stopped);
+        thread::Builder::new().name("stop".to_owned()).spawn(move || {
+            // Nothing is ever written: this waits for the end.
+            let _ = (&*stopped).read(&mut [0]);
+            then();
+        })?;
+        Ok(())
     }
 
     /// Asks to stop when the process receives SIGTERM or SIGINT. A second signal ends the process at once, as

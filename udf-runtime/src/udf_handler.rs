@@ -1,11 +1,12 @@
 //! The handler of a struct with `#[udf]`: it starts with Init, and has its state saved and restored.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use udf_proto::point::FieldError;
 use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
 
+use crate::rate_limit::RateLimit;
 use crate::state::{StateReader, StateWriter};
 use crate::{
     Batch, BatchUdf, Edge, Emitter, FromPoint, Handler, OnMissing, Remote, Result, Stream,
@@ -16,13 +17,30 @@ use crate::{
 pub struct UdfHandler<T> {
     /// None before Init.
     udf: Option<T>,
-    skipped: Skipped,
+    skipped: RateLimit,
+    unfit: UnfitSnapshot,
+}
+
+/// What becomes of a snapshot that does not fit the UDF: damaged, of another UDF, or of another state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnfitSnapshot {
+    /// It is refused, which stops the task: somebody has to decide.
+    #[default]
+    Refuse,
+    /// The UDF starts without state, and a warning says so.
+    StartFresh,
 }
 
 impl<T: Udf> UdfHandler<T> {
     /// For a connection on which nothing has come yet.
     pub fn new() -> Self {
-        UdfHandler { udf: None, skipped: Skipped::default() }
+        UdfHandler { udf: None, skipped: RateLimit::default(), unfit: UnfitSnapshot::default() }
+    }
+
+    /// Does this with snapshots that do not fit.
+    pub fn with_unfit_snapshots(mut self, unfit: UnfitSnapshot) -> Self {
+        self.unfit = unfit;
+        self
     }
 
     fn started(&mut self) -> Result<&mut T> {
@@ -161,6 +179,11 @@ where
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<Verdict> {
         let udf = self.started()?;
+        if snapshot.is_empty() {
+            // What a UDF without state hands out, also one that was not written with this kit.
+            tracing::info!("the snapshot is empty: there is nothing to restore");
+            return Ok(Verdict::Accepted);
+        }
         let restored = StateReader::open(T::NAME, snapshot).map_err(crate::Error::from);
         let restored = restored.and_then(|mut state| {
             udf.load(&mut state)?;
@@ -171,6 +194,10 @@ where
         });
         Ok(match restored {
             Ok(()) => Verdict::Accepted,
+            Err(error) if self.unfit == UnfitSnapshot::StartFresh => {
+                tracing::warn!("starting without state: {error}");
+                Verdict::Accepted
+            }
             Err(error) => Verdict::Refused(error.to_string()),
         })
     }
@@ -228,38 +255,15 @@ impl<T: Udf> UdfHandler<T> {
             return Err(error);
         }
         let passed = T::ON_MISSING == OnMissing::Pass;
-        if let Some(others) = self.skipped.may_log() {
+        if let Some(held_back) = self.skipped.pass() {
             let what = if passed { "passed on as it came" } else { "skipped" };
-            let others = match others {
-                0 => String::new(),
-                others => format!(" ({others} more since the last warning)"),
-            };
-            tracing::warn!("a point was {what}: {error}{others}");
+            tracing::warn!("a point was {what}: {error}{held_back}");
         }
         if passed {
             out.pass_on(point)?;
+        } else {
+            out.count_dropped();
         }
         Ok(())
-    }
-}
-
-/// Lets a warning through now and then, and counts those in between.
-#[derive(Debug, Default)]
-struct Skipped {
-    logged: Option<Instant>,
-    held_back: u64,
-}
-
-impl Skipped {
-    const EVERY: Duration = Duration::from_secs(10);
-
-    /// If it is time for a warning, how many were held back.
-    fn may_log(&mut self) -> Option<u64> {
-        if self.logged.is_some_and(|logged| logged.elapsed() < Self::EVERY) {
-            self.held_back += 1;
-            return None;
-        }
-        self.logged = Some(Instant::now());
-        Some(std::mem::take(&mut self.held_back))
     }
 }

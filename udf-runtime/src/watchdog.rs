@@ -5,11 +5,11 @@
 //! on behalf of those whose handler has been in the same call since the last look, it sends a keepalive.
 //! While no connection is open, it sleeps.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::counters::Count;
 use crate::link::{Link, Sign, lock};
 
 /// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
@@ -109,7 +109,7 @@ impl Watched {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         match self.link.show_life(time as i64) {
             Sign::Sent => {
-                self.link.counters.signs.fetch_add(1, Ordering::Relaxed);
+                self.link.counters.add(Count::Signs, 1);
                 self.full = None;
             }
             Sign::Full => self.note_full(now),
@@ -145,7 +145,7 @@ impl Watched {
     }
 
     fn note_full(&mut self, now: Instant) {
-        let written = self.link.counters.bytes_out.load(Ordering::Relaxed);
+        let written = self.link.counters.get(Count::BytesOut);
         let since = match self.full {
             Some((before, since)) if before == written => since,
             _ => now,

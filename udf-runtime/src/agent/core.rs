@@ -2,10 +2,9 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use udf_proto::frame::FrameReader;
+use udf_proto::frame::{self, FrameReader};
 use udf_proto::messages::{
     ErrorResponse, InitResponse, KeepaliveResponse, RestoreResponse, SnapshotResponse,
     response::Message,
@@ -15,9 +14,14 @@ use udf_proto::request::{self, Incoming};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
 use super::AgentError;
+use crate::counters::Count;
 use crate::link::Link;
 use crate::pulse::Call;
+use crate::rate_limit::RateLimit;
 use crate::{Edge, Emitter, Handler, Verdict};
+
+/// What a frame has around a snapshot: the snapshot must come back in one.
+const FRAME_MARGIN: usize = 32;
 
 /// An ErrorResponse is cut at this length: it is for people.
 const MAX_ERROR_TEXT: usize = 16 << 10;
@@ -43,6 +47,8 @@ struct Talk<H: Handler> {
     told: bool,
     points: u64,
     batches: u64,
+    unknown: RateLimit,
+    snapshot_limit: usize,
 }
 
 impl<H: Handler> Core<H> {
@@ -57,8 +63,15 @@ impl<H: Handler> Core<H> {
             told: false,
             points: 0,
             batches: 0,
+            unknown: RateLimit::default(),
+            snapshot_limit: frame::DEFAULT_LIMIT - FRAME_MARGIN,
         };
         Core { handler, talk, index: PointIndex::new(), spare: Vec::new() }
+    }
+
+    /// Takes no snapshots that would not come back in a frame of up to `limit` bytes.
+    pub(super) fn set_frame_limit(&mut self, limit: usize) {
+        self.talk.snapshot_limit = limit.saturating_sub(FRAME_MARGIN);
     }
 
     /// Handles every whole frame that has been read, and writes what was earned.
@@ -68,11 +81,13 @@ impl<H: Handler> Core<H> {
         &mut self,
         reader: &mut FrameReader<impl Read>,
     ) -> Result<Option<Duration>, AgentError> {
+        let begun = Instant::now();
         let handled = self.handle_all(reader);
         let talk = &mut self.talk;
         let counters = &talk.link.counters;
-        counters.points_in.fetch_add(std::mem::take(&mut talk.points), Ordering::Relaxed);
-        counters.batches_in.fetch_add(std::mem::take(&mut talk.batches), Ordering::Relaxed);
+        counters.add(Count::PointsIn, std::mem::take(&mut talk.points));
+        counters.add(Count::BatchesIn, std::mem::take(&mut talk.batches));
+        counters.add(Count::BusyNanos, begun.elapsed().as_nanos() as u64);
         let written = talk.out.flush();
         // Only now: while writing waits, the watchdog must see that.
         talk.link.pulse.rest();
@@ -91,7 +106,7 @@ impl<H: Handler> Core<H> {
                 other => self.talk.other(&mut self.handler, other)?,
             }
         }
-        self.talk.link.counters.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+        self.talk.link.counters.add(Count::BytesIn, bytes);
         Ok(())
     }
 
@@ -121,6 +136,7 @@ impl<H: Handler> Core<H> {
     /// Writes what was earned, and says why it ended, if for a reason.
     pub(super) fn last_words(&mut self, result: &Result<(), AgentError>) -> Result<(), AgentError> {
         if let Err(error) = result {
+            self.talk.link.counters.add(Count::Errors, 1);
             self.talk.report(error);
         }
         Ok(self.talk.out.flush()?)
@@ -169,7 +185,17 @@ impl<H: Handler> Talk<H> {
                 self.out.answer(Message::Keepalive(KeepaliveResponse { time }));
             }
             Incoming::Snapshot => {
-                let snapshot = self.called(Call::Snapshot, |_| handler.snapshot())?;
+                let mut snapshot = self.called(Call::Snapshot, |_| handler.snapshot())?;
+                if snapshot.len() > self.snapshot_limit {
+                    // An error would end the task now, for a restart that may never come.
+                    tracing::error!(
+                        "the snapshot was left out: its {} bytes are over the limit of {}, so that it could \
+                         not be restored; limit the groups of the state, or raise the limit of frames",
+                        snapshot.len(),
+                        self.snapshot_limit
+                    );
+                    snapshot = Vec::new();
+                }
                 self.out.answer(Message::Snapshot(SnapshotResponse { snapshot }));
             }
             Incoming::Restore { snapshot } => {
@@ -183,7 +209,11 @@ impl<H: Handler> Talk<H> {
             }
             Incoming::Begin(begin) => self.begin(handler, &begin)?,
             Incoming::End(end) => self.end(handler, &end)?,
-            _ => tracing::warn!("ignored a request of a kind that this version does not know"),
+            _ => {
+                if let Some(held_back) = self.unknown.pass() {
+                    tracing::warn!("ignored a request of a kind that is not known here{held_back}");
+                }
+            }
         }
         Ok(())
     }

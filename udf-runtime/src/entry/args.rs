@@ -1,23 +1,25 @@
 //! The arguments of a UDF's program.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use tracing::level_filters::LevelFilter;
 use udf_host::command::{self, Failure};
 use udf_host::options::parse_duration;
 
 use super::logs::LEVEL_VARIABLE;
-use crate::{Limits, SocketOptions};
+use crate::{Limits, SocketOptions, UnfitSnapshot};
 
 /// How a UDF is served as a daemon.
 pub(super) struct Daemon {
-    pub(super) path: PathBuf,
+    /// None when systemd listens for it.
+    pub(super) path: Option<PathBuf>,
     pub(super) options: SocketOptions,
-    pub(super) limits: Limits,
     pub(super) allowed_users: Vec<u32>,
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 /// The command line of the UDF `name`.
@@ -26,16 +28,21 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
     let set = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
-    let daemon = |name, value, help| set(name, value, help).requires("socket");
+    let daemon = |name, value, help| set(name, value, help).requires("daemon");
     Command::new(name)
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
             "Without arguments it speaks with Kapacitor on stdin and stdout, as Kapacitor starts it.",
         )
         .args_conflicts_with_subcommands(true)
+        .group(ArgGroup::new("daemon").args(["socket", "systemd"]))
         .args([
             set("socket", "PATH", "Run as a daemon, on a Unix socket at this path")
                 .value_parser(value_parser!(PathBuf)),
+            Arg::new("systemd")
+                .long("systemd")
+                .action(ArgAction::SetTrue)
+                .help("Run as a daemon, on the socket that systemd hands over"),
             daemon("socket-mode", "MODE", "The mode of the socket, in octal")
                 .default_value("0660")
                 .value_parser(mode),
@@ -47,7 +54,13 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
             daemon("max-connections", "N", "How many connections may be open at once")
                 .default_value("4096")
                 .value_parser(value_parser!(u32)),
-            daemon("farewell", "DURATION", "How long open connections have to finish after a stop")
+            daemon(
+                "metrics",
+                "ADDRESS",
+                "Serve counts for Prometheus at this address; a port alone is one of 127.0.0.1",
+            )
+            .value_parser(address),
+            set("farewell", "DURATION", "How long open connections have to finish after a stop")
                 .default_value("10s")
                 .value_parser(duration),
             set(
@@ -57,6 +70,16 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
             )
             .default_value("5m")
             .value_parser(duration),
+            set("frame-limit", "BYTES", "Refuse requests, and do not take snapshots, of more bytes")
+                .default_value("67108864")
+                .value_parser(value_parser!(u32).range(1024..=udf_proto::frame::MAX_LIMIT as i64)),
+            set(
+                "bad-snapshot",
+                "POLICY",
+                "What to do with a snapshot that does not fit: refuse the task, or start fresh",
+            )
+            .default_value("refuse")
+            .value_parser(["refuse", "fresh"]),
             set(
                 "log",
                 "LEVEL",
@@ -69,7 +92,7 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
 
 /// The level of the logs: by argument, or by environment, or `info`.
 pub(super) fn level(matches: &ArgMatches) -> Result<LevelFilter, Failure> {
-    let (level, from) = match (super::text(matches, "log"), std::env::var(LEVEL_VARIABLE)) {
+    let (level, from) = match (matches.get_one::<String>("log"), std::env::var(LEVEL_VARIABLE)) {
         (Some(level), _) => (level.clone(), "--log"),
         (None, Ok(level)) => (level, LEVEL_VARIABLE),
         (None, Err(_)) => return Ok(LevelFilter::INFO),
@@ -82,8 +105,11 @@ pub(super) fn level(matches: &ArgMatches) -> Result<LevelFilter, Failure> {
 }
 
 /// How it runs as a daemon, if it is to.
-pub(super) fn daemon(matches: &ArgMatches) -> Result<Option<Daemon>, Failure> {
-    let Some(path) = matches.get_one::<PathBuf>("socket") else { return Ok(None) };
+pub(super) fn daemon(matches: &ArgMatches) -> Option<Daemon> {
+    let path = matches.get_one::<PathBuf>("socket").cloned();
+    if path.is_none() && !matches.get_flag("systemd") {
+        return None;
+    }
     let mut options = SocketOptions::new();
     if let Some(mode) = matches.get_one("socket-mode") {
         options = options.mode(*mode);
@@ -91,12 +117,20 @@ pub(super) fn daemon(matches: &ArgMatches) -> Result<Option<Daemon>, Failure> {
     if let Some(gid) = matches.get_one("socket-group") {
         options = options.group(*gid);
     }
-    Ok(Some(Daemon {
-        path: path.clone(),
+    Some(Daemon {
+        path,
         options,
-        limits: limits(matches),
         allowed_users: matches.get_many("allow-uid").into_iter().flatten().copied().collect(),
-    }))
+        metrics: matches.get_one("metrics").copied(),
+    })
+}
+
+/// What becomes of a snapshot that does not fit.
+pub(super) fn unfit(matches: &ArgMatches) -> UnfitSnapshot {
+    match matches.get_one::<String>("bad-snapshot").map(String::as_str) {
+        Some("fresh") => UnfitSnapshot::StartFresh,
+        _ => UnfitSnapshot::Refuse,
+    }
 }
 
 /// The limits of connections.
@@ -111,7 +145,17 @@ pub(super) fn limits(matches: &ArgMatches) -> Limits {
     if let Some(connections) = matches.get_one::<u32>("max-connections") {
         limits.connections = *connections as usize;
     }
+    if let Some(frame) = matches.get_one::<u32>("frame-limit") {
+        limits.frame = *frame as usize;
+    }
     limits
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| "it must be a port, or an IP address and a port".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

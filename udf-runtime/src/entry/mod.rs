@@ -3,20 +3,22 @@
 
 mod args;
 mod logs;
+mod metrics;
 mod stdio;
+mod systemd;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ArgMatches;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use udf_host::Loopback;
 use udf_host::command::{self, Failure};
 use udf_host::describe::{Description, Install};
 
 use self::args::Daemon;
 use crate::udf_handler::Reads;
-use crate::{Agent, Server, SocketFile, Udf, UdfHandler};
+use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 
 /// Runs the UDF `T` as its arguments say; an author's `main` is this one line.
 ///
@@ -59,12 +61,15 @@ where
         match matches.subcommand() {
             Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
             Some(("replay", matches)) => command::replay(matches, &|| Box::new(loopback::<T>())),
-            _ => match args::daemon(&matches)? {
-                Some(daemon) => serve::<T>(daemon),
-                None if io::stdin().is_terminal() => command::print(&help.to_string()),
-                None => stdio::serve(UdfHandler::<T>::new(), &args::limits(&matches))
-                    .map_err(Failure::failed),
-            },
+            _ => {
+                let (limits, unfit) = (args::limits(&matches), args::unfit(&matches));
+                let handler = move || UdfHandler::<T>::new().with_unfit_snapshots(unfit);
+                match args::daemon(&matches) {
+                    Some(daemon) => serve(T::NAME, daemon, limits, handler),
+                    None if io::stdin().is_terminal() => command::print(&help.to_string()),
+                    None => stdio::serve(handler(), &limits).map_err(Failure::failed),
+                }
+            }
         }
     }))
 }
@@ -77,22 +82,58 @@ where
     Loopback::new(|reader, writer| Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).run()?))
 }
 
-fn serve<T: Udf>(daemon: Daemon) -> Result<(), Failure>
-where
-    T::Wants: Reads<T>,
-{
-    let Daemon { path, options, limits, allowed_users } = daemon;
-    let (listener, file) = SocketFile::bind(&path, &options).map_err(Failure::failed)?;
-    let server = Server::new(listener, UdfHandler::<T>::new)
+fn serve(
+    name: &str,
+    daemon: Daemon,
+    limits: Limits,
+    accepter: impl Accepter,
+) -> Result<(), Failure> {
+    raise_open_files();
+    let handed_over = systemd::listener().map_err(Failure::failed)?;
+    let (listener, file, place) = match (daemon.path, handed_over) {
+        (Some(path), _) => {
+            let (listener, file) =
+                SocketFile::bind(&path, &daemon.options).map_err(Failure::failed)?;
+            (listener, Some(file), path.display().to_string())
+        }
+        (None, Some(listener)) => (listener, None, "the socket of systemd".to_owned()),
+        (None, None) => {
+            return Err(Failure::Usage(
+                "--systemd: systemd has handed no socket over; start it by its .socket unit"
+                    .to_owned(),
+            ));
+        }
+    };
+    let mut server = Server::new(listener, accepter)
         .map_err(Failure::failed)?
-        .with_file(file)
         .with_limits(limits)
-        .with_allowed_users(allowed_users);
+        .with_allowed_users(daemon.allowed_users);
+    if let Some(file) = file {
+        server = server.with_file(file);
+    }
+    if let Some(address) = daemon.metrics {
+        let served = metrics::serve(address, server.metrics());
+        let address = served.map_err(|error| {
+            Failure::failed(format!("the metrics cannot be served at {address}: {error}"))
+        })?;
+        tracing::info!("metrics are served at http://{address}/metrics");
+    }
     server.stop_on_signals().map_err(Failure::failed)?;
-    tracing::info!("{} listens on {}", T::NAME, path.display());
+    server.stopper().on_stop(systemd::stopping).map_err(Failure::failed)?;
+    tracing::info!("{name} listens on {place}");
+    systemd::ready();
     server.serve().map_err(Failure::failed)?;
-    tracing::info!("{} has stopped", T::NAME);
+    tracing::info!("{name} has stopped");
     Ok(())
+}
+
+/// Each connection takes a descriptor, and the usual soft limit is there for programs of another age.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!("the limit of open files was left as it is: {error}");
+    }
 }
 
 fn description<T: Udf>() -> Description {
@@ -114,9 +155,4 @@ fn install<T: Udf>() -> Install {
         args: Vec::new(),
         socket: socket.display().to_string(),
     }
-}
-
-/// The arguments that concern a connection or a daemon, as they were given.
-fn text<'m>(matches: &'m ArgMatches, name: &str) -> Option<&'m String> {
-    matches.get_one(name)
 }

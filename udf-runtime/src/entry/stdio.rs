@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,6 +21,14 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
     let setup = || -> io::Result<_> {
         let (stop, stopped) = Stop::new()?;
         stop.on_signals()?;
+        let farewell = limits.farewell;
+        stop.on_stop(move || {
+            thread::sleep(farewell);
+            tracing::error!(
+                "what was received is not finished {farewell:?} after the signal: giving up"
+            );
+            std::process::exit(1);
+        })?;
         let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         rustix::stdio::dup2_stdout(io::stderr())?;
@@ -38,7 +47,9 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
     let agent = Agent::new(input, output, handler)
         .with_frame_limit(limits.frame)
         .with_liveness(watched, limits.busy);
+    let link = agent.link();
     let (reader, result) = agent.serve();
+    tracing::info!("the connection has ended: {}", link.counters.totals());
     if result.is_err() {
         reader.get_ref().linger();
     }

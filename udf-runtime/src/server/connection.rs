@@ -14,7 +14,7 @@ use udf_proto::response;
 
 use super::{Accepter, Limits, ServeError};
 use crate::link::lock;
-use crate::{Agent, Handler};
+use crate::{Agent, Handler, Metrics};
 
 /// How long a connection that has failed is kept open for the other side to read why.
 const LINGER: Duration = Duration::from_secs(5);
@@ -24,6 +24,7 @@ const CUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Connections {
     limits: Limits,
+    metrics: Metrics,
     open: Mutex<Open>,
     changed: Condvar,
 }
@@ -36,8 +37,8 @@ struct Open {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits) -> Self {
-        Connections { limits, open: Mutex::default(), changed: Condvar::new() }
+    pub(super) fn new(limits: Limits, metrics: Metrics) -> Self {
+        Connections { limits, metrics, open: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Serves one more connection, unless there are too many.
@@ -61,6 +62,7 @@ impl Connections {
         };
         let closing = Closing { connections: Arc::clone(self), number };
         let (handler, limits) = (accepter.accept(), self.limits.clone());
+        let metrics = self.metrics.clone();
         let thread = thread::Builder::new().name(format!("connection-{number}")).spawn(move || {
             let span = tracing::info_span!(
                 "connection",
@@ -68,7 +70,7 @@ impl Connections {
                 task = tracing::field::Empty,
                 node = tracing::field::Empty
             );
-            span.in_scope(|| serve(&stream, handler, &limits));
+            span.in_scope(|| serve(&stream, handler, &limits, &metrics));
             // At the end of all: whoever waits for it finds nothing left behind.
             drop(closing);
         });
@@ -117,15 +119,18 @@ impl Drop for Closing {
     }
 }
 
-fn serve(stream: &Arc<UnixStream>, handler: impl Handler, limits: &Limits) {
+fn serve(stream: &Arc<UnixStream>, handler: impl Handler, limits: &Limits, metrics: &Metrics) {
     let agent = Agent::new(SocketEnd(Arc::clone(stream)), WritingEnd(Arc::clone(stream)), handler)
         .with_frame_limit(limits.frame)
         .with_liveness(SocketEnd(Arc::clone(stream)), limits.busy);
+    let link = agent.link();
+    let _counted = metrics.open(Arc::clone(&link));
     let (_reader, result) = agent.serve();
+    let totals = link.counters.totals();
     match result {
-        Ok(()) => tracing::info!("the connection has ended"),
+        Ok(()) => tracing::info!("the connection has ended: {totals}"),
         Err(error) => {
-            tracing::error!("the connection has failed: {error}");
+            tracing::error!("the connection has failed: {error}: {totals}");
             linger(stream);
         }
     }

@@ -7,15 +7,16 @@ use std::io::{self, PipeReader};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use udf_proto::frame;
 
 use self::connection::Connections;
 pub use self::socket_file::{BindError, SocketFile, SocketOptions};
-use crate::Handler;
+use crate::rate_limit::RateLimit;
 use crate::stop::Stop;
+use crate::{Handler, Metrics};
 
 /// Makes the handler for each connection.
 ///
@@ -103,6 +104,7 @@ pub struct Server<A> {
     stop: Stop,
     stopped: PipeReader,
     allowed_users: Vec<u32>,
+    metrics: Metrics,
 }
 
 impl<A: Accepter> Server<A> {
@@ -120,6 +122,7 @@ impl<A: Accepter> Server<A> {
             stop,
             stopped,
             allowed_users: Vec::new(),
+            metrics: Metrics::new(),
         })
     }
 
@@ -152,6 +155,11 @@ impl<A: Accepter> Server<A> {
         self
     }
 
+    /// What is counted of its connections, to be read at any time.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
     /// What stops it, from any thread.
     pub fn stopper(&self) -> Stop {
         self.stop.clone()
@@ -170,10 +178,10 @@ impl<A: Accepter> Server<A> {
     /// # Errors
     /// When connections can no longer be accepted, or had not finished in time after a stop.
     pub fn serve(self) -> Result<(), ServeError> {
-        let Server { listener, file, mut accepter, limits, stop: _stop, stopped, allowed_users } =
+        let Server { listener, file, mut accepter, limits, stop, stopped, allowed_users, metrics } =
             self;
         listener.set_nonblocking(true).map_err(ServeError::Accept)?;
-        let connections = Arc::new(Connections::new(limits.clone()));
+        let connections = Arc::new(Connections::new(limits, metrics));
         let mut pause = AcceptPause::default();
         let accepted = loop {
             match wait(&listener, &stopped, pause.take()) {
@@ -192,6 +200,8 @@ impl<A: Accepter> Server<A> {
                 Err(error) => break Err(ServeError::Accept(error)),
             }
         };
+        // Only now: without anybody who can ask, it counts as stopped.
+        drop(stop);
         drop(listener);
         drop(file);
         let finished = connections.finish();
@@ -234,12 +244,11 @@ fn wait(
 #[derive(Default)]
 struct AcceptPause {
     next: Option<Duration>,
-    logged: Option<Instant>,
+    waiting: RateLimit,
 }
 
 impl AcceptPause {
     const PAUSE: Duration = Duration::from_millis(200);
-    const LOG_EVERY: Duration = Duration::from_secs(10);
 
     fn take(&mut self) -> Option<Duration> {
         self.next.take()
@@ -251,10 +260,9 @@ impl AcceptPause {
         match Errno::from_io_error(error) {
             Some(Errno::WOULDBLOCK | Errno::INTR | Errno::CONNABORTED) => true,
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                if self.logged.is_none_or(|logged| logged.elapsed() >= Self::LOG_EVERY) {
-                    self.logged = Some(Instant::now());
+                if let Some(held_back) = self.waiting.pass() {
                     tracing::error!(
-                        "a connection has to wait: {error}; raise the limit of open files, or close others"
+                        "a connection has to wait: {error}; raise the limit of open files{held_back}"
                     );
                 }
                 self.next = Some(Self::PAUSE);
