@@ -246,7 +246,7 @@ fn a_length_is_of_text_or_of_calls() {
     assert!(help[2].required && !help[3].required);
     assert_eq!(help[1].range.as_deref(), Some("from 2 to 3 characters long"));
     assert_eq!(parse::<Lengths>(&[c, ("b", &help[1].example)]).unwrap().b.as_deref(), Some("tex"));
-    assert_eq!(help[2].range.as_deref(), Some("called from 1 to 2 times"));
+    assert_eq!(help[2].range.as_deref(), Some("from 0 to 255, called from 1 to 2 times"));
 }
 
 fn is_even(value: &i64) -> Result<(), String> {

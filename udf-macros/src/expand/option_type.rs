@@ -54,7 +54,11 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
     };
     let idents = choices.iter().map(|choice| &choice.ident);
     let names = choices.iter().map(|choice| &choice.name.value);
-    let to_raw = quote!(::std::string::String::from(match self { #(Self::#idents => #names,)* }));
+    let to_raw = quote! {
+        <::std::string::String as ::core::convert::From<&::core::primitive::str>>::from(
+            match self { #(Self::#idents => #names,)* }
+        )
+    };
     let names = choices.iter().map(|choice| &choice.name.value);
     let helps = choices.iter().map(|choice| &choice.help);
     let help = quote!(#krate::__private::Help::new()#(.choice(#names, #helps))*);

@@ -151,7 +151,7 @@ fn lowered_literal(
             quote!(#sign #float)
         }
         (Known::String | Known::Path, Literal::String(_)) => {
-            quote_spanned!(span=> <#ty as ::core::convert::From<&str>>::from(#tokens))
+            quote_spanned!(span=> <#ty as ::core::convert::From<&::core::primitive::str>>::from(#tokens))
         }
         (Known::Duration, Literal::String(text)) => match duration::nanos(text) {
             Ok(nanos) => quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos)),

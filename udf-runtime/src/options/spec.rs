@@ -233,13 +233,10 @@ impl Traits {
 
     /// All that people and tools are told of it.
     pub(crate) fn describe(&self, default: Option<Vec<Value>>) -> OptionHelp {
-        let range = match &self.help.choices[..] {
-            [] => self.help.words().or_else(|| {
-                let times = self.call_count.count_of("time")?;
-                Some(format!("called {times}"))
-            }),
-            _ => None,
-        };
+        let each = if self.help.choices.is_empty() { self.help.words() } else { None };
+        let times = self.call_count.count_of("time").map(|times| format!("called {times}"));
+        let range: Vec<String> = [each, times].into_iter().flatten().collect();
+        let range = Some(range.join(", ")).filter(|range| !range.is_empty());
         let flag = self.types.is_empty();
         OptionHelp {
             name: self.name.to_owned(),

@@ -1,0 +1,280 @@
+//! Generated code compiles wherever an author may put it, whatever names are taken there.
+
+#![deny(warnings, unused, missing_docs, missing_debug_implementations, nonstandard_style)]
+#![deny(future_incompatible, let_underscore_drop, rust_2018_idioms, single_use_lifetimes)]
+#![deny(trivial_casts, trivial_numeric_casts, unreachable_pub, unused_lifetimes)]
+#![deny(unused_qualifications, unused_results, elided_lifetimes_in_paths)]
+#![deny(clippy::all, clippy::pedantic)]
+#![forbid(unsafe_code, dead_code, unused_imports, unused_variables)]
+
+extern crate udf_runtime as renamed;
+
+use udf_tests::parse;
+
+/// No name but those of the language is in scope.
+mod no_prelude {
+    #![no_implicit_prelude]
+
+    /// A UDF with one of everything.
+    #[::udf_runtime::udf(wants = stream, provides = stream, tick = "1s")]
+    #[derive(::std::fmt::Debug)]
+    pub(crate) struct Bare {
+        #[option(default = "a", len = 1..)]
+        pub(crate) text: ::std::string::String,
+        #[option(default = 1, range = 1..=5, example = 2, alias = "number")]
+        pub(crate) int: ::std::primitive::u8,
+        #[option(default = 5)]
+        pub(crate) non_zero: ::std::num::NonZeroU8,
+        #[option(parse, validate = check)]
+        pub(crate) many: ::std::vec::Vec<::std::net::IpAddr>,
+        #[option(parse)]
+        pub(crate) maybe: ::std::option::Option<::std::net::IpAddr>,
+        #[option(flag, requires = maybe, deprecated = "no more")]
+        pub(crate) flag: ::std::primitive::bool,
+        #[option(default, conflicts = flag)]
+        pub(crate) mode: Mode,
+        #[option(default = "10s", range = "1s"..)]
+        pub(crate) every: ::std::time::Duration,
+        #[state]
+        pub(crate) state: ::std::primitive::u64,
+        pub(crate) memory: ::std::primitive::u64,
+    }
+
+    fn check(_: &::std::net::IpAddr) -> ::std::result::Result<(), ::std::string::String> {
+        ::std::result::Result::Ok(())
+    }
+
+    #[derive(::std::fmt::Debug, ::std::default::Default, ::udf_runtime::options::OptionType)]
+    pub(crate) enum Mode {
+        #[default]
+        Fast,
+        Slow,
+    }
+
+    #[derive(::std::fmt::Debug, ::udf_runtime::FromPoint, ::udf_runtime::Fields)]
+    pub(crate) struct Cpu<'a> {
+        #[field]
+        pub(crate) user: ::std::primitive::f64,
+        #[tag]
+        pub(crate) host: ::std::option::Option<&'a ::std::primitive::str>,
+    }
+
+    impl ::udf_runtime::StreamUdf for Bare {
+        fn point(
+            &mut self,
+            _: &::udf_runtime::Point<'_>,
+            _: &mut ::udf_runtime::Emitter<::udf_runtime::Stream>,
+        ) -> ::udf_runtime::Result<()> {
+            ::std::result::Result::Ok(())
+        }
+    }
+}
+
+/// The names that generated code might want are taken.
+mod shadowed {
+    /// Is no Result.
+    #[derive(Debug)]
+    pub(crate) struct Result;
+    /// Is no Option, and no String and so on.
+    #[derive(Debug)]
+    pub(crate) struct Option;
+    #[derive(Debug)]
+    pub(crate) struct Vec;
+    #[derive(Debug)]
+    pub(crate) struct Some;
+    #[derive(Debug)]
+    pub(crate) struct Ok;
+    #[derive(Debug)]
+    pub(crate) struct Err;
+    #[derive(Debug)]
+    pub(crate) struct Default;
+    #[derive(Debug)]
+    pub(crate) struct Box;
+    #[derive(Debug)]
+    pub(crate) struct Udf;
+    #[derive(Debug)]
+    pub(crate) struct Bound;
+    #[derive(Debug)]
+    pub(crate) struct Point;
+    pub(crate) mod core {}
+    pub(crate) mod std {}
+    pub(crate) mod udf_runtime {}
+    pub(crate) const RAW: u8 = 1;
+    #[allow(non_upper_case_globals)]
+    pub(crate) const value: u8 = 2;
+    #[allow(non_upper_case_globals)]
+    pub(crate) const raw: u8 = 3;
+
+    /// All of them are used once.
+    pub(crate) fn used() -> (Result, Option, Vec, Some, Ok, Err, Default, Box, Udf, Bound, Point) {
+        assert_eq!(RAW + value, raw);
+        (Result, Option, Vec, Some, Ok, Err, Default, Box, Udf, Bound, Point)
+    }
+
+    /// The crate goes by another name here.
+    #[::renamed::udf(wants = stream, provides = stream, crate = ::renamed)]
+    #[derive(Debug)]
+    pub(crate) struct Shadowed {
+        #[option(default = 1)]
+        pub(crate) a: u8,
+        #[option]
+        pub(crate) b: ::std::vec::Vec<u8>,
+        #[option]
+        pub(crate) c: ::std::option::Option<u8>,
+        #[option(default = 3)]
+        pub(crate) d: ::std::num::NonZeroU8,
+        #[option(default)]
+        pub(crate) e: Choice,
+        #[state]
+        pub(crate) f: u8,
+        #[option(default = 4)]
+        pub(crate) __options: u8,
+        #[option(default = 5)]
+        pub(crate) __field_0: u8,
+    }
+
+    #[derive(Debug, Clone, ::std::default::Default, ::renamed::options::OptionType)]
+    #[option(crate = ::renamed)]
+    pub(crate) enum Choice {
+        #[default]
+        Some,
+        None,
+    }
+
+    #[derive(Debug, ::renamed::options::OptionType)]
+    #[option(crate = ::renamed)]
+    pub(crate) struct Pair(pub(crate) u8, pub(crate) ::std::string::String);
+
+    #[derive(Debug, ::renamed::FromPoint, ::renamed::Fields)]
+    #[point(crate = ::renamed)]
+    #[fields(crate = ::renamed)]
+    pub(crate) struct Typed {
+        #[field]
+        pub(crate) x: f64,
+    }
+
+    impl ::renamed::StreamUdf for Shadowed {
+        fn point(
+            &mut self,
+            _: &::renamed::Point<'_>,
+            _: &mut ::renamed::Emitter<::renamed::Stream>,
+        ) -> ::renamed::Result<()> {
+            ::std::result::Result::Ok(())
+        }
+    }
+}
+
+#[test]
+fn names_that_are_taken_or_missing_do_no_harm() {
+    let bare: no_prelude::Bare = parse(&[("number", &[3.into_value()])]).unwrap();
+    assert_eq!((&*bare.text, bare.int, bare.non_zero.get()), ("a", 3, 5));
+    assert!(bare.many.is_empty() && bare.maybe.is_none() && !bare.flag);
+    assert!(matches!(bare.mode, no_prelude::Mode::Fast) && bare.every.as_secs() == 10);
+    assert_eq!((bare.state, bare.memory), (0, 0));
+    assert!(format!("{:?}", no_prelude::Mode::Slow).contains("Slow"));
+    let cpu = no_prelude::Cpu { user: 1.0, host: None };
+    assert!(cpu.user > 0.5 && cpu.host.is_none());
+
+    let made: shadowed::Shadowed = parse(&[]).unwrap();
+    assert_eq!((made.a, made.d.get(), made.f, made.__options, made.__field_0), (1, 3, 0, 4, 5));
+    assert!(made.b.is_empty() && made.c.is_none());
+    assert!(matches!(made.e, shadowed::Choice::Some));
+    assert!(format!("{:?}", shadowed::Choice::None).contains("None"));
+    let pair = shadowed::Pair(1, String::new());
+    assert!(pair.0 == 1 && pair.1.is_empty());
+    assert!(shadowed::Typed { x: 1.0 }.x > 0.5);
+    let _ = shadowed::used();
+}
+
+trait IntoValue {
+    fn into_value(self) -> udf_proto::Value;
+}
+
+impl IntoValue for i64 {
+    fn into_value(self) -> udf_proto::Value {
+        udf_proto::Value::Int(self)
+    }
+}
+
+#[test]
+fn a_struct_can_live_in_a_function_and_have_parameters() {
+    #[udf_runtime::udf(wants = stream, provides = batch)]
+    #[derive(Debug)]
+    struct Inner<T, const N: usize>
+    where
+        T: udf_runtime::options::OptionType + Default + Send + 'static,
+    {
+        #[option]
+        many: Vec<T>,
+        #[option(default)]
+        one: T,
+        #[option(default = [0.0; N])]
+        array: [f64; N],
+    }
+
+    impl<T, const N: usize> udf_runtime::StreamUdf for Inner<T, N>
+    where
+        T: udf_runtime::options::OptionType + Default + Send + 'static,
+    {
+        fn point(
+            &mut self,
+            _: &udf_runtime::Point<'_>,
+            _: &mut udf_runtime::Emitter<udf_runtime::Batch>,
+        ) -> udf_runtime::Result<()> {
+            Ok(())
+        }
+    }
+
+    let inner: Inner<i64, 2> = parse(&[("many", &[7.into_value()])]).unwrap();
+    assert_eq!((inner.many, inner.one, inner.array.len()), (vec![7], 0, 2));
+    let inner: Inner<bool, 1> = parse(&[]).unwrap();
+    assert!(inner.many.is_empty() && !inner.one && inner.array.len() == 1);
+}
+
+macro_rules! made_by_a_macro {
+    ($name:ident, $field:ident: $ty:ty = $default:expr) => {
+        #[udf_runtime::udf(wants = stream, provides = stream)]
+        #[derive(Debug)]
+        struct $name {
+            #[option(default = $default)]
+            $field: $ty,
+        }
+        udf_tests::handles_nothing!($name);
+    };
+}
+
+made_by_a_macro!(MadeInt, x: u8 = 5);
+made_by_a_macro!(MadeText, x: String = "text");
+
+#[test]
+fn a_struct_can_be_made_by_a_macro() {
+    assert_eq!(parse::<MadeInt>(&[]).unwrap().x, 5);
+    assert_eq!(parse::<MadeText>(&[]).unwrap().x, "text");
+}
+
+#[udf_runtime::udf(wants = stream, provides = stream)]
+#[derive(Debug)]
+struct Configured {
+    #[option(default = 1)]
+    kept: u8,
+    #[cfg(any())]
+    #[option(default = NoSuchThing, range = 5)]
+    gone: NoSuchType,
+    #[cfg(all())]
+    #[option(default = 2)]
+    there: u8,
+    #[cfg_attr(all(), option(default = 3))]
+    by_attribute: u8,
+    #[cfg(any())]
+    #[option(name = "kept")]
+    same_name: u8,
+}
+udf_tests::handles_nothing!(Configured);
+
+#[test]
+fn fields_that_cfg_removes_are_not_seen() {
+    use udf_runtime::Udf;
+    let made: Configured = parse(&[]).unwrap();
+    assert_eq!((made.kept, made.there, made.by_attribute), (1, 2, 3));
+    assert_eq!(Configured::options().len(), 3);
+}

@@ -1,0 +1,132 @@
+//! The whole text of a refusal, as a task's author reads it behind Kapacitor's own words.
+
+use std::time::Duration;
+
+use udf_proto::Value::{self, Bool, Double, Duration as Nanos, Int};
+use udf_runtime::options;
+use udf_tests::{init, parse, refusal, udf_of};
+
+udf_of!(MovingAvg {
+    /// Field to average.
+    #[option(example = "usage_user")]
+    field: String,
+    #[option(range = 1..)]
+    size: usize,
+    #[option(default = "avg")]
+    r#as: String,
+    #[option(default = 1.5, range = 1.0..)]
+    scale: f64,
+    #[option]
+    every: Option<Duration>,
+    #[option]
+    label: Vec<(String, u8)>,
+    #[option(flag, conflicts = every)]
+    verbose: bool,
+});
+
+fn text(text: &str) -> Value {
+    Value::from(text)
+}
+
+#[test]
+fn one_refusal_names_every_mistake() {
+    let calls: &[(&str, &[Value])] = &[
+        ("feild", &[text("usage_user")]),
+        ("size", &[Int(0)]),
+        ("as", &[text("a")]),
+        ("as", &[text("b")]),
+        ("scale", &[text("2.5")]),
+        ("every", &[Nanos(-1_000_000_000)]),
+        ("label", &[text("a"), Int(1)]),
+        ("label", &[text("b")]),
+        ("label", &[text("c"), Int(256)]),
+        ("verbose", &[Bool(true)]),
+        ("colour", &[Double(1.0)]),
+    ];
+    let expected = [
+        "failed to initialize processes UDF moving_avg: 10 problems with its options:",
+        " (1) `.feild('usage_user')`: there is no option `feild`; \
+         did you mean `.field('usage_user')`?;",
+        " (2) `.colour(1.0)`: there is no option `colour`; there is `as`, `every`, `field`, \
+         `label`, `scale`, `size`, `verbose`;",
+        " (3) `.size(0)`: the argument must be at least 1; write `.size(1)`;",
+        " (4) `.as` can be called only once; keep one of `.as('a')`, `.as('b')`;",
+        " (5) `.scale('2.5')`: the argument must be DOUBLE, not STRING; write `.scale(2.5)`;",
+        " (6) `.every(-1s)`: the argument must be a duration that is not negative; \
+         write `.every(1s)`;",
+        " (7) `.label('b')` (call 2 of it): it takes 2 arguments (STRING, INT), not 1; \
+         write `.label('text', 10)`;",
+        " (8) `.label('c', 256)` (call 3 of it): argument 2 must be from 0 to 255; \
+         write `.label('text', 10)`;",
+        " (9) `.verbose(TRUE)`: it is a flag, which takes no argument; write `.verbose()`;",
+        " (10) `.every(-1s)` and `.verbose(TRUE)` exclude each other; keep one of them",
+    ];
+    assert_eq!(refusal::<MovingAvg>(calls), expected.concat());
+}
+
+#[test]
+fn one_mistake_is_one_sentence() {
+    assert_eq!(
+        refusal::<MovingAvg>(&[("size", &[Int(10)])]),
+        "failed to initialize processes UDF moving_avg: \
+         `.field` is missing; write `.field('usage_user')`"
+    );
+    assert_eq!(
+        refusal::<MovingAvg>(&[("field", &[text("a")]), ("sise", &[Double(10.0)])]),
+        "failed to initialize processes UDF moving_avg: \
+         `.sise(10.0)`: there is no option `sise`; did you mean `.size(10)`?",
+        "the misspelt option stands for the missing one"
+    );
+    let refused = options::parse::<MovingAvg>(init(&[])).map(|_| ()).unwrap_err();
+    assert_eq!(refused.count(), 2);
+    let made: MovingAvg = parse(&[("field", &[text("a")]), ("size", &[Int(3)])]).unwrap();
+    assert_eq!((&*made.field, made.size, &*made.r#as, made.scale), ("a", 3, "avg", 1.5));
+    assert!(made.every.is_none() && made.label.is_empty() && !made.verbose);
+}
+
+#[test]
+fn huge_inits_have_short_refusals() {
+    let long = "x'\n".repeat(100_000);
+    let many: Vec<Value> = (0..10_000).map(Int).collect();
+    let mut calls: Vec<(&str, &[Value])> = vec![("size", &many); 30];
+    let long_value = [text(&long)];
+    calls.extend(vec![("size", &long_value[..]); 50]);
+    calls.extend(vec![(&*long, &long_value[..]); 50]);
+    let text = refusal::<MovingAvg>(&calls);
+    assert!(text.contains("UDF moving_avg: 132 problems with its options: (1) "), "{text}");
+    assert!(text.ends_with("; and 112 more"), "{text}");
+    assert!(text.len() < 10_000, "{} bytes", text.len());
+    assert!(!text.contains('\n'));
+}
+
+fn never(value: &u8) -> Result<(), String> {
+    Err(format!("{value} is never right"))
+}
+
+const TOO_MUCH: u8 = 11;
+
+udf_of!(Wrong {
+    #[option(default = TOO_MUCH, range = ..=10)]
+    x: u8,
+    #[option(default = 1, validate = never)]
+    y: u8,
+    #[option(parse, default = "nowhere")]
+    z: std::net::IpAddr,
+});
+
+#[test]
+fn a_default_that_the_udf_refuses_itself_is_its_own_mistake() {
+    assert_eq!(
+        refusal::<Wrong>(&[]),
+        "failed to initialize processes UDF wrong: 3 problems with its options: \
+         (1) `.x(11)`, the UDF's own default, must be from 0 to 10: a mistake in the UDF; \
+         until it is mended, write `.x(10)`; \
+         (2) `.y(1)`, the UDF's own default, 1 is never right: a mistake in the UDF; \
+         until it is mended, write `.y(INT)`; \
+         (3) `.z('nowhere')`, the UDF's own default, invalid IP address syntax: \
+         a mistake in the UDF; until it is mended, write `.z(STRING)`"
+    );
+    let ip = [text("::1")];
+    assert!(refusal::<Wrong>(&[("x", &[Int(1)]), ("z", &ip)]).contains("`.y(1)`, the UDF's own"));
+    let _ = |wrong: Wrong| (wrong.x, wrong.y, wrong.z);
+}
