@@ -4,12 +4,13 @@
 
 mod common;
 
+use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{LONG, Peer, Said, batch, initialized, point, quiet, serve, signal};
 use udf_host::error::Limit;
-use udf_host::{Callbacks, Error, Init, Log, RequestKind, Settings};
+use udf_host::{Callbacks, Error, Init, Log, RequestKind, Server, Settings};
 use udf_proto::messages::{
     BeginBatch, EndBatch, ErrorResponse, InfoResponse, InitResponse, KeepaliveResponse,
 };
@@ -211,12 +212,14 @@ fn an_error_response_ends_it_with_its_text() {
 #[test]
 fn what_came_before_an_error_is_handed_out() {
     let server = initialized(quiet(), |mut peer| {
+        let mut bytes = Vec::new();
         for time in 0..10 {
-            let mut bytes = Vec::new();
             udf_proto::response::append_point(point(time).as_point(), &mut bytes);
-            peer.write(&bytes);
         }
-        peer.say(Said::Error(ErrorResponse { error: "enough".into() }));
+        let error = Said::Error(ErrorResponse { error: "enough".into() });
+        udf_proto::response::append(error, &mut bytes);
+        // All at once: the points are not handed on when the error is read.
+        peer.write(&bytes);
         peer.drain();
     });
     let times = server.point_out().iter().map(|point| point.as_point().time()).collect::<Vec<_>>();
@@ -305,14 +308,31 @@ fn a_udf_that_goes_away() {
     assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
 }
 
+/// A writer that tells of each write, and fails it.
+struct Broken(std::sync::mpsc::Sender<()>);
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        self.0.send(()).unwrap();
+        Err(ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn a_udf_that_goes_away_while_it_is_written_to() {
-    let server = initialized(quiet(), drop);
-    let points = server.point_in();
-    let point = point(1);
-    let error = (0..1_000_000).find_map(|_| points.send(point.as_point()).err()).unwrap();
+    let (input, output) = std::io::pipe().unwrap();
+    let (writes, written) = signal();
+    let server = Server::new(input, Broken(writes), quiet(), Callbacks::new());
+    server.start().unwrap();
+    server.point_in().send(point(1).as_point()).unwrap();
+    written.wait("a write that fails");
+    drop(output);
+    server.wait_io();
     // Both sides see it; the side that is read has the say.
-    assert_fault!(error, Error::ClosedEarly);
     assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use common::{LONG, point, quiet, signal, timed};
 use tempfile::TempDir;
+use udf_host::socket::split;
 use udf_host::{Callbacks, Error, Init, Interface, Log, Socket};
 
 fn place() -> (TempDir, PathBuf) {
@@ -141,4 +142,23 @@ fn a_udf_that_goes_away() {
     let error = socket.info().unwrap_err();
     assert!(matches!(error, Error::ClosedEarly), "{error}");
     assert!(matches!(socket.close(), Err(Error::ClosedEarly)));
+}
+
+#[test]
+fn a_half_that_is_dropped_ends_its_direction_alone() {
+    let (host, mut udf) = UnixStream::pair().unwrap();
+    udf.set_read_timeout(Some(LONG)).unwrap();
+    let (mut reader, writer) = split(host).unwrap();
+    drop(writer);
+    assert_eq!(udf.read(&mut [0]).unwrap(), 0, "the input has ended");
+    udf.write_all(b"x").unwrap();
+    reader.read_exact(&mut [0]).unwrap();
+
+    let (host, mut udf) = UnixStream::pair().unwrap();
+    udf.set_read_timeout(Some(LONG)).unwrap();
+    let (reader, mut writer) = split(host).unwrap();
+    drop(reader);
+    assert!(udf.write_all(b"x").is_err(), "nobody reads any more");
+    writer.write_all(b"x").unwrap();
+    udf.read_exact(&mut [0]).unwrap();
 }

@@ -240,7 +240,8 @@ impl Shared {
             if state.is_aborted() || state.stopped && state.is_over() {
                 return state.error.clone().unwrap_or(Error::AlreadyStopped);
             }
-            let first = state.error.get_or_insert(error).clone();
+            // The first one: every later abort has returned above.
+            let first = state.error.insert(error).clone();
             let is_new = state.phase == Phase::New;
             state.phase = Phase::Aborted { since: Instant::now() };
             let callback = state.callbacks.abort.take();
