@@ -6,11 +6,12 @@ mod common;
 
 use std::io::{PipeWriter, Write};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use common::{Asked, batch, initialized, point, quiet, serve, signal};
 use prost::Message;
 use udf_host::server::ReceiveError;
-use udf_host::{Batch, Callbacks, Server, Settings, Writes};
+use udf_host::{Batch, Callbacks, Error, Server, Settings, Writes};
 use udf_proto::messages::{self, InfoRequest, Request, SnapshotRequest};
 
 #[test]
@@ -124,6 +125,64 @@ fn a_udf_that_is_not_read_is_stopped_by_back_pressure() {
     }
     sending.join().unwrap();
     server.stop().unwrap();
+}
+
+#[test]
+fn what_waits_for_the_owner_is_bounded_in_bytes_too() {
+    let settings = Settings { queue: usize::MAX, queue_bytes: 10_000, ..quiet() };
+    let (sent, sending) = mpsc::channel();
+    let server = initialized(settings, move |mut peer| {
+        let mut bytes = Vec::new();
+        udf_proto::response::append_point(point(1).as_point(), &mut bytes);
+        // Many times what pipe and buffers hold.
+        for _ in 0..4_000_000 / bytes.len() {
+            assert!(peer.write(&bytes));
+        }
+        sent.send(()).unwrap();
+        peer.drain();
+    });
+    let out = server.point_out();
+    let early = sending.recv_timeout(Duration::from_millis(300));
+    assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout), "all was taken, and nothing read");
+    while sending.try_recv().is_err() {
+        out.recv_timeout(common::LONG).unwrap();
+    }
+    let reading = std::thread::spawn(move || out.iter().count());
+    server.stop().unwrap();
+    reading.join().unwrap();
+}
+
+#[test]
+fn a_stop_lets_a_batch_be_sent_to_its_end() {
+    let (begun, begin) = signal();
+    let (going, go) = signal();
+    let (ended, end) = signal();
+    let server = Arc::new(initialized(quiet(), move |mut peer| {
+        let first = peer.next();
+        assert!(matches!(first, Some(Asked::Begin(_))), "{first:?}");
+        begun.send(()).unwrap();
+        go.wait("the stop");
+        let mut last = None;
+        while let Some(request) = peer.next() {
+            last = Some(request);
+        }
+        ended.send(last).unwrap();
+    }));
+    let batches = server.batch_in();
+    // More than what waits on the way: it is in the midst of it when the stop comes.
+    let sending = std::thread::spawn(move || batches.send(&batch("large", 25_000)));
+    begin.wait("the begin of the batch");
+    let stopping = {
+        let server = server.clone();
+        std::thread::spawn(move || server.stop())
+    };
+    while !matches!(server.start(), Err(Error::AlreadyStopped)) {
+        std::thread::yield_now();
+    }
+    going.send(()).unwrap();
+    assert!(matches!(end.wait("the end of the input"), Some(Asked::End(_))));
+    sending.join().unwrap().unwrap();
+    stopping.join().unwrap().unwrap();
 }
 
 /// A writer that keeps each write apart, and closes the other direction when it is dropped.

@@ -217,3 +217,24 @@ fn write_all(mut frames: &[u8], writer: &mut impl Write, writes: Writes) -> io::
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A UDF that talks but never reads could otherwise make them pile up.
+    #[test]
+    fn no_more_than_one_keepalive_waits() {
+        let outbox = Outbox::new();
+        outbox.open();
+        outbox.keepalive(1);
+        let mut one = Vec::new();
+        assert!(outbox.swap(&mut one));
+        for time in 2..10 {
+            outbox.keepalive(time);
+        }
+        let mut waited = Vec::new();
+        assert!(outbox.swap(&mut waited));
+        assert_eq!(waited.len(), one.len());
+    }
+}
