@@ -32,6 +32,8 @@ pub struct OptionCall {
 /// use udf_proto::Value;
 ///
 /// assert_eq!(Value::from("it's").to_string(), r"'it\'s'");
+/// assert_eq!(Value::from(r"\d+").to_string(), r"'\d+'");
+/// assert_eq!(Value::from(r"C:\").to_string(), r"'''C:\'''");
 /// assert_eq!(Value::Double(2.0).to_string(), "2.0");
 /// assert_eq!(Value::Duration(90_000_000_000).to_string(), "90s");
 /// assert_eq!(Value::Bool(true).to_string(), "TRUE");
@@ -101,9 +103,11 @@ impl fmt::Display for Value {
             Value::Int(value) => write!(f, "{value}"),
             // With its point always: TICKscript takes `2` for an INT.
             Value::Double(value) => write!(f, "{value:?}"),
-            Value::String(text) => {
-                write!(f, "'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+            // A backslash is itself, but before a quote: text that ends with one needs the other kind.
+            Value::String(text) if text.ends_with('\\') && !text.contains("'''") => {
+                write!(f, "'''{text}'''")
             }
+            Value::String(text) => write!(f, "'{}'", text.replace('\'', r"\'")),
             Value::Duration(0) => f.write_str("0s"),
             Value::Duration(nanos) => {
                 let sign = if *nanos < 0 { "-" } else { "" };
