@@ -179,6 +179,13 @@ fn the_udfs_own_words_come_out_unspoiled() {
     assert!(error.contains("the moon is full:\n  \"try\\again\" tomorrow"), "{error}");
     assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n", "what was earned is written");
 
+    // Also when it fails while it is still being fed.
+    let peer = Peer::new(EdgeType::Stream, Does::FailAt(2));
+    let (result, output) = play(&by(""), &peer, &"m x=1 1\n".repeat(100_000));
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("the moon is full:\n  \"try\\again\" tomorrow"), "{error}");
+    assert_eq!(output, "m x=1.0 1\n");
+
     let peer = Peer::new(EdgeType::Stream, Does::Echo);
     let replay = Replay { options: vec!["refuse=no such\nluck".into()], ..by("") };
     let (result, output) = play(&replay, &peer, "m x=1 1\n");
@@ -286,7 +293,18 @@ fn without_windows_each_group_is_one_batch() {
     result.unwrap();
     assert_eq!(batches(&peer), ["m h=a 20 [20]", "m h=b 30 [10 30 30]"]);
     let text = "m,h=a x=2.0 20\nm,h=b x=3.0 10\nm,h=b x=1.0 30\nm,h=b x=4.0 30\n";
-    assert_eq!(output, text, "points of one time stay in their order");
+    assert_eq!(output, text);
+}
+
+#[test]
+fn points_of_one_time_stay_in_their_order() {
+    let line = |number: i64| format!("m x={number}i {}\n", 9 - number % 3);
+    let text: String = (0..100).map(line).collect();
+    let (result, output) = play(&by(""), &Peer::new(EdgeType::Batch, Does::Echo), &text);
+    result.unwrap();
+    let sorted: String =
+        [2, 1, 0].map(|rest| (rest..100).step_by(3).map(line).collect::<String>()).concat();
+    assert_eq!(output, sorted);
 }
 
 #[test]

@@ -32,27 +32,20 @@ pub fn replay_command() -> Command {
                 .long("option")
                 .value_name("NAME=VALUE")
                 .action(ArgAction::Append)
-                .help(
-                    "An option of the UDF; several arguments are separated by commas, and a flag is \
-                     its name alone",
-                ),
+                .help("An option of the UDF; NAME=A,B for two arguments, NAME for a flag"),
             Arg::new("group-by")
                 .long("group-by")
                 .value_name("TAGS")
                 .default_value("")
+                .hide_default_value(true)
                 .help("Tags to group by, separated by commas; * for all"),
             Arg::new("by-name")
                 .long("by-name")
                 .action(ArgAction::SetTrue)
                 .help("Group by the name of the measurement too"),
-            Arg::new("every")
-                .long("every")
-                .value_name("DURATION")
-                .value_parser(every)
-                .help(
-                    "For a UDF that wants batches: cut each group into one for every 10s, 1h30m, ...; \
-                     the points must be sorted by time. Without it, each group is one batch",
-                ),
+            Arg::new("every").long("every").value_name("DURATION").value_parser(every).help(
+                "Cut batches by time, every 10s say, of points sorted by time; else by group only",
+            ),
             named("database", "telegraf", "The database that the points come from"),
             named("retention-policy", "autogen", "The retention policy that they come from"),
             named("task", "replay", "The name of the task that the UDF is told"),

@@ -185,22 +185,20 @@ impl Replay {
             };
             let closed = udf.close();
             let written = written.join().expect("writing does not panic");
-            let points_out = match (written, fed) {
+            let written = match written {
                 // The connection was given up for it.
-                (Err(error @ ReplayError::Output(_)), _) => return Err(error),
-                // It is for `close` to say what the first error of the connection was.
-                (written, Err(ReplayError::Udf(error))) => {
-                    closed?;
-                    written?;
-                    return Err(error.into());
-                }
-                (_, Err(error)) => return Err(error),
-                (written, Ok(())) => {
-                    closed?;
-                    written?
-                }
+                Err(error @ ReplayError::Output(_)) => return Err(error),
+                written => written,
             };
-            Ok(Summary { points_in: feed.points, points_out })
+            match fed {
+                Err(error) if !matches!(error, ReplayError::Udf(_)) => return Err(error),
+                fed => {
+                    // Closing tells what the connection failed of first.
+                    closed?;
+                    fed?;
+                }
+            }
+            Ok(Summary { points_in: feed.points, points_out: written? })
         })
     }
 }
