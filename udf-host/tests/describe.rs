@@ -40,6 +40,8 @@ fn complete() -> Description {
             },
             OptionHelp {
                 default: Some(vec![Value::from("avg")]),
+                // A sample shows what counts anyway.
+                example: vec![Value::from("text")],
                 ..option("as", "Name of the field that is emitted.", &[ValueType::String])
             },
             OptionHelp {

@@ -95,10 +95,10 @@ impl Description {
 }
 
 impl OptionHelp {
-    /// Arguments for a sample: the example, or else the default, or else some of the right types.
+    /// Arguments for a sample: the default, or else the example, or else some of the right types.
     fn sample(&self) -> Vec<Value> {
         let fits = |values: &&Vec<Value>| values.len() == self.args.len();
-        let given = Some(&self.example).filter(fits).or(self.default.as_ref().filter(fits));
+        let given = self.default.as_ref().filter(fits).or(Some(&self.example).filter(fits));
         if let Some(given) = given {
             return given.clone();
         }
