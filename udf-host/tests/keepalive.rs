@@ -188,7 +188,7 @@ fn keepalives_pass_between_the_points_of_a_batch() {
         }
     });
     // Far more than what waits in the server and in the pipe.
-    server.batch_in().send(&common::batch("large", 10_000)).unwrap();
+    server.batch_in().send(&common::batch("large", 25_000)).unwrap();
     keepalive.wait("a keepalive within the batch");
     server.stop().unwrap();
 }
