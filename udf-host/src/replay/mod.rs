@@ -44,7 +44,7 @@ use batches::Batches;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The options of the UDF, each `name=value`; see [`options`](crate::options).
+    /// The options of the UDF, each `name=value`; see [`options`].
     pub options: Vec<String>,
     /// What points are grouped by.
     pub grouping: Grouping,
