@@ -119,6 +119,8 @@ fn merge<'a>(
 ) -> Result<Incoming<'a>, RequestError> {
     let mut last = &frame[..0];
     spare.clear();
+    // What one giant point needed is given back before the next.
+    spare.shrink_to(64 << 10);
     for record in Records::new(frame).flatten().filter(|record| record.member == POINT) {
         // By itself, so that what is cut short in one is not completed by the next.
         index.parse(last)?;

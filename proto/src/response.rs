@@ -8,7 +8,7 @@ use crate::frame;
 use crate::messages::{BeginBatch, Response, response};
 use crate::point::{EditScratch, Point};
 use crate::request::POINT_KEY;
-use crate::wire::{key, put_varint, varint, varint_len};
+use crate::wire::{MAX_VARINT, key, put_varint, varint, varint_len};
 
 /// Appends the frame of an answer, or of the begin or end of a batch.
 pub fn append(message: response::Message, out: &mut Vec<u8>) {
@@ -38,7 +38,10 @@ pub fn append_edited(
 
 #[inline]
 fn append_point_head(length: usize, out: &mut Vec<u8>) {
-    put_varint((POINT_KEY.len() + varint_len(length as u64) + length) as u64, out);
+    let frame = POINT_KEY.len() + varint_len(length as u64) + length;
+    // Room for all of it at once.
+    out.reserve(frame + MAX_VARINT);
+    put_varint(frame as u64, out);
     out.extend_from_slice(&POINT_KEY);
     put_varint(length as u64, out);
 }

@@ -139,12 +139,22 @@ fn groups_nest_as_deep_as_in_prost() {
     }
 }
 
+const MEMBERS: [&str; 4] = ["name", "database", "retentionPolicy", "group"];
+
 #[test]
 fn text_that_is_not_utf8_is_refused_wherever_it_stands() {
     let bad = b"a\xffb";
     for pad in [0, 1] {
         for member in 2..=6 {
             assert_eq!(refused(&record(member, BYTES, bad, pad)).0, Problem::NotUtf8);
+        }
+        // Also in a string that a later one replaces.
+        for member in 2..=5 {
+            for later in [0, 1] {
+                let again = record(member, BYTES, b"good", later);
+                let both = [record(member, BYTES, bad, pad), again].concat();
+                assert_eq!(refused(&both), (Problem::NotUtf8, MEMBERS[member as usize - 2], 0));
+            }
         }
         for (map, value) in [
             (7, record(2, BYTES, b"v", pad)),

@@ -3,11 +3,9 @@
 //! What does not change is copied as it came, unknown members included, in runs as long as
 //! possible; only what changes is encoded.
 
-use std::ops::Range;
-
-use super::index::{Record, Records};
-use super::{FieldValue, Point, Span};
-use crate::wire::{key, put_varint, varint_len};
+use super::scratch::{Class, EditScratch};
+use super::{FieldValue, Point};
+use crate::wire::{key, put_varint};
 
 /// Where an edited point goes when it is sent.
 pub trait PointSink {
@@ -207,7 +205,7 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
         let scratch = self.sink.scratch();
         scratch.unset_all_but(class, names);
         // What was cleared before does not come back, nor does what was set or removed by name.
-        let cleared = scratch.dropped & class.members() != 0;
+        let cleared = !class.is_kept(scratch.dropped);
         scratch.dropped |= class.members();
         for name in names {
             if !cleared
@@ -218,201 +216,6 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
             }
         }
         self
-    }
-}
-
-/// What has a name of its own among others of its class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Dimension,
-    Tag,
-    Field,
-}
-
-impl Class {
-    /// The members that hold it, as bits by their number.
-    const fn members(self) -> u32 {
-        match self {
-            Class::Dimension => 1 << 6,
-            Class::Tag => 1 << 7,
-            Class::Field => 1 << 8 | 1 << 9 | 1 << 10 | 1 << 12,
-        }
-    }
-
-    fn of(member: u32) -> Option<Self> {
-        match member {
-            6 => Some(Class::Dimension),
-            7 => Some(Class::Tag),
-            8..=10 | 12 => Some(Class::Field),
-            _ => None,
-        }
-    }
-}
-
-/// A tag or field that is set or removed, so that the base's one is dropped; or a new dimension.
-#[derive(Debug)]
-struct Change {
-    class: Class,
-    /// The name, in `names`.
-    name: Range<usize>,
-    /// The record that sets it, in `records`; empty when it is removed.
-    record: Range<usize>,
-}
-
-/// The changes of one edit, and what of its base is kept.
-#[derive(Debug, Default)]
-pub struct EditScratch {
-    /// Members of the base that are dropped as a whole, as bits by their number.
-    dropped: u32,
-    changes: Vec<Change>,
-    names: Vec<u8>,
-    /// The new records, encoded.
-    records: Vec<u8>,
-    /// The runs of the base that are kept.
-    runs: Vec<Span>,
-}
-
-impl EditScratch {
-    fn clear(&mut self) {
-        self.dropped = 0;
-        self.changes.clear();
-        self.names.clear();
-        self.records.clear();
-    }
-
-    /// Settles what is kept of `base`, and returns the length of the result in bytes.
-    pub fn plan(&mut self, base: Option<Point<'_>>) -> usize {
-        self.runs.clear();
-        if let Some(base) = base {
-            let mut entries = base.entries.iter();
-            // They were indexed, so nothing is wrong with them.
-            for Record { member, whole: record, .. } in Records::new(base.bytes).flatten() {
-                let class = Class::of(member);
-                // Every dimension and every entry of a map has its entry, in the same order.
-                let entry = class.and_then(|_| entries.next());
-                let dropped = member < 32 && self.dropped >> member & 1 == 1
-                    || class.zip(entry).is_some_and(|(class, entry)| {
-                        class != Class::Dimension
-                            && self.position(class, base.raw(entry.name())).is_some()
-                    });
-                if dropped {
-                    continue;
-                }
-                match self.runs.last_mut() {
-                    Some(run) if run.end() == record.start() => run.length += record.length,
-                    _ => self.runs.push(record),
-                }
-            }
-        }
-        self.runs.iter().map(|run| run.length as usize).sum::<usize>() + self.records.len()
-    }
-
-    /// Appends the result that was planned for `base`.
-    pub fn write(&self, base: Option<Point<'_>>, out: &mut Vec<u8>) {
-        if let Some(base) = base {
-            for run in &self.runs {
-                out.extend_from_slice(base.raw(*run));
-            }
-        }
-        out.extend_from_slice(&self.records);
-    }
-
-    fn position(&self, class: Class, name: &[u8]) -> Option<usize> {
-        self.changes.iter().position(|change| {
-            change.class == class
-                && change.name.len() == name.len()
-                && self.names[change.name.clone()] == *name
-        })
-    }
-
-    /// Drops what the base and earlier changes have under this name, and returns the new change.
-    fn forget(&mut self, class: Class, name: &str) -> usize {
-        if let Some(at) = self.position(class, name.as_bytes()) {
-            self.unset(at);
-            return at;
-        }
-        let start = self.names.len();
-        self.names.extend_from_slice(name.as_bytes());
-        self.changes.push(Change { class, name: start..self.names.len(), record: 0..0 });
-        self.changes.len() - 1
-    }
-
-    /// Takes back the record that a change has added.
-    fn unset(&mut self, at: usize) {
-        let record = std::mem::take(&mut self.changes[at].record);
-        if record.is_empty() {
-            return;
-        }
-        for change in &mut self.changes {
-            if change.record.start > record.start {
-                change.record.start -= record.len();
-                change.record.end -= record.len();
-            }
-        }
-        self.records.drain(record);
-    }
-
-    fn unset_all_but(&mut self, class: Class, names: &[&str]) {
-        for at in 0..self.changes.len() {
-            let Change { class: other, name, .. } = &self.changes[at];
-            let name = &self.names[name.clone()];
-            if *other == class && !names.iter().any(|kept| kept.as_bytes() == name) {
-                self.unset(at);
-            }
-        }
-    }
-
-    fn put_text(&mut self, member: u32, text: &str) {
-        self.records.push(key(member, 2));
-        put_varint(text.len() as u64, &mut self.records);
-        self.records.extend_from_slice(text.as_bytes());
-    }
-
-    fn add_dimension(&mut self, tag: &str) {
-        let start = self.records.len();
-        self.put_text(6, tag);
-        let record = start..self.records.len();
-        self.changes.push(Change { class: Class::Dimension, name: 0..0, record });
-    }
-
-    /// Sets a tag, whose value is text, or a field.
-    fn set(&mut self, class: Class, name: &str, value: FieldValue<'_>) {
-        let member = match (class, value) {
-            (Class::Tag, _) => 7,
-            (_, FieldValue::Float(_)) => 8,
-            (_, FieldValue::Int(_)) => 9,
-            (_, FieldValue::String(_)) => 10,
-            (_, FieldValue::Bool(_)) => 12,
-        };
-        let change = self.forget(class, name);
-        self.put_entry(change, member, name, value);
-    }
-
-    fn put_entry(&mut self, change: usize, member: u32, name: &str, value: FieldValue<'_>) {
-        let start = self.records.len();
-        let value_length = match value {
-            FieldValue::Float(_) => 8,
-            FieldValue::Int(value) => varint_len(value as u64),
-            FieldValue::String(text) => varint_len(text.len() as u64) + text.len(),
-            FieldValue::Bool(_) => 1,
-        };
-        let length = 2 + varint_len(name.len() as u64) + name.len() + value_length;
-        self.records.push(key(member, 2));
-        put_varint(length as u64, &mut self.records);
-        self.put_text(1, name);
-        match value {
-            FieldValue::Float(value) => {
-                self.records.push(key(2, 1));
-                self.records.extend_from_slice(&value.to_le_bytes());
-            }
-            FieldValue::Int(value) => {
-                self.records.push(key(2, 0));
-                put_varint(value as u64, &mut self.records);
-            }
-            FieldValue::String(text) => self.put_text(2, text),
-            FieldValue::Bool(value) => self.records.extend([key(2, 0), value.into()]),
-        }
-        self.changes[change].record = start..self.records.len();
     }
 }
 

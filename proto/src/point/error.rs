@@ -43,6 +43,9 @@ pub enum Problem {
     /// The point is over [`MAX_LIMIT`](crate::frame::MAX_LIMIT).
     #[error("more bytes than a point may have")]
     TooLong,
+    /// The point has over a million dimensions, tags and fields.
+    #[error("more dimensions, tags and fields than a point may have")]
+    TooManyEntries,
 }
 
 /// A field or tag that a handler asked for and that this point cannot give.

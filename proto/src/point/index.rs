@@ -1,33 +1,41 @@
 //! One pass over the bytes of a point, which records where everything lies.
 //!
 //! The usual shape has a path of its own: keys of one byte, lengths below 128, map entries that hold
-//! a key and then a value. Anything else that protobuf allows goes through `general`. Text is checked
-//! by whole runs: records of short strings that lie side by side are ASCII if no byte of the run,
-//! keys and lengths included, has its high bit set. Only a run that has one is looked at closely.
+//! a key and then a value. Anything else that protobuf allows goes through `general`.
+//!
+//! Text of the usual shape is not checked string by string. Bytes with a high bit are counted twice:
+//! in all the bytes, which is quick, and in what is not text, numbers that are read anyway. If both
+//! counts are the same, all text is ASCII; only if not, each string is looked at.
 
+use super::cursor::{BYTES, Cursor, FIXED64, MAX_DEPTH, VARINT};
 use super::error::{PointError, Problem};
 use super::{Entry, Head, Kind, Point, Span};
 use crate::frame::MAX_LIMIT;
-use crate::wire::{self, VarintError, key};
+use crate::wire::{self, key};
 
-const VARINT: u32 = 0;
-const FIXED64: u32 = 1;
-const BYTES: u32 = 2;
-const GROUP: u32 = 3;
-const END_GROUP: u32 = 4;
-const FIXED32: u32 = 5;
+/// A point has at most so many dimensions, tags and fields, which bounds what a table takes.
+const MAX_ENTRIES: usize = 1 << 20;
 
-/// Groups of unknown fields may be nested this deeply, as in prost.
-const MAX_DEPTH: u32 = 100;
+/// Room for more entries than this is given back before the next point: 64 KiB.
+const KEPT_ENTRIES: usize = 4096;
 
+const TIME: u8 = key(1, VARINT);
 const NAME: u8 = key(2, BYTES);
 const DATABASE: u8 = key(3, BYTES);
 const RETENTION_POLICY: u8 = key(4, BYTES);
-const GROUP_NAME: u8 = key(5, BYTES);
+const GROUP: u8 = key(5, BYTES);
 const DIMENSION: u8 = key(6, BYTES);
 const TAG: u8 = key(7, BYTES);
 const DOUBLE: u8 = key(8, BYTES);
+const INT: u8 = key(9, BYTES);
 const STRING: u8 = key(10, BYTES);
+const BOOL: u8 = key(12, BYTES);
+
+/// The key of the name, and of the value, within an entry of a map.
+const ENTRY_NAME: u8 = key(1, BYTES);
+const ENTRY_TEXT: u8 = key(2, BYTES);
+const ENTRY_DOUBLE: u8 = key(2, FIXED64);
+const ENTRY_VARINT: u8 = key(2, VARINT);
 
 /// The members of a point by their number, for messages.
 const MEMBERS: [&str; 13] = [
@@ -87,94 +95,93 @@ impl PointIndex {
     }
 
     fn index(&mut self, bytes: &[u8]) -> Result<(), PointError> {
-        self.entries.clear();
         self.head = Head::default();
+        self.entries.clear();
+        self.entries.shrink_to(KEPT_ENTRIES);
         if bytes.len() > MAX_LIMIT {
             return Err(PointError { problem: Problem::TooLong, member: None, offset: 0 });
         }
-        let mut at = 0;
-        // The run of text records that ends at `at` and is not checked yet.
-        let mut run = 0;
-        while let Some(&key) = bytes.get(at) {
-            let start = at;
-            match key {
-                NAME | DATABASE | RETENTION_POLICY | GROUP_NAME | DIMENSION | TAG | STRING => {
-                    if let Some(next) = self.short_text(bytes, start, key) {
-                        at = next;
-                        continue;
-                    }
+        // Of bytes with a high bit, those in the records in their usual shape, and those of them that
+        // are not text. What has another shape is checked on its own, and not counted.
+        let (mut high, mut not_text) = (0, 0);
+        let mut uncounted = 0;
+        let mut rest = bytes;
+        while let Some(&key) = rest.first() {
+            let at = bytes.len() - rest.len();
+            let usual = match key {
+                TAG => self.usual_entries(bytes, rest, TAG, &mut not_text),
+                DOUBLE => self.usual_entries(bytes, rest, DOUBLE, &mut not_text),
+                INT => self.usual_entries(bytes, rest, INT, &mut not_text),
+                STRING => self.usual_entries(bytes, rest, STRING, &mut not_text),
+                BOOL => self.usual_entries(bytes, rest, BOOL, &mut not_text),
+                NAME => usual_text(bytes, rest, |text| self.head.set_text(0, text)),
+                DATABASE => usual_text(bytes, rest, |text| self.head.set_text(1, text)),
+                RETENTION_POLICY => usual_text(bytes, rest, |text| self.head.set_text(2, text)),
+                GROUP => usual_text(bytes, rest, |text| self.head.set_text(3, text)),
+                DIMENSION if self.entries.len() < MAX_ENTRIES => {
+                    let entry = |name| Entry::new(Kind::Dimension, name, 0);
+                    usual_text(bytes, rest, |name| self.entries.push(entry(name)))
                 }
-                DOUBLE => {
-                    if let Some(next) = self.short_double(bytes, start) {
-                        check_run(bytes, run, start)?;
-                        (at, run) = (next, next);
-                        continue;
-                    }
+                TIME => self.usual_time(rest, &mut not_text),
+                _ => None,
+            };
+            rest = match usual {
+                Some(rest) => rest,
+                None => {
+                    let next = self.general(bytes, at)?;
+                    high += wire::count_high(&bytes[uncounted..at]);
+                    uncounted = next;
+                    &bytes[next..]
                 }
-                _ => {}
-            }
-            check_run(bytes, run, start)?;
-            at = self.general(bytes, start)?;
-            run = at;
+            };
         }
-        check_run(bytes, run, at)
+        high += wire::count_high(&bytes[uncounted..]);
+        if high == not_text { Ok(()) } else { self.check_text(bytes) }
     }
 
-    /// A record of text in its usual shape, its UTF-8 left to be checked with its run.
     #[inline(always)]
-    fn short_text(&mut self, bytes: &[u8], start: usize, key: u8) -> Option<usize> {
-        let length = usize::from(*bytes.get(start + 1)?);
-        let body = start + 2;
-        let record = bytes.get(body..body + length)?;
-        if length >= 0x80 {
-            return None;
-        }
-        let span = Span::new(body, length);
-        match key {
-            TAG | STRING => {
-                let kind = if key == TAG { Kind::Tag } else { Kind::String };
-                let name_length = usize::from(*record.get(1)?);
-                let value_length = usize::from(*record.get(name_length + 3)?);
-                let fits = record[0] == wire::key(1, BYTES)
-                    && record[name_length + 2] == wire::key(2, BYTES)
-                    && name_length + value_length + 4 == length;
-                if !fits {
-                    return None;
-                }
-                let value = Span::new(body + name_length + 4, value_length);
-                self.entries.push(Entry::new(kind, Span::new(body + 2, name_length), value.pack()));
-            }
-            DIMENSION => self.entries.push(Entry::new(Kind::Dimension, span, 0)),
-            NAME => self.head.name = span,
-            DATABASE => self.head.database = span,
-            RETENTION_POLICY => self.head.retention_policy = span,
-            _ => self.head.group = span,
-        }
-        Some(body + length)
+    fn usual_time<'a>(&mut self, rest: &'a [u8], not_text: &mut u64) -> Option<&'a [u8]> {
+        let (time, end) = wire::varint(rest, 1).ok()?;
+        self.head.time = time as i64;
+        // All bytes of a varint but the last.
+        *not_text += end as u64 - 2;
+        Some(&rest[end..])
     }
 
-    /// An entry of `fieldsDouble` in its usual shape and with an ASCII name.
+    /// The entries of a map in their usual shape: they lie side by side. None when not even the first
+    /// has that shape.
     #[inline(always)]
-    fn short_double(&mut self, bytes: &[u8], start: usize) -> Option<usize> {
-        let length = usize::from(*bytes.get(start + 1)?);
-        let body = start + 2;
-        let record = bytes.get(body..body + length)?;
-        let name_length = length.checked_sub(11)?;
-        let (name, value) = record[2..].split_at(name_length);
-        let fits = length < 0x80
-            && record[0] == wire::key(1, BYTES)
-            && usize::from(record[1]) == name_length
-            && value[0] == wire::key(2, FIXED64)
-            && name.is_ascii();
-        if !fits {
+    fn usual_entries<'a>(
+        &mut self,
+        bytes: &[u8],
+        mut rest: &'a [u8],
+        key: u8,
+        not_text: &mut u64,
+    ) -> Option<&'a [u8]> {
+        let (end, before) = (bytes.len(), rest.len());
+        while rest.first() == Some(&key) && self.entries.len() < MAX_ENTRIES {
+            let read = match key {
+                DOUBLE => usual_double(end, rest, not_text),
+                TAG => usual_text_entry(end, rest, Kind::Tag),
+                STRING => usual_text_entry(end, rest, Kind::String),
+                INT => usual_varint_entry(end, rest, Kind::Int, not_text),
+                _ => usual_varint_entry(end, rest, Kind::Bool, not_text),
+            };
+            let Some((entry, next)) = read else { break };
+            self.entries.push(entry);
+            rest = next;
+        }
+        if rest.len() == before {
             return None;
         }
-        let bits = u64::from_le_bytes(value[1..].try_into().ok()?);
-        self.entries.push(Entry::new(Kind::Float, Span::new(body + 2, name_length), bits));
-        Some(body + length)
+        if key != TAG {
+            self.head.fields.extend(end - before, end - rest.len());
+        }
+        Some(rest)
     }
 
     /// A record of any shape at `start`; returns where it ends.
+    #[inline(never)]
     fn general(&mut self, bytes: &[u8], start: usize) -> Result<usize, PointError> {
         let mut cursor = Cursor { bytes, at: start };
         let mut number = 0;
@@ -183,18 +190,21 @@ impl PointIndex {
             member: MEMBERS.get(number as usize).copied().filter(|member| !member.is_empty()),
             offset: start,
         })?;
+        if matches!(number, 8..=10 | 12) {
+            self.head.fields.extend(start, cursor.at);
+        }
         Ok(cursor.at)
     }
 
     fn record(&mut self, cursor: &mut Cursor<'_>, number: &mut u32) -> Result<(), Problem> {
         let (field, wire_type) = cursor.key()?;
         *number = field;
+        if self.entries.len() == MAX_ENTRIES && matches!(field, 6..=10 | 12) {
+            return Err(Problem::TooManyEntries);
+        }
         match field {
             1 => self.head.time = cursor.int(wire_type)? as i64,
-            2 => self.head.name = cursor.text(wire_type)?,
-            3 => self.head.database = cursor.text(wire_type)?,
-            4 => self.head.retention_policy = cursor.text(wire_type)?,
-            5 => self.head.group = cursor.text(wire_type)?,
+            2..=5 => self.head.set_text(field as usize - 2, cursor.text(wire_type)?),
             6 => {
                 let name = cursor.text(wire_type)?;
                 self.entries.push(Entry::new(Kind::Dimension, name, 0));
@@ -243,154 +253,88 @@ impl PointIndex {
     pub(super) fn into_parts(self) -> (Head, Vec<Entry>) {
         (self.head, self.entries)
     }
+
+    /// Looks at each string, since some are not ASCII.
+    #[inline(never)]
+    fn check_text(&self, bytes: &[u8]) -> Result<(), PointError> {
+        let is_text = |span: Span| wire::is_utf8(&bytes[span.range()]);
+        let all = !self.head.texts_replaced
+            && self.head.texts.into_iter().all(is_text)
+            && self.entries.iter().all(|entry| {
+                is_text(entry.name())
+                    && (!matches!(entry.kind(), Kind::Tag | Kind::String)
+                        || is_text(Span::unpack(entry.value)))
+            });
+        if all { Ok(()) } else { check_records(bytes) }
+    }
 }
 
-/// Checks that the text in the records at `start..end`, all in their usual shape, is UTF-8.
+/// A record of text, of which only the place is looked at.
 #[inline(always)]
-fn check_run(bytes: &[u8], start: usize, end: usize) -> Result<(), PointError> {
-    if bytes[start..end].is_ascii() { Ok(()) } else { check_closely(&bytes[..end], start) }
+fn usual_text<'a>(bytes: &[u8], rest: &'a [u8], set: impl FnOnce(Span)) -> Option<&'a [u8]> {
+    let [_, length @ ..0x80, rest @ ..] = rest else { return None };
+    let (text, next) = rest.split_at_checked(usize::from(*length))?;
+    set(Span::new(bytes.len() - rest.len(), text.len()));
+    Some(next)
 }
 
+/// In these, `end` is the length of all bytes, of which `rest` is what is left.
+#[inline(always)]
+fn usual_double<'a>(end: usize, rest: &'a [u8], not_text: &mut u64) -> Option<(Entry, &'a [u8])> {
+    let [_, length @ ..0x80, ENTRY_NAME, name_length, rest @ ..] = rest else { return None };
+    let name = Span::new(end - rest.len(), usize::from(*name_length));
+    let (_, value) = rest.split_at_checked(usize::from(*name_length))?;
+    let ([ENTRY_DOUBLE, bits @ ..], next) = value.split_first_chunk::<9>()? else { return None };
+    if usize::from(*length) != usize::from(*name_length) + 11 {
+        return None;
+    }
+    let bits = u64::from_le_bytes(*bits);
+    *not_text += wire::count_high_of_word(bits);
+    Some((Entry::new(Kind::Float, name, bits), next))
+}
+
+#[inline(always)]
+fn usual_text_entry(end: usize, rest: &[u8], kind: Kind) -> Option<(Entry, &[u8])> {
+    let [_, length @ ..0x80, ENTRY_NAME, name_length, rest @ ..] = rest else { return None };
+    let name = Span::new(end - rest.len(), usize::from(*name_length));
+    let (_, value) = rest.split_at_checked(usize::from(*name_length))?;
+    let [ENTRY_TEXT, text_length, value @ ..] = value else { return None };
+    let (_, next) = value.split_at_checked(usize::from(*text_length))?;
+    if usize::from(*length) != usize::from(*name_length) + usize::from(*text_length) + 4 {
+        return None;
+    }
+    let text = Span::new(end - value.len(), usize::from(*text_length));
+    Some((Entry::new(kind, name, text.pack()), next))
+}
+
+#[inline(always)]
+fn usual_varint_entry<'a>(
+    end: usize,
+    rest: &'a [u8],
+    kind: Kind,
+    not_text: &mut u64,
+) -> Option<(Entry, &'a [u8])> {
+    let [_, length @ ..0x80, ENTRY_NAME, name_length, rest @ ..] = rest else { return None };
+    let name = Span::new(end - rest.len(), usize::from(*name_length));
+    let (_, value) = rest.split_at_checked(usize::from(*name_length))?;
+    let [ENTRY_VARINT, value @ ..] = value else { return None };
+    let (number, taken) = wire::varint(value, 0).ok()?;
+    if usize::from(*length) != usize::from(*name_length) + taken + 3 {
+        return None;
+    }
+    *not_text += taken as u64 - 1;
+    let number = if kind == Kind::Bool { u64::from(number != 0) } else { number };
+    Some((Entry::new(kind, name, number), &value[taken..]))
+}
+
+/// Looks at each record, to name the one that is malformed.
 #[cold]
-fn check_closely(bytes: &[u8], mut at: usize) -> Result<(), PointError> {
+fn check_records(bytes: &[u8]) -> Result<(), PointError> {
     let mut unused = PointIndex::new();
+    let mut at = 0;
     while at < bytes.len() {
         at = unused.general(bytes, at)?;
+        unused.entries.clear();
     }
     Ok(())
-}
-
-/// A place in bytes that are read record by record.
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Cursor<'_> {
-    fn varint(&mut self) -> Result<u64, Problem> {
-        let (value, next) = wire::varint(self.bytes, self.at).map_err(|error| match error {
-            VarintError::Cut => Problem::Cut,
-            VarintError::TooLong => Problem::BadVarint,
-        })?;
-        self.at = next;
-        Ok(value)
-    }
-
-    fn key(&mut self) -> Result<(u32, u32), Problem> {
-        let key = u32::try_from(self.varint()?).map_err(|_| Problem::BadKey)?;
-        let (field, wire_type) = (key >> 3, key & 7);
-        if field == 0 || wire_type > FIXED32 {
-            return Err(Problem::BadKey);
-        }
-        Ok((field, wire_type))
-    }
-
-    fn advance(&mut self, length: u64) -> Result<(), Problem> {
-        if length > (self.bytes.len() - self.at) as u64 {
-            return Err(Problem::Cut);
-        }
-        self.at += length as usize;
-        Ok(())
-    }
-
-    fn int(&mut self, wire_type: u32) -> Result<u64, Problem> {
-        if wire_type == VARINT { self.varint() } else { Err(Problem::WrongType) }
-    }
-
-    fn double(&mut self, wire_type: u32) -> Result<u64, Problem> {
-        if wire_type != FIXED64 {
-            return Err(Problem::WrongType);
-        }
-        let start = self.at;
-        self.advance(8)?;
-        let bytes = self.bytes[start..self.at].try_into().map_err(|_| Problem::Cut)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn span(&mut self, wire_type: u32) -> Result<Span, Problem> {
-        if wire_type != BYTES {
-            return Err(Problem::WrongType);
-        }
-        let length = self.varint()?;
-        let start = self.at;
-        self.advance(length)?;
-        Ok(Span::new(start, self.at - start))
-    }
-
-    fn text(&mut self, wire_type: u32) -> Result<Span, Problem> {
-        let span = self.span(wire_type)?;
-        match std::str::from_utf8(&self.bytes[span.start()..span.end()]) {
-            Ok(_) => Ok(span),
-            Err(_) => Err(Problem::NotUtf8),
-        }
-    }
-
-    fn skip(&mut self, field: u32, wire_type: u32, depth: u32) -> Result<(), Problem> {
-        let depth = depth.checked_sub(1).ok_or(Problem::BadGroup)?;
-        match wire_type {
-            VARINT => self.varint().map(|_| ()),
-            FIXED64 => self.advance(8),
-            FIXED32 => self.advance(4),
-            BYTES => {
-                let length = self.varint()?;
-                self.advance(length)
-            }
-            GROUP => loop {
-                match self.key()? {
-                    (inner, END_GROUP) if inner == field => return Ok(()),
-                    (_, END_GROUP) => return Err(Problem::BadGroup),
-                    (inner, wire_type) => self.skip(inner, wire_type, depth)?,
-                }
-            },
-            _ => Err(Problem::BadGroup),
-        }
-    }
-}
-
-/// The bytes of a message cut into its records; ends after the first that is malformed.
-pub(crate) struct Records<'a> {
-    cursor: Cursor<'a>,
-}
-
-/// A record of a message.
-pub(crate) struct Record {
-    /// The number of the member.
-    pub(crate) member: u32,
-    /// From its key to its end.
-    pub(crate) whole: Span,
-    /// What follows a key and a length.
-    pub(crate) body: Option<Span>,
-}
-
-impl<'a> Records<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Records { cursor: Cursor { bytes, at: 0 } }
-    }
-
-    fn read(&mut self) -> Result<Record, Problem> {
-        let start = self.cursor.at;
-        let (member, wire_type) = self.cursor.key()?;
-        let body = if wire_type == BYTES {
-            Some(self.cursor.span(wire_type)?)
-        } else {
-            self.cursor.skip(member, wire_type, MAX_DEPTH)?;
-            None
-        };
-        Ok(Record { member, whole: Span::new(start, self.cursor.at - start), body })
-    }
-}
-
-impl Iterator for Records<'_> {
-    type Item = Result<Record, Problem>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.cursor.at == self.cursor.bytes.len() {
-            return None;
-        }
-        let record = self.read();
-        if record.is_err() {
-            self.cursor.at = self.cursor.bytes.len();
-        }
-        Some(record)
-    }
 }

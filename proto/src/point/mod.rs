@@ -6,20 +6,23 @@
 //!
 //! Maps on the wire may name a key twice; as in any protobuf map, the last one counts.
 
+mod cursor;
 mod edit;
 mod equal;
 mod error;
 mod index;
 mod owned;
+mod scratch;
 mod view;
 
 use std::ops::Range;
 
-pub use edit::{EditScratch, FieldSet, FieldWriter, PointEdit, PointSink};
+pub(crate) use cursor::{Record, Records};
+pub use edit::{FieldSet, FieldWriter, PointEdit, PointSink};
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
-pub(crate) use index::{Record, Records};
 pub use owned::{PointBuf, Points};
+pub use scratch::EditScratch;
 pub use view::{Dimensions, FieldValue, Fields, Point, Tags};
 
 /// Some bytes of a point.
@@ -61,11 +64,41 @@ impl Span {
 #[derive(Debug, Clone, Default)]
 struct Head {
     time: i64,
-    name: Span,
-    database: Span,
-    retention_policy: Span,
-    group: Span,
+    /// Name, database, retention policy and group, members 2 to 5.
+    texts: [Span; 4],
+    /// Whether one of them came twice, so that not every text of the point is in the index.
+    texts_replaced: bool,
     by_name: bool,
+    fields: Region,
+}
+
+impl Head {
+    #[inline(always)]
+    fn set_text(&mut self, place: usize, span: Span) {
+        let text = &mut self.texts[place];
+        self.texts_replaced |= text.length != 0;
+        *text = span;
+    }
+}
+
+/// Where the records of the fields lie.
+#[derive(Debug, Clone, Copy, Default)]
+struct Region {
+    start: u32,
+    end: u32,
+    /// Whether there are other records between them.
+    apart: bool,
+}
+
+impl Region {
+    #[inline(always)]
+    fn extend(&mut self, start: usize, end: usize) {
+        if self.end != start as u32 {
+            self.apart = self.end != 0;
+            self.start = start as u32;
+        }
+        self.end = end as u32;
+    }
 }
 
 /// What an [`Entry`] is.
@@ -78,6 +111,12 @@ enum Kind {
     Int,
     String,
     Bool,
+}
+
+impl Kind {
+    fn is_field(self) -> bool {
+        self as u8 >= Kind::Float as u8
+    }
 }
 
 /// A dimension, tag or field, in the order of the wire.

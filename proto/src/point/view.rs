@@ -50,23 +50,23 @@ impl<'a> Point<'a> {
 
     /// The name of its measurement; empty within a batch, where the batch has it.
     pub fn name(self) -> &'a str {
-        self.text(self.head.name)
+        self.text(self.head.texts[0])
     }
 
     /// The database that it came from.
     pub fn database(self) -> &'a str {
-        self.text(self.head.database)
+        self.text(self.head.texts[1])
     }
 
     /// The retention policy that it came from.
     pub fn retention_policy(self) -> &'a str {
-        self.text(self.head.retention_policy)
+        self.text(self.head.texts[2])
     }
 
     /// Its group: empty without grouping, else `tag=value,tag=value` in the order of the
     /// dimensions, with the measurement's name and a line break before them if it is grouped by name.
     pub fn group(self) -> &'a str {
-        self.text(self.head.group)
+        self.text(self.head.texts[3])
     }
 
     /// Whether the measurement's name is part of the group.
@@ -209,6 +209,16 @@ impl<'a> Point<'a> {
         // From behind: the last of several is the one that counts.
         self.entries.iter().rev().find(|entry| {
             u64::from(entry.kind_and_length) == wanted && self.raw(entry.name()) == name.as_bytes()
+        })
+    }
+
+    /// Whether there is an entry of this name, of a kind that is wanted.
+    #[inline]
+    pub(super) fn has(self, name: &[u8], wanted: impl Fn(Kind) -> bool) -> bool {
+        self.entries.iter().any(|entry| {
+            entry.name().length as usize == name.len()
+                && wanted(entry.kind())
+                && self.raw(entry.name()) == name
         })
     }
 
