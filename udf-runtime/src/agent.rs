@@ -15,7 +15,7 @@ use udf_proto::request::RequestError;
 
 use self::core::Core;
 use self::ticker::Ticker;
-use crate::link::{EmitError, Link, lock};
+use crate::link::{EmitError, Link, OnUnfit, lock};
 pub use crate::pulse::Call;
 use crate::watchdog::Watch;
 use crate::{Error, Handler};
@@ -112,6 +112,12 @@ impl<H: Handler, R: Read> Agent<H, R> {
     pub fn with_frame_limit(mut self, limit: usize) -> Self {
         self.reader = self.reader.with_limit(limit);
         self.core.set_frame_limit(limit);
+        self
+    }
+
+    /// Does this with points that Kapacitor had better not get; they are dropped unless it is set.
+    pub fn with_unfit_points(self, on_unfit: OnUnfit) -> Self {
+        self.link.set_on_unfit(on_unfit);
         self
     }
 

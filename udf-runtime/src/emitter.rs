@@ -5,12 +5,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use udf_proto::messages::{EndBatch, response::Message};
-use udf_proto::point::{EditScratch, PointEdit, PointSink};
+use udf_proto::point::{EditScratch, PointEdit, PointSink, Unfit};
 use udf_proto::response::{self, SizeMark};
 use udf_proto::{BeginBatch, EdgeType, Point};
 
 use crate::counters::Count;
-use crate::link::{EmitError, Link};
+use crate::link::{EmitError, Link, OnUnfit};
+use crate::rate_limit::RateLimit;
 use crate::{Batch, Edge, Stream};
 
 /// Once this much has gathered, it is written although there is more input to handle.
@@ -31,6 +32,7 @@ pub struct Emitter<E: Edge> {
     open: Option<usize>,
     points: u64,
     batches: u64,
+    dropped: RateLimit,
     edge: PhantomData<fn(E)>,
 }
 
@@ -43,6 +45,7 @@ impl<E: Edge> Emitter<E> {
             open: None,
             points: 0,
             batches: 0,
+            dropped: RateLimit::default(),
             edge: PhantomData,
         }
     }
@@ -55,6 +58,31 @@ impl<E: Edge> Emitter<E> {
     /// Counts a point that was not sent.
     pub(crate) fn count_dropped(&self) {
         self.link.counters.add(Count::PointsDropped, 1);
+    }
+
+    /// Appends the point that the changes make of `base`; whether it was.
+    #[inline]
+    fn append_edited(&mut self, base: Option<Point<'_>>) -> Result<bool, EmitError> {
+        if let Some(unfit) = self.changes.unfit(base) {
+            match self.link.on_unfit() {
+                OnUnfit::Send => {}
+                OnUnfit::Fail => return Err(EmitError::Unfit(unfit)),
+                OnUnfit::Drop => {
+                    self.drop_unfit(unfit);
+                    return Ok(false);
+                }
+            }
+        }
+        response::append_edited(base, &mut self.changes, &mut self.out);
+        Ok(true)
+    }
+
+    #[cold]
+    fn drop_unfit(&mut self, unfit: Unfit) {
+        self.count_dropped();
+        if let Some(held_back) = self.dropped.pass() {
+            tracing::warn!("a point was not sent: {unfit}{held_back}");
+        }
     }
 
     /// Adds an answer to a request.
@@ -143,7 +171,9 @@ impl PointSink for Emitter<Stream> {
     }
 
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
-        response::append_edited(base, &mut self.changes, &mut self.out);
+        if !self.append_edited(base)? {
+            return Ok(());
+        }
         self.points += 1;
         self.flush_if_much()
     }
@@ -226,15 +256,14 @@ impl OpenBatch<'_> {
 }
 
 impl PointSink for OpenBatch<'_> {
-    type Error = std::convert::Infallible;
+    type Error = EmitError;
 
     fn scratch(&mut self) -> &mut EditScratch {
         &mut self.emitter.changes
     }
 
-    fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Self::Error> {
-        response::append_edited(base, &mut self.emitter.changes, &mut self.emitter.out);
-        self.points += 1;
+    fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
+        self.points += u64::from(self.emitter.append_edited(base)?);
         Ok(())
     }
 }

@@ -62,7 +62,7 @@ pub use edge::{Batch, Edge, Stream};
 pub use emitter::{Emitter, OpenBatch, Remote};
 pub use entry::main;
 pub use handler::{Handler, Verdict};
-pub use link::EmitError;
+pub use link::{EmitError, OnUnfit};
 pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, SocketOptions};
 pub use stop::Stop;
 pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};

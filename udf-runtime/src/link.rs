@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use udf_proto::messages::{KeepaliveResponse, response::Message};
+use udf_proto::point::Unfit;
 use udf_proto::response;
 
 use crate::counters::{Count, Counters};
@@ -18,9 +19,28 @@ pub enum EmitError {
     /// The connection has ended: the input did, or the agent failed.
     #[error("the connection to Kapacitor has ended")]
     Closed,
+    /// The point is one that Kapacitor had better not get, and [`OnUnfit::Fail`] was chosen.
+    #[error("a point cannot be sent: {0}")]
+    Unfit(Unfit),
     /// Kapacitor has closed its reading side, or the transport failed.
     #[error("writing to Kapacitor failed: {0}")]
     Write(Arc<io::Error>),
+}
+
+/// What becomes of a point that a UDF has changed or built, and that has no field, or a field that is NaN or
+/// infinite.
+///
+/// It would travel on through Kapacitor, and stop a node that stores it. Points that are passed on as they
+/// came are not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnfit {
+    /// It is not sent, and counted, with a warning that is rate-limited.
+    #[default]
+    Drop,
+    /// It is sent all the same.
+    Send,
+    /// The handler gets an error, which stops the task if it is passed on.
+    Fail,
 }
 
 /// Locks, whether or not somebody has panicked meanwhile: what is behind our locks is always whole.
@@ -33,6 +53,7 @@ pub(crate) struct Link {
     out: Mutex<Out>,
     /// Something that can be asked whether a small write would wait.
     ready: OnceLock<Box<dyn AsFd + Send + Sync>>,
+    on_unfit: OnceLock<OnUnfit>,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
 }
@@ -59,6 +80,7 @@ impl Link {
         Link {
             out: Mutex::new(Out::Open(writer)),
             ready: OnceLock::new(),
+            on_unfit: OnceLock::new(),
             pulse: Pulse::default(),
             counters: Counters::default(),
         }
@@ -89,6 +111,16 @@ impl Link {
     pub(crate) fn set_ready(&self, ready: impl AsFd + Send + Sync + 'static) {
         // The first one stays; an agent sets it once.
         let _ = self.ready.set(Box::new(ready));
+    }
+
+    /// From now on this becomes of unfit points.
+    pub(crate) fn set_on_unfit(&self, on_unfit: OnUnfit) {
+        // The first one stays; an agent sets it once.
+        let _ = self.on_unfit.set(on_unfit);
+    }
+
+    pub(crate) fn on_unfit(&self) -> OnUnfit {
+        self.on_unfit.get().copied().unwrap_or_default()
     }
 
     /// Sends a keepalive that nobody asked for, if that can be done without waiting.

@@ -16,7 +16,7 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
     InitRequest, KeepaliveResponse, Option as WireOption, RestoreRequest, SnapshotRequest,
 };
-use udf_runtime::{AgentError, Batch, EmitError, Stream};
+use udf_runtime::{AgentError, Batch, EmitError, OnUnfit, Stream};
 
 fn mirror() -> Scripted<Stream, Stream> {
     let (mut handler, _) = Scripted::new();
@@ -270,6 +270,33 @@ fn a_batch_goes_out_whole_with_its_size_or_not_at_all() {
     }
     assert_eq!(seen, [0, 1, 300]);
     assert_eq!(error_of(&answers), "in the middle of a batch");
+}
+
+#[test]
+fn points_that_a_later_node_could_not_store_are_dropped_unless_asked_for() {
+    let sent = |on_unfit| {
+        let (mut handler, _) = Scripted::<Stream, Stream>::new();
+        handler.point = Box::new(|point, out| {
+            out.edit(point).field("x", f64::NAN).send()?;
+            out.edit(point).time(2).field("x", f64::INFINITY).field("x", 1.0).send()?;
+            out.edit(point).time(3).clear_fields().send()?;
+            out.edit(point).time(4).remove_field("value").send()?;
+            out.edit(point).time(5).remove_field("value").field("y", true).send()?;
+            out.build("new").time(6).tag("a", "b").send()?;
+            // What came so is not ours to judge.
+            out.pass(point)?;
+            Ok(())
+        });
+        let mut kapacitor = Kapacitor::connect_with_unfit_points(handler, on_unfit);
+        kapacitor.init();
+        kapacitor.ask(Ask::Point(point(1)));
+        kapacitor.end_input();
+        kapacitor.rest()
+    };
+    assert_eq!(times(&sent(OnUnfit::Drop)), [2, 5, 1]);
+    assert_eq!(times(&sent(OnUnfit::Send)), [1, 2, 3, 4, 5, 6, 1]);
+    let failed = sent(OnUnfit::Fail);
+    assert_eq!(error_of(&failed), "a point cannot be sent: a field of it is NaN or infinite");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub use edit::{FieldSet, FieldWriter, PointEdit, PointSink};
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
 pub use owned::{PointBuf, Points};
-pub use scratch::EditScratch;
+pub use scratch::{EditScratch, Unfit};
 pub use view::{Dimensions, FieldValue, Fields, Point, Tags};
 
 /// Some bytes of a point.

@@ -51,6 +51,20 @@ struct Change {
     name: Range<usize>,
     /// The record that sets it, in `records`; empty when it is removed.
     record: Range<usize>,
+    /// Whether it is set to a float that is NaN or infinite.
+    is_infinite: bool,
+}
+
+/// Why a point had better not be sent: it travels on through Kapacitor, and stops a node that stores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// It has no field at all.
+    #[error("it has no field")]
+    NoField,
+    /// A field was set to NaN or to an infinity.
+    #[error("a field of it is NaN or infinite")]
+    NotFinite,
 }
 
 /// The changes of one edit, and what of its base is kept.
@@ -139,6 +153,26 @@ impl EditScratch {
         }
     }
 
+    /// Why the result for `base` had better not be sent, if for a reason that the changes have made.
+    #[inline]
+    pub fn unfit(&self, base: Option<Point<'_>>) -> Option<Unfit> {
+        let is_set = |change: &Change| change.class == Class::Field && !change.record.is_empty();
+        if self.changes.iter().any(|change| change.is_infinite) {
+            Some(Unfit::NotFinite)
+        } else if self.changes.iter().any(is_set) || self.keeps_field_of(base) {
+            None
+        } else {
+            Some(Unfit::NoField)
+        }
+    }
+
+    fn keeps_field_of(&self, base: Option<Point<'_>>) -> bool {
+        base.filter(|_| Class::Field.is_kept(self.dropped)).is_some_and(|base| {
+            let mut fields = base.entries.iter().filter(|entry| entry.kind().is_field());
+            fields.any(|field| self.position(Class::Field, base.raw(field.name())).is_none())
+        })
+    }
+
     /// Appends the result that was planned for `base`.
     #[inline]
     pub fn write(&self, base: Option<Point<'_>>, out: &mut Vec<u8>) {
@@ -167,12 +201,18 @@ impl EditScratch {
         }
         let start = self.names.len();
         self.names.extend_from_slice(name.as_bytes());
-        self.changes.push(Change { class, name: start..self.names.len(), record: 0..0 });
+        self.changes.push(Change {
+            class,
+            name: start..self.names.len(),
+            record: 0..0,
+            is_infinite: false,
+        });
         self.changes.len() - 1
     }
 
     /// Takes back the record that a change has added.
     fn unset(&mut self, at: usize) {
+        self.changes[at].is_infinite = false;
         let record = std::mem::take(&mut self.changes[at].record);
         if record.is_empty() {
             return;
@@ -206,7 +246,12 @@ impl EditScratch {
         let start = self.records.len();
         self.put_text(6, tag);
         let record = start..self.records.len();
-        self.changes.push(Change { class: Class::Dimension, name: 0..0, record });
+        self.changes.push(Change {
+            class: Class::Dimension,
+            name: 0..0,
+            record,
+            is_infinite: false,
+        });
     }
 
     /// Sets a tag, whose value is text, or a field.
@@ -219,6 +264,8 @@ impl EditScratch {
             (_, FieldValue::Bool(_)) => 12,
         };
         let change = self.forget(class, name);
+        self.changes[change].is_infinite =
+            matches!(value, FieldValue::Float(value) if !value.is_finite());
         self.put_entry(change, member, name, value);
     }
 

@@ -11,7 +11,7 @@ use udf_host::command::{self, Failure};
 use udf_host::options::parse_duration;
 
 use super::logs::LEVEL_VARIABLE;
-use crate::{Limits, SocketOptions, UnfitSnapshot};
+use crate::{Limits, OnUnfit, SocketOptions, UnfitSnapshot};
 
 /// How a UDF is served as a daemon.
 pub(super) struct Daemon {
@@ -73,6 +73,13 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
             set("frame-limit", "BYTES", "Refuse requests, and do not take snapshots, of more bytes")
                 .default_value("67108864")
                 .value_parser(value_parser!(u32).range(1024..=udf_proto::frame::MAX_LIMIT as i64)),
+            set(
+                "unfit-points",
+                "POLICY",
+                "What to do with a point that the UDF leaves without fields, or with one that is NaN or infinite",
+            )
+            .default_value("drop")
+            .value_parser(["drop", "send", "fail"]),
             set(
                 "bad-snapshot",
                 "POLICY",
@@ -145,6 +152,11 @@ pub(super) fn limits(matches: &ArgMatches) -> Limits {
     if let Some(connections) = matches.get_one::<u32>("max-connections") {
         limits.connections = *connections as usize;
     }
+    limits.unfit_points = match matches.get_one::<String>("unfit-points").map(String::as_str) {
+        Some("send") => OnUnfit::Send,
+        Some("fail") => OnUnfit::Fail,
+        _ => OnUnfit::Drop,
+    };
     if let Some(frame) = matches.get_one::<u32>("frame-limit") {
         limits.frame = *frame as usize;
     }

@@ -46,6 +46,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
     let _entered = span.enter();
     let agent = Agent::new(input, output, handler)
         .with_frame_limit(limits.frame)
+        .with_unfit_points(limits.unfit_points)
         .with_liveness(watched, limits.busy);
     let link = agent.link();
     let (reader, result) = agent.serve();

@@ -122,6 +122,7 @@ impl Drop for Closing {
 fn serve(stream: &Arc<UnixStream>, handler: impl Handler, limits: &Limits, metrics: &Metrics) {
     let agent = Agent::new(SocketEnd(Arc::clone(stream)), WritingEnd(Arc::clone(stream)), handler)
         .with_frame_limit(limits.frame)
+        .with_unfit_points(limits.unfit_points)
         .with_liveness(SocketEnd(Arc::clone(stream)), limits.busy);
     let link = agent.link();
     let _counted = metrics.open(Arc::clone(&link));

@@ -16,7 +16,7 @@ use self::connection::Connections;
 pub use self::socket_file::{BindError, SocketFile, SocketOptions};
 use crate::rate_limit::RateLimit;
 use crate::stop::Stop;
-use crate::{Handler, Metrics};
+use crate::{Handler, Metrics, OnUnfit};
 
 /// Makes the handler for each connection.
 ///
@@ -50,6 +50,8 @@ pub struct Limits {
     pub farewell: Duration,
     /// How many connections may be open at once. 4096.
     pub connections: usize,
+    /// What becomes of points that Kapacitor had better not get. They are dropped.
+    pub unfit_points: OnUnfit,
 }
 
 impl Default for Limits {
@@ -59,6 +61,7 @@ impl Default for Limits {
             busy: Some(Duration::from_secs(300)),
             farewell: Duration::from_secs(10),
             connections: 4096,
+            unfit_points: OnUnfit::Drop,
         }
     }
 }

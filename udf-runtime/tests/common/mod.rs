@@ -16,8 +16,8 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{self, InfoRequest, InitRequest, KeepaliveRequest, Request};
 use udf_proto::response;
 use udf_runtime::{
-    Agent, AgentError, BeginBatch, Edge, Emitter, EndBatch, Handler, Init, Point, Remote, Result,
-    RunningAgent, ValueType, Verdict,
+    Agent, AgentError, BeginBatch, Edge, Emitter, EndBatch, Handler, Init, OnUnfit, Point, Remote,
+    Result, RunningAgent, ValueType, Verdict,
 };
 
 /// A test that waits for longer than this has failed.
@@ -124,22 +124,26 @@ pub(crate) struct Kapacitor {
 
 impl Kapacitor {
     pub(crate) fn connect(handler: impl Handler) -> Self {
-        Kapacitor::connect_to(handler, None)
+        Kapacitor::connect_to(handler, |agent, _| agent)
+    }
+
+    pub(crate) fn connect_with_unfit_points(handler: impl Handler, on_unfit: OnUnfit) -> Self {
+        Kapacitor::connect_to(handler, |agent, _| agent.with_unfit_points(on_unfit))
     }
 
     pub(crate) fn connect_with_liveness(handler: impl Handler, budget: Duration) -> Self {
-        Kapacitor::connect_to(handler, Some(budget))
+        Kapacitor::connect_to(handler, |agent, writer| agent.with_liveness(writer, Some(budget)))
     }
 
-    fn connect_to(handler: impl Handler, liveness: Option<Duration>) -> Self {
+    fn connect_to<H: Handler>(
+        handler: H,
+        set: impl FnOnce(Agent<H, UnixStream>, UnixStream) -> Agent<H, UnixStream>,
+    ) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let output = HalfClosed(theirs.try_clone().unwrap());
-        let watched = theirs.try_clone().unwrap();
-        let mut agent = Agent::new(theirs, output, handler);
-        if let Some(budget) = liveness {
-            agent = agent.with_liveness(watched, Some(budget));
-        }
+        let writer = theirs.try_clone().unwrap();
+        let agent = set(Agent::new(theirs, output, handler), writer);
         let agent = agent.start().unwrap();
         Kapacitor { writer: ours.try_clone().unwrap(), reader: FrameReader::new(ours), agent }
     }
