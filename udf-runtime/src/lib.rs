@@ -33,6 +33,7 @@
 //! | [`options`] | what an option can be, and how a mistake is told |
 //! | [`Point`], [`Emitter`], [`Remote`] | reading points, and sending them |
 //! | [`state`] | state for each group, and snapshots |
+//! | [`testing`] | a UDF in `cargo test` |
 //! | [`Handler`], [`Agent`], [`Server`] | the level below, to be used by hand |
 
 #[doc(hidden)]
@@ -51,6 +52,7 @@ mod rate_limit;
 mod server;
 pub mod state;
 mod stop;
+pub mod testing;
 pub mod typed;
 mod udf;
 mod udf_handler;

@@ -42,6 +42,11 @@ impl Point<'_> {
     pub fn to_owned(&self) -> PointBuf {
         PointBuf { bytes: self.bytes.into(), head: self.head.clone(), entries: self.entries.into() }
     }
+
+    /// A copy in its parts.
+    pub fn to_message(&self) -> messages::Point {
+        prost::Message::decode(self.bytes).expect("what was indexed is a point")
+    }
 }
 
 impl From<messages::Point> for PointBuf {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use udf_proto::messages::Point;
+
 /// What points are grouped by: `.groupBy(...)` in a TICKscript.
 ///
 /// ```
@@ -55,18 +57,20 @@ impl Grouping {
         self.by_name
     }
 
+    /// Sets what the point is grouped by, and the group to which its tags bring it.
+    pub fn apply(&self, point: &mut Point) {
+        point.dimensions = self.dimensions(&point.tags);
+        point.group = self.group(&point.name, &point.tags, &point.dimensions);
+        point.by_name = self.by_name;
+    }
+
     /// The names of the tags by which a point with these tags is grouped, sorted as Kapacitor does.
-    pub(super) fn dimensions(&self, tags: &BTreeMap<String, String>) -> Vec<String> {
+    fn dimensions(&self, tags: &BTreeMap<String, String>) -> Vec<String> {
         if self.all { tags.keys().cloned().collect() } else { self.tags.iter().cloned().collect() }
     }
 
     /// The group of a point, by its `dimensions`.
-    pub(super) fn group(
-        &self,
-        name: &str,
-        tags: &BTreeMap<String, String>,
-        dimensions: &[String],
-    ) -> String {
+    fn group(&self, name: &str, tags: &BTreeMap<String, String>, dimensions: &[String]) -> String {
         let mut group = String::new();
         if self.by_name {
             group.push_str(name);

@@ -83,6 +83,11 @@ impl<R: BufRead> LineReader<R> {
         self
     }
 
+    /// Gives lines without a time this one, until a line has one. It is 0 at first.
+    pub fn set_time(&mut self, nanos: i64) {
+        self.last_time = nanos;
+    }
+
     /// The number of the line that was read last, counted from 1.
     pub fn line(&self) -> u64 {
         self.lines.number()
@@ -115,9 +120,7 @@ impl<R: BufRead> LineReader<R> {
         message.time = time.unwrap_or(self.last_time);
         message.database.clone_from(&self.database);
         message.retention_policy.clone_from(&self.retention_policy);
-        message.dimensions = self.grouping.dimensions(&message.tags);
-        message.group = self.grouping.group(&message.name, &message.tags, &message.dimensions);
-        message.by_name = self.grouping.by_name();
+        self.grouping.apply(&mut message);
         self.last_time = message.time;
         Ok(Some(message))
     }

@@ -7,7 +7,8 @@ use udf_proto::{PointBuf, Points, messages};
 use crate::Batch;
 
 /// The batches of a window as they grow, by measurement and group.
-pub(super) struct Batches {
+#[derive(Debug)]
+pub struct Batches {
     every: Option<i64>,
     /// Which window it is: its begin is so many times `every` after the epoch.
     window: Option<i64>,
@@ -15,7 +16,9 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) fn new(every: Option<i64>) -> Self {
+    /// None yet. Windows begin at multiples of `every` nanoseconds since the epoch; without it, there is
+    /// one, and the time of a batch is that of its latest point.
+    pub fn new(every: Option<i64>) -> Self {
         Batches { every, window: None, batches: BTreeMap::new() }
     }
 
@@ -34,7 +37,7 @@ impl Batches {
     }
 
     /// Takes in a point; the first one of a window decides which window it is.
-    pub(super) fn push(&mut self, point: messages::Point) {
+    pub fn push(&mut self, point: messages::Point) {
         if self.batches.is_empty() {
             self.window = self.window_of(point.time);
         }
@@ -73,7 +76,7 @@ impl Batches {
     }
 
     /// Hands out all batches, in the order of their measurements and groups.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Batch> + use<> {
+    pub fn take(&mut self) -> impl Iterator<Item = Batch> + use<> {
         std::mem::take(&mut self.batches).into_values().map(sorted)
     }
 }

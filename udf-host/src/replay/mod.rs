@@ -22,7 +22,7 @@ use udf_proto::{EdgeType, Info, Init, PointBuf};
 use crate::line_protocol::{Grouping, LineError, LineReader, Unwritable};
 use crate::options::{self, OptionsError};
 use crate::{Error, Interface};
-use batches::Batches;
+pub use batches::Batches;
 
 /// What to play, and how.
 ///

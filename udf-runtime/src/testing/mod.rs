@@ -1,0 +1,112 @@
+//! A UDF in `cargo test`: without processes, and without Kapacitor.
+//!
+//! The test plays Kapacitor's part. It starts the UDF with its options, feeds it points, and looks at what
+//! comes out. All of it goes through the real agent and the real protocol, only that bytes travel in memory.
+//!
+//! ```
+//! use std::process::ExitCode;
+//! use udf_runtime::state::Groups;
+//! use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, testing, udf};
+//!
+//! /// Sums up a field, for each group.
+//! #[udf(wants = stream, provides = stream)]
+//! struct Total {
+//!     /// Field to sum up.
+//!     #[option]
+//!     field: String,
+//!     #[state]
+//!     totals: Groups<f64>,
+//! }
+//!
+//! impl StreamUdf for Total {
+//!     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+//!         let total = self.totals.of(point);
+//!         *total += point.number(&self.field)?;
+//!         Ok(out.edit(point).only_field("total", *total).send()?)
+//!     }
+//! }
+//!
+//! // #[test]
+//! fn sums_up_each_host_on_its_own() {
+//!     let mut task = testing::udf::<Total>().option("field=bytes").group_by("host").start();
+//!     task.feed(
+//!         "net,host=a bytes=1 10
+//!          net,host=b bytes=5 10
+//!          net,host=a bytes=2 20",
+//!     );
+//!     task.emits(
+//!         "net,host=a total=1 10
+//!          net,host=b total=5 10
+//!          net,host=a total=3 20",
+//!     );
+//!     // Kapacitor is restarted.
+//!     let mut task = task.restart();
+//!     task.feed("net,host=a bytes=4 30");
+//!     task.emits("net,host=a total=7 30");
+//!     task.end();
+//! }
+//!
+//! // #[test]
+//! fn needs_a_field() {
+//!     let refusal = testing::udf::<Total>().refusal();
+//!     assert_eq!(refusal, "UDF total: `.field` is missing; write `.field('text')`");
+//! }
+//! # sums_up_each_host_on_its_own();
+//! # needs_a_field();
+//! ```
+//!
+//! | to | write |
+//! | --- | --- |
+//! | start a UDF, or a [`Handler`](crate::Handler) | [`udf`], [`handler`], then [`Setup::start`] |
+//! | see that its options are refused | [`Setup::refusal`] |
+//! | give it points or batches | [`feed`](TestTask::feed), [`feed_point`](TestTask::feed_point), [`feed_batch`](TestTask::feed_batch) |
+//! | build a point that no line can hold | [`point()`] |
+//! | say what comes out | [`emits`](TestTask::emits), [`emits_nothing`](TestTask::emits_nothing) |
+//! | take what comes out | [`output`](TestTask::output), [`lines`](TestTask::lines) |
+//! | wait for ticks and threads | [`emits_within`](TestTask::emits_within), [`next_within`](TestTask::next_within) |
+//! | see that it fails | [`failure`](TestTask::failure) |
+//! | restart Kapacitor | [`restart`](TestTask::restart), or [`snapshot`](TestTask::snapshot) and [`restore`](TestTask::restore) |
+//! | end the input | [`end`](TestTask::end) |
+//!
+//! What goes wrong is a panic at the line of the test, with what was awaited. Nothing waits for ever: see
+//! [`Setup::patience`]. A UDF that fails, and whose failure the test does not ask for, fails the test, at the latest
+//! when the task is dropped.
+
+mod lines;
+mod output;
+mod setup;
+mod task;
+mod wire;
+
+pub use output::Emitted;
+pub use setup::{Setup, handler, udf};
+pub use task::TestTask;
+pub use udf_host::Batch as WholeBatch;
+pub use udf_proto::point::PointEdit;
+
+use crate::PointBuf;
+use output::Built;
+
+/// A point of the measurement `name`, built as a UDF builds one.
+///
+/// It is of the database `telegraf` and its retention policy `autogen`, as points that are fed as text are.
+///
+/// ```
+/// use udf_runtime::testing;
+///
+/// let point = testing::point("cpu", |point| {
+///     point.tag("host", "a").field("usage", f64::NAN).field("cores", 8).time(10)
+/// });
+/// assert_eq!(point.as_point().tag("host"), Some("a"));
+/// ```
+pub fn point(
+    name: &str,
+    fill: impl for<'s> FnOnce(PointEdit<'s, 'static, Built>) -> PointEdit<'s, 'static, Built>,
+) -> PointBuf {
+    let mut built = Built::default();
+    let point = PointEdit::build(&mut built, name).database("telegraf").retention_policy("autogen");
+    match fill(point).send() {
+        Ok(()) => built.into_point(),
+        Err(never) => match never {},
+    }
+}

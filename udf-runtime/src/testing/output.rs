@@ -1,0 +1,86 @@
+//! What comes out of an edge, and points that are built.
+
+use std::convert::Infallible;
+
+use udf_proto::point::{EditScratch, PointSink};
+
+use super::WholeBatch;
+use super::lines::{Line, line};
+use super::wire::Data;
+use crate::{Batch, Point, PointBuf, Stream};
+
+/// What a UDF that provides this edge emits: points, or whole batches.
+pub trait Emitted: Sized {
+    /// [`PointBuf`] or [`WholeBatch`].
+    type Item: std::fmt::Debug;
+
+    #[doc(hidden)]
+    fn item(data: Data) -> Self::Item;
+    #[doc(hidden)]
+    fn lines(item: &Self::Item, lines: &mut Vec<Line>);
+}
+
+const TYPED: &str = "an emitter sends the data of its own edge only";
+
+impl Emitted for Stream {
+    type Item = PointBuf;
+
+    fn item(data: Data) -> PointBuf {
+        match data {
+            Data::Point(point) => point,
+            Data::Batch(_) => unreachable!("{TYPED}"),
+        }
+    }
+
+    fn lines(item: &PointBuf, lines: &mut Vec<Line>) {
+        let point = item.as_point();
+        lines.push(line(point.name(), point.tags().collect(), &point));
+    }
+}
+
+impl Emitted for Batch {
+    type Item = WholeBatch;
+
+    fn item(data: Data) -> WholeBatch {
+        match data {
+            Data::Batch(batch) => batch,
+            Data::Point(_) => unreachable!("{TYPED}"),
+        }
+    }
+
+    fn lines(batch: &WholeBatch, lines: &mut Vec<Line>) {
+        for point in batch.points.iter() {
+            // The tags of the batch are those of all its points, also when these do not repeat them.
+            let shared = batch.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            lines.push(line(&batch.name, shared.chain(point.tags()).collect(), &point));
+        }
+    }
+}
+
+/// Where [`point`](super::point()) puts the point that is built.
+#[derive(Debug, Default)]
+pub struct Built {
+    scratch: EditScratch,
+    bytes: Vec<u8>,
+}
+
+impl Built {
+    pub(super) fn into_point(self) -> PointBuf {
+        PointBuf::parse(self.bytes).expect("what is built is a point")
+    }
+}
+
+impl PointSink for Built {
+    type Error = Infallible;
+
+    fn scratch(&mut self) -> &mut EditScratch {
+        &mut self.scratch
+    }
+
+    fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Infallible> {
+        self.bytes.clear();
+        self.scratch.plan(base);
+        self.scratch.write(base, &mut self.bytes);
+        Ok(())
+    }
+}

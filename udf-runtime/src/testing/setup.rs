@@ -1,0 +1,183 @@
+//! How a UDF is started in a test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use udf_host::line_protocol::Grouping;
+use udf_host::options;
+use udf_proto::messages::{InfoRequest, request, response};
+use udf_proto::{Info, Init};
+
+use super::TestTask;
+use super::wire::Wire;
+use crate::udf_handler::Reads;
+use crate::{Handler, Udf, UdfHandler};
+
+/// A task with the UDF `T`, to be started with [`Setup::start`].
+pub fn udf<T: Udf>() -> Setup<UdfHandler<T>>
+where
+    T::Wants: Reads<T>,
+{
+    handler(UdfHandler::new)
+}
+
+/// A task with a [`Handler`], to be started with [`Setup::start`].
+///
+/// `make` is called for each connection: Kapacitor opens one to ask what the UDF is, and another one
+/// for each task.
+pub fn handler<H: Handler>(make: impl Fn() -> H + Send + Sync + 'static) -> Setup<H> {
+    Setup {
+        make: Arc::new(make),
+        options: Vec::new(),
+        grouping: Vec::new(),
+        by_name: false,
+        task_id: "test".to_owned(),
+        node_id: "udf".to_owned(),
+        patience: Duration::from_secs(10),
+    }
+}
+
+/// A task that has not been started: its options, and what its points are grouped by.
+pub struct Setup<H> {
+    make: Arc<dyn Fn() -> H + Send + Sync>,
+    options: Vec<String>,
+    grouping: Vec<String>,
+    by_name: bool,
+    task_id: String,
+    node_id: String,
+    patience: Duration,
+}
+
+/// Why the UDF could not be started.
+enum NotStarted {
+    /// It refused its Init.
+    Refused(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl<H: Handler> Setup<H> {
+    /// Calls an option, as `-o` of `replay` does: `field=usage`, `window=10,1m`, or the name of a flag.
+    ///
+    /// The UDF itself says of which types the arguments are. An option that is called several times
+    /// is there several times.
+    pub fn option(mut self, call: impl Into<String>) -> Self {
+        self.options.push(call.into());
+        self
+    }
+
+    /// Groups what is fed by these tags, separated by commas; `*` for all tags.
+    pub fn group_by(mut self, tags: &str) -> Self {
+        self.grouping.push(tags.to_owned());
+        self
+    }
+
+    /// Groups what is fed by the name of the measurement too.
+    pub fn by_name(mut self) -> Self {
+        self.by_name = true;
+        self
+    }
+
+    /// The name of the task that the UDF is told; `test`.
+    pub fn task_id(mut self, name: impl Into<String>) -> Self {
+        self.task_id = name.into();
+        self
+    }
+
+    /// The name of the node that the UDF is told; `udf`.
+    pub fn node_id(mut self, name: impl Into<String>) -> Self {
+        self.node_id = name.into();
+        self
+    }
+
+    /// How long the UDF may take for anything before the test fails; 10 seconds.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Starts the UDF.
+    ///
+    /// # Panics
+    /// When the options do not fit what the UDF says of itself, as Kapacitor would find out; when the UDF
+    /// refuses them; and when it fails.
+    #[track_caller]
+    pub fn start(self) -> TestTask<H> {
+        match self.try_start() {
+            Ok(wire) => TestTask::new(self, wire),
+            Err(NotStarted::Refused(text)) => panic!("the UDF refused its options: {text}"),
+            Err(NotStarted::Failed(text)) => panic!("{text}"),
+        }
+    }
+
+    /// The text with which the UDF refuses its options.
+    ///
+    /// Kapacitor shows it behind "failed to initialize processes".
+    ///
+    /// # Panics
+    /// When the UDF takes them, when Kapacitor itself would refuse them, and when the UDF fails.
+    #[track_caller]
+    pub fn refusal(self) -> String {
+        match self.try_start() {
+            Ok(_) => panic!("the UDF was to refuse its options, but took them: {:?}", self.options),
+            Err(NotStarted::Refused(text)) => text,
+            Err(NotStarted::Failed(text)) => panic!("{text}"),
+        }
+    }
+
+    fn try_start(&self) -> Result<Wire, NotStarted> {
+        let info = self.info().map_err(NotStarted::Failed)?;
+        let options = options::parse(&info, &self.options).map_err(|error| {
+            NotStarted::Failed(format!("Kapacitor itself would refuse these options: {error}"))
+        })?;
+        let mut wire = self.connect().map_err(NotStarted::Failed)?;
+        let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
+        let init = request::Message::Init(Init { options, task_id, node_id }.into());
+        match wire.ask("the answer to Init", init) {
+            Ok(response::Message::Init(answer)) if answer.success => Ok(wire),
+            Ok(response::Message::Init(answer)) => Err(NotStarted::Refused(answer.error)),
+            Ok(other) => Err(NotStarted::Failed(format!("Init was answered with {other:?}"))),
+            Err(error) => Err(NotStarted::Failed(error)),
+        }
+    }
+
+    /// Asks what the UDF is, on a connection of its own.
+    fn info(&self) -> Result<Info, String> {
+        let mut wire = self.connect()?;
+        let answer = wire.ask("the answer to Info", request::Message::Info(InfoRequest {}))?;
+        wire.end()?;
+        match answer {
+            response::Message::Info(info) => {
+                Info::try_from(info).map_err(|error| error.to_string())
+            }
+            other => Err(format!("Info was answered with {other:?}")),
+        }
+    }
+
+    fn connect(&self) -> Result<Wire, String> {
+        Wire::connect((self.make)(), self.patience)
+    }
+
+    /// Another task just like this one.
+    pub(super) fn again(&self) -> Self {
+        Setup {
+            make: Arc::clone(&self.make),
+            options: self.options.clone(),
+            grouping: self.grouping.clone(),
+            by_name: self.by_name,
+            task_id: self.task_id.clone(),
+            node_id: self.node_id.clone(),
+            patience: self.patience,
+        }
+    }
+
+    pub(super) fn grouping(&self) -> Grouping {
+        Grouping::parse(&self.grouping.join(",")).with_name(self.by_name)
+    }
+}
+
+impl<H> std::fmt::Debug for Setup<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("options", &self.options).finish_non_exhaustive()
+    }
+}
