@@ -127,6 +127,9 @@ impl<'a> StateReader<'a> {
         if version > VERSION {
             return Err(SnapshotError::Newer { found: version });
         }
+        if version == 0 {
+            return Err(Damaged("no format has the number 0"));
+        }
         let checksum = u32::from_le_bytes(rest.array()?);
         if crc32fast::hash(rest.0) != checksum {
             return Err(Damaged("its checksum does not match"));
@@ -233,6 +236,8 @@ mod tests {
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 0x20;
+            refusal(&changed);
+            changed[at] ^= 0x21;
             refusal(&changed);
         }
     }
