@@ -34,13 +34,21 @@ struct OneLine {
 
 impl Write for OneLine {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.stderr.lock().write_all(&line_of(event))?;
+        // When it cannot be written, nobody is left to be told: the subscriber would try on stderr, and
+        // panic.
+        let _ = self.stderr.lock().write_all(&line_of(event));
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.stderr.flush()
     }
+}
+
+/// A text as one line, without its end.
+pub(super) fn one_line(text: &str) -> String {
+    let line = line_of(text.as_bytes());
+    String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
 }
 
 fn line_of(event: &[u8]) -> Vec<u8> {
