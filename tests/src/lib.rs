@@ -1,5 +1,7 @@
 //! What the tests share.
 
+pub mod ends;
+pub mod process;
 pub mod program;
 
 use udf_proto::{Init, OptionCall, Value};

@@ -3,11 +3,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message as _;
 use tempfile::TempDir;
@@ -16,6 +16,8 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InitRequest, Request, Response};
 use udf_proto::{Init, OptionCall, Value};
+
+use crate::ends::{Ends, Input};
 
 /// A test that waits for longer than this has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,7 +67,8 @@ pub struct Program {
     child: Child,
     /// The lines of its stderr.
     log: Receiver<String>,
-    socket: Option<(TempDir, PathBuf)>,
+    /// The path of its socket, and the directory that was made for it.
+    socket: Option<(Option<TempDir>, PathBuf)>,
 }
 
 impl Program {
@@ -82,23 +85,44 @@ impl Program {
     /// # Panics
     /// When it does not listen in time.
     pub fn daemon(name: &str, args: &[&str]) -> Self {
+        Program::listen(Command::new(example(name)).args(args))
+    }
+
+    /// Starts a command as a daemon, by adding `--socket` to it, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    pub fn listen(command: &mut Command) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("udf.sock");
-        let mut command = Command::new(example(name));
-        let mut program =
-            Program::spawn(command.arg("--socket").arg(&path).args(args).stdin(Stdio::null()));
-        program.socket = Some((directory, path));
+        let mut program = Program::spawn(command.arg("--socket").arg(&path).stdin(Stdio::null()));
+        program.socket = Some((Some(directory), path));
         program.wait_for_log("listens on");
         program
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    /// As [`listen`](Self::listen), at a path of the caller's.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    pub fn listen_at(path: &Path, command: &mut Command) -> Self {
+        let mut program = Program::spawn(command.arg("--socket").arg(path).stdin(Stdio::null()));
+        program.socket = Some((None, path.to_owned()));
+        program.wait_for_log("listens on");
+        program
+    }
+
+    /// Starts a command; its stdin is as the command says, its stdout is a pipe, its stderr is read.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .env_remove("UDF_LOG")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the example starts");
+            .expect("the program starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (sender, log) = channel();
         thread::spawn(move || {
@@ -153,10 +177,24 @@ impl Program {
     /// # Panics
     /// When it is not accepted.
     pub fn connect(&self) -> Connection {
-        let stream = UnixStream::connect(self.socket()).expect("the socket is there");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
-        let writer = stream.try_clone().expect("a descriptor is left");
-        Connection { writer: Some(Writer::Socket(writer)), answers: answers(stream) }
+        Connection::new(self.ends())
+    }
+
+    /// One more connection with a daemon, from which nobody reads yet.
+    ///
+    /// # Panics
+    /// When it is not accepted.
+    pub fn ends(&self) -> Ends {
+        Ends::socket(UnixStream::connect(self.socket()).expect("the socket is there"))
+    }
+
+    /// Its stdin and stdout, from which nobody reads yet.
+    ///
+    /// # Panics
+    /// When they are not pipes, or were taken.
+    pub fn pipes(&mut self) -> Ends {
+        let input = self.child.stdin.take().expect("stdin is piped");
+        Ends::pipes(input, self.child.stdout.take().expect("stdout is piped"))
     }
 
     /// The process id.
@@ -192,20 +230,43 @@ impl Drop for Program {
     }
 }
 
-enum Writer {
-    Pipe(ChildStdin),
-    Socket(UnixStream),
-}
-
 /// Kapacitor's end of a connection.
 pub struct Connection {
-    writer: Option<Writer>,
+    input: Option<Input>,
     answers: Receiver<Result<Answer, String>>,
+    /// Keepalives that were not asked for: they may come at any time when the UDF is busy, or slow.
+    signs: Receiver<()>,
+}
+
+/// A request as it goes over the wire: its length, and its body.
+fn parts(message: Ask) -> (Vec<u8>, Vec<u8>) {
+    let body = Request { message: Some(message) }.encode_to_vec();
+    let mut length = Vec::new();
+    prost::encoding::encode_varint(body.len() as u64, &mut length);
+    (length, body)
+}
+
+/// A request as one frame.
+pub fn frame(message: Ask) -> Vec<u8> {
+    let (mut frame, body) = parts(message);
+    frame.extend(body);
+    frame
+}
+
+/// An Init with these options, of the node `node` of the task `task`.
+pub fn init(options: &[(&str, &[Value])]) -> Ask {
+    let options = options
+        .iter()
+        .map(|(name, values)| OptionCall { name: (*name).into(), values: values.to_vec() });
+    let init = Init { options: options.collect(), task_id: "task".into(), node_id: "node".into() };
+    Ask::Init(InitRequest::from(init))
 }
 
 /// Reads answers on a thread of its own, so that waiting for one can be bounded.
-fn answers(stream: impl Read + Send + 'static) -> Receiver<Result<Answer, String>> {
+fn read(stream: impl Read + Send + 'static) -> (Receiver<Result<Answer, String>>, Receiver<()>) {
     let (sender, answers) = channel();
+    let (sign, signs) = channel();
+    let opened = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     thread::spawn(move || {
         let mut reader = FrameReader::new(stream);
         loop {
@@ -217,13 +278,21 @@ fn answers(stream: impl Read + Send + 'static) -> Receiver<Result<Answer, String
                 },
                 Err(error) => Err(error.to_string()),
             };
+            // Tests ask with times before now.
+            if let Ok(Answer::Keepalive(keepalive)) = &answer
+                && i128::from(keepalive.time) >= opened as i128
+            {
+                // A test may not want to know.
+                let _ = sign.send(());
+                continue;
+            }
             let failed = answer.is_err();
             if sender.send(answer).is_err() || failed {
                 return;
             }
         }
     });
-    answers
+    (answers, signs)
 }
 
 impl Connection {
@@ -240,13 +309,16 @@ impl Connection {
             }
             Transport::Pipe => {
                 let mut program = Program::spawn(Command::new(example(name)).stdin(Stdio::piped()));
-                let input = program.child.stdin.take().expect("stdin is piped");
-                let output: ChildStdout = program.child.stdout.take().expect("stdout is piped");
-                let connection =
-                    Connection { writer: Some(Writer::Pipe(input)), answers: answers(output) };
+                let connection = Connection::new(program.pipes());
                 (program, connection)
             }
         }
+    }
+
+    /// Reads from now on what comes out of these ends.
+    pub fn new(ends: Ends) -> Connection {
+        let (answers, signs) = read(ends.output);
+        Connection { input: Some(ends.input), answers, signs }
     }
 
     /// Sends bytes as they are.
@@ -254,10 +326,7 @@ impl Connection {
     /// # Errors
     /// When the other side does not take them.
     pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self.writer.as_mut().expect("the input has not ended") {
-            Writer::Pipe(pipe) => pipe.write_all(bytes).and_then(|()| pipe.flush()),
-            Writer::Socket(socket) => socket.write_all(bytes),
-        }
+        self.input.as_mut().expect("the input has not ended").write_all(bytes)
     }
 
     /// Sends a request as Kapacitor does: its length in one write, its body in another.
@@ -265,20 +334,13 @@ impl Connection {
     /// # Panics
     /// When the other side does not take it.
     pub fn ask(&mut self, message: Ask) {
-        let body = Request { message: Some(message) }.encode_to_vec();
-        let mut length = Vec::new();
-        prost::encoding::encode_varint(body.len() as u64, &mut length);
+        let (length, body) = parts(message);
         self.send(&length).and_then(|()| self.send(&body)).expect("a request can be sent");
     }
 
     /// Sends Init with these options.
     pub fn init(&mut self, options: &[(&str, &[Value])]) -> Answer {
-        let options = options
-            .iter()
-            .map(|(name, values)| OptionCall { name: (*name).into(), values: values.to_vec() });
-        let init =
-            Init { options: options.collect(), task_id: "task".into(), node_id: "node".into() };
-        self.ask(Ask::Init(InitRequest::from(init)));
+        self.ask(init(options));
         self.answer()
     }
 
@@ -294,18 +356,45 @@ impl Connection {
         }
     }
 
+    /// Waits for the next keepalive that was not asked for.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub fn sign(&self) {
+        assert!(self.sign_within(PATIENCE), "no sign of life");
+    }
+
+    /// Whether a keepalive that was not asked for comes within this time.
+    pub fn sign_within(&self, time: Duration) -> bool {
+        self.signs.recv_timeout(time).is_ok()
+    }
+
     /// Ends the input.
     ///
     /// # Panics
     /// When it has ended.
     pub fn end_input(&mut self) {
-        match self.writer.take().expect("the input has not ended") {
-            Writer::Pipe(pipe) => drop(pipe),
-            Writer::Socket(socket) => {
-                // It fails when the other side has gone already, which is no matter.
-                let _ = socket.shutdown(std::net::Shutdown::Write);
-            }
+        drop(self.input.take().expect("the input has not ended"));
+    }
+
+    /// The next answer; none at the end of the connection, however it ends.
+    ///
+    /// # Panics
+    /// When neither comes in time.
+    pub fn next(&self) -> Option<Answer> {
+        match self.answers.recv_timeout(PATIENCE) {
+            Ok(answer) => answer.ok(),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("neither an answer nor an end"),
         }
+    }
+
+    /// The answers up to the end of the connection, however it ends.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn rest_or_reset(&self) -> Vec<Answer> {
+        std::iter::from_fn(|| self.next()).collect()
     }
 
     /// The answers up to the end of the connection.

@@ -1,0 +1,199 @@
+//! A UDF that is in trouble: it passes points on until one with the field `trouble` comes, and then does what
+//! its option says. The fault suite runs it.
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
+use udf_runtime::options::OptionType;
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
+
+/// What it does, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, OptionType)]
+enum Kind {
+    /// Nothing.
+    #[default]
+    None,
+    /// Panics with a short text.
+    Panic,
+    /// Panics with a text of 1 MiB.
+    PanicLong,
+    /// Panics with a text of several lines and a colour.
+    PanicLines,
+    /// Panics with something that is no text.
+    PanicOdd,
+    /// Returns an error that has another under it.
+    Error,
+    /// Returns an error of 1 MiB.
+    ErrorLong,
+    /// Never returns.
+    Hang,
+    /// Works for `amount` milliseconds.
+    Work,
+    /// Emits the point `amount` times.
+    Flood,
+    /// Emits on another thread until that is refused, and logs what it was told.
+    Thread,
+    /// Prints to stdout and to stderr.
+    Print,
+    /// Logs a line of 1 MiB.
+    LogLong,
+    /// Logs lines and colours.
+    LogLines,
+    /// Panics in its `init`.
+    PanicInit,
+    /// Returns an error from its `init`.
+    ErrorInit,
+    /// Panics in its next tick.
+    PanicTick,
+    /// Returns an error from its next tick.
+    ErrorTick,
+    /// Never returns from its next tick.
+    HangTick,
+    /// Panics at the end of the input.
+    PanicFinish,
+    /// Returns an error at the end of the input.
+    ErrorFinish,
+    /// Panics when it is stopped.
+    PanicStop,
+    /// Panics while a snapshot is taken.
+    PanicSnapshot,
+    /// Returns an error while a snapshot is taken.
+    ErrorSnapshot,
+    /// Panics while a snapshot is restored.
+    PanicRestore,
+}
+
+/// Passes points on, until there is trouble.
+#[udf(wants = stream, provides = stream, tick = "50ms", on_missing = pass)]
+struct Troubled {
+    /// What it does when a point has the field `trouble`.
+    #[option(default = Kind::None)]
+    kind: Kind,
+    /// How much of it.
+    #[option(default = 0)]
+    amount: u64,
+    #[state]
+    kept: Kept,
+    is_due: bool,
+    remote: Option<udf_runtime::Remote<Stream>>,
+}
+
+/// A state that can be neither saved nor restored when it is to break.
+#[derive(Debug, Default)]
+struct Kept {
+    breaks: Kind,
+}
+
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.breaks {
+            Kind::PanicSnapshot => panic!("the state is broken"),
+            Kind::ErrorSnapshot => Err(serde::ser::Error::custom("the state is broken")),
+            breaks => serializer.serialize_bool(breaks == Kind::PanicRestore),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        assert!(!bool::deserialize(deserializer)?, "the state is broken");
+        Ok(Kept::default())
+    }
+}
+
+impl StreamUdf for Troubled {
+    fn init(&mut self, task: &Task<Stream>) -> Result<()> {
+        self.kept.breaks = self.kind;
+        self.remote = Some(task.remote().clone());
+        match self.kind {
+            Kind::PanicInit => panic!("no start today"),
+            Kind::ErrorInit => Err("the database is not there".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        out.pass(point)?;
+        if point.field("trouble").is_none() {
+            return Ok(());
+        }
+        self.is_due = true;
+        match self.kind {
+            Kind::Panic => panic!("out of luck"),
+            Kind::PanicLong => panic!("{}", "x".repeat(1 << 20)),
+            Kind::PanicLines => panic!("one\r\ntwo\x1b[31m\nthree"),
+            Kind::PanicOdd => std::panic::panic_any(7_u8),
+            Kind::Error => {
+                let cause = std::io::Error::other("no space left on device");
+                return Err(Box::new(Wrapped(cause)));
+            }
+            Kind::ErrorLong => return Err("x".repeat(1 << 20).into()),
+            Kind::Hang => hang(),
+            Kind::Work => thread::sleep(Duration::from_millis(self.amount)),
+            Kind::Flood => {
+                for _ in 1..self.amount {
+                    out.pass(point)?;
+                }
+            }
+            Kind::Thread => {
+                let remote = self.remote.take().ok_or("there was trouble before")?;
+                let point = point.to_owned();
+                thread::spawn(move || {
+                    loop {
+                        let told = remote.emit(|out| out.pass(&point.as_point()));
+                        if let Err(error) = told {
+                            tracing::info!("the thread was told: {error}");
+                            return;
+                        }
+                    }
+                });
+            }
+            Kind::Print => {
+                println!("printed to stdout");
+                eprintln!("printed to stderr");
+            }
+            Kind::LogLong => tracing::warn!("{}", "x".repeat(1 << 20)),
+            Kind::LogLines => tracing::warn!("one\r\ntwo\x1b[31m\nthree"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+        match self.kind {
+            Kind::PanicTick if self.is_due => panic!("out of time"),
+            Kind::ErrorTick if self.is_due => Err("out of time".into()),
+            Kind::HangTick if self.is_due => hang(),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+        match self.kind {
+            Kind::PanicFinish => panic!("no end"),
+            Kind::ErrorFinish => Err("no end".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn stop(&mut self) {
+        tracing::info!("stop was called");
+        assert!(self.kind != Kind::PanicStop, "no stop");
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the file cannot be written")]
+struct Wrapped(#[source] std::io::Error);
+
+fn hang() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
+fn main() -> ExitCode {
+    udf_runtime::main::<Troubled>()
+}

@@ -1,0 +1,147 @@
+//! Both ends of a connection with a UDF, while nobody reads from it yet.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{ChildStdin, ChildStdout};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use crate::program::PATIENCE;
+
+/// Where requests are written, and where answers are read.
+pub struct Ends {
+    /// The input of the UDF.
+    pub input: Input,
+    /// The output of the UDF.
+    pub output: Output,
+}
+
+/// The input of a UDF, which ends when this is dropped.
+pub enum Input {
+    /// Its stdin.
+    Pipe(ChildStdin),
+    /// Its socket.
+    Socket(UnixStream),
+}
+
+/// The output of a UDF.
+pub enum Output {
+    /// Its stdout.
+    Pipe(ChildStdout),
+    /// Its socket.
+    Socket(UnixStream),
+}
+
+impl Ends {
+    /// Of a socket.
+    ///
+    /// # Panics
+    /// When no descriptor is left.
+    pub fn socket(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        let input = Input::Socket(stream.try_clone().expect("a descriptor is left"));
+        Ends { input, output: Output::Socket(stream) }
+    }
+
+    /// Of a process.
+    pub fn pipes(input: ChildStdin, output: ChildStdout) -> Self {
+        Ends { input: Input::Pipe(input), output: Output::Pipe(output) }
+    }
+}
+
+impl Input {
+    /// Writes as long as the other side reads, until it has not for `patience`.
+    ///
+    /// Returns how much it has read, and what is left of the last piece.
+    ///
+    /// # Errors
+    /// When the other side is gone.
+    ///
+    /// # Panics
+    /// When `patience` is not short.
+    pub fn write_while_read(
+        &mut self,
+        pieces: &mut dyn Iterator<Item = Vec<u8>>,
+        patience: Duration,
+    ) -> io::Result<(u64, Vec<u8>)> {
+        let flags = fcntl_getfl(self.as_fd())?;
+        fcntl_setfl(self.as_fd(), flags | OFlags::NONBLOCK)?;
+        let written = self.write_all_while_read(pieces, patience);
+        fcntl_setfl(self.as_fd(), flags)?;
+        written
+    }
+
+    fn write_all_while_read(
+        &mut self,
+        pieces: &mut dyn Iterator<Item = Vec<u8>>,
+        patience: Duration,
+    ) -> io::Result<(u64, Vec<u8>)> {
+        let timeout = Timespec::try_from(patience).expect("patience is short");
+        let mut written = 0;
+        for mut piece in pieces {
+            while !piece.is_empty() {
+                match self.write(&piece) {
+                    Ok(count) => {
+                        written += count as u64;
+                        piece.drain(..count);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        let mut fds = [PollFd::new(&*self, PollFlags::OUT)];
+                        if poll(&mut fds, Some(&timeout))? == 0 {
+                            return Ok((written, piece));
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok((written, Vec::new()))
+    }
+}
+
+impl Write for Input {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Input::Pipe(pipe) => pipe.write(bytes),
+            Input::Socket(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Input::Pipe(pipe) => pipe.flush(),
+            Input::Socket(socket) => socket.flush(),
+        }
+    }
+}
+
+impl AsFd for Input {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Input::Pipe(pipe) => pipe.as_fd(),
+            Input::Socket(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        if let Input::Socket(socket) = self {
+            // It fails when the other side has gone already, which is no matter.
+            let _ = socket.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+impl Read for Output {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Output::Pipe(pipe) => pipe.read(buffer),
+            Output::Socket(socket) => socket.read(buffer),
+        }
+    }
+}

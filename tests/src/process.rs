@@ -1,0 +1,41 @@
+//! What the system says of a running process.
+
+use std::fs;
+
+/// Its resident memory in bytes.
+///
+/// # Panics
+/// When there is no such process.
+pub fn memory(pid: u32) -> u64 {
+    status(pid, "VmRSS:") << 10
+}
+
+/// The most resident memory that it ever had, in bytes.
+///
+/// # Panics
+/// When there is no such process.
+pub fn peak_memory(pid: u32) -> u64 {
+    status(pid, "VmHWM:") << 10
+}
+
+/// How many threads it has.
+///
+/// # Panics
+/// When there is no such process.
+pub fn threads(pid: u32) -> u64 {
+    status(pid, "Threads:")
+}
+
+/// How many descriptors it has open.
+///
+/// # Panics
+/// When there is no such process.
+pub fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there").count()
+}
+
+fn status(pid: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is running");
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+}

@@ -1,0 +1,217 @@
+//! Many connections of one daemon: what happens on one stays there.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_tests::process::{descriptors, memory, threads};
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame};
+
+use crate::subject::{begin, echo, init, point, serves, trouble, troubled};
+use crate::{SOCKET, cases};
+
+cases! {
+    many_connections_and_one_sends_garbage, SOCKET, "Garbage on one of twenty connections ends that one; the others go on.";
+    many_connections_and_one_is_cut, SOCKET, "The same when one ends within a message.";
+    many_connections_and_one_announces_3_gib, SOCKET, "The same when one announces a length of 3 GiB.";
+    many_connections_and_one_is_out_of_order, SOCKET, "The same when one sends a batch to a UDF of streams.";
+    many_connections_and_one_panics, SOCKET, "The same when the handler of one panics.";
+    many_connections_and_one_fails, SOCKET, "The same when the handler of one returns an error.";
+    many_connections_and_one_hangs, SOCKET, "The same when the handler of one hangs.";
+    many_connections_and_one_goes_away, SOCKET, "The same when one is closed with everything unread.";
+    one_connection_too_many, SOCKET, "A connection over the limit is told so; when another ends, its place is free.";
+    no_descriptors_left, SOCKET, "Without descriptors left, open connections go on, new ones wait, and are served when there is room.";
+    connections_that_come_and_go, SOCKET, "A thousand connections that came and went leave no thread, descriptor or memory behind.";
+    connections_that_fail, SOCKET, "The same for connections that fail.";
+    connections_that_are_never_used, SOCKET, "The same for connections that are closed before anything is said.";
+}
+
+/// Twenty connections with a daemon, one of which has this done to it, and of which the log then says this.
+fn one_of_many(kind: &str, fault: impl FnOnce(&mut Connection), log: Option<&str>) {
+    let program = Program::listen(&mut Command::new(troubled()));
+    let mut others: Vec<_> = (0..20)
+        .map(|_| {
+            let mut connection = program.connect();
+            init(&mut connection, &[("kind", &[kind.into()])]);
+            echo(&mut connection, 1);
+            connection
+        })
+        .collect();
+    let mut bad = others.swap_remove(7);
+    fault(&mut bad);
+    if let Some(text) = log {
+        program.wait_for_log(text);
+    }
+    for (time, connection) in (2..).zip(&mut others) {
+        echo(connection, time);
+        connection.end_input();
+        assert_eq!(connection.rest(), []);
+    }
+    serves(&program);
+}
+
+fn many_connections_and_one_sends_garbage(_: Transport) {
+    one_of_many("none", |bad| bad.send(b"GET /").expect("it reads"), None);
+    one_of_many("none", |bad| bad.send(&[2, 8, 1]).expect("it reads"), Some("malformed request"));
+}
+
+fn many_connections_and_one_is_cut(_: Transport) {
+    let fault = |bad: &mut Connection| {
+        bad.send(&frame(Ask::Point(point(2)))[..20]).expect("it reads");
+        bad.end_input();
+    };
+    one_of_many("none", fault, Some("the input ended within a frame"));
+}
+
+fn many_connections_and_one_announces_3_gib(_: Transport) {
+    let fault = |bad: &mut Connection| bad.send(&[0x80, 0x80, 0x80, 0x80, 0x0c]).expect("it reads");
+    one_of_many("none", fault, Some("3221225472 bytes"));
+}
+
+fn many_connections_and_one_is_out_of_order(_: Transport) {
+    one_of_many("none", |bad| bad.ask(Ask::Begin(begin(1))), Some("reads a stream, not batches"));
+}
+
+fn many_connections_and_one_panics(_: Transport) {
+    one_of_many(
+        "panic",
+        |bad| bad.ask(Ask::Point(trouble(2))),
+        Some("panicked in point: out of luck"),
+    );
+}
+
+fn many_connections_and_one_fails(_: Transport) {
+    one_of_many("error", |bad| bad.ask(Ask::Point(trouble(2))), Some("the file cannot be written"));
+}
+
+fn many_connections_and_one_hangs(_: Transport) {
+    let fault = |bad: &mut Connection| {
+        bad.ask(Ask::Point(trouble(2)));
+        // The first sign of life says that it hangs already.
+        bad.sign();
+    };
+    one_of_many("hang", fault, None);
+}
+
+fn many_connections_and_one_goes_away(_: Transport) {
+    let program = Program::daemon("mirror", &[]);
+    let mut connection = program.connect();
+    init(&mut connection, &[]);
+    let mut bad = program.ends();
+    bad.input.write_all(&frame(udf_tests::program::init(&[]))).expect("it reads");
+    bad.input.write_all(&frame(Ask::Point(point(2)))).expect("it reads");
+    drop(bad);
+    program.wait_for_log("the connection has");
+    echo(&mut connection, 3);
+    serves(&program);
+}
+
+fn one_connection_too_many(_: Transport) {
+    let program = Program::daemon("mirror", &["--max-connections", "3"]);
+    let mut open: Vec<_> = (0..3)
+        .map(|time| {
+            let mut connection = program.connect();
+            init(&mut connection, &[]);
+            echo(&mut connection, time);
+            connection
+        })
+        .collect();
+    let refused = program.connect();
+    assert!(matches!(refused.answer(), Answer::Error(error)
+        if error.error.contains("limit of 3 open connections")));
+    assert!(refused.rest_or_reset().is_empty());
+    program.wait_for_log("refused a connection");
+    for (time, connection) in (5..).zip(&mut open) {
+        echo(connection, time);
+    }
+    let mut ended = open.pop().expect("there are three");
+    ended.end_input();
+    assert_eq!(ended.rest(), []);
+    program.wait_for_log("the connection has ended");
+    // It ends a moment after it has said so.
+    let served = (0..1000).any(|_| {
+        let mut connection = program.connect();
+        // When it is refused, it may be closed already.
+        let _ = connection.send(&frame(udf_tests::program::init(&[])));
+        matches!(connection.next(), Some(Answer::Init(init)) if init.success)
+    });
+    assert!(served, "the place of a connection that has ended is not free");
+}
+
+fn no_descriptors_left(_: Transport) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 24; exec \"$0\" \"$@\""]).arg(example("mirror"));
+    let program = Program::listen(&mut command);
+    let mut first = program.connect();
+    init(&mut first, &[]);
+    // They are connected as far as the system is concerned: it has a queue for them.
+    let mut waiting: Vec<_> = (0..40).map(|_| program.connect()).collect();
+    let line = program.wait_for_log("a connection has to wait");
+    assert!(line.contains("raise the limit of open files"), "{line}");
+    for time in 0..10 {
+        echo(&mut first, time);
+    }
+    // As those that were served end, those that wait are.
+    for connection in &mut waiting {
+        init(connection, &[]);
+        echo(connection, 1);
+        connection.end_input();
+        assert_eq!(connection.rest(), []);
+    }
+    echo(&mut first, 11);
+}
+
+/// What a daemon without connections has after some visits it has after many more.
+fn leaves_nothing(program: &Program, mut visit: impl FnMut(&Program)) {
+    let mut settled = |visits: u32| {
+        (0..visits).for_each(|_| visit(program));
+        // They are accepted in their order, so this is the last one.
+        serves(program);
+        // The thread of a connection ends a moment after the other side has seen its end. Those that stay
+        // are the main one, the one for signals and the watchdog.
+        let (started, pid) = (Instant::now(), program.pid());
+        while threads(pid) > 3 && started.elapsed() < PATIENCE {
+            thread::yield_now();
+        }
+        (threads(pid), descriptors(pid), memory(pid))
+    };
+    let (threads, descriptors, memory) = settled(50);
+    let (threads_after, descriptors_after, memory_after) = settled(1000);
+    assert_eq!((threads_after, descriptors_after), (threads, descriptors));
+    assert!(memory_after < memory + (4 << 20), "{} bytes more", memory_after - memory);
+}
+
+fn connections_that_come_and_go(_: Transport) {
+    let program = Program::daemon("mirror", &[]);
+    leaves_nothing(&program, |program| {
+        let mut connection = program.connect();
+        init(&mut connection, &[]);
+        echo(&mut connection, 1);
+        connection.end_input();
+        assert_eq!(connection.rest(), []);
+    });
+}
+
+fn connections_that_fail(_: Transport) {
+    let program = Program::listen(&mut Command::new(troubled()));
+    leaves_nothing(&program, |program| {
+        let mut connection = program.connect();
+        init(&mut connection, &[("kind", &["panic".into()])]);
+        connection.ask(Ask::Point(trouble(1)));
+        connection.end_input();
+        assert!(matches!(connection.rest().last(), Some(Answer::Error(_))));
+    });
+}
+
+fn connections_that_are_never_used(_: Transport) {
+    let program = Program::daemon("mirror", &[]);
+    leaves_nothing(&program, |program| {
+        drop(UnixStream::connect(program.socket()).expect("it listens"));
+        // One at a time: what many at once need for a moment is another matter.
+        serves(program);
+    });
+}

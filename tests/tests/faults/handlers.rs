@@ -1,0 +1,237 @@
+//! Handlers of the author that panic, fail, hang, and do what they should not.
+
+use std::time::Duration;
+
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{KeepaliveRequest, KeepaliveResponse};
+use udf_tests::program::Transport;
+
+use crate::subject::{Subject, point, trouble, troubled};
+use crate::{BOTH, cases};
+
+cases! {
+    a_panic_in_point, BOTH, "A panic ends its connection with an error that has the panic's text; points before it are answered.";
+    a_panic_of_1_mib, BOTH, "An error is cut to what a person reads, however long the panic's text is.";
+    a_panic_without_a_text, BOTH, "A panic with something that is no text is told all the same.";
+    a_panic_in_init, BOTH, "A panic in `init` ends the connection with an error.";
+    a_panic_in_a_tick, BOTH, "A panic in a tick is told at once, without waiting for input.";
+    a_panic_at_the_end_of_input, BOTH, "A panic in `finish` is told before the connection closes.";
+    a_panic_in_stop, BOTH, "A panic in `stop` does no harm: Kapacitor has been answered by then.";
+    an_error_in_point, BOTH, "An error ends its connection with its text and that of what caused it.";
+    an_error_of_1_mib, BOTH, "A long error is cut as well.";
+    an_error_in_init, BOTH, "An error of `init` is the answer to the Init, and the connection lives.";
+    an_error_in_a_tick, BOTH, "An error in a tick is told at once.";
+    an_error_at_the_end_of_input, BOTH, "An error in `finish` is told before the connection closes.";
+    a_handler_that_works_for_long, BOTH, "Kapacitor hears from a busy handler before it asks, and gets every point and answer when it returns.";
+    a_handler_that_hangs, BOTH, "Beyond the budget Kapacitor hears nothing more; the log says which handler of which task hangs, in which call.";
+    a_tick_that_hangs, BOTH, "The same for a tick.";
+    a_budget_that_is_not_reached, BOTH, "A handler that returns within the budget is not given up.";
+    a_handler_that_prints, BOTH, "What the author prints goes to stderr: Kapacitor gets messages only.";
+    a_thread_that_emits_beyond_the_end, BOTH, "A thread of the author that emits is told when the connection has ended; it cannot hurt another.";
+    stop_is_called_once, BOTH, "`stop` is called once, however the connection ended.";
+}
+
+fn fails_in_point(on: Transport, kind: &str, with: &str) {
+    let mut udf = Subject::troubled(on, kind);
+    udf.echo(1);
+    udf.ask(Ask::Point(point(2)));
+    udf.ask(Ask::Point(trouble(3)));
+    assert_eq!(udf.fails(with), [Answer::Point(point(2)), Answer::Point(trouble(3))]);
+}
+
+fn a_panic_in_point(on: Transport) {
+    fails_in_point(on, "panic", "the handler panicked in point: out of luck");
+}
+
+fn a_panic_without_a_text(on: Transport) {
+    fails_in_point(on, "panicOdd", "the handler panicked in point: no message");
+}
+
+fn an_error_in_point(on: Transport) {
+    fails_in_point(on, "error", "the file cannot be written: no space left on device");
+}
+
+fn cut_error(on: Transport, kind: &str) {
+    let mut udf = Subject::troubled(on, kind);
+    udf.ask(Ask::Point(trouble(1)));
+    assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
+    match udf.connection.answer() {
+        Answer::Error(error) => {
+            let length = error.error.len();
+            assert!((1 << 10..32 << 10).contains(&length), "{length} bytes");
+            assert!(error.error.ends_with("xxx ..."));
+        }
+        other => panic!("not an error: {other:?}"),
+    }
+    assert_eq!(udf.connection.rest(), []);
+    udf.ends(1);
+}
+
+fn a_panic_of_1_mib(on: Transport) {
+    cut_error(on, "panicLong");
+}
+
+fn an_error_of_1_mib(on: Transport) {
+    cut_error(on, "errorLong");
+}
+
+fn a_panic_in_init(on: Transport) {
+    let mut udf = Subject::start(troubled(), on, &[]);
+    udf.ask(udf_tests::program::init(&[("kind", &["panicInit".into()])]));
+    assert_eq!(udf.fails("the handler panicked in init: no start today"), []);
+}
+
+fn an_error_in_init(on: Transport) {
+    let mut udf = Subject::start(troubled(), on, &[]);
+    match udf.connection.init(&[("kind", &["errorInit".into()])]) {
+        Answer::Init(init) => {
+            assert!(!init.success && init.error.contains("the database is not there"));
+        }
+        other => panic!("not an answer to Init: {other:?}"),
+    }
+    assert_eq!(udf.init(&[]).lives(), []);
+}
+
+fn a_panic_in_a_tick(on: Transport) {
+    let mut udf = Subject::troubled(on, "panicTick");
+    udf.echo(1);
+    udf.ask(Ask::Point(trouble(2)));
+    assert_eq!(udf.connection.answer(), Answer::Point(trouble(2)));
+    assert!(matches!(udf.connection.answer(), Answer::Error(error)
+        if error.error.contains("the handler panicked in tick: out of time")));
+    udf.connection.end_input();
+    assert_eq!(udf.connection.rest(), []);
+    udf.ends(1);
+}
+
+fn an_error_in_a_tick(on: Transport) {
+    let mut udf = Subject::troubled(on, "errorTick");
+    udf.ask(Ask::Point(trouble(2)));
+    assert_eq!(udf.connection.answer(), Answer::Point(trouble(2)));
+    assert!(
+        matches!(udf.connection.answer(), Answer::Error(error) if error.error.contains("out of time"))
+    );
+    udf.connection.end_input();
+    assert_eq!(udf.connection.rest(), []);
+    udf.ends(1);
+}
+
+fn fails_in_finish(on: Transport, kind: &str, with: &str) {
+    let mut udf = Subject::troubled(on, kind);
+    udf.ask(Ask::Point(point(1)));
+    udf.connection.end_input();
+    assert_eq!(udf.fails(with), [Answer::Point(point(1))]);
+}
+
+fn a_panic_at_the_end_of_input(on: Transport) {
+    fails_in_finish(on, "panicFinish", "the handler panicked in finish: no end");
+}
+
+fn an_error_at_the_end_of_input(on: Transport) {
+    fails_in_finish(on, "errorFinish", "no end");
+}
+
+fn a_panic_in_stop(on: Transport) {
+    let mut udf = Subject::troubled(on, "panicStop");
+    udf.ask(Ask::Point(point(1)));
+    udf.connection.end_input();
+    assert_eq!(udf.connection.rest(), [Answer::Point(point(1))]);
+    udf.program.wait_for_log("the handler panicked in stop: no stop");
+    udf.ends(1);
+}
+
+fn a_handler_that_works_for_long(on: Transport) {
+    let mut udf = Subject::troubled_with(on, "work", 600, &[]);
+    udf.ask(Ask::Point(trouble(1)));
+    udf.ask(Ask::Point(point(2)));
+    udf.ask(Ask::Keepalive(KeepaliveRequest { time: -5 }));
+    udf.connection.sign();
+    udf.connection.sign();
+    assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
+    assert_eq!(udf.connection.answer(), Answer::Point(point(2)));
+    assert_eq!(udf.connection.answer(), Answer::Keepalive(KeepaliveResponse { time: -5 }));
+    assert_eq!(udf.lives(), []);
+}
+
+/// Hangs in a call: there are signs of life, then a line in the log, and then no sign any more.
+fn hangs(on: Transport, kind: &str, call: &str) {
+    let mut udf = Subject::troubled_with(on, kind, 0, &["--busy-budget", "300ms"]);
+    udf.echo(1);
+    udf.ask(Ask::Point(trouble(2)));
+    let line = udf.program.wait_for_log("the handler hangs");
+    for part in ["ERROR", call, "task=\"task\"", "node=\"node\"", "call "] {
+        assert!(line.contains(part), "`{part}` is not in `{line}`");
+    }
+    udf.connection.sign();
+    // What was sent before the line has come; some time later nothing more has.
+    let more = (0..50).all(|_| udf.connection.sign_within(Duration::from_millis(400)));
+    assert!(!more, "Kapacitor keeps hearing from a handler that hangs");
+}
+
+fn a_handler_that_hangs(on: Transport) {
+    hangs(on, "hang", "`point`");
+}
+
+fn a_tick_that_hangs(on: Transport) {
+    hangs(on, "hangTick", "`tick`");
+}
+
+fn a_budget_that_is_not_reached(on: Transport) {
+    let mut udf = Subject::troubled_with(on, "work", 200, &["--busy-budget", "10s"]);
+    for time in 1..4 {
+        udf.ask(Ask::Point(trouble(time)));
+    }
+    udf.connection.end_input();
+    assert_eq!(udf.connection.rest().len(), 3);
+    udf.program.signal("TERM");
+    let log = udf.program.rest_of_log().join("\n");
+    assert!(!log.contains("hangs") && !log.contains("given up"), "{log}");
+}
+
+fn a_handler_that_prints(on: Transport) {
+    let mut udf = Subject::troubled(on, "print");
+    udf.ask(Ask::Point(trouble(1)));
+    udf.ask(Ask::Point(point(2)));
+    assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
+    assert_eq!(udf.connection.answer(), Answer::Point(point(2)));
+    if on == Transport::Pipe {
+        udf.program.wait_for_log("printed to stdout");
+    } else {
+        udf.program.wait_for_log("printed to stderr");
+    }
+    assert_eq!(udf.lives(), []);
+}
+
+fn a_thread_that_emits_beyond_the_end(on: Transport) {
+    let mut udf = Subject::troubled(on, "thread");
+    udf.ask(Ask::Point(trouble(1)));
+    // What was passed on, and what the thread has sent.
+    for _ in 0..100 {
+        assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
+    }
+    udf.connection.end_input();
+    assert!(udf.connection.rest().iter().all(|answer| *answer == Answer::Point(trouble(1))));
+    if on == Transport::Socket {
+        udf.program.wait_for_log("the thread was told: the connection to Kapacitor has ended");
+    }
+    udf.ends(0);
+}
+
+fn stop_is_called_once(on: Transport) {
+    for kind in ["none", "panic", "error", "panicFinish", "panicStop"] {
+        let mut udf = Subject::troubled(on, kind);
+        udf.ask(Ask::Point(trouble(1)));
+        udf.connection.end_input();
+        udf.connection.rest();
+        let mut program = udf.program;
+        drop(udf.connection);
+        if on == Transport::Socket {
+            program.signal("TERM");
+        }
+        let log = program.rest_of_log();
+        let stops = log.iter().filter(|line| line.contains("stop was called")).count();
+        assert_eq!(stops, 1, "{kind}: {log:?}");
+        program.wait();
+    }
+}

@@ -1,0 +1,158 @@
+//! What the log says, and how.
+
+use std::process::{Command, Stdio};
+
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_tests::program::{Connection, Program, Transport, example};
+
+use crate::subject::{Subject, init, point, trouble, troubled};
+use crate::{BOTH, PIPE, cases};
+
+cases! {
+    a_log_line_of_1_mib, BOTH, "A line stays under 64 KiB, whatever is logged: Kapacitor would stop to read.";
+    a_log_line_with_lines, BOTH, "An event is one line, without colours, whatever is logged.";
+    a_panic_of_several_lines, BOTH, "So is a panic.";
+    a_task_in_every_line, BOTH, "From Init on, every line of a connection names the task and the node.";
+    no_colours, BOTH, "There are no colours when stderr is no terminal.";
+    a_repeated_warning, BOTH, "A warning about each of many points is not logged for each of them.";
+    levels, BOTH, "The level can be set by argument and by environment; the argument wins.";
+    a_level_that_does_not_exist, PIPE, "A level that does not exist is wrong usage, by its name; exit status 2.";
+}
+
+fn log_of(on: Transport, kind: &str) -> Vec<String> {
+    let mut udf = Subject::troubled(on, kind);
+    udf.ask(Ask::Point(trouble(1)));
+    udf.ask(Ask::Point(point(2)));
+    udf.connection.end_input();
+    udf.connection.rest();
+    drop(udf.connection);
+    if on == Transport::Socket {
+        udf.program.signal("TERM");
+    }
+    udf.program.rest_of_log()
+}
+
+fn a_log_line_of_1_mib(on: Transport) {
+    for kind in ["logLong", "panicLong", "errorLong"] {
+        let log = log_of(on, kind);
+        assert!(log.iter().any(|line| line.len() > 10_000), "{kind}: {log:?}");
+        for line in &log {
+            assert!(line.len() < 64 << 10, "{kind}: {} bytes", line.len());
+        }
+    }
+}
+
+/// Every line is an event, or the last words of the process.
+fn one_line_each(on: Transport, kind: &str) {
+    let log = log_of(on, kind);
+    assert!(log.iter().any(|line| line.contains("two") && line.contains("three")), "{log:?}");
+    for line in log {
+        assert!(!line.contains(char::is_control), "{line:?}");
+        let event = [" INFO ", " WARN ", "ERROR "].iter().any(|level| line.contains(level));
+        assert!(event || line.starts_with("error: "), "{line:?}");
+    }
+}
+
+fn a_log_line_with_lines(on: Transport) {
+    one_line_each(on, "logLines");
+}
+
+fn a_panic_of_several_lines(on: Transport) {
+    one_line_each(on, "panicLines");
+}
+
+fn a_task_in_every_line(on: Transport) {
+    let log = log_of(on, "logLines");
+    let lines: Vec<_> = log.iter().filter(|line| line.contains("connection")).collect();
+    assert!(lines.iter().any(|line| line.contains("stop was called")), "{log:?}");
+    for line in lines {
+        assert!(line.contains("task=\"task\"") && line.contains("node=\"node\""), "{line}");
+    }
+}
+
+fn no_colours(on: Transport) {
+    let mut udf = Subject::start(example("mirror"), on, &["--log", "trace"]).init(&[]);
+    udf.echo(1);
+    udf.connection.end_input();
+    udf.connection.rest();
+    drop(udf.connection);
+    if on == Transport::Socket {
+        udf.program.signal("TERM");
+    }
+    for line in udf.program.rest_of_log() {
+        assert!(!line.contains('\x1b'), "{line:?}");
+    }
+}
+
+fn a_repeated_warning(on: Transport) {
+    let mut udf = Subject::moving_avg(on);
+    let mut unusable = point(1);
+    unusable.fields_double.clear();
+    for _ in 0..1000 {
+        udf.ask(Ask::Point(unusable.clone()));
+    }
+    udf.ask(Ask::Point(point(1)));
+    assert!(matches!(udf.connection.answer(), Answer::Point(_)));
+    udf.connection.end_input();
+    assert_eq!(udf.connection.rest(), []);
+    drop(udf.connection);
+    if on == Transport::Socket {
+        udf.program.signal("TERM");
+    }
+    let warnings =
+        udf.program.rest_of_log().iter().filter(|line| line.contains("no field")).count();
+    assert!((1..10).contains(&warnings), "{warnings} warnings of 1000 points");
+}
+
+/// The log of a connection of a troubled UDF that logs a warning.
+fn log_at(on: Transport, args: &[&str], variable: &str) -> Vec<String> {
+    let mut command = Command::new("env");
+    command.arg(format!("UDF_LOG={variable}")).arg(troubled()).args(args);
+    let (mut program, directory) = match on {
+        Transport::Pipe => (Program::spawn(command.stdin(Stdio::piped())), None),
+        Transport::Socket => {
+            // It may not say that it listens.
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            command.arg("--socket").arg(directory.path().join("s")).stdin(Stdio::null());
+            (Program::spawn(&mut command), Some(directory))
+        }
+    };
+    let mut connection = match &directory {
+        None => Connection::new(program.pipes()),
+        Some(directory) => {
+            let stream = (0..100_000).find_map(|_| {
+                std::thread::yield_now();
+                std::os::unix::net::UnixStream::connect(directory.path().join("s")).ok()
+            });
+            Connection::new(udf_tests::ends::Ends::socket(stream.expect("it listens")))
+        }
+    };
+    init(&mut connection, &[("kind", &["logLines".into()])]);
+    connection.ask(Ask::Point(trouble(1)));
+    connection.end_input();
+    connection.rest();
+    drop(connection);
+    if on == Transport::Socket {
+        program.signal("TERM");
+    }
+    program.rest_of_log()
+}
+
+fn levels(on: Transport) {
+    assert_eq!(log_at(on, &[], "off"), [""; 0]);
+    let warnings = log_at(on, &[], "warn");
+    assert!(matches!(&warnings[..], [warning] if warning.contains(" WARN ")), "{warnings:?}");
+    let all = log_at(on, &["--log", "info"], "off");
+    assert!(all.iter().any(|line| line.contains(" INFO ")), "{all:?}");
+}
+
+fn a_level_that_does_not_exist(_: Transport) {
+    let mut command = Command::new(example("mirror"));
+    let mut program = Program::spawn(command.args(["--log", "loud"]).stdin(Stdio::piped()));
+    assert_eq!(
+        program.rest_of_log(),
+        ["error: --log is `loud`, but can be error, warn, info, debug, trace or off"]
+    );
+    assert_eq!(program.wait().code(), Some(2));
+}

@@ -1,0 +1,249 @@
+//! The other side does not read, goes away, or closes half of the connection.
+
+use std::io::{Read, Write};
+use std::iter;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use udf_proto::Value;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_tests::ends::{Ends, Input, Output};
+use udf_tests::process::peak_memory;
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame, init};
+
+use crate::subject::{echo, large_point, point, serves, trouble, troubled};
+use crate::{BOTH, PIPE, SOCKET, cases};
+
+cases! {
+    nobody_reads, BOTH, "When the other side does not read, the UDF stops reading too; its memory is bounded.";
+    nobody_reads_and_then_somebody_does, BOTH, "When the other side reads again, every point is answered, once and in order.";
+    nobody_reads_what_one_point_makes, BOTH, "A handler that makes a great deal of one point waits for the other side; memory is bounded.";
+    nobody_reads_for_ten_seconds, PIPE, "When it is the other side that does not read, the log says so.";
+    one_does_not_read_and_others_do, SOCKET, "A connection that is not read holds up no other.";
+    an_error_behind_unread_input, BOTH, "The error arrives although much input behind it was not read: it is not lost to a reset.";
+    an_error_before_unread_output, BOTH, "The error arrives behind everything that was earned, also when the other side reads late.";
+    the_input_ends_and_nobody_reads_yet, BOTH, "When the input has ended, everything is still there for an other side that reads late.";
+    the_other_side_goes_away, BOTH, "When the other side goes away without reading, the connection ends, and nothing hangs.";
+    the_other_side_goes_away_within_a_point, BOTH, "The same in the middle of a message.";
+    the_other_side_closes_its_reading_half, SOCKET, "When the other side reads no more but keeps writing, the connection ends with an error in the log.";
+    the_other_side_keeps_writing_after_an_error, BOTH, "After an error the UDF reads and forgets for some seconds, but not for ever.";
+}
+
+fn start(path: PathBuf, on: Transport, args: &[&str]) -> (Program, Ends) {
+    let mut command = Command::new(path);
+    command.args(args);
+    match on {
+        Transport::Pipe => {
+            let mut program = Program::spawn(command.stdin(Stdio::piped()));
+            let ends = program.pipes();
+            (program, ends)
+        }
+        Transport::Socket => {
+            let program = Program::listen(&mut command);
+            let ends = program.ends();
+            (program, ends)
+        }
+    }
+}
+
+/// Nobody reads for this long: long enough for a UDF that can go on to go on.
+const SILENCE: Duration = Duration::from_millis(400);
+
+/// What a UDF may take in while nobody reads, and what memory it may have.
+const BOUND: u64 = 16 << 20;
+
+fn points() -> impl Iterator<Item = Vec<u8>> {
+    (0..).map(|time| frame(Ask::Point(large_point(time, 1000))))
+}
+
+fn nobody_reads(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &[]);
+    let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
+    let (written, _) = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    assert!(written < BOUND, "{written} bytes were read");
+    let peak = peak_memory(program.pid());
+    assert!(peak < 2 * BOUND, "{peak} bytes of memory");
+}
+
+fn nobody_reads_and_then_somebody_does(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &[]);
+    let mut sent = 0;
+    let mut messages =
+        iter::once(frame(init(&[]))).chain(points().take(128 << 10).inspect(|_| sent += 1));
+    let (_, rest) = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    drop(messages);
+    let mut connection = Connection::new(ends);
+    connection.send(&rest).expect("it reads again");
+    connection.end_input();
+    assert!(matches!(connection.answer(), Answer::Init(init) if init.success));
+    let answers = connection.rest();
+    assert_eq!(answers.len(), sent);
+    for (time, answer) in (0..).zip(&answers) {
+        assert!(matches!(answer, Answer::Point(point) if point.time == time), "{time}: {answer:?}");
+    }
+    if on == Transport::Socket {
+        serves(&program);
+    }
+}
+
+fn nobody_reads_what_one_point_makes(on: Transport) {
+    let amount = 50_000;
+    let (program, mut ends) = start(troubled(), on, &[]);
+    let options: [(&str, &[Value]); 2] =
+        [("kind", &["flood".into()]), ("amount", &[Value::Int(amount)])];
+    let mut one = large_point(1, 1000);
+    one.fields_bool.insert("trouble".into(), true);
+    ends.input.write_all(&frame(init(&options))).expect("it reads");
+    ends.input.write_all(&frame(Ask::Point(one.clone()))).expect("it reads");
+    // Its output is full when it does not take more input, for which it has room.
+    let mut more = points().take(64 << 10);
+    let (_, rest) = ends.input.write_while_read(&mut more, SILENCE).expect("it lives");
+    let peak = peak_memory(program.pid());
+    assert!(peak < 2 * BOUND, "{peak} bytes of memory");
+    let mut connection = Connection::new(ends);
+    connection.send(&rest).expect("it reads again");
+    connection.end_input();
+    assert!(matches!(connection.answer(), Answer::Init(init) if init.success));
+    let one = Answer::Point(one);
+    let flood = (0..amount).all(|_| connection.answer() == one);
+    assert!(flood, "of what one point made, something is missing");
+}
+
+fn nobody_reads_for_ten_seconds(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &[]);
+    let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
+    ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    let line = program.wait_for_log("the other side has not read for 10 s");
+    assert!(line.contains("task=\"task\"") && line.contains("node=\"node\""), "{line}");
+}
+
+fn one_does_not_read_and_others_do(_: Transport) {
+    let program = Program::daemon("mirror", &[]);
+    let mut silent = program.ends();
+    let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
+    silent.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    let mut connection = program.connect();
+    crate::subject::init(&mut connection, &[]);
+    for time in 0..100 {
+        echo(&mut connection, time);
+    }
+}
+
+/// Everything that comes out of these ends until they close.
+fn drain(output: &mut Output) -> Vec<u8> {
+    let mut all = Vec::new();
+    output.read_to_end(&mut all).expect("it is closed, not reset");
+    all
+}
+
+fn an_error_behind_unread_input(on: Transport) {
+    let (mut program, mut ends) = start(example("mirror"), on, &[]);
+    let mut bytes = frame(init(&[]));
+    bytes.extend([2, 0x08, 1]);
+    ends.input.write_all(&bytes).expect("it reads");
+    // More than it can have read when it finds the error, and than fits between the two.
+    let mut more = points().take(4000);
+    ends.input.write_while_read(&mut more, Duration::from_secs(5)).expect("it reads on");
+    drop(ends.input);
+    let said = drain(&mut ends.output);
+    assert!(String::from_utf8_lossy(&said).contains("malformed request"), "{} bytes", said.len());
+    match on {
+        Transport::Pipe => assert_eq!(program.wait().code(), Some(1)),
+        Transport::Socket => serves(&program),
+    }
+}
+
+fn an_error_before_unread_output(on: Transport) {
+    let (_program, mut ends) = start(troubled(), on, &[]);
+    let mut messages = vec![frame(init(&[("kind", &["panic".into()])]))];
+    messages.extend(points().take(2000));
+    messages.push(frame(Ask::Point(trouble(1))));
+    let mut messages = messages.into_iter();
+    let (_, rest) = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    let mut connection = Connection::new(ends);
+    connection.send(&rest).expect("it reads again");
+    for message in messages {
+        connection.send(&message).expect("it reads again");
+    }
+    let answers = connection.rest();
+    assert_eq!(answers.len(), 1 + 2000 + 1 + 1);
+    assert!(
+        matches!(answers.last(), Some(Answer::Error(error)) if error.error.contains("out of luck"))
+    );
+}
+
+fn the_input_ends_and_nobody_reads_yet(on: Transport) {
+    let (mut program, mut ends) = start(example("mirror"), on, &[]);
+    ends.input.write_all(&frame(init(&[]))).expect("it reads");
+    for message in points().take(20) {
+        ends.input.write_all(&message).expect("it reads");
+    }
+    drop(ends.input);
+    if on == Transport::Socket {
+        // Its connection has ended as far as it is concerned.
+        program.wait_for_log("the connection has ended");
+    } else {
+        assert!(program.wait().success());
+    }
+    let said = drain(&mut ends.output);
+    assert!(said.len() > 20 * 1000, "{} bytes", said.len());
+}
+
+/// The other side is gone: spawned, the program ends; as a daemon, it has nothing left of the connection.
+fn forgotten(on: Transport, mut program: Program) {
+    match on {
+        Transport::Pipe => {
+            program.wait();
+        }
+        Transport::Socket => {
+            program.wait_for_log("the connection has");
+            serves(&program);
+            program.signal("TERM");
+            assert!(program.wait().success());
+        }
+    }
+}
+
+fn the_other_side_goes_away(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &[]);
+    let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
+    ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    drop(ends);
+    forgotten(on, program);
+}
+
+fn the_other_side_goes_away_within_a_point(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &[]);
+    ends.input.write_all(&frame(init(&[]))).expect("it reads");
+    ends.input.write_all(&frame(Ask::Point(point(1)))[..20]).expect("it reads");
+    drop(ends);
+    forgotten(on, program);
+}
+
+fn the_other_side_closes_its_reading_half(_: Transport) {
+    let program = Program::daemon("mirror", &[]);
+    let mut ends = program.ends();
+    let Input::Socket(socket) = &ends.input else { panic!("a daemon has sockets") };
+    socket.shutdown(std::net::Shutdown::Read).expect("it is open");
+    ends.input.write_all(&frame(init(&[]))).expect("it reads");
+    let line = program.wait_for_log("the connection has failed");
+    assert!(line.contains("writing to Kapacitor failed"), "{line}");
+    serves(&program);
+}
+
+fn the_other_side_keeps_writing_after_an_error(on: Transport) {
+    let (mut program, mut ends) = start(example("mirror"), on, &[]);
+    ends.input.write_all(&[2, 0x08, 1]).expect("it reads");
+    // It reads and forgets, and closes in the end: this would fill any room otherwise.
+    let started = Instant::now();
+    let mut endless =
+        iter::repeat_with(|| vec![0; 64 << 10]).take_while(|_| started.elapsed() < PATIENCE);
+    let written = ends.input.write_while_read(&mut endless, PATIENCE);
+    assert!(written.is_err(), "it reads for ever, or it does not close");
+    match on {
+        Transport::Pipe => assert_eq!(program.wait().code(), Some(1)),
+        Transport::Socket => serves(&program),
+    }
+}

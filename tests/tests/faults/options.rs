@@ -1,0 +1,126 @@
+//! Options that are not what the UDF takes.
+
+use udf_proto::Value;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{InitRequest, Option as OptionCall, OptionValue, option_value};
+use udf_tests::program::Transport;
+
+use crate::subject::Subject;
+use crate::{BOTH, cases};
+
+cases! {
+    an_option_that_does_not_exist, BOTH, "An unknown option is refused by its name, with the nearest one that exists.";
+    an_option_that_is_missing, BOTH, "A required option that is not called is named, with the call that is missing.";
+    an_option_of_another_type, BOTH, "An argument of another type is refused; what was expected and what came is said.";
+    an_option_with_too_many_arguments, BOTH, "A wrong number of arguments is refused, not cut to what fits.";
+    an_option_out_of_range, BOTH, "A number out of range is refused with the range, also at the ends of 64 bits.";
+    an_option_that_is_called_twice, BOTH, "A second call of an option that can be called once is refused; neither of the two wins.";
+    all_mistakes_at_once, BOTH, "All mistakes of an Init are told in one answer.";
+    a_value_that_is_not_of_its_type, BOTH, "A value that carries another type than it claims is refused by an answer.";
+    a_value_of_no_type, BOTH, "A value of a type that does not exist is refused by an answer.";
+    an_option_with_a_text_of_4_mib, BOTH, "However long an argument is, the refusal stays short enough to be read.";
+    ten_thousand_unknown_options, BOTH, "However many mistakes there are, the refusal stays short enough to be read.";
+    an_option_with_control_characters, BOTH, "Whatever an argument holds, the refusal is one line.";
+    a_task_without_a_name, BOTH, "A task and a node without names are served like any other.";
+}
+
+const FIELD: (&str, &[Value]) = ("field", &[Value::String(String::new())]);
+
+/// These options are refused in one answer with all of this in it; after that, the right ones are accepted.
+fn refused(on: Transport, options: &[(&str, &[Value])], with: &[&str]) -> String {
+    let mut udf = Subject::example("moving_avg", on);
+    let error = match udf.connection.init(options) {
+        Answer::Init(init) if !init.success => init.error,
+        other => panic!("not a refusal: {other:?}"),
+    };
+    for part in with {
+        assert!(error.contains(part), "`{part}` is not in `{error}`");
+    }
+    let udf = udf.init(&[FIELD, ("size", &[Value::Int(3)])]);
+    assert_eq!(udf.lives(), []);
+    error
+}
+
+fn an_option_that_does_not_exist(on: Transport) {
+    refused(on, &[FIELD, ("sise", &[Value::Int(3)])], &["`sise`", ".size"]);
+}
+
+fn an_option_that_is_missing(on: Transport) {
+    refused(on, &[FIELD], &[".size("]);
+}
+
+fn an_option_of_another_type(on: Transport) {
+    refused(on, &[FIELD, ("size", &["three".into()])], &[".size('three')", "INT", "STRING"]);
+}
+
+fn an_option_with_too_many_arguments(on: Transport) {
+    refused(on, &[FIELD, ("size", &[Value::Int(3), Value::Int(4)])], &[".size(3, 4)", "2"]);
+}
+
+fn an_option_out_of_range(on: Transport) {
+    for size in [0, -1, i64::MIN] {
+        refused(on, &[FIELD, ("size", &[Value::Int(size)])], &["at least 1"]);
+    }
+}
+
+fn an_option_that_is_called_twice(on: Transport) {
+    let (one, two) = ([Value::Int(3)], [Value::Int(4)]);
+    refused(on, &[FIELD, ("size", &one), ("size", &two)], &[".size(3)", ".size(4)"]);
+}
+
+fn all_mistakes_at_once(on: Transport) {
+    let wrong: [(&str, &[Value]); 3] =
+        [("feild", &["usage".into()]), ("size", &[Value::Int(0)]), ("as", &[Value::Bool(true)])];
+    refused(on, &wrong, &["3 problems", "`feild`", ".size(0)", ".as(TRUE)"]);
+}
+
+/// An Init whose option `size` has this value is refused with this text.
+fn refused_value(on: Transport, value: OptionValue, with: &str) {
+    let mut udf = Subject::example("moving_avg", on);
+    let size = OptionCall { name: "size".into(), values: vec![value] };
+    udf.ask(Ask::Init(InitRequest { options: vec![size], ..Default::default() }));
+    match udf.connection.answer() {
+        Answer::Init(init) if !init.success => {
+            assert!(init.error.contains(with), "`{with}` is not in `{}`", init.error);
+        }
+        other => panic!("not a refusal: {other:?}"),
+    }
+    assert_eq!(udf.lives(), []);
+}
+
+fn a_value_that_is_not_of_its_type(on: Transport) {
+    let value = Some(option_value::Value::StringValue("three".into()));
+    refused_value(on, OptionValue { r#type: 1, value }, "INT but carries STRING");
+    refused_value(on, OptionValue { r#type: 1, value: None }, "INT but carries no value");
+}
+
+fn a_value_of_no_type(on: Transport) {
+    let value = Some(option_value::Value::IntValue(3));
+    refused_value(on, OptionValue { r#type: 99, value }, "unknown type 99");
+}
+
+fn an_option_with_a_text_of_4_mib(on: Transport) {
+    let long = [Value::from("x".repeat(4 << 20).as_str())];
+    let error = refused(on, &[FIELD, ("size", &long)], &["INT", "STRING"]);
+    assert!(error.len() < 4096, "{} bytes", error.len());
+}
+
+fn ten_thousand_unknown_options(on: Transport) {
+    let error = refused(on, &vec![("nosuch", &[][..]); 10_000], &["10002 problems"]);
+    assert!(error.len() < 16 << 10, "{} bytes", error.len());
+}
+
+fn an_option_with_control_characters(on: Transport) {
+    let odd = ["one\r\ntwo\x1b[31m".into()];
+    let error = refused(on, &[FIELD, ("size", &odd), ("new\nline", &[])], &["INT", "STRING"]);
+    assert!(!error.contains(char::is_control), "{error:?}");
+}
+
+fn a_task_without_a_name(on: Transport) {
+    let mut udf = Subject::example("mirror", on);
+    udf.ask(Ask::Init(InitRequest::default()));
+    assert!(matches!(udf.connection.answer(), Answer::Init(init) if init.success));
+    udf.echo(1);
+    assert_eq!(udf.lives(), []);
+}

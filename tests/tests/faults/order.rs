@@ -1,0 +1,208 @@
+//! Messages that are well-formed, but come when they must not; and batches that are not whole.
+
+use udf_proto::Value;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{
+    InfoRequest, KeepaliveRequest, KeepaliveResponse, RestoreRequest, SnapshotRequest,
+};
+use udf_tests::program::{Transport, frame, init};
+
+use crate::subject::{Subject, batch_point, begin, end, point, troubled_batch};
+use crate::{BOTH, cases};
+
+cases! {
+    nothing_at_all, BOTH, "A connection on which nothing comes ends with nothing said, and is no failure.";
+    a_point_before_init, BOTH, "A point before Init ends the connection with an error; no handler sees it.";
+    a_batch_before_init, BOTH, "A batch before Init ends the connection with an error.";
+    a_second_init, BOTH, "A second Init is refused by an answer, and the first one stays in force.";
+    a_batch_for_a_udf_of_streams, BOTH, "Batches sent to a UDF of streams end the connection with an error that says so.";
+    a_point_outside_of_a_batch, BOTH, "A point between two batches ends the connection with an error.";
+    an_end_without_a_begin, BOTH, "An End that has no Begin ends the connection with an error; none is sent on.";
+    a_begin_within_a_batch, BOTH, "A Begin within a batch ends the connection with an error; no half batch is sent on.";
+    input_that_ends_within_a_batch, BOTH, "When the input ends within a batch, nothing of it is sent on, and the end is orderly.";
+    a_size_beyond_all_memory, BOTH, "The size of a batch is a hint: 2^63 - 1 costs nothing, and what is sent on has its true size.";
+    a_negative_size, BOTH, "A negative size is not believed, and never sent on: it would bring Kapacitor down.";
+    a_batch_of_nothing, BOTH, "A batch without points stays one.";
+    a_batch_that_is_forgotten, BOTH, "A batch that the author begins and never ends is not sent; the next one is.";
+    a_panic_within_a_batch, BOTH, "A panic while a batch is being sent sends nothing of it, but the error.";
+    an_error_within_a_batch, BOTH, "An error while a batch is being sent sends nothing of it, but the error.";
+    every_kind_of_request_at_once, BOTH, "Each request is answered exactly once, in its order, with an answer of its own kind.";
+    requests_within_a_batch, BOTH, "Keepalives and snapshots within a batch are answered, and do not tear apart what is sent.";
+    requests_after_a_fatal_one, BOTH, "What comes behind the message that ended the connection is not acted on.";
+}
+
+fn nothing_at_all(on: Transport) {
+    assert_eq!(Subject::example("mirror", on).finishes(), []);
+}
+
+fn a_point_before_init(on: Transport) {
+    let mut udf = Subject::example("mirror", on);
+    udf.ask(Ask::Point(point(1)));
+    assert_eq!(udf.fails("not been started by an Init"), []);
+}
+
+fn a_batch_before_init(on: Transport) {
+    let mut udf = Subject::example("outliers", on);
+    udf.ask(Ask::Begin(begin(0)));
+    assert_eq!(udf.fails("not been started by an Init"), []);
+}
+
+fn a_second_init(on: Transport) {
+    let mut udf = Subject::moving_avg(on);
+    let (field, size) = (["other".into()], [Value::Int(7)]);
+    match udf.connection.init(&[("field", &field), ("size", &size)]) {
+        Answer::Init(init) => {
+            assert!(!init.success && init.error.contains("already"), "{}", init.error);
+        }
+        other => panic!("not an answer to Init: {other:?}"),
+    }
+    udf.ask(Ask::Point(point(3)));
+    assert!(
+        matches!(udf.connection.answer(), Answer::Point(point) if point.fields_double["avg"] == 3.0)
+    );
+    assert_eq!(udf.lives(), []);
+}
+
+fn a_batch_for_a_udf_of_streams(on: Transport) {
+    let mut udf = Subject::mirror(on);
+    udf.ask(Ask::Begin(begin(1)));
+    assert_eq!(udf.fails("reads a stream, not batches"), []);
+}
+
+fn a_point_outside_of_a_batch(on: Transport) {
+    let mut udf = Subject::outliers(on);
+    for message in [Ask::Begin(begin(0)), Ask::End(end(1)), Ask::Point(batch_point(1, 1.0))] {
+        udf.ask(message);
+    }
+    let whole = [Answer::Begin(begin(0)), Answer::End(end(1))];
+    assert_eq!(udf.fails("outside of a batch"), whole);
+}
+
+fn an_end_without_a_begin(on: Transport) {
+    let mut udf = Subject::outliers(on);
+    udf.ask(Ask::End(end(1)));
+    assert_eq!(udf.fails("no batch has begun"), []);
+}
+
+fn a_begin_within_a_batch(on: Transport) {
+    let mut udf = Subject::outliers(on);
+    udf.ask(Ask::Begin(begin(1)));
+    udf.ask(Ask::Begin(begin(1)));
+    assert_eq!(udf.fails("has not ended"), []);
+}
+
+fn input_that_ends_within_a_batch(on: Transport) {
+    let mut udf = Subject::outliers(on);
+    udf.ask(Ask::Begin(begin(2)));
+    udf.ask(Ask::Point(batch_point(1, 1.0)));
+    assert_eq!(udf.finishes(), []);
+}
+
+/// A batch of twelve points, of which two are outliers, with a size that is a lie.
+fn lying_size(on: Transport, size: i64) {
+    let mut udf = Subject::outliers(on);
+    udf.ask(Ask::Begin(begin(size)));
+    for (time, value) in (0..).zip([1.0, 99.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 3.0, -99.0])
+    {
+        udf.ask(Ask::Point(batch_point(time, value)));
+    }
+    udf.ask(Ask::End(end(11)));
+    let expected = [
+        Answer::Begin(begin(2)),
+        Answer::Point(batch_point(1, 99.0)),
+        Answer::Point(batch_point(11, -99.0)),
+        Answer::End(end(11)),
+    ];
+    assert_eq!(udf.lives(), expected);
+}
+
+fn a_size_beyond_all_memory(on: Transport) {
+    lying_size(on, i64::MAX);
+}
+
+fn a_negative_size(on: Transport) {
+    lying_size(on, i64::MIN);
+}
+
+fn a_batch_of_nothing(on: Transport) {
+    let mut udf = Subject::outliers(on);
+    udf.ask(Ask::Begin(begin(5)));
+    udf.ask(Ask::End(end(7)));
+    assert_eq!(udf.lives(), [Answer::Begin(begin(0)), Answer::End(end(7))]);
+}
+
+/// A whole batch, one with trouble at its end, and one more.
+fn batches(on: Transport, kind: &str) -> Subject {
+    let mut udf = Subject::start(troubled_batch(), on, &[]).init(&[("kind", &[kind.into()])]);
+    let messages = [1, 13, 14].into_iter().flat_map(|time| {
+        [Ask::Begin(begin(1)), Ask::Point(batch_point(time, 0.0)), Ask::End(end(time))]
+    });
+    udf.send(&messages.flat_map(frame).collect::<Vec<_>>());
+    udf
+}
+
+fn whole(time: i64) -> [Answer; 3] {
+    [Answer::Begin(begin(1)), Answer::Point(batch_point(time, 0.0)), Answer::End(end(time))]
+}
+
+fn a_batch_that_is_forgotten(on: Transport) {
+    let udf = batches(on, "forget");
+    assert_eq!(udf.lives(), [whole(1), whole(14)].concat());
+}
+
+fn a_panic_within_a_batch(on: Transport) {
+    let udf = batches(on, "panic");
+    assert_eq!(udf.fails("the handler panicked in end_batch: half sent"), whole(1));
+}
+
+fn an_error_within_a_batch(on: Transport) {
+    let udf = batches(on, "error");
+    assert_eq!(udf.fails("half sent"), whole(1));
+}
+
+fn every_kind_of_request_at_once(on: Transport) {
+    let mut udf = Subject::example("mirror", on);
+    let mut messages = vec![Ask::Info(InfoRequest {}), init(&[])];
+    for time in 0..200 {
+        messages.push(Ask::Keepalive(KeepaliveRequest { time }));
+        messages.push(Ask::Point(point(time)));
+        messages.push(Ask::Snapshot(SnapshotRequest {}));
+        messages.push(Ask::Info(InfoRequest {}));
+        messages.push(Ask::Restore(RestoreRequest { snapshot: b"no".to_vec() }));
+    }
+    let asked = messages.len();
+    udf.send(&messages.into_iter().flat_map(frame).collect::<Vec<_>>());
+    let answers = udf.finishes();
+    assert_eq!(answers.len(), asked);
+    assert!(matches!(&answers[..2], [Answer::Info(_), Answer::Init(init)] if init.success));
+    for (time, answers) in (0..).zip(answers[2..].chunks(5)) {
+        let [keepalive, data, snapshot, info, restore] = answers else { panic!("not five") };
+        assert_eq!(*keepalive, Answer::Keepalive(KeepaliveResponse { time }));
+        assert_eq!(*data, Answer::Point(point(time)));
+        assert!(matches!(snapshot, Answer::Snapshot(_)), "{snapshot:?}");
+        assert!(matches!(info, Answer::Info(_)), "{info:?}");
+        assert!(matches!(restore, Answer::Restore(answer) if !answer.success), "{restore:?}");
+    }
+}
+
+fn requests_within_a_batch(on: Transport) {
+    let mut udf = Subject::start(troubled_batch(), on, &[]).init(&[]);
+    udf.ask(Ask::Begin(begin(1)));
+    udf.ask(Ask::Keepalive(KeepaliveRequest { time: 3 }));
+    udf.ask(Ask::Point(batch_point(1, 0.0)));
+    udf.ask(Ask::Snapshot(SnapshotRequest {}));
+    udf.ask(Ask::End(end(1)));
+    let rest = udf.lives();
+    assert_eq!(rest[0], Answer::Keepalive(KeepaliveResponse { time: 3 }));
+    assert!(matches!(rest[1], Answer::Snapshot(_)), "{rest:?}");
+    assert_eq!(rest[2..], whole(1));
+}
+
+fn requests_after_a_fatal_one(on: Transport) {
+    let mut udf = Subject::mirror(on);
+    let messages =
+        [Ask::Point(point(1)), Ask::End(end(1)), Ask::Point(point(2)), Ask::Info(InfoRequest {})];
+    udf.send(&messages.into_iter().flat_map(frame).collect::<Vec<_>>());
+    assert_eq!(udf.fails("unexpected end of a batch"), [Answer::Point(point(1))]);
+}

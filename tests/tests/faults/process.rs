@@ -1,0 +1,111 @@
+//! The process: its descriptors, and its exit status.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_tests::program::{Connection, Program, Transport, example, frame, init as init_request};
+
+use crate::subject::{Subject, echo, init, point, trouble};
+use crate::{BOTH, PIPE, cases};
+
+cases! {
+    an_orderly_end, BOTH, "Exit status 0 when the input ended or a signal asked for the end.";
+    an_end_with_an_error, PIPE, "Exit status 1 when the connection failed; the last line of stderr says why.";
+    an_argument_that_does_not_exist, PIPE, "Exit status 2 on wrong usage; stderr says what is wrong.";
+    stdin_that_is_closed, PIPE, "A stdin that has ended already is an orderly end.";
+    stdout_that_is_closed, PIPE, "A stdout that nobody reads any more ends the process with status 1, not by a signal.";
+    stderr_that_is_closed, PIPE, "Without a stderr it works all the same.";
+    stderr_that_nobody_reads, PIPE, "A stderr whose reader has gone does not end it.";
+    a_full_stderr_at_the_end, PIPE, "What was earned reaches Kapacitor before the last words go to stderr.";
+}
+
+fn an_orderly_end(on: Transport) {
+    let mut udf = Subject::mirror(on);
+    udf.echo(1);
+    assert_eq!(udf.lives(), []);
+}
+
+fn an_end_with_an_error(on: Transport) {
+    let mut udf = Subject::troubled(on, "panic");
+    udf.ask(Ask::Point(trouble(1)));
+    let rest = udf.connection.rest();
+    let Some(Answer::Error(error)) = rest.last() else { panic!("not an error: {rest:?}") };
+    drop(udf.connection);
+    let log = udf.program.rest_of_log();
+    assert_eq!(log.last(), Some(&format!("error: {}", error.error)));
+    assert_eq!(udf.program.wait().code(), Some(1));
+}
+
+fn an_argument_that_does_not_exist(_: Transport) {
+    let mut command = Command::new(example("mirror"));
+    let mut program = Program::spawn(command.arg("--sokcet").stdin(Stdio::piped()));
+    let log = program.rest_of_log().join("\n");
+    assert!(log.contains("--sokcet") && log.contains("--socket"), "{log}");
+    assert_eq!(program.wait().code(), Some(2));
+}
+
+fn stdin_that_is_closed(_: Transport) {
+    let mut program = Program::start("mirror", &[]);
+    assert_eq!(program.wait().code(), Some(0));
+    let mut program = shell("exec \"$0\" <&-");
+    let log = program.rest_of_log().join("\n");
+    assert!(!log.contains("panic"), "{log}");
+    assert!(program.wait().code().is_some(), "it ended by a signal");
+}
+
+/// The mirror, started by a shell that runs this; its input is a pipe.
+fn shell(script: &str) -> Program {
+    let mut command = Command::new("sh");
+    Program::spawn(command.args(["-c", script]).arg(example("mirror")).stdin(Stdio::piped()))
+}
+
+fn stdout_that_is_closed(_: Transport) {
+    let mut program = Program::spawn(Command::new(example("mirror")).stdin(Stdio::piped()));
+    let mut ends = program.pipes();
+    drop(ends.output);
+    ends.input.write_all(&frame(init_request(&[]))).expect("it reads");
+    drop(ends.input);
+    let log = program.rest_of_log().join("\n");
+    assert!(log.contains("writing to Kapacitor failed"), "{log}");
+    assert_eq!(program.wait().code(), Some(1));
+}
+
+/// Started like this, it serves a connection to its end.
+fn serves(mut program: Program) {
+    let mut connection = Connection::new(program.pipes());
+    init(&mut connection, &[]);
+    // It warns about this one.
+    connection.send(&[0]).expect("it reads");
+    echo(&mut connection, 1);
+    connection.end_input();
+    assert_eq!(connection.rest(), []);
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+fn stderr_that_is_closed(_: Transport) {
+    serves(shell("exec \"$0\" 2>&-"));
+}
+
+fn stderr_that_nobody_reads(_: Transport) {
+    serves(shell("exec \"$0\" 2>/dev/full"));
+    // A pipe whose reader has gone before the program starts.
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut command = Command::new("sh");
+    let script = "mkfifo \"$1\"; exec 3<>\"$1\" 4>\"$1\" 3<&-; exec \"$0\" 2>&4 4>&-";
+    command.args(["-c", script]).arg(example("mirror")).arg(directory.path().join("fifo"));
+    serves(Program::spawn(command.stdin(Stdio::piped())));
+}
+
+fn a_full_stderr_at_the_end(_: Transport) {
+    let mut program = shell("exec \"$0\" 2>/dev/full");
+    let mut connection = Connection::new(program.pipes());
+    init(&mut connection, &[]);
+    connection.ask(Ask::Point(point(1)));
+    connection.send(&[2, 0x08, 1]).expect("it reads");
+    let rest = connection.rest();
+    assert!(matches!(&rest[..], [Answer::Point(_), Answer::Error(_)]), "{rest:?}");
+    drop(connection);
+    assert_eq!(program.wait().code(), Some(1));
+}

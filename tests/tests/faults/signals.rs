@@ -1,0 +1,209 @@
+//! Signals, and what is left when a UDF was killed.
+
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use udf_proto::Value;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{KeepaliveRequest, RestoreRequest, SnapshotRequest};
+use udf_tests::ends::Ends;
+use udf_tests::program::{Connection, Program, Transport, example, frame};
+
+use crate::subject::{Subject, echo, init, large_point, point, trouble};
+use crate::{BOTH, PIPE, SOCKET, cases};
+
+cases! {
+    a_sigterm, BOTH, "At SIGTERM everything that was received is handled and answered, then the connections close; exit status 0.";
+    a_sigint, BOTH, "The same at SIGINT.";
+    a_sigterm_while_nothing_happens, BOTH, "An idle UDF ends at once; exit status 0.";
+    a_sigterm_without_a_connection, SOCKET, "A daemon without connections ends at once; exit status 0.";
+    a_sigterm_while_a_handler_works, BOTH, "A handler at work may finish; its points and those behind it are answered.";
+    a_sigterm_and_new_connections, SOCKET, "From SIGTERM on no new connection is accepted, while the open ones finish.";
+    a_sigterm_while_a_handler_hangs, SOCKET, "The farewell is bounded: connections that have not finished are cut and counted; exit status 1.";
+    a_sigterm_while_nobody_reads, SOCKET, "The same when it is the other side that does not read.";
+    a_second_signal, BOTH, "A second signal ends the process at once, by that signal.";
+    a_sighup, PIPE, "Other signals do what they do to any process.";
+    a_kill_and_a_restart, SOCKET, "After SIGKILL the next start takes the socket over, and a snapshot goes on where it was taken.";
+    ten_kills_and_restarts, SOCKET, "However often it was killed, it starts again at the same path.";
+    a_stop_and_a_restart, SOCKET, "It can be started again at once at the same path.";
+}
+
+fn drains(on: Transport, signal: &str) {
+    let mut udf = Subject::mirror(on);
+    let bytes = (0..500).flat_map(|time| frame(Ask::Point(point(time)))).collect::<Vec<_>>();
+    udf.send(&bytes);
+    udf.program.signal(signal);
+    // Kapacitor's side of the connection stays open.
+    let answers = udf.connection.rest();
+    assert!(
+        answers == (0..500).map(|time| Answer::Point(point(time))).collect::<Vec<_>>(),
+        "{} answers",
+        answers.len()
+    );
+    assert_eq!(udf.program.wait().code(), Some(0));
+    if on == Transport::Socket {
+        assert!(!udf.program.socket().exists(), "the socket is still there");
+    }
+}
+
+fn a_sigterm(on: Transport) {
+    drains(on, "TERM");
+}
+
+fn a_sigint(on: Transport) {
+    drains(on, "INT");
+}
+
+fn a_sigterm_while_nothing_happens(on: Transport) {
+    let mut udf = Subject::mirror(on);
+    udf.echo(1);
+    udf.program.signal("TERM");
+    assert_eq!(udf.connection.rest(), []);
+    assert_eq!(udf.program.wait().code(), Some(0));
+}
+
+fn a_sigterm_without_a_connection(_: Transport) {
+    let mut program = Program::daemon("mirror", &[]);
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!program.socket().exists());
+}
+
+fn a_sigterm_while_a_handler_works(on: Transport) {
+    let mut udf = Subject::troubled_with(on, "work", 300, &[]);
+    udf.echo(1);
+    udf.send(&[frame(Ask::Point(trouble(2))), frame(Ask::Point(point(3)))].concat());
+    // The first sign of life says that it is at work.
+    udf.connection.sign();
+    udf.program.signal("TERM");
+    let rest = [Answer::Point(trouble(2)), Answer::Point(point(3))];
+    assert_eq!(udf.connection.rest(), rest);
+    assert_eq!(udf.program.wait().code(), Some(0));
+}
+
+/// A handler that works or hangs, and a daemon that has been asked to stop meanwhile.
+fn stopping(kind: &str, amount: i64, args: &[&str]) -> Subject {
+    let mut udf = Subject::troubled_with(Transport::Socket, kind, amount, args);
+    udf.ask(Ask::Point(trouble(1)));
+    udf.connection.sign();
+    udf.program.signal("TERM");
+    udf.program.wait_for_log("SIGTERM");
+    udf
+}
+
+fn a_sigterm_and_new_connections(_: Transport) {
+    let mut udf = stopping("work", 1000, &[]);
+    // The socket goes away while the handler is still at work.
+    let mut served = 0;
+    while let Ok(stream) = UnixStream::connect(udf.program.socket()) {
+        let mut connection = Connection::new(Ends::socket(stream));
+        // It was accepted a moment before the stop, or is in the queue of the socket and never will be.
+        let _ = connection.send(&frame(Ask::Keepalive(KeepaliveRequest { time: 1 })));
+        served += connection.next().into_iter().count();
+    }
+    assert!(served < 10, "{served} connections were served after SIGTERM");
+    let rest = udf.connection.rest();
+    assert_eq!(rest.last(), Some(&Answer::Point(trouble(1))));
+    assert_eq!(udf.program.wait().code(), Some(0));
+}
+
+fn a_sigterm_while_a_handler_hangs(_: Transport) {
+    let mut udf = stopping("hang", 0, &["--farewell", "200ms"]);
+    let log = udf.program.rest_of_log().join("\n");
+    assert!(
+        log.contains("1 connections had not finished 200ms after the stop, and were cut"),
+        "{log}"
+    );
+    assert_eq!(udf.program.wait().code(), Some(1));
+    assert!(!udf.program.socket().exists());
+}
+
+fn a_sigterm_while_nobody_reads(_: Transport) {
+    let mut program = Program::daemon("mirror", &["--farewell", "200ms"]);
+    let mut ends = program.ends();
+    let mut messages = std::iter::once(frame(udf_tests::program::init(&[])))
+        .chain((0..128 << 10).map(|time| frame(Ask::Point(large_point(time, 1000)))));
+    let silence = std::time::Duration::from_millis(400);
+    ends.input.write_while_read(&mut messages, silence).expect("it lives");
+    program.signal("TERM");
+    let log = program.rest_of_log().join("\n");
+    assert!(log.contains("1 connections had not finished"), "{log}");
+    assert_eq!(program.wait().code(), Some(1));
+}
+
+fn a_second_signal(on: Transport) {
+    for (signal, number) in [("TERM", 15), ("INT", 2)] {
+        let mut udf = Subject::troubled(on, "hang");
+        udf.ask(Ask::Point(trouble(1)));
+        udf.connection.sign();
+        udf.program.signal("TERM");
+        udf.program.wait_for_log("SIGTERM");
+        udf.program.signal(signal);
+        assert_eq!(udf.program.wait().signal(), Some(number));
+    }
+}
+
+fn a_sighup(on: Transport) {
+    let mut udf = Subject::mirror(on);
+    udf.program.signal("HUP");
+    assert_eq!(udf.program.wait().signal(), Some(1));
+}
+
+fn average(connection: &mut Connection, value: i64) -> f64 {
+    connection.ask(Ask::Point(point(value)));
+    match connection.answer() {
+        Answer::Point(point) => point.fields_double["avg"],
+        other => panic!("not a point: {other:?}"),
+    }
+}
+
+fn a_kill_and_a_restart(_: Transport) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("udf.sock");
+    let (field, size) = (["usage".into()], [Value::Int(3)]);
+    let options: [(&str, &[Value]); 2] = [("field", &field), ("size", &size)];
+    let mut program = Program::listen_at(&path, &mut Command::new(example("moving_avg")));
+    let mut connection = program.connect();
+    init(&mut connection, &options);
+    average(&mut connection, 1);
+    average(&mut connection, 2);
+    connection.ask(Ask::Snapshot(SnapshotRequest {}));
+    let Answer::Snapshot(taken) = connection.answer() else { panic!("not a snapshot") };
+    program.signal("KILL");
+    assert_eq!(program.wait().signal(), Some(9));
+    assert!(path.exists(), "a killed process cannot remove its socket");
+
+    let program = Program::listen_at(&path, &mut Command::new(example("moving_avg")));
+    let mut connection = program.connect();
+    init(&mut connection, &options);
+    connection.ask(Ask::Restore(RestoreRequest { snapshot: taken.snapshot }));
+    assert!(matches!(connection.answer(), Answer::Restore(restore) if restore.success));
+    assert_eq!(average(&mut connection, 6), 3.0);
+}
+
+/// Starts, is used, and is ended by this signal, ten times at one path.
+fn restarts(signal: &str) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("udf.sock");
+    for time in 0..10 {
+        let mut program = Program::listen_at(&path, &mut Command::new(example("mirror")));
+        let mut connection = program.connect();
+        init(&mut connection, &[]);
+        echo(&mut connection, time);
+        program.signal(signal);
+        program.wait();
+    }
+    // Nothing heaps up beside the socket.
+    let left = std::fs::read_dir(directory.path()).expect("it is there").count();
+    assert!(left <= 2, "{left} files are left");
+}
+
+fn ten_kills_and_restarts(_: Transport) {
+    restarts("KILL");
+}
+
+fn a_stop_and_a_restart(_: Transport) {
+    restarts("TERM");
+}

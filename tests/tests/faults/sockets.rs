@@ -1,0 +1,228 @@
+//! What is at the path of the socket, and who may connect.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+use udf_tests::program::{Program, Transport, example};
+
+use crate::subject::{echo, init, serves};
+use crate::{SOCKET, cases};
+
+cases! {
+    a_stale_socket, SOCKET, "A socket that nobody listens on is taken over.";
+    a_stale_socket_without_a_lock, SOCKET, "The same for one that another program has left.";
+    a_live_socket, SOCKET, "A second start at the path of a live daemon fails, and the first one serves on.";
+    a_live_socket_of_another_program, SOCKET, "A socket on which another program listens is left alone.";
+    a_file_at_the_path, SOCKET, "A file at the path is left as it is; the error says so.";
+    a_directory_at_the_path, SOCKET, "A directory at the path is left as it is; the error says so.";
+    a_link_at_the_path, SOCKET, "A link at the path is left as it is, and so is what it points to.";
+    a_path_without_a_directory, SOCKET, "A directory that does not exist is an error that names the path.";
+    a_path_that_is_too_long, SOCKET, "A path that no socket can have is refused with its length.";
+    a_socket_that_was_replaced, SOCKET, "Only the socket that was made is removed at the end, not what has taken its place.";
+    a_socket_that_was_removed, SOCKET, "That the socket is gone at the end is no error.";
+    umask_000, SOCKET, "The mode of the socket is 0660 whatever the umask is, also 000.";
+    umask_077, SOCKET, "The mode of the socket is 0660 whatever the umask is, also 077.";
+    another_mode, SOCKET, "The mode is the one that is asked for.";
+    a_mode_that_is_none, SOCKET, "A mode that is not octal is wrong usage; exit status 2.";
+    a_group_that_does_not_exist, SOCKET, "An unknown group is wrong usage; no socket is made for everybody instead.";
+    a_user_who_is_not_allowed, SOCKET, "Who is not among the allowed users is not served; the log names the user.";
+    a_user_who_is_allowed, SOCKET, "Who is among the allowed users is served.";
+    two_starts_at_once, SOCKET, "Of several starts at the same path at once, exactly one serves.";
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// A daemon at this path does not start; it says this, and ends with status 1.
+fn refused(path: &Path, with: &str) {
+    let mut command = Command::new(example("mirror"));
+    let mut program = Program::spawn(command.arg("--socket").arg(path).stdin(Stdio::null()));
+    let log = program.rest_of_log().join("\n");
+    assert!(log.contains(with), "`{with}` is not in `{log}`");
+    assert!(log.contains(&path.display().to_string()), "`{log}` does not name the path");
+    assert_eq!(program.wait().code(), Some(1));
+}
+
+fn mirror_at(path: &Path) -> Program {
+    Program::listen_at(path, &mut Command::new(example("mirror")))
+}
+
+fn a_stale_socket(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let mut killed = mirror_at(&path);
+    killed.signal("KILL");
+    killed.wait();
+    serves(&mirror_at(&path));
+}
+
+fn a_stale_socket_without_a_lock(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    drop(UnixListener::bind(&path).expect("the path is free"));
+    assert!(path.exists());
+    serves(&mirror_at(&path));
+}
+
+fn a_live_socket(_: Transport) {
+    let program = Program::daemon("mirror", &[]);
+    let mut before = program.connect();
+    init(&mut before, &[]);
+    refused(program.socket(), "another server is using");
+    echo(&mut before, 1);
+    serves(&program);
+}
+
+fn a_live_socket_of_another_program(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let listener = UnixListener::bind(&path).expect("the path is free");
+    refused(&path, "another server is using");
+    // The one who tried is the only one in its queue.
+    listener.set_nonblocking(true).expect("it is open");
+    assert!(path.exists());
+}
+
+fn a_file_at_the_path(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    fs::write(&path, "precious").expect("the directory is writable");
+    refused(&path, "is not a socket");
+    assert_eq!(fs::read(&path).expect("it is still there"), b"precious");
+}
+
+fn a_directory_at_the_path(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    fs::create_dir(&path).expect("the directory is writable");
+    refused(&path, "is not a socket");
+    assert!(path.is_dir());
+}
+
+fn a_link_at_the_path(_: Transport) {
+    let directory = directory();
+    let (path, file) = (directory.path().join("udf.sock"), directory.path().join("file"));
+    fs::write(&file, "precious").expect("the directory is writable");
+    symlink(&file, &path).expect("the directory is writable");
+    refused(&path, "is not a socket");
+    assert!(path.is_symlink());
+    assert_eq!(fs::read(&file).expect("it is still there"), b"precious");
+}
+
+fn a_path_without_a_directory(_: Transport) {
+    refused(&directory().path().join("none/udf.sock"), "No such file or directory");
+}
+
+fn a_path_that_is_too_long(_: Transport) {
+    refused(&directory().path().join("x".repeat(120)), "too long for a socket");
+}
+
+fn a_socket_that_was_replaced(_: Transport) {
+    let mut program = Program::daemon("mirror", &[]);
+    let path = program.socket().to_owned();
+    fs::remove_file(&path).expect("it is there");
+    let _other = UnixListener::bind(&path).expect("the path is free");
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(path.exists(), "it has removed the socket of another");
+}
+
+fn a_socket_that_was_removed(_: Transport) {
+    let mut program = Program::daemon("mirror", &[]);
+    fs::remove_file(program.socket()).expect("it is there");
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+/// Starts under a umask and looks at the mode of the socket.
+fn mode_under(umask: &str, args: &[&str]) -> u32 {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
+    let program = Program::listen(command.arg(example("mirror")).args(args));
+    let metadata = fs::symlink_metadata(program.socket()).expect("it is there");
+    assert!(metadata.file_type().is_socket());
+    // Whoever can open the lock can hold it, and keep the daemon from starting again.
+    let lock = program.socket().with_extension("sock.lock");
+    let lock = fs::metadata(&lock).expect("it is there").permissions().mode();
+    assert_eq!(lock & 0o077, 0, "others may hold the lock: {lock:o}");
+    metadata.mode() & 0o777
+}
+
+fn umask_000(_: Transport) {
+    assert_eq!(mode_under("000", &[]), 0o660);
+}
+
+fn umask_077(_: Transport) {
+    assert_eq!(mode_under("077", &[]), 0o660);
+}
+
+fn another_mode(_: Transport) {
+    assert_eq!(mode_under("022", &["--socket-mode", "600"]), 0o600);
+    assert_eq!(mode_under("077", &["--socket-mode", "0666"]), 0o666);
+}
+
+/// A daemon with these arguments is wrong usage.
+fn usage(args: &[&str], with: &str) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let mut command = Command::new(example("mirror"));
+    command.arg("--socket").arg(&path).args(args).stdin(Stdio::null());
+    let mut program = Program::spawn(&mut command);
+    let log = program.rest_of_log().join("\n");
+    assert!(log.contains(with), "`{with}` is not in `{log}`");
+    assert_eq!(program.wait().code(), Some(2));
+    assert!(!path.exists());
+}
+
+fn a_mode_that_is_none(_: Transport) {
+    usage(&["--socket-mode", "rw-rw----"], "octal");
+    usage(&["--socket-mode", "1777"], "octal");
+}
+
+fn a_group_that_does_not_exist(_: Transport) {
+    usage(&["--socket-group", "no-such-group"], "no such group");
+}
+
+fn a_user_who_is_not_allowed(_: Transport) {
+    let program = Program::daemon("mirror", &["--allow-uid", "54321"]);
+    let mut connection = program.connect();
+    let _ = connection.send(&[0]);
+    assert_eq!(connection.rest_or_reset(), []);
+    let user = rustix::process::getuid().as_raw();
+    let line = program.wait_for_log("refused a connection");
+    assert!(line.contains(&format!("user {user},")), "{line}");
+}
+
+fn a_user_who_is_allowed(_: Transport) {
+    let user = rustix::process::getuid().as_raw().to_string();
+    serves(&Program::daemon("mirror", &["--allow-uid", "54321", "--allow-uid", &user]));
+}
+
+fn two_starts_at_once(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let mut programs: Vec<_> = (0..8)
+        .map(|_| {
+            let mut command = Command::new(example("mirror"));
+            Program::spawn(command.arg("--socket").arg(&path).stdin(Stdio::null()))
+        })
+        .collect();
+    // Each says in its first line whether it listens.
+    let lines: Vec<_> = programs.iter().map(|program| program.wait_for_log("")).collect();
+    let listening = lines.iter().filter(|line| line.contains("listens on")).count();
+    assert_eq!(listening, 1, "{lines:?}");
+    assert!(lines.iter().filter(|line| line.contains("another server")).count() == 7, "{lines:?}");
+    for (program, line) in programs.iter_mut().zip(lines) {
+        if line.contains("listens on") {
+            program.signal("TERM");
+            assert_eq!(program.wait().code(), Some(0));
+        } else {
+            assert_eq!(program.wait().code(), Some(1));
+        }
+    }
+}
