@@ -135,6 +135,21 @@ fn for_kapacitor_conf() {
 }
 
 #[test]
+fn what_is_not_known_is_not_in_the_section() {
+    let alone = |install: Install| {
+        let section = complete().to_toml(&install);
+        let conf: toml::Table = section.parse().expect("it is TOML");
+        let keys = conf["udf"]["functions"]["moving_avg"].as_table().unwrap().keys().cloned();
+        assert!(!section.contains("Or"), "{section}");
+        keys.collect::<Vec<_>>()
+    };
+    let program = Install { socket: String::new(), ..install() };
+    assert_eq!(alone(program), ["args", "prog", "timeout"]);
+    let daemon = Install { program: String::new(), ..install() };
+    assert_eq!(alone(daemon), ["socket", "timeout"]);
+}
+
+#[test]
 fn both_forms_of_the_section_are_toml_also_below_what_is_there() {
     let section = complete().to_toml(&install());
     let (process, socket) = section.split_once("\n\n").expect("there are two forms");

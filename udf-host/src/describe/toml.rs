@@ -7,37 +7,49 @@ use super::Description;
 /// Where a UDF is found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Install {
-    /// The path of its program. Kapacitor wants an absolute one, or one in its PATH.
+    /// The path of its program. Kapacitor wants an absolute one, or one in its PATH. Empty when it is not known.
     pub program: String,
     /// The arguments that the program needs.
     pub args: Vec<String>,
-    /// The path of its socket, when it runs as a daemon.
+    /// The path of its socket, when it runs as a daemon. Empty when it does not.
     pub socket: String,
 }
 
 impl Description {
     /// The section of kapacitor.conf, to be pasted: as a program that Kapacitor spawns and, commented out, as a
-    /// daemon on a socket.
+    /// daemon on a socket. With an empty path of one of them, the other alone.
     pub fn to_toml(&self, install: &Install) -> String {
         let args: Vec<_> = install.args.iter().map(|arg| quoted(arg)).collect();
         let key = key(&self.name);
-        format!(
+        let program = format!(
             "\
 # Kapacitor starts the program, once for each use in a task.
 [udf.functions.{key}]
   prog = {}
   args = [{}]
   timeout = \"10s\"
-
-# Or the program runs as a daemon, and Kapacitor connects to its socket.
-#[udf.functions.{key}]
-#  socket = {}
-#  timeout = \"10s\"
 ",
             quoted(&install.program),
             args.join(", "),
-            quoted(&install.socket),
-        )
+        );
+        let daemon = |mark| {
+            format!(
+                "\
+{mark}[udf.functions.{key}]
+{mark}  socket = {}
+{mark}  timeout = \"10s\"
+",
+                quoted(&install.socket),
+            )
+        };
+        match (install.program.as_str(), install.socket.as_str()) {
+            (_, "") => program,
+            ("", _) => format!("# Kapacitor connects to the daemon.\n{}", daemon("")),
+            _ => format!(
+                "{program}\n# Or the program runs as a daemon, and Kapacitor connects to its socket.\n{}",
+                daemon("#")
+            ),
+        }
     }
 }
 

@@ -1,0 +1,186 @@
+//! What Kapacitor never sends, or not yet: it must not hurt more than the one connection.
+
+use udf_proto::messages::KeepaliveRequest;
+use udf_proto::messages::request::Message as Ask;
+
+use super::context::Context;
+use super::wire::{Trouble, frame, signal};
+use super::{Check, Needs, Outcome, Verdict, Where, check};
+use crate::Transport;
+
+pub(super) const CHECKS: [Check; 10] = [
+    check(
+        "empty_request",
+        Needs::Init,
+        empty_request,
+        "a request with nothing in it comes from a newer Kapacitor, and is ignored",
+    ),
+    check(
+        "unknown_request",
+        Needs::Init,
+        unknown_request,
+        "a request of a kind that is not known comes from a newer Kapacitor, and is ignored",
+    ),
+    check(
+        "unknown_members",
+        Needs::Init,
+        unknown_members,
+        "messages may get new members without a new UDF for each Kapacitor",
+    ),
+    check(
+        "split_writes",
+        Needs::Init,
+        split_writes,
+        "messages arrive in pieces: Kapacitor itself writes each in two",
+    ),
+    check(
+        "oversized_frame",
+        Needs::Init,
+        oversized_frame,
+        "an absurd length is refused, without the memory for it",
+    ),
+    check(
+        "cut_frame",
+        Needs::Init,
+        cut_frame,
+        "a message that is cut short by the end of Kapacitor ends the UDF in good order",
+    ),
+    check(
+        "endless_length",
+        Needs::Init,
+        endless_length,
+        "a length that never ends is refused, not read for ever",
+    ),
+    check(
+        "garbage",
+        Needs::Init,
+        garbage,
+        "bytes that are no message end the connection, not more",
+    ),
+    check(
+        "others_unharmed",
+        Needs::Init,
+        others_unharmed,
+        "what goes wrong in one task is not felt in the others of the same daemon",
+    )
+    .only(Where::Over(Transport::Socket)),
+    check(
+        "several_connections",
+        Needs::Init,
+        several_connections,
+        "each use in a task has a connection of its own, and all work at the same time",
+    ),
+];
+
+/// After `bytes`, it goes on as if they had not been.
+fn ignored(context: &Context, bytes: Vec<u8>) -> Outcome {
+    let mut wire = context.started()?;
+    wire.send(bytes);
+    wire.settle()?;
+    context.feed(&wire, 0..20);
+    wire.settle()?;
+    Ok(Verdict::Pass)
+}
+
+fn empty_request(context: &mut Context) -> Outcome {
+    ignored(context, vec![0])
+}
+
+fn unknown_request(context: &mut Context) -> Outcome {
+    // The member number 30, of 3 bytes.
+    ignored(context, vec![6, 0xf2, 0x01, 3, 8, 1, 16])
+}
+
+fn unknown_members(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    let time = wire.new_keepalive();
+    let known = frame(Ask::Keepalive(KeepaliveRequest { time }));
+    // Behind the one byte of the length, the same message with two more members: a number, and text.
+    let mut longer = known[1..].to_vec();
+    longer.extend([0xf0, 0x01, 7, 0xfa, 0x01, 2, b'h', b'i']);
+    longer.insert(0, longer.len() as u8);
+    wire.send(longer);
+    wire.until("the echo of a keepalive with members that are not known", |answer| {
+        matches!(answer, udf_proto::messages::response::Message::Keepalive(echo) if echo.time == time)
+            .then_some(())
+    })?;
+    Ok(Verdict::Pass)
+}
+
+fn split_writes(context: &mut Context) -> Outcome {
+    let mut wire = context.open()?;
+    let mut bytes = frame(Ask::Init(context.init.clone().into()));
+    bytes.extend(context.data(0..10, |_| {}).into_iter().flat_map(frame));
+    for byte in bytes {
+        wire.send(vec![byte]);
+    }
+    wire.settle()?;
+    Ok(Verdict::Pass)
+}
+
+/// After `bytes` its input ends; it may fail, but it must not hang, nor be killed by a signal, nor take a daemon
+/// down with it.
+fn refused(context: &Context, bytes: Vec<u8>) -> Outcome {
+    let mut wire = context.started()?;
+    wire.send(bytes);
+    let status = wire.finish(context.is_program())?;
+    if let Some(signal) = signal(status) {
+        return Ok(Verdict::Fail(format!("it died of signal {signal}{}", wire.traces())));
+    }
+    if !context.is_program() {
+        context.open().and_then(|mut wire| wire.info()).map_err(gone)?;
+    }
+    Ok(Verdict::Pass)
+}
+
+fn gone(trouble: Trouble) -> Trouble {
+    Trouble::NoConnection(format!("it serves no other connection afterwards: {trouble}"))
+}
+
+fn oversized_frame(context: &mut Context) -> Outcome {
+    // 2^40 bytes, of which 4 come.
+    refused(context, vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 1, 2, 3, 4])
+}
+
+fn cut_frame(context: &mut Context) -> Outcome {
+    let mut point = context.data(0..10, |_| {}).into_iter().map(frame).next().unwrap_or_default();
+    point.truncate(point.len() / 2);
+    refused(context, point)
+}
+
+fn endless_length(context: &mut Context) -> Outcome {
+    refused(context, vec![0xff; 4096])
+}
+
+fn garbage(context: &mut Context) -> Outcome {
+    // Frames of a right length, and nonsense within; then no frames at all.
+    let mut bytes = vec![12, 0x8a, 0x01, 0x7f];
+    bytes.extend(b"nonsense ");
+    bytes.extend((0..2000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8));
+    refused(context, bytes)
+}
+
+fn others_unharmed(context: &mut Context) -> Outcome {
+    let mut bystander = context.started()?;
+    let mut bad = context.started()?;
+    bad.send(vec![0xff; 64]);
+    // How it ends is for others to see.
+    let _ = bad.drain();
+    context.feed(&bystander, 0..20);
+    bystander.settle()?;
+    Ok(Verdict::Pass)
+}
+
+fn several_connections(context: &mut Context) -> Outcome {
+    let mut wires = Vec::new();
+    for _ in 0..4 {
+        wires.push(context.started()?);
+    }
+    for wire in &wires {
+        context.feed(wire, 0..20);
+    }
+    for wire in &mut wires {
+        wire.settle()?;
+    }
+    Ok(Verdict::Pass)
+}

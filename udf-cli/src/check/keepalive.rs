@@ -1,0 +1,135 @@
+//! Keepalives: whether Kapacitor keeps hearing from the UDF.
+
+use std::time::{Duration, Instant};
+
+use udf_proto::EdgeType;
+use udf_proto::messages::KeepaliveRequest;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+
+use super::context::Context;
+use super::{Check, Needs, Outcome, Verdict, check};
+
+pub(super) const CHECKS: [Check; 4] = [
+    check(
+        "keepalive_echoed",
+        Needs::Init,
+        keepalive_echoed,
+        "a UDF that Kapacitor does not hear from loses its task",
+    ),
+    check(
+        "keepalive_any_time",
+        Needs::Init,
+        keepalive_any_time,
+        "the time of a keepalive is echoed, whatever it is",
+    ),
+    check(
+        "keepalive_among_data",
+        Needs::Init,
+        keepalive_among_data,
+        "keepalives come between points, and within batches",
+    ),
+    check(
+        "keepalive_while_busy",
+        Needs::Init,
+        keepalive_while_busy,
+        "work that takes longer than the timeout is how most users lose their task",
+    ),
+];
+
+fn keepalive_echoed(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    wire.settle()?;
+    wire.settle()?;
+    Ok(Verdict::Pass)
+}
+
+fn keepalive_any_time(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    for time in [0, 1, -1, i64::MIN, i64::MAX] {
+        wire.ask(Ask::Keepalive(KeepaliveRequest { time }));
+        let echo = wire.until("the echo of a keepalive", |answer| match answer {
+            Answer::Keepalive(echo) => Some(echo.time),
+            _ => None,
+        })?;
+        if echo != time {
+            return Ok(Verdict::Warn(format!("the time {time} came back as {echo}")));
+        }
+    }
+    Ok(Verdict::Pass)
+}
+
+fn keepalive_among_data(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    let mut times = Vec::new();
+    for (number, ask) in context.data(0..100, |_| {}).into_iter().enumerate() {
+        wire.ask(ask);
+        if number % 10 == 3 {
+            let time = wire.new_keepalive();
+            wire.ask(Ask::Keepalive(KeepaliveRequest { time }));
+            times.push(time);
+        }
+    }
+    let mut left = times.len();
+    wire.until("the echo of each keepalive", |answer| {
+        if let Answer::Keepalive(echo) = answer
+            && times.contains(&echo.time)
+        {
+            left -= 1;
+        }
+        (left == 0).then_some(())
+    })?;
+    Ok(Verdict::Pass)
+}
+
+/// How many points keep it busy.
+const MANY: usize = 10_000;
+
+fn keepalive_while_busy(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    let asks = match context.wants() {
+        EdgeType::Stream => context.data(0..MANY, |_| {}),
+        EdgeType::Batch => context.sample().batch(0, MANY),
+    };
+    for (number, ask) in asks.into_iter().enumerate() {
+        wire.ask(ask);
+        if number % 100 == 50 {
+            let time = wire.new_keepalive();
+            wire.ask(Ask::Keepalive(KeepaliveRequest { time }));
+        }
+    }
+    let last = wire.new_keepalive();
+    wire.ask(Ask::Keepalive(KeepaliveRequest { time: last }));
+    let (mut heard, mut longest) = (Instant::now(), Duration::ZERO);
+    let give_up = heard + 4 * context.patience;
+    let is_last = |answer: &Answer| matches!(answer, Answer::Keepalive(echo) if echo.time == last);
+    loop {
+        match wire.sign(context.patience)? {
+            Some(true) => {
+                longest = longest.max(heard.elapsed());
+                heard = Instant::now();
+            }
+            Some(false) => {
+                return Ok(Verdict::Fail(format!(
+                    "with {MANY} points to handle, nothing came from it for {:?}",
+                    context.patience
+                )));
+            }
+            None => {
+                let traces = wire.traces();
+                return Ok(Verdict::Fail(format!("it closed its side over {MANY} points{traces}")));
+            }
+        }
+        // It is slow, but it shows that it lives.
+        if wire.seen.last().is_some_and(is_last) || heard >= give_up {
+            break;
+        }
+    }
+    Ok(if longest > context.patience / 2 {
+        Verdict::Warn(format!(
+            "with {MANY} points to handle, nothing came from it for {longest:.1?}"
+        ))
+    } else {
+        Verdict::Pass
+    })
+}

@@ -1,0 +1,76 @@
+//! The stderr of a spawned UDF, which Kapacitor logs line by line.
+
+use std::sync::PoisonError;
+
+use udf_proto::{Init, OptionCall, Value};
+
+use super::context::Context;
+use super::{Check, Needs, Outcome, Verdict, Where, check};
+use crate::Transport;
+
+/// Kapacitor stops reading at a line of this length, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// How many points the amount of logs is measured over.
+const POINTS: usize = 1000;
+
+pub(super) const CHECKS: [Check; 2] = [
+    check(
+        "stderr_amount",
+        Needs::Init,
+        stderr_amount,
+        "each line becomes one of Kapacitor's log: one for each point fills the disk",
+    )
+    .only(Where::Over(Transport::Pipe)),
+    // The last of all: it looks at the lines of every connection.
+    check(
+        "stderr_lines",
+        Needs::Init,
+        stderr_lines,
+        "at a line of 64 KiB Kapacitor stops reading, and the UDF then blocks in its logging",
+    )
+    .only(Where::Over(Transport::Pipe)),
+];
+
+fn stderr_amount(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    context.feed(&wire, 0..POINTS);
+    wire.settle()?;
+    wire.finish(true)?;
+    // Its last lines are there when its exit is.
+    Ok(match wire.lines() {
+        lines if lines >= POINTS => {
+            Verdict::Warn(format!("it wrote {lines} lines over {POINTS} points"))
+        }
+        _ => Verdict::Pass,
+    })
+}
+
+fn stderr_lines(context: &mut Context) -> Outcome {
+    let huge = "x".repeat(100 << 10);
+    // Text that many UDFs log: a name in a task, a wrong option, what is in a point.
+    let mut init = context.init.clone();
+    init.options.push(OptionCall { name: huge.clone(), values: vec![Value::from(&*huge)] });
+    for init in [Init { task_id: huge.clone(), ..context.init.clone() }, init] {
+        let mut wire = context.open()?;
+        // What it answers is for others to see.
+        let _ = wire.init(init).and_then(|_| wire.finish(true));
+    }
+    let mut wire = context.started()?;
+    for ask in context.data(0..10, |point| {
+        for value in point.tags.values_mut() {
+            value.clone_from(&huge);
+        }
+        point.fields_double.clear();
+        point.fields_string.insert("message".to_owned(), huge.clone());
+    }) {
+        wire.ask(ask);
+    }
+    let _ = wire.finish(true);
+    let longest = context.heard.lock().unwrap_or_else(PoisonError::into_inner).longest;
+    Ok(if longest >= LONGEST {
+        Verdict::Fail(format!("it wrote a line of {longest} bytes or more"))
+    } else {
+        Verdict::Pass
+    })
+}

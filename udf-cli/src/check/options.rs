@@ -1,0 +1,269 @@
+//! What happens when a task starts: Init, with the options of the TICKscript.
+
+use udf_proto::messages::{InitRequest, InitResponse, OptionValue, option_value};
+use udf_proto::{Init, OptionCall, Value, ValueType};
+
+use super::context::Context;
+use super::wire::{Trouble, is_data, kind, one_line};
+use super::{Check, Needs, Outcome, Verdict, check};
+
+pub(super) const CHECKS: [Check; 11] = [
+    check("init_accepted", Needs::Info, init_accepted, "a task with these options starts"),
+    check(
+        "init_answered_once",
+        Needs::Init,
+        init_answered_once,
+        "the task waits for one answer to its Init, and for nothing before it",
+    ),
+    check(
+        "any_task_name",
+        Needs::Init,
+        any_task_name,
+        "a task may have any name, and the UDF must not care",
+    ),
+    check(
+        "no_options",
+        Needs::Info,
+        no_options,
+        "a TICKscript may leave out what is required; Kapacitor does not know, the UDF must say",
+    ),
+    check(
+        "unknown_option",
+        Needs::Info,
+        unknown_option,
+        "an option that the UDF no longer has is refused, not silently without effect",
+    ),
+    check(
+        "wrong_type",
+        Needs::Info,
+        wrong_type,
+        "tasks defined as JSON can pass another type; it is refused, not misread",
+    ),
+    check(
+        "wrong_count",
+        Needs::Info,
+        wrong_count,
+        "an argument too many is refused, not silently without effect",
+    ),
+    check(
+        "value_missing",
+        Needs::Info,
+        value_missing,
+        "an argument without a value is refused, not taken for zero",
+    ),
+    check(
+        "refusal_explained",
+        Needs::Info,
+        refusal_explained,
+        "the text of the refusal is all that the user sees of what is wrong",
+    ),
+    check(
+        "refusal_survived",
+        Needs::Info,
+        refusal_survived,
+        "after a refusal the UDF waits to be closed; gone before, its text is lost",
+    ),
+    check(
+        "init_again",
+        Needs::Init,
+        init_again,
+        "each use in a task starts afresh, with its own options",
+    ),
+];
+
+fn init_accepted(context: &mut Context) -> Outcome {
+    let Some(answer) = &context.init_answer else { return Ok(Verdict::Pass) };
+    let answer = answer.clone()?;
+    Ok(match (answer.success, answer.error.as_str()) {
+        (true, "") => Verdict::Pass,
+        (true, text) => {
+            Verdict::Warn(format!("it accepted them, but with an error text: {}", one_line(text)))
+        }
+        (false, text) => Verdict::Fail(format!(
+            "it refused them: {}; pass options that it accepts with -o name=value",
+            one_line(text)
+        )),
+    })
+}
+
+fn init_answered_once(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    let early = wire.seen.iter().find(|answer| is_data(answer)).map(kind);
+    if let Some(early) = early {
+        return Ok(Verdict::Fail(format!("{early} came before the answer to Init")));
+    }
+    wire.settle()?;
+    let answers = wire
+        .seen
+        .iter()
+        .filter(|answer| matches!(answer, udf_proto::messages::response::Message::Init(_)));
+    Ok(match answers.count() {
+        1 => Verdict::Pass,
+        count => Verdict::Fail(format!("it answered {count} times")),
+    })
+}
+
+fn any_task_name(context: &mut Context) -> Outcome {
+    for name in ["", "a.b-c/../d %s", "Überwachung\n\"1\"", &"long".repeat(500)] {
+        let mut wire = context.open()?;
+        let init = Init { task_id: name.to_owned(), ..context.init.clone() };
+        let answer = wire.init(init)?;
+        if !answer.success {
+            let name = one_line(name).chars().take(20).collect::<String>();
+            return Ok(Verdict::Fail(format!(
+                "it refused a task with the name `{name}`: {}",
+                one_line(&answer.error)
+            )));
+        }
+    }
+    Ok(Verdict::Pass)
+}
+
+/// Any answer will do, but a refusal has a text.
+fn answered(answer: InitResponse) -> Verdict {
+    if !answer.success && answer.error.trim().is_empty() {
+        Verdict::Fail("it refused them without a text".to_owned())
+    } else {
+        Verdict::Pass
+    }
+}
+
+fn no_options(context: &mut Context) -> Outcome {
+    let mut wire = context.open()?;
+    Ok(answered(wire.init(Init { options: Vec::new(), ..context.init.clone() })?))
+}
+
+/// Sends options that it should refuse.
+fn wrong(context: &Context, init: Init, what: &str) -> Outcome {
+    wrong_raw(context, init.into(), what)
+}
+
+fn wrong_raw(context: &Context, init: InitRequest, what: &str) -> Outcome {
+    let answer = context.open()?.raw_init(init)?;
+    Ok(if answer.success { Verdict::Warn(format!("it accepted {what}")) } else { answered(answer) })
+}
+
+const NO_OPTION: &str = "noSuchOption";
+
+fn with_unknown(context: &Context) -> Init {
+    let mut init = context.init.clone();
+    init.options.push(OptionCall { name: NO_OPTION.to_owned(), values: vec![Value::Int(1)] });
+    init
+}
+
+fn unknown_option(context: &mut Context) -> Outcome {
+    wrong(
+        context,
+        with_unknown(context),
+        &format!("the option `{NO_OPTION}`, which it does not have"),
+    )
+}
+
+/// The options with the call of one option changed: of the first that is called, or that there is, and that has
+/// arguments; together with the name of that option.
+fn changed(context: &Context, change: impl Fn(&mut Vec<Value>)) -> Option<(Init, String)> {
+    let mut init = context.init.clone();
+    if let Some(call) = init.options.iter_mut().find(|call| !call.values.is_empty()) {
+        change(&mut call.values);
+        let name = call.name.clone();
+        return Some((init, name));
+    }
+    let options = &context.info.as_ref()?.options;
+    let (name, types) = options.iter().find(|(_, types)| !types.is_empty())?;
+    let mut values = types.iter().map(|of_type| plain(*of_type)).collect();
+    change(&mut values);
+    init.options.push(OptionCall { name: name.clone(), values });
+    Some((init, name.clone()))
+}
+
+fn plain(of_type: ValueType) -> Value {
+    match of_type {
+        ValueType::Bool => Value::Bool(true),
+        ValueType::Int => Value::Int(1),
+        ValueType::Double => Value::Double(1.5),
+        ValueType::String => Value::from("text"),
+        ValueType::Duration => Value::Duration(1_000_000_000),
+    }
+}
+
+fn without_arguments() -> Verdict {
+    Verdict::Skip("it has no option with arguments".to_owned())
+}
+
+fn with_wrong_type(context: &Context) -> Option<(Init, String)> {
+    changed(context, |values| {
+        // Text for a number would be refused by any check at all; a flag is nobody's idea of text.
+        values[0] = match values[0] {
+            Value::Bool(_) => Value::from("text"),
+            _ => Value::Bool(true),
+        };
+    })
+}
+
+fn wrong_type(context: &mut Context) -> Outcome {
+    let Some((init, name)) = with_wrong_type(context) else { return Ok(without_arguments()) };
+    wrong(context, init, &format!("a value of another type for `{name}`"))
+}
+
+fn wrong_count(context: &mut Context) -> Outcome {
+    let added = changed(context, |values| values.push(Value::from("one too many")));
+    let Some((init, name)) = added else { return Ok(without_arguments()) };
+    wrong(context, init, &format!("one more argument for `{name}` than it has"))
+}
+
+fn value_missing(context: &mut Context) -> Outcome {
+    let Some((init, name)) = changed(context, |_| {}) else { return Ok(without_arguments()) };
+    let mut init = InitRequest::from(init);
+    let calls = init.options.iter_mut().filter(|call| call.name == name);
+    for call in calls {
+        // It claims to be of a type that it is not, and says no more.
+        call.values = vec![OptionValue { r#type: 9, value: None::<option_value::Value> }];
+    }
+    wrong_raw(context, init, &format!("an argument for `{name}` that has no value"))
+}
+
+/// The first refusal of options that are wrong, each in another way, and what the text should name.
+fn refusal(context: &Context) -> Result<Option<(Init, InitResponse, String)>, Trouble> {
+    let unknown = Some((with_unknown(context), NO_OPTION.to_owned()));
+    for (init, name) in unknown.into_iter().chain(with_wrong_type(context)) {
+        let answer = context.open()?.init(init.clone())?;
+        if !answer.success {
+            return Ok(Some((init, answer, name)));
+        }
+    }
+    Ok(None)
+}
+
+fn refused_none() -> Verdict {
+    Verdict::Skip("it refused no wrong options; see unknown_option and wrong_type".to_owned())
+}
+
+fn refusal_explained(context: &mut Context) -> Outcome {
+    let Some((_, answer, name)) = refusal(context)? else { return Ok(refused_none()) };
+    Ok(if answer.error.trim().is_empty() {
+        Verdict::Fail("it refused them without a text".to_owned())
+    } else if !answer.error.contains(&name) {
+        Verdict::Warn(format!("the text does not name `{name}`: {}", one_line(&answer.error)))
+    } else {
+        Verdict::Pass
+    })
+}
+
+fn refusal_survived(context: &mut Context) -> Outcome {
+    let Some((init, _, _)) = refusal(context)? else { return Ok(refused_none()) };
+    let mut wire = context.open()?;
+    wire.init(init)?;
+    wire.settle()?;
+    wire.finish(context.is_program())?;
+    Ok(Verdict::Pass)
+}
+
+fn init_again(context: &mut Context) -> Outcome {
+    let first = context.started()?;
+    // The first one is still open.
+    let mut second = context.started()?;
+    second.settle()?;
+    drop(first);
+    second.settle()?;
+    Ok(Verdict::Pass)
+}

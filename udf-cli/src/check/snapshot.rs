@@ -1,0 +1,191 @@
+//! Snapshot and Restore: whether a task goes on where it was when Kapacitor starts again.
+
+use udf_proto::EdgeType;
+use udf_proto::messages::SnapshotRequest;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+
+use super::context::Context;
+use super::wire::{Trouble, Wire, is_data, one_line};
+use super::{Check, Needs, Outcome, Verdict, check};
+
+pub(super) const CHECKS: [Check; 7] = [
+    check(
+        "snapshot_answered",
+        Needs::Init,
+        snapshot_answered,
+        "Kapacitor asks every minute, and waits for ever for an answer of this kind",
+    ),
+    check(
+        "snapshot_among_data",
+        Needs::Init,
+        snapshot_among_data,
+        "the question comes at any time, also in the middle of a batch",
+    ),
+    check(
+        "restore_own",
+        Needs::Init,
+        restore_own,
+        "a snapshot that the UDF does not take back stops the task at each start",
+    ),
+    check(
+        "restore_continues",
+        Needs::Init,
+        restore_continues,
+        "after a restart of Kapacitor the results are those that they would have been",
+    ),
+    check(
+        "restore_garbage",
+        Needs::Init,
+        restore_garbage,
+        "what is no snapshot is refused, rather than counted on from then on",
+    ),
+    check(
+        "restore_damaged",
+        Needs::Init,
+        restore_damaged,
+        "half a snapshot is refused, rather than half of the state lost silently",
+    ),
+    check(
+        "restore_empty",
+        Needs::Init,
+        restore_empty,
+        "an older version may have kept no state: its empty snapshot needs an answer",
+    ),
+];
+
+fn snapshot_answered(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    wire.snapshot()?;
+    wire.snapshot()?;
+    Ok(Verdict::Pass)
+}
+
+fn snapshot_among_data(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    let every = if context.wants() == EdgeType::Batch { 4 } else { 10 };
+    let mut left = 0;
+    for (number, ask) in context.data(0..50, |_| {}).into_iter().enumerate() {
+        wire.ask(ask);
+        if number % every == every - 1 {
+            wire.ask(Ask::Snapshot(SnapshotRequest {}));
+            left += 1;
+        }
+    }
+    wire.until("an answer to each Snapshot among data", |answer| {
+        left -= i32::from(matches!(answer, Answer::Snapshot(_)));
+        (left == 0).then_some(())
+    })?;
+    wire.settle()?;
+    Ok(Verdict::Pass)
+}
+
+/// A snapshot with some state in it.
+fn own(context: &Context) -> Result<Vec<u8>, Trouble> {
+    let mut wire = context.started()?;
+    context.feed(&wire, 0..100);
+    wire.snapshot()
+}
+
+fn restored(context: &Context, snapshot: Vec<u8>) -> Result<Result<Wire, String>, Trouble> {
+    let mut wire = context.started()?;
+    let answer = wire.restore(snapshot)?;
+    Ok(if answer.success { Ok(wire) } else { Err(answer.error) })
+}
+
+fn restore_own(context: &mut Context) -> Outcome {
+    for snapshot in [context.started()?.snapshot()?, own(context)?] {
+        match restored(context, snapshot)? {
+            Ok(mut wire) => {
+                context.feed(&wire, 100..120);
+                wire.settle()?;
+            }
+            Err(text) => {
+                return Ok(Verdict::Fail(format!("it refused its own: {}", one_line(&text))));
+            }
+        }
+    }
+    Ok(Verdict::Pass)
+}
+
+/// What comes out of a part of the data, with a snapshot taken before it.
+fn continued(context: &Context) -> Result<(Vec<u8>, Vec<Answer>), Trouble> {
+    let mut wire = context.started()?;
+    context.feed(&wire, 0..100);
+    let snapshot = wire.snapshot()?;
+    Ok((snapshot, rest(context, wire)?))
+}
+
+fn rest(context: &Context, mut wire: Wire) -> Result<Vec<Answer>, Trouble> {
+    wire.settle()?;
+    let before = wire.seen.len();
+    context.feed(&wire, 100..200);
+    wire.settle()?;
+    // That it closes is for another check to see.
+    let _ = wire.drain();
+    Ok(wire.seen.drain(before..).filter(is_data).collect())
+}
+
+fn restore_continues(context: &mut Context) -> Outcome {
+    let (snapshot, expected) = continued(context)?;
+    let wire = match restored(context, snapshot)? {
+        Ok(wire) => wire,
+        Err(_) => return Ok(Verdict::Skip("it refused its own; see restore_own".to_owned())),
+    };
+    let found = rest(context, wire)?;
+    if found == expected {
+        return Ok(Verdict::Pass);
+    }
+    let (_, again) = continued(context)?;
+    Ok(if again == expected {
+        Verdict::Fail(format!(
+            "after a restore, what came back for the same data differs: {} messages in place of {}, or other values",
+            found.len(),
+            expected.len()
+        ))
+    } else {
+        Verdict::Skip("what it sends is never the same, so that nothing can be compared".to_owned())
+    })
+}
+
+fn restore_garbage(context: &mut Context) -> Outcome {
+    let stateless = own(context)?.is_empty();
+    let garbage = (0..=255).cycle().take(999).collect::<Vec<u8>>();
+    for garbage in [&b"this is no snapshot"[..], &garbage] {
+        let mut wire = context.started()?;
+        let answer = wire.restore(garbage.to_vec())?;
+        if answer.success && !stateless {
+            return Ok(Verdict::Fail(format!("it accepted {} bytes of garbage", garbage.len())));
+        }
+        if !answer.success && answer.error.trim().is_empty() {
+            return Ok(Verdict::Fail("it refused them without a text".to_owned()));
+        }
+        wire.settle()?;
+    }
+    Ok(Verdict::Pass)
+}
+
+fn restore_damaged(context: &mut Context) -> Outcome {
+    let mut snapshot = own(context)?;
+    if snapshot.len() < 2 {
+        return Ok(Verdict::Skip("it keeps no state that could be damaged".to_owned()));
+    }
+    snapshot.truncate(snapshot.len() / 2);
+    Ok(match restored(context, snapshot)? {
+        Ok(_) => Verdict::Warn("it accepted the first half of its own".to_owned()),
+        Err(text) if text.trim().is_empty() => {
+            Verdict::Fail("it refused it without a text".to_owned())
+        }
+        Err(_) => Verdict::Pass,
+    })
+}
+
+fn restore_empty(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    let answer = wire.restore(Vec::new())?;
+    if !answer.success && answer.error.trim().is_empty() {
+        return Ok(Verdict::Fail("it refused it without a text".to_owned()));
+    }
+    wire.settle()?;
+    Ok(Verdict::Pass)
+}

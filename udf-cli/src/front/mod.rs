@@ -1,0 +1,137 @@
+//! The command line of `udf`.
+
+mod bench;
+mod check;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
+use udf_host::command::{self, Failure};
+use udf_host::describe::Description;
+use udf_host::options::parse_duration;
+use udf_host::replay;
+
+use crate::Target;
+
+/// The `main` of the command: it reads the arguments of this process, and prints to stdout.
+///
+/// The exit status is 0 on success; 1 when something failed, a check too; 2 when the command was not used as it
+/// can be.
+pub fn main() -> ExitCode {
+    command::exit(command::parse(command(), std::env::args_os()).and_then(|matches| run(&matches)))
+}
+
+fn command() -> Command {
+    let info = command::info_command().arg(
+        Arg::new("name")
+            .long("name")
+            .value_name("NAME")
+            .help("What a TICKscript calls the UDF [default: the name of its file]"),
+    );
+    Command::new("udf")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Kapacitor's side of any UDF: describe it, play points to it, check it, measure it")
+        .after_help(
+            "The UDF is a program, which is spawned, or a daemon on a Unix socket:\n  \
+             udf info -- ./moving_avg\n  \
+             udf check -o field=usage -o size=10 -- python3 moving_avg.py\n  \
+             udf bench --socket /run/udfs/mirror.sock",
+        )
+        .subcommand_required(true)
+        .subcommands(
+            [info, command::replay_command(), check::command(), bench::command()].map(of_a_target),
+        )
+}
+
+/// Adds the arguments that say how the UDF is reached.
+fn of_a_target(command: Command) -> Command {
+    let name = command.get_name();
+    let usage = match name {
+        "replay" => "udf replay [OPTIONS] FILE (--socket PATH | -- PROGRAM [ARGS]...)".to_owned(),
+        _ => format!("udf {name} [OPTIONS] (--socket PATH | -- PROGRAM [ARGS]...)"),
+    };
+    command
+        .override_usage(usage)
+        .args([
+            Arg::new("socket")
+                .long("socket")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .help("The socket that the UDF listens on"),
+            Arg::new("program")
+                .value_name("PROGRAM")
+                .num_args(1..)
+                .last(true)
+                .value_parser(value_parser!(OsString))
+                .help("The program of the UDF, and its arguments"),
+        ])
+        .group(ArgGroup::new("target").args(["socket", "program"]).required(true))
+}
+
+fn target(matches: &ArgMatches) -> Target {
+    if let Some(path) = matches.get_one::<PathBuf>("socket") {
+        return Target::Socket(path.clone());
+    }
+    let mut words = matches.get_many::<OsString>("program").into_iter().flatten().cloned();
+    let program = words.next().expect("clap requires a program or a socket");
+    Target::Program { program, args: words.collect() }
+}
+
+fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
+    let target = target(matches);
+    let connect = || target.interface();
+    match name {
+        "info" => {
+            let info = replay::ask(&connect).map_err(Failure::failed)?;
+            let name = matches.get_one::<String>("name").cloned();
+            let name = name.unwrap_or_else(|| target.name());
+            let description = Description::from_info(name, &info);
+            command::info(matches, &description, &target.install())
+        }
+        "replay" => command::replay(matches, &connect),
+        "check" => check::run(matches, target),
+        _ => bench::run(matches, &target),
+    }
+}
+
+/// `-o`, for a subcommand that sends an Init.
+fn option_arg() -> Arg {
+    Arg::new("option")
+        .short('o')
+        .long("option")
+        .value_name("NAME=VALUE")
+        .action(ArgAction::Append)
+        .help(
+            "An option of the UDF; several arguments are separated by commas, and a flag is its name alone",
+        )
+}
+
+fn options(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many("option").unwrap_or_default().cloned().collect()
+}
+
+/// `--format`: for people or for tools.
+fn format_arg() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .value_parser(["text", "json"])
+        .default_value("text")
+        .help("text for people, json for tools")
+}
+
+fn is_json(matches: &ArgMatches) -> bool {
+    matches.get_one::<String>("format").is_some_and(|format| format == "json")
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(nanos @ 1..) => Ok(Duration::from_nanos(nanos.unsigned_abs())),
+        Ok(_) => Err("it must be longer than nothing".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,18 @@
+//! The command `udf`: what a UDF is, what it makes of points, whether it keeps to the protocol, how fast it is.
+//! The UDF may be written in any language: it is spoken with as Kapacitor does.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`front`] | the command line |
+//! | [`target`] | how a UDF is reached |
+//! | [`sample`] | points and batches as Kapacitor sends them |
+//! | [`check`] | the conformance report |
+//! | [`bench`] | the measurements |
+
+pub mod bench;
+pub mod check;
+pub mod front;
+pub mod sample;
+pub mod target;
+
+pub use target::{Link, Peer, Target, Transport};

@@ -1,0 +1,228 @@
+//! How a UDF is reached: a program that is spawned for each use, or a daemon on a Unix socket.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+use udf_host::describe::Install;
+use udf_host::process::{Child, Spawned};
+use udf_host::settings::Logger;
+use udf_host::socket::split;
+use udf_host::{Callbacks, Error, Interface, Log, Process, Socket};
+
+/// A daemon that is not there yet is waited for so long. Kapacitor waits for 5 minutes; a person does not.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A UDF, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A program, which speaks on stdin and stdout.
+    Program {
+        /// The program; a name without a slash is looked for in `PATH`.
+        program: OsString,
+        /// Its arguments.
+        args: Vec<OsString>,
+    },
+    /// A daemon that listens at this path.
+    Socket(PathBuf),
+}
+
+/// What messages travel over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Two pipes, the stdin and stdout of a program.
+    Pipe,
+    /// A Unix stream socket.
+    Socket,
+}
+
+impl Target {
+    /// The program at this path, without arguments.
+    pub fn program(program: impl Into<OsString>) -> Self {
+        Target::Program { program: program.into(), args: Vec::new() }
+    }
+
+    /// What it is reached over.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Target::Program { .. } => Transport::Pipe,
+            Target::Socket(_) => Transport::Socket,
+        }
+    }
+
+    /// The name of its file, without what follows a dot.
+    pub fn name(&self) -> String {
+        let path = match self {
+            Target::Program { program, .. } => Path::new(program),
+            Target::Socket(path) => path,
+        };
+        path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// Where Kapacitor finds it.
+    pub fn install(&self) -> Install {
+        let text = |path: &Path| path.display().to_string();
+        match self {
+            Target::Program { program, args } => {
+                let path = Path::new(program);
+                let is_name = path.components().count() == 1 && !path.is_absolute();
+                let whole = if is_name { path.to_owned() } else { whole(path) };
+                let args = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+                Install { program: text(&whole), args, ..Install::default() }
+            }
+            Target::Socket(path) => Install { socket: text(&whole(path)), ..Install::default() },
+        }
+    }
+
+    /// One use of it, over Kapacitor's own side. Its stderr becomes ours.
+    pub fn interface(&self) -> Box<dyn Interface> {
+        let callbacks = Callbacks::new().on_log(|log| {
+            if let Log::Stderr { .. } = log {
+                // When stderr is gone, nobody is left to tell.
+                let _ = io::stderr().write_all(format!("{log}\n").as_bytes());
+            }
+        });
+        match self {
+            Target::Program { program, args } => {
+                Box::new(Process::new(program).args(args).callbacks(callbacks))
+            }
+            Target::Socket(path) => {
+                Box::new(Socket::new(path).connect_within(CONNECT_WITHIN).callbacks(callbacks))
+            }
+        }
+    }
+
+    /// One use of it, for whoever speaks the protocol by hand; `log` is handed the lines of its stderr.
+    ///
+    /// # Errors
+    /// When the program cannot be started, or nobody accepts a connection `within` this time.
+    pub fn link(&self, log: Option<Logger>, within: Duration) -> Result<Link, Error> {
+        match self {
+            Target::Program { program, args } => {
+                let Spawned { stdin, stdout, child } =
+                    Spawned::new(Command::new(program).args(args), log)?;
+                Ok(Link {
+                    reader: Box::new(stdout),
+                    writer: Box::new(stdin),
+                    peer: Peer(Side::Program(child)),
+                })
+            }
+            Target::Socket(path) => {
+                let failed = |error| {
+                    let (path, error) = (path.clone(), Arc::new(error));
+                    Error::Connect { path, within, error }
+                };
+                let stream = connect(path, within).map_err(failed)?;
+                Link::over(stream).map_err(failed)
+            }
+        }
+    }
+}
+
+/// The path from the root on, as far as there is something at it.
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Connects, on a thread of its own: with its backlog full, a listener that does not accept would block.
+fn connect(path: &Path, within: Duration) -> io::Result<UnixStream> {
+    let (sender, connected) = channel();
+    let path = path.to_owned();
+    thread::Builder::new().name("connect".to_owned()).spawn(move || {
+        // Nobody waits any more when it comes too late.
+        let _ = sender.send(UnixStream::connect(path));
+    })?;
+    connected
+        .recv_timeout(within)
+        .unwrap_or_else(|_| Err(io::Error::new(ErrorKind::TimedOut, "nobody accepts connections")))
+}
+
+/// The process that listens where `stream` is connected to.
+#[cfg(target_os = "linux")]
+fn listener(stream: &UnixStream) -> Option<u32> {
+    let owner = rustix::net::sockopt::socket_peercred(stream).ok()?;
+    u32::try_from(owner.pid.as_raw_nonzero().get()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn listener(_stream: &UnixStream) -> Option<u32> {
+    None
+}
+
+/// One use of a UDF: its two directions, and a hold on the other side.
+pub struct Link {
+    /// What the UDF sends.
+    pub reader: Box<dyn Read + Send>,
+    /// What the UDF is sent. Dropped, it ends the UDF's input.
+    pub writer: Box<dyn Write + Send>,
+    /// The other side.
+    pub peer: Peer,
+}
+
+impl Link {
+    /// A link over a connected socket.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn over(stream: UnixStream) -> io::Result<Self> {
+        let whole = stream.try_clone()?;
+        let (reader, writer) = split(stream)?;
+        Ok(Link {
+            reader: Box::new(reader),
+            writer: Box::new(writer),
+            peer: Peer(Side::Socket(whole)),
+        })
+    }
+}
+
+/// The other side of a [`Link`]. Dropped, it is [cut off](Peer::cut).
+pub struct Peer(Side);
+
+enum Side {
+    Program(Child),
+    Socket(UnixStream),
+}
+
+impl Peer {
+    /// Ends the link by force: the program is killed, or the socket closed.
+    pub fn cut(&self) {
+        match &self.0 {
+            Side::Program(child) => child.kill(),
+            Side::Socket(stream) => {
+                // It fails only when it is closed already.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    /// The process of the UDF: the one that was spawned, or that listens on the socket.
+    pub fn pid(&self) -> Option<u32> {
+        match &self.0 {
+            Side::Program(child) => Some(child.id()),
+            Side::Socket(stream) => listener(stream),
+        }
+    }
+
+    /// How the program has exited; none if it has not `within` this time, or is a daemon.
+    pub fn exit(&self, within: Duration) -> Option<ExitStatus> {
+        match &self.0 {
+            Side::Program(child) => child.wait(Some(within)),
+            Side::Socket(_) => None,
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
