@@ -21,3 +21,7 @@ impl StreamUdf for Mirror {
 fn main() -> ExitCode {
     udf_runtime::main::<Mirror>()
 }
+
+#[cfg(test)]
+#[path = "tests/mirror.rs"]
+mod tests;

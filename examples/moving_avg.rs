@@ -42,3 +42,7 @@ impl StreamUdf for MovingAvg {
 fn main() -> ExitCode {
     udf_runtime::main::<MovingAvg>()
 }
+
+#[cfg(test)]
+#[path = "tests/moving_avg.rs"]
+mod tests;

@@ -63,3 +63,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 fn main() -> ExitCode {
     udf_runtime::main::<Outliers>()
 }
+
+#[cfg(test)]
+#[path = "tests/outliers.rs"]
+mod tests;
