@@ -246,8 +246,53 @@ macro_rules! made_by_a_macro {
 made_by_a_macro!(MadeInt, x: u8 = 5);
 made_by_a_macro!(MadeText, x: String = "text");
 
+macro_rules! with_all_roles {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident, $option:ty, $state:ty, $memory:ty) => {
+        $(#[$meta])*
+        $vis struct $name {
+            #[option(default)]
+            option: $option,
+            #[option(default, range = 0..)]
+            own_option: u8,
+            #[option(flag)]
+            flag: bool,
+            #[option(parse)]
+            parsed: Option<std::net::IpAddr>,
+            #[state]
+            state: $state,
+            #[state]
+            own_state: u8,
+            memory: $memory,
+            own_memory: u8,
+        }
+        udf_tests::handles_nothing!($name);
+
+        #[derive(Debug, udf_runtime::FromPoint, udf_runtime::Fields)]
+        struct Typed {
+            #[field]
+            a: $option,
+            #[field]
+            b: u8,
+        }
+    };
+}
+
+with_all_roles!(
+    #[udf_runtime::udf(wants = stream, provides = stream)]
+    #[derive(Debug)]
+    struct Roles,
+    i64,
+    u64,
+    Vec<u8>
+);
+
 #[test]
 fn a_struct_can_be_made_by_a_macro() {
+    let made: Roles = parse(&[]).unwrap();
+    assert_eq!((made.option, made.own_option, made.flag, made.parsed), (0, 0, false, None));
+    assert_eq!((made.state, made.own_state, made.memory.len(), made.own_memory), (0, 0, 0, 0));
+    let Typed { a, b } = Typed { a: 1, b: 2 };
+    assert_eq!(a + i64::from(b), 3);
     assert_eq!(parse::<MadeInt>(&[]).unwrap().x, 5);
     assert_eq!(parse::<MadeText>(&[]).unwrap().x, "text");
 }

@@ -128,29 +128,32 @@ macro_rules! refused {
 
 #[test]
 fn what_is_missing_or_of_another_type_is_named() {
-    assert_eq!(refused!(field, usage: f64), "point of `cpu`, group `host=a` has no field `usage`");
-    assert_eq!(refused!(tag, rack: String), "point of `cpu`, group `host=a` has no tag `rack`");
+    assert_eq!(
+        refused!(field, usage: f64),
+        "a point of `cpu` in group `host=a` has no field `usage`"
+    );
+    assert_eq!(refused!(tag, rack: String), "a point of `cpu` in group `host=a` has no tag `rack`");
     assert_eq!(
         refused!(field, state: f64),
-        "point of `cpu`, group `host=a` has a field `state` that is text, not a number"
+        "a point of `cpu` in group `host=a` has a field `state` that is text, not a number"
     );
     assert_eq!(
         refused!(field, state: Option<bool>),
-        "point of `cpu`, group `host=a` has a field `state` that is text, not a boolean",
+        "a point of `cpu` in group `host=a` has a field `state` that is text, not a boolean",
         "an Option may be missing, not mistyped"
     );
     assert_eq!(
         refused!(field, count: u8),
-        "point of `cpu`, group `host=a` has a field `count` that is an integer, \
+        "a point of `cpu` in group `host=a` has a field `count` that is an integer, \
          not an integer from 0 to 255"
     );
     assert_eq!(
         refused!(field, usage_user: i64),
-        "point of `cpu`, group `host=a` has a field `usage_user` that is a float, not an integer"
+        "a point of `cpu` in group `host=a` has a field `usage_user` that is a float, not an integer"
     );
     assert_eq!(
         refused!(field, count: String),
-        "point of `cpu`, group `host=a` has a field `count` that is an integer, not text"
+        "a point of `cpu` in group `host=a` has a field `count` that is an integer, not text"
     );
     assert!(refused!(field, whole: usize).ends_with("a float, not an integer from 0"));
 }

@@ -3,9 +3,16 @@
 pub use std::ops::Bound;
 pub use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 pub use udf_macros::__Udf;
 
-pub use crate::options::{Flag, Help, OptionParser, OptionSpec, OptionType, Parsed, no_choice};
+pub use crate::options::{
+    Help, OptionParser, OptionType, flag, len, no_choice, option, parsed, parsed_option,
+    parsed_vec, range,
+};
+use crate::state::Groups;
 pub use crate::state::{StateReader, StateWriter};
 pub use crate::typed::{field, group, point, put, tag, time};
 pub use crate::{
@@ -14,30 +21,86 @@ pub use crate::{
 };
 
 /// Fails to compile unless the UDF handles the points of a stream.
-pub const fn handles_stream<T: StreamUdf>() {}
+pub const fn handles_stream<T: StreamUdf + Send + 'static>() {}
 
 /// Fails to compile unless the UDF handles batches.
-pub const fn handles_batches<T: BatchUdf>() {}
+pub const fn handles_batches<T: BatchUdf + Send + 'static>() {}
+
+/// What `#[state]` asks of the type of a field.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be `#[state]`: it cannot be saved and loaded",
+    label = "not a type that state can have",
+    note = "write `#[derive(serde::Serialize, serde::Deserialize, Default)]` on it, or remove `#[state]`: \
+            then the field is working memory, which is no part of a snapshot"
+)]
+pub trait State: Serialize + DeserializeOwned + Default {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Default> State for T {}
+
+/// A `#[state]` field, by the name under which it is saved.
+///
+/// It asks nothing of its type: what is wrong with that is told once, where it is made.
+#[derive(Debug)]
+pub struct StateField<T> {
+    name: &'static str,
+    initial: fn() -> T,
+    save: fn(&'static str, &T, &mut StateWriter) -> Result<()>,
+    load: fn(&'static str, &mut StateReader<'_>) -> Result<T>,
+}
+
+/// The field of this name.
+pub const fn state<T: State>(name: &'static str) -> StateField<T> {
+    StateField {
+        name,
+        initial: T::default,
+        save: |name, value, state| state.field(name, value),
+        load: |name, state| Ok(state.field(name)?.unwrap_or_default()),
+    }
+}
+
+impl<T> StateField<T> {
+    /// The value before any point.
+    pub fn initial(self) -> T {
+        (self.initial)()
+    }
+
+    /// Adds the value to a snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be serialized.
+    pub fn save(self, value: &T, state: &mut StateWriter) -> Result<()> {
+        (self.save)(self.name, value, state)
+    }
+
+    /// The value in a snapshot, or the default if that is older than the field.
+    ///
+    /// # Errors
+    /// When it cannot be deserialized.
+    pub fn load(self, state: &mut StateReader<'_>) -> Result<T> {
+        (self.load)(self.name, state)
+    }
+}
 
 /// A `#[state]` field that a snapshot restores.
 #[derive(Debug)]
 pub struct Slot<'a, T>(pub &'a mut T);
 
-impl<T> Slot<'_, crate::state::Groups<T>> {
+impl<T> Slot<'_, Groups<T>> {
     /// Restores the groups; the limits stay, which are no part of a snapshot.
-    pub fn restore(self, restored: Option<crate::state::Groups<T>>) {
-        self.0.restore(restored.unwrap_or_default());
+    pub fn restore(self, restored: Groups<T>) {
+        self.0.restore(restored);
     }
 }
 
-/// Restores what is not [`Groups`](crate::state::Groups), whose own method comes before this one.
+/// Restores what is not [`Groups`], whose own method comes before this one.
 pub trait Restore<T> {
-    /// Sets the field to what was saved, or to its default if the snapshot is older than the field.
-    fn restore(self, restored: Option<T>);
+    /// Sets the field to what was saved.
+    fn restore(self, restored: T);
 }
 
-impl<T: Default> Restore<T> for Slot<'_, T> {
-    fn restore(self, restored: Option<T>) {
-        *self.0 = restored.unwrap_or_default();
+impl<T> Restore<T> for Slot<'_, T> {
+    fn restore(self, restored: T) {
+        *self.0 = restored;
     }
 }

@@ -11,7 +11,12 @@ use crate::state::{StateReader, StateWriter};
 use crate::{Edge, Emitter, Remote, Result};
 
 /// What `#[udf]` makes of a struct. It is not written by hand.
-pub trait Udf: Sized + Send + 'static {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a UDF",
+    label = "not a UDF",
+    note = "write `#[udf(wants = stream, provides = stream)]` on the struct, each `stream` or `batch`"
+)]
+pub trait Udf: Sized {
     /// The name of the UDF, in snake case.
     const NAME: &'static str;
     /// The struct's doc comment.

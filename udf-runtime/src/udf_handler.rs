@@ -133,7 +133,7 @@ impl<T: BatchUdf> Reads<T> for Batch {
     }
 }
 
-impl<T: Udf> Handler for UdfHandler<T>
+impl<T: Udf + Send + 'static> Handler for UdfHandler<T>
 where
     T::Wants: Reads<T>,
 {

@@ -87,13 +87,11 @@ fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
     }
     match &option.value {
         Type::Reference(reference) => {
-            let instead = if matches!(&*reference.elem, Type::Path(path) if path.path.is_ident("str"))
-            {
-                "; write `String`"
-            } else {
-                ""
+            let owned = match &*reference.elem {
+                Type::Path(path) if path.path.is_ident("str") => "`String`".to_owned(),
+                elem => show(elem),
             };
-            errors.at(&option.value, format_args!("an option owns its value{instead}"));
+            errors.at(&option.value, format_args!("an option owns its value; write {owned}"));
         }
         Type::Path(path) if path.path.is_ident("i128") || path.path.is_ident("u128") => {
             errors.at(path, "Kapacitor's integers have 64 bits; write `i64`");

@@ -1,9 +1,9 @@
 //! The implementation of `Fields`.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 
+use super::function;
 use crate::model::{Source, Typed};
 
 pub(super) fn code(model: &Typed) -> TokenStream {
@@ -11,9 +11,8 @@ pub(super) fn code(model: &Typed) -> TokenStream {
     let members = model.members.iter().filter_map(|member| {
         let Source::Field(name) = &member.source else { return None };
         let (ident, ty) = (&member.ident, &member.ty);
-        Some(quote_spanned! {ty.span()=>
-            #krate::__private::put::<#ty>(__fields, #name, &self.#ident);
-        })
+        let put = function(krate, "put", ty);
+        Some(quote!(#put(__fields, #name, &self.#ident);))
     });
     implementation(model, &quote!(#(#members)*))
 }

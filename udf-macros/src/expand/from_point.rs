@@ -1,27 +1,37 @@
 //! The implementation of `FromPoint`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 use syn::{GenericParam, Lifetime, LifetimeParam};
 
+use super::function;
 use crate::model::{Source, Typed};
 
 pub(super) fn code(model: &Typed) -> TokenStream {
     let krate = &model.krate;
     let members = model.members.iter().map(|member| {
         let (ident, ty) = (&member.ident, &member.ty);
-        let span = ty.span();
         let value = match &member.source {
             Source::Field(name) => {
-                quote_spanned!(span=> #krate::__private::field::<#ty>(__point, #name)?)
+                let field = function(krate, "field", ty);
+                quote!(#field(__point, #name)?)
             }
             Source::Tag(name) => {
-                quote_spanned!(span=> #krate::__private::tag::<#ty>(__point, #name)?)
+                let tag = function(krate, "tag", ty);
+                quote!(#tag(__point, #name)?)
             }
-            Source::Time => quote_spanned!(span=> #krate::__private::time::<#ty>(__point)),
-            Source::Group => quote_spanned!(span=> #krate::__private::group::<#ty>(__point)),
-            Source::Point => quote_spanned!(span=> #krate::__private::point::<#ty>(__point)?),
+            Source::Time => {
+                let time = function(krate, "time", ty);
+                quote!(#time(__point))
+            }
+            Source::Group => {
+                let group = function(krate, "group", ty);
+                quote!(#group(__point))
+            }
+            Source::Point => {
+                let point = function(krate, "point", ty);
+                quote!(#point(__point)?)
+            }
         };
         quote!(#ident: #value)
     });

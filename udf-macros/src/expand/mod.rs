@@ -3,11 +3,14 @@
 mod fields;
 mod from_point;
 mod option_type;
+mod options;
+mod state;
 mod udf;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::DeriveInput;
+use syn::spanned::Spanned;
 
 use crate::errors::Errors;
 use crate::{check, parse};
@@ -53,4 +56,23 @@ pub(crate) fn derive_from_point(item: TokenStream) -> TokenStream {
 
 pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
     derive(item, parse::fields, fields::code, fields::stub)
+}
+
+/// The path of a function of the runtime, at the place of a type: what is wrong with that is told there.
+///
+/// Only paths are placed so. A local would be looked up as if it stood at that place, which may be
+/// within a `macro_rules!` where it is not known.
+fn function(krate: &TokenStream, name: &str, ty: impl ToTokens) -> TokenStream {
+    let span = ty.span();
+    let krate = krate.clone().into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    let (krate, name) = (krate.collect::<TokenStream>(), Ident::new(name, span));
+    quote_spanned!(span=> #krate::__private::#name::<#ty>)
+}
+
+/// A local that no name of the author can meet.
+fn local(at: usize) -> Ident {
+    format_ident!("__field_{at}", span = Span::mixed_site())
 }

@@ -1,13 +1,11 @@
 //! The implementation of `Udf`.
 
-use proc_macro2::{Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Group, Ident, Punct, Spacing, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 
-use crate::model::{
-    At, Calls, Default, Edge, Expr, Field, OnMissing, OptionField, Range, Role, Udf, UdfArgs,
-};
+use super::{function, options, state};
+use crate::model::{At, Edge, OnMissing, Udf, UdfArgs};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
@@ -29,12 +27,12 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let (wants, provides) = edges(args);
     let point = point(args);
     let handles = match args.wants.as_ref().map(|wants| wants.value) {
-        Some(Edge::Batch) => quote!(handles_batches),
-        Some(Edge::Stream) | None => quote!(handles_stream),
+        Some(Edge::Batch) => "handles_batches",
+        Some(Edge::Stream) | None => "handles_stream",
     };
-    let handles = quote_spanned!(ident.span()=> #krate::__private::#handles::<Self>());
-    let from_options = from_options(fields, krate);
-    let (save, load) = (save(fields), load(fields, krate));
+    let handles = function(krate, handles, quote_spanned!(ident.span()=> Self));
+    let from_options = options::from_options(fields, krate);
+    let (save, load) = (state::save(fields, krate), state::load(fields, krate));
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::__private::Udf for #ident #ty_generics #where_clause {
@@ -49,7 +47,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
             fn from_options(
                 __options: &mut #krate::__private::OptionParser,
             ) -> ::core::option::Option<Self> {
-                #handles;
+                #handles();
                 #from_options
             }
             fn save(
@@ -151,185 +149,4 @@ fn named_lifetime(tokens: TokenStream) -> TokenStream {
         }
     }
     named
-}
-
-/// A local that no name of the author can meet.
-fn local(at: usize) -> Ident {
-    format_ident!("__field_{at}", span = Span::mixed_site())
-}
-
-fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream {
-    let takes = fields.iter().enumerate().filter_map(|(at, field)| match &field.role {
-        Role::Option(option) => {
-            let (local, spec) = (local(at), spec(field, option, fields, krate));
-            Some(quote!(let #local = __options.take(#spec);))
-        }
-        Role::State(_) | Role::Memory => None,
-    });
-    let values = fields.iter().enumerate().map(|(at, field)| {
-        let (ident, local) = (&field.ident, local(at));
-        let value = match &field.role {
-            Role::Option(option) if option.flag.is_some() => quote!(#local?.0),
-            Role::Option(option) if option.parse.is_some() => match option.calls {
-                Calls::Once => quote!(#local?.into_value()),
-                Calls::AtMostOnce => quote! {
-                    ::core::option::Option::map(#local?, #krate::__private::Parsed::into_value)
-                },
-                Calls::Any => quote! {
-                    ::core::iter::Iterator::collect(::core::iter::Iterator::map(
-                        ::core::iter::IntoIterator::into_iter(#local?),
-                        #krate::__private::Parsed::into_value,
-                    ))
-                },
-            },
-            Role::Option(_) => quote!(#local?),
-            Role::State(_) | Role::Memory => {
-                quote_spanned!(field.ty.span()=> ::core::default::Default::default())
-            }
-        };
-        quote!(#ident: #value)
-    });
-    quote! {
-        #(#takes)*
-        ::core::option::Option::Some(Self { #(#values),* })
-    }
-}
-
-/// The specification of one option, as the runtime's builder takes it.
-fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStream) -> TokenStream {
-    let (name, help) = (&option.name.value, &option.help);
-    let (ty, value) = (&field.ty, &option.value);
-    let ty = match (option.flag, option.parse) {
-        (Some(_), _) => quote!(#krate::__private::Flag),
-        (None, None) => quote!(#ty),
-        (None, Some(_)) => {
-            let parsed = quote_spanned!(value.span()=> #krate::__private::Parsed::<#value>);
-            match option.calls {
-                Calls::Once => parsed,
-                Calls::AtMostOnce => quote!(::core::option::Option<#parsed>),
-                Calls::Any => quote!(::std::vec::Vec<#parsed>),
-            }
-        }
-    };
-    let mut spec = quote_spanned! {field.ty.span()=>
-        #krate::__private::OptionSpec::<#ty>::new(#name, #help)
-    };
-    if !option.aliases.is_empty() {
-        let aliases = option.aliases.iter().map(|alias| &alias.value);
-        spec.extend(quote!(.aliases(&[#(#aliases),*])));
-    }
-    let parsed = option.parse.is_some();
-    if option.flag.is_some() {
-        spec.extend(quote!(.default(|| #krate::__private::Flag(false))));
-    }
-    if let Some(default) = &option.default {
-        spec.extend(match &default.value {
-            Default::OfType => quote_spanned! {default.span=>
-                .default(|| ::core::default::Default::default())
-            },
-            Default::Is(Expr { code, .. }) if parsed => quote!(.default_text(#code)),
-            Default::Is(Expr { code, .. }) => quote!(.default(|| #code)),
-        });
-    }
-    if let Some(example) = &option.example {
-        let code = &example.value.code;
-        spec.extend(match parsed {
-            true => quote!(.example_text(#code)),
-            false => quote!(.example(|| #code)),
-        });
-    }
-    if let Some(range) = &option.range {
-        let (min, max) = bounds(&range.value, krate);
-        spec.extend(quote_spanned!(range.span=> .range(#min, #max)));
-    }
-    if let Some(len) = &option.len {
-        let (min, max) = bounds(&len.value, krate);
-        spec.extend(quote_spanned!(len.span=> .len(#min, #max)));
-    }
-    if let Some(path) = &option.validate {
-        spec.extend(quote_spanned! {path.span()=>
-            .validate(|__value| ::core::result::Result::map_err(
-                #path(__value),
-                ::core::convert::Into::into,
-            ))
-        });
-    }
-    for (method, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {
-        if !others.is_empty() {
-            let method = Ident::new(method, Span::call_site());
-            let names = fields.iter().filter_map(|field| match &field.role {
-                Role::Option(option) if others.contains(&field.ident) => Some(&option.name.value),
-                _ => None,
-            });
-            spec.extend(quote!(.#method(&[#(#names),*])));
-        }
-    }
-    if let Some(advice) = &option.deprecated {
-        spec.extend(quote!(.deprecated(#advice)));
-    }
-    spec
-}
-
-fn bounds(range: &Range, krate: &TokenStream) -> (TokenStream, TokenStream) {
-    let unbounded = || quote!(#krate::__private::Bound::Unbounded);
-    let min = range.min.as_ref().map_or_else(unbounded, |min| {
-        let code = &min.code;
-        quote!(#krate::__private::Bound::Included(#code))
-    });
-    let max = range.max.as_ref().map_or_else(unbounded, |max| {
-        let code = &max.code;
-        match range.inclusive {
-            true => quote!(#krate::__private::Bound::Included(#code)),
-            false => quote!(#krate::__private::Bound::Excluded(#code)),
-        }
-    });
-    (min, max)
-}
-
-fn state(fields: &[Field]) -> impl Iterator<Item = (usize, &Field, &String)> {
-    fields.iter().enumerate().filter_map(|(at, field)| match &field.role {
-        Role::State(name) => Some((at, field, name)),
-        Role::Option(_) | Role::Memory => None,
-    })
-}
-
-fn save(fields: &[Field]) -> TokenStream {
-    if state(fields).next().is_none() {
-        return quote! {
-            let _ = __state;
-            ::core::result::Result::Ok(())
-        };
-    }
-    let fields = state(fields).map(|(_, field, name)| {
-        let (ident, ty) = (&field.ident, &field.ty);
-        quote_spanned!(ty.span()=> __state.field::<#ty>(#name, &self.#ident)?;)
-    });
-    quote! {
-        #(#fields)*
-        ::core::result::Result::Ok(())
-    }
-}
-
-/// Reads everything first and assigns after: an error changes nothing.
-fn load(fields: &[Field], krate: &TokenStream) -> TokenStream {
-    if state(fields).next().is_none() {
-        return quote! {
-            let _ = __state;
-            ::core::result::Result::Ok(())
-        };
-    }
-    let reads = state(fields).map(|(at, field, name)| {
-        let (local, ty) = (local(at), &field.ty);
-        quote_spanned!(ty.span()=> let #local = __state.field::<#ty>(#name)?;)
-    });
-    let sets = state(fields).map(|(at, field, _)| {
-        let (local, ident) = (local(at), &field.ident);
-        quote!(#krate::__private::Slot(&mut self.#ident).restore(#local);)
-    });
-    quote! {
-        use #krate::__private::Restore as _;
-        #(#reads)*
-        #(#sets)*
-        ::core::result::Result::Ok(())
-    }
 }

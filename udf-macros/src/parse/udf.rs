@@ -24,12 +24,11 @@ pub(crate) fn udf(input: DeriveInput, errors: &mut Errors) -> Udf {
 
 fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
     let hidden = input.attrs.iter().find(|attr| attr.path().is_ident("__udf"));
-    let (tokens, span) = match hidden.map(|attr| &attr.meta) {
-        Some(Meta::List(list)) => (list.tokens.clone(), list.tokens.span()),
-        _ => (TokenStream::new(), input.ident.span()),
+    let tokens = match hidden.map(|attr| &attr.meta) {
+        Some(Meta::List(list)) => list.tokens.clone(),
+        _ => TokenStream::new(),
     };
-    let whole = if tokens.is_empty() { Span::call_site() } else { span };
-    let entries = known_once(entries(tokens, errors), &KEYS, &[], errors);
+    let entries = known_once(entries(tokens.clone(), errors), &KEYS, &[], errors);
     let krate = krate(&entries, errors);
     let mut args = UdfArgs {
         wants: None,
@@ -72,7 +71,11 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
             _ => "`wants` and `provides` are missing".to_owned(),
         };
         let form = "`#[udf(wants = stream, provides = stream)]`, each `stream` or `batch`";
-        errors.span(whole, format_args!("{what}: write {form}"));
+        let message = format!("{what}: write {form}");
+        match tokens.is_empty() {
+            true => errors.span(Span::call_site(), message),
+            false => errors.at(tokens, message),
+        }
     }
     args
 }

@@ -50,7 +50,7 @@ use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 ///     udf_runtime::main::<Mirror>()
 /// }
 /// ```
-pub fn main<T: Udf>() -> ExitCode
+pub fn main<T: Udf + Send + 'static>() -> ExitCode
 where
     T::Wants: Reads<T>,
 {
@@ -76,7 +76,7 @@ where
 }
 
 /// The UDF in this process, spoken with over the real protocol.
-fn loopback<T: Udf>() -> Loopback
+fn loopback<T: Udf + Send + 'static>() -> Loopback
 where
     T::Wants: Reads<T>,
 {

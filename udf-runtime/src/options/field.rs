@@ -1,6 +1,7 @@
 //! How often an option can be called: the type of its field says it.
 
 use super::OptionType;
+use super::spec::{self, OptionSpec};
 
 /// A field that is an option: an [`OptionType`] is called once, an `Option` of one at most once, a
 /// `Vec` of one any number of times.
@@ -19,6 +20,10 @@ pub trait OptionField: Sized {
     const CALLS: Calls;
     #[doc(hidden)]
     fn from_calls(values: Vec<Self::Value>) -> Option<Self>;
+    #[doc(hidden)]
+    fn spec(name: &'static str, text: &'static str) -> OptionSpec<Self, Self::Value> {
+        spec::new(name, text, Self::CALLS, Self::from_calls)
+    }
 }
 
 /// How often an option can be called.
@@ -30,6 +35,7 @@ pub enum Calls {
     Any,
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: OptionType> OptionField for T {
     type Value = T;
     const CALLS: Calls = Calls::Once;

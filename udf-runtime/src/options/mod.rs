@@ -26,15 +26,15 @@ use udf_proto::Init;
 use crate::Udf;
 
 pub use field::OptionField;
-pub use limits::{HasLen, Ranged};
+pub use limits::{HasLen, Ranged, RangedField};
 pub use parser::OptionParser;
 pub use types::{Help, MustBe, OptionType, TickValue};
 pub use udf_macros::OptionType;
 
 #[doc(hidden)]
-pub use spec::OptionSpec;
+pub use spec::{OptionSpec, flag, len, option, parsed, parsed_option, parsed_vec, range};
 #[doc(hidden)]
-pub use types::{Flag, Parsed, no_choice};
+pub use types::{Flag, Parse, Parsed, no_choice};
 
 use problem::Problems;
 

@@ -8,7 +8,7 @@ use udf_proto::{OptionCall, Value, ValueType};
 use super::field::Calls;
 use super::problem::{Problem, Problems, SHOWN, line, short};
 use super::spec::Traits;
-use super::{OptionField, OptionSpec, suggest};
+use super::{OptionSpec, suggest};
 
 /// Takes typed options out of the calls of an Init, and collects everything that is wrong.
 ///
@@ -53,7 +53,7 @@ impl OptionParser {
 
     /// Takes the calls of one option; none when there is something wrong with them, which is noted.
     #[doc(hidden)]
-    pub fn take<F: OptionField>(&mut self, spec: OptionSpec<F>) -> Option<F> {
+    pub fn take<F, V>(&mut self, spec: OptionSpec<F, V>) -> Option<F> {
         let calls: Vec<usize> = (0..self.calls.len())
             .filter(|&at| spec.traits.is_called(&self.calls[at].name))
             .collect();
@@ -94,13 +94,13 @@ impl OptionParser {
         };
         self.count(&spec.traits, &help, &write, &calls);
         let made = match default {
-            Some(Ok(default)) if calls.is_empty() => F::from_calls(vec![default]),
+            Some(Ok(default)) if calls.is_empty() => (spec.collect)(vec![default]),
             Some(Err(misfit)) if calls.is_empty() => {
                 let call = spec.traits.line(shown.unwrap_or_default());
                 self.note(|_| Problem::Default { call, misfit, write: write.clone() });
                 None
             }
-            _ => F::from_calls(values),
+            _ => (spec.collect)(values),
         };
         if let (Some(advice), Some(&first)) = (spec.traits.deprecated, calls.first()) {
             let name = &self.calls[first].name;

@@ -6,24 +6,29 @@ use udf_host::describe::OptionHelp;
 use udf_proto::{OptionCall, Value, ValueType};
 
 use super::field::Calls;
-use super::limits::{HasLen, Limits, Ranged};
+use super::limits::{HasLen, Limits, Ranged, RangedField};
 use super::problem::Misfit;
-use super::types::{Help, TickValue};
+use super::types::{Flag, Help, Parse, Parsed, TickValue};
 use super::{OptionField, OptionType};
 use crate::Result;
 
 /// One option: generated code builds it, and the parser takes it.
-#[derive(Debug)]
-pub struct OptionSpec<F: OptionField> {
+///
+/// It asks nothing of its types, which whoever made it has checked: a type that is none for an option
+/// is told once, where the option is made.
+pub struct OptionSpec<F, V> {
     pub(crate) traits: Traits,
-    default: Option<DefaultValue<F::Value>>,
-    validate: Option<Validate<F::Value>>,
+    /// What the field is after these calls; none when a value is lacking.
+    pub(crate) collect: fn(Vec<V>) -> Option<F>,
+    make: fn(Vec<Value>) -> Result<V>,
+    show: fn(&V) -> Vec<Value>,
+    default: Option<DefaultValue<V>>,
+    validate: Option<Validate<V>>,
 }
 
 type Validate<V> = fn(&V) -> Result<()>;
 
 /// What an option is when it is not called.
-#[derive(Debug)]
 enum DefaultValue<V> {
     Made(fn() -> V),
     /// It is parsed as that of a task would be.
@@ -53,29 +58,106 @@ pub(crate) struct Traits {
     pub(crate) deprecated: Option<&'static str>,
 }
 
-impl<F: OptionField> OptionSpec<F> {
-    /// An option without more than a name and a help text.
-    pub fn new(name: &'static str, text: &'static str) -> Self {
-        let mut types = Vec::new();
-        <F::Value as OptionType>::Raw::types(&mut types);
-        OptionSpec {
-            traits: Traits {
-                name,
-                aliases: &[],
-                text,
-                types,
-                calls: F::CALLS,
-                help: F::Value::help(),
-                call_count: Limits::default(),
-                conflicts: &[],
-                requires: &[],
-                deprecated: None,
-            },
-            default: None,
-            validate: None,
-        }
-    }
+/// An option without more than a name and a help text.
+///
+/// `V` is a parameter, and not written `F::Value`, for the sake of rustc's words: it looks at that
+/// before it looks at the bound, and tells of it elsewhere.
+pub fn option<F, V>(name: &'static str, text: &'static str) -> OptionSpec<F, V>
+where
+    F: OptionField<Value = V>,
+{
+    F::spec(name, text)
+}
 
+/// An option without an argument.
+pub fn flag(name: &'static str, text: &'static str) -> OptionSpec<bool, Flag> {
+    let collect = |values: Vec<Flag>| values.first().map(|flag| flag.0);
+    new(name, text, Calls::Once, collect).default(|| Flag(false))
+}
+
+/// An option that is parsed from text.
+pub fn parsed<T: Parse>(name: &'static str, text: &'static str) -> OptionSpec<T, Parsed<T>> {
+    let collect = |values: Vec<Parsed<T>>| values.into_iter().next().map(Parsed::into_value);
+    new(name, text, Calls::Once, collect)
+}
+
+/// An option that is parsed from text, and may be missing.
+pub fn parsed_option<T: Parse>(
+    name: &'static str,
+    text: &'static str,
+) -> OptionSpec<Option<T>, Parsed<T>> {
+    let collect = |values: Vec<Parsed<T>>| Some(values.into_iter().next().map(Parsed::into_value));
+    new(name, text, Calls::AtMostOnce, collect)
+}
+
+/// An option that is parsed from text, any number of times.
+pub fn parsed_vec<T: Parse>(
+    name: &'static str,
+    text: &'static str,
+) -> OptionSpec<Vec<T>, Parsed<T>> {
+    let collect =
+        |values: Vec<Parsed<T>>| Some(values.into_iter().map(Parsed::into_value).collect());
+    new(name, text, Calls::Any, collect)
+}
+
+pub(crate) fn new<F, V: OptionType>(
+    name: &'static str,
+    text: &'static str,
+    calls: Calls,
+    collect: fn(Vec<V>) -> Option<F>,
+) -> OptionSpec<F, V> {
+    let mut types = Vec::new();
+    V::Raw::types(&mut types);
+    OptionSpec {
+        traits: Traits {
+            name,
+            aliases: &[],
+            text,
+            types,
+            calls,
+            help: V::help(),
+            call_count: Limits::default(),
+            conflicts: &[],
+            requires: &[],
+            deprecated: None,
+        },
+        collect,
+        make: |values| V::from_raw(V::Raw::take(&mut values.into_iter())),
+        show: |value| {
+            let mut values = Vec::new();
+            value.to_raw().put(&mut values);
+            values
+        },
+        default: None,
+        validate: None,
+    }
+}
+
+/// A range, for options of this type.
+pub fn range<F: RangedField<Bound = B>, B>(min: Bound<B>, max: Bound<B>) -> Range {
+    Range(Limits::new(min.map(F::value), max.map(F::value)))
+}
+
+/// Between which values each argument must be.
+#[derive(Debug)]
+pub struct Range(Limits);
+
+/// A length, for options of this type.
+pub fn len<F: HasLen>(min: Bound<usize>, max: Bound<usize>) -> Length {
+    Length {
+        limits: Limits::new(min.map(<usize as Ranged>::value), max.map(<usize as Ranged>::value)),
+        of_calls: F::OF_CALLS,
+    }
+}
+
+/// How long text must be, or how often an option must be called.
+#[derive(Debug)]
+pub struct Length {
+    limits: Limits,
+    of_calls: bool,
+}
+
+impl<F, V> OptionSpec<F, V> {
     /// Other names.
     pub fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.traits.aliases = aliases;
@@ -83,7 +165,7 @@ impl<F: OptionField> OptionSpec<F> {
     }
 
     /// The value when it is not called.
-    pub fn default(mut self, default: fn() -> F::Value) -> Self {
+    pub fn default(mut self, default: fn() -> V) -> Self {
         self.default = Some(DefaultValue::Made(default));
         self
     }
@@ -95,32 +177,24 @@ impl<F: OptionField> OptionSpec<F> {
     }
 
     /// Between which values each argument must be.
-    pub fn range<B>(mut self, min: Bound<B>, max: Bound<B>) -> Self
-    where
-        F::Value: Ranged<Bound = B>,
-    {
-        let range = Limits::new(min.map(F::Value::value), max.map(F::Value::value));
+    pub fn range(mut self, range: Range) -> Self {
         let limits = std::mem::take(&mut self.traits.help.limits);
-        self.traits.help.limits = range.within(&limits);
+        self.traits.help.limits = range.0.within(&limits);
         self
     }
 
     /// How long it must be.
-    pub fn len(mut self, min: Bound<usize>, max: Bound<usize>) -> Self
-    where
-        F: HasLen,
-    {
-        let limits = Limits::new(min.map(usize::value), max.map(usize::value));
-        if F::OF_CALLS {
-            self.traits.call_count = limits;
+    pub fn len(mut self, length: Length) -> Self {
+        if length.of_calls {
+            self.traits.call_count = length.limits;
         } else {
-            self.traits.help.len = limits;
+            self.traits.help.len = length.limits;
         }
         self
     }
 
     /// A check of each value.
-    pub fn validate(mut self, validate: fn(&F::Value) -> Result<()>) -> Self {
+    pub fn validate(mut self, validate: fn(&V) -> Result<()>) -> Self {
         self.validate = Some(validate);
         self
     }
@@ -144,9 +218,8 @@ impl<F: OptionField> OptionSpec<F> {
     }
 
     /// An argument for samples of TICKscript.
-    pub fn example(mut self, example: fn() -> F::Value) -> Self {
-        self.traits.help.example.clear();
-        example().to_raw().put(&mut self.traits.help.example);
+    pub fn example(mut self, example: fn() -> V) -> Self {
+        self.traits.help.example = (self.show)(&example());
         self
     }
 
@@ -157,16 +230,15 @@ impl<F: OptionField> OptionSpec<F> {
     }
 
     /// The value that a call gives.
-    pub(crate) fn value(&self, values: &[Value]) -> Result<F::Value, Misfit> {
+    pub(crate) fn value(&self, values: &[Value]) -> Result<V, Misfit> {
         let values = self.traits.check(values)?;
-        let raw = <F::Value as OptionType>::Raw::take(&mut values.into_iter());
-        let value = F::Value::from_raw(raw).map_err(Misfit::of)?;
+        let value = (self.make)(values).map_err(Misfit::of)?;
         self.valid(&value)?;
         Ok(value)
     }
 
     /// The value when it is not called, and how a TICKscript would write it.
-    pub(crate) fn default_value(&self) -> Option<Uncalled<F::Value>> {
+    pub(crate) fn default_value(&self) -> Option<Uncalled<V>> {
         let value = match self.default.as_ref()? {
             DefaultValue::Made(make) => make(),
             DefaultValue::Text(text) => {
@@ -175,13 +247,12 @@ impl<F: OptionField> OptionSpec<F> {
                 return Some(Uncalled { shown: values, value });
             }
         };
-        let mut values = Vec::new();
-        value.to_raw().put(&mut values);
+        let values = (self.show)(&value);
         let checked = self.traits.check(&values).and_then(|_| self.valid(&value));
         Some(Uncalled { shown: values, value: checked.map(|()| value) })
     }
 
-    fn valid(&self, value: &F::Value) -> Result<(), Misfit> {
+    fn valid(&self, value: &V) -> Result<(), Misfit> {
         self.validate.map_or(Ok(()), |validate| validate(value)).map_err(Misfit::of)
     }
 }

@@ -10,7 +10,7 @@ use udf_proto::Value;
 use super::limits::Limits;
 use crate::Result;
 
-pub use text::Parsed;
+pub use text::{Parse, Parsed};
 pub use tick_value::TickValue;
 
 /// A type that an option can have.

@@ -68,14 +68,30 @@ impl<T> std::ops::Deref for Parsed<T> {
     }
 }
 
-impl<T: FromStr<Err: Display>> OptionType for Parsed<T> {
+/// What `#[option(parse)]` asks of a type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be parsed from text",
+    label = "is not `FromStr` with an error that can be displayed",
+    note = "`#[option(parse)]` takes a STRING and parses it: implement `std::str::FromStr`"
+)]
+pub trait Parse: Sized {
+    #[doc(hidden)]
+    fn parse(text: &str) -> Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromStr<Err: Display>> Parse for T {
+    fn parse(text: &str) -> Result<Self> {
+        text.parse().map_err(|error: T::Err| error.to_string().into())
+    }
+}
+
+impl<T: Parse> OptionType for Parsed<T> {
     type Raw = String;
 
     fn from_raw(text: String) -> Result<Self> {
-        match text.parse() {
-            Ok(value) => Ok(Parsed { text, value }),
-            Err(error) => Err(T::Err::to_string(&error).into()),
-        }
+        let value = T::parse(&text)?;
+        Ok(Parsed { text, value })
     }
 
     fn to_raw(&self) -> String {

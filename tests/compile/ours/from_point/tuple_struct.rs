@@ -1,0 +1,8 @@
+use udf_runtime::FromPoint;
+
+#[derive(FromPoint)]
+struct Case(#[field] f64);
+
+fn main() {
+    let _ = <Case as FromPoint>::from_point;
+}

@@ -1,0 +1,19 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option(alias = "b")]
+    a: u8,
+    #[option(alias = "a", alias = "c", alias = "c")]
+    b: u8,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

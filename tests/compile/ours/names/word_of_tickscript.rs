@@ -1,0 +1,21 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option]
+    lambda: u8,
+    #[option]
+    var: u8,
+    #[option(name = "TRUE")]
+    yes: bool,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

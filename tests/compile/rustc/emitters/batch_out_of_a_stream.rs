@@ -1,0 +1,16 @@
+use udf_runtime::{Stream, Emitter, Point, Result, StreamUdf, udf};
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    kept: Vec<String>,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        let _ = out.begin(&Default::default());
+        self.kept.push(point.name().to_owned());
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+#[udf(wants = batch, provides = stream)]
+struct Case {}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use udf_runtime::udf;
+
+#[udf(wants = batch, provides = stream)]
+struct Case {}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use udf_runtime::udf;
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option]
+    size: u8,
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+const LIMIT: i64 = 3;
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option(default = LIMIT)]
+    x: u8,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

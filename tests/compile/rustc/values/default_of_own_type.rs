@@ -1,0 +1,22 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+use udf_runtime::options::OptionType;
+
+#[derive(OptionType)]
+struct Own(u8);
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option(default = 3)]
+    x: Own,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

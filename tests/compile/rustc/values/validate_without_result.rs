@@ -1,0 +1,21 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+fn check(value: &u8) -> bool {
+    *value > 1
+}
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option(validate = check)]
+    x: u8,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}
