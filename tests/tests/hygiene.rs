@@ -40,7 +40,10 @@ mod no_prelude {
         pub(crate) memory: ::std::primitive::u64,
     }
 
-    fn check(_: &::std::net::IpAddr) -> ::std::result::Result<(), ::std::string::String> {
+    fn check(address: &::std::net::IpAddr) -> ::std::result::Result<(), &'static str> {
+        if address.is_loopback() {
+            return ::std::result::Result::Err("an address of another machine");
+        }
         ::std::result::Result::Ok(())
     }
 
@@ -305,7 +308,7 @@ struct Configured {
     #[cfg(any())]
     #[option(default = NoSuchThing, range = 5)]
     gone: NoSuchType,
-    #[cfg(all())]
+    #[cfg(not(any()))]
     #[option(default = 2)]
     there: u8,
     #[cfg_attr(all(), option(default = 3))]

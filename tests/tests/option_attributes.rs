@@ -310,8 +310,8 @@ udf_of!(Related {
 
 #[test]
 fn options_exclude_and_require_each_other() {
-    let (time, count): ((&str, &[Value]), (&str, &[Value])) =
-        (("byTime", &[Nanos(1_000_000_000)]), ("byCount", &[Int(1)]));
+    let time: (&str, &[Value]) = ("byTime", &[Nanos(1_000_000_000)]);
+    let count: (&str, &[Value]) = ("byCount", &[Int(1)]);
     assert_eq!(
         words::<Related>(&[count, time]),
         "`.byCount(1)` and `.byTime(1s)` exclude each other; keep one of them"

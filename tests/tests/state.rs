@@ -1,5 +1,7 @@
 //! `#[state]`: what is saved and loaded by name; the other fields are working memory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

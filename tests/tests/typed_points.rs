@@ -1,5 +1,7 @@
 //! Structs that are made of a point, and structs that become its fields.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
@@ -223,6 +225,7 @@ struct Emitted<'a> {
     some: Option<u32>,
     any: FieldValue<'a>,
     #[field(skip)]
+    #[expect(dead_code, reason = "it is skipped")]
     skipped: std::cell::Cell<u8>,
 }
 

@@ -56,7 +56,7 @@ fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStre
     if let Some(default) = &option.default {
         spec.extend(match &default.value {
             Default::OfType => quote_spanned! {default.span=>
-                .default(|| ::core::default::Default::default())
+                .default(::core::default::Default::default)
             },
             Default::Is(Expr { code, .. }) if parsed => quote!(.default_text(#code)),
             Default::Is(Expr { code, .. }) => quote!(.default(|| #code)),

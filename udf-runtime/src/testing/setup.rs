@@ -14,7 +14,7 @@ use crate::udf_handler::Reads;
 use crate::{Handler, Udf, UdfHandler};
 
 /// A task with the UDF `T`, to be started with [`Setup::start`].
-pub fn udf<T: Udf>() -> Setup<UdfHandler<T>>
+pub fn udf<T: Udf + Send + 'static>() -> Setup<UdfHandler<T>>
 where
     T::Wants: Reads<T>,
 {
