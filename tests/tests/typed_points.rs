@@ -208,10 +208,11 @@ impl PointSink for Last {
 fn sent(base: &PointBuf, fields: &impl Fields) -> PointBuf {
     let mut last = Last::default();
     let Ok(()) = PointEdit::new(&mut last, base.as_point()).fields(fields).send();
-    PointBuf::parse(last.bytes).unwrap()
+    PointBuf::parse(last.bytes).expect("an edited point is a point")
 }
 
 #[derive(Fields)]
+#[allow(dead_code)]
 struct Emitted<'a> {
     usage_user: i64,
     mean: f32,

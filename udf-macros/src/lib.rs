@@ -14,6 +14,8 @@ mod errors;
 mod expand;
 mod model;
 mod parse;
+#[cfg(test)]
+mod snapshots;
 mod words;
 
 use proc_macro::TokenStream;

@@ -90,7 +90,7 @@ pub enum ServeError {
 ///
 /// ```no_run
 /// # use udf_runtime::{Server, Stream, Batch, UdfHandler, Udf, StreamUdf};
-/// # fn serve<T: StreamUdf + Udf<Wants = Stream>>() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn serve<T: StreamUdf + Udf<Wants = Stream> + Send + 'static>() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Server::bind("/run/udfs/moving_avg.sock", UdfHandler::<T>::new)?;
 /// server.stop_on_signals()?;
 /// server.serve()?;

@@ -1,0 +1,155 @@
+//! What each macro emits, so that a review sees how generated code changes.
+//!
+//! After a change on purpose, `INSTA_UPDATE=always cargo test -p udf-macros` writes the snapshots anew.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{attribute, expand};
+
+/// Compares the code with the snapshot of this name.
+fn compare(name: &str, code: TokenStream) {
+    let file = syn::parse2(code).expect("it is Rust");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| insta::assert_snapshot!(name, prettyplease::unparse(&file)));
+}
+
+/// The code of a derive, without the item itself.
+macro_rules! snapshot {
+    ($name:ident, $derive:path, $($item:tt)*) => {
+        #[test]
+        fn $name() {
+            compare(stringify!($name), $derive(quote!($($item)*)));
+        }
+    };
+}
+
+#[test]
+fn the_attribute_hands_its_item_to_a_derive() {
+    let args = quote!(wants = stream, provides = batch, crate = renamed::runtime);
+    let item = quote! {
+        #[derive(Debug)]
+        struct Example {
+            #[cfg(unix)]
+            #[option]
+            size: u8,
+        }
+    };
+    compare("the_attribute", attribute::udf(args, item));
+}
+
+snapshot! {
+    a_udf, expand::derive_udf,
+    /// Mean of a field over its last `size` points.
+    #[__udf(wants = stream, provides = stream)]
+    struct MovingAvg {
+        /// Field to average.
+        #[option]
+        field: String,
+        /// Points in the window.
+        #[option(range = 1..)]
+        size: usize,
+        /// Name of the field that is emitted.
+        #[option(default = "avg")]
+        r#as: String,
+        #[state]
+        windows: Groups<Window>,
+        memory: Vec<u8>,
+    }
+}
+
+snapshot! {
+    a_udf_without_fields, expand::derive_udf,
+    #[__udf(wants = batch, provides = stream)]
+    struct Mirror;
+}
+
+snapshot! {
+    a_udf_with_every_attribute, expand::derive_udf,
+    #[__udf(wants = stream, provides = batch, on_missing = fail, tick = "1m30s", point = Cpu<'_>, crate = renamed)]
+    struct Everything<T: Kind> where T: Send {
+        #[option(name = "first", alias = "one", alias = "uno", default = (1, "a", "10s"), example = (2, "b", "20s"))]
+        a: (f64, String, Duration),
+        #[option(flag, conflicts = c, deprecated = "use `.c`")]
+        b: bool,
+        #[option(parse, default = "::1", validate = check, len = ..=40)]
+        c: IpAddr,
+        #[option(parse, requires(c, e))]
+        d: Vec<IpAddr>,
+        #[option(range = "1s".."1h")]
+        e: Option<Duration>,
+        #[option(default = 3, range = ..=MAX)]
+        f: NonZeroU8,
+        #[option(default)]
+        g: T,
+        #[state(name = "seen")]
+        h: u64,
+    }
+}
+
+snapshot! {
+    a_udf_with_mistakes, expand::derive_udf,
+    #[__udf(wants = batch, provides = batches)]
+    struct Wrong<T> {
+        #[option(defalt = 3)]
+        size: T,
+    }
+}
+
+snapshot! {
+    an_enum, expand::derive_option_type,
+    enum Level {
+        /// All is well.
+        Ok,
+        #[option(name = "warning", alias = "warn")]
+        Warning,
+    }
+}
+
+snapshot! {
+    a_tuple_struct, expand::derive_option_type,
+    struct Interval(f64, Percent);
+}
+
+snapshot! {
+    a_newtype, expand::derive_option_type,
+    struct Wrapper<T: OptionType>(T);
+}
+
+snapshot! {
+    a_struct_made_of_a_point, expand::derive_from_point,
+    struct Cpu<'p> {
+        #[field(name = "usage_user")]
+        user: f64,
+        #[tag]
+        host: Option<&'p str>,
+        #[time]
+        time: i64,
+        #[group]
+        group: &'p str,
+        #[point]
+        point: Point<'p>,
+    }
+}
+
+snapshot! {
+    an_owned_struct_made_of_a_point, expand::derive_from_point,
+    struct Cpu {
+        #[field]
+        user: f64,
+    }
+}
+
+snapshot! {
+    a_struct_of_fields, expand::derive_fields,
+    #[fields(rename_all = "camelCase")]
+    struct Busy<'a> {
+        is_high: bool,
+        #[field(name = "why")]
+        reason: &'a str,
+        #[field(skip)]
+        skipped: u8,
+    }
+}
