@@ -319,6 +319,19 @@ struct Configured {
 }
 udf_tests::handles_nothing!(Configured);
 
+#[udf_runtime::udf(wants = stream, provides = stream)]
+#[derive(Debug)]
+struct OnlyGroups {
+    #[state]
+    groups: udf_runtime::state::Groups<u8>,
+}
+udf_tests::handles_nothing!(OnlyGroups);
+
+#[test]
+fn state_that_is_only_groups_uses_all_that_is_generated() {
+    assert!(parse::<OnlyGroups>(&[]).unwrap().groups.is_empty());
+}
+
 #[test]
 fn fields_that_cfg_removes_are_not_seen() {
     use udf_runtime::Udf;

@@ -31,12 +31,12 @@ handles_nothing!(Keeping);
 
 fn saved(udf: &Keeping) -> Vec<u8> {
     let mut state = StateWriter::new(Keeping::NAME);
-    udf.save(&mut state).unwrap();
+    udf.save(&mut state).expect("it can be serialized");
     state.finish()
 }
 
 fn full() -> Keeping {
-    let mut udf: Keeping = parse(&[("size", &[Int(9)])]).unwrap();
+    let mut udf: Keeping = parse(&[("size", &[Int(9)])]).expect("it is accepted");
     udf.windows.insert("a".into(), Window { values: vec![0.5, f64::INFINITY] });
     udf.count = 7;
     *udf.groups.of("host=a") = 3;

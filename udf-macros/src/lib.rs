@@ -2,11 +2,11 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`parse`] | from tokens to the model; every mistake is noted, none ends it |
-//! | [`model`] | what an author wrote, with the places where it was written |
-//! | [`check`] | rules across attributes and fields |
-//! | [`expand`] | from the model to code, or to stubs when something is wrong; it cannot fail |
-//! | [`words`] | names, suggestions, durations: what errors are worded with |
+//! | `parse` | from tokens to the model; every mistake is noted, none ends it |
+//! | `model` | what an author wrote, with the places where it was written |
+//! | `check` | rules across attributes and fields |
+//! | `expand` | from the model to code, or to stubs when something is wrong; it cannot fail |
+//! | `words` | names, suggestions, durations: what errors are worded with |
 
 mod attribute;
 mod check;
@@ -34,18 +34,24 @@ pub fn derive_udf(item: TokenStream) -> TokenStream {
 }
 
 /// Makes a type for options of an enum or a tuple struct.
+///
+/// An enum is a STRING out of a fixed set: its variants in camelCase, with their doc comments as help.
+/// `#[option(rename_all = "kebab-case")]` on the enum writes them otherwise, `#[option(name = "...")]` and
+/// `#[option(alias = "...")]` on a variant name one. A tuple struct is what its members are, each an argument.
 #[proc_macro_derive(OptionType, attributes(option))]
 pub fn derive_option_type(item: TokenStream) -> TokenStream {
     expand::derive_option_type(item.into()).into()
 }
 
-/// Makes a struct of what a point carries.
+/// Makes a struct of what a point carries: every member is a `#[field]`, a `#[tag]`, the `#[time]`, the
+/// `#[group]` or the `#[point]` itself.
 #[proc_macro_derive(FromPoint, attributes(field, tag, time, group, point))]
 pub fn derive_from_point(item: TokenStream) -> TokenStream {
     expand::derive_from_point(item.into()).into()
 }
 
-/// Makes the members of a struct the fields of a point.
+/// Makes the members of a struct the fields of a point. `#[field(name = "...")]` names one otherwise than its
+/// member, `#[field(skip)]` leaves one out.
 #[proc_macro_derive(Fields, attributes(field, fields))]
 pub fn derive_fields(item: TokenStream) -> TokenStream {
     expand::derive_fields(item.into()).into()

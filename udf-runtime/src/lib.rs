@@ -31,6 +31,7 @@
 //! | --- | --- |
 //! | [`udf`], [`StreamUdf`], [`BatchUdf`], [`main`] | writing a UDF |
 //! | [`options`] | what an option can be, and how a mistake is told |
+//! | [`typed`] | structs that are made of points, and structs that become fields |
 //! | [`Point`], [`Emitter`], [`Remote`] | reading points, and sending them |
 //! | [`state`] | state for each group, and snapshots |
 //! | [`testing`] | a UDF in `cargo test` |
@@ -69,7 +70,9 @@ pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, So
 pub use stop::Stop;
 pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};
 pub use udf_handler::{UdfHandler, UnfitSnapshot};
-pub use udf_macros::{Fields, FromPoint, udf};
+#[doc = include_str!("attributes.md")]
+pub use udf_macros::udf;
+pub use udf_macros::{Fields, FromPoint};
 pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldValue, FieldWriter};
 pub use udf_proto::{
     BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,
