@@ -11,7 +11,7 @@ use udf_proto::{Info, Init};
 use super::TestTask;
 use super::wire::Wire;
 use crate::udf_handler::Reads;
-use crate::{Handler, Udf, UdfHandler};
+use crate::{Handler, OnUnfit, Udf, UdfHandler};
 
 /// A task with the UDF `T`, to be started with [`Setup::start`].
 pub fn udf<T: Udf + Send + 'static>() -> Setup<UdfHandler<T>>
@@ -33,6 +33,7 @@ pub fn handler<H: Handler>(make: impl Fn() -> H + Send + Sync + 'static) -> Setu
         by_name: false,
         task_id: "test".to_owned(),
         node_id: "udf".to_owned(),
+        on_unfit: OnUnfit::default(),
         patience: Duration::from_secs(10),
     }
 }
@@ -45,6 +46,7 @@ pub struct Setup<H> {
     by_name: bool,
     task_id: String,
     node_id: String,
+    on_unfit: OnUnfit,
     patience: Duration,
 }
 
@@ -87,6 +89,13 @@ impl<H: Handler> Setup<H> {
     /// The name of the node that the UDF is told; `udf`.
     pub fn node_id(mut self, name: impl Into<String>) -> Self {
         self.node_id = name.into();
+        self
+    }
+
+    /// What becomes of points that the UDF leaves without fields, or with one that is NaN or infinite;
+    /// they are dropped, as a UDF's program does.
+    pub fn unfit_points(mut self, on_unfit: OnUnfit) -> Self {
+        self.on_unfit = on_unfit;
         self
     }
 
@@ -155,7 +164,7 @@ impl<H: Handler> Setup<H> {
     }
 
     fn connect(&self) -> Result<Wire, String> {
-        Wire::connect((self.make)(), self.patience)
+        Wire::connect((self.make)(), self.on_unfit, self.patience)
     }
 
     /// Another task just like this one.
@@ -167,6 +176,7 @@ impl<H: Handler> Setup<H> {
             by_name: self.by_name,
             task_id: self.task_id.clone(),
             node_id: self.node_id.clone(),
+            on_unfit: self.on_unfit,
             patience: self.patience,
         }
     }

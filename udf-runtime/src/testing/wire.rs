@@ -11,7 +11,7 @@ use udf_proto::messages::{KeepaliveRequest, Request, request, response};
 use udf_proto::{BeginBatch, PointBuf, Points, response as responses};
 
 use super::WholeBatch;
-use crate::{Agent, AgentError, Handler};
+use crate::{Agent, AgentError, Handler, OnUnfit};
 
 /// What a UDF emits, as it came.
 #[derive(Debug)]
@@ -42,15 +42,20 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Starts an agent with `handler` on a thread of its own.
-    pub(super) fn connect(handler: impl Handler, patience: Duration) -> Result<Self, String> {
+    pub(super) fn connect(
+        handler: impl Handler,
+        on_unfit: OnUnfit,
+        patience: Duration,
+    ) -> Result<Self, String> {
         let no_start = |error: io::Error| format!("the UDF could not be started: {error}");
         let (input, requests) = channel();
         let (output, writer) = io::pipe().map_err(no_start)?;
         let (sender, heard) = channel();
         let (end, ended) = channel();
         let reader = Requests { waiting: requests, current: Vec::new(), read: 0 };
+        let agent = Agent::new(reader, writer, handler).with_unfit_points(on_unfit);
         // Nobody needs to hear of what comes when the test is over.
-        let agent = move || drop(end.send(Agent::new(reader, writer, handler).run()));
+        let agent = move || drop(end.send(agent.run()));
         thread::Builder::new().name("udf".to_owned()).spawn(agent).map_err(no_start)?;
         thread::Builder::new()
             .name("udf-output".to_owned())
