@@ -1,0 +1,115 @@
+//! The measurements, in short: that there are numbers, and that they belong to what was measured.
+
+use std::time::Duration;
+
+use udf_cli::bench::{
+    BenchError, LatencyOf, Load, Settings, Subject, compare, latency, run, throughput,
+};
+use udf_cli::{Target, Transport};
+use udf_host::Writes;
+use udf_proto::{EdgeType, Init};
+use udf_tests::program::{Program, example};
+
+const SHORT: Duration = Duration::from_millis(50);
+
+fn peer(fault: &str) -> Target {
+    Target::Program { program: env!("CARGO_BIN_EXE_faulty_peer").into(), args: vec![fault.into()] }
+}
+
+fn mirror() -> Subject {
+    Subject::udf(Target::program(example("mirror")), Init::default())
+}
+
+#[test]
+fn all_that_is_sent_to_a_mirror_comes_back() {
+    for writes in [Writes::Kapacitor, Writes::Message, Writes::Large] {
+        let load = Load { connections: 2, ..Load::new(EdgeType::Stream, writes) };
+        let flow = throughput(&mirror(), &load, SHORT).expect("a measurement");
+        assert!(flow.points_in > 0);
+        assert_eq!(flow.points_in, flow.points_out, "{writes:?}");
+        assert_eq!(flow.bytes_in, 262 * flow.points_in);
+        assert!(flow.elapsed >= SHORT && flow.points_per_second_in() > 0.0);
+        assert!(flow.cpu.is_some() && flow.peak_memory.is_some_and(|peak| peak > 100_000));
+    }
+}
+
+#[test]
+fn an_echo_echoes_over_each_transport() {
+    for transport in [Transport::Pipe, Transport::Socket] {
+        for edge in [EdgeType::Stream, EdgeType::Batch] {
+            let load = Load::new(edge, Writes::Large);
+            let echo = Subject::Echo(transport);
+            let flow = throughput(&echo, &load, SHORT).expect("a measurement");
+            assert_eq!(flow.points_in, flow.points_out);
+            let trips = latency(&echo, &load, SHORT, None).expect("a measurement");
+            let expected =
+                if edge == EdgeType::Stream { LatencyOf::Point } else { LatencyOf::Batch };
+            assert_eq!(trips.of, expected);
+            assert!(trips.samples.is_sorted());
+            let found = trips.percentiles().expect("there are some");
+            assert!(0.0 < found.p50 && found.p50 <= found.p99 && found.p99 <= found.max);
+        }
+    }
+}
+
+#[test]
+fn a_udf_and_its_echo_are_compared() {
+    let row =
+        compare(&mirror(), &Load::new(EdgeType::Stream, Writes::Large), 2, SHORT, &mut |_| {});
+    let row = row.expect("a measurement");
+    assert!(row.ratio_to_echo > 0.0 && row.echo_points_per_second > 0.0, "{row:?}");
+    assert_eq!(row.latency_of, LatencyOf::Point);
+}
+
+#[test]
+fn batches_are_measured_over_a_socket() {
+    let daemon = Program::daemon("outliers", &[]);
+    let target = Target::Socket(daemon.socket().to_owned());
+    let settings = Settings {
+        options: vec!["field=temperature".to_owned()],
+        connections: 2,
+        batch: 10,
+        rounds: 1,
+        time: 8 * SHORT,
+        ..Settings::default()
+    };
+    let mut steps = 0;
+    let report = run(&target, &settings, &mut |_| steps += 1).expect("a report");
+    assert_eq!((steps, report.rows.len(), report.batch_points), (4, 4, Some(10)));
+    for row in &report.rows {
+        // The daemon's own process is found by itself.
+        assert!(row.peak_memory_bytes.is_some(), "{row:?}");
+        assert!(row.points_per_second_out < row.points_per_second_in, "it sends outliers alone");
+        assert_eq!(row.latency_of, LatencyOf::Batch);
+    }
+    let text = report.to_text();
+    assert!(text.starts_with("udf over a socket: batches of 10 points, "), "{text}");
+}
+
+#[test]
+fn a_udf_that_answers_no_point_is_measured_by_keepalives() {
+    // It holds its points back until something else is asked.
+    let report = run(&peer("drops_at_end"), &short(&["field=x"]), &mut |_| {}).expect("a report");
+    assert_eq!(report.rows[0].latency_of, LatencyOf::Keepalive);
+    assert!(report.rows[0].latency_us.p50 > 0.0);
+    assert!(report.to_text().contains("data and a keepalive, until that is echoed"));
+}
+
+fn short(options: &[&str]) -> Settings {
+    let options = options.iter().map(|option| (*option).to_owned()).collect();
+    Settings { options, rounds: 1, time: 4 * SHORT, ..Settings::default() }
+}
+
+#[test]
+fn what_goes_wrong_is_named() {
+    let error = |fault: &str, options: &[&str]| {
+        run(&peer(fault), &short(options), &mut |_| {}).expect_err("it fails").to_string()
+    };
+    assert!(error("refuses_all", &["field=x"]).contains("refused its options: not today"));
+    assert_eq!(error("error_on_data", &["field=x"]), "the UDF failed: the moon is full");
+    assert!(error("dies_on_data", &["field=x"]).starts_with("the UDF closed its side"));
+    assert!(error("prints_at_point", &["field=x"]).contains("bytes that are no message"));
+    assert!(error("none", &["feild=x"]).contains("did you mean `field`?"));
+    let missing = run(&Target::program("/no/such"), &short(&[]), &mut |_| {});
+    assert!(matches!(missing, Err(BenchError::Udf(_))));
+}

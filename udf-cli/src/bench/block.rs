@@ -1,0 +1,195 @@
+//! What is sent, ready as bytes: the same messages again and again, with their times going on.
+
+use std::ops::Range;
+
+use udf_proto::EdgeType;
+use udf_proto::frame::append;
+use udf_proto::messages::Request;
+use udf_proto::messages::request::Message as Ask;
+
+use super::Load;
+use crate::sample::{START, STEP};
+
+/// How many points there are in a block, about: enough for some hundred KiB, which stay in a cache.
+const POINTS: usize = 2048;
+
+/// What is sent between two looks at the clock, in bytes; also how much a large write has.
+const PIECE: usize = 64 << 10;
+
+/// Messages, encoded.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub(super) bytes: Vec<u8>,
+    /// Where each frame begins, where its body does, and where it ends.
+    frames: Vec<(usize, usize, usize)>,
+    /// Where times stand, and what they are.
+    times: Vec<(usize, i64)>,
+    /// Parts of it that end with a point of a stream, or with a batch.
+    pub(super) pieces: Vec<Piece>,
+    /// How much later the same messages are when they are sent again, in nanoseconds.
+    span: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    frames: Range<usize>,
+    pub(super) bytes: Range<usize>,
+    pub(super) points: usize,
+}
+
+impl Block {
+    /// Messages for this load.
+    pub(super) fn new(load: &Load) -> Self {
+        let parts: Vec<Vec<Ask>> = match load.edge {
+            EdgeType::Stream => {
+                (0..POINTS).map(|at| vec![Ask::Point(load.sample.point(at))]).collect()
+            }
+            EdgeType::Batch => (0..POINTS.div_ceil(load.batch))
+                .map(|number| load.sample.batch(number, load.batch))
+                .collect(),
+        };
+        Block::of(parts, PIECE)
+    }
+
+    /// The least that gets an answer: a point, or a batch.
+    pub(super) fn single(load: &Load) -> Self {
+        let part = match load.edge {
+            EdgeType::Stream => vec![Ask::Point(load.sample.point(0))],
+            EdgeType::Batch => load.sample.batch(0, load.batch),
+        };
+        Block::of(vec![part], 0)
+    }
+
+    /// What belongs together is never apart.
+    fn of(parts: Vec<Vec<Ask>>, piece_bytes: usize) -> Self {
+        let mut block = Block {
+            bytes: Vec::new(),
+            frames: Vec::new(),
+            times: Vec::new(),
+            pieces: Vec::new(),
+            span: 0,
+        };
+        let mut piece = Piece { frames: 0..0, bytes: 0..0, points: 0 };
+        for part in parts {
+            for ask in part {
+                if let Ask::Point(_) = ask {
+                    piece.points += 1;
+                    block.span += STEP;
+                }
+                block.push(ask);
+            }
+            piece.frames.end = block.frames.len();
+            piece.bytes.end = block.bytes.len();
+            if piece.bytes.len() >= piece_bytes {
+                let next = Piece {
+                    frames: piece.frames.end..piece.frames.end,
+                    bytes: piece.bytes.end..piece.bytes.end,
+                    points: 0,
+                };
+                block.pieces.push(std::mem::replace(&mut piece, next));
+            }
+        }
+        if piece.points > 0 {
+            block.pieces.push(piece);
+        }
+        block
+    }
+
+    fn push(&mut self, ask: Ask) {
+        let time = match &ask {
+            Ask::Point(point) => Some(point.time),
+            Ask::End(end) => Some(end.tmax),
+            _ => None,
+        };
+        let start = self.bytes.len();
+        append(&Request { message: Some(ask) }, &mut self.bytes);
+        let frame = &self.bytes[start..];
+        let length = frame.iter().position(|byte| *byte < 0x80).unwrap_or(0) + 1;
+        self.frames.push((start, start + length, self.bytes.len()));
+        if let Some(time) = time {
+            let encoded = varint(time);
+            let at = frame.windows(encoded.len()).position(|window| window == encoded);
+            self.times.push((start + at.expect("a message carries its time"), time));
+        }
+    }
+
+    /// The frames of a piece, each as its length and its body.
+    pub(super) fn frames(&self, piece: &Piece) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let frames = self.frames[piece.frames.clone()].iter();
+        frames.map(|&(start, body, end)| (&self.bytes[start..body], &self.bytes[body..end]))
+    }
+
+    /// Moves all times on, so that they go on from where they were.
+    pub(super) fn go_on(&mut self) {
+        for (at, time) in &mut self.times {
+            *time += self.span;
+            self.bytes[*at..*at + TIME].copy_from_slice(&varint(*time));
+        }
+    }
+
+    /// How many bytes a point takes on the wire, with its share of what is around it.
+    pub(super) fn point_bytes(load: &Load) -> usize {
+        let block = Block::single(load);
+        let points = block.pieces.first().map_or(1, |piece| piece.points);
+        block.bytes.len() / points
+    }
+}
+
+/// Times of our days take as many bytes.
+const TIME: usize = 9;
+
+fn varint(time: i64) -> [u8; TIME] {
+    debug_assert!((1 << 56..1 << 62).contains(&time) && time >= START, "{time}");
+    std::array::from_fn(|i| {
+        let more = if i + 1 < TIME { 0x80 } else { 0 };
+        (time >> (7 * i)) as u8 & 0x7f | more
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use udf_host::Writes;
+    use udf_proto::frame::FrameReader;
+    use udf_proto::point::PointIndex;
+    use udf_proto::request::{Incoming, decode};
+
+    use super::*;
+
+    fn times(bytes: &[u8]) -> Vec<i64> {
+        let (mut frames, mut index, mut spare) =
+            (FrameReader::new(bytes), PointIndex::new(), Vec::new());
+        let mut times = Vec::new();
+        while let Some(frame) = frames.next_frame().unwrap() {
+            match decode(frame, &mut index, &mut spare).unwrap() {
+                Incoming::Point(point) => times.push(point.time()),
+                Incoming::End(end) => times.push(end.tmax),
+                _ => {}
+            }
+        }
+        times
+    }
+
+    #[test]
+    fn times_go_on_and_pieces_are_whole() {
+        for edge in [EdgeType::Stream, EdgeType::Batch] {
+            let load = Load::new(edge, Writes::Large);
+            let mut block = Block::new(&load);
+            let mut all = times(&block.bytes);
+            block.go_on();
+            all.extend(times(&block.bytes));
+            assert!(all.is_sorted(), "{edge}");
+            assert!(all.len() >= 2 * POINTS);
+            let points: usize = block.pieces.iter().map(|piece| piece.points).sum();
+            assert!(points >= POINTS);
+            let mut joined = Vec::new();
+            for piece in &block.pieces {
+                for (length, body) in block.frames(piece) {
+                    joined.extend_from_slice(length);
+                    joined.extend_from_slice(body);
+                }
+                assert_eq!(piece.bytes.end, joined.len());
+            }
+            assert_eq!(joined, block.bytes);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A UDF and an echo, in turns.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use udf_host::Writes;
+
+use super::latency::{LatencyOf, Percentiles};
+use super::{BenchError, Load, Subject, latency, throughput};
+
+/// What a UDF does with one load; numbers are medians of the rounds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// How messages were written: `kapacitor`, the length and the body in two writes; `message`, each in one; or
+    /// `large`, many in one.
+    pub writes: &'static str,
+    /// Over how many connections at once; the numbers of points are those of all together.
+    pub connections: usize,
+    /// How many points the UDF was sent and has handled, in a second.
+    pub points_per_second_in: f64,
+    /// How many points it has sent, in a second.
+    pub points_per_second_out: f64,
+    /// How many points the echo was sent and has sent back, in a second.
+    pub echo_points_per_second: f64,
+    /// How many points the UDF handles while the echo handles one.
+    pub ratio_to_echo: f64,
+    /// What a round trip is.
+    pub latency_of: LatencyOf,
+    /// Round trips with the UDF, in microseconds.
+    pub latency_us: Percentiles,
+    /// The same with the echo.
+    pub echo_latency_us: Percentiles,
+    /// CPU time of the UDF for a million points, in seconds; null where it is not known.
+    pub cpu_seconds_per_million_points: Option<f64>,
+    /// The most memory that the UDF has had in use, in bytes; null where it is not known.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// What is measured next.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Step {
+    /// How many rounds are done.
+    pub done: usize,
+    /// Of how many.
+    pub of: usize,
+    /// How messages are written.
+    pub writes: Writes,
+    /// Over how many connections.
+    pub connections: usize,
+}
+
+/// The name of a way to write, in tables and in JSON.
+fn name(writes: Writes) -> &'static str {
+    match writes {
+        Writes::Large => "large",
+        Writes::Message => "message",
+        Writes::Kapacitor => "kapacitor",
+    }
+}
+
+/// Measures `udf` and its echo in turns, each round of which takes about a `slice` of time. `progress` is told of
+/// each round before it begins.
+///
+/// # Errors
+/// Those of [`throughput`] and [`latency`](latency()).
+pub fn compare(
+    udf: &Subject,
+    load: &Load,
+    rounds: usize,
+    slice: Duration,
+    progress: &mut dyn FnMut(Step),
+) -> Result<Row, BenchError> {
+    let echo = udf.echo();
+    let (flow, trips) = (slice * 2 / 5, slice / 10);
+    let mut of = None;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut our_trips, mut their_trips) = (Vec::new(), Vec::new());
+    for done in 0..rounds.max(1) {
+        let (writes, connections) = (load.writes, load.connections);
+        progress(Step { done, of: rounds.max(1), writes, connections });
+        ours.push(throughput(udf, load, flow)?);
+        theirs.push(throughput(&echo, load, flow)?);
+        let trip = latency(udf, load, trips, of)?;
+        of = Some(trip.of);
+        our_trips.extend(trip.percentiles());
+        their_trips.extend(latency(&echo, load, trips, of)?.percentiles());
+    }
+    let ratios = ours.iter().zip(&theirs);
+    Ok(Row {
+        writes: name(load.writes),
+        connections: load.connections.max(1),
+        points_per_second_in: median(ours.iter().map(|flow| flow.points_per_second_in())).round(),
+        points_per_second_out: median(ours.iter().map(|flow| flow.points_per_second_out())).round(),
+        echo_points_per_second: median(theirs.iter().map(|flow| flow.points_per_second_in()))
+            .round(),
+        // Of each round on its own, so that a slow moment is in both.
+        ratio_to_echo: thousandths(median(
+            ratios.map(|(our, their)| our.points_per_second_in() / their.points_per_second_in()),
+        )),
+        latency_of: of.unwrap_or(LatencyOf::Keepalive),
+        latency_us: middle(&our_trips),
+        echo_latency_us: middle(&their_trips),
+        cpu_seconds_per_million_points: some_median(ours.iter().map(|flow| flow.cpu_per_million()))
+            .map(thousandths),
+        peak_memory_bytes: ours.iter().filter_map(|flow| flow.peak_memory).max(),
+    })
+}
+
+/// The middle of the percentiles of all rounds, and the longest of all.
+fn middle(rounds: &[Percentiles]) -> Percentiles {
+    Percentiles {
+        p50: thousandths(median(rounds.iter().map(|round| round.p50))),
+        p99: thousandths(median(rounds.iter().map(|round| round.p99))),
+        max: thousandths(rounds.iter().map(|round| round.max).fold(0.0, f64::max)),
+    }
+}
+
+/// No measurement is any more exact.
+fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+fn some_median(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    values.collect::<Option<Vec<_>>>().map(|values| median(values.into_iter()))
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        even if even % 2 == 0 => (values[half - 1] + values[half]) / 2.0,
+        _ => values[half],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        assert_eq!(median([3.0, 100.0, 1.0].into_iter()), 3.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 100.0].into_iter()), 3.0);
+        assert_eq!(some_median([Some(1.0), None].into_iter()), None);
+    }
+}

@@ -1,0 +1,254 @@
+//! Throughput: as much as goes through in a while.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use udf_host::Writes;
+use udf_proto::frame::{FrameError, FrameReader};
+
+use super::block::{Block, Piece};
+use super::subject::{Lane, Seen, keepalive, look};
+use super::usage::Usage;
+use super::{BenchError, Load, PATIENCE, Subject};
+
+/// What has gone through, over all connections together.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Throughput {
+    /// How many points were sent.
+    pub points_in: u64,
+    /// How many points came back.
+    pub points_out: u64,
+    /// How many bytes were sent.
+    pub bytes_in: u64,
+    /// From the first byte that was sent until everything was answered.
+    pub elapsed: Duration,
+    /// The CPU time that the UDF has spent on it; not known on every system.
+    pub cpu: Option<Duration>,
+    /// The most memory that the UDF has had in use, in bytes; of its processes together if it was spawned several
+    /// times. Not known on every system.
+    pub peak_memory: Option<u64>,
+}
+
+impl Throughput {
+    /// Points that were sent and handled, in a second.
+    pub fn points_per_second_in(&self) -> f64 {
+        self.points_in as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Points that came back, in a second.
+    pub fn points_per_second_out(&self) -> f64 {
+        self.points_out as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The CPU time for a million points that were sent, in seconds.
+    pub fn cpu_per_million(&self) -> Option<f64> {
+        self.cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / self.points_in.max(1) as f64)
+    }
+}
+
+/// Sends as much as the other side takes, for this time, and waits until all of it is answered.
+///
+/// The end is marked by a keepalive behind the data; data that comes behind its echo still counts.
+///
+/// # Errors
+/// When the UDF cannot be started, or fails.
+pub fn throughput(
+    subject: &Subject,
+    load: &Load,
+    time: Duration,
+) -> Result<Throughput, BenchError> {
+    let connections = load.connections.max(1);
+    let block = Block::new(load);
+    let mut lanes = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        lanes.push(subject.open()?);
+    }
+    let pids: BTreeSet<u32> = match subject {
+        Subject::Udf { .. } => {
+            let own = || lanes.iter().filter_map(|lane| lane.peer.pid()).collect();
+            subject.pid().map_or_else(own, |pid| BTreeSet::from([pid]))
+        }
+        Subject::Echo(_) => BTreeSet::new(),
+    };
+    let before = Usage::of(&pids);
+    let started = Instant::now();
+    let (sender, events) = channel();
+    let (mut peers, mut ends) = (Vec::new(), Vec::new());
+    for lane in lanes {
+        let Lane { frames, writer, peer } = lane;
+        peers.push(peer);
+        let (end, ended) = channel();
+        ends.push(end);
+        let (block, writes) = (block.clone(), load.writes);
+        let (to_write, to_read) = (sender.clone(), sender.clone());
+        spawn(move || write(block, writer, writes, started + time, &to_write, &ended))?;
+        spawn(move || read(frames, &to_read))?;
+    }
+    drop(sender);
+
+    let mut sum = Throughput {
+        points_in: 0,
+        points_out: 0,
+        bytes_in: 0,
+        elapsed: Duration::ZERO,
+        cpu: None,
+        peak_memory: None,
+    };
+    let (mut settled, mut closed) = (0, 0);
+    let give_up = started + time + PATIENCE;
+    while closed < connections {
+        match events.recv_timeout(give_up.saturating_duration_since(Instant::now())) {
+            Ok(Event::Sent { points, bytes }) => {
+                sum.points_in += points;
+                sum.bytes_in += bytes;
+            }
+            Ok(Event::Settled(at)) => {
+                settled += 1;
+                sum.elapsed = sum.elapsed.max(at.duration_since(started));
+                if settled == connections {
+                    if let (Some(before), Some(after)) = (before, Usage::of(&pids)) {
+                        sum.cpu = Some(after.cpu.saturating_sub(before.cpu));
+                        sum.peak_memory = Some(after.peak);
+                    }
+                    // Now the inputs end, and the other sides may close.
+                    ends.clear();
+                }
+            }
+            Ok(Event::Closed { points, last_data }) if settled == connections => {
+                closed += 1;
+                sum.points_out += points;
+                let elapsed = last_data.map_or(Duration::ZERO, |at| at.duration_since(started));
+                sum.elapsed = sum.elapsed.max(elapsed);
+            }
+            Ok(Event::Closed { .. }) => return Err(BenchError::Closed),
+            Ok(Event::Failed(error)) => return Err(error),
+            // Dropped, the peers are cut off, and the threads end.
+            Err(RecvTimeoutError::Timeout) => return Err(BenchError::Stuck(PATIENCE)),
+            Err(RecvTimeoutError::Disconnected) => return Err(BenchError::Closed),
+        }
+    }
+    Ok(sum)
+}
+
+enum Event {
+    /// All was sent.
+    Sent {
+        points: u64,
+        bytes: u64,
+    },
+    /// All of it was answered.
+    Settled(Instant),
+    /// Nothing comes any more.
+    Closed {
+        points: u64,
+        last_data: Option<Instant>,
+    },
+    Failed(BenchError),
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), BenchError> {
+    let thread = thread::Builder::new().name("bench".to_owned()).spawn(work);
+    thread.map(drop).map_err(BenchError::Setup)
+}
+
+/// The time of the keepalive behind all data: none that a UDF would send by itself.
+const LAST: i64 = 4_242_424_242;
+
+/// Sends until the time is over. The writer is kept open until nobody holds the other end of `ended`.
+fn write(
+    mut block: Block,
+    mut writer: Box<dyn Write + Send>,
+    writes: Writes,
+    until: Instant,
+    events: &Sender<Event>,
+    ended: &Receiver<()>,
+) {
+    let (mut points, mut bytes) = (0, 0);
+    let mut send = || -> io::Result<()> {
+        loop {
+            for piece in &block.pieces {
+                write_piece(&block, piece, &mut writer, writes)?;
+                points += piece.points as u64;
+                bytes += piece.bytes.len() as u64;
+                if Instant::now() >= until {
+                    writer.write_all(&keepalive(LAST))?;
+                    return writer.flush();
+                }
+            }
+            block.go_on();
+        }
+    };
+    // When it fails, the other side has closed: the reader sees it, and perhaps why.
+    if send().is_ok() {
+        let _ = events.send(Event::Sent { points, bytes });
+    }
+    let _ = ended.recv();
+}
+
+/// Writes a piece in the way of `writes`.
+pub(super) fn write_piece(
+    block: &Block,
+    piece: &Piece,
+    writer: &mut impl Write,
+    writes: Writes,
+) -> io::Result<()> {
+    match writes {
+        Writes::Large => writer.write_all(&block.bytes[piece.bytes.clone()])?,
+        Writes::Kapacitor => {
+            for (length, body) in block.frames(piece) {
+                writer.write_all(length)?;
+                writer.write_all(body)?;
+            }
+        }
+        Writes::Message => {
+            for (length, body) in block.frames(piece) {
+                writer.write_all(&[length, body].concat())?;
+            }
+        }
+    }
+    writer.flush()
+}
+
+/// Reads until the other side closes.
+fn read(mut frames: FrameReader<impl Read>, events: &Sender<Event>) {
+    let (mut points, mut last_data) = (0, None);
+    let mut take = || -> Result<(), BenchError> {
+        let broken = |error: FrameError| BenchError::Broken(error.to_string());
+        loop {
+            let mut data = false;
+            while let Some(frame) = frames.buffered_frame().map_err(broken)? {
+                match look(frame)? {
+                    Seen::Point => {
+                        points += 1;
+                        data = true;
+                    }
+                    Seen::BatchEnd => data = true,
+                    Seen::Echo(LAST) => {
+                        let _ = events.send(Event::Settled(Instant::now()));
+                    }
+                    _ => {}
+                }
+            }
+            if data {
+                // Once for all that came together: a look at the clock costs as much as a point.
+                last_data = Some(Instant::now());
+            }
+            match frames.fill() {
+                Ok(true) => {}
+                // A connection that is reset has ended too.
+                Ok(false) | Err(FrameError::Io(_)) => return Ok(()),
+                Err(error) => return Err(broken(error)),
+            }
+        }
+    };
+    let result = take();
+    // Nobody waits for it when the measurement has failed.
+    let _ = events.send(match result {
+        Ok(()) => Event::Closed { points, last_data },
+        Err(error) => Event::Failed(error),
+    });
+}
