@@ -255,7 +255,7 @@ const OF_BATCHES: [Fault; 10] = [
 
 const OF_DAEMONS: [Fault; 3] = [
     fails("daemon_dies", "others_unharmed", "it closed its side"),
-    hangs("one_at_a_time", "init_again", "an answer to Init did not come within 1s"),
+    hangs("one_at_a_time", "init_twice", "an answer to Init did not come within 1s"),
     hangs("one_at_a_time", "several_connections", "an answer to Init did not come within 1s"),
 ];
 
@@ -344,7 +344,7 @@ start
   pass  info_answered      Kapacitor does not come up before every configured UDF has said what it is
 
 options
-  FAIL  any_task_name      a task may have any name, and the UDF must not care
+  FAIL  any_task_name      a task may have any name
                            -> it refused a task with the name `(no text)`: a task must have a name
 
 end

@@ -105,7 +105,7 @@ pub(super) const CHECKS: [Check; 15] = [
         "batch_size_hint",
         Needs::Init,
         batch_size_hint,
-        "the size of a batch is a hint: 0 means that it is not known, and none is empty only for it",
+        "the size of a batch is a hint: with 0, or a wrong one, the batch is handled all the same",
     )
     .only(Where::Wants(EdgeType::Batch)),
 ];

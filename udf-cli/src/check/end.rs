@@ -24,7 +24,7 @@ pub(super) const CHECKS: [Check; 6] = [
         "closes_unused",
         Needs::Nothing,
         closes_unused,
-        "a connection that was opened for nothing is left behind by nobody",
+        "a UDF that was opened and not used leaves nothing behind",
     ),
     check(
         "drains_at_end",
@@ -36,7 +36,7 @@ pub(super) const CHECKS: [Check; 6] = [
         "ends_whole",
         Needs::Init,
         ends_whole,
-        "a last message or batch that is cut short is an error in Kapacitor's log, or worse",
+        "a last message or batch that is cut short makes the end of the task a failure",
     ),
     check(
         "exit_status",

@@ -43,7 +43,7 @@ pub(super) const CHECKS: [Check; 10] = [
         "cut_frame",
         Needs::Init,
         cut_frame,
-        "a message that is cut short by the end of Kapacitor ends the UDF in good order",
+        "a message that is cut short, as by a crash of Kapacitor, does not hang the UDF",
     ),
     check(
         "endless_length",

@@ -19,7 +19,7 @@ pub(super) const CHECKS: [Check; 2] = [
         "stderr_amount",
         Needs::Init,
         stderr_amount,
-        "each line becomes one of Kapacitor's log: one for each point fills the disk",
+        "each line goes to Kapacitor's log: one for each point fills the disk",
     )
     .only(Where::Over(Transport::Pipe)),
     // The last of all: it looks at the lines of every connection.

@@ -15,17 +15,12 @@ pub(super) const CHECKS: [Check; 11] = [
         init_answered_once,
         "the task waits for one answer to its Init, and for nothing before it",
     ),
-    check(
-        "any_task_name",
-        Needs::Init,
-        any_task_name,
-        "a task may have any name, and the UDF must not care",
-    ),
+    check("any_task_name", Needs::Init, any_task_name, "a task may have any name"),
     check(
         "no_options",
         Needs::Info,
         no_options,
-        "a TICKscript may leave out what is required; Kapacitor does not know, the UDF must say",
+        "a TICKscript that leaves out what is required is answered, with a reason",
     ),
     check(
         "unknown_option",
@@ -64,10 +59,10 @@ pub(super) const CHECKS: [Check; 11] = [
         "after a refusal the UDF waits to be closed; gone before, its text is lost",
     ),
     check(
-        "init_again",
+        "init_twice",
         Needs::Init,
-        init_again,
-        "each use in a task starts afresh, with its own options",
+        init_twice,
+        "a second task starts while the first one runs, and outlives it",
     ),
 ];
 
@@ -192,7 +187,7 @@ fn without_arguments() -> Verdict {
 
 fn with_wrong_type(context: &Context) -> Option<(Init, String)> {
     changed(context, |values| {
-        // Text for a number would be refused by any check at all; a flag is nobody's idea of text.
+        // Nothing takes a boolean for a number or for text.
         values[0] = match values[0] {
             Value::Bool(_) => Value::from("text"),
             _ => Value::Bool(true),
@@ -258,7 +253,7 @@ fn refusal_survived(context: &mut Context) -> Outcome {
     Ok(Verdict::Pass)
 }
 
-fn init_again(context: &mut Context) -> Outcome {
+fn init_twice(context: &mut Context) -> Outcome {
     let first = context.started()?;
     // The first one is still open.
     let mut second = context.started()?;

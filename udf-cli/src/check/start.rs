@@ -49,7 +49,7 @@ pub(super) const CHECKS: [Check; 9] = [
         "silent_until_asked",
         Needs::Nothing,
         silent_until_asked,
-        "what comes before the first request is lost, or taken for something else",
+        "data that comes before Kapacitor has asked for anything is lost",
     ),
     check(
         "only_messages",
@@ -61,7 +61,7 @@ pub(super) const CHECKS: [Check; 9] = [
         "keepalive_before_init",
         Needs::Nothing,
         keepalive_before_init,
-        "keepalives are sent from the begin on; without an answer the task is aborted",
+        "keepalives are sent from the start on; without an answer the task is aborted",
     ),
 ];
 
