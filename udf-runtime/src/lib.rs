@@ -88,3 +88,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+// So does that of the guide, and what it says happens.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/authoring.md")]
+struct Authoring;
