@@ -18,12 +18,14 @@ pub fn peak_memory(pid: u32) -> u64 {
     status(pid, "VmHWM:") << 10
 }
 
-/// How many threads it has.
+/// The names of its threads.
 ///
 /// # Panics
 /// When there is no such process.
-pub fn threads(pid: u32) -> u64 {
-    status(pid, "Threads:")
+pub fn threads(pid: u32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
+    // One that ends just now has no name any more.
+    tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("comm")).ok()).collect()
 }
 
 /// How many descriptors it has open.

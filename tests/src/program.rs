@@ -135,6 +135,12 @@ impl Program {
         Program { child, log, socket: None }
     }
 
+    /// A daemon whose socket is at this path.
+    pub fn at(mut self, path: &Path) -> Self {
+        self.socket = Some((None, path.to_owned()));
+        self
+    }
+
     /// The next line of the log that contains `text`.
     ///
     /// # Panics

@@ -35,6 +35,12 @@ enum Kind {
     Flood,
     /// Emits on another thread until that is refused, and logs what it was told.
     Thread,
+    /// Emits a field that is NaN.
+    Nan,
+    /// Emits a field that is infinite.
+    Infinite,
+    /// Emits a point without fields.
+    Empty,
     /// Prints to stdout and to stderr.
     Print,
     /// Logs a line of 1 MiB.
@@ -150,6 +156,9 @@ impl StreamUdf for Troubled {
                     }
                 });
             }
+            Kind::Nan => out.edit(point).field("usage", f64::NAN).send()?,
+            Kind::Infinite => out.edit(point).field("usage", f64::NEG_INFINITY).send()?,
+            Kind::Empty => out.build("empty").send()?,
             Kind::Print => {
                 println!("printed to stdout");
                 eprintln!("printed to stderr");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, KeepaliveResponse};
-use udf_tests::program::Transport;
+use udf_tests::program::{Transport, frame};
 
 use crate::subject::{Subject, point, trouble, troubled};
 use crate::{BOTH, cases};
@@ -28,6 +28,11 @@ cases! {
     a_tick_that_hangs, BOTH, "The same for a tick.";
     a_budget_that_is_not_reached, BOTH, "A handler that returns within the budget is not given up.";
     a_handler_that_prints, BOTH, "What the author prints goes to stderr: Kapacitor gets messages only.";
+    a_field_that_is_nan, BOTH, "A point that the UDF gives a field that is NaN is dropped, with a counted warning: a later node could not store it.";
+    a_field_that_is_infinite, BOTH, "The same for an infinite one.";
+    a_point_without_fields, BOTH, "The same for a point without any field.";
+    points_that_do_not_fit_and_are_sent, BOTH, "With `--unfit-points send` they are sent all the same.";
+    points_that_do_not_fit_and_fail, BOTH, "With `--unfit-points fail` they are an error.";
     a_thread_that_emits_beyond_the_end, BOTH, "A thread of the author that emits is told when the connection has ended; it cannot hurt another.";
     stop_is_called_once, BOTH, "`stop` is called once, however the connection ended.";
 }
@@ -201,6 +206,47 @@ fn a_handler_that_prints(on: Transport) {
         udf.program.wait_for_log("printed to stderr");
     }
     assert_eq!(udf.lives(), []);
+}
+
+/// The second of three points makes one more that does not fit.
+fn unfit(on: Transport, kind: &str, policy: &str) -> Subject {
+    let mut udf = Subject::troubled_with(on, kind, 0, &["--unfit-points", policy]);
+    for point in [point(1), trouble(2), point(3)] {
+        // It may have failed by the third one.
+        let _ = udf.connection.send(&frame(Ask::Point(point)));
+    }
+    udf
+}
+
+fn dropped(on: Transport, kind: &str, with: &str) {
+    let udf = unfit(on, kind, "drop");
+    let line = udf.program.wait_for_log("a point was not sent");
+    assert!(line.contains("WARN") && line.contains(with), "{line}");
+    let rest = [point(1), trouble(2), point(3)].map(Answer::Point);
+    assert_eq!(udf.lives(), rest);
+}
+
+fn a_field_that_is_nan(on: Transport) {
+    dropped(on, "nan", "NaN or infinite");
+}
+
+fn a_field_that_is_infinite(on: Transport) {
+    dropped(on, "infinite", "NaN or infinite");
+}
+
+fn a_point_without_fields(on: Transport) {
+    dropped(on, "empty", "no field");
+}
+
+fn points_that_do_not_fit_and_are_sent(on: Transport) {
+    let rest = unfit(on, "nan", "send").lives();
+    assert_eq!(rest.len(), 4);
+    assert!(matches!(&rest[2], Answer::Point(point) if point.fields_double["usage"].is_nan()));
+}
+
+fn points_that_do_not_fit_and_fail(on: Transport) {
+    let rest = [point(1), trouble(2)].map(Answer::Point);
+    assert_eq!(unfit(on, "infinite", "fail").fails("a point cannot be sent"), rest);
 }
 
 fn a_thread_that_emits_beyond_the_end(on: Transport) {

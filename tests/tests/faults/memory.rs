@@ -2,18 +2,16 @@
 
 use std::io::{Read, Write};
 use std::iter;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_tests::ends::{Ends, Input, Output};
+use udf_tests::ends::{Input, Output};
 use udf_tests::process::peak_memory;
 use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame, init};
 
-use crate::subject::{echo, large_point, point, serves, trouble, troubled};
+use crate::subject::{echo, large_point, point, serves, start, trouble, troubled};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
@@ -29,23 +27,6 @@ cases! {
     the_other_side_goes_away_within_a_point, BOTH, "The same in the middle of a message.";
     the_other_side_closes_its_reading_half, SOCKET, "When the other side reads no more but keeps writing, the connection ends with an error in the log.";
     the_other_side_keeps_writing_after_an_error, BOTH, "After an error the UDF reads and forgets for some seconds, but not for ever.";
-}
-
-fn start(path: PathBuf, on: Transport, args: &[&str]) -> (Program, Ends) {
-    let mut command = Command::new(path);
-    command.args(args);
-    match on {
-        Transport::Pipe => {
-            let mut program = Program::spawn(command.stdin(Stdio::piped()));
-            let ends = program.pipes();
-            (program, ends)
-        }
-        Transport::Socket => {
-            let program = Program::listen(&mut command);
-            let ends = program.ends();
-            (program, ends)
-        }
-    }
 }
 
 /// Nobody reads for this long: long enough for a UDF that can go on to go on.

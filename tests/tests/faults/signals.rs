@@ -3,6 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::time::Duration;
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
@@ -11,7 +12,7 @@ use udf_proto::messages::{KeepaliveRequest, RestoreRequest, SnapshotRequest};
 use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, Program, Transport, example, frame};
 
-use crate::subject::{Subject, echo, init, large_point, point, trouble};
+use crate::subject::{Subject, echo, init, large_point, point, start, trouble};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
@@ -21,8 +22,8 @@ cases! {
     a_sigterm_without_a_connection, SOCKET, "A daemon without connections ends at once; exit status 0.";
     a_sigterm_while_a_handler_works, BOTH, "A handler at work may finish; its points and those behind it are answered.";
     a_sigterm_and_new_connections, SOCKET, "From SIGTERM on no new connection is accepted, while the open ones finish.";
-    a_sigterm_while_a_handler_hangs, SOCKET, "The farewell is bounded: connections that have not finished are cut and counted; exit status 1.";
-    a_sigterm_while_nobody_reads, SOCKET, "The same when it is the other side that does not read.";
+    a_sigterm_while_a_handler_hangs, BOTH, "The farewell is bounded: what has not finished is cut, and the log says so; exit status 1.";
+    a_sigterm_while_nobody_reads, BOTH, "The same when it is the other side that does not read.";
     a_second_signal, BOTH, "A second signal ends the process at once, by that signal.";
     a_sighup, PIPE, "Other signals do what they do to any process.";
     a_kill_and_a_restart, SOCKET, "After SIGKILL the next start takes the socket over, and a snapshot goes on where it was taken.";
@@ -83,9 +84,9 @@ fn a_sigterm_while_a_handler_works(on: Transport) {
     assert_eq!(udf.program.wait().code(), Some(0));
 }
 
-/// A handler that works or hangs, and a daemon that has been asked to stop meanwhile.
-fn stopping(kind: &str, amount: i64, args: &[&str]) -> Subject {
-    let mut udf = Subject::troubled_with(Transport::Socket, kind, amount, args);
+/// A handler that works or hangs, in a process that has been asked to stop meanwhile.
+fn stopping(on: Transport, kind: &str, amount: i64, args: &[&str]) -> Subject {
+    let mut udf = Subject::troubled_with(on, kind, amount, args);
     udf.ask(Ask::Point(trouble(1)));
     udf.connection.sign();
     udf.program.signal("TERM");
@@ -93,8 +94,8 @@ fn stopping(kind: &str, amount: i64, args: &[&str]) -> Subject {
     udf
 }
 
-fn a_sigterm_and_new_connections(_: Transport) {
-    let mut udf = stopping("work", 1000, &[]);
+fn a_sigterm_and_new_connections(on: Transport) {
+    let mut udf = stopping(on, "work", 1000, &[]);
     // The socket goes away while the handler is still at work.
     let mut served = 0;
     while let Ok(stream) = UnixStream::connect(udf.program.socket()) {
@@ -109,28 +110,33 @@ fn a_sigterm_and_new_connections(_: Transport) {
     assert_eq!(udf.program.wait().code(), Some(0));
 }
 
-fn a_sigterm_while_a_handler_hangs(_: Transport) {
-    let mut udf = stopping("hang", 0, &["--farewell", "200ms"]);
-    let log = udf.program.rest_of_log().join("\n");
-    assert!(
-        log.contains("1 connections had not finished 200ms after the stop, and were cut"),
-        "{log}"
-    );
-    assert_eq!(udf.program.wait().code(), Some(1));
-    assert!(!udf.program.socket().exists());
+/// It gives up after a farewell of 200 ms.
+fn gives_up(on: Transport, mut program: Program) {
+    let log = program.rest_of_log().join("\n");
+    let line = match on {
+        Transport::Pipe => "what was received is not finished 200ms after the signal",
+        Transport::Socket => "1 connections had not finished 200ms after the stop, and were cut",
+    };
+    assert!(log.contains(line), "{log}");
+    assert_eq!(program.wait().code(), Some(1));
+    if on == Transport::Socket {
+        assert!(!program.socket().exists(), "the socket is still there");
+    }
 }
 
-fn a_sigterm_while_nobody_reads(_: Transport) {
-    let mut program = Program::daemon("mirror", &["--farewell", "200ms"]);
-    let mut ends = program.ends();
+fn a_sigterm_while_a_handler_hangs(on: Transport) {
+    let udf = stopping(on, "hang", 0, &["--farewell", "200ms"]);
+    gives_up(on, udf.program);
+}
+
+fn a_sigterm_while_nobody_reads(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &["--farewell", "200ms"]);
     let mut messages = std::iter::once(frame(udf_tests::program::init(&[])))
         .chain((0..128 << 10).map(|time| frame(Ask::Point(large_point(time, 1000)))));
-    let silence = std::time::Duration::from_millis(400);
+    let silence = Duration::from_millis(400);
     ends.input.write_while_read(&mut messages, silence).expect("it lives");
     program.signal("TERM");
-    let log = program.rest_of_log().join("\n");
-    assert!(log.contains("1 connections had not finished"), "{log}");
-    assert_eq!(program.wait().code(), Some(1));
+    gives_up(on, program);
 }
 
 fn a_second_signal(on: Transport) {

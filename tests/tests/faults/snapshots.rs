@@ -6,14 +6,14 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{RestoreRequest, SnapshotRequest};
 use udf_runtime::state::StateWriter;
 use udf_tests::process::memory;
-use udf_tests::program::{Connection, Transport, frame};
+use udf_tests::program::{Connection, Transport, example, frame};
 
 use crate::subject::{Subject, point};
 use crate::{BOTH, PIPE, cases};
 
 cases! {
     a_snapshot_of_garbage, BOTH, "Bytes that are no snapshot are refused by an answer that says so; nothing has changed.";
-    a_snapshot_of_nothing, BOTH, "An empty snapshot is refused, and nothing has changed.";
+    a_snapshot_of_nothing, BOTH, "An empty snapshot is that of a UDF without state: it is accepted, and nothing has changed.";
     a_snapshot_that_is_cut, BOTH, "A snapshot that is cut anywhere is refused, and nothing has changed.";
     a_snapshot_with_a_flipped_bit, BOTH, "A snapshot in which one bit is flipped is refused, wherever it is; nothing has changed.";
     a_snapshot_of_another_udf, BOTH, "A snapshot of another UDF is refused by its name.";
@@ -21,6 +21,8 @@ cases! {
     a_snapshot_of_another_shape, BOTH, "A state that is of another type now is refused by the name of its field.";
     a_snapshot_from_before_a_field, BOTH, "A state that has grown a field restores; the new field has its default.";
     a_snapshot_with_a_field_too_many, BOTH, "A field that is not kept any more is named in a warning, and the rest is restored.";
+    a_snapshot_that_may_not_fit, BOTH, "With `--bad-snapshot fresh`, what would be refused is named in a warning, and the task starts without state.";
+    a_state_over_the_limit, BOTH, "A state that could not be restored for its size is left out of the snapshot, and the log says so; the task goes on.";
     a_snapshot_of_32_mib, PIPE, "A large snapshot that is refused costs no memory for longer than that.";
     a_snapshot_before_init, BOTH, "A snapshot that is asked for before Init is answered.";
     a_restore_before_init, BOTH, "A restore before Init is refused by an answer.";
@@ -72,12 +74,16 @@ fn a_snapshot_of_garbage(on: Transport) {
 }
 
 fn a_snapshot_of_nothing(on: Transport) {
-    refused(on, "are not a snapshot", |_| vec![Vec::new()]);
+    let mut udf = Subject::moving_avg(on);
+    average(&mut udf.connection, 2);
+    assert_eq!(restore(&mut udf.connection, &[]), (true, String::new()));
+    assert_eq!(average(&mut udf.connection, 4), 3.0);
+    assert_eq!(udf.lives(), []);
 }
 
 fn a_snapshot_that_is_cut(on: Transport) {
     refused(on, "snapshot", |taken| {
-        (0..taken.len()).map(|length| taken[..length].to_vec()).collect()
+        (1..taken.len()).map(|length| taken[..length].to_vec()).collect()
     });
 }
 
@@ -129,6 +135,39 @@ fn a_snapshot_with_a_field_too_many(on: Transport) {
     assert_eq!(restore(&mut udf.connection, &older.finish()), (true, String::new()));
     let warning = udf.program.wait_for_log("`gone`");
     assert!(warning.contains("WARN"), "{warning}");
+    assert_eq!(udf.lives(), []);
+}
+
+fn options() -> [(&'static str, Vec<Value>); 2] {
+    [("field", vec!["usage".into()]), ("size", vec![Value::Int(1_000_000)])]
+}
+
+fn moving_avg(on: Transport, args: &[&str]) -> Subject {
+    let options = options();
+    let options: Vec<_> = options.iter().map(|(name, values)| (*name, &values[..])).collect();
+    Subject::start(example("moving_avg"), on, args).init(&options)
+}
+
+fn a_snapshot_that_may_not_fit(on: Transport) {
+    let mut udf = moving_avg(on, &["--bad-snapshot", "fresh"]);
+    assert_eq!(restore(&mut udf.connection, b"garbage"), (true, String::new()));
+    let warning = udf.program.wait_for_log("starting without state");
+    assert!(warning.contains("WARN") && warning.contains("are not a snapshot"), "{warning}");
+    assert_eq!(average(&mut udf.connection, 4), 4.0);
+    assert_eq!(udf.lives(), []);
+}
+
+fn a_state_over_the_limit(on: Transport) {
+    let mut udf = moving_avg(on, &["--frame-limit", "1024"]);
+    average(&mut udf.connection, 1);
+    assert!(!snapshot(&mut udf.connection).is_empty());
+    for value in 0..1000 {
+        average(&mut udf.connection, value);
+    }
+    assert!(snapshot(&mut udf.connection).is_empty());
+    let line = udf.program.wait_for_log("the snapshot was left out");
+    assert!(line.contains("ERROR") && line.contains("over the limit of 992"), "{line}");
+    average(&mut udf.connection, 1);
     assert_eq!(udf.lives(), []);
 }
 

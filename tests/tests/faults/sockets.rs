@@ -1,15 +1,20 @@
 //! What is at the path of the socket, and who may connect.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use udf_tests::program::{Program, Transport, example};
+use udf_proto::Value;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_tests::ends::Ends;
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
 
-use crate::subject::{echo, init, serves};
+use crate::subject::{echo, init, serves, trouble, troubled};
 use crate::{SOCKET, cases};
 
 cases! {
@@ -31,6 +36,8 @@ cases! {
     a_group_that_does_not_exist, SOCKET, "An unknown group is wrong usage; no socket is made for everybody instead.";
     a_user_who_is_not_allowed, SOCKET, "Who is not among the allowed users is not served; the log names the user.";
     a_user_who_is_allowed, SOCKET, "Who is among the allowed users is served.";
+    a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end; systemd is told of the start and of the stop.";
+    no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
     two_starts_at_once, SOCKET, "Of several starts at the same path at once, exactly one serves.";
 }
 
@@ -201,6 +208,45 @@ fn a_user_who_is_not_allowed(_: Transport) {
 fn a_user_who_is_allowed(_: Transport) {
     let user = rustix::process::getuid().as_raw().to_string();
     serves(&Program::daemon("mirror", &["--allow-uid", "54321", "--allow-uid", &user]));
+}
+
+fn a_socket_of_systemd(_: Transport) {
+    let directory = directory();
+    let (path, told) = (directory.path().join("udf.sock"), directory.path().join("notify"));
+    let listener = UnixListener::bind(&path).expect("the path is free");
+    let systemd = UnixDatagram::bind(&told).expect("the path is free");
+    systemd.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    let hears = |text: &str| {
+        let mut message = [0; 100];
+        let length = systemd.recv(&mut message).expect("it is told");
+        assert!(message[..length].starts_with(text.as_bytes()), "{message:?}");
+    };
+    let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$; exec \"$0\" --systemd";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(troubled());
+    command.env("LISTEN_FDS", "1").env("NOTIFY_SOCKET", &told);
+    let mut program = Program::spawn(command.stdin(OwnedFd::from(listener)));
+    hears("READY=1");
+    let stream = UnixStream::connect(&path).expect("it listens");
+    let mut connection = Connection::new(Ends::socket(stream));
+    init(&mut connection, &[("kind", &["work".into()]), ("amount", &[Value::Int(1000)])]);
+    echo(&mut connection, 1);
+    connection.ask(Ask::Point(trouble(2)));
+    // It is at work: one that has nothing to finish is gone before there is anything to tell.
+    connection.sign();
+    program.signal("TERM");
+    hears("STOPPING=1");
+    assert_eq!(connection.rest(), [Answer::Point(trouble(2))]);
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(path.exists(), "the socket is systemd's");
+}
+
+fn no_socket_of_systemd(_: Transport) {
+    let mut command = Command::new(example("mirror"));
+    let mut program = Program::spawn(command.arg("--systemd").stdin(Stdio::null()));
+    let log = program.rest_of_log().join("\n");
+    assert!(log.contains("systemd has handed no socket over"), "{log}");
+    assert_eq!(program.wait().code(), Some(2));
 }
 
 fn two_starts_at_once(_: Transport) {

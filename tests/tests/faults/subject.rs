@@ -8,6 +8,7 @@ use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{BeginBatch, EndBatch, KeepaliveRequest, KeepaliveResponse, Point};
+use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, Program, Transport, example};
 
 /// A fault, and what must hold when it happens.
@@ -66,21 +67,8 @@ pub(crate) struct Subject {
 impl Subject {
     /// Starts a program; over a socket, as a daemon that is connected to.
     pub(crate) fn start(path: PathBuf, transport: Transport, args: &[&str]) -> Self {
-        let mut command = Command::new(path);
-        command.args(args);
-        let (program, connection) = match transport {
-            Transport::Pipe => {
-                let mut program = Program::spawn(command.stdin(Stdio::piped()));
-                let connection = Connection::new(program.pipes());
-                (program, connection)
-            }
-            Transport::Socket => {
-                let program = Program::listen(&mut command);
-                let connection = program.connect();
-                (program, connection)
-            }
-        };
-        Subject { program, connection, transport }
+        let (program, ends) = start(path, transport, args);
+        Subject { program, connection: Connection::new(ends), transport }
     }
 
     /// An example that has not had its Init.
@@ -187,6 +175,24 @@ impl Subject {
                 self.program.signal("TERM");
                 assert_eq!(self.program.wait().code(), Some(0));
             }
+        }
+    }
+}
+
+/// Starts a program, from whose output nobody reads yet.
+pub(crate) fn start(path: PathBuf, on: Transport, args: &[&str]) -> (Program, Ends) {
+    let mut command = Command::new(path);
+    command.args(args);
+    match on {
+        Transport::Pipe => {
+            let mut program = Program::spawn(command.stdin(Stdio::piped()));
+            let ends = program.pipes();
+            (program, ends)
+        }
+        Transport::Socket => {
+            let program = Program::listen(&mut command);
+            let ends = program.ends();
+            (program, ends)
         }
     }
 }
