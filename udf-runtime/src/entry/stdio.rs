@@ -51,6 +51,8 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
     let link = agent.link();
     let (reader, result) = agent.serve();
     tracing::info!("the connection has ended: {}", link.counters.totals());
+    // It has a descriptor of stdout, which is to be closed by now.
+    drop(link);
     if result.is_err() {
         reader.get_ref().linger();
     }
