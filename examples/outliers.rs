@@ -54,10 +54,8 @@ impl BatchUdf for Outliers {
 /// Linear interpolation between the closest ranks; nothing lies beyond the fences of no values.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let rank = share * sorted.len().saturating_sub(1) as f64;
-    match (sorted.get(rank.floor() as usize), sorted.get(rank.ceil() as usize)) {
-        (Some(below), Some(above)) => below + (above - below) * rank.fract(),
-        _ => f64::NAN,
-    }
+    let at = |rank: f64| sorted.get(rank as usize).copied().unwrap_or(f64::NAN);
+    at(rank.floor()) + (at(rank.ceil()) - at(rank.floor())) * rank.fract()
 }
 
 fn main() -> ExitCode {
