@@ -19,11 +19,11 @@ fn udf(args: &[&str]) -> (i32, String, String) {
 fn info_describes_a_program_and_a_daemon() {
     let mirror = example("mirror");
     let path = mirror.to_str().expect("a path of this machine");
-    let (status, stdout, stderr) = udf(&["info", "--", path, "--log", "warn"]);
-    assert_eq!((status, &*stderr), (0, ""));
+    let (status, stdout, stderr) = udf(&["info", "--", path, "--log", "debug"]);
+    assert_eq!((status, &*stderr), (0, ""), "its log is of no use when all went well");
     assert!(stdout.starts_with("mirror: reads a stream and sends a stream\n"), "{stdout}");
     assert!(
-        stdout.contains(&format!("prog = \"{path}\"\n  args = [\"--log\", \"warn\"]")),
+        stdout.contains(&format!("prog = \"{path}\"\n  args = [\"--log\", \"debug\"]")),
         "{stdout}"
     );
     assert!(!stdout.contains("socket ="), "whether it can be a daemon is not known: {stdout}");
@@ -35,6 +35,14 @@ fn info_describes_a_program_and_a_daemon() {
     assert_eq!(status, 0);
     assert!(stdout.contains(&format!("[udf.functions.glass]\n  socket = \"{path}\"")), "{stdout}");
     assert!(!stdout.contains("prog"), "{stdout}");
+}
+
+#[test]
+fn the_log_of_a_udf_that_says_nothing_is_shown() {
+    let (status, stdout, stderr) = udf(&["info", "--", PEER, "dies_of_info"]);
+    assert_eq!((status, &*stdout), (1, ""));
+    let expected = "no such file: model.bin\nerror: process exited unexpectedly: exit status: 5\n";
+    assert_eq!(stderr, expected);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -16,10 +16,14 @@ use udf_host::describe::Install;
 use udf_host::process::{Child, Spawned};
 use udf_host::settings::Logger;
 use udf_host::socket::split;
-use udf_host::{Callbacks, Error, Interface, Log, Process, Socket};
+use udf_host::{Callbacks, Error, Interface, Log, Process, Socket, replay};
+use udf_proto::Info;
 
 /// A daemon that is not there yet is waited for so long. Kapacitor waits for 5 minutes; a person does not.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How much of its stderr is kept, in bytes, about.
+const MOST_HEARD: usize = 64 << 10;
 
 /// A UDF, and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +87,37 @@ impl Target {
         }
     }
 
+    /// Asks it what it is. What it writes to stderr meanwhile becomes ours only if that fails.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or does not answer.
+    pub fn info(&self) -> Result<Info, Error> {
+        let heard = Arc::new(Mutex::new(String::new()));
+        let to = heard.clone();
+        let connect = || {
+            let to = to.clone();
+            self.connect(move |line| {
+                let mut heard = to.lock().unwrap_or_else(PoisonError::into_inner);
+                if heard.len() < MOST_HEARD {
+                    heard.push_str(line);
+                }
+            })
+        };
+        replay::ask(&connect).inspect_err(|_| {
+            tell(&heard.lock().unwrap_or_else(PoisonError::into_inner));
+        })
+    }
+
     /// One use of it, over Kapacitor's own side. Its stderr becomes ours.
     pub fn interface(&self) -> Box<dyn Interface> {
-        let callbacks = Callbacks::new().on_log(|log| {
-            if let Log::Stderr { .. } = log {
-                // When stderr is gone, nobody is left to tell.
-                let _ = io::stderr().write_all(format!("{log}\n").as_bytes());
+        self.connect(tell)
+    }
+
+    /// `hear` is handed each line of its stderr, with its end.
+    fn connect(&self, hear: impl Fn(&str) + Send + Sync + 'static) -> Box<dyn Interface> {
+        let callbacks = Callbacks::new().on_log(move |log| {
+            if let Log::Stderr { line, .. } = log {
+                hear(&format!("{line}\n"));
             }
         });
         match self {
@@ -126,6 +155,11 @@ impl Target {
             }
         }
     }
+}
+
+fn tell(text: &str) {
+    // When stderr is gone, nobody is left to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// The path from the root on, as far as there is something at it.

@@ -194,6 +194,10 @@ impl Peer {
         info.options.insert("size".to_owned(), types(&[1]));
         match &*self.fault {
             "no_info" => return,
+            "dies_of_info" => {
+                eprintln!("no such file: model.bin");
+                exit(5);
+            }
             "init_for_info" => return self.say(Answer::Init(InitResponse::default())),
             "unknown_edge" => info.wants = 7,
             "unknown_type" => drop(info.options.insert("odd".to_owned(), types(&[9]))),

@@ -28,7 +28,7 @@ mod usage;
 use std::time::Duration;
 
 use udf_host::options::OptionsError;
-use udf_host::{Error, Writes, replay};
+use udf_host::{Error, Writes};
 use udf_proto::{EdgeType, Init};
 
 pub use compare::{Row, Step, compare};
@@ -157,7 +157,7 @@ pub fn run(
     settings: &Settings,
     progress: &mut dyn FnMut(Step),
 ) -> Result<Report, BenchError> {
-    let info = replay::ask(&|| target.interface()).map_err(BenchError::Udf)?;
+    let info = target.info().map_err(BenchError::Udf)?;
     let options = udf_host::options::parse(&info, &settings.options);
     let options = options.map_err(BenchError::Options)?;
     let init = Init { options, task_id: "bench".into(), node_id: "bench2".into() };

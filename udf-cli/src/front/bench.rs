@@ -40,7 +40,7 @@ pub(super) fn command() -> Command {
                 .value_name("PID")
                 .value_parser(value_parser!(u32))
                 .help(
-                    "The process whose CPU and memory are read [default: the one that is spawned, or that listens]",
+                    "The process whose CPU and memory are read [default: the one that is spawned, or that made the socket]",
                 ),
         ])
 }

@@ -12,7 +12,6 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure};
 use udf_host::describe::Description;
 use udf_host::options::parse_duration;
-use udf_host::replay;
 
 use crate::Target;
 
@@ -83,16 +82,15 @@ fn target(matches: &ArgMatches) -> Target {
 fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
     let target = target(matches);
-    let connect = || target.interface();
     match name {
         "info" => {
-            let info = replay::ask(&connect).map_err(Failure::failed)?;
+            let info = target.info().map_err(Failure::failed)?;
             let name = matches.get_one::<String>("name").cloned();
             let name = name.unwrap_or_else(|| target.name());
             let description = Description::from_info(name, &info);
             command::info(matches, &description, &target.install())
         }
-        "replay" => command::replay(matches, &connect),
+        "replay" => command::replay(matches, &|| target.interface()),
         "check" => check::run(matches, target),
         _ => bench::run(matches, &target),
     }
