@@ -7,7 +7,7 @@
 //! | [`target`] | how a UDF is reached |
 //! | [`sample`] | points and batches as Kapacitor sends them |
 //! | [`check`] | the conformance report |
-//! | [`bench`] | the measurements |
+//! | [`bench`](mod@bench) | the measurements |
 
 pub mod bench;
 pub mod check;
