@@ -50,7 +50,10 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
         .with_liveness(watched, limits.busy);
     let link = agent.link();
     let (reader, result) = agent.serve();
-    tracing::info!("the connection has ended: {}", link.counters.totals());
+    // Kapacitor spawns a UDF for each Info too, which is nothing to be told of.
+    if !link.pulse.task().0.is_empty() {
+        tracing::info!("the connection has ended: {}", link.counters.totals());
+    }
     // It has a descriptor of stdout, which is to be closed by now.
     drop(link);
     if result.is_err() {
