@@ -227,7 +227,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Groups<T> {
 
 struct GroupsVisitor<T>(PhantomData<T>);
 
-/// No more than this many groups are reserved on the word of a snapshot.
+/// No more than this many bytes are reserved on the word of a snapshot.
 const MAX_RESERVED: usize = 1 << 20;
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
@@ -239,7 +239,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups<T>, A::Error> {
         let mut groups = Groups::default();
-        groups.groups.reserve(map.size_hint().unwrap_or(0).min(MAX_RESERVED));
+        let most = MAX_RESERVED / size_of::<(String, Kept<T>)>();
+        groups.groups.reserve(map.size_hint().unwrap_or(0).min(most));
         while let Some((group, value)) = map.next_entry::<String, T>()? {
             groups.uses += 1;
             groups.groups.insert(group, Kept { value, used: groups.uses, time: None });
