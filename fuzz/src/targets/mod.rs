@@ -1,0 +1,109 @@
+//! The targets.
+
+mod agent;
+mod frames;
+mod host;
+mod options;
+mod points;
+mod restore;
+mod udfs;
+
+use std::io::{self, Read};
+
+use crate::{Shape, Target};
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "frames",
+        promise: "frames are read as they are written, wherever reads stop; nothing costs memory but what came",
+        prefix: 2,
+        shape: Shape::Frames,
+        words: &[],
+        seeds: frames::seeds,
+        check: frames::check,
+    },
+    Target {
+        name: "points",
+        promise: "the view of a point says what prost says, and refuses what prost refuses",
+        prefix: 0,
+        shape: Shape::Message,
+        words: &["host", "usage", "cpu", "host=a", "tags"],
+        seeds: points::seeds,
+        check: points::check,
+    },
+    Target {
+        name: "options",
+        promise: "any Init is accepted within its ranges, or refused on one short line",
+        prefix: 0,
+        shape: Shape::Message,
+        words: options::WORDS,
+        seeds: options::seeds,
+        check: options::check,
+    },
+    Target {
+        name: "prompt",
+        promise: "options that are typed become values of their types, or are refused",
+        prefix: 0,
+        shape: Shape::Text,
+        words: options::WORDS,
+        seeds: options::prompt_seeds,
+        check: options::check_prompt,
+    },
+    Target {
+        name: "restore",
+        promise: "a snapshot is restored whole, or refused with nothing changed",
+        prefix: 1,
+        shape: Shape::Bytes,
+        words: &["KUDF", "groups", "total", "kept", "averages", "host=a"],
+        seeds: restore::seeds,
+        check: restore::check,
+    },
+    Target {
+        name: "agent",
+        promise: "whatever is read, what is written is well-formed, balanced, and answers each request once",
+        prefix: 2,
+        shape: Shape::Frames,
+        words: &["host", "usage", "field", "size", "cpu"],
+        seeds: agent::seeds,
+        check: agent::check,
+    },
+    Target {
+        name: "host",
+        promise: "whatever a UDF says, Kapacitor's side ends, with an error or without",
+        prefix: 2,
+        shape: Shape::Frames,
+        words: &["host", "usage", "cpu", "field"],
+        seeds: host::seeds,
+        check: host::check,
+    },
+];
+
+/// Bytes that are handed out in pieces.
+pub(crate) struct Pieces<'a> {
+    rest: &'a [u8],
+    most: usize,
+}
+
+impl<'a> Pieces<'a> {
+    /// In pieces of up to `most` bytes; 0 for all at once.
+    pub(crate) fn new(rest: &'a [u8], most: u8) -> Self {
+        Pieces { rest, most: if most == 0 { usize::MAX } else { usize::from(most) } }
+    }
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.rest.len().min(self.most).min(buffer.len());
+        let (piece, rest) = self.rest.split_at(length);
+        buffer[..length].copy_from_slice(piece);
+        self.rest = rest;
+        Ok(length)
+    }
+}
+
+/// Runs `work` and checks that it has never had more than this many bytes at once.
+pub(crate) fn within(most: u64, work: impl FnOnce()) {
+    let used = allocation_counter::measure(work).bytes_max;
+    assert!(used <= most, "{used} bytes of memory, where {most} should do");
+}
