@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use udf_proto::messages::{self, Request, Response, request, response};
 use udf_proto::{EdgeType, frame};
 use udf_runtime::{
-    Agent, Edge, Emitter, Fields, FromPoint, Handler, Point, Result, Stream, StreamUdf, Udf,
-    UdfHandler, udf,
+    Agent, Edge, Emitter, Fields, FromPoint, Point, Result, Stream, StreamUdf, Udf, UdfHandler, udf,
 };
 
 #[derive(FromPoint)]
@@ -70,10 +69,7 @@ fn point(time: i64, host: Option<&str>, text: bool) -> messages::Point {
 }
 
 /// What a UDF of this type answers to three points: a good one, one without the tag, one with text.
-fn answers<T: Udf + Send + 'static>() -> (Vec<messages::Point>, Option<String>)
-where
-    UdfHandler<T>: Handler,
-{
+fn answers<T: Udf + 'static>() -> (Vec<messages::Point>, Option<String>) {
     let mut input = Vec::new();
     let mut send = |message| frame::append(&Request { message: Some(message) }, &mut input);
     send(request::Message::Init(messages::InitRequest::default()));

@@ -10,8 +10,8 @@ use crate::parse::krate;
 pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
     let kind = kind(&item);
-    if is_udf_already(&item) {
-        errors.span(Span::call_site(), "`#[udf]` is there twice; keep one");
+    if let Some(second) = second_udf(&item) {
+        errors.at(second, "`#[udf]` is there twice; keep one");
     } else if !matches!(&kind, Some(kind) if kind == "struct" || kind == "enum" || kind == "union")
     {
         let what = kind.map_or(item.clone(), ToTokens::into_token_stream);
@@ -29,7 +29,7 @@ pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
         };
     }
     let errors = errors.finish();
-    quote!(#item #errors)
+    quote!(#item #(#errors)*)
 }
 
 /// The keyword that says what kind of item it is.
@@ -42,7 +42,8 @@ fn kind(item: &TokenStream) -> Option<Ident> {
     })
 }
 
-fn is_udf_already(item: &TokenStream) -> bool {
+/// The name of another `#[udf]` on the item.
+fn second_udf(item: &TokenStream) -> Option<TokenTree> {
     let mut tokens = item.clone().into_iter().peekable();
     while let Some(token) = tokens.next() {
         let (TokenTree::Punct(punct), Some(TokenTree::Group(group))) = (&token, tokens.peek())
@@ -50,13 +51,12 @@ fn is_udf_already(item: &TokenStream) -> bool {
             continue;
         };
         let name = group.stream().into_iter().next();
-        if punct.as_char() == '#'
-            && matches!(name, Some(TokenTree::Ident(name)) if name == "udf" || name == "__udf")
-        {
-            return true;
+        let is_udf = |name: &TokenTree| matches!(name, TokenTree::Ident(name) if name == "udf" || name == "__udf");
+        if let ('#', Some(name)) = (punct.as_char(), name.filter(is_udf)) {
+            return Some(name);
         }
     }
-    false
+    None
 }
 
 fn span(tokens: TokenStream) -> Span {

@@ -29,11 +29,15 @@ impl Errors {
         self.noted.as_mut().expect("errors are noted before they are asked for").push(error);
     }
 
-    /// What is to be emitted for them; nothing when there is none.
-    pub(crate) fn finish(mut self) -> Option<TokenStream> {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.noted.as_ref().map_or(0, Vec::len)
+    }
+
+    /// What is to be emitted for each.
+    pub(crate) fn finish(mut self) -> Vec<TokenStream> {
         let noted = self.noted.take().expect("errors are asked for once");
-        let all = noted.into_iter().map(|error| error.to_compile_error());
-        Some(all.collect::<TokenStream>()).filter(|all| !all.is_empty())
+        noted.into_iter().map(|error| error.to_compile_error()).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an author wrote, with the places where it was written.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use syn::{Generics, LitStr, Path, Type};
 
 use crate::words::case::Case;
@@ -9,7 +9,7 @@ use crate::words::case::Case;
 #[derive(Debug, Clone)]
 pub(crate) struct At<T> {
     pub(crate) value: T,
-    pub(crate) span: Span,
+    pub(crate) tokens: TokenStream,
 }
 
 /// A struct with `#[udf]`.
@@ -23,8 +23,8 @@ pub(crate) struct Udf {
 
 /// The arguments of `#[udf(...)]`.
 pub(crate) struct UdfArgs {
-    pub(crate) wants: Option<At<Edge>>,
-    pub(crate) provides: Option<At<Edge>>,
+    pub(crate) wants: Option<Edge>,
+    pub(crate) provides: Option<Edge>,
     pub(crate) on_missing: OnMissing,
     /// In nanoseconds.
     pub(crate) tick: Option<u64>,
@@ -69,13 +69,15 @@ pub(crate) struct OptionField {
     pub(crate) help: String,
     /// How often it is called.
     pub(crate) calls: Calls,
+    /// Whether every task has to call it.
+    pub(crate) required: bool,
     /// The type of one call.
     pub(crate) value: Type,
     pub(crate) default: Option<At<Default>>,
     pub(crate) range: Option<At<Range>>,
     pub(crate) len: Option<At<Range>>,
-    pub(crate) parse: Option<Span>,
-    pub(crate) flag: Option<Span>,
+    pub(crate) parse: Option<Ident>,
+    pub(crate) flag: bool,
     pub(crate) validate: Option<Path>,
     pub(crate) conflicts: Vec<Ident>,
     pub(crate) requires: Vec<Ident>,
@@ -104,6 +106,8 @@ pub(crate) struct Expr {
     pub(crate) written: TokenStream,
     /// What it stands for: `"10s"` is a Duration.
     pub(crate) code: TokenStream,
+    /// Whether it does not fit its type, which has been noted.
+    pub(crate) wrong: bool,
 }
 
 /// `1..`, `..=5`; its ends are expressions.

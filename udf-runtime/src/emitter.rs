@@ -10,6 +10,7 @@ use udf_proto::response::{self, SizeMark};
 use udf_proto::{BeginBatch, EdgeType, Point};
 
 use crate::counters::Count;
+use crate::edge::{ProvidesBatches, ProvidesStream};
 use crate::link::{EmitError, Link, OnUnfit};
 use crate::rate_limit::RateLimit;
 use crate::{Batch, Edge, Stream};
@@ -21,6 +22,9 @@ const HIGH_WATER: usize = 256 << 10;
 ///
 /// What is sent gathers in a buffer, which is written before the agent waits for more input, and
 /// when it has grown to 256 KiB. When Kapacitor does not read, writing waits.
+///
+/// To a stream, it sends points: [`pass`](Self::pass), [`edit`](Self::edit), [`build`](Self::build). To an edge
+/// of batches, it sends whole batches: [`begin`](Self::begin).
 ///
 /// An emitter belongs to the call that it is handed to. To send from another thread or later, get a
 /// [`Remote`].
@@ -139,27 +143,70 @@ impl<E: Edge> fmt::Debug for Emitter<E> {
     }
 }
 
-impl Emitter<Stream> {
+/// What is sent. Which of it there is depends on the edge: that is a bound of the methods, and not of the whole
+/// block, so that a method of the other edge is answered in our words.
+impl<E: Edge> Emitter<E> {
     /// Sends `point` on as it is; its bytes are copied.
     ///
     /// # Errors
     /// When it cannot be written.
     #[inline]
-    pub fn pass(&mut self, point: &Point<'_>) -> Result<(), EmitError> {
+    pub fn pass(&mut self, point: &Point<'_>) -> Result<(), EmitError>
+    where
+        E: ProvidesStream,
+    {
         self.pass_on(point)
     }
 
     /// Sends `point` on with changes: `out.edit(point).field("mean", 4.2).send()`.
-    pub fn edit<'p>(&mut self, point: &Point<'p>) -> PointEdit<'_, 'p, Self> {
-        PointEdit::new(self, *point)
+    pub fn edit<'p>(&mut self, point: &Point<'p>) -> PointEdit<'_, 'p, Emitter<Stream>>
+    where
+        E: ProvidesStream,
+    {
+        PointEdit::new(E::stream(self), *point)
     }
 
     /// Sends a new point of the measurement `name`.
     ///
     /// Kapacitor finds its group by its tags and dimensions. To send a point into the group of another,
     /// [`edit`](Self::edit) that one.
-    pub fn build(&mut self, name: &str) -> PointEdit<'_, 'static, Self> {
-        PointEdit::build(self, name)
+    pub fn build(&mut self, name: &str) -> PointEdit<'_, 'static, Emitter<Stream>>
+    where
+        E: ProvidesStream,
+    {
+        PointEdit::build(E::stream(self), name)
+    }
+
+    /// Begins a batch with the name, group and tags of `begin`; its size is not looked at.
+    ///
+    /// The batch goes out whole when it is [ended](OpenBatch::end), and not at all when it is dropped.
+    ///
+    /// ```
+    /// use udf_runtime::{Batch, BeginBatch, Emitter, EndBatch, Points, Result};
+    ///
+    /// fn send(points: &Points, begin: &BeginBatch, end: &EndBatch, out: &mut Emitter<Batch>) -> Result<()> {
+    ///     let mut batch = out.begin(begin);
+    ///     for point in points.iter() {
+    ///         batch.pass(&point);
+    ///     }
+    ///     Ok(batch.end(end.tmax)?)
+    /// }
+    /// ```
+    pub fn begin(&mut self, begin: &BeginBatch) -> OpenBatch<'_>
+    where
+        E: ProvidesBatches,
+    {
+        self.drop_open_batch();
+        self.open = Some(self.out.len());
+        let size = response::append_begin(begin, &mut self.out);
+        let end = EndBatch {
+            name: begin.name.clone(),
+            group: begin.group.clone(),
+            tmax: 0,
+            tags: begin.tags.clone(),
+            by_name: begin.by_name,
+        };
+        OpenBatch { emitter: E::batches(self), end, size, points: 0 }
     }
 }
 
@@ -176,37 +223,6 @@ impl PointSink for Emitter<Stream> {
         }
         self.points += 1;
         self.flush_if_much()
-    }
-}
-
-impl Emitter<Batch> {
-    /// Begins a batch with the name, group and tags of `begin`; its size is not looked at.
-    ///
-    /// The batch goes out whole when it is [ended](OpenBatch::end), and not at all when it is dropped.
-    ///
-    /// ```
-    /// use udf_runtime::{Batch, BeginBatch, Emitter, EndBatch, Points, Result};
-    ///
-    /// fn send(points: &Points, begin: &BeginBatch, end: &EndBatch, out: &mut Emitter<Batch>) -> Result<()> {
-    ///     let mut batch = out.begin(begin);
-    ///     for point in points.iter() {
-    ///         batch.pass(&point);
-    ///     }
-    ///     Ok(batch.end(end.tmax)?)
-    /// }
-    /// ```
-    pub fn begin(&mut self, begin: &BeginBatch) -> OpenBatch<'_> {
-        self.drop_open_batch();
-        self.open = Some(self.out.len());
-        let size = response::append_begin(begin, &mut self.out);
-        let end = EndBatch {
-            name: begin.name.clone(),
-            group: begin.group.clone(),
-            tmax: 0,
-            tags: begin.tags.clone(),
-            by_name: begin.by_name,
-        };
-        OpenBatch { emitter: self, end, size, points: 0 }
     }
 }
 

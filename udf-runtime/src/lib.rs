@@ -61,7 +61,7 @@ mod watchdog;
 
 pub use agent::{Agent, AgentError, Call, RunningAgent};
 pub use counters::Metrics;
-pub use edge::{Batch, Edge, Stream};
+pub use edge::{Batch, Edge, ProvidesBatches, ProvidesStream, Stream};
 pub use emitter::{Emitter, OpenBatch, Remote};
 pub use entry::main;
 pub use handler::{Handler, Verdict};

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 pub use udf_macros::__Udf;
 
+use crate::Error;
 pub use crate::options::{
     Help, OptionParser, OptionType, flag, len, no_choice, option, parsed, parsed_option,
     parsed_vec, range,
@@ -16,15 +17,8 @@ use crate::state::Groups;
 pub use crate::state::{StateReader, StateWriter};
 pub use crate::typed::{field, group, point, put, tag, time};
 pub use crate::{
-    Batch, BatchUdf, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream,
-    StreamUdf, Udf,
+    Batch, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream, Udf,
 };
-
-/// Fails to compile unless the UDF handles the points of a stream.
-pub const fn handles_stream<T: StreamUdf + Send + 'static>() {}
-
-/// Fails to compile unless the UDF handles batches.
-pub const fn handles_batches<T: BatchUdf + Send + 'static>() {}
 
 /// What `#[state]` asks of the type of a field.
 #[diagnostic::on_unimplemented(
@@ -37,6 +31,69 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
+
+/// What a field that is neither an option nor state asks of its type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be working memory: it has no `Default` to begin with",
+    label = "a field without `#[option]` or `#[state]` begins with its `Default`",
+    note = "write `Option<{Self}>`, which begins with `None`; or `#[derive(Default)]` on a type of your own",
+    note = "if the field is set by tasks, write `#[option]` on it"
+)]
+pub trait Memory: Default {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> Memory for T {}
+
+/// What a field that is neither an option nor state is before any point.
+pub fn memory<T: Memory>() -> T {
+    T::default()
+}
+
+/// What `#[option(default)]` asks of the type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no default of its own",
+    label = "`default` alone is the `Default` of the type",
+    note = "write `default = value`; or `#[derive(Default)]` on a type of your own"
+)]
+pub trait OwnDefault: Default {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> OwnDefault for T {}
+
+/// The default that a type has.
+pub fn own_default<T: OwnDefault>() -> T {
+    T::default()
+}
+
+/// What the function of `#[option(validate = ...)]` returns.
+#[diagnostic::on_unimplemented(
+    message = "a function for `validate` returns `Result<(), String>`, not `{Self}`",
+    label = "does not return `Result<(), String>`",
+    note = "write `fn check(value: &T) -> Result<(), String>`, where `Err` says what is wrong with the value; \
+            any error type will do for the `String`"
+)]
+pub trait Verdict {
+    /// What was found wrong, as an error.
+    ///
+    /// # Errors
+    /// What was found wrong.
+    fn verdict(self) -> Result<()>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Error>> Verdict for Result<(), E> {
+    fn verdict(self) -> Result<()> {
+        self.map_err(E::into)
+    }
+}
+
+/// What a function for `validate` found.
+///
+/// # Errors
+/// What was found wrong.
+pub fn verdict(found: impl Verdict) -> Result<()> {
+    found.verdict()
+}
 
 /// A `#[state]` field, by the name under which it is saved.
 ///

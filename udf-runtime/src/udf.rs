@@ -8,6 +8,7 @@ use udf_proto::{BeginBatch, EndBatch, Point, PointBuf};
 
 use crate::options::OptionParser;
 use crate::state::{StateReader, StateWriter};
+use crate::udf_handler::Reads;
 use crate::{Edge, Emitter, Remote, Result};
 
 /// What `#[udf]` makes of a struct. It is not written by hand.
@@ -25,8 +26,8 @@ pub trait Udf: Sized {
     const TICK: Option<Duration>;
     /// What becomes of a point that lacks a field.
     const ON_MISSING: OnMissing;
-    /// The edge that it reads from.
-    type Wants: Edge;
+    /// The edge that it reads from, which says what the UDF implements: [`StreamUdf`] or [`BatchUdf`].
+    type Wants: Edge + Reads<Self>;
     /// The edge that it writes to.
     type Provides: Edge;
     /// What a handler is given for a point.

@@ -1,5 +1,6 @@
 //! The handler of a struct with `#[udf]`: it starts with Init, and has its state saved and restored.
 
+use std::borrow::{Borrow, BorrowMut};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use crate::{
 };
 
 /// Handles the requests of one connection with a `T`, which is made when Init comes.
-pub struct UdfHandler<T> {
+pub struct UdfHandler<T: Udf> {
     /// None before Init.
-    udf: Option<T>,
+    udf: Option<Held<T>>,
     skipped: RateLimit,
     unfit: UnfitSnapshot,
 }
@@ -30,6 +31,8 @@ pub enum UnfitSnapshot {
     /// The UDF starts without state, and a warning says so.
     StartFresh,
 }
+
+type Held<T> = <<T as Udf>::Wants as Reads<T>>::Held;
 
 impl<T: Udf> UdfHandler<T> {
     /// For a connection on which nothing has come yet.
@@ -45,7 +48,8 @@ impl<T: Udf> UdfHandler<T> {
 
     fn started(&mut self) -> Result<&mut T> {
         // The agent lets nothing through before Init; whoever calls a handler by hand is told.
-        self.udf.as_mut().ok_or_else(|| "the UDF has not been started by an Init".into())
+        let udf = self.udf.as_mut().map(Held::<T>::borrow_mut);
+        udf.ok_or_else(|| "the UDF has not been started by an Init".into())
     }
 }
 
@@ -55,7 +59,7 @@ impl<T: Udf> Default for UdfHandler<T> {
     }
 }
 
-impl<T> std::fmt::Debug for UdfHandler<T> {
+impl<T: Udf> std::fmt::Debug for UdfHandler<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UdfHandler").field("started", &self.udf.is_some()).finish_non_exhaustive()
     }
@@ -64,6 +68,10 @@ impl<T> std::fmt::Debug for UdfHandler<T> {
 /// Calls the methods of the trait that goes with an edge: `StreamUdf` for a stream, `BatchUdf` for batches.
 #[doc(hidden)]
 pub trait Reads<T: Udf>: Edge {
+    /// The UDF itself, which is known to be `Send` by this name: `#[udf]` asks for it, so that whatever is made
+    /// of a [`Udf`] need not ask again, and one that cannot move to its thread is told once.
+    type Held: From<T> + BorrowMut<T> + Send + 'static;
+
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()>;
     fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
@@ -73,7 +81,9 @@ pub trait Reads<T: Udf>: Edge {
     fn stop(udf: &mut T);
 }
 
-impl<T: StreamUdf> Reads<T> for Stream {
+impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
+    type Held = T;
+
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
         udf.init(task)
     }
@@ -103,7 +113,9 @@ impl<T: StreamUdf> Reads<T> for Stream {
     }
 }
 
-impl<T: BatchUdf> Reads<T> for Batch {
+impl<T: BatchUdf + Send + 'static> Reads<T> for Batch {
+    type Held = T;
+
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
         udf.init(task)
     }
@@ -133,10 +145,7 @@ impl<T: BatchUdf> Reads<T> for Batch {
     }
 }
 
-impl<T: Udf + Send + 'static> Handler for UdfHandler<T>
-where
-    T::Wants: Reads<T>,
-{
+impl<T: Udf + 'static> Handler for UdfHandler<T> {
     type Wants = T::Wants;
     type Provides = T::Provides;
 
@@ -165,14 +174,14 @@ where
         if let Err(error) = T::Wants::init(&mut udf, &task) {
             return Ok(Verdict::Refused(error.to_string()));
         }
-        self.udf = Some(udf);
+        self.udf = Some(udf.into());
         Ok(Verdict::Accepted)
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         let mut state = StateWriter::new(T::NAME);
         if let Some(udf) = &self.udf {
-            udf.save(&mut state)?;
+            udf.borrow().save(&mut state)?;
         }
         Ok(state.finish())
     }
@@ -237,7 +246,7 @@ where
 
     fn stop(&mut self) {
         if let Some(udf) = &mut self.udf {
-            T::Wants::stop(udf);
+            T::Wants::stop(udf.borrow_mut());
         }
     }
 }

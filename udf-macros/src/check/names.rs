@@ -7,15 +7,15 @@ use crate::words::tickscript::why_not_callable;
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
     let mut taken: Vec<(&str, String)> = Vec::new();
     for (field, option) in udf.options() {
-        for At { value: name, span } in std::iter::once(&option.name).chain(&option.aliases) {
+        for At { value: name, tokens } in std::iter::once(&option.name).chain(&option.aliases) {
             if let Some(why) = why_not_callable(name) {
                 let message = format!("a TICKscript cannot call `.{name}(...)`: {why}");
-                errors.span(*span, format_args!("{message}\nwrite `name = \"...\"`"));
+                errors.at(tokens, format_args!("{message}\nwrite `name = \"...\"`"));
                 continue;
             }
             if let Some((_, owner)) = taken.iter().find(|(taken, _)| taken == name) {
                 let message = format!("the name `{name}` is taken by the option of `{owner}`");
-                errors.span(*span, format_args!("{message}; write `name = \"...\"` for one"));
+                errors.at(tokens, format_args!("{message}; write `name = \"...\"` for one"));
                 continue;
             }
             taken.push((name, field.ident.to_string()));

@@ -1,17 +1,16 @@
 //! The attributes of one option, against its type and against each other.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::Type;
-use syn::spanned::Spanned;
 
-use super::relations::is_required;
 use crate::errors::Errors;
-use crate::model::{Calls, Default, Expr, Field, OptionField, Range};
+use crate::model::{At, Calls, Default, Expr, Field, OptionField, Range};
 use crate::parse::{Known, Literal, calls, known, literal, show};
 use crate::words::duration;
 
 pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
-    if option.flag.is_some() {
+    if option.flag {
         flag(field, option, errors);
     } else if option.parse.is_some() {
         parse(field, option, errors);
@@ -19,16 +18,15 @@ pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
         ty(field, option, errors);
     }
     calls_and_default(field, option, errors);
-    if let (Some(_), true) = (&option.deprecated, is_required(option)) {
-        let advice = option.deprecated.as_ref().expect("it was just there");
-        errors
-            .at(advice, "every task must call this option; one that is deprecated needs a default");
+    if let (Some(advice), true) = (&option.deprecated, option.required) {
+        let message = "every task must call this option; one that is deprecated needs a default";
+        errors.at(advice, message);
     }
     if let Some(range) = &option.range {
-        bounds(&range.value, range.span, "range", option, errors);
+        bounds(range, "range", option, errors);
     }
     if let Some(len) = &option.len {
-        bounds(&len.value, len.span, "len", option, errors);
+        bounds(len, "len", option, errors);
     }
 }
 
@@ -39,30 +37,28 @@ fn flag(field: &Field, option: &OptionField, errors: &mut Errors) {
         errors.at(&field.ty, message);
     }
     let others = [
-        ("default", option.default.as_ref().map(|default| default.span)),
-        ("example", option.example.as_ref().map(|example| example.span)),
-        ("len", option.len.as_ref().map(|len| len.span)),
-        ("parse", option.parse),
-        ("range", option.range.as_ref().map(|range| range.span)),
-        ("validate", option.validate.as_ref().map(Spanned::span)),
+        ("default", option.default.as_ref().map(|default| default.tokens.clone())),
+        ("example", option.example.as_ref().map(|example| example.tokens.clone())),
+        ("len", option.len.as_ref().map(|len| len.tokens.clone())),
+        ("parse", option.parse.as_ref().map(ToTokens::to_token_stream)),
+        ("range", option.range.as_ref().map(|range| range.tokens.clone())),
+        ("validate", option.validate.as_ref().map(ToTokens::to_token_stream)),
     ];
-    for (key, span) in others {
-        if let Some(span) = span {
+    for (key, tokens) in others {
+        if let Some(tokens) = tokens {
             let message = format!("a flag has no argument and is false by default: no `{key}`");
-            errors.span(span, message);
+            errors.at(tokens, message);
         }
     }
 }
 
 fn parse(field: &Field, option: &OptionField, errors: &mut Errors) {
-    let span = option.parse.expect("it is checked for `parse`");
     if !matches!(known(&option.value), Known::Other) {
         let message = format!("{} is an option as it is; remove `parse`", show(&field.ty));
-        errors.span(span, message);
-    }
-    if let Some(range) = &option.range {
+        errors.at(&option.parse, message);
+    } else if let Some(range) = &option.range {
         let message = "what is parsed from text has no `range`; write `validate = path`";
-        errors.span(range.span, message);
+        errors.at(&range.tokens, message);
     }
 }
 
@@ -120,17 +116,17 @@ fn calls_and_default(field: &Field, option: &OptionField, errors: &mut Errors) {
             Calls::Any => "a `Vec` is empty when the option is never called: it has no `default`",
             _ => "with a `default`, it is never `None`: write the type without `Option`",
         };
-        errors.span(default.span, message);
+        errors.at(&default.tokens, message);
     }
     let has_len = option.calls == Calls::Any
         || option.parse.is_some()
         || matches!(known(&option.value), Known::String | Known::Other);
-    if let (Some(len), false) = (&option.len, has_len || option.flag.is_some()) {
+    if let (Some(len), false) = (&option.len, has_len || option.flag) {
         let message = format!(
             "`len` is for String (its characters) and Vec (how often it is called), not {}",
             show(&field.ty)
         );
-        errors.span(len.span, message);
+        errors.at(&len.tokens, message);
     }
 }
 
@@ -161,8 +157,11 @@ fn less(one: Number, other: Number) -> bool {
 }
 
 /// Ends that leave nothing, and literals out of the range.
-fn bounds(range: &Range, span: Span, key: &str, option: &OptionField, errors: &mut Errors) {
-    let end = |end: &Option<Expr>| end.as_ref().and_then(|end| number(&end.written));
+fn bounds(range: &At<Range>, key: &str, option: &OptionField, errors: &mut Errors) {
+    let At { value: range, tokens } = range;
+    let end = |end: &Option<Expr>| {
+        end.as_ref().filter(|end| !end.wrong).and_then(|end| number(&end.written))
+    };
     let (min, max) = (end(&range.min), end(&range.max));
     let empty = match (min, max) {
         (Some(min), Some(max)) if range.inclusive => less(max, min),
@@ -170,16 +169,16 @@ fn bounds(range: &Range, span: Span, key: &str, option: &OptionField, errors: &m
         _ => false,
     };
     if empty {
-        errors.span(span, format_args!("nothing is within this `{key}`"));
+        errors.at(tokens, format_args!("nothing is within this `{key}`"));
         return;
     }
     let default = option.default.as_ref().and_then(|default| match &default.value {
-        Default::Is(expr) => Some((&expr.written, default.span)),
+        Default::Is(expr) => Some(expr),
         Default::OfType => None,
     });
-    let example = option.example.as_ref().map(|example| (&example.value.written, example.span));
+    let example = option.example.as_ref().map(|example| &example.value);
     for (what, value) in [("default", default), ("example", example)] {
-        let Some((written, span)) = value else { continue };
+        let Some(Expr { written, wrong: false, .. }) = value else { continue };
         let value = match (key, literal(written)) {
             ("len", Some(Literal::String(text))) => Number::Int(text.chars().count() as i128),
             ("range", _) => match number(written) {
@@ -194,7 +193,7 @@ fn bounds(range: &Range, span: Span, key: &str, option: &OptionField, errors: &m
             false => !less(value, max),
         });
         if below || above {
-            errors.span(span, format_args!("its {what} is out of its own `{key}`"));
+            errors.at(written, format_args!("its {what} is out of its own `{key}`"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 
 use crate::errors::Errors;
-use crate::model::{Calls, Field, OptionField, Role, Udf};
+use crate::model::{Field, OptionField, Role, Udf};
 use crate::words::suggest::{any_of, did_you_mean};
 
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
@@ -52,7 +52,7 @@ fn relation(
     };
     if key == "conflicts" {
         for (name, option) in [(&field.ident, option), (other, &**target)] {
-            if is_required(option) {
+            if option.required {
                 let message = format!(
                     "`{name}` must be called always, so nothing can exclude it; give it a default, \
                      or write `Option`"
@@ -60,13 +60,8 @@ fn relation(
                 errors.at(other, message);
             }
         }
-    } else if is_required(target) {
+    } else if target.required {
         let message = format!("`{other}` must be called always; `requires` adds nothing");
         errors.at(other, message);
     }
-}
-
-/// Whether every task has to call it.
-pub(super) fn is_required(option: &OptionField) -> bool {
-    option.calls == Calls::Once && option.default.is_none() && option.flag.is_none()
 }

@@ -17,8 +17,9 @@ pub(super) fn code(model: &Typed) -> TokenStream {
     implementation(model, &quote!(#(#members)*))
 }
 
-pub(super) fn stub(model: &Typed) -> TokenStream {
-    implementation(model, &quote!(let _ = __fields;))
+pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
+    let stub = implementation(model, &quote!(let _ = __fields;));
+    quote!(#(#errors)* #stub)
 }
 
 fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {

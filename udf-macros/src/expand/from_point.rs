@@ -42,8 +42,9 @@ pub(super) fn code(model: &Typed) -> TokenStream {
     implementation(model, &body)
 }
 
-pub(super) fn stub(model: &Typed) -> TokenStream {
-    implementation(model, &quote!(::core::unimplemented!()))
+pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
+    let stub = implementation(model, &quote!(::core::unimplemented!()));
+    quote!(#(#errors)* #stub)
 }
 
 /// What it borrows has the lifetime that it names, or one of ours.

@@ -8,19 +8,20 @@ mod state;
 mod udf;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::DeriveInput;
 use syn::spanned::Spanned;
 
 use crate::errors::Errors;
 use crate::{check, parse};
 
-/// Parses and checks an item; emits its code, or what is wrong with it and a stub.
+/// Parses and checks an item; emits its code, or what is wrong with it and a stub, so that no second error
+/// follows from the first.
 fn derive<M>(
     item: TokenStream,
     parse: impl FnOnce(DeriveInput, &mut Errors) -> M,
     code: impl FnOnce(&M) -> TokenStream,
-    stub: impl FnOnce(&M) -> TokenStream,
+    stub: impl FnOnce(&M, &[TokenStream]) -> TokenStream,
 ) -> TokenStream {
     let input = match syn::parse2::<DeriveInput>(item) {
         Ok(input) => input,
@@ -28,12 +29,9 @@ fn derive<M>(
     };
     let mut errors = Errors::new();
     let model = parse(input, &mut errors);
-    match errors.finish() {
-        None => code(&model),
-        Some(errors) => {
-            let stub = stub(&model);
-            quote!(#errors #stub)
-        }
+    match &errors.finish()[..] {
+        [] => code(&model),
+        errors => stub(&model, errors),
     }
 }
 
@@ -64,12 +62,17 @@ pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
 /// within a `macro_rules!` where it is not known.
 fn function(krate: &TokenStream, name: &str, ty: impl ToTokens) -> TokenStream {
     let span = ty.span();
-    let krate = krate.clone().into_iter().map(|mut token| {
+    let (krate, name) = (at(span, krate.clone()), Ident::new(name, span));
+    quote_spanned!(span=> #krate::__private::#name::<#ty>)
+}
+
+/// These tokens, as if they stood at another place.
+fn at(span: Span, tokens: TokenStream) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut token| {
         token.set_span(span);
         token
     });
-    let (krate, name) = (krate.collect::<TokenStream>(), Ident::new(name, span));
-    quote_spanned!(span=> #krate::__private::#name::<#ty>)
+    moved.collect()
 }
 
 /// A local that no name of the author can meet.

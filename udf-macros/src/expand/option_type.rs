@@ -65,9 +65,10 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
     implementation(model, &quote!(::std::string::String), &made, &to_raw, &help)
 }
 
-pub(super) fn stub(model: &OptionType) -> TokenStream {
+pub(super) fn stub(model: &OptionType, errors: &[TokenStream]) -> TokenStream {
     let todo = quote!(::core::unimplemented!());
-    implementation(model, &quote!(::std::string::String), &todo, &todo, &todo)
+    let stub = implementation(model, &quote!(::std::string::String), &todo, &todo, &todo);
+    quote!(#(#errors)* #stub)
 }
 
 fn implementation(

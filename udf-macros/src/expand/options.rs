@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{function, local};
+use super::{at, function, local};
 use crate::model::{Calls, Default, Expr, Field, OptionField, Range, Role};
 
 /// Takes every option, then makes the struct if none was lacking.
@@ -25,7 +25,8 @@ pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream
                 quote!(#state(#name).initial())
             }
             Role::Memory => {
-                quote_spanned!(field.ty.span()=> ::core::default::Default::default())
+                let memory = function(krate, "memory", &field.ty);
+                quote!(#memory())
             }
         };
         quote!(#ident: #value)
@@ -40,12 +41,12 @@ pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream
 fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStream) -> TokenStream {
     let (name, help) = (&option.name.value, &option.help);
     let (ty, value) = (&field.ty, &option.value);
-    let make = match (option.flag, option.parse, option.calls) {
-        (Some(_), _, _) => quote!(#krate::__private::flag),
-        (None, None, _) => function(krate, "option", quote!(#ty, _)),
-        (None, Some(_), Calls::Once) => function(krate, "parsed", value),
-        (None, Some(_), Calls::AtMostOnce) => function(krate, "parsed_option", value),
-        (None, Some(_), Calls::Any) => function(krate, "parsed_vec", value),
+    let make = match (option.flag, &option.parse, option.calls) {
+        (true, _, _) => quote!(#krate::__private::flag),
+        (false, None, _) => function(krate, "option", quote!(#ty, _)),
+        (false, Some(_), Calls::Once) => function(krate, "parsed", value),
+        (false, Some(_), Calls::AtMostOnce) => function(krate, "parsed_option", value),
+        (false, Some(_), Calls::Any) => function(krate, "parsed_vec", value),
     };
     let mut spec = quote!(#make(#name, #help));
     if !option.aliases.is_empty() {
@@ -55,9 +56,10 @@ fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStre
     let parsed = option.parse.is_some();
     if let Some(default) = &option.default {
         spec.extend(match &default.value {
-            Default::OfType => quote_spanned! {default.span=>
-                .default(::core::default::Default::default)
-            },
+            Default::OfType => {
+                let default = at(default.tokens.span(), quote!(#krate::__private::own_default));
+                quote!(.default(#default))
+            }
             Default::Is(Expr { code, .. }) if parsed => quote!(.default_text(#code)),
             Default::Is(Expr { code, .. }) => quote!(.default(|| #code)),
         });
@@ -78,18 +80,16 @@ fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStre
         let (min, max) = bounds(&len.value, krate);
         // That of parsed text is the length of the text, whatever it is made into.
         let text = quote!(::std::string::String);
-        let len = match (option.parse, option.calls) {
+        let len = match (&option.parse, option.calls) {
             (Some(_), Calls::Once | Calls::AtMostOnce) => function(krate, "len", &text),
             _ => function(krate, "len", ty),
         };
         spec.extend(quote!(.len(#len(#min, #max))));
     }
     if let Some(path) = &option.validate {
+        let verdict = at(path.span(), quote!(#krate::__private::verdict));
         spec.extend(quote_spanned! {path.span()=>
-            .validate(|__value| ::core::result::Result::map_err(
-                #path(__value),
-                ::core::convert::Into::into,
-            ))
+            .validate(|__value| #verdict(#path(__value)))
         });
     }
     for (method, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {

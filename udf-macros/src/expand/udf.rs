@@ -1,11 +1,11 @@
 //! The implementation of `Udf`.
 
 use proc_macro2::{Group, Ident, Punct, Spacing, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{function, options, state};
-use crate::model::{At, Edge, OnMissing, Udf, UdfArgs};
+use super::{at, options, state};
+use crate::model::{Edge, OnMissing, Udf};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
@@ -24,13 +24,13 @@ pub(super) fn code(model: &Udf) -> TokenStream {
         OnMissing::Pass => quote!(Pass),
         OnMissing::Fail => quote!(Fail),
     };
-    let (wants, provides) = edges(args);
-    let point = point(args);
-    let handles = match args.wants.as_ref().map(|wants| wants.value) {
-        Some(Edge::Batch) => "handles_batches",
-        Some(Edge::Stream) | None => "handles_stream",
+    let edges = args.wants.zip(args.provides).expect("one that is missing is an error");
+    let wants = at(ident.span(), edge(edges.0, krate));
+    let provides = edge(edges.1, krate);
+    let point = match &args.point {
+        Some(point) => named_lifetime(point.clone()),
+        None => quote!(#krate::__private::Point<'__point>),
     };
-    let handles = function(krate, handles, quote_spanned!(ident.span()=> Self));
     let from_options = options::from_options(fields, krate);
     let (save, load) = (state::save(fields, krate), state::load(fields, krate));
     quote! {
@@ -47,7 +47,6 @@ pub(super) fn code(model: &Udf) -> TokenStream {
             fn from_options(
                 __options: &mut #krate::__private::OptionParser,
             ) -> ::core::option::Option<Self> {
-                #handles();
                 #from_options
             }
             fn save(
@@ -66,14 +65,20 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     }
 }
 
-/// Stands in when something is wrong, so that no second error follows from the first.
-pub(super) fn stub(model: &Udf) -> TokenStream {
+/// Stands in when something is wrong.
+///
+/// The last error is the length of an array, of which rustc then knows that it is wrong: whether that type,
+/// and one that is named by it, fits anything is told no more. So what is not known fits every handler.
+pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
     let Udf { ident, generics, args, .. } = model;
     let krate = &args.krate;
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
-    let (wants, provides) = edges(args);
-    let point = point(args);
+    let (last, others) = errors.split_last().expect("a stub stands for errors");
+    let unknown = || quote!(<Self as #krate::__private::Udf>::Wants);
+    let provides = args.provides.map_or_else(unknown, |provides| edge(provides, krate));
+    let point = args.point.clone().map_or_else(unknown, named_lifetime);
     quote! {
+        #(#others)*
         #[automatically_derived]
         impl #impl_generics #krate::__private::Udf for #ident #ty_generics #where_clause {
             const NAME: &'static ::core::primitive::str = "";
@@ -81,7 +86,7 @@ pub(super) fn stub(model: &Udf) -> TokenStream {
             const TICK: ::core::option::Option<#krate::__private::Duration> =
                 ::core::option::Option::None;
             const ON_MISSING: #krate::__private::OnMissing = #krate::__private::OnMissing::Skip;
-            type Wants = #wants;
+            type Wants = [(); #last];
             type Provides = #provides;
             type Input<'__point> = #point;
             fn from_options(
@@ -105,26 +110,15 @@ pub(super) fn stub(model: &Udf) -> TokenStream {
     }
 }
 
-/// The types of the edges; those that are not known are taken for what is likeliest.
-fn edges(args: &UdfArgs) -> (TokenStream, TokenStream) {
-    let krate = &args.krate;
-    let edge = |edge: Option<&At<Edge>>| match edge.map(|edge| edge.value) {
-        Some(Edge::Batch) => quote!(#krate::__private::Batch),
-        Some(Edge::Stream) | None => quote!(#krate::__private::Stream),
-    };
-    let wants = args.wants.as_ref();
-    (edge(wants), edge(args.provides.as_ref().or(wants)))
-}
-
-/// The type of the points, where `'_` is the lifetime of one.
-fn point(args: &UdfArgs) -> TokenStream {
-    let krate = &args.krate;
-    match &args.point {
-        None => quote!(#krate::__private::Point<'__point>),
-        Some(tokens) => named_lifetime(tokens.clone()),
+/// The type of an edge.
+fn edge(edge: Edge, krate: &TokenStream) -> TokenStream {
+    match edge {
+        Edge::Stream => quote!(#krate::__private::Stream),
+        Edge::Batch => quote!(#krate::__private::Batch),
     }
 }
 
+/// The type of the points, in which `'_` is the lifetime of one.
 fn named_lifetime(tokens: TokenStream) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();
     let mut named = TokenStream::new();

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::LitStr;
 
 use crate::errors::Errors;
-use crate::words::suggest::{any_of, did_you_mean};
+use crate::words::suggest::{any_of, did_you_mean, nearest};
 
 /// One entry of an attribute.
 pub(crate) struct Entry {
@@ -20,6 +20,8 @@ pub(crate) enum Form {
     Is { equals: Span, value: TokenStream },
     /// `key(...)`
     List(Group),
+    /// What follows the key is wrong, which has been noted.
+    Wrong,
 }
 
 /// Splits the tokens of an attribute; what is no entry is noted and left out.
@@ -48,8 +50,9 @@ fn entry(part: Vec<TokenTree>, errors: &mut Errors) -> Option<Entry> {
             Form::List(group)
         }
         Some(other) => {
-            errors.at(other, format_args!("expected `,`, `=` or `(...)` behind `{key}`"));
-            return None;
+            let rest: TokenStream = std::iter::once(other).chain(tokens.by_ref()).collect();
+            errors.at(rest, format_args!("expected `,`, `=` or `(...)` behind `{key}`"));
+            Form::Wrong
         }
     };
     if let Some(more) = tokens.next() {
@@ -98,6 +101,7 @@ impl Entry {
                 errors.at(&self.key, format_args!("`{}` takes a value: `{form}`", self.key));
                 None
             }
+            Form::Wrong => None,
         }
     }
 
@@ -115,7 +119,7 @@ impl Entry {
     /// Notes that nothing follows this key.
     pub(crate) fn bare(&self, errors: &mut Errors) {
         let tokens = match &self.form {
-            Form::Bare => return,
+            Form::Bare | Form::Wrong => return,
             Form::Is { value, .. } if value.is_empty() => self.key.to_token_stream(),
             Form::Is { value, .. } => value.clone(),
             Form::List(group) => group.to_token_stream(),
@@ -144,6 +148,12 @@ impl Entry {
         });
         idents.collect()
     }
+}
+
+/// The keys that are there, or were meant by one that is misspelt: none of them is to be told missing.
+pub(crate) fn meant<'k>(entries: &[Entry], known: &[&'k str]) -> Vec<&'k str> {
+    let nearest = |entry: &Entry| nearest(&entry.key.to_string(), known.iter().copied());
+    entries.iter().filter_map(nearest).collect()
 }
 
 /// Notes keys that are not known, and those that are there twice; the others are left.

@@ -1,15 +1,16 @@
 //! A field with `#[option(...)]`.
 
 use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Path, Type};
 
-use super::entries::{Entry, Form, known_once};
+use super::entries::{Entry, Form, known_once, meant};
 use super::types::{Known, calls, known};
 use super::{help, value};
 use crate::errors::Errors;
-use crate::model::{At, Default, Expr, OptionField, Range};
+use crate::model::{At, Calls, Default, Expr, OptionField, Range};
 use crate::words::case::Case;
 
 const KEYS: [&str; 12] = [
@@ -34,46 +35,49 @@ pub(super) fn option(
     rename_all: Case,
     errors: &mut Errors,
 ) -> OptionField {
+    let meant = meant(&entries, &KEYS);
     let entries = known_once(entries, &KEYS, &["alias"], errors);
     let (calls, value) = calls(&field.ty);
     let renamed = rename_all.write(&ident.unraw().to_string());
     let mut option = OptionField {
-        name: At { value: renamed, span: ident.span() },
+        name: At { value: renamed, tokens: ident.to_token_stream() },
         aliases: Vec::new(),
         help: help(&field.attrs),
+        required: calls == Calls::Once && !meant.contains(&"default") && !meant.contains(&"flag"),
         calls,
         value,
         default: None,
         range: None,
         len: None,
         parse: None,
-        flag: None,
+        flag: false,
         validate: None,
         conflicts: Vec::new(),
         requires: Vec::new(),
         deprecated: None,
         example: None,
     };
-    let parsed = entries.iter().any(|entry| entry.key == "parse");
+    // For a type that needs no `parse`, that alone is wrong.
+    let parsed = meant.contains(&"parse") && matches!(known(&option.value), Known::Other);
     for entry in &entries {
-        let span = entry.key.span();
         match &*entry.key.to_string() {
             "name" => {
                 if let Some(name) = entry.text("name = \"size\"", errors) {
-                    option.name = At { value: name.value(), span: name.span() };
+                    option.name = At { value: name.value(), tokens: name.into_token_stream() };
                 }
             }
             "alias" => {
                 if let Some(name) = entry.text("alias = \"size\"", errors) {
-                    option.aliases.push(At { value: name.value(), span: name.span() });
+                    option
+                        .aliases
+                        .push(At { value: name.value(), tokens: name.into_token_stream() });
                 }
             }
             "default" => option.default = default(entry, &option.value, parsed, errors),
             "example" => {
                 if let Some(tokens) = entry.value("example = 10", errors) {
-                    let span = tokens.span();
-                    let value = typed(tokens, &option.value, parsed, "its example", errors);
-                    option.example = Some(At { value, span });
+                    let value = typed(tokens.clone(), &option.value, parsed, "its example", errors);
+                    option.example = Some(At { value, tokens });
                 }
             }
             "range" => option.range = range(entry, &option.value, errors),
@@ -83,11 +87,11 @@ pub(super) fn option(
             }
             "parse" => {
                 entry.bare(errors);
-                option.parse = Some(span);
+                option.parse = Some(entry.key.clone());
             }
             "flag" => {
                 entry.bare(errors);
-                option.flag = Some(span);
+                option.flag = true;
             }
             "validate" => option.validate = validate(entry, errors),
             "conflicts" => option.conflicts = entry.idents("conflicts(field, field)", errors),
@@ -102,18 +106,16 @@ pub(super) fn option(
 }
 
 fn default(entry: &Entry, ty: &Type, parsed: bool, errors: &mut Errors) -> Option<At<Default>> {
-    let span = entry.key.span();
     if let Form::Bare = entry.form {
         if parsed {
             let message = "with `parse`, its default is text: `default = \"text\"`";
             errors.at(&entry.key, message);
         }
-        return Some(At { value: Default::OfType, span });
+        return Some(At { value: Default::OfType, tokens: entry.key.to_token_stream() });
     }
     let tokens = entry.value("default = 10", errors)?;
-    let span = tokens.span();
-    let value = typed(tokens, ty, parsed, "its default", errors);
-    Some(At { value: Default::Is(value), span })
+    let value = typed(tokens.clone(), ty, parsed, "its default", errors);
+    Some(At { value: Default::Is(value), tokens })
 }
 
 /// A value of the option's type; that of one which is parsed stays text.
@@ -125,11 +127,13 @@ fn typed(written: TokenStream, ty: &Type, parsed: bool, what: &str, errors: &mut
         let message = format!("with `parse`, {what} is text, which is parsed as a task's would be");
         errors.at(&written, message);
     }
-    Expr { code: written.clone(), written }
+    Expr { code: written.clone(), written, wrong: false }
 }
 
 fn expr(written: TokenStream, ty: &Type, what: &str, errors: &mut Errors) -> Expr {
-    Expr { code: value::lowered(&written, ty, what, errors), written }
+    let before = errors.count();
+    let code = value::lowered(&written, ty, what, errors);
+    Expr { code, written, wrong: errors.count() > before }
 }
 
 fn validate(entry: &Entry, errors: &mut Errors) -> Option<Path> {
@@ -149,7 +153,6 @@ const RANGE_FORM: &str = "range = 1..=10";
 fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<At<Range>> {
     let key = entry.key.to_string();
     let tokens = entry.value(&RANGE_FORM.replace("range", &key), errors)?;
-    let span = tokens.span();
     if key == "range" && !has_range(ty) {
         let message = format!(
             "{} has no range: `range` is for integers, floats and Durations; \
@@ -177,10 +180,9 @@ fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<At<Range>> {
         Known::Array(element) => element,
         _ => ty.clone(),
     };
-    let mut end = |tokens: TokenStream| {
-        (!tokens.is_empty()).then(|| expr(tokens, &ty, "an end of its range", errors))
-    };
-    Some(At { value: Range { min: end(min), max: end(max), inclusive }, span })
+    let mut end =
+        |end: TokenStream| (!end.is_empty()).then(|| expr(end, &ty, "an end of its range", errors));
+    Some(At { value: Range { min: end(min), max: end(max), inclusive }, tokens })
 }
 
 fn has_range(ty: &Type) -> bool {

@@ -1,6 +1,7 @@
 //! `#[derive(OptionType)]`: an enum is a STRING out of a fixed set, a tuple struct is its members.
 
 use proc_macro2::Ident;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Meta};
 
@@ -85,14 +86,14 @@ fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> V
         let written = case.write(&variant.ident.unraw().to_string());
         let mut choice = Choice {
             ident: variant.ident.clone(),
-            name: At { value: written, span: variant.ident.span() },
+            name: At { value: written, tokens: variant.ident.to_token_stream() },
             aliases: Vec::new(),
             help: help(&variant.attrs),
         };
         for entry in &entries {
             let form = format!("{} = \"text\"", entry.key);
             let Some(text) = entry.text(&form, errors) else { continue };
-            let name = At { value: text.value(), span: text.span() };
+            let name = At { value: text.value(), tokens: text.into_token_stream() };
             if entry.key == "name" {
                 choice.name = name;
             } else {
@@ -107,7 +108,7 @@ fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> V
                         || other.aliases.iter().any(|alias| alias.value == name.value)
                 });
             if taken {
-                errors.span(name.span, format_args!("the choice '{}' is there twice", name.value));
+                errors.at(&name.tokens, format_args!("the choice '{}' is there twice", name.value));
             }
             own.push(&name.value);
         }

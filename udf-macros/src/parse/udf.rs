@@ -2,13 +2,12 @@
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, Meta};
 
-use super::entries::{Entry, entries, known_once};
+use super::entries::{Entry, entries, known_once, meant};
 use super::{help, krate, option};
 use crate::errors::Errors;
-use crate::model::{At, Edge, Field, OnMissing, Role, Udf, UdfArgs};
+use crate::model::{Edge, Field, OnMissing, Role, Udf, UdfArgs};
 use crate::words::case::Case;
 use crate::words::duration;
 use crate::words::suggest::{any_of, did_you_mean};
@@ -28,7 +27,9 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
         Some(Meta::List(list)) => list.tokens.clone(),
         _ => TokenStream::new(),
     };
-    let entries = known_once(entries(tokens.clone(), errors), &KEYS, &[], errors);
+    let entries = entries(tokens.clone(), errors);
+    let meant = meant(&entries, &KEYS);
+    let entries = known_once(entries, &KEYS, &[], errors);
     let krate = krate(&entries, errors);
     let mut args = UdfArgs {
         wants: None,
@@ -39,7 +40,6 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
         rename_all: Case::Camel,
         krate,
     };
-    let mut edges = Vec::new();
     for entry in &entries {
         match &*entry.key.to_string() {
             "wants" => args.wants = edge(entry, errors),
@@ -51,20 +51,19 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
                     ("fail", OnMissing::Fail),
                 ];
                 let chosen = one_of(entry, &known, "on_missing = skip", errors);
-                args.on_missing = chosen.map_or(OnMissing::Skip, |chosen| chosen.value);
+                args.on_missing = chosen.unwrap_or(OnMissing::Skip);
             }
             "tick" => args.tick = tick(entry, errors),
-            "point" => args.point = entry.value("point = Cpu<'_>", errors),
+            "point" => args.point = point(entry, errors),
             "rename_all" => {
                 let case = rename_all(entry, &Case::CALLABLE, errors);
                 args.rename_all = case.unwrap_or(Case::Camel);
             }
-            _ => continue,
+            _ => {}
         }
-        edges.push(entry.key.to_string());
     }
     let missing: Vec<&str> =
-        ["wants", "provides"].into_iter().filter(|key| !edges.iter().any(|is| is == key)).collect();
+        ["wants", "provides"].into_iter().filter(|key| !meant.contains(key)).collect();
     if let [first, ..] = missing[..] {
         let what = match &missing[..] {
             [_] => format!("`{first}` is missing"),
@@ -80,7 +79,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
     args
 }
 
-fn edge(entry: &Entry, errors: &mut Errors) -> Option<At<Edge>> {
+fn edge(entry: &Entry, errors: &mut Errors) -> Option<Edge> {
     let known = [("stream", Edge::Stream), ("batch", Edge::Batch)];
     one_of(entry, &known, &format!("{} = stream", entry.key), errors)
 }
@@ -91,15 +90,14 @@ pub(crate) fn one_of<T: Copy>(
     known: &[(&str, T)],
     form: &str,
     errors: &mut Errors,
-) -> Option<At<T>> {
+) -> Option<T> {
     let value = entry.value(form, errors)?;
-    let span = value.span();
     let word = match syn::parse2::<syn::LitStr>(value.clone()) {
         Ok(text) => text.value(),
         Err(_) => value.to_string(),
     };
     if let Some((_, found)) = known.iter().find(|(name, _)| *name == word) {
-        return Some(At { value: *found, span });
+        return Some(*found);
     }
     let near = did_you_mean(&word, known.iter().map(|(name, _)| *name));
     let all = any_of(known.iter().map(|(name, _)| *name));
@@ -122,6 +120,16 @@ pub(crate) fn rename_all(
     let all = any_of(known.iter().map(|(known, _)| *known));
     errors.at(text, format_args!("unknown case `{name}`{near}\nexpected {all}"));
     None
+}
+
+/// The type of the points, as it was written.
+fn point(entry: &Entry, errors: &mut Errors) -> Option<TokenStream> {
+    let tokens = entry.value("point = Cpu<'_>", errors)?;
+    if syn::parse2::<syn::Type>(tokens.clone()).is_err() {
+        errors.at(tokens, "`point` is the type of the points: `point = Cpu<'_>`");
+        return None;
+    }
+    Some(tokens)
 }
 
 fn tick(entry: &Entry, errors: &mut Errors) -> Option<u64> {

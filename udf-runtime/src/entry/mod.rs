@@ -17,7 +17,6 @@ use udf_host::command::{self, Failure};
 use udf_host::describe::{Description, Install};
 
 use self::args::Daemon;
-use crate::udf_handler::Reads;
 use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 
 /// Runs the UDF `T` as its arguments say; an author's `main` is this one line.
@@ -50,10 +49,7 @@ use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 ///     udf_runtime::main::<Mirror>()
 /// }
 /// ```
-pub fn main<T: Udf + Send + 'static>() -> ExitCode
-where
-    T::Wants: Reads<T>,
-{
+pub fn main<T: Udf + 'static>() -> ExitCode {
     let mut command = args::command(T::NAME, T::HELP);
     let help = command.render_help();
     command::exit(command::parse(command, std::env::args_os()).and_then(|matches| {
@@ -76,10 +72,7 @@ where
 }
 
 /// The UDF in this process, spoken with over the real protocol.
-fn loopback<T: Udf + Send + 'static>() -> Loopback
-where
-    T::Wants: Reads<T>,
-{
+fn loopback<T: Udf + 'static>() -> Loopback {
     Loopback::new(|reader, writer| Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).run()?))
 }
 

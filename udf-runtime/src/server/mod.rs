@@ -89,8 +89,8 @@ pub enum ServeError {
 /// accepted, and the open connections finish what they have received.
 ///
 /// ```no_run
-/// # use udf_runtime::{Server, Stream, Batch, UdfHandler, Udf, StreamUdf};
-/// # fn serve<T: StreamUdf + Udf<Wants = Stream> + Send + 'static>() -> Result<(), Box<dyn std::error::Error>> {
+/// # use udf_runtime::{Server, Udf, UdfHandler};
+/// # fn serve<T: Udf + 'static>() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Server::bind("/run/udfs/moving_avg.sock", UdfHandler::<T>::new)?;
 /// server.stop_on_signals()?;
 /// server.serve()?;

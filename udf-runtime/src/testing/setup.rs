@@ -10,14 +10,10 @@ use udf_proto::{Info, Init};
 
 use super::TestTask;
 use super::wire::Wire;
-use crate::udf_handler::Reads;
 use crate::{Handler, OnUnfit, Udf, UdfHandler};
 
 /// A task with the UDF `T`, to be started with [`Setup::start`].
-pub fn udf<T: Udf + Send + 'static>() -> Setup<UdfHandler<T>>
-where
-    T::Wants: Reads<T>,
-{
+pub fn udf<T: Udf + 'static>() -> Setup<UdfHandler<T>> {
     handler(UdfHandler::new)
 }
 

@@ -4,6 +4,8 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 struct Case {
     #[option(requires(y) z)]
     x: u8,
+    #[option(default = 1)]
+    y: u8,
 }
 
 impl StreamUdf for Case {

@@ -9,4 +9,6 @@ impl StreamUdf for Case {
     }
 }
 
-fn main() {}
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

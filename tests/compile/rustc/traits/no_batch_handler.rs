@@ -3,4 +3,6 @@ use udf_runtime::udf;
 #[udf(wants = batch, provides = stream)]
 struct Case {}
 
-fn main() {}
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

@@ -6,4 +6,6 @@ struct Case {
     size: u8,
 }
 
-fn main() {}
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

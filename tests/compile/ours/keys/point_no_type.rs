@@ -1,0 +1,22 @@
+// What the handler is given is not known, so that it is not told to be wrong.
+
+use udf_runtime::{Emitter, FromPoint, Result, Stream, StreamUdf, udf};
+
+#[derive(FromPoint)]
+struct Cpu<'p> {
+    #[tag]
+    host: &'p str,
+}
+
+#[udf(wants = stream, provides = stream, point = "Cpu")]
+struct Case {}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Cpu<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}
