@@ -16,7 +16,7 @@ mod no_prelude {
     #![no_implicit_prelude]
 
     /// A UDF with one of everything.
-    #[::udf_runtime::udf(wants = stream, provides = stream, tick = "1s")]
+    #[::udf_runtime::udf(wants = stream, provides = stream, tick = "1s", point = Cpu<'_>)]
     #[derive(::std::fmt::Debug)]
     pub(crate) struct Bare {
         #[option(default = "a", len = 1..)]
@@ -65,7 +65,7 @@ mod no_prelude {
     impl ::udf_runtime::StreamUdf for Bare {
         fn point(
             &mut self,
-            _: &::udf_runtime::Point<'_>,
+            _: &Cpu<'_>,
             _: &mut ::udf_runtime::Emitter<::udf_runtime::Stream>,
         ) -> ::udf_runtime::Result<()> {
             ::std::result::Result::Ok(())

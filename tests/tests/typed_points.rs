@@ -7,7 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use udf_proto::messages;
 use udf_proto::point::{EditScratch, PointEdit, PointSink};
-use udf_runtime::{FieldError, FieldValue, Fields, FromPoint, Point, PointBuf};
+use udf_runtime::{
+    Emitter, FieldError, FieldValue, Fields, FromPoint, Point, PointBuf, Stream, StreamUdf,
+    testing, udf,
+};
 
 fn cpu() -> PointBuf {
     let mut point = messages::Point {
@@ -280,4 +283,29 @@ fn a_struct_can_be_both() {
     let sent = sent(&point, &both);
     assert_eq!(sent.as_point().bool("IS_HIGH"), Ok(true));
     assert_eq!(sent.as_point().fields().count(), point.as_point().fields().count() + 1);
+}
+
+/// The lifetime of what is borrowed from the point is left out.
+#[udf(wants = stream, provides = stream, point = Host)]
+struct Hosts {}
+
+#[derive(FromPoint)]
+struct Host<'p> {
+    #[tag]
+    host: &'p str,
+    #[point]
+    point: Point<'p>,
+}
+
+impl StreamUdf for Hosts {
+    fn point(&mut self, input: &Host<'_>, out: &mut Emitter<Stream>) -> udf_runtime::Result<()> {
+        Ok(out.edit(&input.point).tag("seen", input.host).send()?)
+    }
+}
+
+#[test]
+fn what_a_handler_is_given_needs_no_lifetime_in_the_attribute() {
+    let mut task = testing::udf::<Hosts>().start();
+    task.feed("cpu,host=a usage=1 10");
+    task.emits("cpu,host=a,seen=a usage=1 10");
 }

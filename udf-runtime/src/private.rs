@@ -32,6 +32,16 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
 
+/// What a function returns.
+pub trait Returns {
+    /// The type of it.
+    type Output;
+}
+
+impl<A, R> Returns for fn(A) -> R {
+    type Output = R;
+}
+
 /// What a field that is neither an option nor state asks of its type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be working memory: it has no `Default` to begin with",

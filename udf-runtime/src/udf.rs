@@ -68,8 +68,7 @@ pub enum OnMissing {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made of a point",
     label = "not made of a point",
-    note = "write `#[derive(FromPoint)]` on the struct, and `point = {Self}` in `#[udf(...)]`; \
-            `point = Name<'_>` if it borrows from the point"
+    note = "write `#[derive(FromPoint)]` on the struct, and `point = {Self}` in `#[udf(...)]`"
 )]
 pub trait FromPoint<'p>: Sized {
     /// Takes out of the point what is asked for.

@@ -1,8 +1,9 @@
 //! The implementation of `Udf`.
 
-use proc_macro2::{Group, Ident, Punct, Spacing, TokenStream, TokenTree};
-use quote::quote;
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
 use super::{at, options, state};
 use crate::model::{Edge, OnMissing, Udf};
@@ -28,7 +29,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let wants = at(ident.span(), edge(edges.0, krate));
     let provides = edge(edges.1, krate);
     let point = match &args.point {
-        Some(point) => named_lifetime(point.clone()),
+        Some(written) => point(written, krate),
         None => quote!(#krate::__private::Point<'__point>),
     };
     let from_options = options::from_options(fields, krate);
@@ -76,7 +77,7 @@ pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
     let (last, others) = errors.split_last().expect("a stub stands for errors");
     let unknown = || quote!(<Self as #krate::__private::Udf>::Wants);
     let provides = args.provides.map_or_else(unknown, |provides| edge(provides, krate));
-    let point = args.point.clone().map_or_else(unknown, named_lifetime);
+    let point = args.point.as_ref().map_or_else(unknown, |written| point(written, krate));
     quote! {
         #(#others)*
         #[automatically_derived]
@@ -118,29 +119,13 @@ fn edge(edge: Edge, krate: &TokenStream) -> TokenStream {
     }
 }
 
-/// The type of the points, in which `'_` is the lifetime of one.
-fn named_lifetime(tokens: TokenStream) -> TokenStream {
-    let mut tokens = tokens.into_iter().peekable();
-    let mut named = TokenStream::new();
-    while let Some(token) = tokens.next() {
-        match (&token, tokens.peek()) {
-            (TokenTree::Punct(quote), Some(TokenTree::Ident(name)))
-                if quote.as_char() == '\'' && name == "_" =>
-            {
-                let span = name.span();
-                tokens.next();
-                let mut quote = Punct::new('\'', Spacing::Joint);
-                quote.set_span(span);
-                named.extend([TokenTree::Punct(quote), Ident::new("__point", span).into()]);
-            }
-            (TokenTree::Group(group), _) => {
-                let inner = named_lifetime(group.stream());
-                let mut group_again = Group::new(group.delimiter(), inner);
-                group_again.set_span(group.span());
-                named.extend([TokenTree::Group(group_again)]);
-            }
-            _ => named.extend([token]),
-        }
-    }
-    named
+/// The type of the points. It is what a function returns: there, a lifetime that is left out, or is `'_`, is
+/// that of the one argument.
+fn point(written: &TokenStream, krate: &TokenStream) -> TokenStream {
+    let first = written.span();
+    let last = written.clone().into_iter().last().map_or(first, |token| token.span());
+    let returns = at(last, krate.clone());
+    let function = quote_spanned!(first=> <fn(&'__point ()) ->);
+    let output = quote_spanned!(last=> as #returns::__private::Returns>::Output);
+    quote!(#function #written #output)
 }
