@@ -1,8 +1,10 @@
 //! Every mistake that an author can make at compile time: the words, on which token, and that nothing follows.
 //!
-//! `compile/ours` has what this project words itself, which any toolchain shows alike. `compile/rustc` has what
-//! rustc words, with our help: that is compared on the toolchain of `rust-version` only, and it can change with
-//! a new public name anywhere, since rustc shortens the paths of names that are unique. After a change on purpose, `TRYBUILD=overwrite cargo test -p udf-tests --test compile` writes the texts anew, to be reviewed.
+//! `compile/ours` has what this project words itself, which any toolchain shows alike: not one line of it is
+//! rustc's, so that a nightly can be asked as well. `compile/rustc` has what rustc words, with our help, or adds
+//! to: that is compared on the toolchain of `rust-version` only, and it can change with a new public name
+//! anywhere, since rustc shortens the paths of names that are unique. After a change on purpose,
+//! `TRYBUILD=overwrite cargo test -p udf-tests --test compile` writes the texts anew, to be reviewed.
 
 use std::process::Command;
 

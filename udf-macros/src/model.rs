@@ -64,7 +64,8 @@ pub(crate) enum Role {
 
 /// A field with `#[option]`.
 pub(crate) struct OptionField {
-    pub(crate) name: At<String>,
+    /// None when it is written, but not understood.
+    pub(crate) name: Option<At<String>>,
     pub(crate) aliases: Vec<At<String>>,
     pub(crate) help: String,
     /// How often it is called.
@@ -83,6 +84,13 @@ pub(crate) struct OptionField {
     pub(crate) requires: Vec<Ident>,
     pub(crate) deprecated: Option<LitStr>,
     pub(crate) example: Option<At<Expr>>,
+}
+
+impl OptionField {
+    /// How a TICKscript calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name.as_ref().expect("one that is not understood is an error").value
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

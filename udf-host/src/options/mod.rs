@@ -131,7 +131,7 @@ fn parse_one(info: &Info, typed: &str) -> Result<OptionCall, Vec<OptionProblem>>
     let Some(types) = info.options.get(name) else {
         return Err(vec![OptionProblem::Unknown {
             name: name.to_owned(),
-            nearest: nearest(name, info.options.keys()),
+            nearest: nearest(name, info.options.keys().map(String::as_str)).map(str::to_owned),
             known: info.options.keys().cloned().collect(),
         }]);
     };
@@ -167,19 +167,21 @@ fn parse_one(info: &Info, typed: &str) -> Result<OptionCall, Vec<OptionProblem>>
     }
 }
 
-/// The known name that `name` resembles most, if it resembles one.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
+/// The known name that `name` resembles most, if it resembles one: what `did you mean` is asked with.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     // The comparison takes time in proportion to both lengths, and what is typed can be of any.
     if name.len() > 128 {
         return None;
     }
     // What differs in case only, or in `_`, is meant to be the same.
     let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let name = plain(name);
     known
-        .map(|known| (strsim::jaro_winkler(&plain(name), &plain(known)), known))
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&name, &plain(known)), known))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known.clone())
+        .map(|(_, known)| known)
 }
 
 fn instead(nearest: &Option<String>, known: &[String]) -> String {

@@ -7,7 +7,7 @@ use crate::words::tickscript::why_not_callable;
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
     let mut taken: Vec<(&str, String)> = Vec::new();
     for (field, option) in udf.options() {
-        for At { value: name, tokens } in std::iter::once(&option.name).chain(&option.aliases) {
+        for At { value: name, tokens } in option.name.iter().chain(&option.aliases) {
             if let Some(why) = why_not_callable(name) {
                 let message = format!("a TICKscript cannot call `.{name}(...)`: {why}");
                 errors.at(tokens, format_args!("{message}\nwrite `name = \"...\"`"));

@@ -39,7 +39,7 @@ pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream
 
 /// The specification of one option, as the runtime's builder takes it.
 fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStream) -> TokenStream {
-    let (name, help) = (&option.name.value, &option.help);
+    let (name, help) = (option.name(), &option.help);
     let (ty, value) = (&field.ty, &option.value);
     let make = match (option.flag, &option.parse, option.calls) {
         (true, _, _) => quote!(#krate::__private::flag),
@@ -96,7 +96,7 @@ fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStre
         if !others.is_empty() {
             let method = Ident::new(method, Span::call_site());
             let names = fields.iter().filter_map(|field| match &field.role {
-                Role::Option(option) if others.contains(&field.ident) => Some(&option.name.value),
+                Role::Option(option) if others.contains(&field.ident) => Some(option.name()),
                 _ => None,
             });
             spec.extend(quote!(.#method(&[#(#names),*])));

@@ -40,7 +40,8 @@ pub(super) fn option(
     let (calls, value) = calls(&field.ty);
     let renamed = rename_all.write(&ident.unraw().to_string());
     let mut option = OptionField {
-        name: At { value: renamed, tokens: ident.to_token_stream() },
+        name: (!meant.contains(&"name"))
+            .then(|| At { value: renamed, tokens: ident.to_token_stream() }),
         aliases: Vec::new(),
         help: help(&field.attrs),
         required: calls == Calls::Once && !meant.contains(&"default") && !meant.contains(&"flag"),
@@ -63,7 +64,8 @@ pub(super) fn option(
         match &*entry.key.to_string() {
             "name" => {
                 if let Some(name) = entry.text("name = \"size\"", errors) {
-                    option.name = At { value: name.value(), tokens: name.into_token_stream() };
+                    let tokens = name.to_token_stream();
+                    option.name = Some(At { value: name.value(), tokens });
                 }
             }
             "alias" => {

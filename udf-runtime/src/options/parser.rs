@@ -3,6 +3,7 @@
 use std::fmt;
 
 use udf_host::describe::OptionHelp;
+use udf_host::options::nearest;
 use udf_proto::{OptionCall, Value, ValueType};
 
 use super::field::Calls;
@@ -197,7 +198,7 @@ impl OptionParser {
             let names = self.options.iter().flat_map(|known| {
                 std::iter::once(known.traits.name).chain(known.traits.aliases.iter().copied())
             });
-            let near = suggest::nearest(&call.name, names);
+            let near = nearest(&call.name, names);
             let meant = near
                 .and_then(|near| self.options.iter().find(|known| known.traits.is_called(near)));
             if let Some(meant) = meant {

@@ -1,5 +1,6 @@
 //! The TICKscript line that would do: what came, put right, or an example.
 
+use udf_host::options::nearest;
 use udf_proto::{Value, ValueType};
 
 use super::types::Help;
@@ -88,19 +89,4 @@ fn converted(came: &Value, wanted: ValueType) -> Option<Value> {
         (value, ValueType::String) => Value::String(value.to_string()),
         _ => return None,
     })
-}
-
-/// The nearest of the known names, if one is near.
-pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // The distance takes time in proportion to both lengths, and a name can be of any.
-    if name.len() > 128 {
-        return None;
-    }
-    let lower = name.to_lowercase();
-    let scored = known.into_iter().map(|known| {
-        let score = strsim::jaro_winkler(&lower, &known.to_lowercase());
-        (score, known)
-    });
-    let near = scored.filter(|(score, _)| *score > 0.8);
-    near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
 }

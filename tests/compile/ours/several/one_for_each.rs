@@ -14,6 +14,8 @@ struct Case {
     no_equals: u8,
     #[option(parse, default = 5, range = 1..)]
     parsed: u8,
+    #[option(nam = "function")]
+    lambda: u8,
 }
 
 impl StreamUdf for Case {
