@@ -6,6 +6,9 @@
 //! anywhere, since rustc shortens the paths of names that are unique. After a change on purpose,
 //! `TRYBUILD=overwrite cargo test -p udf-tests --test compile` writes the texts anew, to be reviewed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::fs;
 use std::process::Command;
 
 #[test]
@@ -24,4 +27,31 @@ fn is_pinned_toolchain() -> bool {
     let version = String::from_utf8(version.stdout).expect("its version is text");
     let pinned = concat!("rustc ", env!("CARGO_PKG_RUST_VERSION"), ".");
     version.starts_with(pinned)
+}
+
+/// What is rustc's own may be worded otherwise by the next one.
+#[test]
+fn what_any_toolchain_must_show_has_no_line_of_rustc() {
+    let mut seen = 0;
+    for theme in fs::read_dir("compile/ours").unwrap() {
+        for file in fs::read_dir(theme.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "stderr") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let is_rustc_s = |line: &str| {
+                ["error[", "warning", "note", "help", "= note", "= help"]
+                    .iter()
+                    .any(|begin| line.trim_start_matches([' ', '|']).starts_with(begin))
+            };
+            assert!(
+                !text.lines().any(is_rustc_s),
+                "{} has words of rustc:\n{text}",
+                path.display()
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen} texts were found");
 }
