@@ -90,20 +90,27 @@ pub enum AgentError {
 /// agent.wait()?;
 /// # Ok::<(), udf_runtime::AgentError>(())
 /// ```
-pub struct Agent<H: Handler, R> {
-    reader: FrameReader<R>,
+pub struct Agent<H: Handler> {
+    reader: FrameReader<Input>,
     link: Arc<Link>,
     core: Core<H>,
     /// How long Kapacitor is kept hearing from a busy handler, if it can be.
     liveness: Option<Option<Duration>>,
 }
 
-impl<H: Handler, R: Read> Agent<H, R> {
+/// Boxed, so that the loop is compiled once for a handler; a call for each read is nothing beside the read.
+type Input = Box<dyn Read + Send>;
+
+impl<H: Handler> Agent<H> {
     /// An agent that has not started.
-    pub fn new(reader: R, writer: impl Write + Send + 'static, handler: H) -> Self {
+    pub fn new(
+        reader: impl Read + Send + 'static,
+        writer: impl Write + Send + 'static,
+        handler: H,
+    ) -> Self {
         let link = Arc::new(Link::new(Box::new(writer)));
         let core = Core::new(handler, Arc::clone(&link));
-        Agent { reader: FrameReader::new(reader), link, core, liveness: None }
+        Agent { reader: FrameReader::new(Box::new(reader)), link, core, liveness: None }
     }
 
     /// Refuses frames of more than `limit` bytes; 64 MiB unless it is set.
@@ -140,10 +147,7 @@ impl<H: Handler, R: Read> Agent<H, R> {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(self) -> Result<RunningAgent, AgentError>
-    where
-        R: Send + 'static,
-    {
+    pub fn start(self) -> Result<RunningAgent, AgentError> {
         let thread = thread::Builder::new().name("agent".to_owned()).spawn(|| self.run());
         Ok(RunningAgent { thread: thread.map_err(AgentError::Thread)? })
     }
@@ -153,16 +157,6 @@ impl<H: Handler, R: Read> Agent<H, R> {
     /// # Errors
     /// When it ended before its input did; Kapacitor was told why, if it still listens.
     pub fn run(self) -> Result<(), AgentError> {
-        self.serve().1
-    }
-
-    /// What others may see of the connection.
-    pub(crate) fn link(&self) -> Arc<Link> {
-        Arc::clone(&self.link)
-    }
-
-    /// As [`run`](Self::run), and hands back the reader, which may have more to read.
-    pub(crate) fn serve(self) -> (FrameReader<R>, Result<(), AgentError>) {
         let Agent { mut reader, link, core, liveness } = self;
         let watch = liveness.map(|budget| Watch::new(Arc::clone(&link), budget));
         let core = Arc::new(Mutex::new(core));
@@ -179,13 +173,18 @@ impl<H: Handler, R: Read> Agent<H, R> {
             lock(&core).stop();
             Ok(())
         });
-        (reader, result.and(told).and(stopped))
+        result.and(told).and(stopped)
+    }
+
+    /// What others may see of the connection.
+    pub(crate) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link)
     }
 }
 
 /// Reads and handles until the input ends.
 fn exchange<H: Handler>(
-    reader: &mut FrameReader<impl Read>,
+    reader: &mut FrameReader<Input>,
     core: &Arc<Mutex<Core<H>>>,
     link: &Arc<Link>,
     ticker: &mut Option<Ticker>,

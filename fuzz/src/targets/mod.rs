@@ -8,7 +8,7 @@ mod points;
 mod restore;
 mod udfs;
 
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 use crate::{Shape, Target};
 
@@ -80,25 +80,23 @@ pub const TARGETS: &[Target] = &[
 ];
 
 /// Bytes that are handed out in pieces.
-pub(crate) struct Pieces<'a> {
-    rest: &'a [u8],
+pub(crate) struct Pieces {
+    rest: Cursor<Vec<u8>>,
     most: usize,
 }
 
-impl<'a> Pieces<'a> {
+impl Pieces {
     /// In pieces of up to `most` bytes; 0 for all at once.
-    pub(crate) fn new(rest: &'a [u8], most: u8) -> Self {
-        Pieces { rest, most: if most == 0 { usize::MAX } else { usize::from(most) } }
+    pub(crate) fn new(bytes: &[u8], most: u8) -> Self {
+        let most = if most == 0 { usize::MAX } else { usize::from(most) };
+        Pieces { rest: Cursor::new(bytes.to_vec()), most }
     }
 }
 
-impl Read for Pieces<'_> {
+impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.rest.len().min(self.most).min(buffer.len());
-        let (piece, rest) = self.rest.split_at(length);
-        buffer[..length].copy_from_slice(piece);
-        self.rest = rest;
-        Ok(length)
+        let most = self.most.min(buffer.len());
+        self.rest.read(&mut buffer[..most])
     }
 }
 

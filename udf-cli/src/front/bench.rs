@@ -1,12 +1,10 @@
 //! `udf bench`: the measurements.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use udf_host::Writes;
-use udf_host::command::{self, Failure};
+use udf_host::command::{self, Failure, StatusLine};
 
 use crate::Target;
 use crate::bench::{self, BenchError, Settings, Step};
@@ -55,32 +53,26 @@ pub(super) fn run(matches: &ArgMatches, target: &Target) -> Result<(), Failure> 
         time: *matches.get_one::<Duration>("time").expect(default),
         pid: matches.get_one("pid").copied(),
     };
-    let bar = bar();
+    let mut line = StatusLine::new(true);
     let measured = bench::run(target, &settings, &mut |step: Step| {
-        bar.set_length(step.of as u64);
-        bar.set_position(step.done as u64);
         let writes = match step.writes {
             Writes::Large => "large writes",
             _ => "Kapacitor's writes",
         };
         let plural = if step.connections == 1 { "" } else { "s" };
-        bar.set_message(format!("{writes}, {} connection{plural}", step.connections));
+        line.show(|| {
+            format!(
+                "round {} of {}: {writes}, {} connection{plural}",
+                step.done + 1,
+                step.of,
+                step.connections
+            )
+        });
     });
-    bar.finish_and_clear();
+    drop(line);
     let report = measured.map_err(|error| match error {
         BenchError::Options(error) => Failure::Usage(error.to_string()),
         error => Failure::failed(error),
     })?;
     command::print(&if super::is_json(matches) { report.to_json() } else { report.to_text() })
-}
-
-/// A bar for people who wait; none is shown anywhere else.
-fn bar() -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("[{bar:40}] {pos} of {len} rounds, {msg}, {eta} left")
-        .expect("the template is right");
-    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-        .with_style(style.progress_chars("=> "))
 }

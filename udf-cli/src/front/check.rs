@@ -1,11 +1,9 @@
 //! `udf check`: the conformance report.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use udf_host::command::{self, Failure};
+use udf_host::command::{self, Failure, StatusLine};
 
 use crate::Target;
 use crate::check::{self, CheckError, Settings};
@@ -43,15 +41,15 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
         within: *matches.get_one::<Duration>("timeout").expect("it has a default"),
         only: matches.get_many("only").unwrap_or_default().cloned().collect(),
     };
-    let bar = bar(match settings.only.len() {
+    let of = match settings.only.len() {
         0 => check::names().count(),
         some => some,
-    });
+    };
+    let mut line = StatusLine::new(true);
     let checked = check::run(&target, &settings, &mut |done, name| {
-        bar.set_position(done as u64);
-        bar.set_message(name.to_owned());
+        line.show(|| format!("check {} of {of}: {name}", done + 1));
     });
-    bar.finish_and_clear();
+    drop(line);
     let report = match checked {
         Ok(report) => report,
         Err(error @ (CheckError::Options(_) | CheckError::NoSuchCheck(_))) => {
@@ -69,15 +67,4 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
         1 => Err(Failure::failed("a check failed")),
         failed => Err(Failure::failed(format!("{failed} checks failed"))),
     }
-}
-
-/// A bar for people who wait; none is shown anywhere else.
-fn bar(checks: usize) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("[{bar:40}] {pos} of {len}  {msg}")
-        .expect("the template is right");
-    ProgressBar::with_draw_target(Some(checks as u64), ProgressDrawTarget::stderr())
-        .with_style(style.progress_chars("=> "))
 }

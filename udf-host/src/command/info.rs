@@ -1,6 +1,6 @@
 //! `info`: what a UDF is.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -51,9 +51,5 @@ pub fn info(
 }
 
 fn width() -> usize {
-    if !io::stdout().is_terminal() {
-        return WIDTH;
-    }
-    let size = console::Term::stdout().size_checked();
-    size.map_or(WIDTH, |(_, columns)| usize::from(columns).min(LARGEST_WIDTH))
+    super::columns(&io::stdout()).map_or(WIDTH, |columns| columns.min(LARGEST_WIDTH))
 }

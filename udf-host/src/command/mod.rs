@@ -33,18 +33,20 @@
 //! failed, which stderr then names; 2 when the command was not used as it can be.
 
 mod info;
-mod progress;
 mod replay;
+mod status_line;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
 pub use info::{info, info_command};
 pub use replay::{replay, replay_command};
+pub use status_line::StatusLine;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -109,6 +111,12 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
         Failure::OutputClosed => Ok(()),
     };
     ExitCode::from(failure.exit_status())
+}
+
+/// How wide a terminal is; nothing when it is none, or does not say.
+fn columns(terminal: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// Writes `text` to stdout.

@@ -1,12 +1,12 @@
 //! `replay`: points out of a file, played to a UDF.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::{Failure, progress};
+use super::{Failure, StatusLine};
 use crate::line_protocol::Grouping;
 use crate::options::parse_duration;
 use crate::replay::{Connect, Replay, ReplayError};
@@ -63,7 +63,7 @@ fn every(text: &str) -> Result<i64, String> {
 
 /// Runs `replay` with its arguments: `connect` makes the connections with the UDF.
 ///
-/// Points go to stdout. A progress bar goes to stderr, when that is a terminal and stdout is not, and a file
+/// Points go to stdout. How far it is goes to stderr, when that is a terminal and stdout is not, and a file
 /// takes a while.
 ///
 /// # Errors
@@ -100,9 +100,15 @@ fn run(
     input: impl BufRead,
     total: Option<u64>,
 ) -> Result<(), Failure> {
-    let mut bar = progress::Bar::new(total);
-    let played = replay.run(connect, input, io::stdout(), &mut |progress| bar.show(progress));
-    bar.clear();
+    // Points that come out on the terminal show how far it is.
+    let mut line = StatusLine::new(total.is_some() && !io::stdout().is_terminal());
+    let played = replay.run(connect, input, io::stdout(), &mut |progress| {
+        line.show(|| {
+            let percent = progress.bytes * 100 / total.unwrap_or_default().max(1);
+            format!("{percent} %, {} points", progress.points)
+        });
+    });
+    drop(line);
     match played {
         Ok(_) => Ok(()),
         Err(ReplayError::Options(error)) => Err(Failure::Usage(error.to_string())),

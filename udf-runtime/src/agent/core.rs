@@ -1,6 +1,5 @@
 //! What an agent does with each request, apart from where requests come from.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use udf_proto::point::PointIndex;
 use udf_proto::request::{self, Incoming};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
-use super::AgentError;
+use super::{AgentError, Input};
 use crate::counters::Count;
 use crate::link::Link;
 use crate::pulse::Call;
@@ -79,7 +78,7 @@ impl<H: Handler> Core<H> {
     /// Returns how often to tick, once, when the handler has asked for it.
     pub(super) fn drain(
         &mut self,
-        reader: &mut FrameReader<impl Read>,
+        reader: &mut FrameReader<Input>,
     ) -> Result<Option<Duration>, AgentError> {
         let begun = Instant::now();
         let handled = self.handle_all(reader);
@@ -96,7 +95,7 @@ impl<H: Handler> Core<H> {
         Ok(talk.tick_every.take())
     }
 
-    fn handle_all(&mut self, reader: &mut FrameReader<impl Read>) -> Result<(), AgentError> {
+    fn handle_all(&mut self, reader: &mut FrameReader<Input>) -> Result<(), AgentError> {
         self.take_failure()?;
         let mut bytes = 0;
         while let Some(frame) = reader.buffered_frame()? {

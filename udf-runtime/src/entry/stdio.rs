@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,14 +30,14 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
             );
             std::process::exit(1);
         })?;
-        let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let input = Arc::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         rustix::stdio::dup2_stdout(io::stderr())?;
         let watched = output.try_clone()?;
         // Both are needed for as long as the connection lives: without the first, it counts as stopped.
-        Ok((stop, Input { input, stopped, stopping: false }, output, watched))
+        Ok((stop, input, stopped, output, watched))
     };
-    let (_stop, input, output, watched) =
+    let (_stop, input, stopped, output, watched) =
         setup().map_err(|error| AgentError::Frame(error.into()))?;
     let span = tracing::info_span!(
         "connection",
@@ -44,12 +45,13 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
         node = tracing::field::Empty
     );
     let _entered = span.enter();
-    let agent = Agent::new(input, output, handler)
+    let reader = Input { input: Arc::clone(&input), stopped, stopping: false };
+    let agent = Agent::new(reader, output, handler)
         .with_frame_limit(limits.frame)
         .with_unfit_points(limits.unfit_points)
         .with_liveness(watched, limits.busy);
     let link = agent.link();
-    let (reader, result) = agent.serve();
+    let result = agent.run();
     // Kapacitor spawns a UDF for each Info too, which is nothing to be told of.
     if !link.pulse.task().0.is_empty() {
         tracing::info!("the connection has ended: {}", link.counters.totals());
@@ -57,14 +59,14 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
     // It has a descriptor of stdout, which is to be closed by now.
     drop(link);
     if result.is_err() {
-        reader.get_ref().linger();
+        linger(&input);
     }
     result
 }
 
 /// Stdin, which ends at a stop once everything that has been received is read.
 struct Input {
-    input: File,
+    input: Arc<File>,
     stopped: PipeReader,
     stopping: bool,
 }
@@ -73,7 +75,7 @@ impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut fds = [
-                PollFd::new(&self.input, PollFlags::IN),
+                PollFd::new(&*self.input, PollFlags::IN),
                 PollFd::new(&self.stopped, PollFlags::IN),
             ];
             let watched = if self.stopping { &mut fds[..1] } else { &mut fds[..] };
@@ -84,7 +86,7 @@ impl Read for Input {
                 Ok(_) => {}
             }
             if !fds[0].revents().is_empty() {
-                return (&self.input).read(buffer);
+                return (&*self.input).read(buffer);
             }
             if self.stopping {
                 return Ok(0);
@@ -94,20 +96,18 @@ impl Read for Input {
     }
 }
 
-impl Input {
-    /// Reads and forgets until Kapacitor has closed its side, or for some seconds: if we closed ours with
-    /// input unread, its writing would fail before it has read our error.
-    fn linger(&self) {
-        let deadline = Instant::now() + LINGER;
-        let mut rest = [0; 4096];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
-            let ready = Timespec::try_from(left)
-                .is_ok_and(|left| poll(&mut fds, Some(&left)).is_ok_and(|ready| ready > 0));
-            if left.is_zero() || !ready || matches!((&self.input).read(&mut rest), Ok(0) | Err(_)) {
-                return;
-            }
+/// Reads and forgets until Kapacitor has closed its side, or for some seconds: if we closed ours with
+/// input unread, its writing would fail before it has read our error.
+fn linger(mut input: &File) {
+    let deadline = Instant::now() + LINGER;
+    let mut rest = [0; 4096];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(input, PollFlags::IN)];
+        let ready = Timespec::try_from(left)
+            .is_ok_and(|left| poll(&mut fds, Some(&left)).is_ok_and(|ready| ready > 0));
+        if left.is_zero() || !ready || matches!(input.read(&mut rest), Ok(0) | Err(_)) {
+            return;
         }
     }
 }

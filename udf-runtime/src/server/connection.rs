@@ -126,7 +126,7 @@ fn serve(stream: &Arc<UnixStream>, handler: impl Handler, limits: &Limits, metri
         .with_liveness(SocketEnd(Arc::clone(stream)), limits.busy);
     let link = agent.link();
     let _counted = metrics.open(Arc::clone(&link));
-    let (_reader, result) = agent.serve();
+    let result = agent.run();
     let totals = link.counters.totals();
     match result {
         Ok(()) => tracing::info!("the connection has ended: {totals}"),

@@ -137,7 +137,7 @@ impl Kapacitor {
 
     fn connect_to<H: Handler>(
         handler: H,
-        set: impl FnOnce(Agent<H, UnixStream>, UnixStream) -> Agent<H, UnixStream>,
+        set: impl FnOnce(Agent<H>, UnixStream) -> Agent<H>,
     ) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
