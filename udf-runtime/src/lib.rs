@@ -53,6 +53,7 @@ mod rate_limit;
 mod server;
 pub mod state;
 mod stop;
+mod sync;
 pub mod testing;
 pub mod typed;
 mod udf;

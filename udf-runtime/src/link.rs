@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use udf_proto::messages::{KeepaliveResponse, response::Message};
@@ -11,6 +11,7 @@ use udf_proto::response;
 
 use crate::counters::{Count, Counters};
 use crate::pulse::Pulse;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Why something could not be sent.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -51,8 +52,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The writing side of a connection.
 pub(crate) struct Link {
     out: Mutex<Out>,
-    /// Something that can be asked whether a small write would wait.
-    ready: OnceLock<Box<dyn AsFd + Send + Sync>>,
+    /// Whether there is room for a small write.
+    room: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     on_unfit: OnceLock<OnUnfit>,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
@@ -79,7 +80,7 @@ impl Link {
     pub(crate) fn new(writer: Box<dyn Write + Send>) -> Self {
         Link {
             out: Mutex::new(Out::Open(writer)),
-            ready: OnceLock::new(),
+            room: OnceLock::new(),
             on_unfit: OnceLock::new(),
             pulse: Pulse::default(),
             counters: Counters::default(),
@@ -109,8 +110,12 @@ impl Link {
 
     /// From now on signs of life are shown when `ready`, which is where the writer writes, has room.
     pub(crate) fn set_ready(&self, ready: impl AsFd + Send + Sync + 'static) {
+        self.set_room(move || has_room(ready.as_fd()));
+    }
+
+    pub(crate) fn set_room(&self, room: impl Fn() -> bool + Send + Sync + 'static) {
         // The first one stays; an agent sets it once.
-        let _ = self.ready.set(Box::new(ready));
+        let _ = self.room.set(Box::new(room));
     }
 
     /// From now on this becomes of unfit points.
@@ -128,7 +133,7 @@ impl Link {
         let Ok(mut out) = self.out.try_lock() else { return Sign::Full };
         let Out::Open(writer) = &mut *out else { return Sign::Gone };
         // Nobody else can fill the room between this look and the write.
-        if !self.ready.get().is_some_and(|fd| has_room(fd.as_fd())) {
+        if !self.room.get().is_some_and(|room| room()) {
             return Sign::Full;
         }
         let mut frame = Vec::new();

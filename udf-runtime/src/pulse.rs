@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sync::AtomicU64;
 
 /// A method of a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,41 +54,44 @@ impl fmt::Display for Call {
 
 /// Shows from outside whether a handler is at work, and whether still on the same call.
 ///
-/// Only whoever holds the agent's core calls [`call`](Self::call) and [`rest`](Self::rest). A call costs two
-/// plain stores: the watchdog, which looks now and then, keeps the time.
+/// Only whoever holds the agent's core calls [`call`](Self::call) and [`rest`](Self::rest). A call costs one
+/// plain store: the watchdog, which looks now and then, keeps the time.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    /// Odd during a call, even in between: call number n has 2n - 1.
-    beat: AtomicU64,
-    call: AtomicU8,
+    /// The number of the last call, whether it goes on, and which method it is: in one word, so that whoever
+    /// looks sees them as they belong together.
+    last: AtomicU64,
     /// The names of the task and of the node, once there was an Init.
     task: OnceLock<(String, String)>,
 }
+
+/// Set during a call; the method is below, the number of the call above.
+const BUSY: u64 = 1 << 7;
+const NUMBER: u32 = 8;
 
 impl Pulse {
     /// A method of the handler is being called.
     #[inline]
     pub(crate) fn call(&self, call: Call) {
-        let now = self.beat.load(Ordering::Relaxed);
-        self.call.store(call as u8, Ordering::Relaxed);
-        self.beat.store(now + 1 + (now & 1), Ordering::Relaxed);
+        let number = (self.last.load(Ordering::Relaxed) >> NUMBER) + 1;
+        self.last.store(number << NUMBER | BUSY | call as u64, Ordering::Relaxed);
     }
 
     /// No method is being called.
     pub(crate) fn rest(&self) {
-        let now = self.beat.load(Ordering::Relaxed);
-        self.beat.store(now + (now & 1), Ordering::Relaxed);
+        let last = self.last.load(Ordering::Relaxed);
+        self.last.store(last & !BUSY, Ordering::Relaxed);
     }
 
-    /// The number of the present call, counted from 1, if there is one.
-    pub(crate) fn present(&self) -> Option<u64> {
-        let now = self.beat.load(Ordering::Relaxed);
-        (now & 1 == 1).then_some(now / 2 + 1)
+    /// The number of the present call, counted from 1, and its method, if there is one.
+    pub(crate) fn present(&self) -> Option<(u64, Call)> {
+        let last = self.last.load(Ordering::Relaxed);
+        (last & BUSY != 0).then(|| (last >> NUMBER, method(last)))
     }
 
-    /// The present call, or else the last one.
+    /// The method of the present call, or else of the last one.
     pub(crate) fn last_call(&self) -> Call {
-        CALLS[usize::from(self.call.load(Ordering::Relaxed))].0
+        method(self.last.load(Ordering::Relaxed))
     }
 
     /// Names the task and the node that the connection works for.
@@ -99,4 +104,8 @@ impl Pulse {
     pub(crate) fn task(&self) -> (&str, &str) {
         self.task.get().map_or(("", ""), |(task, node)| (task, node))
     }
+}
+
+fn method(last: u64) -> Call {
+    CALLS[(last & (BUSY - 1)) as usize].0
 }

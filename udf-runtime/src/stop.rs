@@ -1,13 +1,14 @@
 //! Asking a server or an agent to stop, from another thread or by a signal.
 
 use std::io::{self, PipeReader, PipeWriter, Read};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::link::lock;
+use crate::sync::Mutex;
 
 /// Asks whoever waits for it to stop: no new work, and what has been received is finished.
 #[derive(Debug, Clone)]

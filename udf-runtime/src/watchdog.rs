@@ -5,12 +5,14 @@
 //! on behalf of those whose handler has been in the same call since the last look, it sends a keepalive.
 //! While no connection is open, it sleeps.
 
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::counters::Count;
 use crate::link::{Link, Sign, lock};
+use crate::pulse::Call;
+use crate::sync::{Condvar, Instant, Mutex};
 
 /// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
 const LOOK: Duration = Duration::from_millis(70);
@@ -20,53 +22,64 @@ const STALL: Duration = Duration::from_secs(10);
 
 /// Watches a connection until it is dropped.
 pub(crate) struct Watch {
+    dog: &'static Dog,
     link: Arc<Link>,
 }
 
 impl Watch {
     /// Starts to watch. Kapacitor is kept hearing from a call that takes up to `budget`; none for ever.
     pub(crate) fn new(link: Arc<Link>, budget: Option<Duration>) -> Self {
-        let dog = dog();
-        lock(&dog.watched).push(Watched::new(Arc::clone(&link), budget));
-        dog.changed.notify_one();
-        Watch { link }
+        dog().watch(link, budget)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        lock(&dog().watched).retain(|watched| !Arc::ptr_eq(&watched.link, &self.link));
+        lock(&self.dog.watched).retain(|watched| !Arc::ptr_eq(&watched.link, &self.link));
     }
 }
 
-struct Dog {
+/// The one of this process.
+fn dog() -> &'static Dog {
+    static DOG: OnceLock<Dog> = OnceLock::new();
+    DOG.get_or_init(|| {
+        let run = || {
+            loop {
+                dog().look();
+                thread::sleep(LOOK);
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("watchdog".to_owned()).spawn(run) {
+            tracing::error!("no thread for keepalives while handlers are busy: {error}");
+        }
+        Dog::default()
+    })
+}
+
+/// Who watches.
+#[derive(Default)]
+pub(crate) struct Dog {
     watched: Mutex<Vec<Watched>>,
     changed: Condvar,
 }
 
-fn dog() -> &'static Dog {
-    static DOG: OnceLock<Dog> = OnceLock::new();
-    DOG.get_or_init(|| {
-        if let Err(error) = thread::Builder::new().name("watchdog".to_owned()).spawn(watch_all) {
-            tracing::error!("no thread for keepalives while handlers are busy: {error}");
-        }
-        Dog { watched: Mutex::new(Vec::new()), changed: Condvar::new() }
-    })
-}
+impl Dog {
+    pub(crate) fn watch(&'static self, link: Arc<Link>, budget: Option<Duration>) -> Watch {
+        lock(&self.watched).push(Watched::new(Arc::clone(&link), budget));
+        self.changed.notify_one();
+        Watch { dog: self, link }
+    }
 
-fn watch_all() {
-    let dog = dog();
-    loop {
-        let mut watched = lock(&dog.watched);
+    /// Looks at each connection once; waits for one as long as there is none.
+    pub(crate) fn look(&self) {
+        let mut watched = lock(&self.watched);
         while watched.is_empty() {
-            watched = dog.changed.wait(watched).unwrap_or_else(PoisonError::into_inner);
+            watched = self.changed.wait(watched).unwrap_or_else(PoisonError::into_inner);
         }
         let now = Instant::now();
         for watched in &mut *watched {
             watched.look(now);
         }
-        drop(watched);
-        thread::sleep(LOOK);
     }
 }
 
@@ -88,13 +101,13 @@ impl Watched {
     }
 
     fn look(&mut self, now: Instant) {
-        let Some(present) = self.link.pulse.present() else {
+        let Some((present, call)) = self.link.pulse.present() else {
             self.recover();
             self.call = None;
             return;
         };
         let since = match self.call {
-            Some((call, since)) if call == present => since,
+            Some((number, since)) if number == present => since,
             _ => {
                 self.recover();
                 self.call = Some((present, now));
@@ -103,7 +116,7 @@ impl Watched {
         };
         let busy = now.duration_since(since);
         if self.budget.is_some_and(|budget| busy >= budget) && !self.link.is_writing() {
-            self.give_up(busy, present);
+            self.give_up(busy, present, call);
             return;
         }
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -130,10 +143,9 @@ impl Watched {
         self.full = None;
     }
 
-    fn give_up(&mut self, busy: Duration, number: u64) {
+    fn give_up(&mut self, busy: Duration, number: u64, call: Call) {
         if !std::mem::replace(&mut self.given_up, true) {
             let (task, node) = self.link.pulse.task();
-            let call = self.link.pulse.last_call();
             tracing::error!(
                 task,
                 node,

@@ -1,11 +1,12 @@
 //! Calls something at intervals, on a thread of its own, until it is dropped.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use crate::link::lock;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Instant, Mutex};
 
 pub(super) struct Ticker {
     ended: Arc<(Mutex<bool>, Condvar)>,
@@ -44,7 +45,7 @@ fn wait_until(then: Instant, (ended, changed): &(Mutex<bool>, Condvar)) -> bool 
             return !*ended;
         }
         let waited = changed.wait_timeout(ended, left);
-        ended = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        ended = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 

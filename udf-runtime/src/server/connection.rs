@@ -5,8 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use udf_proto::messages::{ErrorResponse, response::Message};
@@ -14,6 +13,7 @@ use udf_proto::response;
 
 use super::{Accepter, Limits, ServeError};
 use crate::link::lock;
+use crate::sync::{Condvar, Mutex, thread};
 use crate::{Agent, Handler, Metrics};
 
 /// How long a connection that has failed is kept open for the other side to read why.

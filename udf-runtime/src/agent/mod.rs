@@ -6,8 +6,7 @@ mod ticker;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::Duration;
 
 use udf_proto::frame::{FrameError, FrameReader};
@@ -17,6 +16,8 @@ use self::core::Core;
 use self::ticker::Ticker;
 use crate::link::{EmitError, Link, OnUnfit, lock};
 pub use crate::pulse::Call;
+use crate::sync::Mutex;
+use crate::sync::thread::{self, JoinHandle};
 use crate::watchdog::Watch;
 use crate::{Error, Handler};
 
