@@ -164,6 +164,8 @@ impl<H: Handler> Agent<H> {
         let mut ticker = None;
         let mut result = guard(&link, || exchange(&mut reader, &core, &link, &mut ticker));
         drop(ticker);
+        // Only now: until then a tick can fail.
+        result = result.and_then(|()| lock(&core).take_failure());
         if result.is_ok() {
             result = guard(&link, || lock(&core).finish());
         }
@@ -195,17 +197,21 @@ fn exchange<H: Handler>(
         let tick_every = lock(core).drain(reader)?;
         if let Some(period) = tick_every {
             let (core, link) = (Arc::clone(core), Arc::clone(link));
-            let tick = move || match guard(&link, || lock(&core).tick()) {
-                Ok(()) => true,
-                Err(error) => {
-                    lock(&core).fail(error);
-                    false
+            let tick = move || {
+                let mut core = lock(&core);
+                match guard(&link, || core.tick()) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        // Still under the lock: a handler that has failed is called no more.
+                        core.fail(error);
+                        false
+                    }
                 }
             };
             *ticker = Some(Ticker::start(period, tick).map_err(AgentError::Thread)?);
         }
         if !reader.fill()? {
-            return lock(core).take_failure();
+            return Ok(());
         }
     }
 }
