@@ -1,0 +1,194 @@
+//! A whole agent: its reading thread, its ticker, and threads of the author that emit.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{self, InitRequest, Request};
+use udf_proto::{Init, Point, ValueType};
+
+use super::Check;
+use super::wire::Wire;
+use crate::link::{EmitError, lock};
+use crate::sync::{Mutex, thread, time_out};
+use crate::{Agent, AgentError, Emitter, Handler, Remote, Result, Stream, Verdict};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "ticks_points_and_threads_share_a_connection",
+        promise: "What points, ticks and threads of the author emit is written once, or refused; `finish` emits \
+                  last, and nothing behind it.",
+        preemptions: 2,
+        threads: ticks_points_and_threads_share_a_connection,
+    },
+    Check {
+        name: "a_tick_that_fails_is_told_once",
+        promise: "The error of a tick is told once, last, and ends the agent, whatever is read meanwhile.",
+        preemptions: 2,
+        threads: a_tick_that_fails_is_told_once,
+    },
+];
+
+/// Counts its ends, and does nothing else.
+pub(super) struct Counting(pub(super) Arc<AtomicUsize>);
+
+impl Handler for Counting {
+    type Wants = Stream;
+    type Provides = Stream;
+
+    fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
+        BTreeMap::new()
+    }
+
+    fn init(&mut self, _: Init, _: &Remote<Stream>) -> Result<Verdict> {
+        Ok(Verdict::Accepted)
+    }
+
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A thread of the author, and what became of what it emitted.
+type Emitting = thread::JoinHandle<std::result::Result<(), EmitError>>;
+
+/// Emits at every opportunity.
+struct Chatty {
+    thread: Arc<Mutex<Option<Emitting>>>,
+    ticks_fail: bool,
+}
+
+fn say(out: &mut Emitter<Stream>, name: &str) -> std::result::Result<(), EmitError> {
+    out.build(name).time(1).field("value", 1.0).send()
+}
+
+impl Handler for Chatty {
+    type Wants = Stream;
+    type Provides = Stream;
+
+    fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
+        BTreeMap::new()
+    }
+
+    fn init(&mut self, _: Init, remote: &Remote<Stream>) -> Result<Verdict> {
+        if !self.ticks_fail {
+            let remote = remote.clone();
+            let emitting = thread::spawn(move || remote.emit(|out| say(out, "thread")));
+            *lock(&self.thread) = Some(emitting);
+        }
+        Ok(Verdict::Accepted)
+    }
+
+    fn point(&mut self, _: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(say(out, "point")?)
+    }
+
+    fn tick_every(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+
+    fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
+        say(out, "tick")?;
+        if self.ticks_fail { Err("it fails".into()) } else { Ok(()) }
+    }
+
+    fn finish(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(say(out, "finish")?)
+    }
+}
+
+/// Requests, each in a read of its own, between which others may run.
+struct Requests {
+    frames: std::vec::IntoIter<Vec<u8>>,
+    next: Mutex<()>,
+}
+
+impl Requests {
+    fn new(points: usize) -> Self {
+        let init = Init { options: vec![], task_id: "task".into(), node_id: "node".into() };
+        let point = messages::Point { name: "cpu".into(), ..Default::default() };
+        let asks = [Ask::Init(InitRequest::from(init))]
+            .into_iter()
+            .chain(std::iter::repeat_n(Ask::Point(point), points));
+        let frames = asks.map(|ask| {
+            use prost::Message as _;
+            Request { message: Some(ask) }.encode_length_delimited_to_vec()
+        });
+        Requests { frames: frames.collect::<Vec<_>>().into_iter(), next: Mutex::new(()) }
+    }
+}
+
+impl Read for Requests {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        drop(lock(&self.next));
+        let frame = self.frames.next().unwrap_or_default();
+        buffer[..frame.len()].copy_from_slice(&frame);
+        Ok(frame.len())
+    }
+}
+
+/// What was written, each message by a word.
+fn words(wire: &Wire) -> Vec<String> {
+    let (messages, whole) = wire.messages();
+    assert!(whole, "a frame was torn");
+    let word = |message| match message {
+        Answer::Init(init) if init.success => "init".to_owned(),
+        Answer::Point(point) => point.name,
+        Answer::Error(error) => error.error,
+        other => panic!("{other:?}"),
+    };
+    messages.into_iter().map(word).collect()
+}
+
+fn ticks_points_and_threads_share_a_connection() {
+    time_out(1);
+    let (wire, thread) = (Wire::new(), Arc::new(Mutex::new(None)));
+    let handler = Chatty { thread: Arc::clone(&thread), ticks_fail: false };
+    Agent::new(Requests::new(1), wire.writer(), handler).run().expect("it ends well");
+    assert!(wire.is_closed());
+    let emitting = lock(&thread).take().expect("init has started it");
+    let emitted = emitting.join().expect("it does not panic");
+    let mut words = words(&wire);
+    assert_eq!(words.iter().filter(|word| *word == "thread").count(), usize::from(emitted.is_ok()));
+    assert!(matches!(emitted, Ok(()) | Err(EmitError::Closed)), "{emitted:?}");
+    // The thread can come at any time.
+    words.retain(|word| word != "thread");
+    assert_eq!(words.last().map(String::as_str), Some("finish"), "{words:?}");
+    // The tick can come at any time before the end, or not at all.
+    let ticks = words.iter().filter(|word| *word == "tick").count();
+    assert!(ticks <= 1, "{words:?}");
+    words.retain(|word| word != "tick");
+    assert_eq!(words, ["init", "point", "finish"]);
+}
+
+fn a_tick_that_fails_is_told_once() {
+    time_out(1);
+    let (wire, thread) = (Wire::new(), Arc::default());
+    let handler = Chatty { thread, ticks_fail: true };
+    let ended = Agent::new(Requests::new(2), wire.writer(), handler).run();
+    let mut words = words(&wire);
+    let failed = words.iter().filter(|word| *word == "it fails").count();
+    match ended {
+        // The input ended before the first tick.
+        Ok(()) => {
+            assert_eq!(failed, 0);
+            assert_eq!(words, ["init", "point", "point", "finish"]);
+        }
+        Err(error) => {
+            assert!(matches!(error, AgentError::Handler { .. }), "{error}");
+            assert_eq!(words.pop().as_deref(), Some("it fails"));
+            assert_eq!(words.pop().as_deref(), Some("tick"));
+            assert_eq!(failed, 1);
+            words.retain(|word| word != "point");
+            assert_eq!(words, ["init"]);
+        }
+    }
+}

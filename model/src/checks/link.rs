@@ -1,0 +1,132 @@
+//! The way out of a connection, with several threads on it.
+
+use std::sync::Arc;
+
+use super::Check;
+use super::wire::{Wire, frame};
+use crate::link::{EmitError, Link, Sign};
+use crate::sync::thread;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "frames_stay_whole",
+        promise: "What threads emit at once is written whole, once, each in its order; so are signs of life.",
+        preemptions: 3,
+        threads: frames_stay_whole,
+    },
+    Check {
+        name: "a_close_ends_it",
+        promise: "What is emitted while the connection closes is written whole or refused; nothing is written \
+                  behind the close.",
+        preemptions: 3,
+        threads: a_close_ends_it,
+    },
+    Check {
+        name: "a_broken_wire_is_told",
+        promise: "When the other side is gone, every thread is told, and nothing follows half a frame.",
+        preemptions: 3,
+        threads: a_broken_wire_is_told,
+    },
+    Check {
+        name: "a_sign_of_life_never_waits",
+        promise: "When the other side does not read, and a thread waits for it, a sign of life does not.",
+        preemptions: 3,
+        threads: a_sign_of_life_never_waits,
+    },
+];
+
+/// The number of a sign of life.
+const SIGN: i64 = 99;
+
+fn link(wire: &Wire) -> Arc<Link> {
+    let link = Arc::new(Link::new(Box::new(wire.writer())));
+    let room = wire.clone();
+    link.set_room(move || room.has_room());
+    link
+}
+
+fn frames_stay_whole() {
+    let wire = Wire::new();
+    let link = link(&wire);
+    let emit = |frames: Vec<u8>| {
+        let link = Arc::clone(&link);
+        thread::spawn(move || link.write(&frames).expect("it is open"))
+    };
+    let emitters = [emit([frame(1), frame(2)].concat()), emit(frame(3))];
+    let sign = link.show_life(SIGN);
+    for emitter in emitters {
+        emitter.join().expect("it does not panic");
+    }
+    let mut numbers = wire.numbers();
+    let place = |number| numbers.iter().position(|other| *other == number);
+    assert_eq!(place(1).map(|first| first + 1), place(2), "{numbers:?}");
+    let signs = match sign {
+        Sign::Sent => vec![SIGN],
+        Sign::Full => vec![],
+        Sign::Gone => panic!("it is open"),
+    };
+    numbers.sort_unstable();
+    assert_eq!(numbers, [&[1, 2, 3], &signs[..]].concat());
+}
+
+fn a_close_ends_it() {
+    let wire = Wire::new();
+    let link = link(&wire);
+    let emitter = thread::spawn({
+        let link = Arc::clone(&link);
+        move || link.write(&frame(1))
+    });
+    let watchdog = thread::spawn({
+        let link = Arc::clone(&link);
+        move || link.show_life(SIGN)
+    });
+    link.close();
+    assert!(wire.is_closed() && link.is_closed());
+    let written = wire.len();
+    let emitted = emitter.join().expect("it does not panic");
+    let sign = watchdog.join().expect("it does not panic");
+    assert_eq!(wire.len(), written);
+    let mut expected = Vec::new();
+    match emitted {
+        Ok(()) => expected.push(1),
+        Err(error) => assert!(matches!(error, EmitError::Closed), "{error}"),
+    }
+    expected.extend((sign == Sign::Sent).then_some(SIGN));
+    let mut numbers = wire.numbers();
+    numbers.sort_unstable();
+    assert_eq!(numbers, expected);
+}
+
+fn a_broken_wire_is_told() {
+    let whole = frame(1).len();
+    let wire = Wire::that_breaks(whole + 1);
+    let link = link(&wire);
+    let emitters = [1, 2].map(|number| {
+        let link = Arc::clone(&link);
+        thread::spawn(move || link.write(&frame(number)).is_ok())
+    });
+    let signs = [link.show_life(SIGN), link.show_life(SIGN)];
+    let emitted = emitters.map(|emitter| emitter.join().expect("it does not panic"));
+    let told = emitted.into_iter().chain(signs.map(|sign| sign == Sign::Sent));
+    let written = told.filter(|written| *written).count();
+    let half = wire.len() - written * whole;
+    assert!(written <= 1 && half < whole, "{written} are written, and {half} bytes");
+    assert_eq!(wire.messages().0.len(), written, "what was refused has been written");
+}
+
+fn a_sign_of_life_never_waits() {
+    let wire = Wire::with_room(frame(1).len());
+    let link = link(&wire);
+    let emitter = thread::spawn({
+        let link = Arc::clone(&link);
+        move || link.write(&frame(1)).and_then(|()| link.write(&frame(2)))
+    });
+    // If it waited here, nobody would ever make room.
+    let sign = link.show_life(SIGN);
+    let writing = link.is_writing();
+    wire.read_on();
+    emitter.join().expect("it does not panic").expect("it is open");
+    let mut numbers = wire.numbers();
+    numbers.retain(|number| *number != SIGN);
+    assert_eq!(numbers, [1, 2], "{sign:?}, {writing}");
+}

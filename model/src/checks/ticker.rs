@@ -1,0 +1,49 @@
+//! The ticker, which is dropped at any moment.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Check;
+use crate::sync::{AtomicU64, time_out};
+use crate::ticker::Ticker;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_ticker_that_waits_can_be_dropped",
+        promise: "Dropping a ticker returns at whatever moment it waits, and it has not ticked.",
+        preemptions: 5,
+        threads: || drop_behind(0, true),
+    },
+    Check {
+        name: "a_ticker_that_ticks_can_be_dropped",
+        promise: "Dropping a ticker returns at whatever moment it ticks, and it never ticks again.",
+        preemptions: 5,
+        threads: || drop_behind(2, true),
+    },
+    Check {
+        name: "a_tick_can_end_its_ticker",
+        promise: "A tick that ends its ticker is the last one, and dropping that ticker returns.",
+        preemptions: 5,
+        threads: || drop_behind(2, false),
+    },
+];
+
+/// Drops a ticker for which time passes for so many ticks; its ticks let it go on, or not.
+fn drop_behind(most: u32, goes_on: bool) {
+    time_out(most);
+    let (ticks, dropped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let tick = {
+        let (ticks, dropped) = (Arc::clone(&ticks), Arc::clone(&dropped));
+        move || {
+            assert_eq!(dropped.load(Ordering::SeqCst), 0, "it ticks when it has been dropped");
+            let before = ticks.fetch_add(1, Ordering::SeqCst);
+            assert!(goes_on || before == 0, "it ticks when it has ended");
+            goes_on
+        }
+    };
+    let ticker = Ticker::start(Duration::from_secs(1), tick).expect("a thread starts");
+    drop(ticker);
+    dropped.store(1, Ordering::SeqCst);
+    assert!(ticks.load(Ordering::SeqCst) <= u64::from(most));
+}

@@ -1,0 +1,129 @@
+//! The watchdog, while connections come and go and their handlers work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Check;
+use super::wire::Wire;
+use crate::dog::Dog;
+use crate::link::Link;
+use crate::pulse::Call;
+use crate::sync::{AtomicU64, thread};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "a_new_connection_wakes_the_watchdog",
+        promise: "A connection that comes while the watchdog goes to sleep is looked at.",
+        preemptions: 5,
+        threads: a_new_connection_wakes_the_watchdog,
+    },
+    Check {
+        name: "a_connection_that_has_ended_is_left_alone",
+        promise: "When a watch is dropped, its connection is not looked at any more.",
+        preemptions: 5,
+        threads: a_connection_that_has_ended_is_left_alone,
+    },
+    Check {
+        name: "only_a_call_that_lasts_is_shown",
+        promise: "A sign of life is sent for a call that was there at two looks, never for two calls.",
+        preemptions: 5,
+        threads: only_a_call_that_lasts_is_shown,
+    },
+    Check {
+        name: "a_call_that_lasts_is_shown",
+        promise: "A call that lasts is shown from the second look on, whatever came before it.",
+        preemptions: 5,
+        threads: a_call_that_lasts_is_shown,
+    },
+];
+
+/// One for each order that is tried.
+fn dog() -> &'static Dog {
+    Box::leak(Box::new(Dog::default()))
+}
+
+fn link(room: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Link> {
+    let link = Arc::new(Link::new(Box::new(std::io::sink())));
+    link.set_room(room);
+    link
+}
+
+fn a_new_connection_wakes_the_watchdog() {
+    let dog = dog();
+    // It does not return before it has something to look at.
+    let looking = thread::spawn(|| dog.look());
+    let watch = dog.watch(link(|| true), None);
+    looking.join().expect("it does not panic");
+    drop(watch);
+}
+
+fn a_connection_that_has_ended_is_left_alone() {
+    let dog = dog();
+    let ended = Arc::new(AtomicU64::new(0));
+    let busy = link({
+        let ended = Arc::clone(&ended);
+        move || {
+            assert_eq!(ended.load(Ordering::SeqCst), 0, "it is looked at when it has ended");
+            true
+        }
+    });
+    busy.pulse.call(Call::Point);
+    // There is another one, so that the watchdog does not sleep.
+    let other = dog.watch(link(|| true), None);
+    let watch = dog.watch(busy, None);
+    let looking = thread::spawn(|| {
+        for _ in 0..3 {
+            dog.look();
+        }
+    });
+    drop(watch);
+    ended.store(1, Ordering::SeqCst);
+    looking.join().expect("it does not panic");
+    drop(other);
+}
+
+fn only_a_call_that_lasts_is_shown() {
+    let dog = dog();
+    let shown = Arc::new(AtomicUsize::new(0));
+    let link = link({
+        let shown = Arc::clone(&shown);
+        move || shown.fetch_add(1, Ordering::Relaxed) == usize::MAX
+    });
+    let watch = dog.watch(Arc::clone(&link), None);
+    let handle = |calls: fn(&Link)| {
+        let link = Arc::clone(&link);
+        thread::spawn(move || calls(&link))
+    };
+    let first = handle(|link| link.pulse.call(Call::Point));
+    dog.look();
+    first.join().expect("it does not panic");
+    link.pulse.call(Call::Point);
+    // The first look has seen no call or the first, this one sees the second or the third.
+    let third = handle(|link| {
+        link.pulse.rest();
+        link.pulse.call(Call::Point);
+    });
+    dog.look();
+    third.join().expect("it does not panic");
+    assert_eq!(shown.load(Ordering::Relaxed), 0, "two calls count as one");
+    drop(watch);
+}
+
+fn a_call_that_lasts_is_shown() {
+    let dog = dog();
+    let wire = Wire::new();
+    let link = Arc::new(Link::new(Box::new(wire.writer())));
+    link.set_room(|| true);
+    let watch = dog.watch(Arc::clone(&link), None);
+    let looking = thread::spawn(|| dog.look());
+    link.pulse.call(Call::Init);
+    link.pulse.rest();
+    link.pulse.call(Call::Point);
+    looking.join().expect("it does not panic");
+    dog.look();
+    let before = wire.messages().0.len();
+    dog.look();
+    let (signs, whole) = wire.messages();
+    assert!(whole && signs.len() == before + 1, "{signs:?}");
+    drop(watch);
+}

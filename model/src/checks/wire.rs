@@ -1,0 +1,139 @@
+//! The other side of a connection: it takes what is written piece by piece, as far as there is room.
+
+use std::io::{self, Write};
+use std::sync::{Arc, PoisonError};
+
+use udf_proto::frame::FrameReader;
+use udf_proto::messages::{KeepaliveResponse, response::Message};
+use udf_proto::{messages::Response, response};
+
+use crate::link::lock;
+use crate::sync::{Condvar, Mutex};
+
+/// What is taken at once: less than a frame, so that others can come in between.
+const PIECE: usize = 3;
+
+/// A frame that says this number.
+pub(super) fn frame(number: i64) -> Vec<u8> {
+    let mut frame = Vec::new();
+    response::append(Message::Keepalive(KeepaliveResponse { time: number }), &mut frame);
+    frame
+}
+
+#[derive(Clone)]
+pub(super) struct Wire(Arc<(Mutex<State>, Condvar)>);
+
+struct State {
+    bytes: Vec<u8>,
+    /// For how many bytes there is room.
+    room: usize,
+    /// Behind so many bytes it breaks, once.
+    breaks: usize,
+    closed: bool,
+}
+
+impl Wire {
+    /// One with room for everything.
+    pub(super) fn new() -> Self {
+        Wire::with(usize::MAX, usize::MAX)
+    }
+
+    pub(super) fn with_room(room: usize) -> Self {
+        Wire::with(room, usize::MAX)
+    }
+
+    pub(super) fn that_breaks(breaks: usize) -> Self {
+        Wire::with(usize::MAX, breaks)
+    }
+
+    fn with(room: usize, breaks: usize) -> Self {
+        let state = State { bytes: Vec::new(), room, breaks, closed: false };
+        Wire(Arc::new((Mutex::new(state), Condvar::new())))
+    }
+
+    pub(super) fn writer(&self) -> WritingEnd {
+        WritingEnd(self.clone())
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        lock(&self.0.0).room > 0
+    }
+
+    /// Makes room for everything.
+    pub(super) fn read_on(&self) {
+        lock(&self.0.0).room = usize::MAX;
+        self.0.1.notify_all();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        lock(&self.0.0).bytes.len()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.0.0).closed
+    }
+
+    /// What came, and whether all of it was whole.
+    pub(super) fn messages(&self) -> (Vec<Message>, bool) {
+        use prost::Message as _;
+        let bytes = lock(&self.0.0).bytes.clone();
+        let mut reader = FrameReader::new(&bytes[..]);
+        let mut messages = Vec::new();
+        loop {
+            match reader.next_frame() {
+                Ok(None) => return (messages, true),
+                Err(_) => return (messages, false),
+                Ok(Some(frame)) => {
+                    let response = Response::decode(frame).expect("a frame is a response");
+                    messages.push(response.message.expect("a response says something"));
+                }
+            }
+        }
+    }
+
+    /// The numbers of the [frames](frame) that came, all of them whole.
+    pub(super) fn numbers(&self) -> Vec<i64> {
+        let (messages, whole) = self.messages();
+        assert!(whole, "a frame was torn");
+        messages.iter().map(number).collect()
+    }
+}
+
+fn number(message: &Message) -> i64 {
+    match message {
+        Message::Keepalive(keepalive) => keepalive.time,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// It closes the wire when it is dropped.
+pub(super) struct WritingEnd(Wire);
+
+impl Write for WritingEnd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (state, changed) = &*self.0.0;
+        let mut state = lock(state);
+        while state.room == 0 {
+            state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        assert!(!state.closed, "something is written behind the end");
+        if state.bytes.len() >= state.breaks {
+            state.breaks = usize::MAX;
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let some = bytes.len().min(PIECE).min(state.room);
+        state.bytes.extend(&bytes[..some]);
+        state.room -= some;
+        Ok(some)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for WritingEnd {
+    fn drop(&mut self) {
+        lock(&self.0.0.0).closed = true;
+    }
+}

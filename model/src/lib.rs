@@ -1,0 +1,75 @@
+//! The runtime's own files, with a model checker's types in place of those that threads share and wait by.
+//!
+//! Each of the [checks] runs a few threads in every order in which they can run, up to a number of
+//! preemptions.
+
+// These are lints of the runtime, where the files belong: here, not all of them is used or published.
+#![allow(clippy::duplicate_mod, dead_code, missing_docs, unreachable_pub, unused_imports)]
+
+pub mod checks;
+mod orders;
+mod sync;
+
+#[path = "../../udf-runtime/src/agent/mod.rs"]
+mod agent;
+#[path = "../../udf-runtime/src/counters.rs"]
+mod counters;
+#[path = "../../udf-runtime/src/edge.rs"]
+mod edge;
+#[path = "../../udf-runtime/src/emitter.rs"]
+mod emitter;
+#[path = "../../udf-runtime/src/handler.rs"]
+mod handler;
+#[path = "../../udf-runtime/src/link.rs"]
+mod link;
+#[path = "../../udf-runtime/src/pulse.rs"]
+mod pulse;
+#[path = "../../udf-runtime/src/rate_limit.rs"]
+mod rate_limit;
+#[path = "../../udf-runtime/src/server/mod.rs"]
+mod server;
+#[path = "../../udf-runtime/src/stop.rs"]
+mod stop;
+
+// As children of the crate: the checks look into them.
+#[path = "../../udf-runtime/src/server/connection.rs"]
+mod connection;
+#[path = "../../udf-runtime/src/watchdog.rs"]
+mod dog;
+#[path = "../../udf-runtime/src/agent/ticker.rs"]
+mod ticker;
+
+use agent::{Agent, AgentError};
+use counters::Metrics;
+use edge::{Batch, Edge, Stream};
+use emitter::{Emitter, Remote};
+use handler::{Handler, Verdict};
+use link::OnUnfit;
+use server::{Accepter, Limits, ServeError};
+use udf_proto::Point;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Agents are checked without the one watchdog of the process, which lives longer than a check.
+mod watchdog {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crate::link::Link;
+
+    pub(crate) struct Watch(Arc<Link>);
+
+    impl Watch {
+        pub(crate) fn new(link: Arc<Link>, _budget: Option<Duration>) -> Self {
+            Watch(link)
+        }
+    }
+}
+
+/// What the runtime has for the tests of authors; an edge asks for it.
+mod testing {
+    pub trait Emitted {}
+
+    impl<T> Emitted for T {}
+}

@@ -1,0 +1,165 @@
+//! What the runtime's threads share and wait by, as the model checker has it.
+
+use std::cell::Cell;
+use std::ops::{Add, Deref, DerefMut};
+use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+use std::time::Duration;
+
+pub(crate) use shuttle::sync::atomic::AtomicU64;
+pub(crate) use shuttle::thread;
+
+/// The checker's, with guards that know what they guard.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+#[derive(Debug)]
+pub(crate) struct MutexGuard<'a, T> {
+    mutex: &'a Mutex<T>,
+    guard: Option<shuttle::sync::MutexGuard<'a, T>>,
+}
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Mutex(shuttle::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        Ok(MutexGuard { mutex: self, guard: Some(free(self.0.lock())) })
+    }
+
+    pub(crate) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Ok(MutexGuard { mutex: self, guard: Some(guard) }),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                Ok(MutexGuard { mutex: self, guard: Some(poisoned.into_inner()) })
+            }
+            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+        }
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.guard.as_ref().expect("it is taken only to wait")
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.guard.as_mut().expect("it is taken only to wait")
+    }
+}
+
+/// As the runtime does.
+fn free<T>(locked: LockResult<T>) -> T {
+    locked.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The checker's, with waits that [may time out](time_out).
+#[derive(Debug, Default)]
+pub(crate) struct Condvar(shuttle::sync::Condvar);
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Condvar::default()
+    }
+
+    pub(crate) fn wait<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+    ) -> LockResult<MutexGuard<'a, T>> {
+        guard.guard = guard.guard.take().map(|guard| free(self.0.wait(guard)));
+        Ok(guard)
+    }
+
+    pub(crate) fn wait_timeout<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        limit: Duration,
+    ) -> LockResult<(MutexGuard<'a, T>, bool)> {
+        let timed_out = CLOCK.with(|clock| {
+            let Clock { now, timeouts } = clock.get();
+            if timeouts > 0 {
+                clock.set(Clock { now: now + limit, timeouts: timeouts - 1 });
+            }
+            timeouts > 0
+        });
+        if !timed_out {
+            return Ok((free(self.wait(guard)), false));
+        }
+        // Others may take the lock meanwhile.
+        guard.guard = None;
+        guard.guard = Some(free(guard.mutex.0.lock()));
+        Ok((guard, true))
+    }
+
+    pub(crate) fn wait_timeout_while<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        limit: Duration,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> LockResult<(MutexGuard<'a, T>, bool)> {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if !condition(&mut guard) || left.is_zero() {
+                return Ok((guard, left.is_zero()));
+            }
+            guard = free(self.wait_timeout(guard, left)).0;
+        }
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+/// A time that goes on only when a wait times out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Instant(Duration);
+
+impl Instant {
+    pub(crate) fn now() -> Self {
+        Instant(CLOCK.with(|clock| clock.get().now))
+    }
+
+    pub(crate) fn duration_since(self, earlier: Instant) -> Duration {
+        self.0 - earlier.0
+    }
+
+    pub(crate) fn saturating_duration_since(self, earlier: Instant) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, more: Duration) -> Instant {
+        Instant(self.0 + more)
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Clock {
+    now: Duration,
+    timeouts: u32,
+}
+
+std::thread_local! {
+    // The checker runs all threads of a check on one.
+    static CLOCK: Cell<Clock> = Cell::default();
+}
+
+/// From now on so many waits with a limit time out, at once; those behind them wait until they are told.
+///
+/// A wait that is never told shows as a deadlock.
+pub(crate) fn time_out(timeouts: u32) {
+    CLOCK.with(|clock| clock.set(Clock { now: Duration::ZERO, timeouts }));
+}

@@ -1,0 +1,47 @@
+//! Each check, in every order.
+
+use std::time::Instant;
+
+use udf_model::checks::CHECKS;
+
+macro_rules! checks {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            let mut checks = CHECKS.iter().copied().flatten();
+            let check = checks.find(|check| check.name == stringify!($name)).expect("it is there");
+            let begun = Instant::now();
+            let orders = check.run();
+            println!("{orders} orders in {:.1?}: {}", begun.elapsed(), check.promise);
+            // One order alone would mean that nothing is shared.
+            assert!(orders > 1);
+        }
+    )*
+
+        #[test]
+        fn every_check_is_here() {
+            let names = CHECKS.iter().copied().flatten().map(|check| check.name).collect::<Vec<_>>();
+            assert_eq!(names, [$(stringify!($name)),*]);
+        }
+    };
+}
+
+checks! {
+    frames_stay_whole
+    a_close_ends_it
+    a_broken_wire_is_told
+    a_sign_of_life_never_waits
+    a_look_sees_a_call_as_it_was
+    a_call_that_hangs_is_no_rest
+    a_new_connection_wakes_the_watchdog
+    a_connection_that_has_ended_is_left_alone
+    only_a_call_that_lasts_is_shown
+    a_call_that_lasts_is_shown
+    a_ticker_that_waits_can_be_dropped
+    a_ticker_that_ticks_can_be_dropped
+    a_tick_can_end_its_ticker
+    ticks_points_and_threads_share_a_connection
+    a_tick_that_fails_is_told_once
+    a_stop_is_seen_by_whoever_asked
+    a_server_waits_for_its_connections
+}
