@@ -16,7 +16,7 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
     InitRequest, KeepaliveResponse, Option as WireOption, RestoreRequest, SnapshotRequest,
 };
-use udf_runtime::{AgentError, Batch, EmitError, OnUnfit, Stream};
+use udf_runtime::{AgentError, Batch, EmitError, Emitter, OnUnfit, Stream};
 
 fn mirror() -> Scripted<Stream, Stream> {
     let (mut handler, _) = Scripted::new();
@@ -357,6 +357,25 @@ fn ticks_emit_without_input_and_their_errors_are_told_at_once() {
     let (rest, ended) = kapacitor.finish();
     assert!(rest.is_empty(), "it is told once: {rest:?}");
     assert_eq!(ended.expect_err("it has failed").to_string(), "enough");
+}
+
+#[test]
+fn a_tick_that_has_returned_is_not_work() {
+    let (mut handler, _) = Scripted::<Stream, Stream>::new();
+    let tick = |out: &mut Emitter<Stream>| Ok(out.build("tick").time(1).field("x", 1).send()?);
+    handler.tick = Some((Duration::from_millis(400), Box::new(tick)));
+    let mut kapacitor = Kapacitor::connect_with_liveness(handler, PATIENCE);
+    kapacitor.init();
+    let (begun, mut heard) = (Instant::now(), true);
+    let _first = kapacitor.answer();
+    // On a busy machine a tick may take long; not every one does.
+    while std::mem::take(&mut heard) {
+        while let Answer::Keepalive(_) = kapacitor.answer() {
+            heard = true;
+        }
+        assert!(begun.elapsed() < PATIENCE, "between all ticks it shows life");
+    }
+    kapacitor.finish().1.unwrap();
 }
 
 #[test]

@@ -111,12 +111,15 @@ impl<H: Handler> Core<H> {
 
     pub(super) fn tick(&mut self) -> Result<(), AgentError> {
         self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
-        Ok(self.talk.out.flush()?)
+        self.talk.out.flush()?;
+        self.talk.link.pulse.rest();
+        Ok(())
     }
 
     /// A tick has failed: Kapacitor is told now, the agent when it has read something.
     pub(super) fn fail(&mut self, error: AgentError) {
         self.talk.report(&error);
+        self.talk.link.pulse.rest();
         self.talk.failure = Some(error);
     }
 
