@@ -4,13 +4,15 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::{PATIENCE, Scripted, error_of, frame_of, info, point, times};
@@ -254,6 +256,46 @@ fn the_socket_has_its_mode_and_only_ours_is_removed() {
     let path = directory.path().join("private.sock");
     let (_listener, _file) = SocketFile::bind(&path, &open).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_lock_says_who_is_alive_not_a_socket_that_does_not_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let (listener, file) = SocketFile::bind(&path, &SocketOptions::new()).unwrap();
+    // To whoever tries, it looks stale now.
+    drop(listener);
+    let second = SocketFile::bind(&path, &SocketOptions::new());
+    assert!(matches!(second, Err(BindError::InUse { .. })), "{second:?}");
+    assert!(path.exists());
+    drop(file);
+    SocketFile::bind(&path, &SocketOptions::new()).unwrap();
+}
+
+#[test]
+fn the_socket_is_never_more_open_than_it_was_asked_to_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let bind = || SocketFile::bind(&path, &SocketOptions::new().mode(0o600)).unwrap();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            let mut modes = BTreeSet::new();
+            while modes.is_empty() || !ended.load(Ordering::Relaxed) {
+                if let Ok(metadata) = fs::symlink_metadata(&path) {
+                    modes.insert(metadata.permissions().mode() & 0o777);
+                }
+            }
+            modes
+        });
+        // One that is made and closed to others only then would be seen sooner or later.
+        for _ in 0..2000 {
+            drop(bind());
+        }
+        ended.store(true, Ordering::Relaxed);
+        let _last = bind();
+        assert_eq!(looking.join().unwrap(), BTreeSet::from([0o600]));
+    });
 }
 
 #[test]
