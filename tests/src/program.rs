@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prost::Message as _;
 use tempfile::TempDir;
@@ -408,8 +408,9 @@ impl Connection {
     /// # Panics
     /// When it does not end in time, or ends within an answer.
     pub fn rest(&self) -> Vec<Answer> {
-        let mut rest = Vec::new();
+        let (mut rest, begun) = (Vec::new(), Instant::now());
         loop {
+            assert!(begun.elapsed() < 2 * PATIENCE, "no end, but {} answers", rest.len());
             match self.answers.recv_timeout(PATIENCE) {
                 Ok(Ok(answer)) => rest.push(answer),
                 Ok(Err(error)) => panic!("{error}; before it {rest:?}"),

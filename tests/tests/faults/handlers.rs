@@ -219,11 +219,15 @@ fn unfit(on: Transport, kind: &str, policy: &str) -> Subject {
 }
 
 fn dropped(on: Transport, kind: &str, with: &str) {
-    let udf = unfit(on, kind, "drop");
+    let mut udf = unfit(on, kind, "drop");
     let line = udf.program.wait_for_log("a point was not sent");
     assert!(line.contains("WARN") && line.contains(with), "{line}");
+    udf.connection.end_input();
     let rest = [point(1), trouble(2), point(3)].map(Answer::Point);
-    assert_eq!(udf.lives(), rest);
+    assert_eq!(udf.connection.rest(), rest);
+    let line = udf.program.wait_for_log("the connection has ended");
+    assert!(line.contains("points_in=3 points_out=3 points_dropped=1 "), "{line}");
+    udf.ends(0);
 }
 
 fn a_field_that_is_nan(on: Transport) {
