@@ -2,15 +2,19 @@
 
 use std::cell::Cell;
 use std::ops::{Add, Deref, DerefMut};
+use std::sync::atomic::Ordering;
 use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 use std::time::Duration;
 
 pub(crate) use shuttle::sync::atomic::AtomicU64;
 pub(crate) use shuttle::thread;
 
-/// The checker's, with guards that know what they guard.
+/// The checker's, with guards that know what they guard, and let others run when they have gone.
 #[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+pub(crate) struct Mutex<T> {
+    inner: shuttle::sync::Mutex<T>,
+    freed: AtomicU64,
+}
 
 #[derive(Debug)]
 pub(crate) struct MutexGuard<'a, T> {
@@ -20,15 +24,15 @@ pub(crate) struct MutexGuard<'a, T> {
 
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
-        Mutex(shuttle::sync::Mutex::new(value))
+        Mutex { inner: shuttle::sync::Mutex::new(value), freed: AtomicU64::new(0) }
     }
 
     pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        Ok(MutexGuard { mutex: self, guard: Some(free(self.0.lock())) })
+        Ok(MutexGuard { mutex: self, guard: Some(free(self.inner.lock())) })
     }
 
     pub(crate) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        match self.0.try_lock() {
+        match self.inner.try_lock() {
             Ok(guard) => Ok(MutexGuard { mutex: self, guard: Some(guard) }),
             Err(TryLockError::Poisoned(poisoned)) => {
                 Ok(MutexGuard { mutex: self, guard: Some(poisoned.into_inner()) })
@@ -49,6 +53,17 @@ impl<T> Deref for MutexGuard<'_, T> {
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         self.guard.as_mut().expect("it is taken only to wait")
+    }
+}
+
+impl<T> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        if !std::thread::panicking() {
+            // The checker switches threads before what is shared is touched, not behind it; but what comes now
+            // can be a descriptor that is closed, of which it knows nothing.
+            self.mutex.freed.load(Ordering::Relaxed);
+        }
     }
 }
 
@@ -91,7 +106,7 @@ impl Condvar {
         }
         // Others may take the lock meanwhile.
         guard.guard = None;
-        guard.guard = Some(free(guard.mutex.0.lock()));
+        guard.guard = Some(free(guard.mutex.inner.lock()));
         Ok((guard, true))
     }
 

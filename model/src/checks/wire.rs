@@ -1,4 +1,4 @@
-//! The other side of a connection: it takes what is written piece by piece, as far as there is room.
+//! The other side of a connection: it takes what is written in pieces, as far as there is room.
 
 use std::io::{self, Write};
 use std::sync::{Arc, PoisonError};
@@ -10,7 +10,7 @@ use udf_proto::{messages::Response, response};
 use crate::link::lock;
 use crate::sync::{Condvar, Mutex};
 
-/// What is taken at once: less than a frame, so that others can come in between.
+/// What is left of a frame for another write, so that others can come in between.
 const PIECE: usize = 3;
 
 /// A frame that says this number.
@@ -121,7 +121,8 @@ impl Write for WritingEnd {
             state.breaks = usize::MAX;
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let some = bytes.len().min(PIECE).min(state.room);
+        let most = bytes.len().saturating_sub(PIECE).max(PIECE);
+        let some = bytes.len().min(most).min(state.room);
         state.bytes.extend(&bytes[..some]);
         state.room -= some;
         Ok(some)
