@@ -209,10 +209,12 @@ impl<T: fmt::Debug> fmt::Debug for Groups<T> {
 impl<T: Serialize> Serialize for Groups<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // In the order of their last use, which a limit goes by.
-        let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_unstable_by_key(|(_, kept)| kept.used);
+        // Beside the keys, so that sorting does not go after each of a million pointers.
+        let entries = self.groups.iter();
+        let mut groups: Vec<_> = entries.map(|(group, kept)| (kept.used, group, kept)).collect();
+        groups.sort_unstable_by_key(|(used, ..)| *used);
         let mut map = serializer.serialize_map(Some(groups.len()))?;
-        for (group, kept) in groups {
+        for (_, group, kept) in groups {
             map.serialize_entry(group.as_str(), &kept.value)?;
         }
         map.end()
@@ -227,9 +229,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Groups<T> {
 
 struct GroupsVisitor<T>(PhantomData<T>);
 
-/// No more than this many bytes are reserved on the word of a snapshot.
-const MAX_RESERVED: usize = 1 << 20;
-
 impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
     type Value = Groups<T>;
 
@@ -238,10 +237,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups<T>, A::Error> {
+        // How many there are is not believed before they have come. Grown entry by entry, the table would hash
+        // each group again and again.
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry::<String, T>()? {
+            entries.push(entry);
+        }
         let mut groups = Groups::default();
-        let most = MAX_RESERVED / size_of::<(String, Kept<T>)>();
-        groups.groups.reserve(map.size_hint().unwrap_or(0).min(most));
-        while let Some((group, value)) = map.next_entry::<String, T>()? {
+        groups.groups.reserve(entries.len());
+        for (group, value) in entries {
             groups.uses += 1;
             groups.groups.insert(group, Kept { value, used: groups.uses, time: None });
         }
