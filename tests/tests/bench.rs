@@ -53,6 +53,13 @@ fn an_echo_echoes_over_each_transport() {
 }
 
 #[test]
+fn a_batch_that_no_pipe_holds_is_read_while_it_is_written() {
+    let load = Load { batch: 2000, ..Load::new(EdgeType::Batch, Writes::Large) };
+    let trips = latency(&Subject::Echo(Transport::Pipe), &load, SHORT, None);
+    assert!(!trips.expect("a measurement").samples.is_empty());
+}
+
+#[test]
 fn a_udf_and_its_echo_are_compared() {
     let row =
         compare(&mirror(), &Load::new(EdgeType::Stream, Writes::Large), 2, SHORT, &mut |_| {});

@@ -144,33 +144,55 @@ impl Trips {
         let (mut samples, until) = (Vec::new(), Instant::now() + time);
         while samples.is_empty() || Instant::now() < until {
             self.block.go_on();
+            self.keepalives += 1;
+            let awaited = (of == LatencyOf::Keepalive).then_some(self.keepalives);
+            let Trips { frames, writer, block, writes, .. } = self;
             let started = Instant::now();
-            let time = self.send(of == LatencyOf::Keepalive);
-            loop {
-                match next(&mut self.frames)? {
-                    Seen::Echo(echo) if of == LatencyOf::Keepalive && echo == time => break,
-                    other if is_end(of, &other) => break,
-                    _ => {}
-                }
+            if block.bytes.len() <= NO_WAIT {
+                send(writer, block, *writes, awaited);
+                wait(frames, of, awaited)?;
+            } else {
+                thread::scope(|scope| {
+                    let sending = thread::Builder::new().name("bench".to_owned());
+                    let send = || send(writer, block, *writes, awaited);
+                    sending.spawn_scoped(scope, send).map_err(BenchError::Setup)?;
+                    wait(frames, of, awaited)
+                })?;
             }
             samples.push(started.elapsed());
         }
         Ok(samples)
     }
+}
 
-    /// Sends the point or batch, and a keepalive behind it if one is wanted; returns the time of that.
-    fn send(&mut self, with_keepalive: bool) -> i64 {
-        self.keepalives += 1;
-        let mut pieces = self.block.pieces.iter();
-        let sent = pieces
-            .try_for_each(|piece| write_piece(&self.block, piece, &mut self.writer, self.writes));
-        let sent = sent.and_then(|()| match with_keepalive {
-            true => self.writer.write_all(&keepalive(self.keepalives)),
-            false => Ok(()),
-        });
-        // When it fails, the other side has closed, and reading says more.
-        let _ = sent.and_then(|()| self.writer.flush());
-        self.keepalives
+/// What both directions have room for, whatever they are made of; of more than this, the answer must be read
+/// while it is written, or each side waits for the other.
+const NO_WAIT: usize = 32 << 10;
+
+/// Sends the point or batch, and a keepalive of this time behind it if one is awaited.
+fn send(writer: &mut impl Write, block: &Block, writes: Writes, awaited: Option<i64>) {
+    let mut pieces = block.pieces.iter();
+    let sent = pieces.try_for_each(|piece| write_piece(block, piece, writer, writes));
+    let sent = sent.and_then(|()| match awaited {
+        Some(time) => writer.write_all(&keepalive(time)),
+        None => Ok(()),
+    });
+    // When it fails, the other side has closed, and reading says more.
+    let _ = sent.and_then(|()| writer.flush());
+}
+
+/// Waits for the end of a round trip.
+fn wait(
+    frames: &mut FrameReader<impl Read>,
+    of: LatencyOf,
+    awaited: Option<i64>,
+) -> Result<(), BenchError> {
+    loop {
+        match next(frames)? {
+            Seen::Echo(echo) if awaited == Some(echo) => return Ok(()),
+            other if is_end(of, &other) => return Ok(()),
+            _ => {}
+        }
     }
 }
 
