@@ -89,13 +89,20 @@ pub fn decode<'a>(
     index: &'a mut PointIndex,
     spare: &'a mut Vec<u8>,
 ) -> Result<Incoming<'a>, RequestError> {
-    if let [0x8a, 0x01, rest @ ..] = frame
-        && let Ok((length, start)) = wire::varint(rest, 0)
-        && length == (rest.len() - start) as u64
-    {
-        return Ok(Incoming::Point(index.parse(&rest[start..])?));
+    if let Some(point) = point_bytes(frame) {
+        return Ok(Incoming::Point(index.parse(point)?));
     }
     if is_point(frame) { merge(frame, index, spare) } else { decode_other(frame, index, spare) }
+}
+
+/// The encoding of the point in a frame that carries one and nothing else, left where it lies.
+///
+/// None for other frames, and for the rare frame with a point among other things: those are for [`decode`].
+#[inline]
+pub fn point_bytes(frame: &[u8]) -> Option<&[u8]> {
+    let rest = frame.strip_prefix(&POINT_KEY)?;
+    let (length, start) = wire::varint(rest, 0).ok()?;
+    (length == (rest.len() - start) as u64).then(|| &rest[start..])
 }
 
 /// Whether a message has one or more points, and else at most members that are not known here.

@@ -8,7 +8,9 @@ use crate::frame;
 use crate::messages::{BeginBatch, Response, response};
 use crate::point::{EditScratch, Point};
 use crate::request::POINT_KEY;
-use crate::wire::{MAX_VARINT, key, put_varint, varint, varint_len};
+// A point has the same number in both.
+pub use crate::request::point_bytes;
+use crate::wire::{MAX_VARINT, key, put_varint, varint_len};
 
 /// Appends the frame of an answer, or of the begin or end of a batch.
 pub fn append(message: response::Message, out: &mut Vec<u8>) {
@@ -96,15 +98,4 @@ pub fn fill_size(out: &mut [u8], SizeMark(at): SizeMark, points: u64) {
 /// When the frame is not a response.
 pub fn decode(frame: &[u8]) -> Result<Option<response::Message>, prost::DecodeError> {
     Ok(Response::decode(frame)?.message)
-}
-
-/// The encoding of the point in a frame that carries one and nothing else, left where it lies.
-///
-/// None for other frames, and for the rare frame with a point among other things: those are for
-/// [`decode`].
-#[inline]
-pub fn point_bytes(frame: &[u8]) -> Option<&[u8]> {
-    let rest = frame.strip_prefix(&POINT_KEY)?;
-    let (length, start) = varint(rest, 0).ok()?;
-    (length == (rest.len() - start) as u64).then(|| &rest[start..])
 }
