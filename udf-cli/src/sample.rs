@@ -51,6 +51,18 @@ impl Sample {
         self
     }
 
+    /// Gives the points so many floats; those that the options name come first.
+    pub fn with_fields(mut self, fields: usize) -> Self {
+        self.fields.truncate(fields);
+        self.fields.extend((self.fields.len()..fields).map(|number| format!("field_{number:03}")));
+        self
+    }
+
+    /// In how many groups the points are.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
     /// The point of this number of a stream.
     pub fn point(&self, number: usize) -> messages::Point {
         let (host, cpu) = (format!("host{:02}", number % self.groups), "cpu0");

@@ -10,7 +10,8 @@ use udf_proto::messages::request::Message as Ask;
 use super::Load;
 use crate::sample::{START, STEP};
 
-/// How many points there are in a block, about: enough for some hundred KiB, which stay in a cache.
+/// How many points there are in a block, about: enough for some hundred KiB, which stay in a cache. There are more
+/// when there are more groups: a block has them all.
 const POINTS: usize = 2048;
 
 /// What is sent between two looks at the clock, in bytes; also how much a large write has.
@@ -40,15 +41,17 @@ pub(super) struct Piece {
 impl Block {
     /// Messages for this load.
     pub(super) fn new(load: &Load) -> Self {
-        let parts: Vec<Vec<Ask>> = match load.edge {
+        let groups = load.sample.groups();
+        match load.edge {
             EdgeType::Stream => {
-                (0..POINTS).map(|at| vec![Ask::Point(load.sample.point(at))]).collect()
+                let points = 0..POINTS.max(groups);
+                Block::of(points.map(|at| vec![Ask::Point(load.sample.point(at))]), PIECE)
             }
-            EdgeType::Batch => (0..POINTS.div_ceil(load.batch))
-                .map(|number| load.sample.batch(number, load.batch))
-                .collect(),
-        };
-        Block::of(parts, PIECE)
+            EdgeType::Batch => {
+                let batches = 0..POINTS.div_ceil(load.batch).max(groups);
+                Block::of(batches.map(|number| load.sample.batch(number, load.batch)), PIECE)
+            }
+        }
     }
 
     /// The least that gets an answer: a point, or a batch.
@@ -57,11 +60,11 @@ impl Block {
             EdgeType::Stream => vec![Ask::Point(load.sample.point(0))],
             EdgeType::Batch => load.sample.batch(0, load.batch),
         };
-        Block::of(vec![part], 0)
+        Block::of([part], 0)
     }
 
     /// What belongs together is never apart.
-    fn of(parts: Vec<Vec<Ask>>, piece_bytes: usize) -> Self {
+    fn of(parts: impl IntoIterator<Item = Vec<Ask>>, piece_bytes: usize) -> Self {
         let mut block = Block {
             bytes: Vec::new(),
             frames: Vec::new(),

@@ -1,0 +1,58 @@
+//! What an agent allocates for a point, once it is warm: index, read, edit and emit.
+
+use std::error::Error;
+use std::io::{Cursor, sink};
+
+use udf_cli::sample::Sample;
+use udf_proto::Init;
+use udf_proto::messages::request::Message as Ask;
+use udf_runtime::state::Groups;
+use udf_runtime::{Agent, Emitter, Point, Result as UdfResult, Stream, StreamUdf, UdfHandler, udf};
+
+use crate::table::{Goal, Table};
+use crate::wire::append;
+
+/// Adds up a field.
+#[udf(wants = stream, provides = stream)]
+struct Sum {
+    sums: Groups<f64>,
+}
+
+impl StreamUdf for Sum {
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> UdfResult<()> {
+        let sum = self.sums.of(point);
+        *sum += point.number("usage_user")?;
+        Ok(out.edit(point).only_field("sum", *sum).send()?)
+    }
+}
+
+const POINTS: usize = 100_000;
+
+pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
+    let (some, more) = (allocations(POINTS)?, allocations(2 * POINTS)?);
+    let each = more.saturating_sub(some) as f64 / POINTS as f64;
+    table.row(
+        "allocations for a point, warm",
+        each,
+        "",
+        Goal::AtMost { reach: 0.0, beyond: f64::NAN },
+    );
+    println!("    {some} for {POINTS} points and their connection, {more} for twice as many");
+    Ok(())
+}
+
+/// How often memory is allocated for a connection with so many points.
+fn allocations(points: usize) -> Result<u64, Box<dyn Error>> {
+    let sample = Sample::of(&Init::default());
+    let mut input = Vec::new();
+    append(Ask::Init(Init::default().into()), &mut input);
+    for number in 0..points {
+        append(Ask::Point(sample.point(number)), &mut input);
+    }
+    let mut result = Ok(());
+    let count = allocation_counter::measure(|| {
+        result = Agent::new(Cursor::new(input), sink(), UdfHandler::<Sum>::new()).run();
+    });
+    result?;
+    Ok(count.count_total)
+}

@@ -1,0 +1,68 @@
+//! What the kit costs a UDF: the example programs beside raw echoes of bytes, and what their processes need.
+//!
+//! `cargo bench -p udf-benches` prints every row of the table in docs/performance.md with its reach and its
+//! verdict; names of sections behind `--` print those alone.
+
+mod allocations;
+mod binary;
+mod echo;
+mod growth;
+mod idle;
+mod liveness;
+mod many;
+mod programs;
+mod state;
+mod table;
+mod wire;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use table::Table;
+
+/// A section prints rows to the table; when it cannot be measured, it says why.
+type Section = fn(&mut Table) -> Result<(), Box<dyn Error>>;
+
+const SECTIONS: [(&str, &str, Section); 9] = [
+    ("allocations", "allocations of a warm agent", allocations::measure),
+    ("echo", "throughput, CPU and round trips beside a raw echo", echo::measure),
+    ("liveness", "how often Kapacitor hears from a busy connection", liveness::measure),
+    ("many", "1,000 open connections", many::measure),
+    ("state", "snapshot and restore of 1 million groups", state::measure),
+    ("idle", "a daemon with nothing to do", idle::measure),
+    ("size", "the size of a program", binary::size),
+    ("build", "a clean build", binary::build),
+    ("growth", "how cost grows with fields, groups, batches and connections", growth::measure),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let names: Vec<&str> =
+        args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
+    let known = |name: &&str| SECTIONS.iter().any(|(section, ..)| section == name);
+    if !names.iter().all(known) || args.iter().any(|arg| arg == "--help") {
+        println!("usage: cargo bench -p udf-benches -- [SECTION...]\n\nall sections, or some of:");
+        for (name, what, _) in SECTIONS {
+            println!("  {name:12} {what}");
+        }
+        return ExitCode::from(2);
+    }
+    // Without it, as a test, there is nothing to see but that it builds.
+    if !args.iter().any(|arg| arg == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let mut table = Table::default();
+    let mut failed = false;
+    for (name, what, section) in SECTIONS {
+        if !names.is_empty() && !names.contains(&name) {
+            continue;
+        }
+        println!("\n{name}: {what}");
+        if let Err(error) = section(&mut table) {
+            failed = true;
+            println!("  {name} could not be measured: {error}");
+        }
+    }
+    table.print();
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

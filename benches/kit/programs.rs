@@ -1,0 +1,115 @@
+//! The example programs, as an author would build and start them.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use udf_cli::Target;
+use udf_cli::bench::Subject;
+use udf_proto::{Init, OptionCall, Value};
+
+/// A program that does not start in this time does not start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The path of an example, built for release.
+pub(crate) fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    // A benchmark runs from target/release/deps.
+    let own = std::env::current_exe()?;
+    let target = own.ancestors().nth(3).ok_or("no target directory above the benchmark")?;
+    build(name, target)?;
+    Ok(target.join("release/examples").join(name))
+}
+
+/// Builds an example for release, in this target directory.
+pub(crate) fn build(name: &str, target: &Path) -> Result<(), Box<dyn Error>> {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked", "--offline", "--release"]);
+    build.args(["-p", "udf-examples", "--example", name, "--target-dir"]);
+    build.arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if build.status()?.success() {
+        Ok(())
+    } else {
+        Err(format!("the example {name} does not build").into())
+    }
+}
+
+/// An example on a socket in a directory of its own, until it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    directory: TempDir,
+}
+
+impl Daemon {
+    pub(crate) fn start(name: &str, args: &[&str]) -> Result<Self, Box<dyn Error>> {
+        let directory = tempfile::tempdir()?;
+        let socket = directory.path().join("udf.sock");
+        let mut command = Command::new(example(name)?);
+        command.args(args).args(["--log", "error", "--socket"]).arg(&socket).stdin(Stdio::null());
+        let daemon = Daemon { child: command.spawn()?, directory };
+        let deadline = Instant::now() + PATIENCE;
+        while !socket.exists() {
+            if Instant::now() > deadline {
+                return Err(format!("{name} does not listen").into());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(daemon)
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("udf.sock")
+    }
+
+    pub(crate) fn subject(&self, init: Init) -> Subject {
+        Subject::udf(Target::Socket(self.socket()), init)
+    }
+
+    /// The memory that is resident now, in bytes.
+    pub(crate) fn resident(&self) -> Result<f64, Box<dyn Error>> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kibibytes = member(&status, "VmRSS:").ok_or("no resident memory is told")?;
+        Ok(kibibytes * 1024.0)
+    }
+
+    /// How often its threads have gone to sleep and were woken.
+    pub(crate) fn wake_ups(&self) -> Result<f64, Box<dyn Error>> {
+        let mut sum = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let status = fs::read_to_string(task?.path().join("status"))?;
+            sum += member(&status, "voluntary_ctxt_switches:").ok_or("no switches are told")?;
+        }
+        Ok(sum)
+    }
+}
+
+fn member(status: &str, name: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It has ended already if it has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An Init with these options.
+pub(crate) fn init(options: &[(&str, Value)]) -> Init {
+    let call = |(name, value): &(&str, Value)| OptionCall {
+        name: (*name).to_owned(),
+        values: vec![value.clone()],
+    };
+    let options = options.iter().map(call).collect();
+    Init { options, task_id: "bench".to_owned(), node_id: "bench2".to_owned() }
+}
+
+/// What a moving average over a window of 10 is started with.
+pub(crate) fn moving_avg() -> Init {
+    init(&[("field", Value::from("usage_user")), ("size", Value::Int(10))])
+}

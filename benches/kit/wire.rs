@@ -1,0 +1,19 @@
+//! Requests, sent by hand.
+
+use std::io::{self, Write};
+
+use udf_proto::frame;
+use udf_proto::messages::Request;
+use udf_proto::messages::request::Message;
+
+/// Appends a request to `out`, as a frame.
+pub(crate) fn append(message: Message, out: &mut Vec<u8>) {
+    frame::append(&Request { message: Some(message) }, out);
+}
+
+/// Sends a request.
+pub(crate) fn send(writer: &mut impl Write, message: Message) -> io::Result<()> {
+    let mut frame = Vec::new();
+    append(message, &mut frame);
+    writer.write_all(&frame)
+}
