@@ -12,7 +12,7 @@ use crate::programs::{Daemon, example, init, moving_avg};
 use crate::table::Table;
 
 const ROUNDS: usize = 5;
-const SLICE: Duration = Duration::from_secs(2);
+const SLICE: Duration = Duration::from_secs(1);
 
 pub(crate) fn measure(_: &mut Table) -> Result<(), Box<dyn Error>> {
     let (mirrors, averages) = (Daemon::start("mirror", &[])?, Daemon::start("moving_avg", &[])?);
