@@ -1,6 +1,7 @@
 //! What is at the path of the socket, and who may connect.
 
 use std::fs;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -22,6 +23,10 @@ cases! {
     a_stale_socket_without_a_lock, SOCKET, "The same for one that another program has left.";
     a_live_socket, SOCKET, "A second start at the path of a live daemon fails, and the first one serves on.";
     a_live_socket_of_another_program, SOCKET, "A socket on which another program listens is left alone.";
+    a_live_socket_for_datagrams, SOCKET, "The same for a socket of another type, to which nobody can connect.";
+    a_live_socket_that_is_full, SOCKET, "The same for one at which so many wait that no more can; the start does not wait with them.";
+    a_lock_that_cannot_be_opened, SOCKET, "A lock that cannot be opened is an error that names the lock, and says what to do.";
+    a_start_that_was_killed_halfway, SOCKET, "What a start leaves that was killed before its socket was in place, the next one clears away.";
     a_file_at_the_path, SOCKET, "A file at the path is left as it is; the error says so.";
     a_directory_at_the_path, SOCKET, "A directory at the path is left as it is; the error says so.";
     a_link_at_the_path, SOCKET, "A link at the path is left as it is, and so is what it points to.";
@@ -93,6 +98,53 @@ fn a_live_socket_of_another_program(_: Transport) {
     // The one who tried is the only one in its queue.
     listener.set_nonblocking(true).expect("it is open");
     assert!(path.exists());
+}
+
+fn a_live_socket_for_datagrams(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let socket = UnixDatagram::bind(&path).expect("the path is free");
+    refused(&path, "another server is using");
+    let sender = UnixDatagram::unbound().expect("there are descriptors left");
+    sender.send_to(b"still here", &path).expect("it has not been replaced");
+    assert_eq!(socket.recv(&mut [0; 100]).expect("it is there"), b"still here".len());
+}
+
+fn a_live_socket_that_is_full(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let listener = UnixListener::bind(&path).expect("the path is free");
+    // The kernel lets one wait even so.
+    rustix::net::listen(&listener, 0).expect("it listens");
+    let first = UnixStream::connect(&path).expect("there is room for one");
+    refused(&path, "another server is using");
+    let (accepted, _) = listener.accept().expect("the first one waits");
+    drop(first);
+    assert_eq!((&accepted).read(&mut [0]).expect("it is the first one"), 0);
+    UnixStream::connect(&path).expect("it has not been replaced");
+}
+
+fn a_lock_that_cannot_be_opened(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let lock = directory.path().join("udf.sock.lock");
+    fs::create_dir(&lock).expect("the directory is writable");
+    let text = format!("the lock {} cannot be opened: Is a directory", lock.display());
+    refused(&path, &text);
+    refused(&path, "remove it or give it to this user");
+}
+
+fn a_start_that_was_killed_halfway(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let lock = fs::File::create(directory.path().join("udf.sock.lock")).expect("it is writable");
+    // Sockets are made in a directory of this name, and moved to their place.
+    let inode = lock.metadata().expect("it is there").ino();
+    let room = directory.path().join(format!(".{inode:x}"));
+    fs::create_dir(&room).expect("the directory is writable");
+    drop(UnixListener::bind(room.join("s")).expect("the path is free"));
+    serves(&mirror_at(&path));
+    assert!(!room.exists(), "it was left there");
 }
 
 fn a_file_at_the_path(_: Transport) {

@@ -4,10 +4,12 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
 /// Who may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,26 @@ pub enum BindError {
         /// The path.
         path: PathBuf,
     },
+    /// A socket is at that path, and whether anybody listens on it cannot be told.
+    #[error(
+        "whether another server is using {} cannot be told: {source}; \
+         it was left alone, remove it or choose another path",
+        path.display()
+    )]
+    Untold {
+        /// The path of the socket.
+        path: PathBuf,
+        /// What connecting to it said.
+        source: io::Error,
+    },
+    /// The lock is there, but is none that this process can hold.
+    #[error("the lock {} cannot be opened: {source}; remove it or give it to this user", path.display())]
+    Lock {
+        /// The path of the lock.
+        path: PathBuf,
+        /// What opening it said.
+        source: io::Error,
+    },
     /// It is too long for the address of a socket.
     #[error(
         "{} is too long for a socket: {length} bytes, with at most {max} possible",
@@ -110,28 +132,15 @@ impl SocketFile {
         options: &SocketOptions,
     ) -> Result<(UnixListener, SocketFile), BindError> {
         let failed = |source| BindError::Socket { path: path.to_owned(), source };
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            // Whoever can open it can hold it, and keep us from starting again.
-            .mode(0o600)
-            .open(lock_path(path))
-            .map_err(failed)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(BindError::InUse { path: path.to_owned() });
-            }
-            Err(error) => return Err(failed(error.into())),
-        }
-        check_free(path)?;
-        let room = Room::new(path).map_err(failed)?;
-        let made = room.path.join("s");
+        let lock = hold_lock(path)?;
+        let room = room_path(path, &lock).map_err(failed)?;
+        let made = room.join(MADE);
         let length = made.as_os_str().len().max(path.as_os_str().len());
         if length > MAX_PATH {
             return Err(BindError::PathTooLong { path: path.to_owned(), length, max: MAX_PATH });
         }
+        check_free(path)?;
+        let _room = Room::new(room).map_err(failed)?;
         let listener = UnixListener::bind(&made).map_err(failed)?;
         if options.group.is_some() {
             std::os::unix::fs::chown(&made, None, options.group).map_err(failed)?;
@@ -164,10 +173,29 @@ impl Drop for SocketFile {
     }
 }
 
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+/// The lock of the socket at `path`, held for as long as the file is open.
+fn hold_lock(path: &Path) -> Result<File, BindError> {
+    let failed = |source| BindError::Socket { path: path.to_owned(), source };
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
+    let opened = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        // Whoever can open it can hold it, and keep us from starting again.
+        .mode(0o600)
+        .open(&lock_path);
+    let lock = opened.map_err(|source| match fs::symlink_metadata(&lock_path) {
+        Ok(_) => BindError::Lock { path: lock_path, source },
+        // It could not be made, and neither could the socket.
+        Err(_) => failed(source),
+    })?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(Errno::WOULDBLOCK) => Err(BindError::InUse { path: path.to_owned() }),
+        Err(error) => Err(failed(error.into())),
+    }
 }
 
 /// Whether a socket can be moved to `path`: nothing is there, or a socket that nobody listens on.
@@ -181,10 +209,36 @@ fn check_free(path: &Path) -> Result<(), BindError> {
         return Err(BindError::NotASocket { path: path.to_owned() });
     }
     // We hold the lock, so it is no server of this kit; but another program may listen there.
-    match UnixStream::connect(path) {
-        Ok(_) => Err(BindError::InUse { path: path.to_owned() }),
-        Err(_) => Ok(()),
+    match try_to_connect(path) {
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(()),
+        // It is one for datagrams, or so many wait there that no more can.
+        Ok(()) | Err(Errno::PROTOTYPE | Errno::AGAIN) => {
+            Err(BindError::InUse { path: path.to_owned() })
+        }
+        Err(error) => Err(BindError::Untold { path: path.to_owned(), source: error.into() }),
     }
+}
+
+/// Connects without waiting for room, which a program that hangs never makes.
+fn try_to_connect(path: &Path) -> Result<(), Errno> {
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    ioctl_fionbio(&socket, true)?;
+    connect(socket, &SocketAddrUnix::new(path)?)
+}
+
+/// The name of the socket in its [`Room`].
+const MADE: &str = "s";
+
+/// Where the [`Room`] of the socket at `path` is.
+///
+/// Its name is that of nobody else, because the lock is ours alone: two containers that share a directory
+/// can both have a process of any number. And it is short, as the path of a socket has to be.
+fn room_path(path: &Path, lock: &File) -> io::Result<PathBuf> {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    Ok(parent.join(format!(".{:x}", lock.metadata()?.ino())))
 }
 
 /// A directory beside the socket that nobody else can enter, for as long as the socket is being made.
@@ -193,29 +247,35 @@ struct Room {
 }
 
 impl Room {
-    fn new(socket: &Path) -> io::Result<Self> {
+    /// Makes it anew if a process has left it that was killed; `path` is that of [`room_path`].
+    fn new(path: PathBuf) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
-        let parent = match socket.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
+        let make = || fs::DirBuilder::new().mode(0o700).create(&path);
+        let made = match make() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                clear(&path).and_then(|()| make()).map_err(|error| {
+                    let text = format!("{} is in the way: {error}; remove it", path.display());
+                    io::Error::new(error.kind(), text)
+                })
+            }
+            made => made,
         };
-        // We hold the lock of the socket, and the process has one of this number.
-        let path = parent.join(format!(".{}", std::process::id()));
-        match fs::DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => Ok(Room { path }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(io::Error::new(
-                error.kind(),
-                format!("{} is in the way; remove it", path.display()),
-            )),
-            Err(error) => Err(error),
-        }
+        made.map(|()| Room { path })
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
         // The socket has been moved out of it, or could not be.
-        let _ = fs::remove_file(self.path.join("s"));
-        let _ = fs::remove_dir(&self.path);
+        let _ = clear(&self.path);
     }
+}
+
+/// Removes a room, and the socket in it if that was not moved out.
+fn clear(room: &Path) -> io::Result<()> {
+    // Not by way of a link: what is behind one is not ours.
+    if fs::symlink_metadata(room)?.is_dir() {
+        let _ = fs::remove_file(room.join(MADE));
+    }
+    fs::remove_dir(room)
 }
