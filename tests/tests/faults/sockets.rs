@@ -43,6 +43,7 @@ cases! {
     a_user_who_is_allowed, SOCKET, "Who is among the allowed users is served.";
     a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end; systemd is told of the start and of the stop.";
     no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
+    a_path_although_systemd_starts_it, SOCKET, "With `--socket`, what systemd hands over is not touched, whatever it is.";
     two_starts_at_once, SOCKET, "Of several starts at the same path at once, exactly one serves.";
 }
 
@@ -299,6 +300,13 @@ fn no_socket_of_systemd(_: Transport) {
     let log = program.rest_of_log().join("\n");
     assert!(log.contains("systemd has handed no socket over"), "{log}");
     assert_eq!(program.wait().code(), Some(2));
+}
+
+fn a_path_although_systemd_starts_it(_: Transport) {
+    // What is handed over is no socket; whoever claims it fails.
+    let script = "exec 3</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    serves(&Program::listen(command.args(["-c", script]).arg(example("mirror"))));
 }
 
 fn two_starts_at_once(_: Transport) {

@@ -83,20 +83,15 @@ fn serve(
     accepter: impl Accepter,
 ) -> Result<(), Failure> {
     raise_open_files();
-    let handed_over = systemd::listener().map_err(Failure::failed)?;
-    let (listener, file, place) = match (daemon.path, handed_over) {
-        (Some(path), _) => {
-            let (listener, file) =
-                SocketFile::bind(&path, &daemon.options).map_err(Failure::failed)?;
-            (listener, Some(file), path.display().to_string())
-        }
-        (None, Some(listener)) => (listener, None, "the socket of systemd".to_owned()),
-        (None, None) => {
-            return Err(Failure::Usage(
-                "--systemd: systemd has handed no socket over; start it by its .socket unit"
-                    .to_owned(),
-            ));
-        }
+    let (listener, file, place) = if let Some(path) = daemon.path {
+        let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(Failure::failed)?;
+        (listener, Some(file), path.display().to_string())
+    } else if let Some(listener) = systemd::listener().map_err(Failure::failed)? {
+        (listener, None, "the socket of systemd".to_owned())
+    } else {
+        return Err(Failure::Usage(
+            "--systemd: systemd has handed no socket over; start it by its .socket unit".to_owned(),
+        ));
     };
     let mut server = Server::new(listener, accepter)
         .map_err(Failure::failed)?
