@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hashbrown::HashMap;
 use serde::de::{MapAccess, Visitor};
@@ -37,6 +37,8 @@ pub struct Groups<T> {
     /// The latest time of a point, and when groups were last looked through for old ones.
     latest: i64,
     swept: i64,
+    /// Times up to this one are not ahead of the clock, as it was when it was last looked at.
+    believed: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +58,7 @@ impl<T> Default for Groups<T> {
             uses: 0,
             latest: i64::MIN,
             swept: i64::MIN,
+            believed: i64::MIN,
         }
     }
 }
@@ -73,6 +76,10 @@ impl<T> Groups<T> {
     ///
     /// They go once `age` and up to a quarter of it have passed. It needs points: groups of batches, which are
     /// asked for by their begin, have no time, and do not age.
+    ///
+    /// A point from a host whose clock is wrong must not make all others old: one that is ahead of our own
+    /// clock by more than a quarter of `age` says nothing about the time. Where all points are, such as
+    /// forecasts, nothing ages; use [`limit_count`](Self::limit_count) there.
     pub fn limit_age(&mut self, age: Duration) {
         self.max_age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
     }
@@ -127,18 +134,37 @@ impl<T> Groups<T> {
         self.groups.retain(|_, kept| kept.used >= oldest);
     }
 
-    fn drop_old(&mut self, now: i64) {
-        self.latest = self.latest.max(now);
-        if self.latest.saturating_sub(self.swept) < self.max_age / 4 {
+    /// Goes on to the time of a point, and drops what is too old by then.
+    fn drop_old(&mut self, time: i64) {
+        if time <= self.latest {
             return;
         }
-        self.swept = self.latest;
-        let (latest, max_age) = (self.latest, self.max_age);
+        let quarter = self.max_age / 4;
+        if time > self.believed {
+            self.believed = now().saturating_add(quarter);
+            if time > self.believed {
+                return;
+            }
+        }
+        self.latest = time;
+        if time.saturating_sub(self.swept) < quarter {
+            return;
+        }
+        self.swept = time;
+        let max_age = self.max_age;
         self.groups.retain(|_, kept| {
-            // A restored group has no time yet; it ages from now on.
-            latest.saturating_sub(*kept.time.get_or_insert(latest)) <= max_age
+            // A restored group has no time yet, that of another can be ahead: both age from now on.
+            let used = kept.time.map_or(time, |used| used.min(time));
+            kept.time = Some(used);
+            time.saturating_sub(used) <= max_age
         });
     }
+}
+
+/// In nanoseconds since the epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl<T: Default> Groups<T> {
@@ -304,6 +330,28 @@ mod tests {
         assert_eq!(groups.len(), 2);
         groups.of(&point("new", 130).as_point());
         assert_eq!(groups.iter().map(|(group, _)| group).collect::<Vec<_>>(), ["new"]);
+    }
+
+    #[test]
+    fn a_point_that_is_ahead_of_the_clock_makes_no_group_old_and_keeps_none() {
+        let hour = Duration::from_secs(3600).as_nanos() as i64;
+        let mut groups: Groups<u32> = Groups::default();
+        groups.limit_age(Duration::from_secs(3600));
+        let mut names_after = |group: &str, time| {
+            groups.of(&point(group, time).as_point());
+            let mut names: Vec<_> = groups.iter().map(|(group, _)| group.to_owned()).collect();
+            names.sort_unstable();
+            names.join(" ")
+        };
+        // Recorded data, which ages by its own time.
+        let begin = now() - 10 * hour;
+        assert_eq!(names_after("a", begin), "a");
+        assert_eq!(names_after("ahead", now() + 1000 * hour), "a ahead");
+        assert_eq!(names_after("b", begin + hour / 2), "a ahead b");
+        assert_eq!(names_after("b", begin + 3 * hour / 2), "ahead b");
+        assert_eq!(names_after("c", begin + 3 * hour), "c");
+        // A clock that is a little ahead is one like any other.
+        assert_eq!(names_after("d", now() + hour / 8), "d");
     }
 
     #[test]
