@@ -25,7 +25,7 @@ pub(crate) struct Udf {
 pub(crate) struct UdfArgs {
     pub(crate) wants: Option<Edge>,
     pub(crate) provides: Option<Edge>,
-    pub(crate) on_missing: OnMissing,
+    pub(crate) on_missing: At<OnMissing>,
     /// In nanoseconds.
     pub(crate) tick: Option<u64>,
     /// The type of the points, as it was written.

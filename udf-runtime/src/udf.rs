@@ -56,7 +56,7 @@ pub trait Udf: Sized {
 pub enum OnMissing {
     /// It is left out, with a warning that is rate-limited.
     Skip,
-    /// It is passed on as it came.
+    /// It is passed on as it came; for UDFs that read a stream and provide one.
     Pass,
     /// The task fails.
     Fail,

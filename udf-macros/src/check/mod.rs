@@ -5,7 +5,7 @@ mod option;
 mod relations;
 
 use crate::errors::Errors;
-use crate::model::{OptionField, Role, Udf};
+use crate::model::{Edge, OnMissing, OptionField, Role, Udf, UdfArgs};
 
 /// Notes every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
@@ -13,6 +13,7 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
         let message = "a UDF lives as long as its task and owns its data: it cannot have lifetimes";
         errors.at(&lifetime.lifetime, message);
     }
+    on_missing(&udf.args, errors);
     for field in &udf.fields {
         if let Role::Option(option) = &field.role {
             option::check(field, option, errors);
@@ -20,6 +21,20 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     }
     names::check(udf, errors);
     relations::check(udf, errors);
+}
+
+/// A point of a batch has no name of its own, and it cannot be sent alone where batches are provided.
+fn on_missing(args: &UdfArgs, errors: &mut Errors) {
+    let batches = [("wants", args.wants), ("provides", args.provides)]
+        .into_iter()
+        .find(|(_, edge)| *edge == Some(Edge::Batch));
+    if let (OnMissing::Pass, Some((key, _))) = (args.on_missing.value, batches) {
+        let message = format!(
+            "`pass` sends the point on from a stream to a stream, but here is `{key} = batch`; \
+             write `skip` or `fail`"
+        );
+        errors.at(&args.on_missing.tokens, message);
+    }
 }
 
 impl Udf {

@@ -20,7 +20,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
         },
         None => quote!(::core::option::Option::None),
     };
-    let on_missing = match args.on_missing {
+    let on_missing = match args.on_missing.value {
         OnMissing::Skip => quote!(Skip),
         OnMissing::Pass => quote!(Pass),
         OnMissing::Fail => quote!(Fail),

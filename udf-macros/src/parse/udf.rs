@@ -7,7 +7,7 @@ use syn::{Data, DeriveInput, Fields, Meta};
 use super::entries::{Entry, entries, known_once, meant};
 use super::{help, krate, option};
 use crate::errors::Errors;
-use crate::model::{Edge, Field, OnMissing, Role, Udf, UdfArgs};
+use crate::model::{At, Edge, Field, OnMissing, Role, Udf, UdfArgs};
 use crate::words::case::Case;
 use crate::words::duration;
 use crate::words::suggest::{any_of, did_you_mean};
@@ -34,7 +34,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
     let mut args = UdfArgs {
         wants: None,
         provides: None,
-        on_missing: OnMissing::Skip,
+        on_missing: At { value: OnMissing::Skip, tokens: TokenStream::new() },
         tick: None,
         point: None,
         rename_all: Case::Camel,
@@ -50,8 +50,11 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
                     ("pass", OnMissing::Pass),
                     ("fail", OnMissing::Fail),
                 ];
-                let chosen = one_of(entry, &known, "on_missing = skip", errors);
-                args.on_missing = chosen.unwrap_or(OnMissing::Skip);
+                let form = "on_missing = skip";
+                if let Some(value) = one_of(entry, &known, form, errors) {
+                    let tokens = entry.value(form, errors).unwrap_or_default();
+                    args.on_missing = At { value, tokens };
+                }
             }
             "tick" => args.tick = tick(entry, errors),
             "point" => args.point = point(entry, errors),
