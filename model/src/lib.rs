@@ -18,6 +18,8 @@ mod counters;
 mod edge;
 #[path = "../../udf-runtime/src/emitter.rs"]
 mod emitter;
+#[path = "../../udf-runtime/src/error_text.rs"]
+mod error_text;
 #[path = "../../udf-runtime/src/handler.rs"]
 mod handler;
 #[path = "../../udf-runtime/src/link.rs"]

@@ -130,3 +130,27 @@ fn a_default_that_the_udf_refuses_itself_is_its_own_mistake() {
     assert!(refusal::<Wrong>(&[("x", &[Int(1)]), ("z", &ip)]).contains("`.y(1)`, the UDF's own"));
     let _ = |wrong: Wrong| (wrong.x, wrong.y, wrong.z);
 }
+
+fn wordy(value: &String) -> Result<(), Unfit> {
+    Err(Unfit(std::io::Error::other(format!("not\n  {value}"))))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it cannot be read")]
+struct Unfit(#[source] std::io::Error);
+
+udf_of!(Wordy {
+    #[option(validate = wordy)]
+    x: String,
+});
+
+#[test]
+fn the_words_of_a_check_are_told_with_their_cause_on_one_short_line() {
+    assert_eq!(
+        refusal::<Wordy>(&[("x", &[text("this")])]),
+        "failed to initialize processes UDF wordy: `.x('this')`: it cannot be read: not this"
+    );
+    let long = refusal::<Wordy>(&[("x", &[text(&"long ".repeat(10_000))])]);
+    assert!(long.len() < 1000 && long.ends_with(" ..."), "{} bytes", long.len());
+    let _ = |wordy: Wordy| wordy.x;
+}

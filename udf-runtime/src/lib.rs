@@ -45,6 +45,7 @@ mod counters;
 mod edge;
 mod emitter;
 mod entry;
+mod error_text;
 mod handler;
 mod link;
 pub mod options;

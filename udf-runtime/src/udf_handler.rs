@@ -7,6 +7,7 @@ use std::time::Duration;
 use udf_proto::point::FieldError;
 use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
 
+use crate::error_text::{self, MAX_REFUSAL};
 use crate::rate_limit::RateLimit;
 use crate::state::{StateReader, StateWriter};
 use crate::{
@@ -169,10 +170,10 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
                 }
                 accepted.udf
             }
-            Err(refusal) => return Ok(Verdict::Refused(refusal.to_string())),
+            Err(refusal) => return Ok(refused(&refusal)),
         };
         if let Err(error) = T::Wants::init(&mut udf, &task) {
-            return Ok(Verdict::Refused(error.to_string()));
+            return Ok(refused(error.as_ref()));
         }
         self.udf = Some(udf.into());
         Ok(Verdict::Accepted)
@@ -204,10 +205,11 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         Ok(match restored {
             Ok(()) => Verdict::Accepted,
             Err(error) if self.unfit == UnfitSnapshot::StartFresh => {
+                let error = error_text::line(error.as_ref(), MAX_REFUSAL);
                 tracing::warn!("starting without state: {error}");
                 Verdict::Accepted
             }
-            Err(error) => Verdict::Refused(error.to_string()),
+            Err(error) => refused(error.as_ref()),
         })
     }
 
@@ -249,6 +251,10 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
             T::Wants::stop(udf.borrow_mut());
         }
     }
+}
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> Verdict {
+    Verdict::Refused(error_text::line(error, MAX_REFUSAL))
 }
 
 impl<T: Udf> UdfHandler<T> {

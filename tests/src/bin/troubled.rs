@@ -51,6 +51,8 @@ enum Kind {
     PanicInit,
     /// Returns an error from its `init`.
     ErrorInit,
+    /// Returns an error of 1 MiB from its `init`.
+    ErrorInitLong,
     /// Panics in its next tick.
     PanicTick,
     /// Returns an error from its next tick.
@@ -115,7 +117,8 @@ impl StreamUdf for Troubled {
         self.remote = Some(task.remote().clone());
         match self.kind {
             Kind::PanicInit => panic!("no start today"),
-            Kind::ErrorInit => Err("the database is not there".into()),
+            Kind::ErrorInit => Err(Box::new(Wrapped(full_disk()))),
+            Kind::ErrorInitLong => Err("x\n".repeat(1 << 19).into()),
             _ => Ok(()),
         }
     }
@@ -131,10 +134,7 @@ impl StreamUdf for Troubled {
             Kind::PanicLong => panic!("{}", "x".repeat(1 << 20)),
             Kind::PanicLines => panic!("one\r\ntwo\x1b[31m\nthree"),
             Kind::PanicOdd => std::panic::panic_any(7_u8),
-            Kind::Error => {
-                let cause = std::io::Error::other("no space left on device");
-                return Err(Box::new(Wrapped(cause)));
-            }
+            Kind::Error => return Err(Box::new(Wrapped(full_disk()))),
             Kind::ErrorLong => return Err("x".repeat(1 << 20).into()),
             Kind::Hang => hang(),
             Kind::Work => thread::sleep(Duration::from_millis(self.amount)),
@@ -196,6 +196,10 @@ impl StreamUdf for Troubled {
 #[derive(Debug, thiserror::Error)]
 #[error("the file cannot be written")]
 struct Wrapped(#[source] std::io::Error);
+
+fn full_disk() -> std::io::Error {
+    std::io::Error::other("no space left on device")
+}
 
 fn hang() -> ! {
     loop {

@@ -20,7 +20,8 @@ cases! {
     a_panic_in_stop, BOTH, "A panic in `stop` does no harm: Kapacitor has been answered by then.";
     an_error_in_point, BOTH, "An error ends its connection with its text and that of what caused it.";
     an_error_of_1_mib, BOTH, "A long error is cut as well.";
-    an_error_in_init, BOTH, "An error of `init` is the answer to the Init, and the connection lives.";
+    an_error_in_init, BOTH, "An error of `init` is the answer to the Init, with what caused it, and the connection lives.";
+    an_error_in_init_of_1_mib, BOTH, "It is cut as well, and on one line.";
     an_error_in_a_tick, BOTH, "An error in a tick is told at once.";
     an_error_at_the_end_of_input, BOTH, "An error in `finish` is told before the connection closes.";
     a_handler_that_works_for_long, BOTH, "Kapacitor hears from a busy handler before it asks, and gets every point and answer when it returns.";
@@ -87,15 +88,26 @@ fn a_panic_in_init(on: Transport) {
     assert_eq!(udf.fails("the handler panicked in init: no start today"), []);
 }
 
-fn an_error_in_init(on: Transport) {
+/// The text with which an Init is refused for an error of `init`.
+fn refused_by_init(on: Transport, kind: &str) -> String {
     let mut udf = Subject::start(troubled(), on, &[]);
-    match udf.connection.init(&[("kind", &["errorInit".into()])]) {
-        Answer::Init(init) => {
-            assert!(!init.success && init.error.contains("the database is not there"));
-        }
-        other => panic!("not an answer to Init: {other:?}"),
-    }
+    let error = match udf.connection.init(&[("kind", &[kind.into()])]) {
+        Answer::Init(init) if !init.success => init.error,
+        other => panic!("not a refusal: {other:?}"),
+    };
     assert_eq!(udf.init(&[]).lives(), []);
+    error
+}
+
+fn an_error_in_init(on: Transport) {
+    let error = refused_by_init(on, "errorInit");
+    assert_eq!(error, "the file cannot be written: no space left on device");
+}
+
+fn an_error_in_init_of_1_mib(on: Transport) {
+    let error = refused_by_init(on, "errorInitLong");
+    assert!((1 << 10..32 << 10).contains(&error.len()), "{} bytes", error.len());
+    assert!(error.starts_with("x x x") && error.ends_with(" ..."));
 }
 
 fn a_panic_in_a_tick(on: Transport) {

@@ -14,6 +14,7 @@ use udf_proto::request::RequestError;
 
 use self::core::Core;
 use self::ticker::Ticker;
+use crate::error_text::chain;
 use crate::link::{EmitError, Link, OnUnfit, lock};
 pub use crate::pulse::Call;
 use crate::sync::Mutex;
@@ -243,19 +244,4 @@ impl RunningAgent {
     pub fn wait(self) -> Result<(), AgentError> {
         self.thread.join().expect("the agent catches every panic of its handler")
     }
-}
-
-/// The text of an error with those under it, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        // Many errors show the one under them already.
-        let under = error.to_string();
-        if !text.contains(&under) {
-            text = format!("{text}: {under}");
-        }
-        source = error.source();
-    }
-    text
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use udf_proto::{OptionCall, Value, ValueType};
 
+use crate::error_text;
+
 use super::types::{InArgument, MustBe};
 
 /// Why the arguments of one call will not do.
@@ -29,11 +31,12 @@ impl Misfit {
             Ok(inner) => (Some(inner.place), inner.error),
             Err(error) => (None, error),
         };
+        let words = error_text::line(error.as_ref(), LONG_WORDS);
         match (place, error.is::<MustBe>()) {
-            (None, false) => Misfit::Other(error.to_string()),
-            (place, true) => Misfit::Argument { place, words: error.to_string() },
+            (None, false) => Misfit::Other(words),
+            (place, true) => Misfit::Argument { place, words },
             (Some(place), false) => {
-                Misfit::Argument { place: Some(place), words: format!("will not do: {error}") }
+                Misfit::Argument { place: Some(place), words: format!("will not do: {words}") }
             }
         }
     }
@@ -183,6 +186,8 @@ pub(crate) fn line(call: &OptionCall) -> String {
 
 /// So many arguments of a call are shown.
 const LONG_CALL: usize = 12;
+/// So many bytes of an author's words are shown: they may repeat the argument.
+const LONG_WORDS: usize = 512;
 /// So many characters of a text are shown.
 const LONG_TEXT: usize = 64;
 
