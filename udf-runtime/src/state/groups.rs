@@ -17,6 +17,8 @@ use udf_proto::{BeginBatch, Point};
 /// for too long, by [`limit_age`](Self::limit_age).
 ///
 /// As a `#[state]` field it is part of snapshots; the limits are not, they are set when a task starts.
+/// **Make it a field of its own**: inside another type, such as a struct or an `Option`, it has no limits
+/// any more once a snapshot was restored.
 ///
 /// ```
 /// use udf_runtime::state::Groups;
