@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod batch;
 pub mod ends;
 pub mod process;
 pub mod program;

@@ -6,9 +6,10 @@ use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
-    BeginBatch, EndBatch, InfoRequest, InfoResponse, KeepaliveRequest, KeepaliveResponse,
-    OptionInfo, Point, RestoreRequest, SnapshotRequest,
+    InfoRequest, InfoResponse, KeepaliveRequest, KeepaliveResponse, OptionInfo, Point,
+    RestoreRequest, SnapshotRequest,
 };
+use udf_tests::batch::{batch_point, begin, end};
 use udf_tests::program::{Connection, Program, Transport};
 
 const BOTH: [Transport; 2] = [Transport::Pipe, Transport::Socket];
@@ -24,36 +25,6 @@ fn stream_point(time: i64, host: &str, value: f64) -> Point {
         tags: BTreeMap::from([("host".into(), host.into())]),
         fields_double: BTreeMap::from([("usage".into(), value)]),
         ..Default::default()
-    }
-}
-
-fn batch_point(time: i64, value: f64) -> Point {
-    Point {
-        time,
-        group: "host=a".into(),
-        tags: BTreeMap::from([("host".into(), "a".into())]),
-        fields_double: BTreeMap::from([("usage".into(), value)]),
-        ..Default::default()
-    }
-}
-
-fn begin(points: i64) -> BeginBatch {
-    BeginBatch {
-        name: "cpu".into(),
-        group: "host=a".into(),
-        tags: BTreeMap::from([("host".into(), "a".into())]),
-        size: points,
-        by_name: false,
-    }
-}
-
-fn end(tmax: i64) -> EndBatch {
-    EndBatch {
-        name: "cpu".into(),
-        group: "host=a".into(),
-        tmax,
-        tags: BTreeMap::from([("host".into(), "a".into())]),
-        by_name: false,
     }
 }
 

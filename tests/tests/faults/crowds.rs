@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
+use udf_tests::batch::begin;
 use udf_tests::process::{descriptors, memory, threads};
 use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame};
 
-use crate::subject::{begin, echo, init, point, serves, trouble, troubled};
+use crate::subject::{echo, init, point, serves, trouble, troubled};
 use crate::{SOCKET, cases};
 
 cases! {

@@ -6,9 +6,10 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
     InfoRequest, KeepaliveRequest, KeepaliveResponse, RestoreRequest, SnapshotRequest,
 };
+use udf_tests::batch::{batch_point, begin, end};
 use udf_tests::program::{Transport, frame, init};
 
-use crate::subject::{Subject, batch_point, begin, end, point, troubled_batch};
+use crate::subject::{Subject, point, troubled_batch};
 use crate::{BOTH, cases};
 
 cases! {

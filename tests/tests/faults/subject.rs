@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_proto::messages::{BeginBatch, EndBatch, KeepaliveRequest, KeepaliveResponse, Point};
+use udf_proto::messages::{KeepaliveRequest, KeepaliveResponse, Point};
 use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, Program, Transport, example};
 
@@ -247,34 +247,4 @@ pub(crate) fn large_point(time: i64, bytes: usize) -> Point {
     let mut point = point(time);
     point.fields_string.insert("text".into(), "x".repeat(bytes));
     point
-}
-
-pub(crate) fn batch_point(time: i64, value: f64) -> Point {
-    Point {
-        time,
-        group: "host=a".into(),
-        tags: BTreeMap::from([("host".into(), "a".into())]),
-        fields_double: BTreeMap::from([("usage".into(), value)]),
-        ..Default::default()
-    }
-}
-
-pub(crate) fn begin(size: i64) -> BeginBatch {
-    BeginBatch {
-        name: "cpu".into(),
-        group: "host=a".into(),
-        tags: BTreeMap::from([("host".into(), "a".into())]),
-        size,
-        by_name: false,
-    }
-}
-
-pub(crate) fn end(tmax: i64) -> EndBatch {
-    EndBatch {
-        name: "cpu".into(),
-        group: "host=a".into(),
-        tmax,
-        tags: BTreeMap::from([("host".into(), "a".into())]),
-        by_name: false,
-    }
 }

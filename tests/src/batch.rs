@@ -1,0 +1,38 @@
+//! A batch, message by message, as Kapacitor sends it.
+
+use std::collections::BTreeMap;
+
+use udf_proto::messages::{BeginBatch, EndBatch, Point};
+
+/// The begin of a batch of `size` points, of the measurement `cpu` and the host `a`.
+pub fn begin(size: i64) -> BeginBatch {
+    BeginBatch {
+        name: "cpu".into(),
+        group: "host=a".into(),
+        tags: BTreeMap::from([("host".into(), "a".into())]),
+        size,
+        by_name: false,
+    }
+}
+
+/// A point of that batch.
+pub fn batch_point(time: i64, value: f64) -> Point {
+    Point {
+        time,
+        group: "host=a".into(),
+        tags: BTreeMap::from([("host".into(), "a".into())]),
+        fields_double: BTreeMap::from([("usage".into(), value)]),
+        ..Default::default()
+    }
+}
+
+/// Its end.
+pub fn end(tmax: i64) -> EndBatch {
+    EndBatch {
+        name: "cpu".into(),
+        group: "host=a".into(),
+        tmax,
+        tags: BTreeMap::from([("host".into(), "a".into())]),
+        by_name: false,
+    }
+}
