@@ -35,8 +35,9 @@ checks! {
     a_call_that_hangs_is_no_rest
     a_new_connection_wakes_the_watchdog
     a_connection_that_has_ended_is_left_alone
-    only_a_call_that_lasts_is_shown
+    only_work_that_lasts_is_shown
     a_call_that_lasts_is_shown
+    calls_that_follow_each_other_are_shown
     a_ticker_that_waits_can_be_dropped
     a_ticker_that_ticks_can_be_dropped
     a_tick_can_end_its_ticker

@@ -20,8 +20,9 @@ const HIGH_WATER: usize = 256 << 10;
 
 /// Sends to the edge that a UDF provides.
 ///
-/// What is sent gathers in a buffer, which is written before the agent waits for more input, and
-/// when it has grown to 256 KiB. When Kapacitor does not read, writing waits.
+/// What is sent gathers in a buffer, which is written before the agent waits for more input, when it has
+/// grown to 256 KiB, and between two calls when those since the last writing have taken some tenths of a second.
+/// When Kapacitor does not read, writing waits.
 ///
 /// To a stream, it sends points: [`pass`](Self::pass), [`edit`](Self::edit), [`build`](Self::build). To an edge
 /// of batches, it sends whole batches: [`begin`](Self::begin).

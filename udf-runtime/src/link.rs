@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -55,6 +56,8 @@ pub(crate) struct Link {
     /// Whether there is room for a small write.
     room: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     on_unfit: OnceLock<OnUnfit>,
+    /// Whether what has gathered is to be written between two calls. It orders nothing.
+    hurry: AtomicBool,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
 }
@@ -82,6 +85,7 @@ impl Link {
             out: Mutex::new(Out::Open(writer)),
             room: OnceLock::new(),
             on_unfit: OnceLock::new(),
+            hurry: AtomicBool::new(false),
             pulse: Pulse::default(),
             counters: Counters::default(),
         }
@@ -126,6 +130,18 @@ impl Link {
 
     pub(crate) fn on_unfit(&self) -> OnUnfit {
         self.on_unfit.get().copied().unwrap_or_default()
+    }
+
+    /// Has what has gathered written soon, although there is more input to handle.
+    pub(crate) fn hurry(&self) {
+        self.hurry.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked for that; once for each time.
+    #[inline]
+    pub(crate) fn take_hurry(&self) -> bool {
+        // A load is all that it costs as long as nobody asks.
+        self.hurry.load(Ordering::Relaxed) && self.hurry.swap(false, Ordering::Relaxed)
     }
 
     /// Sends a keepalive that nobody asked for, if that can be done without waiting.

@@ -61,6 +61,8 @@ pub(crate) struct Pulse {
     /// The number of the last call, whether it goes on, and which method it is: in one word, so that whoever
     /// looks sees them as they belong together.
     last: AtomicU64,
+    /// How often it has come to rest.
+    rests: AtomicU64,
     /// The names of the task and of the node, once there was an Init.
     task: OnceLock<(String, String)>,
 }
@@ -81,6 +83,12 @@ impl Pulse {
     pub(crate) fn rest(&self) {
         let last = self.last.load(Ordering::Relaxed);
         self.last.store(last & !BUSY, Ordering::Relaxed);
+        self.rests.store(self.rests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// How often it has come to rest. Between two rests nobody waits for input, and calls follow each other.
+    pub(crate) fn rests(&self) -> u64 {
+        self.rests.load(Ordering::Relaxed)
     }
 
     /// The number of the present call, counted from 1, and its method, if there is one.

@@ -2,8 +2,8 @@
 //!
 //! Kapacitor aborts a task when it hears nothing for its keepalive timeout, and any response counts, also
 //! one that it did not ask for. One thread of the process looks at all connections several times a second;
-//! on behalf of those whose handler has been in the same call since the last look, it sends a keepalive.
-//! While no connection is open, it sleeps.
+//! on behalf of those that have been at work since the last look, in one call or in many, and have written
+//! nothing, it sends a keepalive, and has them write what they have. While no connection is open, it sleeps.
 
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
@@ -87,36 +87,60 @@ impl Dog {
 struct Watched {
     link: Arc<Link>,
     budget: Option<Duration>,
-    /// The call that was seen at the last look, and when it was seen first.
-    call: Option<(u64, Instant)>,
+    /// What was seen at the last look, if it was at work.
+    seen: Option<Seen>,
     given_up: bool,
     /// How much had been written when writing was first seen to wait, and when that was.
     full: Option<(u64, Instant)>,
     stalled: bool,
 }
 
+/// A look at a connection that is at work.
+struct Seen {
+    at: Instant,
+    /// How often it had come to rest: if that is the same at the next look, it was at work all the time.
+    rests: u64,
+    /// The number of the call, and for how long it has been seen.
+    call: u64,
+    busy: Duration,
+    /// How much had been written.
+    written: u64,
+}
+
 impl Watched {
     fn new(link: Arc<Link>, budget: Option<Duration>) -> Self {
-        Watched { link, budget, call: None, given_up: false, full: None, stalled: false }
+        Watched { link, budget, seen: None, given_up: false, full: None, stalled: false }
     }
 
     fn look(&mut self, now: Instant) {
-        let Some((present, call)) = self.link.pulse.present() else {
+        // In this order: a rest behind the first is not missed at the next look.
+        let rests = self.link.pulse.rests();
+        let Some((number, call)) = self.link.pulse.present() else {
             self.recover();
-            self.call = None;
+            self.seen = None;
             return;
         };
-        let since = match self.call {
-            Some((number, since)) if number == present => since,
-            _ => {
-                self.recover();
-                self.call = Some((present, now));
-                return;
-            }
-        };
-        let busy = now.duration_since(since);
+        let written = self.link.counters.get(Count::BytesOut);
+        let mut seen = Seen { at: now, rests, call: number, busy: Duration::ZERO, written };
+        let before = self.seen.take();
+        let before = before.filter(|before| before.call == number || before.rests == rests);
+        let lasts = before.as_ref().is_some_and(|before| before.call == number);
+        let is_silent = before.as_ref().is_some_and(|before| before.written == written);
+        if let Some(before) = before.filter(|_| lasts) {
+            seen.busy = before.busy + now.duration_since(before.at);
+        } else {
+            self.recover();
+        }
+        let busy = seen.busy;
+        self.seen = Some(seen);
+        if is_silent {
+            self.link.hurry();
+        }
+        if !lasts && !is_silent {
+            return;
+        }
         if self.budget.is_some_and(|budget| busy >= budget) && !self.link.is_writing() {
-            self.give_up(busy, present, call);
+            self.give_up(busy, number, call);
             return;
         }
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();

@@ -24,16 +24,22 @@ pub(super) const CHECKS: &[Check] = &[
         threads: a_connection_that_has_ended_is_left_alone,
     },
     Check {
-        name: "only_a_call_that_lasts_is_shown",
-        promise: "A sign of life is sent for a call that was there at two looks, never for two calls.",
+        name: "only_work_that_lasts_is_shown",
+        promise: "A sign of life is sent for work that was there at two looks, never when there was a rest between.",
         preemptions: 5,
-        threads: only_a_call_that_lasts_is_shown,
+        threads: only_work_that_lasts_is_shown,
     },
     Check {
         name: "a_call_that_lasts_is_shown",
         promise: "A call that lasts is shown from the second look on, whatever came before it.",
         preemptions: 5,
         threads: a_call_that_lasts_is_shown,
+    },
+    Check {
+        name: "calls_that_follow_each_other_are_shown",
+        promise: "Calls that follow each other without a rest are shown from the second look on.",
+        preemptions: 5,
+        threads: calls_that_follow_each_other_are_shown,
     },
 ];
 
@@ -82,7 +88,7 @@ fn a_connection_that_has_ended_is_left_alone() {
     drop(other);
 }
 
-fn only_a_call_that_lasts_is_shown() {
+fn only_work_that_lasts_is_shown() {
     let dog = dog();
     let shown = Arc::new(AtomicUsize::new(0));
     let link = link({
@@ -97,6 +103,7 @@ fn only_a_call_that_lasts_is_shown() {
     let first = handle(|link| link.pulse.call(Call::Point));
     dog.look();
     first.join().expect("it does not panic");
+    link.pulse.rest();
     link.pulse.call(Call::Point);
     // The first look has seen no call or the first, this one sees the second or the third.
     let third = handle(|link| {
@@ -105,7 +112,29 @@ fn only_a_call_that_lasts_is_shown() {
     });
     dog.look();
     third.join().expect("it does not panic");
-    assert_eq!(shown.load(Ordering::Relaxed), 0, "two calls count as one");
+    assert_eq!(shown.load(Ordering::Relaxed), 0, "a rest counts as work");
+    drop(watch);
+}
+
+fn calls_that_follow_each_other_are_shown() {
+    let dog = dog();
+    let wire = Wire::new();
+    let link = Arc::new(Link::new(Box::new(wire.writer())));
+    link.set_room(|| true);
+    let watch = dog.watch(Arc::clone(&link), None);
+    link.pulse.call(Call::Point);
+    dog.look();
+    let calls = thread::spawn({
+        let link = Arc::clone(&link);
+        move || {
+            link.pulse.call(Call::Point);
+            link.pulse.call(Call::EndBatch);
+        }
+    });
+    dog.look();
+    let (signs, whole) = wire.messages();
+    assert!(whole && signs.len() == 1 && link.take_hurry(), "{signs:?}");
+    calls.join().expect("it does not panic");
     drop(watch);
 }
 

@@ -31,6 +31,10 @@ enum Kind {
     Hang,
     /// Works for `amount` milliseconds.
     Work,
+    /// Works for `amount` milliseconds, and emits nothing.
+    Silent,
+    /// Works for 30 milliseconds, and never returns from the point at the time `amount`.
+    Stuck,
     /// Emits the point `amount` times.
     Flood,
     /// Emits on another thread until that is refused, and logs what it was told.
@@ -124,7 +128,9 @@ impl StreamUdf for Troubled {
     }
 
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
-        out.pass(point)?;
+        if self.kind != Kind::Silent {
+            out.pass(point)?;
+        }
         if point.field("trouble").is_none() {
             return Ok(());
         }
@@ -137,7 +143,9 @@ impl StreamUdf for Troubled {
             Kind::Error => return Err(Box::new(Wrapped(full_disk()))),
             Kind::ErrorLong => return Err("x".repeat(1 << 20).into()),
             Kind::Hang => hang(),
-            Kind::Work => thread::sleep(Duration::from_millis(self.amount)),
+            Kind::Work | Kind::Silent => thread::sleep(Duration::from_millis(self.amount)),
+            Kind::Stuck if point.time() == self.amount.cast_signed() => hang(),
+            Kind::Stuck => thread::sleep(Duration::from_millis(30)),
             Kind::Flood => {
                 for _ in 1..self.amount {
                     out.pass(point)?;

@@ -25,6 +25,8 @@ cases! {
     an_error_in_a_tick, BOTH, "An error in a tick is told at once.";
     an_error_at_the_end_of_input, BOTH, "An error in `finish` is told before the connection closes.";
     a_handler_that_works_for_long, BOTH, "Kapacitor hears from a busy handler before it asks, and gets every point and answer when it returns.";
+    many_calls_that_take_a_while, BOTH, "Kapacitor hears from a handler that works off many points, also when none of its calls takes long and nothing is emitted.";
+    many_calls_that_emit, BOTH, "What is emitted goes out while the points behind it are still being worked off.";
     a_handler_that_hangs, BOTH, "Beyond the budget Kapacitor hears nothing more; the log says which handler of which task hangs, in which call.";
     a_tick_that_hangs, BOTH, "The same for a tick.";
     a_budget_that_is_not_reached, BOTH, "A handler that returns within the budget is not given up.";
@@ -169,6 +171,29 @@ fn a_handler_that_works_for_long(on: Transport) {
     assert_eq!(udf.connection.answer(), Answer::Point(point(2)));
     assert_eq!(udf.connection.answer(), Answer::Keepalive(KeepaliveResponse { time: -5 }));
     assert_eq!(udf.lives(), []);
+}
+
+/// Points that make trouble, in one write: they are read at once.
+fn backlog(udf: &mut Subject, points: i64) {
+    let points = (1..=points).flat_map(|time| frame(Ask::Point(trouble(time))));
+    udf.send(&points.collect::<Vec<_>>());
+}
+
+fn many_calls_that_take_a_while(on: Transport) {
+    let mut udf = Subject::troubled_with(on, "silent", 30, &[]);
+    backlog(&mut udf, 50);
+    udf.ask(Ask::Keepalive(KeepaliveRequest { time: -5 }));
+    // The answer waits behind all of them.
+    assert_eq!(udf.connection.answer(), Answer::Keepalive(KeepaliveResponse { time: -5 }));
+    assert!(udf.connection.sign_within(Duration::ZERO), "nothing was heard for 1.5 s");
+    assert_eq!(udf.lives(), []);
+}
+
+fn many_calls_that_emit(on: Transport) {
+    let mut udf = Subject::troubled_with(on, "stuck", 100, &[]);
+    backlog(&mut udf, 101);
+    // Of the last but one it never returns.
+    assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
 }
 
 /// Hangs in a call: there are signs of life, then a line in the log, and then no sign any more.

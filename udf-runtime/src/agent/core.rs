@@ -99,6 +99,9 @@ impl<H: Handler> Core<H> {
         self.take_failure()?;
         let mut bytes = 0;
         while let Some(frame) = reader.buffered_frame()? {
+            if self.talk.link.take_hurry() {
+                self.talk.out.flush()?;
+            }
             bytes += frame.len() as u64;
             // Nearly every frame: to hand it round as a request would cost as much as a look-up in it.
             if let Some(point) = request::point_bytes(frame) {

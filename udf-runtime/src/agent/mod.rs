@@ -131,7 +131,9 @@ impl<H: Handler> Agent<H> {
     }
 
     /// Keeps Kapacitor hearing from this connection while its handler is busy with one call for up to
-    /// `budget`, or for ever.
+    /// `budget`, or for ever, and while it is busy with many.
+    ///
+    /// While there is more input to handle, what was emitted goes out a few times a second.
     ///
     /// `writer` has the descriptor that the agent's writer writes to: it is asked whether there is room, so
     /// that a sign of life never waits.
