@@ -10,6 +10,22 @@ use signal_hook::iterator::Signals;
 use crate::link::lock;
 use crate::sync::Mutex;
 
+/// What a reader fails with when it was we who ended its input: whatever it has of a message is not cut.
+#[derive(Debug, thiserror::Error)]
+#[error("the UDF was asked to stop")]
+pub(crate) struct Stopped;
+
+impl Stopped {
+    pub(crate) fn error() -> io::Error {
+        io::Error::other(Stopped)
+    }
+
+    /// Whether a reader has failed with it.
+    pub(crate) fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|error| error.is::<Stopped>())
+    }
+}
+
 /// Asks whoever waits for it to stop: no new work, and what has been received is finished.
 #[derive(Debug, Clone)]
 pub struct Stop {

@@ -67,6 +67,10 @@ enum Kind {
     PanicFinish,
     /// Returns an error at the end of the input.
     ErrorFinish,
+    /// Emits a point at the end of the input.
+    Last,
+    /// Never returns when it is stopped.
+    HangStop,
     /// Panics when it is stopped.
     PanicStop,
     /// Panics while a snapshot is taken.
@@ -187,10 +191,11 @@ impl StreamUdf for Troubled {
         }
     }
 
-    fn finish(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+    fn finish(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
         match self.kind {
             Kind::PanicFinish => panic!("no end"),
             Kind::ErrorFinish => Err("no end".into()),
+            Kind::Last => Ok(out.build("last").time(9).field("value", 1.0).send()?),
             _ => Ok(()),
         }
     }

@@ -20,6 +20,7 @@ cases! {
     a_sigint, BOTH, "The same at SIGINT.";
     a_sigterm_while_nothing_happens, BOTH, "An idle UDF ends at once; exit status 0.";
     a_sigterm_without_a_connection, SOCKET, "A daemon without connections ends at once; exit status 0.";
+    a_sigterm_within_a_message, BOTH, "What has come of a message at SIGTERM is no error: the whole ones before it are answered, then the input ends in order.";
     a_sigterm_while_a_handler_works, BOTH, "A handler at work may finish; its points and those behind it are answered.";
     a_sigterm_and_new_connections, SOCKET, "From SIGTERM on no new connection is accepted, while the open ones finish.";
     a_sigterm_while_a_handler_hangs, BOTH, "The farewell is bounded: what has not finished is cut, and the log says so; exit status 1.";
@@ -55,6 +56,20 @@ fn a_sigterm(on: Transport) {
 
 fn a_sigint(on: Transport) {
     drains(on, "INT");
+}
+
+fn a_sigterm_within_a_message(on: Transport) {
+    // Kapacitor writes the length by itself, and then the message.
+    for came in [1, 2, 20] {
+        let mut udf = Subject::troubled(on, "last");
+        let cut = frame(Ask::Point(point(2)));
+        udf.send(&[&frame(Ask::Point(point(1))), &cut[..came]].concat());
+        assert_eq!(udf.connection.answer(), Answer::Point(point(1)));
+        udf.program.signal("TERM");
+        let rest = udf.connection.rest();
+        assert!(matches!(&rest[..], [Answer::Point(last)] if last.name == "last"), "{rest:?}");
+        assert_eq!(udf.program.wait().code(), Some(0));
+    }
 }
 
 fn a_sigterm_while_nothing_happens(on: Transport) {

@@ -17,6 +17,7 @@ use self::ticker::Ticker;
 use crate::error_text::chain;
 use crate::link::{EmitError, Link, OnUnfit, lock};
 pub use crate::pulse::Call;
+use crate::stop::Stopped;
 use crate::sync::Mutex;
 use crate::sync::thread::{self, JoinHandle};
 use crate::watchdog::Watch;
@@ -213,8 +214,12 @@ fn exchange<H: Handler>(
             };
             *ticker = Some(Ticker::start(period, tick).map_err(AgentError::Thread)?);
         }
-        if !reader.fill()? {
-            return Ok(());
+        match reader.fill() {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            // Kapacitor may have been within a message, which is not its mistake.
+            Err(FrameError::Io(error)) if Stopped::is(&error) => return Ok(()),
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::stop::Stop;
+use crate::stop::{Stop, Stopped};
 use crate::{Agent, AgentError, Handler, Limits};
 
 /// How long a failed UDF lives on for Kapacitor to read why.
@@ -89,7 +89,7 @@ impl Read for Input {
                 return (&*self.input).read(buffer);
             }
             if self.stopping {
-                return Ok(0);
+                return Err(Stopped::error());
             }
             self.stopping = !fds[1].revents().is_empty();
         }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use udf_proto::response;
 
 use super::{Accepter, Limits, ServeError};
 use crate::link::lock;
+use crate::stop::Stopped;
 use crate::sync::{Condvar, Mutex, thread};
 use crate::{Agent, Handler, Metrics};
 
@@ -27,6 +29,8 @@ pub(super) struct Connections {
     metrics: Metrics,
     open: Mutex<Open>,
     changed: Condvar,
+    /// Whether the inputs are ended by us.
+    stopping: AtomicBool,
 }
 
 #[derive(Default)]
@@ -38,7 +42,13 @@ struct Open {
 
 impl Connections {
     pub(super) fn new(limits: Limits, metrics: Metrics) -> Self {
-        Connections { limits, metrics, open: Mutex::default(), changed: Condvar::new() }
+        Connections {
+            limits,
+            metrics,
+            open: Mutex::default(),
+            changed: Condvar::new(),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// Serves one more connection, unless there are too many.
@@ -62,7 +72,7 @@ impl Connections {
         };
         let closing = Closing { connections: Arc::clone(self), number };
         let (handler, limits) = (accepter.accept(), self.limits.clone());
-        let metrics = self.metrics.clone();
+        let (metrics, connections) = (self.metrics.clone(), Arc::clone(self));
         let thread = thread::Builder::new().name(format!("connection-{number}")).spawn(move || {
             let span = tracing::info_span!(
                 "connection",
@@ -70,7 +80,8 @@ impl Connections {
                 task = tracing::field::Empty,
                 node = tracing::field::Empty
             );
-            span.in_scope(|| serve(&stream, handler, &limits, &metrics));
+            let reader = Input { stream: Arc::clone(&stream), connections };
+            span.in_scope(|| serve(&stream, reader, handler, &limits, &metrics));
             // At the end of all: whoever waits for it finds nothing left behind.
             drop(closing);
         });
@@ -82,6 +93,7 @@ impl Connections {
 
     /// Lets the open connections finish what they have received, and waits for them.
     pub(super) fn finish(&self) -> Result<(), ServeError> {
+        self.stopping.store(true, Ordering::Relaxed);
         for stream in lock(&self.open).streams.values() {
             // It fails when the other side has gone already.
             let _ = stream.shutdown(Shutdown::Read);
@@ -119,8 +131,14 @@ impl Drop for Closing {
     }
 }
 
-fn serve(stream: &Arc<UnixStream>, handler: impl Handler, limits: &Limits, metrics: &Metrics) {
-    let agent = Agent::new(SocketEnd(Arc::clone(stream)), WritingEnd(Arc::clone(stream)), handler)
+fn serve(
+    stream: &Arc<UnixStream>,
+    reader: Input,
+    handler: impl Handler,
+    limits: &Limits,
+    metrics: &Metrics,
+) {
+    let agent = Agent::new(reader, WritingEnd(Arc::clone(stream)), handler)
         .with_frame_limit(limits.frame)
         .with_unfit_points(limits.unfit_points)
         .with_liveness(SocketEnd(Arc::clone(stream)), limits.busy);
@@ -165,14 +183,23 @@ fn linger(stream: &UnixStream) {
     }
 }
 
-/// One of several owners of a socket; one descriptor serves them all.
-struct SocketEnd(Arc<UnixStream>);
+/// The reading side of a socket, which we end when the server stops.
+struct Input {
+    stream: Arc<UnixStream>,
+    connections: Arc<Connections>,
+}
 
-impl Read for SocketEnd {
+impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&mut &*self.0).read(buffer)
+        match (&mut &*self.stream).read(buffer) {
+            Ok(0) if self.connections.stopping.load(Ordering::Relaxed) => Err(Stopped::error()),
+            read => read,
+        }
     }
 }
+
+/// One of several owners of a socket; one descriptor serves them all.
+struct SocketEnd(Arc<UnixStream>);
 
 impl AsFd for SocketEnd {
     fn as_fd(&self) -> BorrowedFd<'_> {
