@@ -47,6 +47,8 @@ enum Kind {
     Empty,
     /// Prints to stdout and to stderr.
     Print,
+    /// Runs another program that reads stdin to its end.
+    Cat,
     /// Logs a line of 1 MiB.
     LogLong,
     /// Logs lines and colours.
@@ -174,6 +176,9 @@ impl StreamUdf for Troubled {
             Kind::Print => {
                 println!("printed to stdout");
                 eprintln!("printed to stderr");
+            }
+            Kind::Cat => {
+                std::process::Command::new("cat").stdout(std::process::Stdio::null()).status()?;
             }
             Kind::LogLong => tracing::warn!("{}", "x".repeat(1 << 20)),
             Kind::LogLines => tracing::warn!("one\r\ntwo\x1b[31m\nthree"),

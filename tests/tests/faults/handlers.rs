@@ -31,6 +31,7 @@ cases! {
     a_tick_that_hangs, BOTH, "The same for a tick.";
     a_budget_that_is_not_reached, BOTH, "A handler that returns within the budget is not given up.";
     a_handler_that_prints, BOTH, "What the author prints goes to stderr: Kapacitor gets messages only.";
+    a_handler_that_reads_stdin, BOTH, "A program that the author runs finds an empty stdin: it cannot take away what Kapacitor sends.";
     a_field_that_is_nan, BOTH, "A point that the UDF gives a field that is NaN is dropped, with a counted warning: a later node could not store it.";
     a_field_that_is_infinite, BOTH, "The same for an infinite one.";
     a_point_without_fields, BOTH, "The same for a point without any field.";
@@ -241,6 +242,15 @@ fn a_handler_that_prints(on: Transport) {
         udf.program.wait_for_log("printed to stdout");
     } else {
         udf.program.wait_for_log("printed to stderr");
+    }
+    assert_eq!(udf.lives(), []);
+}
+
+fn a_handler_that_reads_stdin(on: Transport) {
+    let mut udf = Subject::troubled(on, "cat");
+    for time in 1..4 {
+        udf.ask(Ask::Point(trouble(time)));
+        assert_eq!(udf.connection.answer(), Answer::Point(trouble(time)));
     }
     assert_eq!(udf.lives(), []);
 }

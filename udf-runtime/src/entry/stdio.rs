@@ -17,7 +17,8 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// Serves Kapacitor on stdin and stdout until the input ends, or a signal asks to stop.
 ///
-/// Nothing else reaches Kapacitor on stdout: what the UDF prints goes to stderr.
+/// Nothing else reaches Kapacitor on stdout: what the UDF prints goes to stderr. Nothing else reads what
+/// Kapacitor sends either: for the UDF and the programs that it runs, stdin is empty.
 pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentError> {
     let setup = || -> io::Result<_> {
         let (stop, stopped) = Stop::new()?;
@@ -33,6 +34,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
         let input = Arc::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         rustix::stdio::dup2_stdout(io::stderr())?;
+        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
         let watched = output.try_clone()?;
         // Both are needed for as long as the connection lives: without the first, it counts as stopped.
         Ok((stop, input, stopped, output, watched))
