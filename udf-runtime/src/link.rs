@@ -53,8 +53,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The writing side of a connection.
 pub(crate) struct Link {
     out: Mutex<Out>,
-    /// Whether there is room for a small write.
-    room: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     on_unfit: OnceLock<OnUnfit>,
     /// Whether what has gathered is to be written between two calls. It orders nothing.
     hurry: AtomicBool,
@@ -63,10 +61,16 @@ pub(crate) struct Link {
 }
 
 enum Out {
-    Open(Box<dyn Write + Send>),
+    Open {
+        writer: Box<dyn Write + Send>,
+        /// Whether there is room for a small write. It has a descriptor of the writer's, and goes with it.
+        room: Option<Room>,
+    },
     Failed(Arc<io::Error>),
     Closed,
 }
+
+type Room = Box<dyn Fn() -> bool + Send>;
 
 /// What became of an attempt to show a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +86,7 @@ pub(crate) enum Sign {
 impl Link {
     pub(crate) fn new(writer: Box<dyn Write + Send>) -> Self {
         Link {
-            out: Mutex::new(Out::Open(writer)),
-            room: OnceLock::new(),
+            out: Mutex::new(Out::Open { writer, room: None }),
             on_unfit: OnceLock::new(),
             hurry: AtomicBool::new(false),
             pulse: Pulse::default(),
@@ -95,7 +98,7 @@ impl Link {
     pub(crate) fn write(&self, frames: &[u8]) -> Result<(), EmitError> {
         let mut out = lock(&self.out);
         let written = match &mut *out {
-            Out::Open(writer) => writer.write_all(frames).and_then(|()| writer.flush()),
+            Out::Open { writer, .. } => writer.write_all(frames).and_then(|()| writer.flush()),
             Out::Failed(error) => return Err(EmitError::Write(Arc::clone(error))),
             Out::Closed => return Err(EmitError::Closed),
         };
@@ -113,13 +116,14 @@ impl Link {
     }
 
     /// From now on signs of life are shown when `ready`, which is where the writer writes, has room.
-    pub(crate) fn set_ready(&self, ready: impl AsFd + Send + Sync + 'static) {
+    pub(crate) fn set_ready(&self, ready: impl AsFd + Send + 'static) {
         self.set_room(move || has_room(ready.as_fd()));
     }
 
-    pub(crate) fn set_room(&self, room: impl Fn() -> bool + Send + Sync + 'static) {
-        // The first one stays; an agent sets it once.
-        let _ = self.room.set(Box::new(room));
+    pub(crate) fn set_room(&self, now: impl Fn() -> bool + Send + 'static) {
+        if let Out::Open { room, .. } = &mut *lock(&self.out) {
+            *room = Some(Box::new(now));
+        }
     }
 
     /// From now on this becomes of unfit points.
@@ -147,9 +151,9 @@ impl Link {
     /// Sends a keepalive that nobody asked for, if that can be done without waiting.
     pub(crate) fn show_life(&self, time: i64) -> Sign {
         let Ok(mut out) = self.out.try_lock() else { return Sign::Full };
-        let Out::Open(writer) = &mut *out else { return Sign::Gone };
+        let Out::Open { writer, room } = &mut *out else { return Sign::Gone };
         // Nobody else can fill the room between this look and the write.
-        if !self.room.get().is_some_and(|room| room()) {
+        if !room.as_ref().is_some_and(|room| room()) {
             return Sign::Full;
         }
         let mut frame = Vec::new();
@@ -174,7 +178,7 @@ impl Link {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        !matches!(&*lock(&self.out), Out::Open(_))
+        !matches!(&*lock(&self.out), Out::Open { .. })
     }
 }
 

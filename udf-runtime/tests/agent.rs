@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::io::Read;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
     InitRequest, KeepaliveResponse, Option as WireOption, RestoreRequest, SnapshotRequest,
 };
-use udf_runtime::{AgentError, Batch, EmitError, Emitter, OnUnfit, Stream};
+use udf_runtime::{Agent, AgentError, Batch, EmitError, Emitter, OnUnfit, Stream};
 
 fn mirror() -> Scripted<Stream, Stream> {
     let (mut handler, _) = Scripted::new();
@@ -334,6 +335,26 @@ fn other_threads_emit_at_any_time_and_are_told_of_the_end() {
     assert!(remote.is_closed());
     let late = remote.emit(|out| out.build("x").field("x", 1).send());
     assert!(matches!(late, Err(EmitError::Closed)), "{late:?}");
+}
+
+#[test]
+fn the_other_side_sees_the_end_before_stop_and_whoever_keeps_a_remote() {
+    let (mut handler, remotes) = Scripted::<Stream, Stream>::new();
+    let (seen, end_seen) = channel();
+    let (told, stopped) = channel();
+    handler.on_stop = Box::new(move || told.send(end_seen.recv_timeout(PATIENCE)).unwrap());
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let watched = writer.try_clone().unwrap();
+    let input = std::io::Cursor::new(frame_of(Ask::Init(InitRequest::default())));
+    let agent = Agent::new(input, writer, handler).with_liveness(watched, None).start().unwrap();
+    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    std::thread::spawn(move || {
+        let _ = reader.read_to_end(&mut Vec::new());
+        let _ = seen.send(());
+    });
+    stopped.recv().unwrap().expect("the other side sees no end");
+    agent.wait().unwrap();
+    assert!(remote.is_closed());
 }
 
 #[test]

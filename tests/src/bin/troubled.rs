@@ -207,7 +207,11 @@ impl StreamUdf for Troubled {
 
     fn stop(&mut self) {
         tracing::info!("stop was called");
-        assert!(self.kind != Kind::PanicStop, "no stop");
+        match self.kind {
+            Kind::PanicStop => panic!("no stop"),
+            Kind::HangStop => hang(),
+            _ => {}
+        }
     }
 }
 

@@ -18,6 +18,7 @@ cases! {
     a_panic_in_a_tick, BOTH, "A panic in a tick is told at once, without waiting for input.";
     a_panic_at_the_end_of_input, BOTH, "A panic in `finish` is told before the connection closes.";
     a_panic_in_stop, BOTH, "A panic in `stop` does no harm: Kapacitor has been answered by then.";
+    a_stop_that_hangs, BOTH, "Kapacitor sees the end of the connection before `stop` is called: it does not wait for it.";
     an_error_in_point, BOTH, "An error ends its connection with its text and that of what caused it.";
     an_error_of_1_mib, BOTH, "A long error is cut as well.";
     an_error_in_init, BOTH, "An error of `init` is the answer to the Init, with what caused it, and the connection lives.";
@@ -159,6 +160,13 @@ fn a_panic_in_stop(on: Transport) {
     assert_eq!(udf.connection.rest(), [Answer::Point(point(1))]);
     udf.program.wait_for_log("the handler panicked in stop: no stop");
     udf.ends(1);
+}
+
+fn a_stop_that_hangs(on: Transport) {
+    let mut udf = Subject::troubled(on, "hangStop");
+    udf.ask(Ask::Point(point(1)));
+    udf.connection.end_input();
+    assert_eq!(udf.connection.rest(), [Answer::Point(point(1))]);
 }
 
 fn a_handler_that_works_for_long(on: Transport) {

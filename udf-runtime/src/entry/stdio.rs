@@ -58,8 +58,6 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
     if !link.pulse.task().0.is_empty() {
         tracing::info!("the connection has ended: {}", link.counters.totals());
     }
-    // It has a descriptor of stdout, which is to be closed by now.
-    drop(link);
     if result.is_err() {
         linger(&input);
     }
