@@ -126,7 +126,7 @@ impl<E: Edge> Emitter<E> {
     }
 
     #[inline]
-    fn flush_if_much(&mut self) -> Result<(), EmitError> {
+    pub(crate) fn flush_if_much(&mut self) -> Result<(), EmitError> {
         if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
     }
 

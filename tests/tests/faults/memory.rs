@@ -5,6 +5,7 @@ use std::iter;
 use std::time::{Duration, Instant};
 
 use udf_proto::Value;
+use udf_proto::messages::SnapshotRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::{Input, Output};
@@ -18,6 +19,7 @@ cases! {
     nobody_reads, BOTH, "When the other side does not read, the UDF stops reading too; its memory is bounded.";
     nobody_reads_and_then_somebody_does, BOTH, "When the other side reads again, every point is answered, once and in order.";
     nobody_reads_what_one_point_makes, BOTH, "A handler that makes a great deal of one point waits for the other side; memory is bounded.";
+    many_requests_at_once, BOTH, "Answers do not heap up: however many requests come in one read, memory is bounded.";
     nobody_reads_for_ten_seconds, PIPE, "When it is the other side that does not read, the log says so.";
     one_does_not_read_and_others_do, SOCKET, "A connection that is not read holds up no other.";
     an_error_behind_unread_input, BOTH, "The error arrives although much input behind it was not read: it is not lost to a reset.";
@@ -90,6 +92,33 @@ fn nobody_reads_what_one_point_makes(on: Transport) {
     let one = Answer::Point(one);
     let flood = (0..amount).all(|_| connection.answer() == one);
     assert!(flood, "of what one point made, something is missing");
+}
+
+fn many_requests_at_once(on: Transport) {
+    let points = 1000;
+    let (program, ends) = start(example("moving_avg"), on, &[]);
+    let mut connection = Connection::new(ends);
+    let (field, size) = (["usage".into()], [Value::Int(points)]);
+    crate::subject::init(&mut connection, &[("field", &field), ("size", &size)]);
+    let mut filling =
+        (0..points).flat_map(|time| frame(Ask::Point(point(time)))).collect::<Vec<_>>();
+    // Each is of some bytes, and its answer of thousands.
+    let snapshots = 20_000;
+    filling.extend(frame(Ask::Snapshot(SnapshotRequest {})).repeat(snapshots));
+    connection.send(&filling).expect("it reads");
+    let mut bytes = 0;
+    for _ in 0..points {
+        assert!(matches!(connection.answer(), Answer::Point(_)));
+    }
+    for _ in 0..snapshots {
+        match connection.answer() {
+            Answer::Snapshot(snapshot) => bytes += snapshot.snapshot.len() as u64,
+            other => panic!("not a snapshot: {other:?}"),
+        }
+    }
+    assert!(bytes > 4 * BOUND, "{bytes} bytes prove little");
+    let peak = peak_memory(program.pid());
+    assert!(peak < 2 * BOUND, "{peak} bytes of memory");
 }
 
 fn nobody_reads_for_ten_seconds(on: Transport) {

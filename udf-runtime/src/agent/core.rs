@@ -226,7 +226,7 @@ impl<H: Handler> Talk<H> {
                 }
             }
         }
-        Ok(())
+        Ok(self.out.flush_if_much()?)
     }
 
     fn init(&mut self, handler: &mut H, init: Init) -> Result<Verdict, AgentError> {
