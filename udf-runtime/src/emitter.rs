@@ -5,14 +5,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use udf_proto::messages::{EndBatch, response::Message};
-use udf_proto::point::{EditScratch, PointEdit, PointSink, Unfit};
+use udf_proto::point::{EditScratch, PointEdit, PointSink};
 use udf_proto::response::{self, SizeMark};
 use udf_proto::{BeginBatch, EdgeType, Point};
 
 use crate::counters::Count;
 use crate::edge::{ProvidesBatches, ProvidesStream};
 use crate::link::{EmitError, Link, OnUnfit};
-use crate::rate_limit::RateLimit;
 use crate::{Batch, Edge, Stream};
 
 /// Once this much has gathered, it is written although there is more input to handle.
@@ -37,7 +36,6 @@ pub struct Emitter<E: Edge> {
     open: Option<usize>,
     points: u64,
     batches: u64,
-    dropped: RateLimit,
     edge: PhantomData<fn(E)>,
 }
 
@@ -50,7 +48,6 @@ impl<E: Edge> Emitter<E> {
             open: None,
             points: 0,
             batches: 0,
-            dropped: RateLimit::default(),
             edge: PhantomData,
         }
     }
@@ -73,21 +70,13 @@ impl<E: Edge> Emitter<E> {
                 OnUnfit::Send => {}
                 OnUnfit::Fail => return Err(EmitError::Unfit(unfit)),
                 OnUnfit::Drop => {
-                    self.drop_unfit(unfit);
+                    self.link.drop_unfit(unfit);
                     return Ok(false);
                 }
             }
         }
         response::append_edited(base, &mut self.changes, &mut self.out);
         Ok(true)
-    }
-
-    #[cold]
-    fn drop_unfit(&mut self, unfit: Unfit) {
-        self.count_dropped();
-        if let Some(held_back) = self.dropped.pass() {
-            tracing::warn!("a point was not sent: {unfit}{held_back}");
-        }
     }
 
     /// Adds an answer to a request.

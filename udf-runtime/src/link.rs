@@ -12,6 +12,7 @@ use udf_proto::response;
 
 use crate::counters::{Count, Counters};
 use crate::pulse::Pulse;
+use crate::rate_limit::RateLimit;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Why something could not be sent.
@@ -56,6 +57,8 @@ pub(crate) struct Link {
     on_unfit: OnceLock<OnUnfit>,
     /// Whether what has gathered is to be written between two calls. It orders nothing.
     hurry: AtomicBool,
+    /// Warnings about unfit points, of whichever thread.
+    unfit: Mutex<RateLimit>,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
 }
@@ -89,6 +92,7 @@ impl Link {
             out: Mutex::new(Out::Open { writer, room: None }),
             on_unfit: OnceLock::new(),
             hurry: AtomicBool::new(false),
+            unfit: Mutex::new(RateLimit::default()),
             pulse: Pulse::default(),
             counters: Counters::default(),
         }
@@ -134,6 +138,15 @@ impl Link {
 
     pub(crate) fn on_unfit(&self) -> OnUnfit {
         self.on_unfit.get().copied().unwrap_or_default()
+    }
+
+    /// Counts a point that is not sent since it is unfit, and says so now and then.
+    #[cold]
+    pub(crate) fn drop_unfit(&self, unfit: Unfit) {
+        self.counters.add(Count::PointsDropped, 1);
+        if let Some(held_back) = lock(&self.unfit).pass() {
+            tracing::warn!("a point was not sent: {unfit}{held_back}");
+        }
     }
 
     /// Has what has gathered written soon, although there is more input to handle.

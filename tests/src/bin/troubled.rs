@@ -41,6 +41,8 @@ enum Kind {
     Thread,
     /// Emits a field that is NaN.
     Nan,
+    /// Emits a field that is NaN `amount` times, each time by its remote.
+    NanRemote,
     /// Emits a field that is infinite.
     Infinite,
     /// Emits a point without fields.
@@ -171,6 +173,12 @@ impl StreamUdf for Troubled {
                 });
             }
             Kind::Nan => out.edit(point).field("usage", f64::NAN).send()?,
+            Kind::NanRemote => {
+                let remote = self.remote.as_ref().ok_or("there was no init")?;
+                for _ in 0..self.amount {
+                    remote.emit(|out| out.edit(point).field("usage", f64::NAN).send())?;
+                }
+            }
             Kind::Infinite => out.edit(point).field("usage", f64::NEG_INFINITY).send()?,
             Kind::Empty => out.build("empty").send()?,
             Kind::Print => {

@@ -16,6 +16,7 @@ cases! {
     a_task_in_every_line, BOTH, "From Init on, every line of a connection names the task and the node.";
     no_colours, BOTH, "There are no colours when stderr is no terminal.";
     a_repeated_warning, BOTH, "A warning about each of many points is not logged for each of them.";
+    a_repeated_warning_of_a_thread, BOTH, "The same for points that are sent by a remote emitter.";
     levels, BOTH, "The level can be set by argument and by environment; the argument wins.";
     a_level_that_does_not_exist, PIPE, "A level that does not exist is wrong usage, by its name; exit status 2.";
 }
@@ -103,6 +104,21 @@ fn a_repeated_warning(on: Transport) {
     let warnings =
         udf.program.rest_of_log().iter().filter(|line| line.contains("no field")).count();
     assert!((1..10).contains(&warnings), "{warnings} warnings of 1000 points");
+}
+
+fn a_repeated_warning_of_a_thread(on: Transport) {
+    let mut udf = Subject::troubled_with(on, "nanRemote", 1000, &[]);
+    udf.ask(Ask::Point(trouble(1)));
+    udf.connection.end_input();
+    assert_eq!(udf.connection.rest(), [Answer::Point(trouble(1))]);
+    drop(udf.connection);
+    if on == Transport::Socket {
+        udf.program.signal("TERM");
+    }
+    let log = udf.program.rest_of_log();
+    let warnings = log.iter().filter(|line| line.contains("a point was not sent")).count();
+    assert!((1..10).contains(&warnings), "{warnings} warnings of 1000 points");
+    assert!(log.iter().any(|line| line.contains("points_dropped=1000 ")), "{log:?}");
 }
 
 /// The log of a connection of a troubled UDF that logs a warning.
