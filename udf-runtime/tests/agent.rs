@@ -381,6 +381,27 @@ fn ticks_emit_without_input_and_their_errors_are_told_at_once() {
 }
 
 #[test]
+fn a_tick_that_takes_longer_than_its_period_leaves_a_period_for_points() {
+    let (mut handler, _) = Scripted::<Stream, Stream>::new();
+    let (period, (ended, ticks)) = (Duration::from_millis(20), channel());
+    let tick = move |_: &mut Emitter<Stream>| {
+        let begun = Instant::now();
+        std::thread::sleep(2 * period);
+        // The test may have seen enough of them.
+        let _ = ended.send((begun, Instant::now()));
+        Ok(())
+    };
+    handler.tick = Some((period, Box::new(tick)));
+    let kapacitor = Kapacitor::start(handler);
+    let ticks: Vec<_> = ticks.iter().take(4).collect();
+    for pair in ticks.windows(2) {
+        let between = pair[1].0.duration_since(pair[0].1);
+        assert!(between >= period, "{between:?} between two ticks");
+    }
+    kapacitor.finish().1.unwrap();
+}
+
+#[test]
 fn a_tick_that_has_returned_is_not_work() {
     let (mut handler, _) = Scripted::<Stream, Stream>::new();
     let tick = |out: &mut Emitter<Stream>| Ok(out.build("tick").time(1).field("x", 1).send()?);

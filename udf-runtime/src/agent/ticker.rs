@@ -14,7 +14,8 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Calls `tick` every `period`, until it returns false. Ticks that are late are not made up for.
+    /// Calls `tick` every `period`, until it returns false. Ticks that are late are not made up for: behind one
+    /// that takes longer than a period, a whole one passes, so that others get at what ticks lock.
     pub(super) fn start(
         period: Duration,
         tick: impl Fn() -> bool + Send + 'static,
@@ -28,7 +29,8 @@ impl Ticker {
                     if !tick() {
                         return;
                     }
-                    next = (next + period).max(Instant::now());
+                    let (due, now) = (next + period, Instant::now());
+                    next = if due > now { due } else { now + period };
                 }
             }
         })?;
