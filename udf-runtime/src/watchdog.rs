@@ -100,7 +100,7 @@ struct Seen {
     at: Instant,
     /// How often it had come to rest: if that is the same at the next look, it was at work all the time.
     rests: u64,
-    /// The number of the call, and for how long it has been seen.
+    /// The number of the call, and for how long it has been seen without waiting for the other side.
     call: u64,
     busy: Duration,
     /// How much had been written.
@@ -124,10 +124,14 @@ impl Watched {
         let mut seen = Seen { at: now, rests, call: number, busy: Duration::ZERO, written };
         let before = self.seen.take();
         let before = before.filter(|before| before.call == number || before.rests == rests);
+        let is_writing = self.link.is_writing();
         let lasts = before.as_ref().is_some_and(|before| before.call == number);
         let is_silent = before.as_ref().is_some_and(|before| before.written == written);
         if let Some(before) = before.filter(|_| lasts) {
-            seen.busy = before.busy + now.duration_since(before.at);
+            seen.busy = before.busy;
+            if !is_writing {
+                seen.busy += now.duration_since(before.at);
+            }
         } else {
             self.recover();
         }
@@ -139,7 +143,7 @@ impl Watched {
         if !lasts && !is_silent {
             return;
         }
-        if self.budget.is_some_and(|budget| busy >= budget) && !self.link.is_writing() {
+        if self.budget.is_some_and(|budget| busy >= budget) && !is_writing {
             self.give_up(busy, number, call);
             return;
         }

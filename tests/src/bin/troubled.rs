@@ -37,6 +37,8 @@ enum Kind {
     Stuck,
     /// Emits the point `amount` times.
     Flood,
+    /// Emits the point 1000 times, and then works for `amount` milliseconds.
+    FloodWork,
     /// Emits on another thread until that is refused, and logs what it was told.
     Thread,
     /// Emits a field that is NaN.
@@ -158,6 +160,12 @@ impl StreamUdf for Troubled {
                 for _ in 1..self.amount {
                     out.pass(point)?;
                 }
+            }
+            Kind::FloodWork => {
+                for _ in 1..1000 {
+                    out.pass(point)?;
+                }
+                thread::sleep(Duration::from_millis(self.amount));
             }
             Kind::Thread => {
                 let remote = self.remote.take().ok_or("there was trouble before")?;

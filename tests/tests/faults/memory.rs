@@ -21,6 +21,7 @@ cases! {
     nobody_reads_what_one_point_makes, BOTH, "A handler that makes a great deal of one point waits for the other side; memory is bounded.";
     many_requests_at_once, BOTH, "Answers do not heap up: however many requests come in one read, memory is bounded.";
     nobody_reads_for_ten_seconds, PIPE, "When it is the other side that does not read, the log says so.";
+    nobody_reads_for_longer_than_the_budget, BOTH, "The time for which a handler waits for the other side is not held against it.";
     one_does_not_read_and_others_do, SOCKET, "A connection that is not read holds up no other.";
     an_error_behind_unread_input, BOTH, "The error arrives although much input behind it was not read: it is not lost to a reset.";
     an_error_before_unread_output, BOTH, "The error arrives behind everything that was earned, also when the other side reads late.";
@@ -127,6 +128,30 @@ fn nobody_reads_for_ten_seconds(on: Transport) {
     ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
     let line = program.wait_for_log("the other side has not read for 10 s");
     assert!(line.contains("task=\"task\"") && line.contains("node=\"node\""), "{line}");
+}
+
+fn nobody_reads_for_longer_than_the_budget(on: Transport) {
+    let (mut program, mut ends) = start(troubled(), on, &["--busy-budget", "1s"]);
+    let options: [(&str, &[Value]); 2] =
+        [("kind", &["floodWork".into()]), ("amount", &[Value::Int(300)])];
+    let mut one = large_point(1, 1000);
+    one.fields_bool.insert("trouble".into(), true);
+    ends.input.write_all(&frame(init(&options))).expect("it reads");
+    ends.input.write_all(&frame(Ask::Point(one))).expect("it reads");
+    let longer = Duration::from_millis(1500);
+    let mut more = points().take(64 << 10);
+    let (_, rest) = ends.input.write_while_read(&mut more, longer).expect("it lives");
+    let mut connection = Connection::new(ends);
+    connection.send(&rest).expect("it reads again");
+    connection.end_input();
+    assert!(connection.rest().len() > 1000, "what was emitted does not come");
+    drop(connection);
+    if on == Transport::Socket {
+        program.signal("TERM");
+    }
+    let log = program.rest_of_log().join("\n");
+    assert!(!log.contains("the handler hangs"), "{log}");
+    assert!(program.wait().success());
 }
 
 fn one_does_not_read_and_others_do(_: Transport) {
