@@ -321,7 +321,7 @@ impl<E: Edge> Remote<E> {
         emitter.flush().and(filled)
     }
 
-    /// Whether the connection has ended, so that nothing can be sent any more.
+    /// Whether the connection has ended, so that nothing can be sent any more. It never waits.
     pub fn is_closed(&self) -> bool {
         self.link.is_closed()
     }

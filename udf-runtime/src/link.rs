@@ -59,6 +59,8 @@ pub(crate) struct Link {
     hurry: AtomicBool,
     /// Warnings about unfit points, of whichever thread.
     unfit: Mutex<RateLimit>,
+    /// Whether it is open no more. It orders nothing.
+    ended: AtomicBool,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
 }
@@ -93,6 +95,7 @@ impl Link {
             on_unfit: OnceLock::new(),
             hurry: AtomicBool::new(false),
             unfit: Mutex::new(RateLimit::default()),
+            ended: AtomicBool::new(false),
             pulse: Pulse::default(),
             counters: Counters::default(),
         }
@@ -113,7 +116,7 @@ impl Link {
             }
             Err(error) => {
                 let error = Arc::new(error);
-                *out = Out::Failed(Arc::clone(&error));
+                self.end(&mut out, Out::Failed(Arc::clone(&error)));
                 Err(EmitError::Write(error))
             }
         }
@@ -174,7 +177,7 @@ impl Link {
         match writer.write_all(&frame).and_then(|()| writer.flush()) {
             Ok(()) => Sign::Sent,
             Err(error) => {
-                *out = Out::Failed(Arc::new(error));
+                self.end(&mut out, Out::Failed(Arc::new(error)));
                 Sign::Gone
             }
         }
@@ -187,11 +190,17 @@ impl Link {
 
     /// Closes the writing side; whoever emits from now on is told so.
     pub(crate) fn close(&self) {
-        *lock(&self.out) = Out::Closed;
+        self.end(&mut lock(&self.out), Out::Closed);
     }
 
+    fn end(&self, out: &mut Out, ended: Out) {
+        self.ended.store(true, Ordering::Relaxed);
+        *out = ended;
+    }
+
+    /// Whether it is closed or broken; this never waits for whoever writes.
     pub(crate) fn is_closed(&self) -> bool {
-        !matches!(&*lock(&self.out), Out::Open { .. })
+        self.ended.load(Ordering::Relaxed)
     }
 }
 

@@ -4,8 +4,8 @@
 
 mod common;
 
-use std::io::Read;
-use std::sync::mpsc::channel;
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use common::{
@@ -399,6 +399,44 @@ fn a_tick_that_takes_longer_than_its_period_leaves_a_period_for_points() {
         assert!(between >= period, "{between:?} between two ticks");
     }
     kapacitor.finish().1.unwrap();
+}
+
+#[test]
+fn whether_it_is_closed_is_told_while_somebody_writes() {
+    let (handler, remotes) = Scripted::<Stream, Stream>::new();
+    let input = std::io::Cursor::new(frame_of(Ask::Init(InitRequest::default())));
+    let (begun, writing) = channel();
+    let (go_on, wait) = channel::<()>();
+    let agent = Agent::new(input, Stuck { begun, wait }, handler).start().unwrap();
+    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    writing.recv_timeout(PATIENCE).unwrap();
+    let (said, closed) = channel();
+    std::thread::spawn({
+        let remote = remote.clone();
+        move || said.send(remote.is_closed())
+    });
+    assert_eq!(closed.recv_timeout(PATIENCE), Ok(false));
+    drop(go_on);
+    agent.wait().unwrap();
+    assert!(remote.is_closed());
+}
+
+/// A writer that says when it writes, and waits then.
+struct Stuck {
+    begun: Sender<()>,
+    wait: Receiver<()>,
+}
+
+impl Write for Stuck {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.begun.send(());
+        let _ = self.wait.recv();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
