@@ -41,7 +41,7 @@ const COUNTS: [(Count, &str, &str, &str); 10] = {
         (BatchesOut, "batches_out", "udf_batches_sent_total", "Batches sent to Kapacitor."),
         (BytesIn, "bytes_in", "udf_bytes_received_total", "Bytes of requests received."),
         (BytesOut, "bytes_out", "udf_bytes_sent_total", "Bytes of responses sent."),
-        (BusyNanos, "busy", "udf_busy_seconds_total", "Time spent handling requests."),
+        (BusyNanos, "busy", "udf_busy_seconds_total", "Time spent in handlers and in writing."),
         (
             Signs,
             "keepalives_while_busy",

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -214,6 +214,51 @@ fn a_stale_socket_is_taken_over_and_a_live_one_is_not() {
     let _foreign = UnixListener::bind(&path).unwrap();
     let again = SocketFile::bind(&path, &SocketOptions::new());
     assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+}
+
+#[test]
+fn all_that_came_and_all_the_time_that_it_took_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let farewell = Duration::from_millis(100);
+    let accepter = move || {
+        let mut handler = mirror();
+        handler.finish = Box::new(move |_| {
+            thread::sleep(farewell);
+            Ok(())
+        });
+        handler
+    };
+    let server = Server::bind(&path, accepter).unwrap();
+    let (metrics, stop) = (server.metrics(), server.stopper());
+    let serving = thread::spawn(|| server.serve());
+    // It ends in order, by a panic, and by a message that must not come.
+    for last in [Ask::Point(point(1)), Ask::Point(point(13)), Ask::Begin(Default::default())] {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let init = Ask::Init(InitRequest::default());
+        let all = [init, Ask::Point(point(1)), last].map(frame_of).concat();
+        stream.write_all(&all).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    }
+    stop.stop();
+    serving.join().unwrap().unwrap();
+    let text = metrics.to_prometheus();
+    let count = |name: &str| {
+        let start = format!("{name}{{task=\"\",node=\"\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&start));
+        value.and_then(|value| value.parse::<f64>().ok()).unwrap()
+    };
+    assert_eq!(count("udf_points_received_total"), 5.0);
+    // Of each but the length.
+    let bytes = |message| frame_of(message).len() - 1;
+    let points = 5 * bytes(Ask::Point(point(1)));
+    let others =
+        3 * bytes(Ask::Init(InitRequest::default())) + bytes(Ask::Begin(Default::default()));
+    assert_eq!(count("udf_bytes_received_total"), (points + others) as f64);
+    let busy = count("udf_busy_seconds_total");
+    assert!(busy >= farewell.as_secs_f64(), "{busy} s");
 }
 
 #[test]

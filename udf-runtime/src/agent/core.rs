@@ -44,8 +44,10 @@ struct Talk<H: Handler> {
     failure: Option<AgentError>,
     /// Whether Kapacitor was told of an error; the first one is enough.
     told: bool,
+    /// What has come since it was counted last.
     points: u64,
     batches: u64,
+    bytes: u64,
     unknown: RateLimit,
     snapshot_limit: usize,
 }
@@ -62,6 +64,7 @@ impl<H: Handler> Core<H> {
             told: false,
             points: 0,
             batches: 0,
+            bytes: 0,
             unknown: RateLimit::default(),
             snapshot_limit: frame::DEFAULT_LIMIT - FRAME_MARGIN,
         };
@@ -80,29 +83,33 @@ impl<H: Handler> Core<H> {
         &mut self,
         reader: &mut FrameReader<Input>,
     ) -> Result<Option<Duration>, AgentError> {
-        let begun = Instant::now();
-        let handled = self.handle_all(reader);
-        let talk = &mut self.talk;
-        let counters = &talk.link.counters;
-        counters.add(Count::PointsIn, std::mem::take(&mut talk.points));
-        counters.add(Count::BatchesIn, std::mem::take(&mut talk.batches));
-        counters.add(Count::BusyNanos, begun.elapsed().as_nanos() as u64);
-        let written = talk.out.flush();
+        let (handled, written) = self.timed(|core| {
+            let handled = core.handle_all(reader);
+            core.talk.count();
+            (handled, core.talk.out.flush())
+        });
         // Only now: while writing waits, the watchdog must see that.
-        talk.link.pulse.rest();
+        self.talk.link.pulse.rest();
         handled?;
         written?;
-        Ok(talk.tick_every.take())
+        Ok(self.talk.tick_every.take())
+    }
+
+    /// Counts the time that this takes, in the handler and in writing.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        let done = work(self);
+        self.talk.link.counters.add(Count::BusyNanos, begun.elapsed().as_nanos() as u64);
+        done
     }
 
     fn handle_all(&mut self, reader: &mut FrameReader<Input>) -> Result<(), AgentError> {
         self.take_failure()?;
-        let mut bytes = 0;
         while let Some(frame) = reader.buffered_frame()? {
             if self.talk.link.take_hurry() {
                 self.talk.out.flush()?;
             }
-            bytes += frame.len() as u64;
+            self.talk.bytes += frame.len() as u64;
             // Nearly every frame: to hand it round as a request would cost as much as a look-up in it.
             if let Some(point) = request::point_bytes(frame) {
                 let point = self.index.parse(point).map_err(RequestError::Point)?;
@@ -114,13 +121,14 @@ impl<H: Handler> Core<H> {
                 other => self.talk.other(&mut self.handler, other)?,
             }
         }
-        self.talk.link.counters.add(Count::BytesIn, bytes);
         Ok(())
     }
 
     pub(super) fn tick(&mut self) -> Result<(), AgentError> {
-        self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
-        self.talk.out.flush()?;
+        self.timed(|core| {
+            core.talk.called(Call::Tick, |out| core.handler.tick(out))?;
+            Ok::<_, AgentError>(core.talk.out.flush()?)
+        })?;
         self.talk.link.pulse.rest();
         Ok(())
     }
@@ -139,18 +147,20 @@ impl<H: Handler> Core<H> {
     /// The input has ended well.
     pub(super) fn finish(&mut self) -> Result<(), AgentError> {
         if self.talk.started {
-            self.talk.called(Call::Finish, |out| self.handler.finish(out))?;
+            self.timed(|core| core.talk.called(Call::Finish, |out| core.handler.finish(out)))?;
         }
         Ok(())
     }
 
     /// Writes what was earned, and says why it ended, if for a reason.
     pub(super) fn last_words(&mut self, result: &Result<(), AgentError>) -> Result<(), AgentError> {
+        // A panic leaves what it has interrupted uncounted.
+        self.talk.count();
         if let Err(error) = result {
             self.talk.link.counters.add(Count::Errors, 1);
             self.talk.report(error);
         }
-        Ok(self.talk.out.flush()?)
+        Ok(self.timed(|core| core.talk.out.flush())?)
     }
 
     pub(super) fn stop(&mut self) {
@@ -160,6 +170,13 @@ impl<H: Handler> Core<H> {
 }
 
 impl<H: Handler> Talk<H> {
+    fn count(&mut self) {
+        let counters = &self.link.counters;
+        counters.add(Count::PointsIn, std::mem::take(&mut self.points));
+        counters.add(Count::BatchesIn, std::mem::take(&mut self.batches));
+        counters.add(Count::BytesIn, std::mem::take(&mut self.bytes));
+    }
+
     #[inline]
     fn point(&mut self, handler: &mut H, point: &Point<'_>) -> Result<(), AgentError> {
         let expected = match H::Wants::TYPE {
