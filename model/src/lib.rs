@@ -22,6 +22,8 @@ mod emitter;
 mod error_text;
 #[path = "../../udf-runtime/src/handler.rs"]
 mod handler;
+#[path = "../../udf-runtime/src/linger.rs"]
+mod linger;
 #[path = "../../udf-runtime/src/link.rs"]
 mod link;
 #[path = "../../udf-runtime/src/pulse.rs"]

@@ -47,6 +47,7 @@ mod emitter;
 mod entry;
 mod error_text;
 mod handler;
+mod linger;
 mod link;
 pub mod options;
 mod pulse;

@@ -5,15 +5,12 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::linger::linger;
 use crate::stop::{Stop, Stopped};
 use crate::{Agent, AgentError, Handler, Limits};
-
-/// How long a failed UDF lives on for Kapacitor to read why.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// Serves Kapacitor on stdin and stdout until the input ends, or a signal asks to stop.
 ///
@@ -59,7 +56,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
         tracing::info!("the connection has ended: {}", link.counters.totals());
     }
     if result.is_err() {
-        linger(&input);
+        linger(&*input);
     }
     result
 }
@@ -92,22 +89,6 @@ impl Read for Input {
                 return Err(Stopped::error());
             }
             self.stopping = !fds[1].revents().is_empty();
-        }
-    }
-}
-
-/// Reads and forgets until Kapacitor has closed its side, or for some seconds: if we closed ours with
-/// input unread, its writing would fail before it has read our error.
-fn linger(mut input: &File) {
-    let deadline = Instant::now() + LINGER;
-    let mut rest = [0; 4096];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut fds = [PollFd::new(input, PollFlags::IN)];
-        let ready = Timespec::try_from(left)
-            .is_ok_and(|left| poll(&mut fds, Some(&left)).is_ok_and(|ready| ready > 0));
-        if left.is_zero() || !ready || matches!(input.read(&mut rest), Ok(0) | Err(_)) {
-            return;
         }
     }
 }

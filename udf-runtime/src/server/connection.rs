@@ -7,19 +7,17 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use udf_proto::messages::{ErrorResponse, response::Message};
 use udf_proto::response;
 
 use super::{Accepter, Limits, ServeError};
+use crate::linger::linger;
 use crate::link::lock;
 use crate::stop::Stopped;
 use crate::sync::{Condvar, Mutex, thread};
 use crate::{Agent, Handler, Metrics};
-
-/// How long a connection that has failed is kept open for the other side to read why.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// How long connections have to end after they were cut.
 const CUT: Duration = Duration::from_secs(1);
@@ -150,7 +148,7 @@ fn serve(
         Ok(()) => tracing::info!("the connection has ended: {totals}"),
         Err(error) => {
             tracing::error!("the connection has failed: {error}: {totals}");
-            linger(stream);
+            linger(&**stream);
         }
     }
 }
@@ -164,23 +162,6 @@ fn refuse(stream: &UnixStream, limit: usize) {
     // A new connection has room for a frame; if not, closing it says enough.
     let _ = stream.set_nonblocking(true);
     let _ = (&mut &*stream).write_all(&frame);
-}
-
-/// Reads and forgets until the other side has closed: with input unread, closing would reset the
-/// connection, and the other side could lose what it was told.
-fn linger(stream: &UnixStream) {
-    let deadline = Instant::now() + LINGER;
-    let mut rest = [0; 4096];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || stream.set_read_timeout(Some(left)).is_err() {
-            return;
-        }
-        match (&mut &*stream).read(&mut rest) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
 }
 
 /// The reading side of a socket, which we end when the server stops.
