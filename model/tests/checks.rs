@@ -43,6 +43,7 @@ checks! {
     a_tick_can_end_its_ticker
     ticks_points_and_threads_share_a_connection
     a_tick_that_fails_is_told_once
+    a_point_that_fails_ends_the_ticks
     a_stop_is_seen_by_whoever_asked
     a_server_waits_for_its_connections
 }

@@ -3,7 +3,7 @@
 //!
 //! Every point must be answered exactly once, or its connection end with an error; and when all have left,
 //! nothing of them may be left. It takes some seconds, or as many as `UDF_SOAK_SECONDS` says;
-//! `UDF_SOAK_SEED` makes the visitors do the same again:
+//! `UDF_SOAK_SEED` lets the visitors begin in the same way:
 //!
 //! ```sh
 //! UDF_SOAK_SECONDS=600 cargo test -p udf-tests --test soak -- --nocapture
@@ -32,7 +32,7 @@ use udf_proto::messages::{
 };
 use udf_tests::ends::Ends;
 use udf_tests::process::{descriptors, memory, threads};
-use udf_tests::program::{PATIENCE, Program, example, frame, init};
+use udf_tests::program::{Connection, PATIENCE, Program, example, frame, init};
 
 const VISITORS: u64 = 8;
 
@@ -97,7 +97,13 @@ impl Daemon {
     /// Waits until all have left: its threads, descriptors and memory.
     fn left(&self) -> (Vec<String>, usize, u64) {
         let pid = self.program.lock().unwrap_or_else(PoisonError::into_inner).pid();
+        // Connections are accepted in their order: behind this one, none of theirs waits for it.
+        let mut last = Connection::new(self.connect().expect("it listens"));
+        last.init(&[("field", &["usage".into()]), ("size", &[Value::Int(1)])]);
+        last.end_input();
+        last.rest();
         let started = Instant::now();
+        // A thread has the name of the one that has started it, until it has its own.
         let busy = |name: &String| name.starts_with("connection");
         while threads(pid).iter().any(busy) && started.elapsed() < PATIENCE {
             thread::yield_now();
@@ -365,7 +371,14 @@ fn nothing_is_lost_and_nothing_is_left() {
     let mut visitors = soak(time / 4, seed, &steady, &doomed);
     let (threads, descriptors, memory) = steady.left();
     visitors.extend(soak(time * 3 / 4, seed.wrapping_add(1000), &steady, &doomed));
-    let (threads_after, descriptors_after, memory_after) = steady.left();
+    let (mut threads_after, mut descriptors_after, mut memory_after) = steady.left();
+    let started = Instant::now();
+    // What is left behind stays; what was only about to go, has gone then.
+    while (&threads_after, descriptors_after) != (&threads, descriptors)
+        && started.elapsed() < PATIENCE
+    {
+        (threads_after, descriptors_after, memory_after) = steady.left();
+    }
     let sum = |count: fn(&Visitor) -> u64| visitors.iter().map(count).sum::<u64>();
     println!(
         "{} connections, {} points, {} restores, {} kills and stops",

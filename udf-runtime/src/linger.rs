@@ -1,10 +1,11 @@
 //! How a connection that has failed is kept open for a while.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// How long the other side has to read why.
 const LINGER: Duration = Duration::from_secs(5);
@@ -16,11 +17,17 @@ pub(crate) fn linger(mut input: impl Read + AsFd) {
     let mut rest = [0; 4096];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut fds = [PollFd::new(&input, PollFlags::IN)];
-        let ready = Timespec::try_from(left)
-            .is_ok_and(|left| poll(&mut fds, Some(&left)).is_ok_and(|ready| ready > 0));
-        if left.is_zero() || !ready || matches!(input.read(&mut rest), Ok(0) | Err(_)) {
-            return;
+        let Ok(timeout) = Timespec::try_from(left) else { return };
+        match poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&timeout)) {
+            // A signal, of all moments in this one.
+            Err(Errno::INTR) => continue,
+            Ok(1..) if !left.is_zero() => {}
+            _ => return,
+        }
+        match input.read(&mut rest) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
         }
     }
 }

@@ -124,7 +124,9 @@ impl Watched {
         let mut seen = Seen { at: now, rests, call: number, busy: Duration::ZERO, written };
         let before = self.seen.take();
         let before = before.filter(|before| before.call == number || before.rests == rests);
+        // Whoever writes: the handler, or a thread of the author's.
         let is_writing = self.link.is_writing();
+        let is_at_work = before.is_some();
         let lasts = before.as_ref().is_some_and(|before| before.call == number);
         let is_silent = before.as_ref().is_some_and(|before| before.written == written);
         if let Some(before) = before.filter(|_| lasts) {
@@ -137,7 +139,7 @@ impl Watched {
         }
         let busy = seen.busy;
         self.seen = Some(seen);
-        if is_silent {
+        if is_at_work {
             self.link.hurry();
         }
         if !lasts && !is_silent {

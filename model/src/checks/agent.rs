@@ -14,6 +14,7 @@ use udf_proto::{Init, Point, ValueType};
 use super::Check;
 use super::wire::Wire;
 use crate::link::{EmitError, lock};
+use crate::pulse::Call;
 use crate::sync::{Mutex, thread, time_out};
 use crate::{Agent, AgentError, Emitter, Handler, Remote, Result, Stream, Verdict};
 
@@ -30,6 +31,12 @@ pub(super) const CHECKS: &[Check] = &[
         promise: "The error of a tick is told once, last, and ends the agent, whatever is read meanwhile.",
         preemptions: 2,
         threads: a_tick_that_fails_is_told_once,
+    },
+    Check {
+        name: "a_point_that_fails_ends_the_ticks",
+        promise: "A handler that has failed at a point is not called for a tick, and its own error is told.",
+        preemptions: 2,
+        threads: a_point_that_fails_ends_the_ticks,
     },
 ];
 
@@ -63,11 +70,17 @@ type Emitting = thread::JoinHandle<std::result::Result<(), EmitError>>;
 /// Emits at every opportunity.
 struct Chatty {
     thread: Arc<Mutex<Option<Emitting>>>,
-    ticks_fail: bool,
+    fails: Option<Call>,
 }
 
 fn say(out: &mut Emitter<Stream>, name: &str) -> std::result::Result<(), EmitError> {
     out.build(name).time(1).field("value", 1.0).send()
+}
+
+impl Chatty {
+    fn fail(&self, call: Call) -> Result<()> {
+        if self.fails == Some(call) { Err("it fails".into()) } else { Ok(()) }
+    }
 }
 
 impl Handler for Chatty {
@@ -79,7 +92,7 @@ impl Handler for Chatty {
     }
 
     fn init(&mut self, _: Init, remote: &Remote<Stream>) -> Result<Verdict> {
-        if !self.ticks_fail {
+        if self.fails.is_none() {
             let remote = remote.clone();
             let emitting = thread::spawn(move || remote.emit(|out| say(out, "thread")));
             *lock(&self.thread) = Some(emitting);
@@ -88,7 +101,8 @@ impl Handler for Chatty {
     }
 
     fn point(&mut self, _: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
-        Ok(say(out, "point")?)
+        say(out, "point")?;
+        self.fail(Call::Point)
     }
 
     fn tick_every(&self) -> Option<Duration> {
@@ -97,7 +111,7 @@ impl Handler for Chatty {
 
     fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
         say(out, "tick")?;
-        if self.ticks_fail { Err("it fails".into()) } else { Ok(()) }
+        self.fail(Call::Tick)
     }
 
     fn finish(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
@@ -151,7 +165,7 @@ fn words(wire: &Wire) -> Vec<String> {
 fn ticks_points_and_threads_share_a_connection() {
     time_out(1);
     let (wire, thread) = (Wire::new(), Arc::new(Mutex::new(None)));
-    let handler = Chatty { thread: Arc::clone(&thread), ticks_fail: false };
+    let handler = Chatty { thread: Arc::clone(&thread), fails: None };
     Agent::new(Requests::new(1), wire.writer(), handler).run().expect("it ends well");
     assert!(wire.is_closed());
     let emitting = lock(&thread).take().expect("init has started it");
@@ -172,7 +186,7 @@ fn ticks_points_and_threads_share_a_connection() {
 fn a_tick_that_fails_is_told_once() {
     time_out(1);
     let (wire, thread) = (Wire::new(), Arc::default());
-    let handler = Chatty { thread, ticks_fail: true };
+    let handler = Chatty { thread, fails: Some(Call::Tick) };
     let ended = Agent::new(Requests::new(2), wire.writer(), handler).run();
     let mut words = words(&wire);
     let failed = words.iter().filter(|word| *word == "it fails").count();
@@ -191,4 +205,16 @@ fn a_tick_that_fails_is_told_once() {
             assert_eq!(words, ["init"]);
         }
     }
+}
+
+fn a_point_that_fails_ends_the_ticks() {
+    time_out(1);
+    let (wire, thread) = (Wire::new(), Arc::default());
+    let handler = Chatty { thread, fails: Some(Call::Point) };
+    let ended = Agent::new(Requests::new(1), wire.writer(), handler).run();
+    assert!(matches!(ended, Err(AgentError::Handler { call: Call::Point, .. })), "{ended:?}");
+    let mut words = words(&wire);
+    assert_eq!(words.pop().as_deref(), Some("it fails"), "{words:?}");
+    // What it has emitted goes out; no tick comes behind it.
+    assert_eq!(words.pop().as_deref(), Some("point"), "{words:?}");
 }

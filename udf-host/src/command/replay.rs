@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -13,6 +14,12 @@ use crate::replay::{Connect, Replay, ReplayError};
 
 /// What is read from a file at once.
 const CHUNK: usize = 256 << 10;
+
+/// A replay that ends sooner needs no line about it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often the line changes.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The subcommand `replay`.
 pub fn replay_command() -> Command {
@@ -102,7 +109,12 @@ fn run(
 ) -> Result<(), Failure> {
     // Points that come out on the terminal show how far it is.
     let mut line = StatusLine::new(total.is_some() && !io::stdout().is_terminal());
+    let mut next = Instant::now() + PATIENCE;
     let played = replay.run(connect, input, io::stdout(), &mut |progress| {
+        if Instant::now() < next {
+            return;
+        }
+        next = Instant::now() + PAUSE;
         line.show(|| {
             let percent = progress.bytes * 100 / total.unwrap_or_default().max(1);
             format!("{percent} %, {} points", progress.points)

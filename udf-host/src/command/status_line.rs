@@ -1,18 +1,14 @@
 //! A line on stderr that tells whoever waits how far something is.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
-
-/// How often the line changes, at most.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Tells how far something is, in one line on stderr that is written over again and again, and removed at its end.
 ///
 /// Only people see it: nothing is written when stderr is no terminal.
 #[derive(Debug)]
 pub struct StatusLine {
-    /// When the line may be written next; never when nobody sees it.
-    next: Option<Instant>,
+    /// Whether somebody sees it.
+    seen: bool,
     /// How many characters stand there.
     written: usize,
 }
@@ -20,17 +16,14 @@ pub struct StatusLine {
 impl StatusLine {
     /// A line that is `wanted`, if stderr is a terminal.
     pub fn new(wanted: bool) -> Self {
-        let seen = wanted && io::stderr().is_terminal();
-        StatusLine { next: seen.then(Instant::now), written: 0 }
+        StatusLine { seen: wanted && io::stderr().is_terminal(), written: 0 }
     }
 
-    /// Shows a text, which is asked for only when it is time for the next one.
+    /// Shows a text, which is asked for only if somebody sees it.
     pub fn show(&mut self, text: impl FnOnce() -> String) {
-        let now = Instant::now();
-        if self.next.is_none_or(|next| now < next) {
+        if !self.seen {
             return;
         }
-        self.next = Some(now + PAUSE);
         let columns = super::columns(&io::stderr()).unwrap_or(80);
         // A line that is broken by the terminal cannot be written over.
         let text: String = text().chars().take(columns.saturating_sub(1)).collect();

@@ -31,6 +31,7 @@ pub(super) struct Core<H: Handler> {
     talk: Talk<H>,
     index: PointIndex,
     spare: Vec<u8>,
+    ticks_have_ended: bool,
 }
 
 struct Talk<H: Handler> {
@@ -68,7 +69,7 @@ impl<H: Handler> Core<H> {
             unknown: RateLimit::default(),
             snapshot_limit: frame::DEFAULT_LIMIT - FRAME_MARGIN,
         };
-        Core { handler, talk, index: PointIndex::new(), spare: Vec::new() }
+        Core { handler, talk, index: PointIndex::new(), spare: Vec::new(), ticks_have_ended: false }
     }
 
     /// Takes no snapshots that would not come back in a frame of up to `limit` bytes.
@@ -131,6 +132,15 @@ impl<H: Handler> Core<H> {
         })?;
         self.talk.link.pulse.rest();
         Ok(())
+    }
+
+    /// From now on the handler must not tick.
+    pub(super) fn end_ticks(&mut self) {
+        self.ticks_have_ended = true;
+    }
+
+    pub(super) fn ticks_have_ended(&self) -> bool {
+        self.ticks_have_ended
     }
 
     /// A tick has failed: Kapacitor is told now, the agent when it has read something.

@@ -197,12 +197,21 @@ fn exchange<H: Handler>(
     ticker: &mut Option<Ticker>,
 ) -> Result<(), AgentError> {
     loop {
-        // In a statement of its own: nobody holds the lock while the reader waits.
-        let tick_every = lock(core).drain(reader)?;
-        if let Some(period) = tick_every {
+        // Nobody holds the lock while the reader waits.
+        let mut held = lock(core);
+        let drained = guard(link, || held.drain(reader));
+        if drained.is_err() {
+            // Still under the lock: a handler that has failed is called no more, by a tick either.
+            held.end_ticks();
+        }
+        drop(held);
+        if let Some(period) = drained? {
             let (core, link) = (Arc::clone(core), Arc::clone(link));
             let tick = move || {
                 let mut core = lock(&core);
+                if core.ticks_have_ended() {
+                    return false;
+                }
                 match guard(&link, || core.tick()) {
                     Ok(()) => true,
                     Err(error) => {
@@ -225,7 +234,7 @@ fn exchange<H: Handler>(
 }
 
 /// Makes an error of a panic of the handler.
-fn guard(link: &Link, work: impl FnOnce() -> Result<(), AgentError>) -> Result<(), AgentError> {
+fn guard<T>(link: &Link, work: impl FnOnce() -> Result<T, AgentError>) -> Result<T, AgentError> {
     // Behind the panic, only the answer about it and `stop` are asked of the core.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

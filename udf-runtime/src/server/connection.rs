@@ -81,6 +81,7 @@ impl Connections {
             let reader = Input { stream: Arc::clone(&stream), connections };
             span.in_scope(|| serve(&stream, reader, handler, &limits, &metrics));
             // At the end of all: whoever waits for it finds nothing left behind.
+            drop(stream);
             drop(closing);
         });
         if let Err(error) = thread {

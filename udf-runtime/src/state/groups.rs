@@ -77,7 +77,7 @@ impl<T> Groups<T> {
     /// Drops groups that had no point for `age`, by the times of the points.
     ///
     /// They go once `age` and up to a quarter of it have passed. It needs points: groups of batches, which are
-    /// asked for by their begin, have no time, and do not age.
+    /// asked for by their begin, have no time, and age only while they are not used.
     ///
     /// A point from a host whose clock is wrong must not make all others old: one that is ahead of our own
     /// clock by more than a quarter of `age` says nothing about the time. Where all points are, such as
@@ -190,7 +190,8 @@ impl<T: Default> Groups<T> {
             time,
         });
         kept.used = used;
-        kept.time = time.or(kept.time);
+        // Used without a time, it ages anew from the next look at what is old.
+        kept.time = time;
         &mut kept.value
     }
 }
@@ -354,6 +355,17 @@ mod tests {
         assert_eq!(names_after("c", begin + 3 * hour), "c");
         // A clock that is a little ahead is one like any other.
         assert_eq!(names_after("d", now() + hour / 8), "d");
+    }
+
+    #[test]
+    fn a_group_that_is_used_by_its_name_does_not_age() {
+        let mut groups: Groups<u32> = Groups::default();
+        groups.limit_age(Duration::from_nanos(100));
+        for time in (0..1000).step_by(50) {
+            *groups.of("total") += 1;
+            groups.of(&point("other", time).as_point());
+        }
+        assert_eq!(*groups.of("total"), 20);
     }
 
     #[test]
