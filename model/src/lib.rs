@@ -3,8 +3,14 @@
 //! Each of the [checks] runs a few threads in every order in which they can run, up to a number of
 //! preemptions.
 
-// These are lints of the runtime, where the files belong: here, not all of them is used or published.
-#![allow(clippy::duplicate_mod, dead_code, missing_docs, unreachable_pub, unused_imports)]
+#![allow(
+    clippy::duplicate_mod,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    reason = "the files belong to the runtime, which checks them: here, not all of them is used or published"
+)]
 
 pub mod checks;
 mod orders;

@@ -170,7 +170,7 @@ macro_rules! from_field {
             fn from_field(value: FieldValue<'p>) -> Option<Self> {
                 match value {
                     $pattern => $value,
-                    #[allow(unreachable_patterns)]
+                    #[allow(unreachable_patterns, reason = "some patterns take every value")]
                     _ => None,
                 }
             }

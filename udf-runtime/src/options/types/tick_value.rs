@@ -60,7 +60,12 @@ pub(crate) fn nanos(duration: Duration) -> i64 {
 macro_rules! several {
     ($($name:ident)*) => {
         impl<$($name: TickValue),*> sealed::TickValue for ($($name,)*) {}
-        #[allow(unused_variables, non_snake_case, clippy::unused_unit)]
+        #[allow(
+            unused_variables,
+            non_snake_case,
+            clippy::unused_unit,
+            reason = "members are named as their types are, and the tuple of none has none"
+        )]
         impl<$($name: TickValue),*> TickValue for ($($name,)*) {
             fn types(types: &mut Vec<ValueType>) {
                 $($name::types(types);)*
