@@ -34,9 +34,16 @@ impl Errors {
         self.noted.as_ref().map_or(0, Vec::len)
     }
 
-    /// What is to be emitted for each.
+    /// What is to be emitted for each, in the order of the places.
     pub(crate) fn finish(mut self) -> Vec<TokenStream> {
-        let noted = self.noted.take().expect("errors are asked for once");
+        let mut noted = self.noted.take().expect("errors are asked for once");
+        // Outside of a compiler, in tests, places have no order.
+        if proc_macro::is_available() {
+            noted.sort_by_key(|error| {
+                let place = error.span().unwrap();
+                (place.line(), place.column())
+            });
+        }
         noted.into_iter().map(|error| error.to_compile_error()).collect()
     }
 }

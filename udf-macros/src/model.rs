@@ -51,6 +51,8 @@ pub(crate) enum OnMissing {
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
+    /// Whether a lifetime was left out in its type.
+    pub(crate) borrows: bool,
     pub(crate) role: Role,
 }
 

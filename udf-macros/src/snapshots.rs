@@ -35,6 +35,8 @@ fn the_attribute_hands_its_item_to_a_derive() {
             #[cfg(unix)]
             #[option]
             size: u8,
+            borrowed: Option<&str>,
+            function: fn(&str) -> &str,
         }
     };
     compare("the_attribute", attribute::udf(args, item));

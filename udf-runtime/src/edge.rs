@@ -33,7 +33,8 @@ impl Edge for Batch {
     label = "this sends a point to a stream",
     note = "within a batch, write `let mut batch = out.begin(begin);`, then `batch.pass(point)`, `batch.edit(point)` \
             or `batch.build()` for each point, and at the end `batch.end(tmax)`",
-    note = "for points without batches, write `provides = stream` in `#[udf(...)]`, and `Emitter<Stream>`"
+    note = "for points without batches, write `provides = stream` in `#[udf(...)]`, and `Emitter<Stream>` in the \
+            signatures of the handler"
 )]
 pub trait ProvidesStream: Edge + Sized {
     /// The emitter, whose edge is known now.
@@ -53,7 +54,8 @@ impl ProvidesStream for Stream {
     message = "this emitter sends points to a stream: it cannot begin a batch",
     label = "this begins a batch",
     note = "for points, write `out.pass(point)`, `out.edit(point)` or `out.build(name)`",
-    note = "for batches, write `provides = batch` in `#[udf(...)]`, and `Emitter<Batch>`"
+    note = "for batches, write `provides = batch` in `#[udf(...)]`, and `Emitter<Batch>` in the signatures of the \
+            handler"
 )]
 pub trait ProvidesBatches: Edge + Sized {
     /// The emitter, whose edge is known now.

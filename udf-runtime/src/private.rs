@@ -24,8 +24,8 @@ pub use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be `#[state]`: it cannot be saved and loaded",
     label = "not a type that state can have",
-    note = "write `#[derive(serde::Serialize, serde::Deserialize, Default)]` on it, or remove `#[state]`: \
-            then the field is working memory, which is no part of a snapshot"
+    note = "write `#[derive(serde::Serialize, serde::Deserialize, Default)]` on each type of your own in it; \
+            or remove `#[state]`: then the field is working memory, which is no part of a snapshot"
 )]
 pub trait State: Serialize + DeserializeOwned + Default {}
 

@@ -4,8 +4,11 @@ mod names;
 mod option;
 mod relations;
 
+use syn::Type;
+
 use crate::errors::Errors;
-use crate::model::{Edge, OnMissing, OptionField, Role, Udf, UdfArgs};
+use crate::model::{Edge, Field, OnMissing, OptionField, Role, Udf, UdfArgs};
+use crate::parse::calls;
 
 /// Notes every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
@@ -15,12 +18,26 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     }
     on_missing(&udf.args, errors);
     for field in &udf.fields {
+        if field.borrows {
+            borrows(field, errors);
+        }
         if let Role::Option(option) = &field.role {
             option::check(field, option, errors);
         }
     }
     names::check(udf, errors);
     relations::check(udf, errors);
+}
+
+/// A lifetime that was left out.
+fn borrows(field: &Field, errors: &mut Errors) {
+    match calls(&field.ty).1 {
+        Type::Reference(reference) => {
+            let message = format!("a UDF owns its data: write {}", option::owned(&reference));
+            errors.at(reference, message);
+        }
+        _ => errors.at(&field.ty, "a UDF owns its data: write a type that borrows nothing"),
+    }
 }
 
 /// A point of a batch has no name of its own, and it cannot be sent alone where batches are provided.
@@ -39,7 +56,7 @@ fn on_missing(args: &UdfArgs, errors: &mut Errors) {
 
 impl Udf {
     /// The fields that are options.
-    pub(crate) fn options(&self) -> impl Iterator<Item = (&crate::model::Field, &OptionField)> {
+    pub(crate) fn options(&self) -> impl Iterator<Item = (&Field, &OptionField)> {
         self.fields.iter().filter_map(|field| match &field.role {
             Role::Option(option) => Some((field, &**option)),
             Role::State(_) | Role::Memory => None,

@@ -1,8 +1,8 @@
 //! The attributes of one option, against its type and against each other.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
-use syn::Type;
+use quote::{ToTokens, quote};
+use syn::{Type, TypeReference};
 
 use crate::errors::Errors;
 use crate::model::{At, Calls, Default, Expr, Field, OptionField, Range};
@@ -82,12 +82,10 @@ fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
         return;
     }
     match &option.value {
-        Type::Reference(reference) => {
-            let owned = match &*reference.elem {
-                Type::Path(path) if path.path.is_ident("str") => "`String`".to_owned(),
-                elem => show(elem),
-            };
-            errors.at(&option.value, format_args!("an option owns its value; write {owned}"));
+        // One whose lifetime was left out is told as that.
+        Type::Reference(reference) if !field.borrows => {
+            let message = format!("an option owns its value; write {}", owned(reference));
+            errors.at(reference, message);
         }
         Type::Path(path) if path.path.is_ident("i128") || path.path.is_ident("u128") => {
             errors.at(path, "Kapacitor's integers have 64 bits; write `i64`");
@@ -110,13 +108,30 @@ fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
     }
 }
 
+/// The type that owns what is borrowed here.
+pub(super) fn owned(reference: &TypeReference) -> String {
+    match &*reference.elem {
+        Type::Path(path) if path.path.is_ident("str") => "`String`".to_owned(),
+        Type::Path(path) if path.path.is_ident("Path") => "`PathBuf`".to_owned(),
+        Type::Slice(slice) => {
+            let elem = &slice.elem;
+            show(quote!(Vec<#elem>))
+        }
+        elem => show(elem),
+    }
+}
+
 fn calls_and_default(field: &Field, option: &OptionField, errors: &mut Errors) {
-    if let (Some(default), Calls::AtMostOnce | Calls::Any) = (&option.default, option.calls) {
-        let message = match option.calls {
-            Calls::Any => "a `Vec` is empty when the option is never called: it has no `default`",
-            _ => "with a `default`, it is never `None`: write the type without `Option`",
-        };
-        errors.at(&default.tokens, message);
+    match (&option.default, option.calls) {
+        (Some(default), Calls::Any) => {
+            let message = "a `Vec` is empty when the option is never called: it has no `default`";
+            errors.at(&default.tokens, message);
+        }
+        (Some(_), Calls::AtMostOnce) => {
+            let message = "with a `default`, it is never `None`: write the type without `Option`";
+            errors.at(&field.ty, message);
+        }
+        _ => {}
     }
     let has_len = option.calls == Calls::Any
         || option.parse.is_some()
@@ -156,6 +171,20 @@ fn less(one: Number, other: Number) -> bool {
     }
 }
 
+/// Why a range with these ends leaves nothing, if it does.
+fn empty(range: &Range, min: Option<Number>, max: Option<Number>) -> Option<String> {
+    let (low, high) = (min?, max?);
+    let (first, last) = (&range.min.as_ref()?.written, &range.max.as_ref()?.written);
+    if less(high, low) {
+        let to = if range.inclusive { "..=" } else { ".." };
+        Some(format!("it begins behind its end; did you mean `{last}{to}{first}`?"))
+    } else if !range.inclusive && !less(low, high) {
+        Some(format!("its end is not part of it; did you mean `{first}..={last}`?"))
+    } else {
+        None
+    }
+}
+
 /// Ends that leave nothing, and literals out of the range.
 fn bounds(range: &At<Range>, key: &str, option: &OptionField, errors: &mut Errors) {
     let At { value: range, tokens } = range;
@@ -163,13 +192,8 @@ fn bounds(range: &At<Range>, key: &str, option: &OptionField, errors: &mut Error
         end.as_ref().filter(|end| !end.wrong).and_then(|end| number(&end.written))
     };
     let (min, max) = (end(&range.min), end(&range.max));
-    let empty = match (min, max) {
-        (Some(min), Some(max)) if range.inclusive => less(max, min),
-        (Some(min), Some(max)) => !less(min, max),
-        _ => false,
-    };
-    if empty {
-        errors.at(tokens, format_args!("nothing is within this `{key}`"));
+    if let Some(why) = empty(range, min, max) {
+        errors.at(tokens, format_args!("nothing is within this `{key}`: {why}"));
         return;
     }
     let default = option.default.as_ref().and_then(|default| match &default.value {
@@ -193,7 +217,8 @@ fn bounds(range: &At<Range>, key: &str, option: &OptionField, errors: &mut Error
             false => !less(value, max),
         });
         if below || above {
-            errors.at(written, format_args!("its {what} is out of its own `{key}`"));
+            let range = show(tokens);
+            errors.at(written, format_args!("its {what} is not within its `{key}`, {range}"));
         }
     }
 }

@@ -51,7 +51,9 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
                     ("fail", OnMissing::Fail),
                 ];
                 let form = "on_missing = skip";
-                if let Some(value) = one_of(entry, &known, form, errors) {
+                let meaning = "\n`skip` leaves a point out that lacks a field, `pass` sends it on \
+                               as it came, `fail` ends the task";
+                if let Some(value) = one_of(entry, &known, form, meaning, errors) {
                     let tokens = entry.value(form, errors).unwrap_or_default();
                     args.on_missing = At { value, tokens };
                 }
@@ -84,14 +86,15 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
 
 fn edge(entry: &Entry, errors: &mut Errors) -> Option<Edge> {
     let known = [("stream", Edge::Stream), ("batch", Edge::Batch)];
-    one_of(entry, &known, &format!("{} = stream", entry.key), errors)
+    one_of(entry, &known, &format!("{} = stream", entry.key), "", errors)
 }
 
-/// The one of some words that is the value, in quotes or without.
-pub(crate) fn one_of<T: Copy>(
+/// The one of some words that is the value, in quotes or without. An error ends with their `meaning`.
+fn one_of<T: Copy>(
     entry: &Entry,
     known: &[(&str, T)],
     form: &str,
+    meaning: &str,
     errors: &mut Errors,
 ) -> Option<T> {
     let value = entry.value(form, errors)?;
@@ -104,7 +107,7 @@ pub(crate) fn one_of<T: Copy>(
     }
     let near = did_you_mean(&word, known.iter().map(|(name, _)| *name));
     let all = any_of(known.iter().map(|(name, _)| *name));
-    errors.at(value, format_args!("`{}` is {all}, not `{word}`{near}", entry.key));
+    errors.at(value, format_args!("`{}` is {all}, not `{word}`{near}{meaning}", entry.key));
     None
 }
 
@@ -212,7 +215,8 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
             Role::State(state(&ident, entries, errors))
         };
     }
-    Some(Field { ident, ty: field.ty.clone(), role })
+    let borrows = field.attrs.iter().any(|attr| attr.path().is_ident("__udf"));
+    Some(Field { ident, ty: field.ty.clone(), borrows, role })
 }
 
 /// The name under which a field is saved.

@@ -1,6 +1,6 @@
 //! Values in attributes: literals are checked against the type of the field where that is known.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Lit, LitFloat, Type};
 
@@ -73,6 +73,11 @@ pub(crate) fn lowered(
     if let Some(literal) = literal(tokens) {
         return lowered_literal(tokens, &literal, &kind, ty, what, errors);
     }
+    if let (Known::String | Known::Path | Known::Duration, Some(word)) = (&kind, word(tokens)) {
+        // A constant's name is in upper case.
+        errors.at(tokens, format_args!("{what} is text, which is in quotes: write `\"{word}\"`"));
+        return tokens.clone();
+    }
     match (&kind, single_group(tokens)) {
         (Known::Tuple(types), Some((Delimiter::Parenthesis, inner, span))) => {
             let parts = parts(inner);
@@ -93,6 +98,12 @@ pub(crate) fn lowered(
         }
         _ => tokens.clone(),
     }
+}
+
+/// A single word in lower case.
+fn word(tokens: &TokenStream) -> Option<String> {
+    let word = syn::parse2::<Ident>(tokens.clone()).ok()?.to_string();
+    word.starts_with(char::is_lowercase).then_some(word)
 }
 
 fn parts(inner: TokenStream) -> Vec<TokenStream> {
@@ -180,5 +191,6 @@ fn fits(tokens: &TokenStream, value: i128, int: Int, what: &str, errors: &mut Er
 pub(crate) fn show(tokens: impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     let text = text.replace(" <", "<").replace("< ", "<").replace(" >", ">").replace(" ,", ",");
-    format!("`{}`", text.replace(" :: ", "::").replace(":: ", "::"))
+    let text = text.replace(" :: ", "::").replace(":: ", "::");
+    format!("`{}`", text.replace(" ..", "..").replace(".. ", "..").replace("..= ", "..="))
 }

@@ -14,24 +14,43 @@ const UNITS: [(&str, u64); 9] = [
 
 /// The nanoseconds of a duration; in words what is wrong with it otherwise.
 pub(crate) fn nanos(text: &str) -> Result<u64, String> {
-    const FORM: &str = "a duration is written as in TICKscript: \"500ms\", \"10s\", \"1m30s\"";
-    let mut rest = text.trim();
+    let text = text.trim();
+    sum(text).map_err(|why| {
+        let joined: String = text.split_whitespace().collect();
+        match sum(&joined) {
+            Ok(_) => format!("a duration has no spaces: write \"{joined}\""),
+            Err(_) => why,
+        }
+    })
+}
+
+fn sum(text: &str) -> Result<u64, String> {
+    let none = || {
+        format!(
+            "`{text}` is no duration: that is whole numbers with units, as in TICKscript: \
+             \"500ms\", \"10s\", \"1m30s\""
+        )
+    };
+    let mut rest = text;
     let mut total: u64 = 0;
     if rest.is_empty() {
-        return Err(FORM.to_owned());
+        return Err(none());
     }
     while !rest.is_empty() {
         let digits = rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, unit) = rest.split_at(digits);
-        let Ok(number) = number.parse::<u64>() else {
-            return Err(format!("`{text}` is no duration: {FORM}"));
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.find(|char: char| char.is_ascii_digit()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(letters);
+        let Ok(number) = number.parse::<u64>() else { return Err(none()) };
+        let Some((_, length)) = UNITS.into_iter().find(|(name, _)| *name == unit) else {
+            let units = "write w (weeks), d (days), h, m (minutes), s, ms, u (microseconds) or ns";
+            return Err(match unit.trim() {
+                "" => format!("`{number}` has no unit: {units}"),
+                unit if unit.starts_with('.') => none(),
+                unit => format!("`{unit}` is no unit of a duration: {units}"),
+            });
         };
-        let Some((unit, length)) = UNITS.into_iter().find(|(name, _)| unit.starts_with(name))
-        else {
-            let units = "w, d, h, m, s, ms, u, ns";
-            return Err(format!("`{text}` has a number without a unit, which is one of {units}"));
-        };
-        rest = &rest[digits + unit.len()..];
+        rest = behind;
         let sum = number.checked_mul(length).and_then(|part| total.checked_add(part));
         // The protocol has 63 bits for it.
         total = sum
@@ -53,8 +72,14 @@ mod tests {
         assert_eq!(nanos("7u"), Ok(7_000));
         assert_eq!(nanos("7us"), Ok(7_000));
         assert_eq!(nanos("1w2d3h4ns"), Ok((9 * 24 + 3) * 3_600_000_000_000 + 4));
+        assert_eq!(nanos(" 10s "), Ok(10_000_000_000));
         for wrong in ["", "s", "10", "-1s", "1.5s", "10 s", "10s5", "1y", "300w5000000w"] {
             assert!(nanos(wrong).is_err(), "{wrong}");
         }
+        let why = |text| nanos(text).unwrap_err();
+        assert_eq!(why("1m 30 s"), "a duration has no spaces: write \"1m30s\"");
+        assert!(why("1 sec").starts_with("`sec` is no unit of a duration: write w (weeks)"));
+        assert!(why("10s5").starts_with("`5` has no unit"));
+        assert!(why("1.5s").starts_with("`1.5s` is no duration: that is whole numbers"));
     }
 }

@@ -11,7 +11,7 @@ use super::spec::{self, OptionSpec};
     note = "an option is bool, an integer, f32, f64, String, char, PathBuf or Duration, \
             a tuple or an array of these, or an `Option` or `Vec` of them",
     note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
-            of your own, `#[derive(OptionType)]`; for others, implement `OptionType`"
+            of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
 )]
 pub trait OptionField: Sized {
     /// What one call gives.
