@@ -21,6 +21,7 @@ const CHILD: &str = "UDF_HOST_TEST_CHILD";
 fn main() -> ExitCode {
     match std::env::var(CHILD).as_deref() {
         Ok("batch") => return child(Peer::new(EdgeType::Batch, Does::Echo)),
+        Ok("silent") => return child(Peer::new(EdgeType::Stream, Does::Repeat(0))),
         Ok("fail") => return child(Peer::new(EdgeType::Stream, Does::FailAt(2))),
         Ok(_) => return child(Peer::new(EdgeType::Stream, Does::Echo)),
         Err(_) => {}
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         ("info_has_four_formats", info_has_four_formats),
         ("a_file_is_replayed_to_stdout", a_file_is_replayed_to_stdout),
         ("stdin_is_replayed_in_batches", stdin_is_replayed_in_batches),
+        ("what_may_not_have_been_meant_is_noted", what_may_not_have_been_meant_is_noted),
         ("wrong_usage_is_status_2", wrong_usage_is_status_2),
         ("a_failure_is_status_1_and_one_line", a_failure_is_status_1_and_one_line),
         ("help_is_status_0", help_is_status_0),
@@ -119,6 +121,35 @@ fn stdin_is_replayed_in_batches() {
     assert_eq!(stdout, "m,h=a x=3i 6\nm,h=a x=2i 7\nm,h=b x=1i 5\n");
 }
 
+fn what_may_not_have_been_meant_is_noted() {
+    let noted = |does: &str, text: &str, args: &[&str]| {
+        let file = file(text);
+        let (status, _, stderr) =
+            run(does, &[&["replay", file.path().to_str().unwrap()], args].concat());
+        assert_eq!(status, 0, "{stderr}");
+        stderr
+    };
+    assert_eq!(
+        noted("stream", "# none\n", &["--group-by", "h"]),
+        "note: there are no points in the input\n"
+    );
+    let points = "m,host=a,cpu=1 x=1i 1\nm,host=b x=2i 2\n";
+    assert_eq!(noted("stream", points, &["--group-by", "cpu,host"]), "", "some point has each");
+    assert_eq!(noted("stream", points, &["--group-by", "*"]), "");
+    assert_eq!(
+        noted("stream", points, &["--group-by", "hosst,rack"]),
+        "note: no point has the tag `hosst`, which they were grouped by; did you mean `host`?\n\
+         note: no point has the tag `rack`, which they were grouped by; \
+         their tags are `cpu`, `host`\n"
+    );
+    assert_eq!(
+        noted("batch", "m x=1i 1\n", &["--group-by", "h"]),
+        "note: no point has the tag `h`, which they were grouped by; they have no tags\n"
+    );
+    let none = "note: 2 points were played, and nothing came back\n";
+    assert_eq!(noted("silent", points, &[]), none);
+}
+
 fn wrong_usage_is_status_2() {
     let file = file("m x=1 1\n");
     let path = file.path().to_str().unwrap();
@@ -132,6 +163,7 @@ fn wrong_usage_is_status_2() {
             "error: there is no option `sise`; did you mean `size`?",
         ),
         (&["replay", path, "-o", "size=x"], "`x` is no INT"),
+        (&["replay", path, "--size=3"], "tip: an option of the UDF is given as -o size=VALUE"),
         (&["replay", path, "--every", "10"], "its unit is none of"),
         (&["replay", path, "--every", "0s"], "longer than nothing"),
         (&["replay", path, "--every", "1s"], "error: --every is for UDFs that want batches"),

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-/// What refuses a whole Init or a snapshot is cut at this length: it is for people.
-pub(crate) const MAX_REFUSAL: usize = 16 << 10;
+/// What Kapacitor is told of an error or a refusal is cut at this length: it is for people.
+pub(crate) const MAX_TEXT: usize = 16 << 10;
 
 /// The text of an error with those under it.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
@@ -20,15 +20,19 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The same on one line of at most `most` bytes, and a mark that it was cut.
+/// The same on one line of at most `most` bytes.
 pub(crate) fn line(error: &(dyn Error + 'static), most: usize) -> String {
     let text = chain(error);
     let words: Vec<&str> =
         text.split(char::is_control).map(str::trim).filter(|words| !words.is_empty()).collect();
-    let mut line = words.join(" ");
-    if line.len() > most {
-        line.truncate(line.floor_char_boundary(most));
-        line.push_str(" ...");
+    cut(words.join(" "), most)
+}
+
+/// At most `most` bytes of a text, and a mark if it was cut.
+pub(crate) fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(" ...");
     }
-    line
+    text
 }

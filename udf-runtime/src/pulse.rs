@@ -108,6 +108,11 @@ impl Pulse {
         let _ = self.task.set((task.to_owned(), node.to_owned()));
     }
 
+    /// Whether an Init was accepted.
+    pub(crate) fn is_started(&self) -> bool {
+        self.task.get().is_some()
+    }
+
     /// The names of the task and the node; empty before Init.
     pub(crate) fn task(&self) -> (&str, &str) {
         self.task.get().map_or(("", ""), |(task, node)| (task, node))

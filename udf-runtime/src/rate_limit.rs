@@ -22,6 +22,11 @@ impl RateLimit {
         self.logged = Some(Instant::now());
         Some(HeldBack(std::mem::take(&mut self.held_back)))
     }
+
+    /// How many were held back since the last message, once there will be no other.
+    pub(crate) fn rest(&mut self) -> u64 {
+        std::mem::take(&mut self.held_back)
+    }
 }
 
 /// How many messages were held back; nothing when none was.
@@ -48,5 +53,7 @@ mod tests {
         limit.logged = limit.logged.and_then(|logged| logged.checked_sub(EVERY));
         let held = limit.pass().map(|held| held.to_string());
         assert_eq!(held.as_deref(), Some(" (2 more since the last warning)"));
+        assert!(limit.pass().is_none());
+        assert_eq!((limit.rest(), limit.rest()), (1, 0));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use udf_proto::point::FieldError;
 use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
 
-use crate::error_text::{self, MAX_REFUSAL};
+use crate::error_text::{self, MAX_TEXT};
 use crate::rate_limit::RateLimit;
 use crate::state::{StateReader, StateWriter};
 use crate::{
@@ -205,7 +205,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         Ok(match restored {
             Ok(()) => Verdict::Accepted,
             Err(error) if self.unfit == UnfitSnapshot::StartFresh => {
-                let error = error_text::line(error.as_ref(), MAX_REFUSAL);
+                let error = error_text::line(error.as_ref(), MAX_TEXT);
                 tracing::warn!("starting without state: {error}");
                 Verdict::Accepted
             }
@@ -247,14 +247,28 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn stop(&mut self) {
+        let (what, more) = (on_missing::<T>(), self.skipped.rest());
+        if more > 0 {
+            tracing::warn!(
+                "points that lack a field were {what}: {more} more since the last warning"
+            );
+        }
         if let Some(udf) = &mut self.udf {
             T::Wants::stop(udf.borrow_mut());
         }
     }
 }
 
+/// What became of points that lack a field.
+fn on_missing<T: Udf>() -> &'static str {
+    match T::ON_MISSING {
+        OnMissing::Pass => "passed on",
+        OnMissing::Skip | OnMissing::Fail => "skipped",
+    }
+}
+
 fn refused(error: &(dyn std::error::Error + 'static)) -> Verdict {
-    Verdict::Refused(error_text::line(error, MAX_REFUSAL))
+    Verdict::Refused(error_text::line(error, MAX_TEXT))
 }
 
 impl<T: Udf> UdfHandler<T> {
@@ -269,12 +283,11 @@ impl<T: Udf> UdfHandler<T> {
         if T::ON_MISSING == OnMissing::Fail || !error.is::<FieldError>() {
             return Err(error);
         }
-        let passed = T::ON_MISSING == OnMissing::Pass;
         if let Some(held_back) = self.skipped.pass() {
-            let what = if passed { "passed on as it came" } else { "skipped" };
+            let what = on_missing::<T>();
             tracing::warn!("a point was {what}: {error}{held_back}");
         }
-        if passed {
+        if T::ON_MISSING == OnMissing::Pass {
             out.pass_on(point)?;
         } else {
             out.count_dropped();

@@ -66,11 +66,22 @@ fn a_refused_init_is_an_answer_and_another_may_follow() {
     let call = WireOption { name: "size".into(), values: vec![] };
     kapacitor.ask(Ask::Init(InitRequest { options: vec![call], ..Default::default() }));
     let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
-    assert_eq!((refused.success, &*refused.error), (false, "no options, please"));
+    assert_eq!((refused.success, &*refused.error), (false, "there is no size"));
     kapacitor.init();
     kapacitor.ask(Ask::Init(InitRequest::default()));
     let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
     assert_eq!(refused.error, "this connection has had its Init already");
+    kapacitor.finish().1.unwrap();
+}
+
+#[test]
+fn a_refusal_of_any_length_is_cut() {
+    let mut kapacitor = Kapacitor::connect(mirror());
+    let call = WireOption { name: "long".repeat(10_000), values: vec![] };
+    kapacitor.ask(Ask::Init(InitRequest { options: vec![call], ..Default::default() }));
+    let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
+    let error = refused.error;
+    assert!(error.len() < 17 << 10 && error.ends_with("longlong ..."), "{} bytes", error.len());
     kapacitor.finish().1.unwrap();
 }
 

@@ -12,7 +12,7 @@ use crate::subject::{Subject, large_point, point};
 use crate::{BOTH, PIPE, cases};
 
 cases! {
-    garbage_instead_of_a_first_message, BOTH, "Another protocol on the line ends the connection with an error that says why.";
+    garbage_instead_of_a_first_message, BOTH, "Another protocol on the line ends the connection with an error that says why, and a hint in the log.";
     garbage_after_points, BOTH, "What came before garbage is answered before the error.";
     a_body_that_is_no_message, BOTH, "A frame that is no protobuf is named as such, and ends the connection.";
     a_length_of_2_to_the_40, BOTH, "A length of 2^40 is refused from the length alone, and costs no memory.";
@@ -41,7 +41,10 @@ fn garbage_instead_of_a_first_message(on: Transport) {
     udf.send(
         b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: curl/8\r\n\r\n",
     );
-    assert_eq!(udf.fails("malformed request"), []);
+    let (rest, log) = udf.finishes_with_log();
+    let [Answer::Error(error)] = &rest[..] else { panic!("not one error: {rest:?}") };
+    assert!(error.error.starts_with("malformed request: "), "{}", error.error);
+    assert!(log.iter().any(|line| line.contains("is it Kapacitor that is connected?")), "{log:?}");
 }
 
 fn garbage_after_points(on: Transport) {

@@ -25,13 +25,7 @@ fn log_of(on: Transport, kind: &str) -> Vec<String> {
     let mut udf = Subject::troubled(on, kind);
     udf.ask(Ask::Point(trouble(1)));
     udf.ask(Ask::Point(point(2)));
-    udf.connection.end_input();
-    udf.connection.rest();
-    drop(udf.connection);
-    if on == Transport::Socket {
-        udf.program.signal("TERM");
-    }
-    udf.program.rest_of_log()
+    udf.finishes_with_log().1
 }
 
 fn a_log_line_of_1_mib(on: Transport) {
@@ -95,27 +89,24 @@ fn a_repeated_warning(on: Transport) {
     }
     udf.ask(Ask::Point(point(1)));
     assert!(matches!(udf.connection.answer(), Answer::Point(_)));
-    udf.connection.end_input();
-    assert_eq!(udf.connection.rest(), []);
-    drop(udf.connection);
-    if on == Transport::Socket {
-        udf.program.signal("TERM");
-    }
-    let warnings =
-        udf.program.rest_of_log().iter().filter(|line| line.contains("no field")).count();
+    let (rest, log) = udf.finishes_with_log();
+    assert_eq!(rest, []);
+    let warnings = log.iter().filter(|line| line.contains("no field")).count();
     assert!((1..10).contains(&warnings), "{warnings} warnings of 1000 points");
+    // Each warning counts those before it that were held back; what is left is told at the end.
+    let more = |line: &String| {
+        let (count, _) = line.split_once(" more since the last warning")?;
+        count.rsplit([' ', '(']).next()?.parse::<usize>().ok()
+    };
+    let told: usize = log.iter().filter_map(more).sum();
+    assert_eq!(warnings + told, 1000, "{log:?}");
 }
 
 fn a_repeated_warning_of_a_thread(on: Transport) {
     let mut udf = Subject::troubled_with(on, "nanRemote", 1000, &[]);
     udf.ask(Ask::Point(trouble(1)));
-    udf.connection.end_input();
-    assert_eq!(udf.connection.rest(), [Answer::Point(trouble(1))]);
-    drop(udf.connection);
-    if on == Transport::Socket {
-        udf.program.signal("TERM");
-    }
-    let log = udf.program.rest_of_log();
+    let (rest, log) = udf.finishes_with_log();
+    assert_eq!(rest, [Answer::Point(trouble(1))]);
     let warnings = log.iter().filter(|line| line.contains("a point was not sent")).count();
     assert!((1..10).contains(&warnings), "{warnings} warnings of 1000 points");
     assert!(log.iter().any(|line| line.contains("points_dropped=1000 ")), "{log:?}");

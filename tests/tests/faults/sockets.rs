@@ -175,7 +175,7 @@ fn a_link_at_the_path(_: Transport) {
 }
 
 fn a_path_without_a_directory(_: Transport) {
-    refused(&directory().path().join("none/udf.sock"), "No such file or directory");
+    refused(&directory().path().join("none/udf.sock"), "its directory does not exist");
 }
 
 fn a_path_that_is_too_long(_: Transport) {

@@ -160,6 +160,17 @@ impl Subject {
         rest
     }
 
+    /// Ends the input, and a daemon too; returns what came from then on, and what was logged.
+    pub(crate) fn finishes_with_log(mut self) -> (Vec<Answer>, Vec<String>) {
+        self.connection.end_input();
+        let rest = self.connection.rest();
+        drop(self.connection);
+        if self.transport == Transport::Socket {
+            self.program.signal("TERM");
+        }
+        (rest, self.program.rest_of_log())
+    }
+
     /// The connection has ended. Spawned, the process ends with this status; a daemon serves on, and ends well
     /// when it is asked to.
     pub(crate) fn ends(mut self, status: i32) {

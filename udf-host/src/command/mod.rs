@@ -95,7 +95,10 @@ pub fn parse(
     command: Command,
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<ArgMatches, Failure> {
-    command.try_get_matches_from(args).map_err(Failure::Arguments)
+    command.try_get_matches_from(args).map_err(|mut error| {
+        replay::tip(&mut error);
+        Failure::Arguments(error)
+    })
 }
 
 /// Tells stderr what went wrong, if something did, and makes it the exit status.

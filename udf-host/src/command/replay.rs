@@ -1,16 +1,17 @@
 //! `replay`: points out of a file, played to a UDF.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Failure, StatusLine};
 use crate::line_protocol::Grouping;
 use crate::options::parse_duration;
-use crate::replay::{Connect, Replay, ReplayError};
+use crate::replay::{Connect, Replay, ReplayError, Summary};
 
 /// What is read from a file at once.
 const CHUNK: usize = 256 << 10;
@@ -68,9 +69,26 @@ fn every(text: &str) -> Result<i64, String> {
     }
 }
 
+/// Has an error about an argument that `replay` does not know say how options of the UDF are given.
+pub(super) fn tip(error: &mut clap::Error) {
+    let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let (argument, usage) = (text(ContextKind::InvalidArg), text(ContextKind::Usage));
+    let name = argument.trim_start_matches('-');
+    // One that resembles an argument has a better tip.
+    if error.kind() == ErrorKind::UnknownArgument
+        && error.get(ContextKind::SuggestedArg).is_none()
+        && usage.contains(" replay ")
+        && argument.starts_with("--")
+    {
+        let tip = format!("an option of the UDF is given as -o {name}=VALUE");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+}
+
 /// Runs `replay` with its arguments: `connect` makes the connections with the UDF.
 ///
-/// Points go to stdout. How far it is goes to stderr, when that is a terminal and stdout is not, and a file
+/// Points go to stdout. What may not have been meant goes to stderr: that there were no points, that none came
+/// back, and tags to group by that no point has. How far it is goes to stderr, when that is a terminal and stdout is not, and a file
 /// takes a while.
 ///
 /// # Errors
@@ -122,12 +140,30 @@ fn run(
     });
     drop(line);
     match played {
-        Ok(_) => Ok(()),
+        Ok(summary) => {
+            note(&summary);
+            Ok(())
+        }
         Err(ReplayError::Options(error)) => Err(Failure::Usage(error.to_string())),
         Err(ReplayError::EveryOfStream) => Err(Failure::Usage(
             "--every is for UDFs that want batches; this one wants a stream".to_owned(),
         )),
         Err(ReplayError::Output(error)) => Err(Failure::output(error)),
         Err(error) => Err(Failure::failed(error)),
+    }
+}
+
+/// Tells what went well, but may not have been meant.
+fn note(summary: &Summary) {
+    let mut notes: Vec<String> = summary.unseen_tags.iter().map(ToString::to_string).collect();
+    match (summary.points_in, summary.points_out) {
+        (0, _) => notes.push("there are no points in the input".to_owned()),
+        (1, 0) => notes.push("one point was played, and nothing came back".to_owned()),
+        (points, 0) => notes.push(format!("{points} points were played, and nothing came back")),
+        _ => {}
+    }
+    for note in notes {
+        // When stderr is gone, nobody is left to tell.
+        let _ = writeln!(io::stderr(), "note: {note}");
     }
 }

@@ -57,6 +57,11 @@ impl Grouping {
         self.by_name
     }
 
+    /// The tags that points are grouped by, sorted; none for all tags that a point has.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(String::as_str)
+    }
+
     /// Sets what the point is grouped by, and the group to which its tags bring it.
     pub fn apply(&self, point: &mut Point) {
         point.dimensions = self.dimensions(&point.tags);

@@ -14,6 +14,7 @@
 
 mod batches;
 mod output;
+mod unseen;
 
 use std::io::{self, BufRead, Write};
 
@@ -23,6 +24,8 @@ use crate::line_protocol::{Grouping, LineError, LineReader, Unwritable};
 use crate::options::{self, OptionsError};
 use crate::{Error, Interface};
 pub use batches::Batches;
+use unseen::Lookout;
+pub use unseen::UnseenTag;
 
 /// What to play, and how.
 ///
@@ -88,13 +91,15 @@ pub struct Progress {
 }
 
 /// What was done, when all went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Summary {
     /// How many points were read, and sent to the UDF.
     pub points_in: u64,
     /// How many points came back, and were written.
     pub points_out: u64,
+    /// The tags that points were grouped by, and that none of them had. None when there were no points.
+    pub unseen_tags: Vec<UnseenTag>,
 }
 
 /// Why a replay failed. Whatever the UDF had sent by then is written.
@@ -175,7 +180,8 @@ impl Replay {
         }
         let lines = LineReader::new(input, self.grouping.clone())
             .with_source(self.database.clone(), self.retention_policy.clone());
-        let mut feed = Feed { udf, lines, every: self.every, progress, points: 0 };
+        let tags = Lookout::new(self.grouping.tags());
+        let mut feed = Feed { udf, lines, every: self.every, progress, points: 0, tags };
 
         std::thread::scope(|scope| {
             let written = output::start(scope, udf, info.provides, output)?;
@@ -198,7 +204,9 @@ impl Replay {
                     fed?;
                 }
             }
-            Ok(Summary { points_in: feed.points, points_out: written? })
+            let points_in = feed.points;
+            let unseen_tags = if points_in == 0 { Vec::new() } else { feed.tags.left() };
+            Ok(Summary { points_in, points_out: written?, unseen_tags })
         })
     }
 }
@@ -223,6 +231,7 @@ struct Feed<'a, R> {
     every: Option<i64>,
     progress: &'a mut dyn FnMut(Progress),
     points: u64,
+    tags: Lookout,
 }
 
 impl<R: BufRead> Feed<'_, R> {
@@ -259,7 +268,10 @@ impl<R: BufRead> Feed<'_, R> {
 
     fn next(&mut self) -> Result<Option<udf_proto::messages::Point>, ReplayError> {
         let point = self.lines.next_message()?;
-        self.points += u64::from(point.is_some());
+        if let Some(point) = &point {
+            self.points += 1;
+            self.tags.see(&point.tags);
+        }
         if point.is_none() || self.points.is_multiple_of(REPORT_EVERY) {
             (self.progress)(Progress { bytes: self.lines.bytes(), points: self.points });
         }

@@ -14,6 +14,7 @@ use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
 use super::{AgentError, Input};
 use crate::counters::Count;
+use crate::error_text::{self, MAX_TEXT};
 use crate::link::Link;
 use crate::pulse::Call;
 use crate::rate_limit::RateLimit;
@@ -21,9 +22,6 @@ use crate::{Edge, Emitter, Handler, Verdict};
 
 /// What a frame has around a snapshot: the snapshot must come back in one.
 const FRAME_MARGIN: usize = 32;
-
-/// An ErrorResponse is cut at this length: it is for people.
-const MAX_ERROR_TEXT: usize = 16 << 10;
 
 pub(super) struct Core<H: Handler> {
     handler: H,
@@ -319,12 +317,8 @@ impl<H: Handler> Talk<H> {
             return;
         }
         self.told = true;
-        let mut text = error.to_string();
-        if text.len() > MAX_ERROR_TEXT {
-            text.truncate(text.floor_char_boundary(MAX_ERROR_TEXT));
-            text.push_str(" ...");
-        }
-        self.out.answer(Message::Error(ErrorResponse { error: text }));
+        let error = error_text::cut(error.to_string(), MAX_TEXT);
+        self.out.answer(Message::Error(ErrorResponse { error }));
         // When it cannot be written, the error that is returned still says what happened.
         let _ = self.out.flush();
     }
@@ -333,6 +327,6 @@ impl<H: Handler> Talk<H> {
 fn said(verdict: Verdict) -> (bool, String) {
     match verdict {
         Verdict::Accepted => (true, String::new()),
-        Verdict::Refused(reason) => (false, reason),
+        Verdict::Refused(reason) => (false, error_text::cut(reason, MAX_TEXT)),
     }
 }

@@ -66,6 +66,21 @@ pub enum AgentError {
     Thread(io::Error),
 }
 
+impl AgentError {
+    /// What failed, for the log: whoever speaks another protocol does so from the start.
+    pub(crate) fn told(&self, link: &Link) -> String {
+        let strange = match self {
+            AgentError::Frame(error) => !matches!(error, FrameError::Io(_)),
+            AgentError::Request(_) => true,
+            _ => false,
+        };
+        match strange && !link.pulse.is_started() {
+            true => format!("{self}; no task was started here: is it Kapacitor that is connected?"),
+            false => self.to_string(),
+        }
+    }
+}
+
 /// Serves one connection with a handler, over any reader and writer.
 ///
 /// When the input ends, what was read is answered, then the writer is dropped, then the handler's `stop`

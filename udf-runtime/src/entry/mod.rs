@@ -63,8 +63,7 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
                 match args::daemon(&matches) {
                     Some(daemon) => serve(T::NAME, daemon, limits, handler),
                     None if io::stdin().is_terminal() => command::print(&help.to_string()),
-                    None => stdio::serve(handler(), &limits)
-                        .map_err(|error| Failure::failed(logs::one_line(&error.to_string()))),
+                    None => stdio::serve(handler(), &limits).map_err(Failure::failed),
                 }
             }
         }

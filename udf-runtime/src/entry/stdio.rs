@@ -8,15 +8,19 @@ use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::logs::one_line;
 use crate::linger::linger;
 use crate::stop::{Stop, Stopped};
-use crate::{Agent, AgentError, Handler, Limits};
+use crate::{Agent, Handler, Limits};
 
 /// Serves Kapacitor on stdin and stdout until the input ends, or a signal asks to stop.
 ///
 /// Nothing else reaches Kapacitor on stdout: what the UDF prints goes to stderr. Nothing else reads what
 /// Kapacitor sends either: for the UDF and the programs that it runs, stdin is empty.
-pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentError> {
+///
+/// # Errors
+/// What failed, in one line.
+pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String> {
     let setup = || -> io::Result<_> {
         let (stop, stopped) = Stop::new()?;
         stop.on_signals()?;
@@ -37,7 +41,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
         Ok((stop, input, stopped, output, watched))
     };
     let (_stop, input, stopped, output, watched) =
-        setup().map_err(|error| AgentError::Frame(error.into()))?;
+        setup().map_err(|error| format!("stdin and stdout cannot be used: {error}"))?;
     let span = tracing::info_span!(
         "connection",
         task = tracing::field::Empty,
@@ -52,13 +56,13 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), AgentE
     let link = agent.link();
     let result = agent.run();
     // Kapacitor spawns a UDF for each Info too, which is nothing to be told of.
-    if !link.pulse.task().0.is_empty() {
+    if link.pulse.is_started() {
         tracing::info!("the connection has ended: {}", link.counters.totals());
     }
     if result.is_err() {
         linger(&*input);
     }
-    result
+    result.map_err(|error| one_line(&error.told(&link)))
 }
 
 /// Stdin, which ends at a stop once everything that has been received is read.

@@ -148,7 +148,7 @@ fn serve(
     match result {
         Ok(()) => tracing::info!("the connection has ended: {totals}"),
         Err(error) => {
-            tracing::error!("the connection has failed: {error}: {totals}");
+            tracing::error!("the connection has failed: {}: {totals}", error.told(&link));
             linger(&**stream);
         }
     }

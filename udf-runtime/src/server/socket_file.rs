@@ -74,6 +74,15 @@ pub enum BindError {
         /// What connecting to it said.
         source: io::Error,
     },
+    /// Where it should be is no directory.
+    #[error(
+        "no socket at {}: its directory does not exist; make it, or choose another path",
+        path.display()
+    )]
+    NoDirectory {
+        /// The path of the socket.
+        path: PathBuf,
+    },
     /// The lock is there, but is none that this process can hold.
     #[error("the lock {} cannot be opened: {source}; remove it or give it to this user", path.display())]
     Lock {
@@ -189,6 +198,9 @@ fn hold_lock(path: &Path) -> Result<File, BindError> {
     let lock = opened.map_err(|source| match fs::symlink_metadata(&lock_path) {
         Ok(_) => BindError::Lock { path: lock_path, source },
         // It could not be made, and neither could the socket.
+        Err(_) if source.kind() == io::ErrorKind::NotFound => {
+            BindError::NoDirectory { path: path.to_owned() }
+        }
         Err(_) => failed(source),
     })?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {

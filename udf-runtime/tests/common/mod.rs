@@ -71,7 +71,7 @@ impl<W: Edge, P: Edge> Handler for Scripted<W, P> {
             let _ = self.remote.send(remote.clone());
             Ok(Verdict::Accepted)
         } else {
-            Ok(Verdict::Refused("no options, please".to_owned()))
+            Ok(Verdict::Refused(format!("there is no {}", init.options[0].name)))
         }
     }
 

@@ -1,0 +1,64 @@
+//! Tags that points are grouped by, and that none of them has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::options::nearest;
+
+/// A tag that points were grouped by, and that none of them had: a name that is misspelt, most likely.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no point has the tag `{tag}`, which they were grouped by; {}", instead(.nearest, .known))]
+#[non_exhaustive]
+pub struct UnseenTag {
+    /// Its name.
+    pub tag: String,
+    /// The tag that its name resembles.
+    pub nearest: Option<String>,
+    /// The tags that there are.
+    pub known: Vec<String>,
+}
+
+fn instead(nearest: &Option<String>, known: &[String]) -> String {
+    match (nearest, known) {
+        (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+        (None, []) => "they have no tags".to_owned(),
+        (None, known) => format!("their tags are `{}`", known.join("`, `")),
+    }
+}
+
+/// Looks for tags; once all have been seen, it costs nothing.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    unseen: BTreeSet<String>,
+    known: BTreeSet<String>,
+}
+
+impl Lookout {
+    pub(super) fn new<'t>(tags: impl IntoIterator<Item = &'t str>) -> Self {
+        let unseen = tags.into_iter().map(str::to_owned).collect();
+        Lookout { unseen, known: BTreeSet::new() }
+    }
+
+    /// Takes notice of the tags of a point.
+    pub(super) fn see(&mut self, tags: &BTreeMap<String, String>) {
+        if self.unseen.is_empty() {
+            return;
+        }
+        for tag in tags.keys() {
+            self.unseen.remove(tag);
+            if !self.known.contains(tag) {
+                self.known.insert(tag.clone());
+            }
+        }
+    }
+
+    /// Those that no point had.
+    pub(super) fn left(self) -> Vec<UnseenTag> {
+        let known: Vec<String> = self.known.into_iter().collect();
+        let unseen = self.unseen.into_iter().map(|tag| UnseenTag {
+            nearest: nearest(&tag, known.iter().map(String::as_str)).map(str::to_owned),
+            known: known.clone(),
+            tag,
+        });
+        unseen.collect()
+    }
+}
