@@ -174,6 +174,7 @@ impl Link {
         }
         let mut frame = Vec::new();
         response::append(Message::Keepalive(KeepaliveResponse { time }), &mut frame);
+        // It counts for no bytes that were sent: by those the watchdog tells whether it has to speak itself.
         match writer.write_all(&frame).and_then(|()| writer.flush()) {
             Ok(()) => Sign::Sent,
             Err(error) => {

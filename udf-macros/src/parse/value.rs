@@ -150,9 +150,11 @@ fn lowered_literal(
         }
         (Known::NonZero(int), Literal::Int(value)) => {
             fits(tokens, *value, *int, what, errors);
-            quote_spanned!(span=> match <#ty>::new(#tokens) {
-                ::core::option::Option::Some(__value) => __value,
-                ::core::option::Option::None => ::core::unreachable!(),
+            quote_spanned!(span=> const {
+                match <#ty>::new(#tokens) {
+                    ::core::option::Option::Some(__value) => __value,
+                    ::core::option::Option::None => ::core::unreachable!(),
+                }
             })
         }
         (Known::Float, Literal::Float(_)) => tokens.clone(),
