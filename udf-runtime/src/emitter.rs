@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use udf_proto::messages::{EndBatch, response::Message};
-use udf_proto::point::{EditScratch, PointEdit, PointSink};
+use udf_proto::point::{EditScratch, PointEdit, PointSink, Unfit};
 use udf_proto::response::{self, SizeMark};
 use udf_proto::{BeginBatch, EdgeType, Point};
 
@@ -65,18 +65,35 @@ impl<E: Edge> Emitter<E> {
     /// Appends the point that the changes make of `base`; whether it was.
     #[inline]
     fn append_edited(&mut self, base: Option<Point<'_>>) -> Result<bool, EmitError> {
-        if let Some(unfit) = self.changes.unfit(base) {
-            match self.link.on_unfit() {
-                OnUnfit::Send => {}
-                OnUnfit::Fail => return Err(EmitError::Unfit(unfit)),
-                OnUnfit::Drop => {
-                    self.link.drop_unfit(unfit);
-                    return Ok(false);
-                }
-            }
+        let nameless = self.changes.is_nameless(base) && self.needs_name(base);
+        let unfit = if nameless { Some(Unfit::NoName) } else { self.changes.unfit(base) };
+        if let Some(unfit) = unfit
+            && !self.is_sent_although(unfit)?
+        {
+            return Ok(false);
         }
         response::append_edited(base, &mut self.changes, &mut self.out);
         Ok(true)
+    }
+
+    /// Whether what is made of `base` needs a name: to a stream it does, unless a stream has brought it without.
+    #[cold]
+    fn needs_name(&self, base: Option<Point<'_>>) -> bool {
+        let came_so = self.link.wants == EdgeType::Stream && base.is_some_and(Point::is_nameless);
+        E::TYPE == EdgeType::Stream && !came_so
+    }
+
+    /// Whether a point that is unfit is sent all the same.
+    #[cold]
+    fn is_sent_although(&self, unfit: Unfit) -> Result<bool, EmitError> {
+        match self.link.on_unfit() {
+            OnUnfit::Send => Ok(true),
+            OnUnfit::Fail => Err(EmitError::Unfit(unfit)),
+            OnUnfit::Drop => {
+                self.link.drop_unfit(unfit);
+                Ok(false)
+            }
+        }
     }
 
     /// Adds an answer to a request.
@@ -107,6 +124,12 @@ impl<E: Edge> Emitter<E> {
     #[inline]
     pub(crate) fn pass_on(&mut self, point: &Point<'_>) -> Result<(), EmitError> {
         if E::TYPE == EdgeType::Batch {
+            return Ok(());
+        }
+        if point.is_nameless()
+            && self.needs_name(Some(*point))
+            && !self.is_sent_although(Unfit::NoName)?
+        {
             return Ok(());
         }
         response::append_point(*point, &mut self.out);

@@ -312,6 +312,36 @@ fn points_that_a_later_node_could_not_store_are_dropped_unless_asked_for() {
 }
 
 #[test]
+fn a_point_of_a_batch_goes_to_a_stream_under_a_name_only() {
+    let sent = |on_unfit| {
+        let (mut handler, _) = Scripted::<Batch, Stream>::new();
+        handler.point = Box::new(|point, out| {
+            out.pass(point)?;
+            out.edit(point).time(2).send()?;
+            out.edit(point).time(3).name("cpu").send()?;
+            out.edit(point).time(4).name("cpu").name("").send()?;
+            out.build("").time(5).field("x", 1).send()?;
+            Ok(out.build("cpu").time(6).field("x", 1).send()?)
+        });
+        let mut kapacitor = Kapacitor::connect_with_unfit_points(handler, on_unfit);
+        kapacitor.init();
+        kapacitor.ask(Ask::Begin(begin("a")));
+        let mut nameless = point(1);
+        nameless.name.clear();
+        kapacitor.ask(Ask::Point(nameless));
+        kapacitor.end_input();
+        kapacitor.rest()
+    };
+    assert_eq!(times(&sent(OnUnfit::Drop)), [3, 6]);
+    assert_eq!(times(&sent(OnUnfit::Send)), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(
+        error_of(&sent(OnUnfit::Fail)),
+        "a point cannot be sent: it has no name, as points of a batch; \
+         to a stream, send it under one: `out.edit(point).name(...)`"
+    );
+}
+
+#[test]
 fn other_threads_emit_at_any_time_and_are_told_of_the_end() {
     let (handler, remotes) = Scripted::<Stream, Stream>::new();
     let mut kapacitor = Kapacitor::start(handler);

@@ -183,9 +183,7 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     }
 
     fn text(self, member: u32, text: &str) -> Self {
-        let scratch = self.sink.scratch();
-        scratch.dropped |= 1 << member;
-        scratch.put_text(member, text);
+        self.sink.scratch().set_text(member, text);
         self
     }
 

@@ -10,6 +10,9 @@ use crate::wire::{key, put_varint, varint_len};
 const KEPT_CHANGES: usize = 1024;
 const KEPT_BYTES: usize = 64 << 10;
 
+/// The number of the member that is the name.
+const NAME: u32 = 2;
+
 /// What has a name of its own among others of its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -65,6 +68,11 @@ pub enum Unfit {
     /// A field was set to NaN or to an infinity.
     #[error("a field of it is NaN or infinite")]
     NotFinite,
+    /// It goes to a stream, and has no name.
+    #[error(
+        "it has no name, as points of a batch; to a stream, send it under one: `out.edit(point).name(...)`"
+    )]
+    NoName,
 }
 
 /// The changes of one edit, and what of its base is kept.
@@ -72,6 +80,8 @@ pub enum Unfit {
 pub struct EditScratch {
     /// Members of the base that are dropped as a whole, as bits by their number.
     pub(super) dropped: u32,
+    /// Whether the name that was set, if one was, is not empty.
+    is_named: bool,
     changes: Vec<Change>,
     names: Vec<u8>,
     /// The new records, encoded.
@@ -84,6 +94,7 @@ impl EditScratch {
     #[inline]
     pub(super) fn clear(&mut self) {
         self.dropped = 0;
+        self.is_named = false;
         self.changes.clear();
         self.names.clear();
         self.records.clear();
@@ -150,6 +161,15 @@ impl EditScratch {
                 Some(run) if run.end() == record.start() => run.length += record.length,
                 _ => self.runs.push(record),
             }
+        }
+    }
+
+    /// Whether the result for `base` has no name.
+    #[inline]
+    pub fn is_nameless(&self, base: Option<Point<'_>>) -> bool {
+        match base {
+            Some(base) if self.dropped & 1 << NAME == 0 => base.is_nameless(),
+            _ => !self.is_named,
         }
     }
 
@@ -236,7 +256,16 @@ impl EditScratch {
         }
     }
 
-    pub(super) fn put_text(&mut self, member: u32, text: &str) {
+    /// Sets a member that is text.
+    pub(super) fn set_text(&mut self, member: u32, text: &str) {
+        self.dropped |= 1 << member;
+        if member == NAME {
+            self.is_named = !text.is_empty();
+        }
+        self.put_text(member, text);
+    }
+
+    fn put_text(&mut self, member: u32, text: &str) {
         self.records.push(key(member, 2));
         put_varint(text.len() as u64, &mut self.records);
         self.records.extend_from_slice(text.as_bytes());

@@ -49,6 +49,12 @@ impl<'a> Point<'a> {
         self.head.time
     }
 
+    /// Whether it has no name, as within a batch: its name need not be looked at as text for that.
+    #[inline]
+    pub fn is_nameless(self) -> bool {
+        self.head.texts[0].length == 0
+    }
+
     /// The name of its measurement; empty within a batch, where the batch has it.
     pub fn name(self) -> &'a str {
         self.text(self.head.texts[0])
