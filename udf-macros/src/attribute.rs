@@ -1,13 +1,13 @@
 //! `#[udf(...)]`: emits the item again, with a derive that sees its fields after `#[cfg]`.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, GenericArgument, Lifetime, PathArguments, Type, parse_quote};
+use syn::DeriveInput;
 
 use crate::errors::Errors;
 use crate::parse::entries::entries;
 use crate::parse::krate;
+use crate::{expand, stand_in};
 
 pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
@@ -20,72 +20,45 @@ pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
         let what = if what.is_empty() { Span::call_site() } else { span(what) };
         errors.span(what, "`#[udf]` makes a UDF of a struct: its fields are the options");
     } else {
-        // What is wrong with the arguments is told by the derive, which reads them again.
-        let mut silent = Errors::new();
-        let krate = krate(&entries(args.clone(), &mut silent), &mut silent);
-        let _ = silent.finish();
-        let item = lifetimes_stated(item);
-        return quote! {
-            #[derive(#krate::__private::__Udf)]
-            #[__udf(#args)]
-            #item
-        };
+        return with_derive(&args, item);
     }
     let errors = errors.finish();
     quote!(#item #(#errors)*)
 }
 
-/// The item with no lifetime left out: `&str` becomes `&'static str`, so that rustc does not ask for one, which a
-/// UDF cannot have. Its field is marked for the derive, which tells what to write.
-fn lifetimes_stated(item: TokenStream) -> TokenStream {
-    let Ok(mut input) = syn::parse2::<DeriveInput>(item.clone()) else { return item };
-    let Data::Struct(data) = &mut input.data else { return item };
-    for field in &mut data.fields {
-        if state_lifetimes(&mut field.ty) {
-            field.attrs.push(parse_quote!(#[__udf(borrows)]));
+/// What is emitted for a struct: itself, with a derive, which finds every mistake in it.
+fn with_derive(args: &TokenStream, item: TokenStream) -> TokenStream {
+    // What is wrong with the arguments is told by the derive, which reads them again.
+    let mut silent = Errors::new();
+    let krate = krate(&entries(args.clone(), &mut silent), &mut silent);
+    let _ = silent.finish();
+    match syn::parse2::<DeriveInput>(item.clone()) {
+        Ok(mut input) => {
+            stand_in::stand_in(&mut input);
+            quote! {
+                #[derive(#krate::__private::__Udf)]
+                #[__udf(#args)]
+                #input
+            }
         }
-    }
-    input.into_token_stream()
-}
-
-/// Whether a lifetime was left out, or was `'_`, where a struct cannot leave it out.
-fn state_lifetimes(ty: &mut Type) -> bool {
-    match ty {
-        Type::Array(array) => state_lifetimes(&mut array.elem),
-        Type::Group(group) => state_lifetimes(&mut group.elem),
-        Type::Paren(paren) => state_lifetimes(&mut paren.elem),
-        Type::Ptr(pointer) => state_lifetimes(&mut pointer.elem),
-        Type::Slice(slice) => state_lifetimes(&mut slice.elem),
-        Type::Tuple(tuple) => {
-            tuple.elems.iter_mut().fold(false, |any, ty| state_lifetimes(ty) | any)
+        // rustc has told what is wrong.
+        Err(error) => {
+            let hollow = hollow(item.clone());
+            let stub = expand::stub(quote!(#[__udf(#args)] #hollow), &error.to_string());
+            quote!(#item #stub)
         }
-        Type::Reference(reference) => {
-            let span = reference.and_token.span();
-            let lifetime = reference.lifetime.get_or_insert_with(|| Lifetime::new("'_", span));
-            state_lifetime(lifetime) | state_lifetimes(&mut reference.elem)
-        }
-        Type::Path(path) => {
-            let segments = path.path.segments.iter_mut();
-            let arguments = segments.filter_map(|segment| match &mut segment.arguments {
-                PathArguments::AngleBracketed(arguments) => Some(&mut arguments.args),
-                _ => None,
-            });
-            arguments.flatten().fold(false, |any, argument| match argument {
-                GenericArgument::Type(ty) => state_lifetimes(ty) | any,
-                GenericArgument::Lifetime(lifetime) => state_lifetime(lifetime) | any,
-                _ => any,
-            })
-        }
-        _ => false,
     }
 }
 
-fn state_lifetime(lifetime: &mut Lifetime) -> bool {
-    let left_out = lifetime.ident == "_";
-    if left_out {
-        lifetime.ident = Ident::new("static", lifetime.ident.span());
-    }
-    left_out
+/// The struct without its fields.
+fn hollow(item: TokenStream) -> TokenStream {
+    let hollow = item.into_iter().map(|token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+            Group::new(Delimiter::Brace, TokenStream::new()).into()
+        }
+        token => token,
+    });
+    hollow.collect()
 }
 
 /// The keyword that says what kind of item it is.

@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | `attribute`, `stand_in` | what `#[udf]` itself does, before its derive |
 //! | `parse` | from tokens to the model; every mistake is noted, none ends it |
 //! | `model` | what an author wrote, with the places where it was written |
 //! | `check` | rules across attributes and fields |
@@ -16,6 +17,7 @@ mod model;
 mod parse;
 #[cfg(test)]
 mod snapshots;
+mod stand_in;
 mod words;
 
 use proc_macro::TokenStream;

@@ -1,7 +1,7 @@
 //! What an author wrote, with the places where it was written.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Generics, LitStr, Path, Type};
+use syn::{Generics, LitStr, Type, TypePath};
 
 use crate::words::case::Case;
 
@@ -51,8 +51,8 @@ pub(crate) enum OnMissing {
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
-    /// Whether a lifetime was left out in its type.
-    pub(crate) borrows: bool,
+    /// Whether another type stands in for it: it borrows, with a lifetime that was left out, or has no size.
+    pub(crate) unfit: bool,
     pub(crate) role: Role,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct OptionField {
     pub(crate) help: String,
     /// How often it is called.
     pub(crate) calls: Calls,
-    /// Whether every task has to call it.
+    /// Whether every task has to call it, as far as is known.
     pub(crate) required: bool,
     /// The type of one call.
     pub(crate) value: Type,
@@ -81,7 +81,7 @@ pub(crate) struct OptionField {
     pub(crate) len: Option<At<Range>>,
     pub(crate) parse: Option<Ident>,
     pub(crate) flag: bool,
-    pub(crate) validate: Option<Path>,
+    pub(crate) validate: Option<TypePath>,
     pub(crate) conflicts: Vec<Ident>,
     pub(crate) requires: Vec<Ident>,
     pub(crate) deprecated: Option<LitStr>,

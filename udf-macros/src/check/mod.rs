@@ -1,14 +1,16 @@
 //! Rules across attributes and fields.
 
+mod bounds;
 mod names;
 mod option;
 mod relations;
 
+use quote::{ToTokens, quote};
 use syn::Type;
 
 use crate::errors::Errors;
 use crate::model::{Edge, Field, OnMissing, OptionField, Role, Udf, UdfArgs};
-use crate::parse::calls;
+use crate::parse::{calls, show};
 
 /// Notes every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
@@ -18,9 +20,7 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     }
     on_missing(&udf.args, errors);
     for field in &udf.fields {
-        if field.borrows {
-            borrows(field, errors);
-        }
+        ty(field, errors);
         if let Role::Option(option) = &field.role {
             option::check(field, option, errors);
         }
@@ -29,15 +29,50 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     relations::check(udf, errors);
 }
 
-/// A lifetime that was left out.
-fn borrows(field: &Field, errors: &mut Errors) {
-    match calls(&field.ty).1 {
-        Type::Reference(reference) => {
-            let message = format!("a UDF owns its data: write {}", option::owned(&reference));
-            errors.at(reference, message);
+/// Types of fields that cannot be, whatever the fields are for.
+fn ty(field: &Field, errors: &mut Errors) {
+    let (_, value) = calls(&field.ty);
+    match (owned(&value), &field.role) {
+        (Some(owned), _) if field.unfit => {
+            errors.at(value, format_args!("a UDF owns its data: write {owned}"));
         }
-        _ => errors.at(&field.ty, "a UDF owns its data: write a type that borrows nothing"),
+        (None, _) if field.unfit => {
+            errors.at(&field.ty, "a UDF owns its data: write a type that borrows nothing");
+        }
+        (Some(owned), Role::Option(_)) => {
+            errors.at(value, format_args!("an option owns its value; write {owned}"));
+        }
+        (Some(owned), Role::State(_)) => {
+            errors.at(value, format_args!("state owns its data, to be restored; write {owned}"));
+        }
+        _ => {}
     }
+}
+
+/// The type that owns what this one borrows, or is without a size.
+fn owned(ty: &Type) -> Option<String> {
+    let ty = match ty {
+        Type::Reference(reference) => &*reference.elem,
+        Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Point") => {
+            return path
+                .to_token_stream()
+                .to_string()
+                .contains('\'')
+                .then(|| "`PointBuf`".to_owned());
+        }
+        Type::Path(path) if path.path.is_ident("str") => ty,
+        Type::Slice(_) => ty,
+        _ => return None,
+    };
+    Some(match ty {
+        Type::Path(path) if path.path.is_ident("str") => "`String`".to_owned(),
+        Type::Path(path) if path.path.is_ident("Path") => "`PathBuf`".to_owned(),
+        Type::Slice(slice) => {
+            let elem = &slice.elem;
+            show(quote!(Vec<#elem>))
+        }
+        ty => show(ty),
+    })
 }
 
 /// A point of a batch has no name of its own, and it cannot be sent alone where batches are provided.

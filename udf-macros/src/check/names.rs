@@ -5,26 +5,36 @@ use crate::model::{At, Role, Udf};
 use crate::words::tickscript::why_not_callable;
 
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
-    let mut taken: Vec<(&str, String)> = Vec::new();
+    let mut taken: Vec<(&str, &syn::Ident)> = Vec::new();
     for (field, option) in udf.options() {
-        for At { value: name, tokens } in option.name.iter().chain(&option.aliases) {
+        let names = option.name.iter().map(|name| ("name", name));
+        let aliases = option.aliases.iter().map(|alias| ("alias", alias));
+        for (key, At { value: name, tokens }) in names.chain(aliases) {
             if let Some(why) = why_not_callable(name) {
                 let message = format!("a TICKscript cannot call `.{name}(...)`: {why}");
-                errors.at(tokens, format_args!("{message}\nwrite `name = \"...\"`"));
+                errors.at(tokens, format_args!("{message}\nwrite `{key} = \"...\"`"));
                 continue;
             }
-            if let Some((_, owner)) = taken.iter().find(|(taken, _)| taken == name) {
-                let message = format!("the name `{name}` is taken by the option of `{owner}`");
-                errors.at(tokens, format_args!("{message}; write `name = \"...\"` for one"));
-                continue;
+            match taken.iter().find(|(taken, _)| taken == name) {
+                None => taken.push((name, &field.ident)),
+                Some((_, owner)) if **owner != field.ident => {
+                    let message = format!("the name `{name}` is taken by the option of `{owner}`");
+                    errors.at(tokens, format_args!("{message}; write `name = \"...\"` for one"));
+                }
+                Some(_) if key == "alias" => {
+                    let message = "the option has this name already; remove the alias";
+                    errors.at(tokens, message);
+                }
+                // Two fields of one name, which rustc tells.
+                Some(_) => {}
             }
-            taken.push((name, field.ident.to_string()));
         }
     }
     let mut saved: Vec<(&str, &syn::Ident)> = Vec::new();
     for field in &udf.fields {
         let Role::State(name) = &field.role else { continue };
-        if let Some((_, owner)) = saved.iter().find(|(saved, _)| saved == name) {
+        let owner = saved.iter().find(|(saved, _)| saved == name).map(|(_, owner)| *owner);
+        if let Some(owner) = owner.filter(|owner| **owner != field.ident) {
             let message = format!("the state `{name}` is that of `{owner}` already");
             errors.at(&field.ident, message);
         }

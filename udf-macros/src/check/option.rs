@@ -1,13 +1,12 @@
 //! The attributes of one option, against its type and against each other.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
-use syn::{Type, TypeReference};
+use quote::ToTokens;
+use syn::Type;
 
+use super::bounds;
 use crate::errors::Errors;
-use crate::model::{At, Calls, Default, Expr, Field, OptionField, Range};
-use crate::parse::{Known, Literal, calls, known, literal, show};
-use crate::words::duration;
+use crate::model::{Calls, Field, OptionField};
+use crate::parse::{Known, calls, known, show};
 
 pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
     if option.flag {
@@ -22,12 +21,7 @@ pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
         let message = "every task must call this option; one that is deprecated needs a default";
         errors.at(advice, message);
     }
-    if let Some(range) = &option.range {
-        bounds(range, "range", option, errors);
-    }
-    if let Some(len) = &option.len {
-        bounds(len, "len", option, errors);
-    }
+    bounds::check(option, errors);
 }
 
 fn flag(field: &Field, option: &OptionField, errors: &mut Errors) {
@@ -82,15 +76,9 @@ fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
         return;
     }
     match &option.value {
-        // One whose lifetime was left out is told as that.
-        Type::Reference(reference) if !field.borrows => {
-            let message = format!("an option owns its value; write {}", owned(reference));
-            errors.at(reference, message);
-        }
         Type::Path(path) if path.path.is_ident("i128") || path.path.is_ident("u128") => {
             errors.at(path, "Kapacitor's integers have 64 bits; write `i64`");
         }
-        Type::Path(path) if path.path.is_ident("str") => errors.at(path, "write `String`"),
         Type::Tuple(tuple) if tuple.elems.is_empty() => {
             let message = match option.calls {
                 Calls::Once => {
@@ -108,19 +96,6 @@ fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
     }
 }
 
-/// The type that owns what is borrowed here.
-pub(super) fn owned(reference: &TypeReference) -> String {
-    match &*reference.elem {
-        Type::Path(path) if path.path.is_ident("str") => "`String`".to_owned(),
-        Type::Path(path) if path.path.is_ident("Path") => "`PathBuf`".to_owned(),
-        Type::Slice(slice) => {
-            let elem = &slice.elem;
-            show(quote!(Vec<#elem>))
-        }
-        elem => show(elem),
-    }
-}
-
 fn calls_and_default(field: &Field, option: &OptionField, errors: &mut Errors) {
     match (&option.default, option.calls) {
         (Some(default), Calls::Any) => {
@@ -132,93 +107,5 @@ fn calls_and_default(field: &Field, option: &OptionField, errors: &mut Errors) {
             errors.at(&field.ty, message);
         }
         _ => {}
-    }
-    let has_len = option.calls == Calls::Any
-        || option.parse.is_some()
-        || matches!(known(&option.value), Known::String | Known::Other);
-    if let (Some(len), false) = (&option.len, has_len || option.flag) {
-        let message = format!(
-            "`len` is for String (its characters) and Vec (how often it is called), not {}",
-            show(&field.ty)
-        );
-        errors.at(&len.tokens, message);
-    }
-}
-
-/// A literal end or value, for comparison.
-#[derive(Clone, Copy)]
-enum Number {
-    Int(i128),
-    Float(f64),
-}
-
-fn number(written: &TokenStream) -> Option<Number> {
-    match literal(written)? {
-        Literal::Int(int) => Some(Number::Int(int)),
-        Literal::Float(float) => Some(Number::Float(float)),
-        Literal::String(text) => Some(Number::Int(duration::nanos(&text).ok()?.into())),
-        Literal::Bool | Literal::Char | Literal::Other => None,
-    }
-}
-
-/// Compares literals; an integer is a float where the other is one.
-fn less(one: Number, other: Number) -> bool {
-    match (one, other) {
-        (Number::Int(one), Number::Int(other)) => one < other,
-        (Number::Float(one), Number::Float(other)) => one < other,
-        (Number::Int(one), Number::Float(other)) => (one as f64) < other,
-        (Number::Float(one), Number::Int(other)) => one < other as f64,
-    }
-}
-
-/// Why a range with these ends leaves nothing, if it does.
-fn empty(range: &Range, min: Option<Number>, max: Option<Number>) -> Option<String> {
-    let (low, high) = (min?, max?);
-    let (first, last) = (&range.min.as_ref()?.written, &range.max.as_ref()?.written);
-    if less(high, low) {
-        let to = if range.inclusive { "..=" } else { ".." };
-        Some(format!("it begins behind its end; did you mean `{last}{to}{first}`?"))
-    } else if !range.inclusive && !less(low, high) {
-        Some(format!("its end is not part of it; did you mean `{first}..={last}`?"))
-    } else {
-        None
-    }
-}
-
-/// Ends that leave nothing, and literals out of the range.
-fn bounds(range: &At<Range>, key: &str, option: &OptionField, errors: &mut Errors) {
-    let At { value: range, tokens } = range;
-    let end = |end: &Option<Expr>| {
-        end.as_ref().filter(|end| !end.wrong).and_then(|end| number(&end.written))
-    };
-    let (min, max) = (end(&range.min), end(&range.max));
-    if let Some(why) = empty(range, min, max) {
-        errors.at(tokens, format_args!("nothing is within this `{key}`: {why}"));
-        return;
-    }
-    let default = option.default.as_ref().and_then(|default| match &default.value {
-        Default::Is(expr) => Some(expr),
-        Default::OfType => None,
-    });
-    let example = option.example.as_ref().map(|example| &example.value);
-    for (what, value) in [("default", default), ("example", example)] {
-        let Some(Expr { written, wrong: false, .. }) = value else { continue };
-        let value = match (key, literal(written)) {
-            ("len", Some(Literal::String(text))) => Number::Int(text.chars().count() as i128),
-            ("range", _) => match number(written) {
-                Some(value) => value,
-                None => continue,
-            },
-            _ => continue,
-        };
-        let below = min.is_some_and(|min| less(value, min));
-        let above = max.is_some_and(|max| match range.inclusive {
-            true => less(max, value),
-            false => !less(value, max),
-        });
-        if below || above {
-            let range = show(tokens);
-            errors.at(written, format_args!("its {what} is not within its `{key}`, {range}"));
-        }
     }
 }

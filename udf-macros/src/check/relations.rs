@@ -9,8 +9,12 @@ use crate::words::suggest::{any_of, did_you_mean};
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
     for (field, option) in udf.options() {
         for (key, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {
-            for other in others {
-                relation(udf, field, option, key, other, errors);
+            for (at, other) in others.iter().enumerate() {
+                if others[..at].contains(other) {
+                    errors.at(other, format_args!("`{other}` is there twice; keep one"));
+                } else {
+                    relation(udf, field, option, key, other, errors);
+                }
             }
         }
     }
@@ -50,6 +54,17 @@ fn relation(
             return;
         }
     };
+    if key == "requires" {
+        let excluded = option.conflicts.contains(other) || target.conflicts.contains(&field.ident);
+        if excluded {
+            let message = format!(
+                "`{}` and `{other}` exclude each other by `conflicts`; keep that or `requires`",
+                field.ident
+            );
+            errors.at(other, message);
+            return;
+        }
+    }
     if key == "conflicts" {
         for (name, option) in [(&field.ident, option), (other, &**target)] {
             if option.required {
@@ -62,6 +77,13 @@ fn relation(
         }
     } else if target.required {
         let message = format!("`{other}` must be called always; `requires` adds nothing");
+        errors.at(other, message);
+    } else if option.required {
+        let message = format!(
+            "`{}` must be called always, so `{other}` must be, too; write that without `Option` and \
+             `default`, or remove `requires`",
+            field.ident
+        );
         errors.at(other, message);
     }
 }

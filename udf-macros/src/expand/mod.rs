@@ -8,7 +8,7 @@ mod state;
 mod udf;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::DeriveInput;
 use syn::spanned::Spanned;
 
@@ -41,7 +41,17 @@ pub(crate) fn derive_udf(item: TokenStream) -> TokenStream {
         check::check(&model, errors);
         model
     };
-    derive(item, parse, udf::code, udf::stub)
+    let stub =
+        |model: &_, errors: &[_]| udf::stub(model, errors, &quote!(::core::unimplemented!()));
+    derive(item, parse, udf::code, stub)
+}
+
+/// Stands in for a struct that cannot be read, of which rustc has told why; if it has not, building it does.
+pub(crate) fn stub(item: TokenStream, why: &str) -> TokenStream {
+    let Ok(input) = syn::parse2::<DeriveInput>(item) else { return TokenStream::new() };
+    let mut errors = Errors::new();
+    let model = parse::udf(input, &mut errors);
+    udf::stub(&model, &errors.finish(), &quote!(const { ::core::panic!(#why) }))
 }
 
 pub(crate) fn derive_option_type(item: TokenStream) -> TokenStream {

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::{at, options, state};
-use crate::model::{Edge, OnMissing, Udf};
+use crate::model::{Edge, OnMissing, Udf, UdfArgs};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
@@ -28,10 +28,8 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let edges = args.wants.zip(args.provides).expect("one that is missing is an error");
     let wants = at(ident.span(), edge(edges.0, krate));
     let provides = edge(edges.1, krate);
-    let point = match &args.point {
-        Some(written) => point(written, krate),
-        None => quote!(#krate::__private::Point<'__point>),
-    };
+    let usual = quote!(#krate::__private::Point<'__point>);
+    let input = input(args, &usual);
     let from_options = options::from_options(fields, krate);
     let (save, load) = (state::save(fields, krate), state::load(fields, krate));
     quote! {
@@ -44,7 +42,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
                 #krate::__private::OnMissing::#on_missing;
             type Wants = #wants;
             type Provides = #provides;
-            type Input<'__point> = #point;
+            #input
             fn from_options(
                 __options: &mut #krate::__private::OptionParser,
             ) -> ::core::option::Option<Self> {
@@ -66,18 +64,25 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     }
 }
 
-/// Stands in when something is wrong.
+/// Stands in when something is wrong; `body` is that of its functions.
 ///
 /// The last error is the length of an array, of which rustc then knows that it is wrong: whether that type,
 /// and one that is named by it, fits anything is told no more. So what is not known fits every handler.
-pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
+pub(super) fn stub(model: &Udf, errors: &[TokenStream], body: &TokenStream) -> TokenStream {
     let Udf { ident, generics, args, .. } = model;
     let krate = &args.krate;
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
-    let (last, others) = errors.split_last().expect("a stub stands for errors");
-    let unknown = || quote!(<Self as #krate::__private::Udf>::Wants);
-    let provides = args.provides.map_or_else(unknown, |provides| edge(provides, krate));
-    let point = args.point.as_ref().map_or_else(unknown, |written| point(written, krate));
+    let wants = args.wants.map(|wants| edge(wants, krate));
+    let unknown = quote!(<Self as #krate::__private::Udf>::Wants);
+    let (wants, unwritten, others) = match errors.split_last() {
+        Some((last, others)) => (quote!([(); #last]), unknown.clone(), others),
+        None => {
+            let wants = wants.expect("one that is missing is an error");
+            (wants, quote!(#krate::__private::Point<'__point>), errors)
+        }
+    };
+    let provides = args.provides.map_or(unknown, |provides| edge(provides, krate));
+    let input = input(args, &unwritten);
     quote! {
         #(#others)*
         #[automatically_derived]
@@ -87,27 +92,39 @@ pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
             const TICK: ::core::option::Option<#krate::__private::Duration> =
                 ::core::option::Option::None;
             const ON_MISSING: #krate::__private::OnMissing = #krate::__private::OnMissing::Skip;
-            type Wants = [(); #last];
+            type Wants = #wants;
             type Provides = #provides;
-            type Input<'__point> = #point;
+            #input
             fn from_options(
                 _: &mut #krate::__private::OptionParser,
             ) -> ::core::option::Option<Self> {
-                ::core::unimplemented!()
+                #body
             }
             fn save(
                 &self,
                 _: &mut #krate::__private::StateWriter,
             ) -> #krate::__private::Result<()> {
-                ::core::unimplemented!()
+                #body
             }
             fn load(
                 &mut self,
                 _: &mut #krate::__private::StateReader<'_>,
             ) -> #krate::__private::Result<()> {
-                ::core::unimplemented!()
+                #body
             }
         }
+    }
+}
+
+/// The type that a handler is given: the one that was written, or `unwritten`.
+fn input(args: &UdfArgs, unwritten: &TokenStream) -> TokenStream {
+    match &args.point {
+        Some(written) => {
+            // At its place rustc tells when the type is private and the UDF is not.
+            let point = point(written, &args.krate);
+            quote_spanned!(written.span()=> type Input<'__point> = #point;)
+        }
+        None => quote!(type Input<'__point> = #unwritten;),
     }
 }
 

@@ -15,6 +15,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta, Path};
 use crate::errors::Errors;
 use entries::Entry;
 
+pub(crate) use entries::split_at_commas;
 pub(crate) use option_type::option_type;
 pub(crate) use typed::{fields, from_point};
 pub(crate) use types::{Known, calls, known};

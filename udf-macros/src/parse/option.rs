@@ -1,12 +1,12 @@
 //! A field with `#[option(...)]`.
 
-use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Path, Type};
+use syn::{Type, TypePath};
 
-use super::entries::{Entry, Form, known_once, meant};
+use super::entries::{Entry, Form, known_once_or, meant};
 use super::types::{Known, calls, known};
 use super::{help, value};
 use crate::errors::Errors;
@@ -28,6 +28,25 @@ const KEYS: [&str; 12] = [
     "validate",
 ];
 
+/// What is written here for a key that other libraries have.
+fn habit(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "required" => {
+            "every option is, unless it is an `Option`, a `Vec`, a flag, or has a `default`"
+        }
+        "optional" => "write its type as `Option<T>`, or give it a `default`",
+        "help" | "doc" | "about" | "description" => "its help is its doc comment, `/// ...`",
+        "min" | "max" => "write `range = 1..=10`",
+        "rename" => "write `name = \"...\"`",
+        "choices" | "values" | "possible_values" => {
+            "write an enum with `#[derive(udf_runtime::options::OptionType)]`"
+        }
+        "multiple" | "repeated" => "write its type as `Vec<T>`",
+        "skip" => "without `#[option]`, a field is working memory",
+        _ => return None,
+    })
+}
+
 pub(super) fn option(
     field: &syn::Field,
     ident: &Ident,
@@ -36,15 +55,19 @@ pub(super) fn option(
     errors: &mut Errors,
 ) -> OptionField {
     let meant = meant(&entries, &KEYS);
-    let entries = known_once(entries, &KEYS, &["alias"], errors);
+    let entries = known_once_or(entries, &KEYS, &["alias"], habit, errors);
     let (calls, value) = calls(&field.ty);
+    // What another type is may be an `Option` by another name.
+    let is_known = meant.contains(&"parse") || !matches!(known(&value), Known::Other);
     let renamed = rename_all.write(&ident.unraw().to_string());
     let mut option = OptionField {
         name: (!meant.contains(&"name"))
             .then(|| At { value: renamed, tokens: ident.to_token_stream() }),
         aliases: Vec::new(),
         help: help(&field.attrs),
-        required: calls == Calls::Once && !meant.contains(&"default") && !meant.contains(&"flag"),
+        required: calls == Calls::Once
+            && is_known
+            && !["default", "flag"].iter().any(|key| meant.contains(key)),
         calls,
         value,
         default: None,
@@ -82,11 +105,24 @@ pub(super) fn option(
                     option.example = Some(At { value, tokens });
                 }
             }
-            "range" => option.range = range(entry, &option.value, errors),
-            "len" => {
-                let usize = syn::parse_quote!(usize);
-                option.len = range(entry, &usize, errors);
+            "range" if !has_range(&option.value) => {
+                let message = format!(
+                    "{} has no range: `range` is for integers, floats and Durations; \
+                     use `len` for the length of text, `validate = path` for anything else",
+                    value::show(&option.value)
+                );
+                errors.at(&entry.key, message);
             }
+            "range" => option.range = range(entry, &option.value, errors),
+            // What a flag has of these is told with all that it must not have.
+            "len" if !has_len(&option) && !meant.contains(&"parse") && !meant.contains(&"flag") => {
+                let message = format!(
+                    "`len` is for String (its characters) and Vec (how often it is called), not {}",
+                    value::show(&field.ty)
+                );
+                errors.at(&entry.key, message);
+            }
+            "len" => option.len = range(entry, &syn::parse_quote!(usize), errors),
             "parse" => {
                 entry.bare(errors);
                 option.parse = Some(entry.key.clone());
@@ -100,6 +136,11 @@ pub(super) fn option(
             "requires" => option.requires = entry.idents("requires(field, field)", errors),
             "deprecated" => {
                 option.deprecated = entry.text("deprecated = \"use ...\"", errors);
+                if let Some(empty) = option.deprecated.take_if(|advice| advice.value().is_empty()) {
+                    let message =
+                        "say what is to be called instead: `deprecated = \"use `.other`\"`";
+                    errors.at(empty, message);
+                }
             }
             _ => {}
         }
@@ -134,13 +175,19 @@ fn typed(written: TokenStream, ty: &Type, parsed: bool, what: &str, errors: &mut
 
 fn expr(written: TokenStream, ty: &Type, what: &str, errors: &mut Errors) -> Expr {
     let before = errors.count();
-    let code = value::lowered(&written, ty, what, errors);
+    let code = match value::malformed(&written) {
+        Some((token, why)) => {
+            errors.at(token, why);
+            written.clone()
+        }
+        None => value::lowered(&written, ty, what, errors),
+    };
     Expr { code, written, wrong: errors.count() > before }
 }
 
-fn validate(entry: &Entry, errors: &mut Errors) -> Option<Path> {
+fn validate(entry: &Entry, errors: &mut Errors) -> Option<TypePath> {
     let tokens = entry.value("validate = path::to::function", errors)?;
-    let path = syn::parse2::<Path>(tokens.clone()).ok();
+    let path = syn::parse2::<TypePath>(tokens.clone()).ok();
     if path.is_none() {
         let message = "`validate` is the path of a function: `validate = is_even`, for \
                        `fn is_even(value: &T) -> Result<(), String>`";
@@ -149,23 +196,18 @@ fn validate(entry: &Entry, errors: &mut Errors) -> Option<Path> {
     path
 }
 
-const RANGE_FORM: &str = "range = 1..=10";
-
 /// A range whose ends are of this type.
 fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<At<Range>> {
     let key = entry.key.to_string();
-    let tokens = entry.value(&RANGE_FORM.replace("range", &key), errors)?;
-    if key == "range" && !has_range(ty) {
-        let message = format!(
-            "{} has no range: `range` is for integers, floats and Durations; \
-             use `len` for the length of text, `validate = path` for anything else",
-            value::show(ty)
-        );
-        errors.at(&entry.key, message);
-        return None;
-    }
+    let (from, to) = match known(ty) {
+        Known::Duration => ("\"1s\"", "\"1h\""),
+        _ => ("1", "10"),
+    };
+    let tokens = entry.value(&format!("{key} = {from}..={to}"), errors)?;
     let Some((min, max, inclusive)) = split_range(tokens.clone()) else {
-        let message = format!("`{key}` is a range: `{key} = 1..`, `{key} = 1..=10`, `{key} = ..5`");
+        let message = format!(
+            "`{key}` is a range: `{key} = {from}..`, `{key} = {from}..={to}`, `{key} = ..{to}`"
+        );
         errors.at(tokens, message);
         return None;
     };
@@ -182,8 +224,8 @@ fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<At<Range>> {
         Known::Array(element) => element,
         _ => ty.clone(),
     };
-    let mut end =
-        |end: TokenStream| (!end.is_empty()).then(|| expr(end, &ty, "an end of its range", errors));
+    let what = format!("an end of its `{key}`");
+    let mut end = |end: TokenStream| (!end.is_empty()).then(|| expr(end, &ty, &what, errors));
     Some(At { value: Range { min: end(min), max: end(max), inclusive }, tokens })
 }
 
@@ -195,9 +237,19 @@ fn has_range(ty: &Type) -> bool {
     }
 }
 
+fn has_len(option: &OptionField) -> bool {
+    option.calls == Calls::Any || matches!(known(&option.value), Known::String | Known::Other)
+}
+
 /// What is before and behind `..` or `..=`.
 fn split_range(tokens: TokenStream) -> Option<(TokenStream, TokenStream, bool)> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    if let [TokenTree::Group(group)] = &tokens[..]
+        && matches!(group.delimiter(), Delimiter::None | Delimiter::Parenthesis)
+    {
+        // In brackets, or out of a `macro_rules!`.
+        return split_range(group.stream());
+    }
     let punct = |at: usize, char: char| match tokens.get(at) {
         Some(TokenTree::Punct(punct)) => punct.as_char() == char,
         _ => false,
@@ -206,11 +258,16 @@ fn split_range(tokens: TokenStream) -> Option<(TokenStream, TokenStream, bool)> 
         TokenTree::Punct(punct) => punct.spacing() == Spacing::Joint,
         _ => false,
     };
-    let dots = (0..tokens.len()).find(|&at| punct(at, '.') && joint(at) && punct(at + 1, '.'))?;
+    let is_dots = |at: &usize| punct(*at, '.') && joint(*at) && punct(at + 1, '.');
+    let dots = (0..tokens.len()).find(is_dots)?;
     let inclusive = joint(dots + 1) && punct(dots + 2, '=');
     let behind = dots + if inclusive { 3 } else { 2 };
     let of = |tokens: &[TokenTree]| tokens.iter().cloned().collect::<TokenStream>();
-    if inclusive && behind == tokens.len() {
+    // `...`, `1..5..2` and `1..=` are none.
+    if punct(behind, '.')
+        || (behind..tokens.len()).any(|at| is_dots(&at))
+        || inclusive && behind == tokens.len()
+    {
         return None;
     }
     Some((of(&tokens[..dots]), of(&tokens[behind..]), inclusive))

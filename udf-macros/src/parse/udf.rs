@@ -4,8 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Fields, Meta};
 
-use super::entries::{Entry, entries, known_once, meant};
-use super::{help, krate, option};
+use super::entries::{Entry, Form, entries, known_once, meant};
+use super::{help, krate, option, show};
 use crate::errors::Errors;
 use crate::model::{At, Edge, Field, OnMissing, Role, Udf, UdfArgs};
 use crate::words::case::Case;
@@ -27,8 +27,18 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
         Some(Meta::List(list)) => list.tokens.clone(),
         _ => TokenStream::new(),
     };
-    let entries = entries(tokens.clone(), errors);
-    let meant = meant(&entries, &KEYS);
+    let mut entries = entries(tokens.clone(), errors);
+    let mut meant = meant(&entries, &KEYS);
+    let bare_edge = |entry: &Entry| {
+        matches!(entry.form, Form::Bare) && ["stream", "batch"].iter().any(|edge| entry.key == edge)
+    };
+    if let Some(edge) = entries.iter().find(|entry| bare_edge(entry)) {
+        let message = "say which edge this is: `wants = stream`, which it reads, or `provides = stream`, \
+                       which it sends";
+        errors.at(&edge.key, message.replace("stream", &edge.key.to_string()));
+        meant.extend(["wants", "provides"]);
+        entries.retain(|entry| !bare_edge(entry));
+    }
     let entries = known_once(entries, &KEYS, &[], errors);
     let krate = krate(&entries, errors);
     let mut args = UdfArgs {
@@ -69,13 +79,13 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
     }
     let missing: Vec<&str> =
         ["wants", "provides"].into_iter().filter(|key| !meant.contains(key)).collect();
-    if let [first, ..] = missing[..] {
-        let what = match &missing[..] {
-            [_] => format!("`{first}` is missing"),
-            _ => "`wants` and `provides` are missing".to_owned(),
+    if !missing.is_empty() {
+        let message = match &missing[..] {
+            [one] => format!("`{one}` is missing: write `{one} = stream` or `{one} = batch`"),
+            _ => "`wants` and `provides` are missing: write `#[udf(wants = stream, provides = stream)]`, \
+                  each `stream` or `batch`"
+                .to_owned(),
         };
-        let form = "`#[udf(wants = stream, provides = stream)]`, each `stream` or `batch`";
-        let message = format!("{what}: write {form}");
         match tokens.is_empty() {
             true => errors.span(Span::call_site(), message),
             false => errors.at(tokens, message),
@@ -131,11 +141,21 @@ pub(crate) fn rename_all(
 /// The type of the points, as it was written.
 fn point(entry: &Entry, errors: &mut Errors) -> Option<TokenStream> {
     let tokens = entry.value("point = Cpu<'_>", errors)?;
-    if syn::parse2::<syn::Type>(tokens.clone()).is_err() {
-        errors.at(tokens, "`point` is the type of the points: `point = Cpu<'_>`");
-        return None;
+    match syn::parse2::<syn::Type>(tokens.clone()) {
+        Ok(syn::Type::Reference(reference)) => {
+            let message = format!(
+                "a handler is given a reference to it already: write `point = {}`",
+                show(&reference.elem).trim_matches('`')
+            );
+            errors.at(tokens, message);
+            None
+        }
+        Ok(_) => Some(tokens),
+        Err(_) => {
+            errors.at(tokens, "`point` is the type of the points: `point = Cpu<'_>`");
+            None
+        }
     }
-    Some(tokens)
 }
 
 fn tick(entry: &Entry, errors: &mut Errors) -> Option<u64> {
@@ -171,11 +191,27 @@ fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field
             return Vec::new();
         }
     };
+    for name in ["option", "state"] {
+        if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident(name)) {
+            let message = format!(
+                "`#[{name}]` belongs on a field; what holds for the whole UDF is in `#[udf(...)]`"
+            );
+            errors.at(attr.path(), message);
+        }
+    }
     fields.iter().filter_map(|field| self::field(field, args, errors)).collect()
 }
 
 fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Field> {
     let ident = field.ident.clone()?;
+    // What was written where another type stands in.
+    let written = field.attrs.iter().find(|attr| attr.path().is_ident("__udf"));
+    let written = written.and_then(|attr| attr.parse_args::<syn::Type>().ok());
+    let mut field = field.clone();
+    let unfit = written.is_some();
+    if let Some(written) = written {
+        field.ty = written;
+    }
     let mut role = Role::Memory;
     for attr in &field.attrs {
         let is_option = attr.path().is_ident("option");
@@ -210,13 +246,12 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
             }
         };
         role = if is_option {
-            Role::Option(Box::new(option::option(field, &ident, entries, args.rename_all, errors)))
+            Role::Option(Box::new(option::option(&field, &ident, entries, args.rename_all, errors)))
         } else {
             Role::State(state(&ident, entries, errors))
         };
     }
-    let borrows = field.attrs.iter().any(|attr| attr.path().is_ident("__udf"));
-    Some(Field { ident, ty: field.ty.clone(), borrows, role })
+    Some(Field { ident, ty: field.ty, unfit, role })
 }
 
 /// The name under which a field is saved.

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Lit, LitFloat, Type};
 
-use super::entries::split_at_commas;
+use super::entries::{is_keyword, split_at_commas};
 use super::types::{Int, Known, known};
 use crate::errors::Errors;
 use crate::words::duration;
@@ -59,6 +59,39 @@ impl Literal {
             Literal::Other => "a literal of another type",
         }
     }
+}
+
+/// What keeps a value from being an expression, as far as its tokens tell, and where.
+///
+/// rustc would tell it of the code that is made of it, several times and in other words.
+pub(crate) fn malformed(tokens: &TokenStream) -> Option<(TokenTree, &'static str)> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let char = |token: &TokenTree| match token {
+        TokenTree::Punct(punct) => punct.as_char(),
+        _ => ' ',
+    };
+    let (first, last) = (tokens.first()?, tokens.last()?);
+    let is_path = char(first) == ':' && tokens.get(1).is_some_and(|token| char(token) == ':');
+    if "=@/+.:?%^~$#>".contains(char(first)) && !is_path {
+        return Some((first.clone(), "no value begins like this"));
+    }
+    if char(last) != ' ' && !"?>".contains(char(last)) {
+        return Some((last.clone(), "the value is not complete: something is missing behind this"));
+    }
+    let strange = tokens.iter().find(|token| "@~$#\\".contains(char(token)));
+    if let Some(strange) = strange {
+        return Some((strange.clone(), "this is part of no value"));
+    }
+    let whole = |token: &TokenTree| match token {
+        TokenTree::Literal(_) => true,
+        TokenTree::Ident(_) => !is_keyword(token),
+        TokenTree::Group(_) | TokenTree::Punct(_) => false,
+    };
+    let second = tokens.windows(2).find_map(|pair| match pair {
+        [first, second @ TokenTree::Literal(_)] if whole(first) => Some(second.clone()),
+        _ => None,
+    });
+    second.map(|second| (second, "expected `,` or an operator before this"))
 }
 
 /// The expression that a value in an attribute stands for: `"10s"` is a Duration, `1` is a float
@@ -137,9 +170,6 @@ fn lowered_literal(
 ) -> TokenStream {
     let span = tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
     match (kind, literal) {
-        (Known::Other, _) | (Known::Bool, Literal::Bool) | (Known::Char, Literal::Char) => {
-            tokens.clone()
-        }
         (Known::Int(int), Literal::Int(value)) => {
             fits(tokens, *value, *int, what, errors);
             tokens.clone()
@@ -162,6 +192,22 @@ fn lowered_literal(
             let float = LitFloat::new(&format!("{}.0", value.unsigned_abs()), span);
             let sign = (*value < 0).then(|| quote!(-));
             quote!(#sign #float)
+        }
+        (Known::Path, Literal::String(text)) if text.is_empty() => {
+            errors.at(tokens, format_args!("{what} is empty, which no path is"));
+            tokens.clone()
+        }
+        (Known::Other, Literal::String(_)) => {
+            let ty = show(ty);
+            let message = format!(
+                "{what} is text, and {ty} is not known to be; with `parse`, text is parsed, else write \
+                 an expression of type {ty}"
+            );
+            errors.at(tokens, message);
+            tokens.clone()
+        }
+        (Known::Other, _) | (Known::Bool, Literal::Bool) | (Known::Char, Literal::Char) => {
+            tokens.clone()
         }
         (Known::String | Known::Path, Literal::String(_)) => {
             quote_spanned!(span=> <#ty as ::core::convert::From<&::core::primitive::str>>::from(#tokens))

@@ -3,7 +3,7 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 #[udf(wants = stream, provides = stream)]
 struct Case {
     #[option(requires(y) z)]
-    x: u8,
+    x: Option<u8>,
     #[option(default = 1)]
     y: u8,
 }

@@ -1,0 +1,19 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option(default = [1, 50], range = 20..)]
+    a: [i64; 2],
+    #[option(example = [30, 5], range = 20..)]
+    b: [i64; 2],
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}

@@ -1,0 +1,167 @@
+//! `range` and `len`: something must be within, and so must the option's own values, where they are literals.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+use crate::errors::Errors;
+use crate::model::{At, Default, Expr, OptionField, Range};
+use crate::parse::{Known, Literal, known, literal, show, split_at_commas};
+use crate::words::duration;
+
+pub(super) fn check(option: &OptionField, errors: &mut Errors) {
+    if let Some(range) = &option.range {
+        let lowest = match known(&option.value) {
+            Known::Array(element) => lowest(&known(&element)),
+            known => lowest(&known),
+        };
+        bounds(range, "range", lowest, option, errors);
+    }
+    if let Some(len) = &option.len {
+        bounds(len, "len", Some(0), option, errors);
+    }
+}
+
+/// The least value that a type has, if it is known.
+fn lowest(ty: &Known) -> Option<i128> {
+    match ty {
+        Known::Int(int) => Some(int.min),
+        Known::NonZero(int) => Some(if int.min == 0 { 1 } else { int.min }),
+        Known::Duration => Some(0),
+        _ => None,
+    }
+}
+
+/// A literal, for comparison.
+#[derive(Clone, Copy)]
+enum Number {
+    Int(i128),
+    Float(f64),
+}
+
+fn number(literal: &Literal) -> Option<Number> {
+    match literal {
+        Literal::Int(int) => Some(Number::Int(*int)),
+        Literal::Float(float) => Some(Number::Float(*float)),
+        Literal::String(text) => Some(Number::Int(duration::nanos(text).ok()?.into())),
+        Literal::Bool | Literal::Char | Literal::Other => None,
+    }
+}
+
+/// Compares literals; an integer is a float where the other is one.
+fn less(one: Number, other: Number) -> bool {
+    match (one, other) {
+        (Number::Int(one), Number::Int(other)) => one < other,
+        (Number::Float(one), Number::Float(other)) => one < other,
+        (Number::Int(one), Number::Float(other)) => (one as f64) < other,
+        (Number::Float(one), Number::Int(other)) => one < other as f64,
+    }
+}
+
+/// The ends of a range, as far as they are literals.
+struct Ends {
+    min: Option<Number>,
+    max: Option<Number>,
+    inclusive: bool,
+}
+
+impl Ends {
+    fn contain(&self, value: Number) -> bool {
+        let above = self.max.is_some_and(|max| match self.inclusive {
+            true => less(max, value),
+            false => !less(value, max),
+        });
+        !above && !self.min.is_some_and(|min| less(value, min))
+    }
+}
+
+/// Notes a range that leaves nothing, and literals out of the range.
+fn bounds(
+    range: &At<Range>,
+    key: &str,
+    lowest: Option<i128>,
+    option: &OptionField,
+    errors: &mut Errors,
+) {
+    let At { value: range, tokens } = range;
+    let end = |end: &Option<Expr>| {
+        let end = end.as_ref().filter(|end| !end.wrong)?;
+        number(&literal(&end.written)?)
+    };
+    let ends = Ends { min: end(&range.min), max: end(&range.max), inclusive: range.inclusive };
+    if let Some(why) = empty(range, &ends, lowest) {
+        errors.at(tokens, format_args!("nothing is within this `{key}`: {why}"));
+        return;
+    }
+    for (what, literal, written) in literals(option) {
+        let value = match (key, &literal) {
+            ("len", Literal::String(text)) => Some(Number::Int(text.chars().count() as i128)),
+            ("len", _) => None,
+            _ => number(&literal),
+        };
+        if value.is_some_and(|value| !ends.contain(value)) {
+            let range = show(tokens);
+            errors.at(written, format_args!("its {what} is not within its `{key}`, {range}"));
+        }
+    }
+}
+
+/// Why a range leaves nothing, if it does.
+fn empty(range: &Range, ends: &Ends, lowest: Option<i128>) -> Option<String> {
+    let max = ends.max?;
+    let Some(first) = &range.min else {
+        let lowest = lowest.filter(|lowest| !ends.contain(Number::Int(*lowest)))?;
+        let lowest = match range.max.as_ref().map(|max| literal(&max.written)) {
+            Some(Some(Literal::String(_))) => "\"0s\"".to_owned(),
+            _ => lowest.to_string(),
+        };
+        return Some(format!("its values begin at {lowest}"));
+    };
+    let (min, last) = (ends.min?, &range.max.as_ref()?.written);
+    let first = &first.written;
+    if less(max, min) {
+        let to = if range.inclusive { "..=" } else { ".." };
+        Some(format!("it begins behind its end; did you mean `{last}{to}{first}`?"))
+    } else if !range.inclusive && !less(min, max) {
+        Some(format!("its end is not part of it; did you mean `{first}..={last}`?"))
+    } else {
+        None
+    }
+}
+
+/// The literals that are the default and the example, and the tokens to edit; those of an array one by one.
+fn literals(option: &OptionField) -> Vec<(&'static str, Literal, TokenStream)> {
+    let of = |what, expr: &Expr| {
+        let elements = if expr.wrong { Vec::new() } else { elements(expr.written.clone()) };
+        let literals = elements
+            .into_iter()
+            .filter_map(move |written| literal(&written).map(|literal| (what, literal, written)));
+        literals.collect::<Vec<_>>()
+    };
+    let mut all = match &option.default {
+        Some(At { value: Default::Is(expr), .. }) => of("default", expr),
+        Some(At { value: Default::OfType, tokens }) => {
+            let value = match known(&option.value) {
+                Known::Int(_) | Known::Float | Known::Duration => {
+                    Some(("default, which is 0,", Literal::Int(0)))
+                }
+                Known::String => Some(("default, which is \"\",", Literal::String(String::new()))),
+                _ => None,
+            };
+            value.map(|(what, value)| (what, value, tokens.clone())).into_iter().collect()
+        }
+        None => Vec::new(),
+    };
+    if let Some(example) = &option.example {
+        all.extend(of("example", &example.value));
+    }
+    all
+}
+
+fn elements(written: TokenStream) -> Vec<TokenStream> {
+    match &written.clone().into_iter().collect::<Vec<_>>()[..] {
+        [TokenTree::Group(group)] if group.delimiter() == Delimiter::Bracket => {
+            let elements = split_at_commas(group.stream()).into_iter();
+            elements.map(|element| element.into_iter().collect()).collect()
+        }
+        _ => vec![written],
+    }
+}
