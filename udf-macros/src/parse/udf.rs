@@ -1,8 +1,8 @@
 //! The struct of `#[udf]`: its arguments and its fields.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Fields, Meta};
+use syn::{Data, DeriveInput, Fields, Lifetime, Meta};
 
 use super::entries::{Entry, Form, entries, known_once, meant};
 use super::{help, krate, option, show};
@@ -150,12 +150,37 @@ fn point(entry: &Entry, errors: &mut Errors) -> Option<TokenStream> {
             errors.at(tokens, message);
             None
         }
-        Ok(_) => Some(tokens),
+        Ok(_) => match named_lifetime(&tokens) {
+            Some(lifetime) => {
+                errors
+                    .at(lifetime, "a point lives as long as the call it is handed to: write `'_`");
+                None
+            }
+            None => Some(tokens),
+        },
         Err(_) => {
             errors.at(tokens, "`point` is the type of the points: `point = Cpu<'_>`");
             None
         }
     }
+}
+
+/// A lifetime with a name, which nothing has declared.
+fn named_lifetime(ty: &TokenStream) -> Option<Lifetime> {
+    let mut tokens = ty.clone().into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match (&token, tokens.peek()) {
+            // What follows has lifetimes of its own.
+            (TokenTree::Ident(word), _) if word == "for" || word == "dyn" => return None,
+            (TokenTree::Punct(quote), Some(TokenTree::Ident(name)))
+                if quote.as_char() == '\'' && name != "_" && name != "static" =>
+            {
+                return Some(Lifetime::new(&format!("'{name}"), name.span()));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn tick(entry: &Entry, errors: &mut Errors) -> Option<u64> {
