@@ -2,8 +2,18 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
 #[udf(wants = stream, provides = stream)]
 struct Case {
-    #[option(default = "1m 30s")]
-    x: std::time::Duration,
+    #[option(conflicts = b, requires = b)]
+    a: Option<i64>,
+    #[option]
+    b: Option<i64>,
+    #[option(requires = d)]
+    c: Option<i64>,
+    #[option(conflicts = c)]
+    d: Option<i64>,
+    #[option(conflicts(b, b))]
+    twice: Option<i64>,
+    #[option(requires = b)]
+    required: i64,
 }
 
 impl StreamUdf for Case {
