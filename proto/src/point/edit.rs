@@ -22,6 +22,27 @@ pub trait PointSink {
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Self::Error>;
 }
 
+/// What a field of a point can be set to: all that is a [`FieldValue`] by `into`.
+#[diagnostic::on_unimplemented(
+    message = "a field of a point cannot be `{Self}`",
+    label = "not a type that a field can have",
+    note = "a field is f64, f32, i64, i32, u32, bool, `&str`, `&String` or `FieldValue`",
+    note = "Kapacitor's integers have 64 bits with a sign: make usize and u64 an i64 first; write `&` before text \
+            that is owned"
+)]
+pub trait IntoField<'v> {
+    /// Converts.
+    fn into_field(self) -> FieldValue<'v>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'v, T: Into<FieldValue<'v>>> IntoField<'v> for T {
+    #[inline]
+    fn into_field(self) -> FieldValue<'v> {
+        self.into()
+    }
+}
+
 /// A struct whose members become the fields of a point.
 #[diagnostic::on_unimplemented(
     message = "the members of `{Self}` are no fields of a point",
@@ -41,8 +62,8 @@ pub struct FieldWriter<'s> {
 
 impl FieldWriter<'_> {
     /// Sets a field, in the place of any that has this name.
-    pub fn field<'v>(&mut self, name: &str, value: impl Into<FieldValue<'v>>) {
-        self.scratch.set(Class::Field, name, value.into());
+    pub fn field<'v>(&mut self, name: &str, value: impl IntoField<'v>) {
+        self.scratch.set(Class::Field, name, value.into_field());
     }
 }
 
@@ -121,8 +142,8 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     }
 
     /// Sets a field, in the place of any that has this name.
-    pub fn field<'v>(self, name: &str, value: impl Into<FieldValue<'v>>) -> Self {
-        self.sink.scratch().set(Class::Field, name, value.into());
+    pub fn field<'v>(self, name: &str, value: impl IntoField<'v>) -> Self {
+        self.sink.scratch().set(Class::Field, name, value.into_field());
         self
     }
 
@@ -133,7 +154,7 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     }
 
     /// Sets a field, and removes all others.
-    pub fn only_field<'v>(self, name: &str, value: impl Into<FieldValue<'v>>) -> Self {
+    pub fn only_field<'v>(self, name: &str, value: impl IntoField<'v>) -> Self {
         self.clear_fields().field(name, value)
     }
 

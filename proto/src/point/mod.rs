@@ -18,7 +18,7 @@ mod view;
 use std::ops::Range;
 
 pub(crate) use cursor::{Record, Records};
-pub use edit::{FieldSet, FieldWriter, PointEdit, PointSink};
+pub use edit::{FieldSet, FieldWriter, IntoField, PointEdit, PointSink};
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
 pub use owned::{PointBuf, Points};
