@@ -29,14 +29,16 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let [piece, limit, rest @ ..] = input else { return };
     let limit = usize::from(*limit) * 17;
     let (expected, end) = plain(rest, limit);
-    let mut frames = Vec::new();
-    let mut found = End::Clean;
+    let (mut frames, mut found) = (0, End::Clean);
     // Its buffer of 256 KiB, which does not grow before all of it is full.
     within((300 << 10) + 4 * rest.len() as u64, || {
         let mut reader = FrameReader::new(Pieces::new(rest, *piece)).with_limit(limit);
         loop {
             match reader.next_frame() {
-                Ok(Some(frame)) => frames.push(frame.to_vec()),
+                Ok(Some(frame)) => {
+                    assert_eq!(Some(frame), expected.get(frames).map(Vec::as_slice));
+                    frames += 1;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     found = match error {
@@ -50,11 +52,10 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             }
         }
     });
-    assert_eq!(frames, expected);
-    assert_eq!(found, end);
+    assert_eq!((frames, &found), (expected.len(), &end));
     trace.see(std::mem::discriminant(&end));
-    trace.see_size("frames", frames.len());
-    trace.see_size("longest", frames.iter().map(Vec::len).max().unwrap_or(0));
+    trace.see_size("frames", expected.len());
+    trace.see_size("longest", expected.iter().map(Vec::len).max().unwrap_or(0));
     if let End::Cut(read, expected) = end {
         trace.see((read == 0, expected.is_some()));
     }
