@@ -3,11 +3,17 @@
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote_spanned};
 
 /// Collects mistakes. It has to be asked for them: what is noted cannot get lost.
 pub(crate) struct Errors {
-    noted: Option<Vec<syn::Error>>,
+    noted: Option<Vec<Noted>>,
+}
+
+struct Noted {
+    error: syn::Error,
+    /// Whether rustc is expected to refuse it as well.
+    refused: bool,
 }
 
 impl Errors {
@@ -25,8 +31,19 @@ impl Errors {
         self.push(syn::Error::new(span, message));
     }
 
+    /// Notes a mistake that rustc refuses in its own words, as far as can be seen: it is told only if rustc finds
+    /// nothing at all.
+    pub(crate) fn unless_refused(&mut self, tokens: impl ToTokens, message: impl Display) {
+        let error = syn::Error::new_spanned(tokens, message);
+        self.note(Noted { error, refused: true });
+    }
+
     pub(crate) fn push(&mut self, error: syn::Error) {
-        self.noted.as_mut().expect("errors are noted before they are asked for").push(error);
+        self.note(Noted { error, refused: false });
+    }
+
+    fn note(&mut self, noted: Noted) {
+        self.noted.as_mut().expect("errors are noted before they are asked for").push(noted);
     }
 
     /// How many there are.
@@ -39,12 +56,30 @@ impl Errors {
         let mut noted = self.noted.take().expect("errors are asked for once");
         // Outside of a compiler, in tests, places have no order.
         if proc_macro::is_available() {
-            noted.sort_by_key(|error| {
-                let place = error.span().unwrap();
+            noted.sort_by_key(|noted| {
+                let place = noted.error.span().unwrap();
                 (place.line(), place.column())
             });
         }
-        noted.into_iter().map(|error| error.to_compile_error()).collect()
+        let tokens = noted.into_iter().map(|Noted { error, refused }| match refused {
+            true => told_last(&error),
+            false => error.to_compile_error(),
+        });
+        tokens.collect()
+    }
+}
+
+/// Is told by a lint, which rustc comes to only when all else is right.
+fn told_last(error: &syn::Error) -> TokenStream {
+    let message = error.to_string();
+    quote_spanned! {error.span()=>
+        #[deny(unused_must_use)]
+        const _: fn() = || {
+            #[must_use = #message]
+            struct Mistake;
+            // What rustc suggests for `Mistake` alone would be of no help.
+            (Mistake,);
+        };
     }
 }
 

@@ -132,6 +132,8 @@ pub(crate) struct Range {
 /// An enum or a tuple struct with `#[derive(OptionType)]`.
 pub(crate) struct OptionType {
     pub(crate) ident: Ident,
+    /// Whether it may be seen where types of its members are not.
+    pub(crate) is_public: bool,
     pub(crate) generics: Generics,
     pub(crate) krate: TokenStream,
     pub(crate) shape: OptionShape,

@@ -116,6 +116,11 @@ snapshot! {
 }
 
 snapshot! {
+    a_public_tuple_struct, expand::derive_option_type,
+    pub struct Shown<'a, T>(Private, [(T, Own<'a>); 2]);
+}
+
+snapshot! {
     a_newtype, expand::derive_option_type,
     struct Wrapper<T: OptionType>(T);
 }

@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 
 pub use udf_macros::__Udf;
 
+use udf_proto::Value;
+
 use crate::Error;
+use crate::options::TickValue;
 pub use crate::options::{
     Help, OptionParser, OptionType, flag, len, no_choice, option, parsed, parsed_option,
     parsed_vec, range,
@@ -31,6 +34,40 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
+
+/// What a member of a tuple struct with `#[derive(OptionType)]` asks of its type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of an option",
+    label = "not a type that an argument can have",
+    note = "an argument is bool, an integer, f32, f64, String, char, PathBuf or Duration, \
+            or a tuple or an array of these",
+    note = "for an enum or a tuple struct of your own, write `#[derive(udf_runtime::options::OptionType)]` on it; \
+            for others, implement that trait"
+)]
+pub trait OptionArgument: OptionType {}
+
+#[diagnostic::do_not_recommend]
+impl<T: OptionType> OptionArgument for T {}
+
+/// Is compiled for what can be an argument.
+pub const fn argument<T: OptionArgument>() {}
+
+/// What a TICKscript writes for several arguments, of those that are put.
+pub fn several<R: TickValue>(put: impl FnOnce(&mut Vec<Value>)) -> R {
+    let mut values = Vec::new();
+    put(&mut values);
+    R::take(&mut values.into_iter())
+}
+
+/// A type, and whether it was found to be right: no other array has it.
+pub trait Checked<T> {
+    /// The type itself.
+    type Type;
+}
+
+impl<T> Checked<T> for [(); 0] {
+    type Type = T;
+}
 
 /// What a function returns.
 pub trait Returns {

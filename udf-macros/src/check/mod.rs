@@ -50,7 +50,7 @@ fn ty(field: &Field, errors: &mut Errors) {
 }
 
 /// The type that owns what this one borrows, or is without a size.
-fn owned(ty: &Type) -> Option<String> {
+pub(crate) fn owned(ty: &Type) -> Option<String> {
     let ty = match ty {
         Type::Reference(reference) => &*reference.elem,
         Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Point") => {

@@ -2,6 +2,7 @@
 
 mod fields;
 mod from_point;
+mod generics;
 mod option_type;
 mod options;
 mod state;
@@ -72,7 +73,12 @@ pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
 /// within a `macro_rules!` where it is not known.
 fn function(krate: &TokenStream, name: &str, ty: impl ToTokens) -> TokenStream {
     let span = ty.span();
-    let (krate, name) = (at(span, krate.clone()), Ident::new(name, span));
+    let name = Ident::new(name, span);
+    // A path that the author gives stays where it is written: if it is wrong, that is told once.
+    let krate = match krate.to_string() == quote!(::udf_runtime).to_string() {
+        true => at(span, krate.clone()),
+        false => krate.clone(),
+    };
     quote_spanned!(span=> #krate::__private::#name::<#ty>)
 }
 

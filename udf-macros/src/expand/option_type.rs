@@ -1,42 +1,135 @@
 //! The implementation of `OptionType`.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Generics, Type, parse_quote};
 
+use super::{function, generics};
 use crate::model::{Choice, OptionShape, OptionType};
+use crate::parse::{Known, is_unsized, known};
 
 pub(super) fn code(model: &OptionType) -> TokenStream {
-    let krate = &model.krate;
     match &model.shape {
         OptionShape::Choices(choices) => choice(model, choices),
-        OptionShape::Tuple(types) => {
-            let inner = match &types[..] {
-                [ty] => quote_spanned!(ty.span()=> #ty),
-                types => quote!((#(#types,)*)),
+        OptionShape::Tuple(types) => tuple(model, types),
+    }
+}
+
+/// A tuple struct is what its members are.
+fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
+    let krate = &model.krate;
+    let mut parts =
+        Parts { model, bounded: model.generics.clone(), checked: Vec::new(), all_known: true };
+    let members: Vec<_> = types.iter().map(|ty| parts.member(ty)).collect();
+    let places: Vec<_> = (0..members.len()).map(syn::Index::from).collect();
+    let (inner, make) = match &members[..] {
+        [member] => (quote!(#member), quote!(Self(__inner))),
+        members => (quote!((#(#members,)*)), quote!(Self(#(__inner.#places),*))),
+    };
+    let raws: Vec<_> = members
+        .iter()
+        .zip(&places)
+        .map(|(member, place)| {
+            quote!(<#member as #krate::__private::OptionType>::to_raw(&self.#place))
+        })
+        .collect();
+    let hidden = model.is_public && !parts.all_known;
+    let to_raw = match &raws[..] {
+        [raw] => raw.clone(),
+        raws if hidden => quote! {
+            #krate::__private::several(|__values| {
+                #(#krate::options::TickValue::put(#raws, __values);)*
+            })
+        },
+        raws => quote!((#(#raws,)*)),
+    };
+    let raw = if hidden {
+        // What is public cannot name a private type: so what is written for that is a parameter.
+        parts.bounded.params.push(parse_quote!(__Raw: #krate::options::TickValue));
+        let raw = quote!(#krate::__private::OptionType<Raw = __Raw>);
+        generics::bound(&mut parts.bounded, &inner, &raw);
+        quote!(__Raw)
+    } else {
+        quote!(<#inner as #krate::__private::OptionType>::Raw)
+    };
+    let code = implementation(
+        model,
+        &parts.bounded,
+        &raw,
+        &quote! {
+            let __inner = <#inner as #krate::__private::OptionType>::from_raw(__raw)?;
+            ::core::result::Result::Ok(#make)
+        },
+        &to_raw,
+        &quote!(<#inner as #krate::__private::OptionType>::help()),
+    );
+    let checked = &parts.checked;
+    match &checked[..] {
+        [] => code,
+        _ => quote! {
+            const _: () = {
+                #(#checked)*
+                #code
             };
-            let places = (0..types.len()).map(syn::Index::from);
-            let make = match types.len() {
-                1 => quote!(Self(__inner)),
-                _ => quote!(Self(#(__inner.#places),*)),
-            };
-            let places = (0..types.len()).map(syn::Index::from);
-            let to_raw = match types.len() {
-                1 => quote!(#krate::__private::OptionType::to_raw(&self.0)),
-                _ => quote!((#(#krate::__private::OptionType::to_raw(&self.#places),)*)),
-            };
-            implementation(
-                model,
-                &quote!(<#inner as #krate::__private::OptionType>::Raw),
-                &quote! {
-                    let __inner = <#inner as #krate::__private::OptionType>::from_raw(__raw)?;
-                    ::core::result::Result::Ok(#make)
-                },
-                &to_raw,
-                &quote!(<#inner as #krate::__private::OptionType>::help()),
-            )
+        },
+    }
+}
+
+/// The types that the members are made of, as the implementation names them.
+struct Parts<'m> {
+    model: &'m OptionType,
+    /// The generics, and what is asked of types that depend on them.
+    bounded: Generics,
+    /// Names for types that are checked.
+    checked: Vec<TokenStream>,
+    /// Whether there are only types of the language and parameters.
+    all_known: bool,
+}
+
+impl Parts<'_> {
+    /// The type of a member, in which names stand for its checked parts.
+    fn member(&mut self, ty: &Type) -> TokenStream {
+        match ty {
+            Type::Array(array) => {
+                let (elem, len) = (self.member(&array.elem), &array.len);
+                quote!([#elem; #len])
+            }
+            Type::Group(inner) => self.member(&inner.elem),
+            Type::Paren(inner) => self.member(&inner.elem),
+            Type::Tuple(tuple) => {
+                let members: Vec<_> = tuple.elems.iter().map(|ty| self.member(ty)).collect();
+                quote!((#(#members,)*))
+            }
+            ty if is_plain(ty) => ty.to_token_stream(),
+            ty if generics::depends(ty, &self.model.generics) => {
+                let krate = &self.model.krate;
+                self.all_known &= generics::parameter(ty, &self.model.generics).is_some();
+                generics::bound(&mut self.bounded, ty, &quote!(#krate::__private::OptionType));
+                ty.to_token_stream()
+            }
+            ty => self.checked(ty),
         }
     }
+
+    /// A name for a type.
+    ///
+    /// If that can be no argument, it is told in the length of an array, of which rustc then knows that it is wrong:
+    /// of what has this name, nothing is told any more.
+    fn checked(&mut self, ty: &Type) -> TokenStream {
+        let krate = &self.model.krate;
+        self.all_known = false;
+        let name = format_ident!("__Argument{}", self.checked.len(), span = Span::mixed_site());
+        let check = function(krate, "argument", ty);
+        self.checked.push(quote! {
+            type #name = <[(); { #check(); 0 }] as #krate::__private::Checked<#ty>>::Type;
+        });
+        name.into_token_stream()
+    }
+}
+
+/// Whether this is a type of the language or of its prelude, which can be an argument.
+fn is_plain(ty: &Type) -> bool {
+    matches!(known(ty), Known::Bool | Known::Int(_) | Known::Float | Known::Char | Known::String)
 }
 
 fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
@@ -62,32 +155,44 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
     let names = choices.iter().map(|choice| &choice.name.value);
     let helps = choices.iter().map(|choice| &choice.help);
     let help = quote!(#krate::__private::Help::new()#(.choice(#names, #helps))*);
-    implementation(model, &quote!(::std::string::String), &made, &to_raw, &help)
+    let raw = quote!(::std::string::String);
+    implementation(model, &model.generics, &raw, &made, &to_raw, &help)
 }
 
 pub(super) fn stub(model: &OptionType, errors: &[TokenStream]) -> TokenStream {
-    let todo = quote!(::core::unimplemented!());
-    let stub = implementation(model, &quote!(::std::string::String), &todo, &todo, &todo);
+    let is_unsized = match &model.shape {
+        OptionShape::Tuple(types) => types.iter().any(is_unsized),
+        OptionShape::Choices(_) => false,
+    };
+    let stub = (!is_unsized).then(|| {
+        let (raw, todo) = (quote!(::std::string::String), quote!(::core::unimplemented!()));
+        implementation(model, &model.generics, &raw, &todo, &todo, &todo)
+    });
     quote!(#(#errors)* #stub)
 }
 
 fn implementation(
     model: &OptionType,
+    parameters: &Generics,
     raw: &TokenStream,
     from_raw: &TokenStream,
     to_raw: &TokenStream,
     help: &TokenStream,
 ) -> TokenStream {
-    let OptionType { ident, generics, krate, .. } = model;
-    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let krate = &model.krate;
+    let name = generics::name(&model.ident);
+    let (impl_generics, _, where_clause) = parameters.split_for_impl();
+    let (_, ty_generics, _) = model.generics.split_for_impl();
+    // A variant may have the name of the associated type.
+    let raw_of_self = quote!(<Self as #krate::__private::OptionType>::Raw);
     quote! {
         #[automatically_derived]
-        impl #impl_generics #krate::__private::OptionType for #ident #ty_generics #where_clause {
+        impl #impl_generics #krate::__private::OptionType for #name #ty_generics #where_clause {
             type Raw = #raw;
-            fn from_raw(__raw: Self::Raw) -> #krate::__private::Result<Self> {
+            fn from_raw(__raw: #raw_of_self) -> #krate::__private::Result<Self> {
                 #from_raw
             }
-            fn to_raw(&self) -> Self::Raw {
+            fn to_raw(&self) -> #raw_of_self {
                 #to_raw
             }
             fn help() -> #krate::__private::Help {

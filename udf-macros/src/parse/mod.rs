@@ -1,8 +1,10 @@
 //! From tokens to the model. Every mistake is noted, and none ends the parsing.
 
+mod argument;
 pub(crate) mod entries;
 mod option;
 mod option_type;
+mod refused;
 mod typed;
 mod types;
 mod udf;
@@ -15,6 +17,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta, Path};
 use crate::errors::Errors;
 use entries::Entry;
 
+pub(crate) use argument::is_unsized;
 pub(crate) use entries::split_at_commas;
 pub(crate) use option_type::option_type;
 pub(crate) use typed::{fields, from_point};

@@ -3,8 +3,9 @@
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Meta};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Meta, Visibility};
 
+use super::argument::argument;
 use super::entries::{Entry, entries, known_once};
 use super::udf::rename_all;
 use super::{help, krate};
@@ -28,10 +29,12 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
         Data::Enum(data) => OptionShape::Choices(choices(&input.ident, data, case, errors)),
         Data::Struct(data) => match &data.fields {
             Fields::Unnamed(fields) if !fields.unnamed.is_empty() => {
-                for field in &fields.unnamed {
+                let count = fields.unnamed.len();
+                for (place, field) in fields.unnamed.iter().enumerate() {
                     if let Some(attr) = field.attrs.iter().find(|a| a.path().is_ident("option")) {
                         errors.at(attr, "a member of an option type has no attributes of its own");
                     }
+                    argument(&field.ty, place + 1 == count, &input, errors);
                 }
                 OptionShape::Tuple(fields.unnamed.iter().map(|field| field.ty.clone()).collect())
             }
@@ -56,7 +59,8 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
         let message = format!("a call has at most 6 arguments, not {}", types.len());
         errors.at(&input.ident, message);
     }
-    OptionType { ident: input.ident, generics: input.generics, krate, shape }
+    let is_public = !matches!(input.vis, Visibility::Inherited);
+    OptionType { ident: input.ident, is_public, generics: input.generics, krate, shape }
 }
 
 /// The entries of `#[option(...)]` on the type or a variant.
