@@ -330,7 +330,7 @@ pub fn point<'p, T: FromPoint<'p>>(point: Point<'p>) -> Result<T, FieldError> {
 /// A member that becomes a field.
 #[doc(hidden)]
 #[inline]
-pub fn put<T: ToField>(fields: &mut FieldWriter<'_>, name: &str, value: &T) {
+pub fn put<T: ToField + ?Sized>(fields: &mut FieldWriter<'_>, name: &str, value: &T) {
     if let Some(value) = value.to_field() {
         fields.field(name, value);
     }

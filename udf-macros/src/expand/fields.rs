@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::function;
-use crate::model::{Source, Typed};
+use super::{function, generics};
+use crate::model::{Calls, Source, Typed};
+use crate::parse::calls;
 
 pub(super) fn code(model: &Typed) -> TokenStream {
     let krate = &model.krate;
@@ -23,11 +24,20 @@ pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
 }
 
 fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
-    let Typed { ident, generics, krate, .. } = model;
-    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let krate = &model.krate;
+    let name = generics::name(&model.ident);
+    let mut parameters = model.generics.clone();
+    for member in &model.members {
+        let (calls, inner) = calls(&member.ty);
+        let ty = if calls == Calls::AtMostOnce { &inner } else { &member.ty };
+        if let Some(parameter) = generics::parameter(ty, &model.generics) {
+            generics::bound(&mut parameters, parameter, &quote!(#krate::typed::ToField));
+        }
+    }
+    let (impl_generics, ty_generics, where_clause) = parameters.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #impl_generics #krate::__private::Fields for #ident #ty_generics #where_clause {
+        impl #impl_generics #krate::__private::Fields for #name #ty_generics #where_clause {
             fn put(&self, __fields: &mut #krate::__private::FieldWriter<'_>) {
                 #body
             }

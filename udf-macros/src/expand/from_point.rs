@@ -1,38 +1,31 @@
 //! The implementation of `FromPoint`.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::{GenericParam, Lifetime, LifetimeParam};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
+use syn::{GenericParam, Generics, Lifetime, LifetimeParam};
 
-use super::function;
-use crate::model::{Source, Typed};
+use super::{function, generics};
+use crate::model::{Calls, Source, Typed};
+use crate::parse::{calls, is_unsized};
 
 pub(super) fn code(model: &Typed) -> TokenStream {
     let krate = &model.krate;
     let members = model.members.iter().map(|member| {
         let (ident, ty) = (&member.ident, &member.ty);
-        let value = match &member.source {
-            Source::Field(name) => {
-                let field = function(krate, "field", ty);
-                quote!(#field(__point, #name)?)
-            }
-            Source::Tag(name) => {
-                let tag = function(krate, "tag", ty);
-                quote!(#tag(__point, #name)?)
-            }
-            Source::Time => {
-                let time = function(krate, "time", ty);
-                quote!(#time(__point))
-            }
-            Source::Group => {
-                let group = function(krate, "group", ty);
-                quote!(#group(__point))
-            }
-            Source::Point => {
-                let point = function(krate, "point", ty);
-                quote!(#point(__point)?)
-            }
+        let (function, arguments, may_fail) = match &member.source {
+            Source::Field(name) => ("field", quote!(__point, #name), true),
+            Source::Tag(name) => ("tag", quote!(__point, #name), true),
+            Source::Time => ("time", quote!(__point), false),
+            Source::Group => ("group", quote!(__point), false),
+            Source::Point => ("point", quote!(__point), true),
         };
+        let function = self::function(krate, function, ty);
+        // What the member cannot borrow is told at its type.
+        let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+        arguments.set_span(ty.span());
+        let question = may_fail.then(|| quote!(?));
+        let value = quote!(#function #arguments #question);
         quote!(#ident: #value)
     });
     let body = quote! {
@@ -43,28 +36,31 @@ pub(super) fn code(model: &Typed) -> TokenStream {
 }
 
 pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
-    let stub = implementation(model, &quote!(::core::unimplemented!()));
+    let is_unsized = model.members.iter().any(|member| is_unsized(&member.ty));
+    let stub = (!is_unsized).then(|| implementation(model, &quote!(::core::unimplemented!())));
     quote!(#(#errors)* #stub)
 }
 
 /// What it borrows has the lifetime that it names, or one of ours.
 fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
-    let Typed { ident, generics, krate, .. } = model;
-    let (_, ty_generics, where_clause) = generics.split_for_impl();
-    let mut generics_of_impl = generics.clone();
-    let lifetime = match generics.lifetimes().next() {
+    let krate = &model.krate;
+    let name = generics::name(&model.ident);
+    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let mut parameters = model.generics.clone();
+    let lifetime = match model.generics.lifetimes().next() {
         Some(borrowed) => borrowed.lifetime.clone(),
         None => {
-            let own = Lifetime::new("'__point", Span::mixed_site());
+            let own = own_lifetime(model);
             let param = GenericParam::Lifetime(LifetimeParam::new(own.clone()));
-            generics_of_impl.params.insert(0, param);
+            parameters.params.insert(0, param);
             own
         }
     };
-    let (impl_generics, _, _) = generics_of_impl.split_for_impl();
+    bounds(model, &lifetime, &mut parameters);
+    let (impl_generics, _, where_clause) = parameters.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #impl_generics #krate::__private::FromPoint<#lifetime> for #ident #ty_generics
+        impl #impl_generics #krate::__private::FromPoint<#lifetime> for #name #ty_generics
         #where_clause
         {
             fn from_point(
@@ -72,6 +68,42 @@ fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
             ) -> ::core::result::Result<Self, #krate::__private::FieldError> {
                 #body
             }
+        }
+    }
+}
+
+/// A lifetime that has a name which the author does not use: messages of rustc show it.
+fn own_lifetime(model: &Typed) -> Lifetime {
+    let types = model.members.iter().map(|member| member.ty.to_token_stream());
+    let written: TokenStream = types
+        .chain([
+            model.generics.params.to_token_stream(),
+            model.generics.where_clause.to_token_stream(),
+        ])
+        .collect();
+    let names = ["p", "point", "__point"];
+    let unused =
+        names.into_iter().find(|name| !generics::mentions(&written, &[(*name).to_owned()]));
+    let name = unused.unwrap_or("__p");
+    Lifetime::new(&format!("'{name}"), Span::mixed_site())
+}
+
+/// A member may be a type parameter. Where the author says nothing of it, it can be what such a member can.
+fn bounds(model: &Typed, lifetime: &Lifetime, parameters: &mut Generics) {
+    let krate = &model.krate;
+    for member in &model.members {
+        let (ty, bound) = match (&member.source, calls(&member.ty)) {
+            (Source::Field(_), (Calls::AtMostOnce, inner)) => (inner, quote!(FromField<#lifetime>)),
+            (Source::Field(_), _) => (member.ty.clone(), quote!(FromField<#lifetime>)),
+            (Source::Tag(_), (Calls::AtMostOnce, inner)) => (inner, quote!(FromTag<#lifetime>)),
+            (Source::Tag(_) | Source::Group, _) => (member.ty.clone(), quote!(FromTag<#lifetime>)),
+            (Source::Time, _) => (member.ty.clone(), quote!(FromTime)),
+            (Source::Point, _) => continue,
+        };
+        if let Some(parameter) = generics::parameter(&ty, &model.generics)
+            && !generics::is_bounded(parameter, &model.generics)
+        {
+            generics::bound(parameters, parameter, &quote!(#krate::typed::#bound));
         }
     }
 }

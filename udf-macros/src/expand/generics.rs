@@ -25,6 +25,13 @@ pub(super) fn parameter<'t>(ty: &'t Type, generics: &Generics) -> Option<&'t Ide
     }
 }
 
+/// Whether the author says something of a type parameter.
+pub(super) fn is_bounded(parameter: &Ident, generics: &Generics) -> bool {
+    let known = generics.type_params().find(|known| known.ident == *parameter);
+    known.is_some_and(|known| !known.bounds.is_empty())
+        || mentions(&generics.where_clause.to_token_stream(), &[parameter.to_string()])
+}
+
 /// Asks for a trait of a type, as the derives of the standard library do of type parameters.
 pub(super) fn bound(generics: &mut Generics, ty: impl ToTokens, bound: &TokenStream) {
     generics.make_where_clause().predicates.push(parse_quote!(#ty: #bound));

@@ -2,6 +2,7 @@
 
 mod argument;
 pub(crate) mod entries;
+mod member;
 mod option;
 mod option_type;
 mod refused;

@@ -1,0 +1,256 @@
+//! The members of a struct that is made of a point, or becomes its fields: where they come from, and their types.
+
+use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt;
+use syn::{Attribute, DeriveInput, Field, GenericArgument, Lifetime, PathArguments, Type};
+
+use super::entries::{Entry, known_once};
+use super::is_unsized;
+use super::refused::refused;
+use super::typed::attribute;
+use super::types::calls;
+use super::value::show;
+use crate::errors::Errors;
+use crate::model::{Calls, Source};
+use crate::words::case::Case;
+use crate::words::suggest::nearest;
+
+/// What a member of a struct made of a point can be.
+pub(super) const SOURCES: [&str; 5] = ["field", "tag", "time", "group", "point"];
+
+/// Other attributes of this crate, which are none of a member.
+const OTHERS: [&str; 4] = ["fields", "option", "state", "udf"];
+
+/// Where a member of a struct made of a point comes from; none if it does not say so.
+pub(super) fn source(
+    ident: &Ident,
+    field: &Field,
+    case: Option<Case>,
+    errors: &mut Errors,
+) -> Option<Source> {
+    let kinds = field.attrs.iter().filter_map(|attr| Some((kind(attr)?, attr)));
+    let kinds: Vec<(&str, &Attribute)> = kinds.collect();
+    let Some(((first, attr), others)) = kinds.split_first() else {
+        let message = format!(
+            "where does `{ident}` come from? write `#[field]`, `#[tag]`, `#[time]`, `#[group]` or `#[point]`"
+        );
+        match field.attrs.iter().find(|attr| is_meant(attr)) {
+            Some(attr) => errors.unless_refused(attr.path(), message),
+            None => errors.at(ident, message),
+        }
+        return None;
+    };
+    for (kind, attr) in others.iter().filter(|(kind, _)| *kind != "field" || *first != "field") {
+        match kind == first {
+            true => twice(kind, attr, errors),
+            false => {
+                let message = "a member is one thing of the point: keep one of its attributes";
+                errors.at(attr.path(), message);
+            }
+        }
+    }
+    Some(match *first {
+        "field" => {
+            let (name, skip) = field_attributes(field, errors);
+            if let Some(skip) = skip {
+                let message = "`skip` is for a struct with `Fields` alone: what is made of a point is \
+                               not left out";
+                errors.at(skip, message);
+            }
+            Source::Field(name.map_or_else(|| written(ident, case), |(name, _)| name))
+        }
+        "tag" => {
+            let entries = known_once(attribute(attr, errors), &["name"], &[], errors);
+            let name = entries.iter().find_map(|entry| name(entry, "tag", errors));
+            Source::Tag(name.map_or_else(|| written(ident, case), |(name, _)| name))
+        }
+        kind => {
+            if let Some(entry) = attribute(attr, errors).first() {
+                errors.at(&entry.key, format_args!("`#[{kind}]` has no arguments"));
+            }
+            match kind {
+                "time" => Source::Time,
+                "group" => Source::Group,
+                _ => Source::Point,
+            }
+        }
+    })
+}
+
+fn kind(attr: &Attribute) -> Option<&'static str> {
+    SOURCES.into_iter().find(|known| attr.path().is_ident(known))
+}
+
+/// Whether an attribute that is none of a member was meant to be one. Rustc says that it is unknown.
+fn is_meant(attr: &Attribute) -> bool {
+    let Some(name) = attr.path().get_ident().map(Ident::to_string) else { return false };
+    OTHERS.contains(&&*name) || nearest(&name, SOURCES).is_some()
+}
+
+fn twice(kind: &str, attr: &Attribute, errors: &mut Errors) {
+    errors.at(attr.path(), format_args!("`#[{kind}]` is there twice; keep one"));
+}
+
+/// The name of the field that a member becomes, and where that is written; none if it is left out.
+pub(super) fn field_name(
+    ident: &Ident,
+    field: &Field,
+    case: Option<Case>,
+    errors: &mut Errors,
+) -> Option<(String, Span)> {
+    let (name, skip) = field_attributes(field, errors);
+    match (name, skip) {
+        (Some(_), Some(skip)) => {
+            errors.at(skip, "a member that is skipped needs no `name`");
+            None
+        }
+        (_, Some(_)) => None,
+        (Some(name), None) => Some(name),
+        (None, None) => Some((written(ident, case), ident.span())),
+    }
+}
+
+/// What `#[field(...)]` says: a name, and whether `skip` is there.
+fn field_attributes(field: &Field, errors: &mut Errors) -> (Option<(String, Span)>, Option<Ident>) {
+    let mut attrs = field.attrs.iter().filter(|attr| attr.path().is_ident("field"));
+    let first = attrs.next();
+    attrs.for_each(|attr| twice("field", attr, errors));
+    let entries = first.map_or(Vec::new(), |attr| attribute(attr, errors));
+    let (mut text, mut skip) = (None, None);
+    for entry in known_once(entries, &["name", "skip"], &[], errors) {
+        if entry.key == "skip" {
+            entry.bare(errors);
+            skip = Some(entry.key);
+        } else {
+            text = name(&entry, "field", errors);
+        }
+    }
+    (text, skip)
+}
+
+/// The name of a field or a tag.
+fn name(entry: &Entry, kind: &str, errors: &mut Errors) -> Option<(String, Span)> {
+    let text = entry.text("name = \"usage_user\"", errors)?;
+    if text.value().is_empty() {
+        errors.at(&text, format_args!("the name of a {kind} cannot be empty"));
+    }
+    Some((text.value(), text.span()))
+}
+
+/// Fields and tags have their members' names, unless another case is asked for.
+fn written(ident: &Ident, case: Option<Case>) -> String {
+    let name = ident.unraw().to_string();
+    case.map_or_else(|| name.clone(), |case| case.write(&name))
+}
+
+/// Notes a type that is known to be wrong for what a member is of a point. Only the `last` member can have no size: of
+/// others, rustc says so.
+pub(super) fn from_point_type(
+    source: &Source,
+    ty: &Type,
+    last: bool,
+    input: &DeriveInput,
+    errors: &mut Errors,
+) {
+    one_option(source, ty, errors);
+    let (calls, inner) = calls(ty);
+    let always = matches!(source, Source::Time | Source::Group | Source::Point);
+    if always && calls == Calls::AtMostOnce {
+        errors.at(ty, "every point has this: write the type without `Option`");
+    }
+    let ty = if calls == Calls::AtMostOnce { inner } else { ty.clone() };
+    if refused(&ty, &input.generics) {
+        errors.unless_refused(&ty, "this borrows: name a lifetime of the struct in it");
+    } else if is_unsized(&ty) {
+        let what = match source {
+            Source::Field(_) if is_text(&ty) => "a field; write `String`",
+            Source::Field(_) => "a field; write a number, `bool` or `String`",
+            Source::Tag(_) => "a tag; write `String`",
+            Source::Time => "a time; write `i64` or `SystemTime`",
+            Source::Group => "a group; write `String`",
+            Source::Point => "a point; write `PointBuf`",
+        };
+        let message = format!("{} cannot be made of {what}", show(&ty));
+        match last && calls == Calls::Once {
+            true => errors.at(&ty, message),
+            false => errors.unless_refused(&ty, message),
+        }
+    } else {
+        lives_too_long(&ty, input, errors);
+    }
+}
+
+/// A field or a tag is there or not.
+pub(super) fn one_option(source: &Source, ty: &Type, errors: &mut Errors) {
+    let (outer, inner) = calls(ty);
+    let twice = outer == Calls::AtMostOnce && calls(&inner).0 == Calls::AtMostOnce;
+    let what = match source {
+        Source::Field(_) => "field",
+        Source::Tag(_) => "tag",
+        Source::Time | Source::Group | Source::Point => return,
+    };
+    if twice {
+        errors.at(ty, format_args!("a {what} is there or not: one `Option` is enough"));
+    }
+}
+
+/// Notes what is borrowed for ever: it can only be borrowed from the point.
+fn lives_too_long(ty: &Type, input: &DeriveInput, errors: &mut Errors) {
+    let declared = input.generics.lifetimes().next().map(|known| known.lifetime.clone());
+    let lifetime = declared.clone().unwrap_or_else(|| Lifetime::new("'p", Span::call_site()));
+    let Some((shorter, owned)) = of_lifetime(ty, &lifetime) else { return };
+    let declare = match declared {
+        Some(_) => String::new(),
+        None => format!("`struct {}<{lifetime}>` and ", input.ident),
+    };
+    let owned = owned.map_or(String::new(), |owned| format!(", or `{owned}`"));
+    let shorter = show(shorter).replace("& '", "&'");
+    let message =
+        format!("what is borrowed lives as long as the point: write {declare}{shorter}{owned}");
+    errors.at(ty, message);
+}
+
+fn is_text(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.is_ident("str"))
+}
+
+/// A type that is known to borrow from a point, but says `'static`: the same type with this lifetime, and the type
+/// that owns what it borrows.
+fn of_lifetime(ty: &Type, lifetime: &Lifetime) -> Option<(Type, Option<&'static str>)> {
+    match ty {
+        Type::Paren(inner) => of_lifetime(&inner.elem, lifetime),
+        Type::Group(inner) => of_lifetime(&inner.elem, lifetime),
+        Type::Reference(reference) if is_text(&reference.elem) => {
+            let mut reference = reference.clone();
+            let known = reference.lifetime.replace(lifetime.clone())?;
+            (known.ident == "static" && lifetime.ident != "static")
+                .then_some((Type::Reference(reference), Some("String")))
+        }
+        Type::Path(path) if path.qself.is_none() => {
+            let mut path = path.clone();
+            let segments = &mut path.path.segments;
+            let first = &segments.first()?.ident;
+            let of_crates = ["std", "alloc", "udf_runtime"].iter().any(|known| first == known);
+            if segments.len() > 1 && !of_crates {
+                return None;
+            }
+            let last = segments.last_mut()?;
+            let owned = match &*last.ident.to_string() {
+                "Cow" if !show(&last.arguments).contains(" str>") => return None,
+                "Cow" => Some("String"),
+                "Point" => Some("PointBuf"),
+                "FieldValue" => None,
+                _ => return None,
+            };
+            let PathArguments::AngleBracketed(arguments) = &mut last.arguments else { return None };
+            match arguments.args.first_mut()? {
+                GenericArgument::Lifetime(known) if known.ident == "static" => {
+                    *known = lifetime.clone();
+                    Some((Type::Path(path), owned))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
