@@ -189,6 +189,149 @@ fn names_that_are_taken_or_missing_do_no_harm() {
     let _ = shadowed::used();
 }
 
+/// Names of the author that generated code might mean otherwise.
+mod taken {
+    use udf_runtime::options::OptionType;
+    use udf_runtime::typed::{FromField, ToField};
+    use udf_runtime::{Fields, FromPoint};
+
+    #[derive(Debug, PartialEq, OptionType)]
+    pub(crate) enum Variant {
+        Raw,
+        Help,
+        String,
+        Result,
+        Ok,
+        Err,
+        OptionType,
+        Self_,
+    }
+
+    #[derive(Debug, PartialEq, OptionType)]
+    pub(crate) struct Pair<Raw, String: OptionType>(pub(crate) Raw, pub(crate) [String; 2]);
+
+    #[derive(Debug, PartialEq, OptionType)]
+    struct Hidden(u8, std::time::Duration);
+
+    /// More can see this than its members.
+    #[derive(Debug, PartialEq, OptionType)]
+    pub(crate) struct Shown(Hidden, [Hidden; 2], u8);
+
+    #[derive(Debug, PartialEq, OptionType)]
+    pub(crate) struct Whole<T>(Hidden, T, Own<T>);
+
+    #[derive(Debug, PartialEq, OptionType)]
+    struct Own<T>(T);
+
+    #[derive(Debug, OptionType)]
+    #[deprecated]
+    pub(crate) enum Former {
+        #[deprecated]
+        One,
+        Two,
+    }
+
+    #[derive(Debug, OptionType)]
+    #[deprecated]
+    pub(crate) struct FormerPair(pub(crate) u8);
+
+    #[derive(Debug, FromPoint, Fields)]
+    #[deprecated]
+    pub(crate) struct FormerPoint {
+        #[field]
+        #[deprecated]
+        pub(crate) x: f64,
+    }
+
+    /// Its lifetimes have the names of those that generated code has by itself.
+    #[derive(Debug, PartialEq, FromPoint, Fields)]
+    pub(crate) struct Lifetimes<T, U>
+    where
+        T: for<'p> FromField<'p> + ToField,
+        U: for<'point> FromField<'point> + ToField,
+    {
+        #[field]
+        pub(crate) one: T,
+        #[field]
+        pub(crate) two: U,
+    }
+
+    /// Nothing is said of its parameters.
+    #[derive(Debug, PartialEq, FromPoint, Fields)]
+    pub(crate) struct Free<Field, Text, Time, Group> {
+        #[field]
+        pub(crate) __point: Field,
+        #[field]
+        pub(crate) __fields: Option<Field>,
+        #[tag]
+        pub(crate) host: Text,
+        #[tag]
+        pub(crate) rack: Option<Text>,
+        #[time]
+        pub(crate) time: Time,
+        #[group]
+        pub(crate) group: Group,
+    }
+
+    #[allow(deprecated, reason = "only generated code is to be quiet")]
+    pub(crate) fn former() -> (Former, Former, FormerPair, FormerPoint) {
+        (Former::One, Former::Two, FormerPair(1), FormerPoint { x: 1.0 })
+    }
+
+    pub(crate) fn whole() -> [Whole<u8>; 2] {
+        let hidden = || Hidden(1, std::time::Duration::from_secs(2));
+        let from_raw = Whole::<u8>::from_raw(Whole(hidden(), 3, Own(4)).to_raw());
+        let shown = Shown::from_raw(Shown(hidden(), [hidden(), hidden()], 5).to_raw());
+        assert_eq!(shown.ok(), Some(Shown(hidden(), [hidden(), hidden()], 5)));
+        [Whole(hidden(), 3, Own(4)), from_raw.unwrap_or(Whole(hidden(), 0, Own(0)))]
+    }
+}
+
+#[test]
+fn names_that_generated_code_has_can_be_the_authors() {
+    use taken::{Free, Lifetimes, Pair, Variant};
+    use udf_runtime::FromPoint;
+    use udf_runtime::options::OptionType;
+
+    for (variant, name) in [
+        (Variant::Raw, "raw"),
+        (Variant::Help, "help"),
+        (Variant::String, "string"),
+        (Variant::Result, "result"),
+        (Variant::Ok, "ok"),
+        (Variant::Err, "err"),
+        (Variant::OptionType, "optionType"),
+        (Variant::Self_, "self"),
+    ] {
+        assert_eq!(variant.to_raw(), name);
+        assert_eq!(Variant::from_raw(name.to_owned()).unwrap(), variant);
+    }
+    let pair = Pair::<u8, String>::from_raw((1, ["a".to_owned(), "b".to_owned()])).unwrap();
+    assert_eq!(pair, Pair(1, ["a".to_owned(), "b".to_owned()]));
+    let [one, other] = taken::whole();
+    assert_eq!(one, other);
+    assert!(format!("{:?}", taken::former()).contains("FormerPoint { x: 1.0 }"));
+
+    let mut point = udf_proto::messages::Point { time: 7, ..Default::default() };
+    assert_eq!(point.fields_int.insert("one".to_owned(), 1), None);
+    assert_eq!(point.fields_double.insert("two".to_owned(), 2.5), None);
+    assert_eq!(point.fields_bool.insert("__point".to_owned(), true), None);
+    assert_eq!(point.tags.insert("host".to_owned(), "a".to_owned()), None);
+    let point = udf_runtime::PointBuf::from(point);
+    let made = Lifetimes::<u8, f64>::from_point(point.as_point()).unwrap();
+    assert_eq!(made, Lifetimes { one: 1, two: 2.5 });
+    let made = Free::<bool, &str, i64, String>::from_point(point.as_point()).unwrap();
+    let free = Free {
+        __point: true,
+        __fields: None,
+        host: "a",
+        rack: None,
+        time: 7,
+        group: String::new(),
+    };
+    assert_eq!(made, free);
+}
+
 trait IntoValue {
     fn into_value(self) -> udf_proto::Value;
 }
