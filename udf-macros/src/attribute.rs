@@ -44,7 +44,7 @@ fn with_derive(args: &TokenStream, item: TokenStream) -> TokenStream {
         // rustc has told what is wrong.
         Err(error) => {
             let hollow = hollow(item.clone());
-            let stub = expand::stub(quote!(#[__udf(#args)] #hollow), &error.to_string());
+            let stub = expand::stub(quote!(#[__udf(#args)] #hollow), &error);
             quote!(#item #stub)
         }
     }

@@ -66,7 +66,9 @@ pub(crate) fn owned(ty: &Type) -> Option<String> {
     };
     Some(match ty {
         Type::Path(path) if path.path.is_ident("str") => "`String`".to_owned(),
-        Type::Path(path) if path.path.is_ident("Path") => "`PathBuf`".to_owned(),
+        Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Path") => {
+            "`PathBuf`".to_owned()
+        }
         Type::Slice(slice) => {
             let elem = &slice.elem;
             show(quote!(Vec<#elem>))

@@ -42,17 +42,19 @@ pub(crate) fn derive_udf(item: TokenStream) -> TokenStream {
         check::check(&model, errors);
         model
     };
-    let stub =
-        |model: &_, errors: &[_]| udf::stub(model, errors, &quote!(::core::unimplemented!()));
-    derive(item, parse, udf::code, stub)
+    derive(item, parse, udf::code, udf::stub)
 }
 
-/// Stands in for a struct that cannot be read, of which rustc has told why; if it has not, building it does.
-pub(crate) fn stub(item: TokenStream, why: &str) -> TokenStream {
-    let Ok(input) = syn::parse2::<DeriveInput>(item) else { return TokenStream::new() };
+/// Stands in for a struct that cannot be read, of which rustc has told why.
+pub(crate) fn stub(hollow: TokenStream, why: &syn::Error) -> TokenStream {
+    let mut refused = Errors::new();
+    refused.unless_refused(&hollow, why);
+    let refused = refused.finish();
+    let Ok(input) = syn::parse2::<DeriveInput>(hollow) else { return quote!(#(#refused)*) };
     let mut errors = Errors::new();
     let model = parse::udf(input, &mut errors);
-    udf::stub(&model, &errors.finish(), &quote!(const { ::core::panic!(#why) }))
+    let stub = udf::stub(&model, &errors.finish());
+    quote!(#(#refused)* #stub)
 }
 
 pub(crate) fn derive_option_type(item: TokenStream) -> TokenStream {

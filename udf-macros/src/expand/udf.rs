@@ -5,15 +5,16 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{at, options, state};
+use super::{at, generics, options, state};
 use crate::model::{Edge, OnMissing, Udf, UdfArgs};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
-    let Udf { ident, generics, help, args, fields } = model;
+    let Udf { ident, help, args, fields, .. } = model;
     let krate = &args.krate;
     let name = Case::Snake.write(&ident.unraw().to_string());
-    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let of = generics::name(ident);
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let tick = match args.tick {
         Some(nanos) => quote! {
             ::core::option::Option::Some(#krate::__private::Duration::from_nanos(#nanos))
@@ -34,7 +35,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let (save, load) = (state::save(fields, krate), state::load(fields, krate));
     quote! {
         #[automatically_derived]
-        impl #impl_generics #krate::__private::Udf for #ident #ty_generics #where_clause {
+        impl #impl_generics #krate::__private::Udf for #of #ty_generics #where_clause {
             const NAME: &'static ::core::primitive::str = #name;
             const HELP: &'static ::core::primitive::str = #help;
             const TICK: ::core::option::Option<#krate::__private::Duration> = #tick;
@@ -64,14 +65,15 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     }
 }
 
-/// Stands in when something is wrong; `body` is that of its functions.
+/// Stands in when something is wrong.
 ///
 /// The last error is the length of an array, of which rustc then knows that it is wrong: whether that type,
 /// and one that is named by it, fits anything is told no more. So what is not known fits every handler.
-pub(super) fn stub(model: &Udf, errors: &[TokenStream], body: &TokenStream) -> TokenStream {
-    let Udf { ident, generics, args, .. } = model;
+pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
+    let Udf { ident, args, .. } = model;
     let krate = &args.krate;
-    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let of = generics::name(ident);
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let wants = args.wants.map(|wants| edge(wants, krate));
     let unknown = quote!(<Self as #krate::__private::Udf>::Wants);
     let (wants, unwritten, others) = match errors.split_last() {
@@ -86,7 +88,7 @@ pub(super) fn stub(model: &Udf, errors: &[TokenStream], body: &TokenStream) -> T
     quote! {
         #(#others)*
         #[automatically_derived]
-        impl #impl_generics #krate::__private::Udf for #ident #ty_generics #where_clause {
+        impl #impl_generics #krate::__private::Udf for #of #ty_generics #where_clause {
             const NAME: &'static ::core::primitive::str = "";
             const HELP: &'static ::core::primitive::str = "";
             const TICK: ::core::option::Option<#krate::__private::Duration> =
@@ -98,19 +100,19 @@ pub(super) fn stub(model: &Udf, errors: &[TokenStream], body: &TokenStream) -> T
             fn from_options(
                 _: &mut #krate::__private::OptionParser,
             ) -> ::core::option::Option<Self> {
-                #body
+                ::core::unimplemented!()
             }
             fn save(
                 &self,
                 _: &mut #krate::__private::StateWriter,
             ) -> #krate::__private::Result<()> {
-                #body
+                ::core::unimplemented!()
             }
             fn load(
                 &mut self,
                 _: &mut #krate::__private::StateReader<'_>,
             ) -> #krate::__private::Result<()> {
-                #body
+                ::core::unimplemented!()
             }
         }
     }
