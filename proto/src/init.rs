@@ -75,6 +75,20 @@ impl Value {
             Value::Duration(_) => ValueType::Duration,
         }
     }
+
+    /// Whether a TICKscript can write it, as it is displayed.
+    ///
+    /// It has no way to write infinities, NaN and exponents, which very large and very small numbers are shown
+    /// with; the least of the integers, which it reads as a sign and a number that is too large; and text that
+    /// needs both kinds of quotes.
+    pub fn is_writable(&self) -> bool {
+        match self {
+            Value::Bool(_) => true,
+            Value::Int(value) | Value::Duration(value) => *value != i64::MIN,
+            Value::Double(value) => value.is_finite() && !self.to_string().contains('e'),
+            Value::String(text) => !(text.ends_with('\\') && text.contains("'''")),
+        }
+    }
 }
 
 impl From<&str> for Value {
@@ -101,8 +115,13 @@ impl fmt::Display for Value {
             Value::Bool(true) => f.write_str("TRUE"),
             Value::Bool(false) => f.write_str("FALSE"),
             Value::Int(value) => write!(f, "{value}"),
-            // With its point always: TICKscript takes `2` for an INT.
-            Value::Double(value) => write!(f, "{value:?}"),
+            // With its point always: TICKscript takes `2` for an INT. Without an exponent, which it does
+            // not know, but for numbers that would be very long.
+            Value::Double(value) => match value.abs() {
+                1e-20..1e20 if value.fract() != 0.0 => write!(f, "{value}"),
+                1e-20..1e20 => write!(f, "{value:.1}"),
+                _ => write!(f, "{value:?}"),
+            },
             // A backslash is itself, but before a quote: text that ends with one needs the other kind.
             Value::String(text) if text.ends_with('\\') && !text.contains("'''") => {
                 write!(f, "'''{text}'''")
@@ -185,6 +204,27 @@ fn value_of(option: &str, argument: usize, value: OptionValue) -> Result<Value, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn doubles_have_their_point_and_no_exponent() {
+        let shown = |double| Value::Double(double).to_string();
+        assert_eq!(shown(2.0), "2.0");
+        assert_eq!(shown(-0.5), "-0.5");
+        assert_eq!(shown(1e-9), "0.000000001");
+        assert_eq!(shown(1e16), "10000000000000000.0");
+        assert_eq!(shown(f64::MIN_POSITIVE), "2.2250738585072014e-308", "it would be very long");
+    }
+
+    #[test]
+    fn what_a_tickscript_cannot_write_is_known() {
+        let written = [Value::Double(-1e-9), Value::Int(-1), Value::from("'''"), Value::from("\\")];
+        assert!(written.iter().all(Value::is_writable), "{written:?}");
+        let others = [f64::NAN, f64::INFINITY, 1e300, 1e-300].map(Value::Double);
+        let more = [Value::Int(i64::MIN), Value::Duration(i64::MIN), Value::from("'''\\")];
+        for value in others.into_iter().chain(more) {
+            assert!(!value.is_writable(), "{value}");
+        }
+    }
 
     #[test]
     fn durations_use_the_longest_unit_that_fits() {
