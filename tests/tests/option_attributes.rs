@@ -282,15 +282,15 @@ fn a_check_looks_at_every_value() {
     assert_eq!(parse::<Validated>(&[("a", &[Int(4)])]).unwrap().a, Some(4));
     assert_eq!(
         words::<Validated>(&[("b", &[text("A")]), ("b", &[text("b")])]),
-        "`.b('b')` (call 2 of it): write it in capitals"
+        "`.b('b')` (call 2 of it): write it in capitals; write `.b('TEXT')`"
     );
     assert_eq!(
         words::<Validated>(&[("c", &[Int(2), Int(1)])]),
-        "`.c(2, 1)`: the arguments must be ordered"
+        "`.c(2, 1)`: the arguments must be ordered; write `.c(1.0, 2.0)`"
     );
     assert_eq!(
         words::<Validated>(&[("d", &[text("1.1.1.1")])]),
-        "`.d('1.1.1.1')`: only local addresses will do"
+        "`.d('1.1.1.1')`: only local addresses will do; write `.d('127.0.0.1')`"
     );
     assert!(parse::<Validated>(&[("d", &[text("::1")])]).unwrap().d.is_some());
     assert_eq!(parse::<Validated>(&[("b", &[text("A")])]).unwrap().b, ["A"]);

@@ -235,7 +235,7 @@ fn tuples_and_arrays_are_several_arguments() {
     );
     assert_eq!(
         words::<Pair>(&[text("a"), Int(256)]),
-        "`.x('a', 256)`: argument 2 must be from 0 to 255; write `.x('text', 10)`"
+        "`.x('a', 256)`: argument 2 must be from 0 to 255; write `.x('a', 255)`"
     );
     assert_eq!(
         words::<Pair>(&[Int(1), Int(2)]),
@@ -340,11 +340,9 @@ fn enums_are_strings_out_of_a_fixed_set() {
         "`.x(11)`: the argument must be STRING, not INT; write `.x('quiet')`"
     );
     let help = Loud::options().remove(0);
-    let choice = |name: &str, help: &str| (name.to_owned(), help.to_owned());
-    assert_eq!(
-        help.choices,
-        [choice("quiet", "Nothing but errors."), choice("veryLoud", ""), choice("max", "")]
-    );
+    let choices: Vec<_> =
+        help.choices.iter().map(|choice| (&*choice.value, &*choice.help)).collect();
+    assert_eq!(choices, [("quiet", "Nothing but errors."), ("veryLoud", ""), ("max", "")]);
     assert_eq!(help.range, None);
     assert_eq!(help.example, [text("quiet")]);
 }
@@ -471,11 +469,14 @@ fn anything_from_str_is_parsed() {
     assert_eq!(help[0].args, [ValueType::String]);
     assert_eq!(help[3].default, Some(vec![text("::1")]));
     assert_eq!(help[3].example, [text("10.0.0.1")]);
-    assert_eq!(words::<Parsed>(&[text("here")]), "`.x('here')`: invalid IP address syntax");
+    assert_eq!(
+        words::<Parsed>(&[text("here")]),
+        "`.x('here')`: invalid IP address syntax; write `.x('127.0.0.1')`"
+    );
     assert!(words::<Parsed>(&[Int(1)]).contains("the argument must be STRING, not INT"));
     assert_eq!(
         refusal::<Parsed>(&[]),
-        "failed to initialize processes UDF parsed: `.x` is missing; write `.x(STRING)`"
+        "failed to initialize processes UDF parsed: `.x` is missing; write `.x('127.0.0.1')`"
     );
 }
 

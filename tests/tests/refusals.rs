@@ -57,7 +57,7 @@ fn one_refusal_names_every_mistake() {
         " (7) `.label('b')` (call 2 of it): it takes 2 arguments (STRING, INT), not 1; \
          write `.label('text', 10)`;",
         " (8) `.label('c', 256)` (call 3 of it): argument 2 must be from 0 to 255; \
-         write `.label('text', 10)`;",
+         write `.label('c', 255)`;",
         " (9) `.verbose(TRUE)`: it is a flag, which takes no argument; write `.verbose()`;",
         " (10) `.every(-1s)` and `.verbose(TRUE)` exclude each other; keep one of them",
     ];
@@ -119,12 +119,12 @@ fn a_default_that_the_udf_refuses_itself_is_its_own_mistake() {
     assert_eq!(
         refusal::<Wrong>(&[]),
         "failed to initialize processes UDF wrong: 3 problems with its options: \
-         (1) `.x(11)`, the UDF's own default, must be from 0 to 10: a mistake in the UDF; \
-         until it is mended, write `.x(10)`; \
-         (2) `.y(1)`, the UDF's own default, 1 is never right: a mistake in the UDF; \
-         until it is mended, write `.y(INT)`; \
-         (3) `.z('nowhere')`, the UDF's own default, invalid IP address syntax: \
-         a mistake in the UDF; until it is mended, write `.z(STRING)`"
+         (1) `.x(11)`, the UDF's own default, will not do: the argument must be from 0 to 10; \
+         until this mistake in the UDF is mended, write `.x(10)`; \
+         (2) `.y(1)`, the UDF's own default, will not do: 1 is never right; \
+         until this mistake in the UDF is mended, write `.y(INT)`; \
+         (3) `.z('nowhere')`, the UDF's own default, will not do: invalid IP address syntax; \
+         until this mistake in the UDF is mended, write `.z('127.0.0.1')`"
     );
     let ip = [text("::1")];
     assert!(refusal::<Wrong>(&[("x", &[Int(1)]), ("z", &ip)]).contains("`.y(1)`, the UDF's own"));

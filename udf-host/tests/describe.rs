@@ -1,7 +1,7 @@
 //! A description reads well in each of its forms, and is what the form says it is.
 
 use proptest::prelude::*;
-use udf_host::describe::{Description, Install, OptionHelp};
+use udf_host::describe::{Choice, Description, Install, OptionHelp};
 use udf_proto::{EdgeType, Info, Value, ValueType};
 
 /// Every kind of option that there is.
@@ -12,22 +12,29 @@ fn complete() -> Description {
         args: args.to_vec(),
         ..OptionHelp::default()
     };
+    let choice = |value: &str, help: &str, aliases: &[&str]| Choice {
+        value: value.into(),
+        help: help.into(),
+        aliases: aliases.iter().map(|&alias| alias.into()).collect(),
+    };
     Description {
         name: "moving_avg".into(),
-        help: "Mean of a field over its last `size` points, for each group.\n\nA group is \
-               what the task groups by; a point without the field is left out:\n- with a warning,\n\
-               - unless told otherwise."
+        help: "Mean of a field over its last `size` points, for each group.\nA group is \
+               what the task groups by; a point without the field is left out:\n- with a warning, \
+               which names the measurement,\n- unless told otherwise.\nSo it goes."
             .into(),
         wants: EdgeType::Stream,
         provides: EdgeType::Stream,
         options: vec![
             OptionHelp {
                 required: true,
+                min_calls: 1,
                 example: vec![Value::from("usage_user")],
                 ..option("field", "Field to average.", &[ValueType::String])
             },
             OptionHelp {
                 required: true,
+                min_calls: 1,
                 range: Some("at least 1".into()),
                 example: vec![Value::Int(10)],
                 aliases: vec!["points".into(), "n".into()],
@@ -40,16 +47,17 @@ fn complete() -> Description {
             },
             OptionHelp {
                 default: Some(vec![Value::from("avg")]),
-                // A sample shows what counts anyway.
-                example: vec![Value::from("text")],
+                // What the author has chosen for samples, before what counts anyway.
+                example: vec![Value::from("mean")],
                 ..option("as", "Name of the field that is emitted.", &[ValueType::String])
             },
             OptionHelp {
                 default: Some(vec![Value::from("skip")]),
                 choices: vec![
-                    ("skip".into(), "It is left out.".into()),
-                    ("pass".into(), "It is passed on as it came, with all of its fields.".into()),
-                    ("fail".into(), String::new()),
+                    choice("skip", "It is left out.", &[]),
+                    choice("pass", "It is passed on as it came, with all of its fields.", &["on"]),
+                    choice("it's", "", &[]),
+                    choice("fail", "", &["stop", "it'll"]),
                 ],
                 ..option("onMissing", "What becomes of a point without it.", &[ValueType::String])
             },
@@ -58,9 +66,42 @@ fn complete() -> Description {
                 example: vec![Value::from("host"), Value::Double(2.0)],
                 ..option(
                     "weight",
-                    "Weighs a tag's points.\n\nOf several, the last one counts.",
+                    "Weighs a tag's points.\n\nOf several:\n1. the last one counts,\n2. if any.",
                     &[ValueType::String, ValueType::Double],
                 )
+            },
+            OptionHelp {
+                required: true,
+                repeated: true,
+                min_calls: 3,
+                range: Some("called at least 3 times".into()),
+                requires: vec!["quote".into(), "weight".into()],
+                example: vec![Value::Int(1)],
+                ..option("edge", "", &[ValueType::Int])
+            },
+            OptionHelp {
+                requires: vec!["oldQuote".into()],
+                conflicts: vec!["verbose".into(), "window".into()],
+                default: Some(vec![Value::from("a\nb")]),
+                ..option("quote", "", &[ValueType::String])
+            },
+            OptionHelp {
+                deprecated: Some("use\n.quote".into()),
+                example: vec![Value::from("q")],
+                ..option("oldQuote", "", &[ValueType::String])
+            },
+            OptionHelp {
+                required: true,
+                min_calls: 1,
+                ..option("key", "Nobody knows one.", &[ValueType::String, ValueType::Int])
+            },
+            OptionHelp {
+                default: Some(vec![Value::Double(f64::NAN)]),
+                ..option("missing", "What a gap is.", &[ValueType::Double])
+            },
+            OptionHelp {
+                default: Some(vec![Value::from("one\n  .two()\n'three'")]),
+                ..option("text", "", &[ValueType::String])
             },
             option("verbose", "", &[]),
             OptionHelp {
@@ -154,7 +195,7 @@ fn both_forms_of_the_section_are_toml_also_below_what_is_there() {
     let section = complete().to_toml(&install());
     let (process, socket) = section.split_once("\n\n").expect("there are two forms");
     let socket = socket.replace("\n#", "\n");
-    for form in [process, &socket] {
+    for form in [process, &socket, &section] {
         let conf = format!("[udf]\n[udf.functions]\n[udf.functions.other]\nprog = \"x\"\n{form}");
         let conf: toml::Table = conf.parse().expect("it is TOML");
         assert_eq!(conf["udf"]["functions"]["moving_avg"]["timeout"].as_str(), Some("10s"));
@@ -207,13 +248,30 @@ proptest! {
     }
 
     #[test]
-    fn no_text_breaks_out_of_its_comment(help in any::<String>()) {
-        let description = Description { help: help.clone(), ..from_info() };
-        let plain = from_info().to_tick();
+    fn no_text_breaks_out_of_its_comment(help in any::<String>(), text in ".*\\n.*") {
+        let option = |help: &str, text: &str| OptionHelp {
+            name: "text".into(),
+            help: help.into(),
+            args: vec![ValueType::String],
+            default: Some(vec![Value::from(text)]),
+            deprecated: None,
+            ..OptionHelp::default()
+        };
+        let described = |help: &str, text: &str| Description {
+            help: help.into(),
+            options: vec![option(help, text)],
+            complete: true,
+            ..from_info()
+        };
         let live = |tick: &str| -> Vec<String> {
             let lines = tick.lines().filter(|line| !line.trim_start().starts_with("//"));
             lines.map(str::to_owned).collect()
         };
-        prop_assert_eq!(live(&description.to_tick()), live(&plain));
+        let plain = described("", "").to_tick();
+        prop_assert_eq!(live(&described(&help, &text).to_tick()), live(&plain));
+        prop_assert_eq!(live(&described(&text, &help).to_tick()), live(&plain));
+        let without_marks = described("", &text).to_tick().replace("// .", ".").replace("\n//", "\n");
+        let call = format!(".text({})", Value::from(&*text));
+        prop_assert!(without_marks.contains(&call), "{} is not in {}", call, without_marks);
     }
 }

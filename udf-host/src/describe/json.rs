@@ -10,7 +10,9 @@ impl Description {
     /// The UDF as a JSON document.
     ///
     /// Values are those of JSON; a DURATION is an integer, its nanoseconds. What is not known of an
-    /// option, see [`complete`](Description::complete), is null.
+    /// option, see [`complete`](Description::complete), is null. Its members have the names and meanings of
+    /// those of [`Description`], [`OptionHelp`] and [`Choice`](super::Choice); the `args` of an option are
+    /// `arguments`.
     pub fn to_json(&self) -> String {
         let mut out = Json::default();
         out.open('{');
@@ -41,14 +43,19 @@ fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
     out.list("arguments", &option.args, |r#type| quoted(r#type.as_str_name()));
     out.raw("required", known(option.required));
     out.raw("repeated", known(option.repeated));
+    out.raw("min_calls", if complete { option.min_calls.to_string() } else { "null".to_owned() });
     match &option.default {
         Some(default) => out.list("default", default, value),
         None => out.raw("default", "null"),
     }
     out.optional("range", option.range.as_deref());
-    out.list("choices", &option.choices, |(choice, help)| {
-        format!("{{\"value\": {}, \"help\": {}}}", quoted(choice), quoted(help))
+    out.list("choices", &option.choices, |choice| {
+        let (value, help) = (quoted(&choice.value), quoted(&choice.help));
+        let aliases = list(&choice.aliases, |alias| quoted(alias));
+        format!("{{\"value\": {value}, \"help\": {help}, \"aliases\": {aliases}}}")
     });
+    out.list("conflicts", &option.conflicts, |other| quoted(other));
+    out.list("requires", &option.requires, |other| quoted(other));
     out.optional("deprecated", option.deprecated.as_deref());
     out.list("example", &option.example, value);
     out.close('}');
@@ -62,6 +69,10 @@ fn value(value: &Value) -> String {
         Value::Double(_) => "null".to_owned(),
         Value::String(text) => quoted(text),
     }
+}
+
+fn list<T>(items: &[T], show: impl FnMut(&T) -> String) -> String {
+    format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
 }
 
 fn quoted(text: &str) -> String {
@@ -139,7 +150,6 @@ impl Json {
     }
 
     fn list<T>(&mut self, name: &str, items: &[T], show: impl FnMut(&T) -> String) {
-        let items: Vec<_> = items.iter().map(show).collect();
-        self.raw(name, format!("[{}]", items.join(", ")));
+        self.raw(name, list(items, show));
     }
 }

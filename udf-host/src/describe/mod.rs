@@ -35,7 +35,7 @@ pub use toml::Install;
 pub struct Description {
     /// Its name, as a TICKscript calls it after `@`.
     pub name: String,
-    /// What it does; empty when it is not known.
+    /// What it does: a line for each paragraph and each item of a list. Empty when it is not known.
     pub help: String,
     /// The kind of edge that it reads from.
     pub wants: EdgeType,
@@ -55,7 +55,7 @@ pub struct OptionHelp {
     pub name: String,
     /// Other names by which it can be called.
     pub aliases: Vec<String>,
-    /// What it is for; empty when it is not known.
+    /// What it is for: a line for each paragraph and each item of a list. Empty when it is not known.
     pub help: String,
     /// The types of its arguments; none for a flag.
     pub args: Vec<ValueType>,
@@ -63,16 +63,33 @@ pub struct OptionHelp {
     pub required: bool,
     /// Whether it can be called several times.
     pub repeated: bool,
+    /// How often a task must call it at least.
+    pub min_calls: usize,
     /// The arguments that count when it is not called.
     pub default: Option<Vec<Value>>,
     /// What its value must be, in words: `at least 1`.
     pub range: Option<String>,
-    /// The only values that it takes, each with its help.
-    pub choices: Vec<(String, String)>,
+    /// The only values that it takes.
+    pub choices: Vec<Choice>,
+    /// The options that cannot be called together with it.
+    pub conflicts: Vec<String>,
+    /// The options that must be called together with it.
+    pub requires: Vec<String>,
     /// What to use in its place, when it is deprecated.
     pub deprecated: Option<String>,
-    /// Arguments that it accepts, for samples.
+    /// Arguments that it accepts, for samples. Empty when none are known, or when it has no arguments.
     pub example: Vec<Value>,
+}
+
+/// One of the only values that an option takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// The text that a TICKscript writes.
+    pub value: String,
+    /// What it means; empty when it is not known.
+    pub help: String,
+    /// Other texts for the same.
+    pub aliases: Vec<String>,
 }
 
 impl Description {
@@ -95,15 +112,16 @@ impl Description {
 }
 
 impl OptionHelp {
-    /// Arguments for a sample: the default, or else the example, or else some of the right types.
-    fn sample(&self) -> Vec<Value> {
-        let fits = |values: &&Vec<Value>| values.len() == self.args.len();
-        let given = self.default.as_ref().filter(fits).or(Some(&self.example).filter(fits));
-        if let Some(given) = given {
-            return given.clone();
-        }
-        if let ([ValueType::String], [(choice, _), ..]) = (&self.args[..], &self.choices[..]) {
-            return vec![Value::from(choice.as_str())];
+    /// Arguments for a sample; none when nobody knows any that would do.
+    ///
+    /// Of an option of which nothing is known but its types, any of these types are as good as others.
+    fn sample(&self, complete: bool) -> Option<Vec<Value>> {
+        let fits = |values: &&Vec<Value>| {
+            values.len() == self.args.len() && values.iter().all(Value::is_writable)
+        };
+        let given = Some(&self.example).filter(fits).or(self.default.as_ref().filter(fits));
+        if given.is_some() || complete {
+            return given.cloned();
         }
         let plain = self.args.iter().map(|expected| match expected {
             ValueType::Bool => Value::Bool(true),
@@ -112,11 +130,40 @@ impl OptionHelp {
             ValueType::String => Value::from("text"),
             ValueType::Duration => Value::Duration(10_000_000_000),
         });
-        plain.collect()
+        Some(plain.collect())
+    }
+
+    /// A call of it with the types of its arguments, `.field(STRING)`.
+    fn form(&self) -> String {
+        let types: Vec<_> = self.args.iter().map(ValueType::to_string).collect();
+        format!(".{}({})", self.name, types.join(", "))
+    }
+
+    /// How it goes together with others, as sentences.
+    fn relations(&self) -> Vec<String> {
+        let names = |names: &[String], last| {
+            listed(names.iter().map(|name| format!(".{name}")).collect(), last)
+        };
+        let mut relations = Vec::new();
+        if !self.conflicts.is_empty() {
+            relations.push(format!("Not together with {}.", names(&self.conflicts, "or")));
+        }
+        if !self.requires.is_empty() {
+            relations.push(format!("Needs {} too.", names(&self.requires, "and")));
+        }
+        relations
     }
 }
 
 /// Values as the arguments of a call in a TICKscript.
 fn arguments(values: &[Value]) -> String {
     values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `a, b and c`
+fn listed(mut all: Vec<String>, last_word: &str) -> String {
+    match all.pop() {
+        Some(last) if !all.is_empty() => format!("{} {last_word} {last}", all.join(", ")),
+        last => last.unwrap_or_default(),
+    }
 }

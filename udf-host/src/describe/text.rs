@@ -1,8 +1,8 @@
 //! A description for people.
 
-use udf_proto::{EdgeType, ValueType};
+use udf_proto::{EdgeType, Value};
 
-use super::{Description, OptionHelp, arguments};
+use super::{Choice, Description, OptionHelp, arguments, listed};
 
 impl Description {
     /// The UDF in words, with lines of at most `width` characters where words allow it.
@@ -34,25 +34,37 @@ impl Description {
 }
 
 fn append_option(option: &OptionHelp, complete: bool, width: usize, out: &mut String) {
-    let types: Vec<_> = option.args.iter().map(ValueType::to_string).collect();
-    out.push_str(&format!("\n  .{}({})\n", option.name, types.join(", ")));
+    out.push_str(&format!("\n  {}\n", option.form()));
     let indent = "      ";
-    wrap(&facts(option, complete).join(" "), indent, width, out);
+    wrap(&facts(option, complete).join(" ").replace('\n', " "), indent, width, out);
     wrap(&option.help, indent, width, out);
     if !option.choices.is_empty() {
         out.push_str(&format!("{indent}One of:\n"));
     }
-    let longest = option.choices.iter().map(|(choice, _)| choice.chars().count()).max();
-    for (choice, help) in &option.choices {
-        let column = longest.unwrap_or(0) + 2;
-        let head = format!("{indent}  {:column$}  ", format!("'{choice}'"));
+    let longest = option.choices.iter().map(|choice| written(&choice.value).chars().count()).max();
+    for choice in &option.choices {
+        let column = longest.unwrap_or(0);
+        let head = format!("{indent}  {:column$}  ", written(&choice.value));
         let mut lines = String::new();
-        wrap(help, &" ".repeat(head.chars().count()), width, &mut lines);
+        wrap(&meaning(choice), &" ".repeat(head.chars().count()), width, &mut lines);
         // The choice takes the place of the first indent.
         let lines = lines.trim_start();
         out.push_str(if lines.is_empty() { head.trim_end() } else { &head });
         out.push_str(if lines.is_empty() { "\n" } else { lines });
     }
+}
+
+fn meaning(choice: &Choice) -> String {
+    if choice.aliases.is_empty() {
+        return choice.help.clone();
+    }
+    let aliases = listed(choice.aliases.iter().map(|alias| written(alias)).collect(), "and");
+    format!("{} Also written {aliases}.", choice.help)
+}
+
+/// As a TICKscript writes it.
+fn written(text: &str) -> String {
+    Value::from(text).to_string()
 }
 
 /// What is to be known before calling it, as sentences.
@@ -63,7 +75,10 @@ fn facts(option: &OptionHelp, complete: bool) -> Vec<String> {
     }
     match &option.default {
         _ if option.required => facts.push("Required.".to_owned()),
-        Some(default) => facts.push(format!("Default: {}.", arguments(default))),
+        Some(default) => {
+            let default = arguments(default).replace('\n', "\\n");
+            facts.push(format!("Default: {default}."));
+        }
         None if complete => facts.push("Optional.".to_owned()),
         None => {}
     }
@@ -74,9 +89,10 @@ fn facts(option: &OptionHelp, complete: bool) -> Vec<String> {
         facts.push("May be called several times.".to_owned());
     }
     if !option.aliases.is_empty() {
-        let aliases: Vec<_> = option.aliases.iter().map(|alias| format!(".{alias}")).collect();
-        facts.push(format!("Also called {}.", aliases.join(" and ")));
+        let aliases = option.aliases.iter().map(|alias| format!(".{alias}")).collect();
+        facts.push(format!("Also called {}.", listed(aliases, "and")));
     }
+    facts.extend(option.relations());
     facts
 }
 
@@ -87,35 +103,49 @@ fn edge(edge: EdgeType) -> &'static str {
     }
 }
 
-/// Appends `text`, each of its paragraphs filled anew, with `indent` before every line.
+/// Appends `text`, each of its lines filled anew, with `indent` before every line that comes of it.
 ///
-/// Lines that are indented or begin a list keep their begin.
+/// A line is a paragraph, and stands apart; one that is indented or an item of a list stands right below the
+/// line before it.
 pub(super) fn wrap(text: &str, indent: &str, width: usize, out: &mut String) {
     let width = width.saturating_sub(indent.chars().count()).max(20);
-    let mut column = 0;
-    for line in text.trim().lines() {
-        let starts_anew = line.trim().is_empty()
-            || line.starts_with([' ', '\t'])
-            || line.trim_start().starts_with(['-', '*', '#', '|']);
-        if starts_anew && column > 0 {
-            out.push('\n');
-            column = 0;
-        }
+    let mut apart = false;
+    for (number, line) in text.trim().lines().enumerate() {
         if line.trim().is_empty() {
+            apart = true;
+            continue;
+        }
+        let marker = marker(line);
+        let below = marker > 0 || line.starts_with([' ', '\t', '|']);
+        if number > 0 && (apart || !below) {
             out.push('\n');
         }
+        apart = false;
+        let mut column = 0;
         for word in line.split_whitespace() {
             let length = word.chars().count();
-            if column > 0 && column + 1 + length > width {
+            if column > marker && column + 1 + length > width {
                 out.push('\n');
-                column = 0;
+                out.push_str(indent);
+                out.push_str(&" ".repeat(marker));
+                column = marker;
+            } else if column > 0 {
+                out.push(' ');
+                column += 1;
+            } else {
+                out.push_str(indent);
             }
-            out.push_str(if column == 0 { indent } else { " " });
             out.push_str(word);
-            column += length + usize::from(column > 0);
+            column += length;
         }
-    }
-    if column > 0 {
         out.push('\n');
     }
+}
+
+/// How far what follows the mark of an item, `-`, `*` or `1.`, is indented; 0 when the line is none.
+fn marker(line: &str) -> usize {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    let number = first.strip_suffix(['.', ')']);
+    let counts = number.is_some_and(|number| number.parse::<u8>().is_ok());
+    if counts || matches!(first, "-" | "*" | "+") { first.len() + 1 } else { 0 }
 }

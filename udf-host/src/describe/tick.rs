@@ -8,11 +8,12 @@ use super::{Description, OptionHelp, arguments};
 impl Description {
     /// A TICKscript that runs the UDF on the measurement `cpu` of the database `telegraf`.
     ///
-    /// Options that a task must call are called. The others are there as comments, unless it is not known
-    /// which are which; deprecated ones are not there.
+    /// Options that a task must call are called, and those that these need. The others are there as
+    /// comments, unless it is not known which are which; deprecated ones are not there. Where no value is
+    /// known that would do, a comment says so.
     pub fn to_tick(&self) -> String {
         let mut out = String::from("dbrp \"telegraf\".\"autogen\"\n\n");
-        comment(&self.help, "", &mut out);
+        comment(first_paragraph(&self.help), "", &mut out);
         out.push_str(match self.wants {
             EdgeType::Stream => {
                 "\
@@ -32,30 +33,76 @@ batch
 "
             }
         });
+        if !self.complete && !self.options.is_empty() {
+            let unknown =
+                "The UDF does not tell which of these it needs, nor what it takes but types.";
+            comment(unknown, "    ", &mut out);
+        }
         out.push_str(&format!("    @{}()\n", self.name));
-        for option in self.options.iter().filter(|option| option.deprecated.is_none()) {
-            append_option(option, self.complete, &mut out);
+        for (option, live) in self.options.iter().zip(self.live()) {
+            if live || option.deprecated.is_none() {
+                append_option(option, live, self.complete, &mut out);
+            }
         }
         out.push_str("    |log()\n");
         out
     }
-}
 
-fn append_option(option: &OptionHelp, complete: bool, out: &mut String) {
-    let indent = "        ";
-    let live = option.required || !complete;
-    if live {
-        comment(&option.help, indent, out);
-    } else {
-        comment(&format!("Optional. {}", option.help), indent, out);
+    /// Which options a task calls that calls no more than it must.
+    fn live(&self) -> Vec<bool> {
+        let required = |option: &OptionHelp| option.required || !self.complete;
+        let mut live: Vec<bool> = self.options.iter().map(required).collect();
+        let mut open: Vec<&OptionHelp> = self.options.iter().filter(|o| required(o)).collect();
+        while let Some(option) = open.pop() {
+            for (other, live) in self.options.iter().zip(&mut live) {
+                if !*live && option.requires.contains(&other.name) {
+                    *live = true;
+                    open.push(other);
+                }
+            }
+        }
+        live
     }
-    let mark = if live { "" } else { "// " };
-    out.push_str(&format!("{indent}{mark}.{}({})\n", option.name, arguments(&option.sample())));
 }
 
-/// Appends the first paragraph of `text` as a comment.
+fn append_option(option: &OptionHelp, live: bool, complete: bool, out: &mut String) {
+    let indent = "        ";
+    let deprecated = option.deprecated.iter().map(|instead| format!("Deprecated: {instead}."));
+    let optional = (!live).then(|| "Optional.".to_owned());
+    let words = deprecated.chain(optional).chain([first_paragraph(&option.help).to_owned()]);
+    let words: Vec<String> = words.chain(option.relations()).collect();
+    comment(&words.join(" "), indent, out);
+    let Some(sample) = option.sample(complete) else {
+        comment("Write a value here: none is known that will do.", indent, out);
+        out.push_str(&format!("{indent}// {}\n", option.form()));
+        return;
+    };
+    let call = format!(".{}({})", option.name, arguments(&sample));
+    if !live {
+        // What follows a line break in a text begins the next line, so that the text is the same
+        // when the marks are taken away.
+        out.push_str(&format!("{indent}// {}\n", call.replace('\n', "\n//")));
+        return;
+    }
+    let mut times = option.min_calls.max(1);
+    if times > MOST_CALLS {
+        comment(&format!("To be called at least {times} times."), indent, out);
+        times = 1;
+    }
+    for _ in 0..times {
+        out.push_str(&format!("{indent}{call}\n"));
+    }
+}
+
+/// More calls of one option are no sample.
+const MOST_CALLS: usize = 100;
+
+fn first_paragraph(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default()
+}
+
+/// Appends `text` as a comment, whatever line breaks are in it.
 fn comment(text: &str, indent: &str, out: &mut String) {
-    let paragraph = text.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
-    let paragraph = paragraph.collect::<Vec<_>>().join(" ");
-    wrap(&paragraph, &format!("{indent}// "), 96, out);
+    let words: Vec<_> = text.split_whitespace().collect();
+    wrap(&words.join(" "), &format!("{indent}// "), 96, out);
 }

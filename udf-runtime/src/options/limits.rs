@@ -151,19 +151,35 @@ impl Limits {
         nearest.cloned().or_else(|| self.middle())
     }
 
-    /// A value between ends that are themselves excluded.
+    /// Its middle and its ends, as far as it has them.
+    pub(crate) fn marks(&self) -> Vec<Value> {
+        let end = |bound: &Bound<Value>| match bound {
+            Bound::Included(end) => Some(end.clone()),
+            Bound::Excluded(_) | Bound::Unbounded => None,
+        };
+        let marks = [self.middle(), end(&self.min), end(&self.max)].into_iter().flatten();
+        marks.filter(|mark| self.contain(mark)).collect()
+    }
+
+    /// A value between the ends, or beyond the only one.
     fn middle(&self) -> Option<Value> {
         let end = |bound: &Bound<Value>| match bound {
-            Bound::Included(Value::Double(end)) | Bound::Excluded(Value::Double(end)) => Some(*end),
-            _ => None,
+            Bound::Included(end) | Bound::Excluded(end) => Some(end.clone()),
+            Bound::Unbounded => None,
         };
         let middle = match (end(&self.min), end(&self.max)) {
-            (Some(min), Some(max)) => (min + max) / 2.0,
-            (Some(min), None) => min + 1.0,
-            (None, Some(max)) => max - 1.0,
-            (None, None) => return None,
+            (Some(Value::Double(min)), Some(Value::Double(max))) => {
+                Value::Double((min + max) / 2.0)
+            }
+            (Some(Value::Double(min)), None) => Value::Double(min + 1.0),
+            (None, Some(Value::Double(max))) => Value::Double(max - 1.0),
+            (Some(Value::Int(min)), Some(Value::Int(max))) => Value::Int(min / 2 + max / 2),
+            (Some(Value::Duration(min)), Some(Value::Duration(max))) => {
+                Value::Duration(min / 2 + max / 2)
+            }
+            _ => return None,
         };
-        Some(Value::Double(middle)).filter(|middle| self.contain(middle))
+        Some(middle).filter(|middle| self.contain(middle))
     }
 
     /// In words, `from 1 to 3 calls`.
@@ -212,7 +228,7 @@ fn narrower(one: Bound<Value>, other: &Bound<Value>, inner: Ordering) -> Bound<V
     }
 }
 
-fn compare(one: &Value, other: &Value) -> Option<Ordering> {
+pub(crate) fn compare(one: &Value, other: &Value) -> Option<Ordering> {
     match (one, other) {
         (Value::Int(one), Value::Int(other)) => Some(one.cmp(other)),
         (Value::Duration(one), Value::Duration(other)) => Some(one.cmp(other)),

@@ -8,12 +8,14 @@
 //! | `spec` | one option, as `#[option(...)]` describes it |
 //! | `parser` | the calls of an Init against all of them |
 //! | `problem` | what can be wrong, and in which words |
-//! | `suggest` | the TICKscript line that would do |
+//! | `suggest` | what came, put right |
+//! | `sample` | arguments that an option accepts |
 
 mod field;
 mod limits;
 mod parser;
 mod problem;
+mod sample;
 mod spec;
 mod suggest;
 mod types;
@@ -91,15 +93,21 @@ pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
     let mut parser = OptionParser::new(init.options);
     let udf = T::from_options(&mut parser);
     let (problems, warnings) = parser.finish();
-    match udf {
-        Some(udf) if problems.shown.is_empty() => Ok(Accepted { udf, warnings }),
-        _ => Err(Refusal { udf: T::NAME, problems }),
+    if let (Some(udf), true) = (udf, problems.shown.is_empty()) {
+        return Ok(Accepted { udf, warnings });
     }
+    // Once more, for the lines that would do: only now is somebody told of them.
+    let mut parser = OptionParser::new(parser.into_calls()).with_samples();
+    let _ = T::from_options(&mut parser);
+    let (told, _) = parser.finish();
+    // The author's code could think better of it.
+    let problems = if told.shown.is_empty() { problems } else { told };
+    Err(Refusal { udf: T::NAME, problems })
 }
 
 /// What is known of the options of a UDF, in the order of its fields.
 pub fn describe<T: Udf>() -> Vec<OptionHelp> {
-    let mut parser = OptionParser::new(Vec::new());
+    let mut parser = OptionParser::new(Vec::new()).with_samples();
     // It lacks required options as likely as not; what it notes of each is what counts.
     let _ = T::from_options(&mut parser);
     parser.into_help()

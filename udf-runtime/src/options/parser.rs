@@ -23,6 +23,8 @@ pub struct OptionParser {
     /// How many more there are: an Init can have any number of calls.
     more: usize,
     warnings: Vec<String>,
+    /// Whether values are looked for that each option accepts.
+    samples: bool,
 }
 
 /// An option that was taken.
@@ -49,7 +51,15 @@ impl OptionParser {
             problems: Vec::new(),
             more: 0,
             warnings: Vec::new(),
+            samples: false,
         }
+    }
+
+    /// Looks for values that each option accepts, for the line that would do. This asks the author's code about
+    /// values that no task has written, and is for when somebody is told of them.
+    pub(crate) fn with_samples(mut self) -> Self {
+        self.samples = true;
+        self
     }
 
     /// Takes the calls of one option; none when there is something wrong with them, which is noted.
@@ -62,7 +72,8 @@ impl OptionParser {
             Some(default) => (Some(default.shown), Some(default.value)),
             None => (None, None),
         };
-        let help = spec.traits.describe(shown.clone());
+        let sample = if self.samples { spec.sample() } else { None };
+        let help = spec.traits.describe(shown.clone(), sample.clone());
         let before = (self.problems.len(), self.more);
         let mut values = Vec::with_capacity(calls.len());
         for (number, &at) in (1..).zip(&calls) {
@@ -71,34 +82,32 @@ impl OptionParser {
                 Err(_) if self.problems.len() >= SHOWN => self.more += 1,
                 Err(misfit) => {
                     let came = &self.calls[at].values;
-                    let write = [
-                        suggest::mended(came, &help.args, &spec.traits.help),
-                        shown.clone(),
-                        Some(help.example.clone()),
-                    ];
-                    let write = write.into_iter().flatten().find(|w| spec.value(w).is_ok());
+                    let mended = suggest::mended(came, &help.args, &spec.traits.help);
+                    let write = [mended, sample.clone()].into_iter().flatten();
+                    let write = write.filter(|_| self.samples).find(|write| spec.accepts(write));
+                    let write = write.map(|values| spec.traits.line(values));
                     self.problems.push(Problem::Call {
                         call: line(&self.calls[at]),
                         which: (calls.len() > 1).then_some(number),
                         misfit,
                         came: came.iter().map(Value::value_type).collect(),
                         types: help.args.clone(),
-                        write: write.map(|values| spec.traits.line(values)),
+                        write,
                     });
                 }
             }
         }
-        let write = match spec.value(&help.example) {
-            Ok(_) => spec.traits.line(help.example.clone()),
-            // No value is known that would do; its types are.
-            Err(_) => spec.traits.form(),
-        };
+        // Where no value is known that would do, its types are.
+        let write = sample.map_or_else(|| spec.traits.form(), |sample| spec.traits.line(sample));
         self.count(&spec.traits, &help, &write, &calls);
         let made = match default {
             Some(Ok(default)) if calls.is_empty() => (spec.collect)(vec![default]),
             Some(Err(misfit)) if calls.is_empty() => {
-                let call = spec.traits.line(shown.unwrap_or_default());
-                self.note(|_| Problem::Default { call, misfit, write: write.clone() });
+                let shown = shown.unwrap_or_default();
+                let came = shown.iter().map(Value::value_type).collect();
+                let (types, write) = (help.args.clone(), write.clone());
+                let call = spec.traits.line(shown);
+                self.note(|_| Problem::Default { call, misfit, came, types, write });
                 None
             }
             _ => (spec.collect)(values),
@@ -126,7 +135,8 @@ impl OptionParser {
     fn count(&mut self, traits: &Traits, help: &OptionHelp, write: &str, calls: &[usize]) {
         let (name, write) = (traits.name.to_owned(), write.to_owned());
         if calls.is_empty() && help.required {
-            self.note(|_| Problem::Missing { name, write });
+            let often = (help.min_calls > 1).then(|| traits.call_count.count_of("time")).flatten();
+            self.note(|_| Problem::Missing { name, often, write });
         } else if traits.calls != Calls::Any && calls.len() > 1 {
             self.note(|parser| {
                 let calls = calls.iter().take(5).map(|&at| line(&parser.calls[at]));
@@ -143,14 +153,32 @@ impl OptionParser {
 
     /// What is known of the options that were taken.
     pub(crate) fn into_help(self) -> Vec<OptionHelp> {
-        self.options.into_iter().map(|known| known.help).collect()
+        let mut all: Vec<_> = self.options.into_iter().map(|known| known.help).collect();
+        // Two exclude each other, whichever of them says so.
+        let told: Vec<_> =
+            all.iter().map(|one| (one.name.clone(), one.conflicts.clone())).collect();
+        for option in &mut all {
+            let others = told.iter().filter(|(_, conflicts)| conflicts.contains(&option.name));
+            for (other, _) in others {
+                if !option.conflicts.contains(other) {
+                    option.conflicts.push(other.clone());
+                }
+            }
+        }
+        all
+    }
+
+    /// The calls that it was made of.
+    pub(crate) fn into_calls(self) -> Vec<OptionCall> {
+        self.calls
     }
 
     /// What was wrong, and what the author of the task should know.
-    pub(crate) fn finish(mut self) -> (Problems, Vec<String>) {
+    pub(crate) fn finish(&mut self) -> (Problems, Vec<String>) {
         self.relations();
         self.unknown();
-        (Problems { shown: self.problems, more: self.more }, self.warnings)
+        let shown = std::mem::take(&mut self.problems);
+        (Problems { shown, more: self.more }, std::mem::take(&mut self.warnings))
     }
 
     /// Notes options that exclude each other, and those that lack one that they need.

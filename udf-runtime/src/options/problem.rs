@@ -42,6 +42,27 @@ impl Misfit {
     }
 }
 
+impl Misfit {
+    /// In words that go after a colon, for what came where these types are expected.
+    fn words(&self, came: &[ValueType], types: &[ValueType]) -> String {
+        let argument = |place: Option<usize>| match (types.len(), place) {
+            (1, _) => "the argument".to_owned(),
+            (_, Some(place)) => format!("argument {}", place + 1),
+            (_, None) => "the arguments".to_owned(),
+        };
+        match self {
+            Misfit::Count if types.is_empty() => "it is a flag, which takes no argument".to_owned(),
+            Misfit::Count => format!("{}, not {}", takes(types), came.len()),
+            &Misfit::Type { place } => {
+                let (wanted, came) = (types[place], came[place]);
+                format!("{} must be {wanted}, not {came}", argument(Some(place)))
+            }
+            Misfit::Argument { place, words } => format!("{} {words}", argument(*place)),
+            Misfit::Other(words) => words.clone(),
+        }
+    }
+}
+
 /// Everything that is wrong with the options of an Init.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Problems {
@@ -69,8 +90,8 @@ pub(crate) enum Problem {
     },
     /// An option that is called too seldom or too often for its length.
     Calls { name: String, words: String, came: usize },
-    /// A required option is not called.
-    Missing { name: String, write: String },
+    /// A required option is not called, and how often it must be, when that is more than once.
+    Missing { name: String, often: Option<String>, write: String },
     /// An option that can be called once is called again.
     Again { name: String, calls: Vec<String> },
     /// Two options are called that exclude each other.
@@ -78,7 +99,13 @@ pub(crate) enum Problem {
     /// An option is called without one that it needs.
     Lonely { call: String, needs: String, write: String },
     /// The default of the UDF is none of the values that it accepts.
-    Default { call: String, misfit: Misfit, write: String },
+    Default {
+        call: String,
+        misfit: Misfit,
+        came: Vec<ValueType>,
+        types: Vec<ValueType>,
+        write: String,
+    },
 }
 
 impl fmt::Display for Problem {
@@ -100,36 +127,22 @@ impl fmt::Display for Problem {
                 if let Some(which) = which {
                     write!(f, " (call {which} of it)")?;
                 }
-                let argument = |place: Option<usize>| match (types.len(), place) {
-                    (1, _) => "the argument".to_owned(),
-                    (_, Some(place)) => format!("argument {}", place + 1),
-                    (_, None) => "the arguments".to_owned(),
-                };
-                match misfit {
-                    Misfit::Count if types.is_empty() => {
-                        f.write_str(": it is a flag, which takes no argument")?;
-                    }
-                    Misfit::Count => write!(f, ": {}, not {}", takes(types), came.len())?,
-                    Misfit::Type { place } => write!(
-                        f,
-                        ": {} must be {}, not {}",
-                        argument(Some(*place)),
-                        types[*place],
-                        came[*place]
-                    )?,
-                    Misfit::Argument { place, words } => {
-                        write!(f, ": {} {words}", argument(*place))?;
-                    }
-                    Misfit::Other(words) => write!(f, ": {words}")?,
-                }
+                write!(f, ": {}", misfit.words(came, types))?;
                 write.as_ref().map_or(Ok(()), |write| write!(f, "; write `{write}`"))
             }
             Problem::Calls { name, words, came } => {
                 let times = if *came == 1 { "time" } else { "times" };
                 write!(f, "`.{name}` is called {came} {times}, but must be called {words}")
             }
-            Problem::Missing { name, write } => {
+            Problem::Missing { name, often: None, write } => {
                 write!(f, "`.{name}` is missing; write `{write}`")
+            }
+            Problem::Missing { name, often: Some(often), write } => {
+                let each = "for each of them";
+                write!(
+                    f,
+                    "`.{name}` is missing, and must be called {often}; write `{write}` {each}"
+                )
             }
             Problem::Again { name, calls } => {
                 let calls = calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>();
@@ -141,15 +154,12 @@ impl fmt::Display for Problem {
             Problem::Lonely { call, needs, write } => {
                 write!(f, "`{call}` needs `.{needs}` too; write `{write}`")
             }
-            Problem::Default { call, misfit, write } => {
-                let words = match misfit {
-                    Misfit::Argument { words, .. } | Misfit::Other(words) => words,
-                    Misfit::Count | Misfit::Type { .. } => "is of another type",
-                };
+            Problem::Default { call, misfit, came, types, write } => {
+                let words = misfit.words(came, types);
                 write!(
                     f,
-                    "`{call}`, the UDF's own default, {words}: a mistake in the UDF; \
-                     until it is mended, write `{write}`"
+                    "`{call}`, the UDF's own default, will not do: {words}; \
+                     until this mistake in the UDF is mended, write `{write}`"
                 )
             }
         }

@@ -24,6 +24,8 @@ pub struct OptionSpec<F, V> {
     show: fn(&V) -> Vec<Value>,
     default: Option<DefaultValue<V>>,
     validate: Option<Validate<V>>,
+    /// What the author shows in samples.
+    pub(crate) example: Option<Vec<Value>>,
 }
 
 type Validate<V> = fn(&V) -> Result<()>;
@@ -130,6 +132,7 @@ pub(crate) fn new<F, V: OptionType>(
         },
         default: None,
         validate: None,
+        example: None,
     }
 }
 
@@ -219,22 +222,26 @@ impl<F, V> OptionSpec<F, V> {
 
     /// An argument for samples of TICKscript.
     pub fn example(mut self, example: fn() -> V) -> Self {
-        self.traits.help.example = (self.show)(&example());
+        self.example = Some((self.show)(&example()));
         self
     }
 
     /// A text for samples of TICKscript.
     pub fn example_text(mut self, text: &'static str) -> Self {
-        self.traits.help.example = vec![Value::from(text)];
+        self.example = Some(vec![Value::from(text)]);
         self
     }
 
     /// The value that a call gives.
     pub(crate) fn value(&self, values: &[Value]) -> Result<V, Misfit> {
-        let values = self.traits.check(values)?;
-        let value = (self.make)(values).map_err(Misfit::of)?;
+        let value = self.made(values)?;
         self.valid(&value)?;
         Ok(value)
+    }
+
+    /// The value that a call gives, before its check.
+    pub(crate) fn made(&self, values: &[Value]) -> Result<V, Misfit> {
+        (self.make)(self.traits.check(values)?).map_err(Misfit::of)
     }
 
     /// The value when it is not called, and how a TICKscript would write it.
@@ -303,32 +310,43 @@ impl Traits {
     }
 
     /// All that people and tools are told of it.
-    pub(crate) fn describe(&self, default: Option<Vec<Value>>) -> OptionHelp {
+    pub(crate) fn describe(
+        &self,
+        default: Option<Vec<Value>>,
+        sample: Option<Vec<Value>>,
+    ) -> OptionHelp {
         let each = if self.help.choices.is_empty() { self.help.words() } else { None };
         let times = self.call_count.count_of("time").map(|times| format!("called {times}"));
         let range: Vec<String> = [each, times].into_iter().flatten().collect();
         let range = Some(range.join(", ")).filter(|range| !range.is_empty());
         let flag = self.types.is_empty();
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         OptionHelp {
             name: self.name.to_owned(),
-            aliases: self.aliases.iter().map(|&alias| alias.to_owned()).collect(),
+            aliases: owned(self.aliases),
             help: self.text.to_owned(),
             args: self.types.clone(),
-            required: self.is_required(default.is_some()),
+            required: self.min_calls(default.is_some()) > 0,
             repeated: self.calls == Calls::Any,
+            min_calls: self.min_calls(default.is_some()),
             default: default.filter(|_| !flag),
             range,
             choices: self.help.choices.clone(),
+            conflicts: owned(self.conflicts),
+            requires: owned(self.requires),
             deprecated: self.deprecated.map(str::to_owned),
-            example: super::suggest::example(&self.types, &self.help),
+            example: sample.unwrap_or_default(),
         }
     }
 
-    pub(crate) fn is_required(&self, has_default: bool) -> bool {
+    fn min_calls(&self, has_default: bool) -> usize {
         match self.calls {
-            Calls::Once => !has_default,
-            Calls::AtMostOnce => false,
-            Calls::Any => !self.call_count.contain(&Value::Int(0)),
+            Calls::Once => usize::from(!has_default),
+            Calls::AtMostOnce => 0,
+            Calls::Any => match self.call_count.nearest(&Value::Int(0)) {
+                Some(Value::Int(least)) => usize::try_from(least).unwrap_or(usize::MAX),
+                _ => 0,
+            },
         }
     }
 }

@@ -1,59 +1,20 @@
-//! The TICKscript line that would do: what came, put right, or an example.
+//! What came, put right where that can be guessed.
 
 use udf_host::options::nearest;
 use udf_proto::{Value, ValueType};
 
 use super::types::Help;
 
-/// Arguments that are accepted, for samples; as good a guess as can be.
-pub(crate) fn example(types: &[ValueType], help: &Help) -> Vec<Value> {
-    if !help.example.is_empty() {
-        return help.example.clone();
-    }
-    if let ([ValueType::String], [(choice, _), ..]) = (types, &help.choices[..]) {
-        return vec![Value::String(choice.clone())];
-    }
-    types.iter().map(|&wanted| within(plain(wanted), help)).collect()
-}
-
-fn plain(wanted: ValueType) -> Value {
-    match wanted {
-        ValueType::Bool => Value::Bool(true),
-        ValueType::Int => Value::Int(10),
-        ValueType::Double => Value::Double(1.0),
-        ValueType::String => Value::from("text"),
-        ValueType::Duration => Value::Duration(10_000_000_000),
-    }
-}
-
-fn within(value: Value, help: &Help) -> Value {
-    if let Value::String(text) = &value {
-        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-        return match help.len.nearest(&Value::Int(length)) {
-            Some(Value::Int(wanted)) if wanted < length => {
-                Value::String(text.chars().take(usize::try_from(wanted).unwrap_or(0)).collect())
-            }
-            // As long as is needed for an example, but not at any price.
-            Some(Value::Int(wanted)) if wanted > length && wanted < 100 => {
-                let more = "x".repeat(usize::try_from(wanted - length).unwrap_or(0));
-                Value::String(format!("{text}{more}"))
-            }
-            _ => value,
-        };
-    }
-    help.limits.nearest(&value).unwrap_or(value)
-}
-
 /// What came, put right where that can be guessed: `'10'` is 10, `2.0` is 2, 300 is the nearest end.
 pub(crate) fn mended(came: &[Value], types: &[ValueType], help: &Help) -> Option<Vec<Value>> {
     if came.len() != types.len() {
         return None;
     }
-    let mended = came.iter().zip(types).map(|(came, &wanted)| {
+    let places = help.places(types.len());
+    let mended = came.iter().zip(types).zip(&places).map(|((came, &wanted), help)| {
         let value = converted(came, wanted)?;
         if let (Value::String(text), false) = (&value, help.choices.is_empty()) {
-            let near = nearest(text, help.choices.iter().map(|(choice, _)| &**choice))?;
-            return Some(Value::from(near));
+            return Some(Value::from(nearest(text, help.texts())?));
         }
         let mended = within(value.clone(), help);
         match (&value, &mended) {
@@ -89,4 +50,23 @@ fn converted(came: &Value, wanted: ValueType) -> Option<Value> {
         (value, ValueType::String) => Value::String(value.to_string()),
         _ => return None,
     })
+}
+
+/// The nearest value that is within the limits.
+pub(crate) fn within(value: Value, help: &Help) -> Value {
+    if let Value::String(text) = &value {
+        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+        return match help.len.nearest(&Value::Int(length)) {
+            Some(Value::Int(wanted)) if wanted < length => {
+                Value::String(text.chars().take(usize::try_from(wanted).unwrap_or(0)).collect())
+            }
+            // As long as is needed for an example, but not at any price.
+            Some(Value::Int(wanted)) if wanted > length && wanted < 100 => {
+                let more = "x".repeat(usize::try_from(wanted - length).unwrap_or(0));
+                Value::String(format!("{text}{more}"))
+            }
+            _ => value,
+        };
+    }
+    help.limits.nearest(&value).unwrap_or(value)
 }

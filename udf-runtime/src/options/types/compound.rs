@@ -31,8 +31,7 @@ fn add_help<T: OptionType>(all: &mut Help, place: &mut usize) {
     let mut types = Vec::new();
     T::Raw::types(&mut types);
     *place += types.len();
-    let example = crate::options::suggest::example(&types, &help);
-    all.example.extend(example);
+    all.each.extend(help.places(types.len()));
 }
 
 macro_rules! tuple {
@@ -83,8 +82,9 @@ impl<T: OptionType, const N: usize> OptionType for [T; N] {
         let help = T::help();
         let mut types = Vec::new();
         T::Raw::types(&mut types);
-        let example = crate::options::suggest::example(&types, &help);
-        Help { example: std::iter::repeat_n(example, N).flatten().collect(), ..help }
+        let each = help.places(types.len());
+        let each = std::iter::repeat_n(each, N).flatten().collect();
+        Help { each, example: Vec::new(), ..help }
     }
 }
 

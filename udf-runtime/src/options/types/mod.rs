@@ -5,6 +5,7 @@ mod numbers;
 mod text;
 mod tick_value;
 
+use udf_host::describe::Choice;
 use udf_proto::Value;
 
 use super::limits::Limits;
@@ -80,8 +81,10 @@ pub struct Help {
     pub(crate) limits: Limits,
     /// Of text, in characters.
     pub(crate) len: Limits,
-    pub(crate) choices: Vec<(String, String)>,
+    pub(crate) choices: Vec<Choice>,
     pub(crate) example: Vec<Value>,
+    /// Of several arguments, what there is to know of each.
+    pub(crate) each: Vec<Help>,
 }
 
 impl Help {
@@ -98,7 +101,16 @@ impl Help {
 
     /// One of the only values that it takes, and what it means.
     pub fn choice(mut self, value: impl Into<String>, help: impl Into<String>) -> Self {
-        self.choices.push((value.into(), help.into()));
+        let (value, help) = (value.into(), help.into());
+        self.choices.push(Choice { value, help, aliases: Vec::new() });
+        self
+    }
+
+    /// Another text for the last choice.
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        if let Some(choice) = self.choices.last_mut() {
+            choice.aliases.push(alias.into());
+        }
         self
     }
 
@@ -112,13 +124,37 @@ impl Help {
     /// What a value must be, if there is more to it than its type.
     pub(crate) fn words(&self) -> Option<String> {
         if !self.choices.is_empty() {
-            let choices = self.choices.iter().map(|(choice, _)| Value::from(&**choice).to_string());
+            let choices = self.choices.iter().map(|choice| Value::from(&*choice.value).to_string());
             return Some(one_of(choices.collect()));
         }
         self.must_be
             .clone()
             .or_else(|| self.limits.words())
             .or_else(|| self.len.count_of("character").map(|words| words + " long"))
+    }
+
+    /// The texts that are choices, and then their other names.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.choices.iter().flat_map(|choice| &choice.aliases);
+        self.choices.iter().map(|choice| &choice.value).chain(aliases).map(String::as_str)
+    }
+
+    /// What there is to know of each of so many arguments.
+    pub(crate) fn places(&self, count: usize) -> Vec<Help> {
+        let place = |place: usize| {
+            let of_all = Help { must_be: None, each: Vec::new(), ..self.clone() };
+            let mut help = match self.each.get(place) {
+                Some(each) => {
+                    Help { limits: each.limits.clone().within(&self.limits), ..each.clone() }
+                }
+                None => of_all,
+            };
+            if let Some(example) = self.example.get(place) {
+                help.example = vec![example.clone()];
+            }
+            help
+        };
+        (0..count).map(place).collect()
     }
 }
 

@@ -1,0 +1,196 @@
+//! What `info` says of a UDF: its TICKscript is one that the UDF accepts, and nothing that counts is left out.
+
+mod tickscript;
+mod zoo;
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use udf_host::describe::Description;
+use udf_proto::{Init, OptionCall, Value};
+use udf_runtime::options::{self, Help, MustBe, OptionType};
+use udf_runtime::{Edge, Udf, udf};
+use udf_tests::{handles_nothing, parse, refusal, udf_of};
+
+use tickscript::{calls, chain};
+
+fn description<T: Udf>() -> Description {
+    Description {
+        name: T::NAME.to_owned(),
+        help: T::HELP.to_owned(),
+        wants: T::Wants::TYPE,
+        provides: T::Provides::TYPE,
+        options: T::options(),
+        complete: true,
+    }
+}
+
+fn tick<T: Udf>() -> String {
+    description::<T>().to_tick()
+}
+
+fn accepts<T: Udf>(options: Vec<OptionCall>) -> Result<(), String> {
+    let init = Init { options, task_id: "task".into(), node_id: "udf2".into() };
+    options::parse::<T>(init).map(|_| ()).map_err(|refusal| refusal.to_string())
+}
+
+/// The sample is accepted as it is, and with each of the options that it shows as a comment.
+fn runs<T: Udf>() {
+    let tick = tick::<T>();
+    let live = calls(&tick);
+    assert_eq!(accepts::<T>(live.clone()), Ok(()), "{tick}");
+    for option in T::options() {
+        let exclusive = option.conflicts.iter().any(|name| live.iter().any(|c| c.name == *name));
+        if exclusive || live.iter().any(|call| call.name == option.name) {
+            continue;
+        }
+        let shown = format!("        // .{}(", option.name);
+        let (_, call) = tick.split_once(&shown).expect("what is optional is shown");
+        let (call, _) = call.split_once(")\n").expect("the call ends");
+        let call = format!(".{}({})", option.name, call.replace("\n//", "\n"));
+        let mut more = [live.clone(), chain(&call)];
+        for needed in T::options().into_iter().filter(|o| option.requires.contains(&o.name)) {
+            if !live.iter().any(|call| call.name == needed.name) {
+                more[1].push(OptionCall { name: needed.name, values: needed.example });
+            }
+        }
+        assert_eq!(accepts::<T>(more.concat()), Ok(()), "with .{}: {tick}", option.name);
+    }
+}
+
+fn never(_: &i64) -> Result<(), String> {
+    Err("nothing will do".to_owned())
+}
+
+fn is_long(text: &str) -> Result<(), String> {
+    if text.as_bytes()[99] > 0 { Ok(()) } else { Err("it ends early".to_owned()) }
+}
+
+struct Secret;
+
+impl FromStr for Secret {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "open sesame" { Ok(Secret) } else { Err("it is not known".to_owned()) }
+    }
+}
+
+udf_of!(Unknown {
+    #[option(validate = never)]
+    a: i64,
+    /// Who may see it.
+    #[option(parse)]
+    b: Secret,
+    #[option(validate = is_long)]
+    c: Option<String>,
+});
+
+#[test]
+fn where_no_value_is_known_it_is_said() {
+    let tick = tick::<Unknown>();
+    let none = "// Write a value here: none is known that will do.\n        ";
+    for line in [
+        format!("        {none}// .a(INT)\n"),
+        format!("        // Who may see it.\n        {none}// .b(STRING)\n"),
+        format!("        // Optional.\n        {none}// .c(STRING)\n"),
+    ] {
+        assert!(tick.contains(&line), "{line} is not in {tick}");
+    }
+    assert!(calls(&tick).is_empty());
+    let text = "UDF unknown: 2 problems with its options: \
+                (1) `.a` is missing; write `.a(INT)`; (2) `.b` is missing; write `.b(STRING)`";
+    assert_eq!(accepts::<Unknown>(vec![]), Err(text.to_owned()));
+}
+
+#[test]
+fn a_check_that_panics_over_a_sample_hurts_nobody() {
+    let long = "x".repeat(100);
+    let calls: &[(&str, &[Value])] =
+        &[("b", &[Value::from("open sesame")]), ("c", &[Value::from(&*long)])];
+    assert!(refusal::<Unknown>(calls).ends_with("UDF unknown: `.a` is missing; write `.a(INT)`"));
+}
+
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+fn counts(_: &i64) -> Result<(), String> {
+    ASKED.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+udf_of!(Counted {
+    #[option(validate = counts)]
+    x: i64,
+});
+
+#[test]
+fn a_task_that_is_accepted_has_only_its_own_values_checked() {
+    parse::<Counted>(&[("x", &[Value::Int(5)])]).unwrap();
+    assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+}
+
+struct Speed(bool);
+
+impl OptionType for Speed {
+    type Raw = String;
+
+    fn from_raw(raw: String) -> udf_runtime::Result<Self> {
+        match &*raw {
+            "slow" | "calm" | "easy" => Ok(Speed(false)),
+            "fast" => Ok(Speed(true)),
+            _ => Err(MustBe::new("a speed").into()),
+        }
+    }
+
+    fn to_raw(&self) -> String {
+        if self.0 { "fast".to_owned() } else { "slow".to_owned() }
+    }
+
+    fn help() -> Help {
+        Help::new().choice("slow", "In its time.").alias("calm").alias("easy").choice("fast", "")
+    }
+}
+
+/// First paragraph,
+/// goes on.
+///
+/// Second paragraph.
+#[udf(wants = stream, provides = stream)]
+#[allow(dead_code)]
+struct Told {
+    #[option(default = Speed(true), conflicts(other, third))]
+    speed: Speed,
+    /// What it is.
+    ///
+    /// And what not.
+    #[option(requires = third)]
+    other: Option<u8>,
+    #[option]
+    third: Option<u8>,
+}
+handles_nothing!(Told);
+
+#[test]
+fn text_and_json_tell_what_goes_together_and_what_means_the_same() {
+    let text = description::<Told>().to_text(80);
+    for part in [
+        "\n\nFirst paragraph, goes on.\n\nSecond paragraph.\n\n",
+        "      Default: 'fast'. Not together with .other or .third.\n",
+        "        'slow'  In its time. Also written 'calm' and 'easy'.\n        'fast'\n",
+        "      Optional. Must be from 0 to 255. Not together with .speed. Needs .third\n      too.\n",
+        "      What it is.\n\n      And what not.\n",
+        "  .third(INT)\n      Optional. Must be from 0 to 255. Not together with .speed.\n",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&description::<Told>().to_json()).unwrap();
+    let options = &json["options"];
+    assert_eq!(options[0]["conflicts"], serde_json::json!(["other", "third"]));
+    assert_eq!(
+        options[1]["conflicts"],
+        serde_json::json!(["speed"]),
+        "also where it is not written"
+    );
+    assert_eq!(options[1]["requires"], serde_json::json!(["third"]));
+    assert_eq!(options[0]["choices"][0]["aliases"], serde_json::json!(["calm", "easy"]));
+}
