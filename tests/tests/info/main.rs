@@ -3,6 +3,7 @@
 mod tickscript;
 mod zoo;
 
+use std::process::Command;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,6 +11,7 @@ use udf_host::describe::Description;
 use udf_proto::{Init, OptionCall, Value};
 use udf_runtime::options::{self, Help, MustBe, OptionType};
 use udf_runtime::{Edge, Udf, udf};
+use udf_tests::program::example;
 use udf_tests::{handles_nothing, parse, refusal, udf_of};
 
 use tickscript::{calls, chain};
@@ -193,4 +195,20 @@ fn text_and_json_tell_what_goes_together_and_what_means_the_same() {
     );
     assert_eq!(options[1]["requires"], serde_json::json!(["third"]));
     assert_eq!(options[0]["choices"][0]["aliases"], serde_json::json!(["calm", "easy"]));
+}
+
+#[test]
+fn the_guide_shows_what_is_printed() {
+    const GUIDE: &str = include_str!("../../../docs/authoring.md");
+    let program = example("rate");
+    for format in ["toml", "tick"] {
+        let (_, shown) = GUIDE
+            .split_once(&format!("$ rate info --format {format}\n"))
+            .expect("the guide has the command");
+        let (shown, _) = shown.split_once("```").expect("the block ends");
+        let output = Command::new(&program).args(["info", "--format", format]).output();
+        let printed = String::from_utf8(output.expect("it runs").stdout).expect("it writes text");
+        let path = program.to_str().expect("a path of this machine");
+        assert_eq!(printed.replace(path, "/usr/local/bin/rate"), shown);
+    }
 }
