@@ -337,7 +337,7 @@ fn enums_are_strings_out_of_a_fixed_set() {
     );
     assert_eq!(
         words::<Loud>(&[Int(11)]),
-        "`.x(11)`: the argument must be STRING, not INT; write `.x('quiet')`"
+        "`.x(11)`: the argument must be STRING, not INT; write `.x('11')`"
     );
     let help = Loud::options().remove(0);
     let choices: Vec<_> =

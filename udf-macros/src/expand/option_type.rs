@@ -154,7 +154,11 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
     };
     let names = choices.iter().map(|choice| &choice.name.value);
     let helps = choices.iter().map(|choice| &choice.help);
-    let help = quote!(#krate::__private::Help::new()#(.choice(#names, #helps))*);
+    let aliases = choices.iter().map(|choice| {
+        let aliases = choice.aliases.iter().map(|alias| &alias.value);
+        quote!(#(.alias(#aliases))*)
+    });
+    let help = quote!(#krate::__private::Help::new()#(.choice(#names, #helps)#aliases)*);
     let raw = quote!(::std::string::String);
     implementation(model, &model.generics, &raw, &made, &to_raw, &help)
 }

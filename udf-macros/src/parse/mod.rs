@@ -43,7 +43,7 @@ pub(crate) fn krate(entries: &[Entry], errors: &mut Errors) -> TokenStream {
     }
 }
 
-/// The text of the doc comments: its paragraphs, each on a line.
+/// The text of the doc comments: its paragraphs and the items of its lists, each on a line.
 pub(crate) fn help(attrs: &[Attribute]) -> String {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
@@ -58,6 +58,8 @@ pub(crate) fn help(attrs: &[Attribute]) -> String {
         let last = paragraphs.last_mut().expect("there is one from the start");
         if line.is_empty() {
             paragraphs.push(String::new());
+        } else if begins_item(line) {
+            paragraphs.push(line.to_owned());
         } else if last.is_empty() {
             last.push_str(line);
         } else {
@@ -67,4 +69,11 @@ pub(crate) fn help(attrs: &[Attribute]) -> String {
     }
     paragraphs.retain(|paragraph| !paragraph.is_empty());
     paragraphs.join("\n")
+}
+
+/// Whether a line of a doc comment is an item of a list: `- one`, `* one`, `1. one`.
+fn begins_item(line: &str) -> bool {
+    let Some((mark, _)) = line.split_once(' ') else { return false };
+    let number = mark.strip_suffix(['.', ')']).is_some_and(|number| number.parse::<u8>().is_ok());
+    number || matches!(mark, "-" | "*" | "+")
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use udf_proto::{Value, ValueType};
 
@@ -21,7 +22,7 @@ impl<F, V> OptionSpec<F, V> {
     /// do; none when none were found.
     ///
     /// What the author shows counts, then the default, then what is common. It asks the author's code, maybe
-    /// thousands of times.
+    /// thousands of times, but not for longer than [`PATIENCE`].
     pub(crate) fn sample(&self) -> Option<Vec<Value>> {
         let shown = self.example.iter().find(|example| {
             // The check may look at what is not the same everywhere: whether a file exists.
@@ -32,7 +33,8 @@ impl<F, V> OptionSpec<F, V> {
         }
         let default = self.default_value().map(|default| default.shown);
         let guesses = candidates(&self.traits.types, &self.traits.help);
-        for values in default.into_iter().chain(guesses) {
+        let end = Instant::now() + PATIENCE;
+        for values in default.into_iter().chain(guesses).take_while(|_| Instant::now() < end) {
             match self.try_out(&values) {
                 Tried::Accepted => return Some(values),
                 Tried::Refused => {}
@@ -73,10 +75,18 @@ fn candidates(types: &[ValueType], help: &Help) -> impl Iterator<Item = Vec<Valu
     let whole = Some(help.example.clone()).filter(|example| example.len() == types.len());
     let rising = rising(&places);
     let falling = rising.iter().rev().cloned().collect();
-    whole.into_iter().chain(combinations(places).take(MOST)).chain([rising, falling])
+    let first = combinations(places.clone()).take(FIRST);
+    let others = combinations(places).skip(FIRST).take(MOST);
+    whole.into_iter().chain(first).chain([rising, falling]).chain(others)
 }
 
-/// So many combinations of several arguments are tried.
+/// So many combinations of several arguments are plain ones.
+const FIRST: usize = 200;
+
+/// How long the author's code is asked.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// So many others are tried.
 const MOST: usize = 5000;
 
 /// All combinations; the last argument changes first.
