@@ -230,6 +230,7 @@ impl PointSink for Emitter<Stream> {
         &mut self.changes
     }
 
+    #[inline]
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
         if !self.append_edited(base)? {
             return Ok(());
@@ -252,6 +253,7 @@ impl OpenBatch<'_> {
     /// Adds `point` as it is; its bytes are copied.
     ///
     /// Within a batch, Kapacitor looks at its time, tags and fields only.
+    #[inline]
     pub fn pass(&mut self, point: &Point<'_>) {
         response::append_point(*point, &mut self.emitter.out);
         self.points += 1;
@@ -291,6 +293,7 @@ impl PointSink for OpenBatch<'_> {
         &mut self.emitter.changes
     }
 
+    #[inline]
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
         self.points += u64::from(self.emitter.append_edited(base)?);
         Ok(())

@@ -1,6 +1,6 @@
 //! Tags that points are grouped by, and that none of them has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::options::nearest;
 
@@ -28,14 +28,14 @@ fn instead(nearest: &Option<String>, known: &[String]) -> String {
 /// Looks for tags; once all have been seen, it costs nothing.
 #[derive(Debug)]
 pub(super) struct Lookout {
-    unseen: BTreeSet<String>,
-    known: BTreeSet<String>,
+    unseen: Vec<String>,
+    known: Vec<String>,
 }
 
 impl Lookout {
     pub(super) fn new<'t>(tags: impl IntoIterator<Item = &'t str>) -> Self {
         let unseen = tags.into_iter().map(str::to_owned).collect();
-        Lookout { unseen, known: BTreeSet::new() }
+        Lookout { unseen, known: Vec::new() }
     }
 
     /// Takes notice of the tags of a point.
@@ -44,21 +44,21 @@ impl Lookout {
             return;
         }
         for tag in tags.keys() {
-            self.unseen.remove(tag);
+            self.unseen.retain(|unseen| unseen != tag);
             if !self.known.contains(tag) {
-                self.known.insert(tag.clone());
+                self.known.push(tag.clone());
             }
         }
     }
 
     /// Those that no point had.
-    pub(super) fn left(self) -> Vec<UnseenTag> {
-        let known: Vec<String> = self.known.into_iter().collect();
-        let unseen = self.unseen.into_iter().map(|tag| UnseenTag {
-            nearest: nearest(&tag, known.iter().map(String::as_str)).map(str::to_owned),
-            known: known.clone(),
-            tag,
-        });
-        unseen.collect()
+    pub(super) fn left(mut self) -> Vec<UnseenTag> {
+        self.known.sort_unstable();
+        let mut left = Vec::new();
+        for tag in self.unseen {
+            let nearest = nearest(&tag, self.known.iter().map(String::as_str)).map(str::to_owned);
+            left.push(UnseenTag { tag, nearest, known: self.known.clone() });
+        }
+        left
     }
 }
