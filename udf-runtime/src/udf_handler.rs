@@ -152,7 +152,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
 
     fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
         let mut names = BTreeMap::new();
-        for option in T::options() {
+        for option in options::signatures::<T>() {
             for alias in option.aliases {
                 names.insert(alias, option.args.clone());
             }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use udf_host::describe::Description;
 use udf_proto::{Init, OptionCall, Value};
 use udf_runtime::options::{self, Help, MustBe, OptionType};
-use udf_runtime::{Edge, Udf, udf};
+use udf_runtime::{Edge, Handler, Udf, UdfHandler, udf};
 use udf_tests::program::example;
 use udf_tests::{handles_nothing, parse, refusal, udf_of};
 
@@ -128,6 +128,8 @@ udf_of!(Counted {
 #[test]
 fn a_task_that_is_accepted_has_only_its_own_values_checked() {
     parse::<Counted>(&[("x", &[Value::Int(5)])]).unwrap();
+    // Kapacitor asks at every start, and tells nobody of values.
+    assert_eq!(UdfHandler::<Counted>::new().info().len(), 1);
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
 }
 

@@ -105,9 +105,17 @@ pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
     Err(Refusal { udf: T::NAME, problems })
 }
 
-/// What is known of the options of a UDF, in the order of its fields.
+/// What is known of the options of a UDF, in the order of its fields, with values that they accept.
 pub fn describe<T: Udf>() -> Vec<OptionHelp> {
-    let mut parser = OptionParser::new(Vec::new()).with_samples();
+    described::<T>(OptionParser::new(Vec::new()).with_samples())
+}
+
+/// The same without such values, for Kapacitor: the author's code is not asked about any.
+pub(crate) fn signatures<T: Udf>() -> Vec<OptionHelp> {
+    described::<T>(OptionParser::new(Vec::new()))
+}
+
+fn described<T: Udf>(mut parser: OptionParser) -> Vec<OptionHelp> {
     // It lacks required options as likely as not; what it notes of each is what counts.
     let _ = T::from_options(&mut parser);
     parser.into_help()

@@ -1,6 +1,7 @@
 //! The calls of an Init against the options of a UDF.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use udf_host::describe::OptionHelp;
 use udf_host::options::nearest;
@@ -23,9 +24,12 @@ pub struct OptionParser {
     /// How many more there are: an Init can have any number of calls.
     more: usize,
     warnings: Vec<String>,
-    /// Whether values are looked for that each option accepts.
-    samples: bool,
+    /// Until when values are looked for that options accept; never when there is none.
+    sampling: Option<Instant>,
 }
+
+/// For how long the author's code is asked which values would do.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// An option that was taken.
 struct Known {
@@ -51,14 +55,15 @@ impl OptionParser {
             problems: Vec::new(),
             more: 0,
             warnings: Vec::new(),
-            samples: false,
+            sampling: None,
         }
     }
 
     /// Looks for values that each option accepts, for the line that would do. This asks the author's code about
-    /// values that no task has written, and is for when somebody is told of them.
+    /// values that no task has written, and is for when somebody is told of them. All options together take no
+    /// longer than [`PATIENCE`], but for the last value that is asked about.
     pub(crate) fn with_samples(mut self) -> Self {
-        self.samples = true;
+        self.sampling = Some(Instant::now() + PATIENCE);
         self
     }
 
@@ -72,7 +77,7 @@ impl OptionParser {
             Some(default) => (Some(default.shown), Some(default.value)),
             None => (None, None),
         };
-        let sample = if self.samples { spec.sample() } else { None };
+        let sample = self.sampling.and_then(|end| spec.sample(end));
         let help = spec.traits.describe(shown.clone(), sample.clone());
         let before = (self.problems.len(), self.more);
         let mut values = Vec::with_capacity(calls.len());
@@ -84,7 +89,8 @@ impl OptionParser {
                     let came = &self.calls[at].values;
                     let mended = suggest::mended(came, &help.args, &spec.traits.help);
                     let write = [mended, sample.clone()].into_iter().flatten();
-                    let write = write.filter(|_| self.samples).find(|write| spec.accepts(write));
+                    let is_told = self.sampling.is_some();
+                    let write = write.filter(|_| is_told).find(|write| spec.accepts(write));
                     let write = write.map(|values| spec.traits.line(values));
                     self.problems.push(Problem::Call {
                         call: line(&self.calls[at]),

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use udf_proto::{Value, ValueType};
 
@@ -21,19 +21,23 @@ impl<F, V> OptionSpec<F, V> {
     /// Arguments that a TICKscript can write and the option accepts, for samples and for the line that would
     /// do; none when none were found.
     ///
-    /// What the author shows counts, then the default, then what is common. It asks the author's code, maybe
-    /// thousands of times, but not for longer than [`PATIENCE`].
-    pub(crate) fn sample(&self) -> Option<Vec<Value>> {
+    /// What the author shows counts, checked or not: the check may look at what is not the same everywhere,
+    /// whether a file exists. Then come the default and what is common, about which the author's code is asked,
+    /// hundreds of times maybe, and until `end`.
+    pub(crate) fn sample(&self, end: Instant) -> Option<Vec<Value>> {
         let shown = self.example.iter().find(|example| {
-            // The check may look at what is not the same everywhere: whether a file exists.
-            example.iter().all(Value::is_writable) && self.made(example).is_ok()
+            let made = || self.made(example).is_ok();
+            example.iter().all(Value::is_writable) && matches!(guarded(made), Tried::Accepted)
         });
         if let Some(shown) = shown {
             return Some(shown.clone());
         }
         let default = self.default_value().map(|default| default.shown);
+        if cfg!(panic = "abort") {
+            // A guess about which the author's code panics would end the process.
+            return default.filter(|default| default.iter().all(Value::is_writable));
+        }
         let guesses = candidates(&self.traits.types, &self.traits.help);
-        let end = Instant::now() + PATIENCE;
         for values in default.into_iter().chain(guesses).take_while(|_| Instant::now() < end) {
             match self.try_out(&values) {
                 Tried::Accepted => return Some(values),
@@ -54,12 +58,16 @@ impl<F, V> OptionSpec<F, V> {
         if !values.iter().all(Value::is_writable) {
             return Tried::Refused;
         }
-        // The author's code may not be made for what no task has written.
-        match catch_unwind(AssertUnwindSafe(|| self.value(values).is_ok())) {
-            Ok(true) => Tried::Accepted,
-            Ok(false) => Tried::Refused,
-            Err(_) => Tried::Panicked,
-        }
+        guarded(|| self.value(values).is_ok())
+    }
+}
+
+/// The author's code may not be made for what no task has written.
+fn guarded(accepts: impl FnOnce() -> bool) -> Tried {
+    match catch_unwind(AssertUnwindSafe(accepts)) {
+        Ok(true) => Tried::Accepted,
+        Ok(false) => Tried::Refused,
+        Err(_) => Tried::Panicked,
     }
 }
 
@@ -75,19 +83,11 @@ fn candidates(types: &[ValueType], help: &Help) -> impl Iterator<Item = Vec<Valu
     let whole = Some(help.example.clone()).filter(|example| example.len() == types.len());
     let rising = rising(&places);
     let falling = rising.iter().rev().cloned().collect();
-    let first = combinations(places.clone()).take(FIRST);
-    let others = combinations(places).skip(FIRST).take(MOST);
-    whole.into_iter().chain(first).chain([rising, falling]).chain(others)
+    whole.into_iter().chain(combinations(places).take(MOST)).chain([rising, falling])
 }
 
-/// So many combinations of several arguments are plain ones.
-const FIRST: usize = 200;
-
-/// How long the author's code is asked.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// So many others are tried.
-const MOST: usize = 5000;
+/// So many combinations are tried.
+const MOST: usize = 500;
 
 /// All combinations; the last argument changes first.
 fn combinations(places: Vec<Vec<Value>>) -> impl Iterator<Item = Vec<Value>> {
@@ -110,7 +110,11 @@ fn combinations(places: Vec<Vec<Value>>) -> impl Iterator<Item = Vec<Value>> {
 fn rising(places: &[Vec<Value>]) -> Vec<Value> {
     let numbers = |values: &[Value]| {
         let mut sorted = values.to_vec();
-        sorted.sort_by(|one, other| compare(one, other).unwrap_or(Ordering::Equal));
+        sorted.sort_by(|one, other| match (one, other) {
+            // NaN, too, has its place.
+            (Value::Double(one), Value::Double(other)) => one.total_cmp(other),
+            _ => compare(one, other).unwrap_or(Ordering::Equal),
+        });
         sorted
     };
     let rising = places.iter().enumerate().filter_map(|(place, values)| {
