@@ -217,15 +217,13 @@ impl fmt::Display for Label<'_> {
 
 #[cfg(test)]
 mod tests {
-    use udf_proto::EdgeType;
-
     use super::*;
 
     #[test]
     fn open_and_ended_connections_add_up_by_task() {
         let metrics = Metrics::new();
         let connection = |task: &str, points| {
-            let link = Arc::new(Link::new(Box::new(std::io::sink()), EdgeType::Stream));
+            let link = Arc::new(Link::new(Box::new(std::io::sink())));
             link.pulse.name_task(task, "n\"1");
             link.counters.add(Count::PointsIn, points);
             link.counters.add(Count::BusyNanos, 1_500_000_000);

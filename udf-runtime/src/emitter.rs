@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use udf_proto::messages::{EndBatch, response::Message};
-use udf_proto::point::{EditScratch, PointEdit, PointSink, Unfit};
+use udf_proto::point::{EditScratch, PointEdit, PointSink};
 use udf_proto::response::{self, SizeMark};
 use udf_proto::{BeginBatch, EdgeType, Point};
 
@@ -36,6 +36,8 @@ pub struct Emitter<E: Edge> {
     open: Option<usize>,
     points: u64,
     batches: u64,
+    /// The name of the batch that was read last, for points of it that go on to a stream.
+    batch: String,
     edge: PhantomData<fn(E)>,
 }
 
@@ -48,6 +50,7 @@ impl<E: Edge> Emitter<E> {
             open: None,
             points: 0,
             batches: 0,
+            batch: String::new(),
             edge: PhantomData,
         }
     }
@@ -55,6 +58,12 @@ impl<E: Edge> Emitter<E> {
     /// A handle for sending from other threads and later, for instance from timers.
     pub fn remote(&self) -> Remote<E> {
         Remote { link: Arc::clone(&self.link), edge: PhantomData }
+    }
+
+    /// From now on points come out of a batch of this name, and have none of their own.
+    pub(crate) fn reads_batch(&mut self, name: &str) {
+        self.batch.clear();
+        self.batch.push_str(name);
     }
 
     /// Counts a point that was not sent.
@@ -65,35 +74,18 @@ impl<E: Edge> Emitter<E> {
     /// Appends the point that the changes make of `base`; whether it was.
     #[inline]
     fn append_edited(&mut self, base: Option<Point<'_>>) -> Result<bool, EmitError> {
-        let nameless = self.changes.is_nameless(base) && self.needs_name(base);
-        let unfit = if nameless { Some(Unfit::NoName) } else { self.changes.unfit(base) };
-        if let Some(unfit) = unfit
-            && !self.is_sent_although(unfit)?
-        {
-            return Ok(false);
+        if let Some(unfit) = self.changes.unfit(base) {
+            match self.link.on_unfit() {
+                OnUnfit::Send => {}
+                OnUnfit::Fail => return Err(EmitError::Unfit(unfit)),
+                OnUnfit::Drop => {
+                    self.link.drop_unfit(unfit);
+                    return Ok(false);
+                }
+            }
         }
         response::append_edited(base, &mut self.changes, &mut self.out);
         Ok(true)
-    }
-
-    /// Whether what is made of `base` needs a name: to a stream it does, unless a stream has brought it without.
-    #[cold]
-    fn needs_name(&self, base: Option<Point<'_>>) -> bool {
-        let came_so = self.link.wants == EdgeType::Stream && base.is_some_and(Point::is_nameless);
-        E::TYPE == EdgeType::Stream && !came_so
-    }
-
-    /// Whether a point that is unfit is sent all the same.
-    #[cold]
-    fn is_sent_although(&self, unfit: Unfit) -> Result<bool, EmitError> {
-        match self.link.on_unfit() {
-            OnUnfit::Send => Ok(true),
-            OnUnfit::Fail => Err(EmitError::Unfit(unfit)),
-            OnUnfit::Drop => {
-                self.link.drop_unfit(unfit);
-                Ok(false)
-            }
-        }
     }
 
     /// Adds an answer to a request.
@@ -126,12 +118,6 @@ impl<E: Edge> Emitter<E> {
         if E::TYPE == EdgeType::Batch {
             return Ok(());
         }
-        if point.is_nameless()
-            && self.needs_name(Some(*point))
-            && !self.is_sent_although(Unfit::NoName)?
-        {
-            return Ok(());
-        }
         response::append_point(*point, &mut self.out);
         self.points += 1;
         self.flush_if_much()
@@ -159,7 +145,7 @@ impl<E: Edge> fmt::Debug for Emitter<E> {
 /// What is sent. Which of it there is depends on the edge: that is a bound of the methods, and not of the whole
 /// block, so that a method of the other edge is answered in our words.
 impl<E: Edge> Emitter<E> {
-    /// Sends `point` on as it is; its bytes are copied.
+    /// Sends `point` on as it is; its bytes are copied. One out of a batch is sent under the name of the batch.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -168,10 +154,14 @@ impl<E: Edge> Emitter<E> {
     where
         E: ProvidesStream,
     {
+        if !self.batch.is_empty() && point.is_nameless() {
+            return self.edit(point).send();
+        }
         self.pass_on(point)
     }
 
-    /// Sends `point` on with changes: `out.edit(point).field("mean", 4.2).send()`.
+    /// Sends `point` on with changes: `out.edit(point).field("mean", 4.2).send()`. One out of a batch is sent
+    /// under the name of the batch, unless it is given another.
     pub fn edit<'p>(&mut self, point: &Point<'p>) -> PointEdit<'_, 'p, Emitter<Stream>>
     where
         E: ProvidesStream,
@@ -232,6 +222,9 @@ impl PointSink for Emitter<Stream> {
 
     #[inline]
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
+        if !self.batch.is_empty() {
+            self.changes.name_if_nameless(base, &self.batch);
+        }
         if !self.append_edited(base)? {
             return Ok(());
         }

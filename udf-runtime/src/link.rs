@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use udf_proto::messages::{KeepaliveResponse, response::Message};
 use udf_proto::point::Unfit;
-use udf_proto::{EdgeType, response};
+use udf_proto::response;
 
 use crate::counters::{Count, Counters};
 use crate::pulse::Pulse;
@@ -54,8 +54,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The writing side of a connection.
 pub(crate) struct Link {
     out: Mutex<Out>,
-    /// The edge that the points come from.
-    pub(crate) wants: EdgeType,
     on_unfit: OnceLock<OnUnfit>,
     /// Whether what has gathered is to be written between two calls. It orders nothing.
     hurry: AtomicBool,
@@ -91,10 +89,9 @@ pub(crate) enum Sign {
 }
 
 impl Link {
-    pub(crate) fn new(writer: Box<dyn Write + Send>, wants: EdgeType) -> Self {
+    pub(crate) fn new(writer: Box<dyn Write + Send>) -> Self {
         Link {
             out: Mutex::new(Out::Open { writer, room: None }),
-            wants,
             on_unfit: OnceLock::new(),
             hurry: AtomicBool::new(false),
             unfit: Mutex::new(RateLimit::default()),

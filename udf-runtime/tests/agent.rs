@@ -15,7 +15,8 @@ use common::{
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
-    InitRequest, KeepaliveResponse, Option as WireOption, RestoreRequest, SnapshotRequest,
+    BeginBatch, InitRequest, KeepaliveResponse, Option as WireOption, Point, RestoreRequest,
+    SnapshotRequest,
 };
 use udf_runtime::{Agent, AgentError, Batch, EmitError, Emitter, OnUnfit, Stream};
 
@@ -312,33 +313,41 @@ fn points_that_a_later_node_could_not_store_are_dropped_unless_asked_for() {
 }
 
 #[test]
-fn a_point_of_a_batch_goes_to_a_stream_under_a_name_only() {
-    let sent = |on_unfit| {
-        let (mut handler, _) = Scripted::<Batch, Stream>::new();
-        handler.point = Box::new(|point, out| {
-            out.pass(point)?;
-            out.edit(point).time(2).send()?;
-            out.edit(point).time(3).name("cpu").send()?;
-            out.edit(point).time(4).name("cpu").name("").send()?;
-            out.build("").time(5).field("x", 1).send()?;
-            Ok(out.build("cpu").time(6).field("x", 1).send()?)
-        });
-        let mut kapacitor = Kapacitor::connect_with_unfit_points(handler, on_unfit);
-        kapacitor.init();
-        kapacitor.ask(Ask::Begin(begin("a")));
-        let mut nameless = point(1);
-        nameless.name.clear();
-        kapacitor.ask(Ask::Point(nameless));
-        kapacitor.end_input();
-        kapacitor.rest()
-    };
-    assert_eq!(times(&sent(OnUnfit::Drop)), [3, 6]);
-    assert_eq!(times(&sent(OnUnfit::Send)), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(
-        error_of(&sent(OnUnfit::Fail)),
-        "a point cannot be sent: it has no name, as points of a batch; \
-         to a stream, send it under one: `out.edit(point).name(...)`"
-    );
+fn a_point_of_a_batch_goes_to_a_stream_under_the_name_of_the_batch() {
+    let (mut handler, _) = Scripted::<Batch, Stream>::new();
+    handler.point = Box::new(|point, out| {
+        out.pass(point)?;
+        out.edit(point).time(2).send()?;
+        out.edit(point).time(3).name("own").send()?;
+        Ok(out.build("new").time(4).field("x", 1).send()?)
+    });
+    let mut kapacitor = Kapacitor::connect(handler);
+    kapacitor.init();
+    let mut nameless = point(1);
+    nameless.name.clear();
+    for name in ["cpu", "mem"] {
+        kapacitor.ask(Ask::Begin(BeginBatch { name: name.to_owned(), ..begin("a") }));
+        kapacitor.ask(Ask::Point(nameless.clone()));
+        kapacitor.ask(Ask::End(end("a", 9)));
+    }
+    let (answers, ended) = kapacitor.finish();
+    ended.unwrap();
+    let names: Vec<&str> = answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Point(point) => &*point.name,
+            other => panic!("not a point: {other:?}"),
+        })
+        .collect();
+    assert_eq!(names, ["cpu", "cpu", "own", "new", "mem", "mem", "own", "new"]);
+    let Answer::Point(passed) = &answers[0] else { panic!("not a point") };
+    assert_eq!(*passed, Point { name: "cpu".into(), ..nameless.clone() });
+
+    // What a stream brings without a name is passed as it came.
+    let mut kapacitor = Kapacitor::connect(mirror());
+    kapacitor.init();
+    kapacitor.ask(Ask::Point(nameless.clone()));
+    assert_eq!(kapacitor.finish().0, [Answer::Point(nameless)]);
 }
 
 #[test]

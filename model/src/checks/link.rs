@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use udf_proto::EdgeType;
-
 use super::Check;
 use super::wire::{Wire, frame};
 use crate::link::{EmitError, Link, Sign};
@@ -41,7 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
 const SIGN: i64 = 99;
 
 fn link(wire: &Wire) -> Arc<Link> {
-    let link = Arc::new(Link::new(Box::new(wire.writer()), EdgeType::Stream));
+    let link = Arc::new(Link::new(Box::new(wire.writer())));
     let room = wire.clone();
     link.set_room(move || room.has_room());
     link

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use udf_proto::EdgeType;
-
 use super::Check;
 use super::wire::Wire;
 use crate::dog::Dog;
@@ -51,7 +49,7 @@ fn dog() -> &'static Dog {
 }
 
 fn link(room: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Link> {
-    let link = Arc::new(Link::new(Box::new(std::io::sink()), EdgeType::Stream));
+    let link = Arc::new(Link::new(Box::new(std::io::sink())));
     link.set_room(room);
     link
 }
@@ -121,7 +119,7 @@ fn only_work_that_lasts_is_shown() {
 fn calls_that_follow_each_other_are_shown() {
     let dog = dog();
     let wire = Wire::new();
-    let link = Arc::new(Link::new(Box::new(wire.writer()), EdgeType::Stream));
+    let link = Arc::new(Link::new(Box::new(wire.writer())));
     link.set_room(|| true);
     let watch = dog.watch(Arc::clone(&link), None);
     link.pulse.call(Call::Point);
@@ -143,7 +141,7 @@ fn calls_that_follow_each_other_are_shown() {
 fn a_call_that_lasts_is_shown() {
     let dog = dog();
     let wire = Wire::new();
-    let link = Arc::new(Link::new(Box::new(wire.writer()), EdgeType::Stream));
+    let link = Arc::new(Link::new(Box::new(wire.writer())));
     link.set_room(|| true);
     let watch = dog.watch(Arc::clone(&link), None);
     let looking = thread::spawn(|| dog.look());

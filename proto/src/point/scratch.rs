@@ -68,11 +68,6 @@ pub enum Unfit {
     /// A field was set to NaN or to an infinity.
     #[error("a field of it is NaN or infinite")]
     NotFinite,
-    /// It goes to a stream, and has no name.
-    #[error(
-        "it has no name, as points of a batch; to a stream, send it under one: `out.edit(point).name(...)`"
-    )]
-    NoName,
 }
 
 /// The changes of one edit, and what of its base is kept.
@@ -164,12 +159,14 @@ impl EditScratch {
         }
     }
 
-    /// Whether the result for `base` has no name.
-    #[inline]
-    pub fn is_nameless(&self, base: Option<Point<'_>>) -> bool {
-        match base {
+    /// Gives the result for `base` this name if it would have none.
+    pub fn name_if_nameless(&mut self, base: Option<Point<'_>>, name: &str) {
+        let is_nameless = match base {
             Some(base) if self.dropped & 1 << NAME == 0 => base.is_nameless(),
             _ => !self.is_named,
+        };
+        if is_nameless {
+            self.set_text(NAME, name);
         }
     }
 

@@ -277,6 +277,7 @@ impl<H: Handler> Talk<H> {
         }
         self.in_batch = true;
         self.batches += 1;
+        self.out.reads_batch(&begin.name);
         self.called(Call::BeginBatch, |out| handler.begin_batch(begin, out))
     }
 

@@ -21,7 +21,7 @@ use crate::stop::Stopped;
 use crate::sync::Mutex;
 use crate::sync::thread::{self, JoinHandle};
 use crate::watchdog::Watch;
-use crate::{Edge, Error, Handler};
+use crate::{Error, Handler};
 
 /// Why an agent ended before its input did.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +126,7 @@ impl<H: Handler> Agent<H> {
         writer: impl Write + Send + 'static,
         handler: H,
     ) -> Self {
-        let link = Arc::new(Link::new(Box::new(writer), H::Wants::TYPE));
+        let link = Arc::new(Link::new(Box::new(writer)));
         let core = Core::new(handler, Arc::clone(&link));
         Agent { reader: FrameReader::new(Box::new(reader)), link, core, liveness: None }
     }
