@@ -5,6 +5,7 @@
 
 use std::cmp::max;
 use std::marker::PhantomData;
+use std::num::NonZeroU8;
 
 use udf_proto::Value::{self, Int};
 use udf_runtime::{Emitter, Stream};
@@ -59,6 +60,8 @@ struct Forms {
     brackets: i64,
     #[option(default = 3, validate = <Odd as Check>::check)]
     checked: i64,
+    #[option(default = [5, 6], range = 5..=6)]
+    pair: [NonZeroU8; 2],
     #[option(conflicts = choice)]
     maybe: Maybe,
 }
@@ -71,6 +74,7 @@ fn values_have_every_form_of_an_expression() {
     assert_eq!(numbers, [1, 3, 5, 2, 4, 5]);
     let numbers = [forms.inverted, forms.behind, forms.sum, forms.path, forms.brackets];
     assert_eq!(numbers, [-1, 7, 122, 2, 0]);
+    assert_eq!(forms.pair.map(NonZeroU8::get), [5, 6]);
     assert_eq!((&*forms.joined, forms.checked, forms.maybe), ("ab", 3, None));
     let refused = |name: &str, value| refusal::<Forms>(&[(name, &[Int(value)])]);
     assert!(refused("list", 11).contains("from 1 to 10"), "{}", refused("list", 11));

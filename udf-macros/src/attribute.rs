@@ -1,13 +1,13 @@
 //! `#[udf(...)]`: emits the item again, with a derive that sees its fields after `#[cfg]`.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::DeriveInput;
 
 use crate::errors::Errors;
 use crate::parse::entries::entries;
 use crate::parse::krate;
-use crate::{expand, stand_in};
+use crate::stand_in;
 
 pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
@@ -32,33 +32,19 @@ fn with_derive(args: &TokenStream, item: TokenStream) -> TokenStream {
     let mut silent = Errors::new();
     let krate = krate(&entries(args.clone(), &mut silent), &mut silent);
     let _ = silent.finish();
-    match syn::parse2::<DeriveInput>(item.clone()) {
+    // What is no struct is told by rustc.
+    let item = match syn::parse2::<DeriveInput>(item.clone()) {
         Ok(mut input) => {
             stand_in::stand_in(&mut input);
-            quote! {
-                #[derive(#krate::__private::__Udf)]
-                #[__udf(#args)]
-                #input
-            }
+            input.into_token_stream()
         }
-        // rustc has told what is wrong.
-        Err(error) => {
-            let hollow = hollow(item.clone());
-            let stub = expand::stub(quote!(#[__udf(#args)] #hollow), &error);
-            quote!(#item #stub)
-        }
+        Err(_) => item,
+    };
+    quote! {
+        #[derive(#krate::__private::__Udf)]
+        #[__udf(#args)]
+        #item
     }
-}
-
-/// The struct without its fields.
-fn hollow(item: TokenStream) -> TokenStream {
-    let hollow = item.into_iter().map(|token| match token {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-            Group::new(Delimiter::Brace, TokenStream::new()).into()
-        }
-        token => token,
-    });
-    hollow.collect()
 }
 
 /// The keyword that says what kind of item it is.

@@ -5,8 +5,8 @@ mod names;
 mod option;
 mod relations;
 
-use quote::{ToTokens, quote};
-use syn::Type;
+use quote::quote;
+use syn::{Type, TypePath};
 
 use crate::errors::Errors;
 use crate::model::{Edge, Field, OnMissing, OptionField, Role, Udf, UdfArgs};
@@ -51,30 +51,36 @@ fn ty(field: &Field, errors: &mut Errors) {
 
 /// The type that owns what this one borrows, or is without a size.
 pub(crate) fn owned(ty: &Type) -> Option<String> {
-    let ty = match ty {
-        Type::Reference(reference) => &*reference.elem,
-        Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Point") => {
-            return path
-                .to_token_stream()
-                .to_string()
-                .contains('\'')
-                .then(|| "`PointBuf`".to_owned());
+    match ty {
+        Type::Group(inner) => owned(&inner.elem),
+        Type::Paren(inner) => owned(&inner.elem),
+        Type::Reference(reference) => Some(owner(&reference.elem)),
+        Type::Slice(_) => Some(owner(ty)),
+        Type::Path(path) if path.path.is_ident("str") => Some(owner(ty)),
+        Type::Path(path) if is_named(path, "Point") => {
+            show(path).contains('\'').then(|| "`PointBuf`".to_owned())
         }
-        Type::Path(path) if path.path.is_ident("str") => ty,
-        Type::Slice(_) => ty,
-        _ => return None,
-    };
-    Some(match ty {
-        Type::Path(path) if path.path.is_ident("str") => "`String`".to_owned(),
-        Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Path") => {
-            "`PathBuf`".to_owned()
-        }
+        _ => None,
+    }
+}
+
+/// The type that owns a value of this type, which may have no size.
+fn owner(ty: &Type) -> String {
+    match ty {
         Type::Slice(slice) => {
             let elem = &slice.elem;
             show(quote!(Vec<#elem>))
         }
-        ty => show(ty),
-    })
+        Type::TraitObject(_) => show(quote!(Box<#ty>)),
+        Type::Path(path) if is_named(path, "str") => "`String`".to_owned(),
+        Type::Path(path) if is_named(path, "Path") => "`PathBuf`".to_owned(),
+        Type::Path(path) if is_named(path, "OsStr") => "`OsString`".to_owned(),
+        ty => owned(ty).unwrap_or_else(|| show(ty)),
+    }
+}
+
+fn is_named(path: &TypePath, name: &str) -> bool {
+    path.path.segments.last().is_some_and(|last| last.ident == name)
 }
 
 /// A point of a batch has no name of its own, and it cannot be sent alone where batches are provided.

@@ -8,7 +8,7 @@ mod options;
 mod state;
 mod udf;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::DeriveInput;
 use syn::spanned::Spanned;
@@ -24,11 +24,22 @@ fn derive<M>(
     code: impl FnOnce(&M) -> TokenStream,
     stub: impl FnOnce(&M, &[TokenStream]) -> TokenStream,
 ) -> TokenStream {
-    let input = match syn::parse2::<DeriveInput>(item) {
-        Ok(input) => input,
-        Err(error) => return error.into_compile_error(),
-    };
     let mut errors = Errors::new();
+    let input = match syn::parse2::<DeriveInput>(item.clone()) {
+        Ok(input) => input,
+        Err(error) => {
+            // Rustc tells what is wrong. What else is, is told when that is mended.
+            errors.unless_refused(&item, error);
+            let refused = errors.finish();
+            let stub = syn::parse2(hollow(item)).ok().map(|hollow| {
+                let mut untold = Errors::new();
+                let model = parse(hollow, &mut untold);
+                let _ = untold.finish();
+                stub(&model, &[])
+            });
+            return quote!(#(#refused)* #stub);
+        }
+    };
     let model = parse(input, &mut errors);
     match &errors.finish()[..] {
         [] => code(&model),
@@ -45,18 +56,6 @@ pub(crate) fn derive_udf(item: TokenStream) -> TokenStream {
     derive(item, parse, udf::code, udf::stub)
 }
 
-/// Stands in for a struct that cannot be read, of which rustc has told why.
-pub(crate) fn stub(hollow: TokenStream, why: &syn::Error) -> TokenStream {
-    let mut refused = Errors::new();
-    refused.unless_refused(&hollow, why);
-    let refused = refused.finish();
-    let Ok(input) = syn::parse2::<DeriveInput>(hollow) else { return quote!(#(#refused)*) };
-    let mut errors = Errors::new();
-    let model = parse::udf(input, &mut errors);
-    let stub = udf::stub(&model, &errors.finish());
-    quote!(#(#refused)* #stub)
-}
-
 pub(crate) fn derive_option_type(item: TokenStream) -> TokenStream {
     derive(item, parse::option_type, option_type::code, option_type::stub)
 }
@@ -67,6 +66,17 @@ pub(crate) fn derive_from_point(item: TokenStream) -> TokenStream {
 
 pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
     derive(item, parse::fields, fields::code, fields::stub)
+}
+
+/// An item without its members.
+fn hollow(item: TokenStream) -> TokenStream {
+    let hollow = item.into_iter().map(|token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+            Group::new(Delimiter::Brace, TokenStream::new()).into()
+        }
+        token => token,
+    });
+    hollow.collect()
 }
 
 /// The path of a function of the runtime, at the place of a type: what is wrong with that is told there.

@@ -79,7 +79,7 @@ pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
     let (wants, unwritten, others) = match errors.split_last() {
         Some((last, others)) => (quote!([(); #last]), unknown.clone(), others),
         None => {
-            let wants = wants.expect("one that is missing is an error");
+            let wants = wants.unwrap_or_else(|| edge(Edge::Stream, krate));
             (wants, quote!(#krate::__private::Point<'__point>), errors)
         }
     };

@@ -216,13 +216,16 @@ fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<At<Range>> {
         return None;
     }
     // The ends of NonZero types are plain integers: a range may begin at 0.
-    let ty = match known(ty) {
-        Known::NonZero(int) => {
-            let name = Ident::new(int.name, ty.span());
-            syn::parse_quote!(#name)
-        }
+    let element = match known(ty) {
         Known::Array(element) => element,
         _ => ty.clone(),
+    };
+    let ty = match known(&element) {
+        Known::NonZero(int) => {
+            let name = Ident::new(int.name, element.span());
+            syn::parse_quote!(#name)
+        }
+        _ => element,
     };
     let what = format!("an end of its `{key}`");
     let mut end = |end: TokenStream| (!end.is_empty()).then(|| expr(end, &ty, &what, errors));

@@ -44,7 +44,15 @@ fn visit(ty: &Type, show: &mut impl FnMut(Option<&Lifetime>)) {
                         _ => {}
                     }
                 }
-                if segment.ident == "Cow" && !shown {
+                let of_std = |ty: &Type| match ty {
+                    Type::Slice(_) => true,
+                    Type::Path(path) => path.path.is_ident("str"),
+                    _ => false,
+                };
+                let mut types = arguments.args.iter();
+                let borrows = types
+                    .any(|argument| matches!(argument, GenericArgument::Type(ty) if of_std(ty)));
+                if segment.ident == "Cow" && borrows && !shown {
                     show(None);
                 }
             }

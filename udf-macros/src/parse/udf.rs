@@ -224,7 +224,14 @@ fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field
             errors.at(attr.path(), message);
         }
     }
-    fields.iter().filter_map(|field| self::field(field, args, errors)).collect()
+    let mut all: Vec<Field> = Vec::new();
+    for field in fields {
+        // Rustc tells of two that have one name.
+        if !all.iter().any(|known| field.ident.as_ref() == Some(&known.ident)) {
+            all.extend(self::field(field, args, errors));
+        }
+    }
+    all
 }
 
 fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Field> {

@@ -197,7 +197,8 @@ fn lowered_literal(
             errors.at(tokens, format_args!("{what} is empty, which no path is"));
             tokens.clone()
         }
-        (Known::Other, Literal::String(_)) => {
+        // One that borrows is told for that.
+        (Known::Other, Literal::String(_)) if !matches!(ty, Type::Reference(_)) => {
             let ty = show(ty);
             let message = format!(
                 "{what} is text, and {ty} is not known to be; with `parse`, text is parsed, else write \

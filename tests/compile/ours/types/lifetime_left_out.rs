@@ -1,4 +1,4 @@
-// rustc asks for a lifetime here, which a UDF cannot have: it is told what to write instead, once.
+// rustc asks for lifetimes here, which a UDF cannot have: it is told what to write instead, once.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -7,8 +7,14 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
 #[udf(wants = stream, provides = stream)]
 struct Case {
-    #[option]
+    #[option(default = "x")]
     text: &str,
+    #[option]
+    named: &'a std::path::Path,
+    #[option]
+    function: &dyn Fn(),
+    #[option]
+    twice: &&str,
     #[option]
     path: Option<&Path>,
     #[option]

@@ -1,0 +1,21 @@
+// Rustc tells it, and the macro looks at the first one only.
+
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[option]
+    x: u8,
+    #[state]
+    x: u8,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}
