@@ -3,9 +3,11 @@
 mod tickscript;
 mod zoo;
 
+use std::num::{NonZeroI32, NonZeroI64};
 use std::process::Command;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use udf_host::describe::Description;
 use udf_proto::{Init, OptionCall, Value};
@@ -111,6 +113,30 @@ fn a_check_that_panics_over_a_sample_hurts_nobody() {
     let calls: &[(&str, &[Value])] =
         &[("b", &[Value::from("open sesame")]), ("c", &[Value::from(&*long)])];
     assert!(refusal::<Unknown>(calls).ends_with("UDF unknown: `.a` is missing; write `.a(INT)`"));
+}
+
+udf_of!(Numbers {
+    #[option(range = -3..=-1)]
+    below: NonZeroI32,
+    #[option]
+    any: NonZeroI64,
+    #[option]
+    mixed: (String, [u8; 2], char),
+    #[option(range = "1h".."2h")]
+    wait: Duration,
+});
+
+#[test]
+fn what_a_value_must_be_is_told_of_every_argument() {
+    let text = description::<Numbers>().to_text(200);
+    for told in [
+        "Must be from -3 to -1.",
+        "Must be other than 0.",
+        "Must have argument 2 from 0 to 255, argument 3 from 0 to 255, argument 4 one character.",
+        "Must be at least 1h and less than 2h.",
+    ] {
+        assert!(text.contains(told), "`{told}` is not in\n{text}");
+    }
 }
 
 static ASKED: AtomicUsize = AtomicUsize::new(0);

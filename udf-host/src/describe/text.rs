@@ -83,7 +83,8 @@ fn facts(option: &OptionHelp, complete: bool) -> Vec<String> {
         None => {}
     }
     if let Some(range) = &option.range {
-        facts.push(format!("Must be {range}."));
+        let must = if range.starts_with("argument ") { "have" } else { "be" };
+        facts.push(format!("Must {must} {range}."));
     }
     if option.repeated {
         facts.push("May be called several times.".to_owned());

@@ -104,9 +104,6 @@ impl Limits {
         };
         let max = match max {
             Bound::Excluded(Value::Int(end)) => Bound::Included(Value::Int(end.saturating_sub(1))),
-            Bound::Excluded(Value::Duration(end)) => {
-                Bound::Included(Value::Duration(end.saturating_sub(1)))
-            }
             max => max,
         };
         Limits { min, max }

@@ -23,15 +23,13 @@ fn one_of_several<T: OptionType>(raw: T::Raw, place: &mut usize) -> Result<T> {
 
 /// Adds what is known of one of several arguments.
 fn add_help<T: OptionType>(all: &mut Help, place: &mut usize) {
-    let help = T::help();
-    if let Some(words) = help.words() {
+    let each = T::help().places(arguments::<T::Raw>());
+    if let Some(words) = Help::words_of_each(&each, *place) {
         let known = all.must_be.take().map_or(String::new(), |known| known + ", ");
-        all.must_be = Some(format!("{known}argument {} {words}", *place + 1));
+        all.must_be = Some(known + &words);
     }
-    let mut types = Vec::new();
-    T::Raw::types(&mut types);
-    *place += types.len();
-    all.each.extend(help.places(types.len()));
+    *place += each.len();
+    all.each.extend(each);
 }
 
 macro_rules! tuple {
@@ -80,11 +78,11 @@ impl<T: OptionType, const N: usize> OptionType for [T; N] {
 
     fn help() -> Help {
         let help = T::help();
-        let mut types = Vec::new();
-        T::Raw::types(&mut types);
-        let each = help.places(types.len());
-        let each = std::iter::repeat_n(each, N).flatten().collect();
-        Help { each, example: Vec::new(), ..help }
+        let of_one = help.places(arguments::<T::Raw>());
+        let is_plain = of_one.len() == 1;
+        let each: Vec<Help> = std::iter::repeat_n(of_one, N).flatten().collect();
+        let must_be = if is_plain { help.must_be.clone() } else { Help::words_of_each(&each, 0) };
+        Help { must_be, each, example: Vec::new(), ..help }
     }
 }
 

@@ -79,6 +79,8 @@ pub trait OptionType: Sized {
 pub struct Help {
     pub(crate) must_be: Option<String>,
     pub(crate) limits: Limits,
+    /// Whether 0 will not do, although it is within the limits.
+    pub(crate) not_zero: bool,
     /// Of text, in characters.
     pub(crate) len: Limits,
     pub(crate) choices: Vec<Choice>,
@@ -127,10 +129,24 @@ impl Help {
             let choices = self.choices.iter().map(|choice| Value::from(&*choice.value).to_string());
             return Some(one_of(choices.collect()));
         }
-        self.must_be
+        let words = self
+            .must_be
             .clone()
             .or_else(|| self.limits.words())
-            .or_else(|| self.len.count_of("character").map(|words| words + " long"))
+            .or_else(|| self.len.count_of("character").map(|words| words + " long"));
+        if self.not_zero && self.limits.contain(&Value::Int(0)) {
+            return Some(words.map_or(String::new(), |words| words + ", ") + "other than 0");
+        }
+        words
+    }
+
+    /// In words what there is to know of several arguments, which are counted from `first`.
+    pub(crate) fn words_of_each(each: &[Help], first: usize) -> Option<String> {
+        let known = (first + 1..).zip(each).filter_map(|(number, help)| {
+            help.words().map(|words| format!("argument {number} {words}"))
+        });
+        let known = known.collect::<Vec<_>>().join(", ");
+        Some(known).filter(|known| !known.is_empty())
     }
 
     /// The texts that are choices, and then their other names.
@@ -142,12 +158,15 @@ impl Help {
     /// What there is to know of each of so many arguments.
     pub(crate) fn places(&self, count: usize) -> Vec<Help> {
         let place = |place: usize| {
-            let of_all = Help { must_be: None, each: Vec::new(), ..self.clone() };
             let mut help = match self.each.get(place) {
                 Some(each) => {
                     Help { limits: each.limits.clone().within(&self.limits), ..each.clone() }
                 }
-                None => of_all,
+                // The words of several arguments are about all of them.
+                None => {
+                    let must_be = self.must_be.clone().filter(|_| count == 1);
+                    Help { must_be, each: Vec::new(), ..self.clone() }
+                }
             };
             if let Some(example) = self.example.get(place) {
                 help.example = vec![example.clone()];

@@ -118,11 +118,7 @@ macro_rules! non_zero {
                     limits = limits.within(&Limits::ints(Some(1), None));
                     return Help { limits, ..Help::default() };
                 }
-                let words = match limits.words() {
-                    Some(words) => format!("{words}, other than 0"),
-                    None => "other than 0".to_owned(),
-                };
-                Help { limits, ..Help::default() }.must_be(words)
+                Help { limits, not_zero: true, ..Help::default() }
             }
         }
 
