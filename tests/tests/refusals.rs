@@ -154,3 +154,21 @@ fn the_words_of_a_check_are_told_with_their_cause_on_one_short_line() {
     assert!(long.len() < 1000 && long.ends_with(" ..."), "{} bytes", long.len());
     let _ = |wordy: Wordy| wordy.x;
 }
+
+udf_of!(Several {
+    #[option(default = (0.5, 1, 2))]
+    between: (f64, u8, u8),
+});
+
+#[test]
+fn every_wrong_argument_of_a_call_is_named() {
+    let calls: &[(&str, &[Value])] =
+        &[("between", &[Value::from("x"), Value::Int(300), Value::Int(-1)])];
+    assert_eq!(
+        refusal::<Several>(calls),
+        "failed to initialize processes UDF several: `.between('x', 300, -1)`: argument 1 must be \
+         DOUBLE, not STRING, and argument 2 must be from 0 to 255, and argument 3 must be from 0 to 255; \
+         write `.between(0.5, 1, 2)`"
+    );
+    let _ = |several: Several| several.between;
+}

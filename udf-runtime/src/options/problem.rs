@@ -19,6 +19,8 @@ pub(crate) enum Misfit {
     Argument { place: Option<usize>, words: String },
     /// All together will not do, in words of the author.
     Other(String),
+    /// Several arguments will not do.
+    Several(Vec<Misfit>),
 }
 
 impl Misfit {
@@ -59,6 +61,10 @@ impl Misfit {
             }
             Misfit::Argument { place, words } => format!("{} {words}", argument(*place)),
             Misfit::Other(words) => words.clone(),
+            Misfit::Several(misfits) => {
+                let words = misfits.iter().map(|misfit| misfit.words(came, types));
+                words.collect::<Vec<_>>().join(", and ")
+            }
         }
     }
 }

@@ -271,26 +271,37 @@ impl Traits {
         if values.len() != self.types.len() {
             return Err(Misfit::Count);
         }
-        let checked = (0..).zip(values).zip(&self.types).map(|((place, value), &wanted)| {
+        let places = self.help.places(values.len());
+        let (mut taken, mut misfits) = (Vec::with_capacity(values.len()), Vec::new());
+        for (place, value) in values.iter().enumerate() {
+            let (wanted, help) = (self.types[place], &places[place]);
             let value = match (wanted, value) {
                 // As a task that is defined as JSON sends 2.0.
                 (ValueType::Double, Value::Int(int)) => Value::Double(*int as f64),
                 _ if value.value_type() == wanted => value.clone(),
-                _ => return Err(Misfit::Type { place }),
+                _ => {
+                    misfits.push(Misfit::Type { place });
+                    continue;
+                }
             };
             let words = match &value {
                 Value::Duration(..0) => Some("a duration that is not negative".to_owned()),
-                value if !self.help.limits.contain(value) => self.help.limits.words(),
+                value if !help.limits.contain(value) => help.limits.words(),
                 Value::String(text) => {
                     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-                    let fits = self.help.len.contain(&Value::Int(length));
-                    (!fits).then(|| self.help.words()).flatten()
+                    let fits = help.len.contain(&Value::Int(length));
+                    (!fits).then(|| help.words()).flatten()
                 }
                 _ => None,
             };
-            words.map_or(Ok(value), |words| Err(Misfit::must_be(place, &words)))
-        });
-        checked.collect()
+            misfits.extend(words.map(|words| Misfit::must_be(place, &words)));
+            taken.push(value);
+        }
+        match misfits.len() {
+            0 => Ok(taken),
+            1 => Err(misfits.remove(0)),
+            _ => Err(Misfit::Several(misfits)),
+        }
     }
 
     /// Whether it is one of the names of this option.
