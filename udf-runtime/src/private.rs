@@ -11,11 +11,11 @@ pub use udf_macros::__Udf;
 use udf_proto::Value;
 
 use crate::Error;
-use crate::options::TickValue;
 pub use crate::options::{
     Help, OptionParser, OptionType, flag, len, no_choice, option, parsed, parsed_option,
     parsed_vec, range,
 };
+use crate::options::{OptionField, TickValue};
 use crate::state::Groups;
 pub use crate::state::{StateReader, StateWriter};
 pub use crate::typed::{field, group, point, put, tag, time};
@@ -48,6 +48,9 @@ pub trait OptionArgument: OptionType {}
 
 #[diagnostic::do_not_recommend]
 impl<T: OptionType> OptionArgument for T {}
+
+/// Is compiled for what can be an option.
+pub const fn can_be_option<T: OptionField>() {}
 
 /// Is compiled for what can be an argument.
 pub const fn argument<T: OptionArgument>() {}

@@ -1,18 +1,21 @@
 //! Options: each is taken out of the parser by its specification.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Generics;
 use syn::spanned::Spanned;
 
-use super::{at, function, local};
+use super::{at, function, generics, local};
 use crate::model::{Calls, Default, Expr, Field, OptionField, Range, Role};
+use crate::parse::{Known, known};
 
 /// Takes every option, then makes the struct if none was lacking.
-pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream {
+pub(super) fn from_options(fields: &[Field], of: &Generics, krate: &TokenStream) -> TokenStream {
     let takes = fields.iter().enumerate().filter_map(|(place, field)| match &field.role {
         Role::Option(option) => {
-            let (local, spec) = (local(place), spec(field, option, fields, krate));
-            Some(quote!(let #local = __options.take(#spec);))
+            let (checked, ty) = checked(place, field, option, of, krate);
+            let (local, spec) = (local(place), spec(&ty, option, fields, krate));
+            Some(quote!(#checked let #local = __options.take(#spec);))
         }
         Role::State(_) | Role::Memory => None,
     });
@@ -37,10 +40,40 @@ pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream
     }
 }
 
+/// The type of a field for its specification; of one that is not known, another name.
+///
+/// If it can be no option, it is told in the length of an array, of which rustc then knows that it is wrong: of
+/// what has this name, nothing is told any more, as that it has no range.
+fn checked(
+    place: usize,
+    field: &Field,
+    option: &OptionField,
+    of: &Generics,
+    krate: &TokenStream,
+) -> (TokenStream, TokenStream) {
+    let ty = &field.ty;
+    let is_known = !matches!(known(&option.value), Known::Other);
+    if is_known || option.flag || option.parse.is_some() || generics::depends(ty, of) {
+        return (TokenStream::new(), quote!(#ty));
+    }
+    let name = format_ident!("__Option{place}", span = Span::mixed_site());
+    let check = function(krate, "can_be_option", ty);
+    let checked = quote! {
+        type #name = <[(); { #check(); 0 }] as #krate::__private::Checked<#ty>>::Type;
+    };
+    // At its place its range is told of, if it has none.
+    (checked, at(ty.span(), name.into_token_stream()))
+}
+
 /// The specification of one option, as the runtime's builder takes it.
-fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStream) -> TokenStream {
+fn spec(
+    ty: &TokenStream,
+    option: &OptionField,
+    fields: &[Field],
+    krate: &TokenStream,
+) -> TokenStream {
     let (name, help) = (option.name(), &option.help);
-    let (ty, value) = (&field.ty, &option.value);
+    let value = &option.value;
     let make = match (option.flag, &option.parse, option.calls) {
         (true, _, _) => quote!(#krate::__private::flag),
         (false, None, _) => function(krate, "option", quote!(#ty, _)),

@@ -31,7 +31,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let provides = edge(edges.1, krate);
     let usual = quote!(#krate::__private::Point<'__point>);
     let input = input(args, &usual);
-    let from_options = options::from_options(fields, krate);
+    let from_options = options::from_options(fields, &model.generics, krate);
     let (save, load) = (state::save(fields, krate), state::load(fields, krate));
     quote! {
         #[automatically_derived]
