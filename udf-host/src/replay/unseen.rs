@@ -17,11 +17,18 @@ pub struct UnseenTag {
     pub known: Vec<String>,
 }
 
+/// More tags than these are not shown.
+const SHOWN: usize = 10;
+
 fn instead(nearest: &Option<String>, known: &[String]) -> String {
     match (nearest, known) {
         (Some(nearest), _) => format!("did you mean `{nearest}`?"),
         (None, []) => "they have no tags".to_owned(),
-        (None, known) => format!("their tags are `{}`", known.join("`, `")),
+        (None, known) => {
+            let more = if known.len() > SHOWN { ", ..." } else { "" };
+            let shown = &known[..known.len().min(SHOWN)];
+            format!("their tags are `{}`{more}", shown.join("`, `"))
+        }
     }
 }
 
