@@ -57,6 +57,7 @@ impl Errors {
         // Outside of a compiler, in tests, places have no order.
         if proc_macro::is_available() {
             noted.sort_by_key(|noted| {
+                // The compiler's own span, which there is within it.
                 let place = noted.error.span().unwrap();
                 (place.line(), place.column())
             });

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{function, generics};
+use super::{function, generics, never};
 use crate::model::{Calls, Source, Typed};
 use crate::parse::calls;
 
@@ -19,7 +19,7 @@ pub(super) fn code(model: &Typed) -> TokenStream {
 }
 
 pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
-    let stub = implementation(model, &quote!(let _ = __fields;));
+    let stub = implementation(model, &never());
     quote!(#(#errors)* #stub)
 }
 

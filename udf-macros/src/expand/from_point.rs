@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{GenericParam, Generics, Lifetime, LifetimeParam};
 
-use super::{function, generics};
+use super::{function, generics, never};
 use crate::model::{Calls, Source, Typed};
 use crate::parse::{calls, is_unsized};
 
@@ -37,7 +37,7 @@ pub(super) fn code(model: &Typed) -> TokenStream {
 
 pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
     let is_unsized = model.members.iter().any(|member| is_unsized(&member.ty));
-    let stub = (!is_unsized).then(|| implementation(model, &quote!(::core::unimplemented!())));
+    let stub = (!is_unsized).then(|| implementation(model, &never()));
     quote!(#(#errors)* #stub)
 }
 

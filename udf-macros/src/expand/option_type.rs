@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Generics, Type, parse_quote};
 
-use super::{function, generics};
+use super::{function, generics, never};
 use crate::model::{Choice, OptionShape, OptionType};
 use crate::parse::{Known, is_unsized, known};
 
@@ -169,8 +169,8 @@ pub(super) fn stub(model: &OptionType, errors: &[TokenStream]) -> TokenStream {
         OptionShape::Choices(_) => false,
     };
     let stub = (!is_unsized).then(|| {
-        let (raw, todo) = (quote!(::std::string::String), quote!(::core::unimplemented!()));
-        implementation(model, &model.generics, &raw, &todo, &todo, &todo)
+        let (raw, never) = (quote!(::std::string::String), never());
+        implementation(model, &model.generics, &raw, &never, &never, &never)
     });
     quote!(#(#errors)* #stub)
 }

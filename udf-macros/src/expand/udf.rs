@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{at, generics, options, state};
+use super::{at, generics, never, options, state};
 use crate::model::{Edge, OnMissing, Udf, UdfArgs};
 use crate::words::case::Case;
 
@@ -84,7 +84,7 @@ pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
         }
     };
     let provides = args.provides.map_or(unknown, |provides| edge(provides, krate));
-    let input = input(args, &unwritten);
+    let (input, never) = (input(args, &unwritten), never());
     quote! {
         #(#others)*
         #[automatically_derived]
@@ -100,19 +100,19 @@ pub(super) fn stub(model: &Udf, errors: &[TokenStream]) -> TokenStream {
             fn from_options(
                 _: &mut #krate::__private::OptionParser,
             ) -> ::core::option::Option<Self> {
-                ::core::unimplemented!()
+                #never
             }
             fn save(
                 &self,
                 _: &mut #krate::__private::StateWriter,
             ) -> #krate::__private::Result<()> {
-                ::core::unimplemented!()
+                #never
             }
             fn load(
                 &mut self,
                 _: &mut #krate::__private::StateReader<'_>,
             ) -> #krate::__private::Result<()> {
-                ::core::unimplemented!()
+                #never
             }
         }
     }
