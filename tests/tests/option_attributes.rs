@@ -137,7 +137,7 @@ fn a_default_is_a_literal_an_expression_or_that_of_the_type() {
     assert_eq!(shown[8], [text("a"), Double(1.0), Nanos(10_000_000_000)]);
     assert_eq!(shown[9], [Double(1.0), Double(2.0)]);
     assert_eq!(shown[12], [text("slow")]);
-    assert!(Defaults::options().iter().all(|option| !option.required));
+    assert!(Defaults::options().iter().all(|option| !option.is_required()));
     assert!(!parse::<Defaults>(&[("a", &[Bool(false)])]).unwrap().a);
 }
 
@@ -243,7 +243,7 @@ fn a_length_is_of_text_or_of_calls() {
         "`.d` is called 2 times, but must be called at most 1 time"
     );
     let help = Lengths::options();
-    assert!(help[2].required && !help[3].required);
+    assert!(help[2].is_required() && !help[3].is_required());
     assert_eq!(help[1].range.as_deref(), Some("from 2 to 3 characters long"));
     assert_eq!(parse::<Lengths>(&[c, ("b", &help[1].example)]).unwrap().b.as_deref(), Some("tex"));
     assert_eq!(help[2].range.as_deref(), Some("from 0 to 255, called from 1 to 2 times"));

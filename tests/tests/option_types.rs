@@ -293,9 +293,9 @@ fn option_and_vec_say_how_often_it_is_called() {
         parse(&[("x", &[text("a"), Int(1)]), ("x", &[text("b"), Double(0.5)])]).unwrap();
     assert_eq!(pairs.x, [("a".to_owned(), 1.0), ("b".to_owned(), 0.5)]);
     let help = ManyPairs::options().remove(0);
-    assert!(help.repeated && !help.required);
-    assert!(!Maybe::options()[0].required);
-    assert!(Text::options()[0].required);
+    assert!(help.repeated && !help.is_required());
+    assert!(!Maybe::options()[0].is_required());
+    assert!(Text::options()[0].is_required());
 }
 
 /// How loud.
@@ -500,6 +500,6 @@ fn flags_have_no_argument() {
          `.x` can be called only once; keep one of `.x()`, `.x()`"
     );
     let help = Flags::options().remove(0);
-    assert!(!help.required && !help.repeated);
+    assert!(!help.is_required() && !help.repeated);
     assert_eq!(help.default, None);
 }

@@ -27,13 +27,11 @@ fn complete() -> Description {
         provides: EdgeType::Stream,
         options: vec![
             OptionHelp {
-                required: true,
                 min_calls: 1,
                 example: vec![Value::from("usage_user")],
                 ..option("field", "Field to average.", &[ValueType::String])
             },
             OptionHelp {
-                required: true,
                 min_calls: 1,
                 range: Some("at least 1".into()),
                 example: vec![Value::Int(10)],
@@ -71,7 +69,6 @@ fn complete() -> Description {
                 )
             },
             OptionHelp {
-                required: true,
                 repeated: true,
                 min_calls: 3,
                 range: Some("called at least 3 times".into()),
@@ -91,7 +88,6 @@ fn complete() -> Description {
                 ..option("oldQuote", "", &[ValueType::String])
             },
             OptionHelp {
-                required: true,
                 min_calls: 1,
                 ..option("key", "Nobody knows one.", &[ValueType::String, ValueType::Int])
             },

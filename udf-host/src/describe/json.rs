@@ -12,7 +12,7 @@ impl Description {
     /// Values are those of JSON; a DURATION is an integer, its nanoseconds. What is not known of an
     /// option, see [`complete`](Description::complete), is null. Its members have the names and meanings of
     /// those of [`Description`], [`OptionHelp`] and [`Choice`](super::Choice); the `args` of an option are
-    /// `arguments`.
+    /// `arguments`, and `required` is what [`OptionHelp::is_required`] says.
     pub fn to_json(&self) -> String {
         let mut out = Json::default();
         out.open('{');
@@ -41,7 +41,7 @@ fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
     out.list("aliases", &option.aliases, |alias| quoted(alias));
     out.text("help", &option.help);
     out.list("arguments", &option.args, |r#type| quoted(r#type.as_str_name()));
-    out.raw("required", known(option.required));
+    out.raw("required", known(option.is_required()));
     out.raw("repeated", known(option.repeated));
     out.raw("min_calls", if complete { option.min_calls.to_string() } else { "null".to_owned() });
     match &option.default {

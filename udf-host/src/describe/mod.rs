@@ -59,8 +59,6 @@ pub struct OptionHelp {
     pub help: String,
     /// The types of its arguments; none for a flag.
     pub args: Vec<ValueType>,
-    /// Whether a task must call it.
-    pub required: bool,
     /// Whether it can be called several times.
     pub repeated: bool,
     /// How often a task must call it at least.
@@ -112,6 +110,11 @@ impl Description {
 }
 
 impl OptionHelp {
+    /// Whether every task must call it.
+    pub fn is_required(&self) -> bool {
+        self.min_calls > 0
+    }
+
     /// Arguments for a sample; none when nobody knows any that would do.
     ///
     /// Of an option of which nothing is known but its types, any of these types are as good as others.

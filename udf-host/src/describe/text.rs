@@ -74,7 +74,7 @@ fn facts(option: &OptionHelp, complete: bool) -> Vec<String> {
         facts.push(format!("Deprecated: {instead}."));
     }
     match &option.default {
-        _ if option.required => facts.push("Required.".to_owned()),
+        _ if option.is_required() => facts.push("Required.".to_owned()),
         Some(default) => {
             let default = arguments(default).replace('\n', "\\n");
             facts.push(format!("Default: {default}."));

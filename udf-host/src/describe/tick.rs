@@ -50,7 +50,7 @@ batch
 
     /// Which options a task calls that calls no more than it must.
     fn live(&self) -> Vec<bool> {
-        let required = |option: &OptionHelp| option.required || !self.complete;
+        let required = |option: &OptionHelp| option.is_required() || !self.complete;
         let mut live: Vec<bool> = self.options.iter().map(required).collect();
         let mut open: Vec<&OptionHelp> = self.options.iter().filter(|o| required(o)).collect();
         while let Some(option) = open.pop() {

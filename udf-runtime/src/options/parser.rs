@@ -140,7 +140,7 @@ impl OptionParser {
     /// Notes an option that is called too seldom or too often.
     fn count(&mut self, traits: &Traits, help: &OptionHelp, write: &str, calls: &[usize]) {
         let (name, write) = (traits.name.to_owned(), write.to_owned());
-        if calls.is_empty() && help.required {
+        if calls.is_empty() && help.is_required() {
             let often = (help.min_calls > 1).then(|| traits.call_count.count_of("time")).flatten();
             self.note(|_| Problem::Missing { name, often, write });
         } else if traits.calls != Calls::Any && calls.len() > 1 {

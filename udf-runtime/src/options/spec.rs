@@ -337,7 +337,6 @@ impl Traits {
             aliases: owned(self.aliases),
             help: self.text.to_owned(),
             args: self.types.clone(),
-            required: self.min_calls(default.is_some()) > 0,
             repeated: self.calls == Calls::Any,
             min_calls: self.min_calls(default.is_some()),
             default: default.filter(|_| !flag),
