@@ -28,6 +28,8 @@ mod emitter;
 mod error_text;
 #[path = "../../udf-runtime/src/handler.rs"]
 mod handler;
+#[path = "../../udf-runtime/src/input.rs"]
+mod input;
 #[path = "../../udf-runtime/src/linger.rs"]
 mod linger;
 #[path = "../../udf-runtime/src/link.rs"]
@@ -40,12 +42,16 @@ mod rate_limit;
 mod server;
 #[path = "../../udf-runtime/src/stop.rs"]
 mod stop;
+#[path = "../../udf-runtime/src/transport.rs"]
+mod transport;
 
 // As children of the crate: the checks look into them.
 #[path = "../../udf-runtime/src/server/connection.rs"]
 mod connection;
 #[path = "../../udf-runtime/src/watchdog.rs"]
 mod dog;
+#[path = "../../udf-runtime/src/server/refusal.rs"]
+mod refusal;
 #[path = "../../udf-runtime/src/agent/ticker.rs"]
 mod ticker;
 
@@ -64,14 +70,15 @@ type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// Agents are checked without the one watchdog of the process, which lives longer than a check.
 mod watchdog {
     use std::sync::Arc;
-    use std::time::Duration;
 
+    pub(crate) use crate::dog::Budgets;
     use crate::link::Link;
+    use crate::transport::Transport;
 
     pub(crate) struct Watch(Arc<Link>);
 
     impl Watch {
-        pub(crate) fn new(link: Arc<Link>, _budget: Option<Duration>) -> Self {
+        pub(crate) fn new(link: Arc<Link>, _: Box<dyn Transport>, _: Budgets) -> Self {
             Watch(link)
         }
     }

@@ -144,6 +144,10 @@ impl Instant {
         Instant(CLOCK.with(|clock| clock.get().now))
     }
 
+    pub(crate) fn checked_add(self, more: Duration) -> Option<Self> {
+        self.0.checked_add(more).map(Instant)
+    }
+
     pub(crate) fn duration_since(self, earlier: Instant) -> Duration {
         self.0 - earlier.0
     }

@@ -134,6 +134,12 @@ impl<R: Read> FrameReader<R> {
         Ok(matches!(self.peek()?, Peek::Whole { .. }))
     }
 
+    /// Whether bytes have come that were not taken as a frame: those of a frame that is not complete, when
+    /// [`buffered_frame`](Self::buffered_frame) has returned none.
+    pub fn is_within_frame(&self) -> bool {
+        self.start < self.end
+    }
+
     /// Reads once, waiting if it must; false at the end of the input, between two frames.
     ///
     /// # Errors

@@ -5,10 +5,11 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{ChildStdin, ChildStdout};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::ioctl_fionread;
 
 use crate::program::PATIENCE;
 
@@ -133,6 +134,29 @@ impl Drop for Input {
         if let Input::Socket(socket) = self {
             // It fails when the other side has gone already, which is no matter.
             let _ = socket.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+impl Output {
+    /// Waits until so many bytes are there to be read.
+    ///
+    /// # Panics
+    /// When they do not come in time.
+    pub fn wait_for(&self, bytes: u64) {
+        let begun = Instant::now();
+        while ioctl_fionread(self).expect("it tells") < bytes {
+            assert!(begun.elapsed() < PATIENCE, "fewer than {bytes} bytes come");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl AsFd for Output {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Output::Pipe(pipe) => pipe.as_fd(),
+            Output::Socket(socket) => socket.as_fd(),
         }
     }
 }

@@ -17,7 +17,7 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InitRequest, Request, Response};
 use udf_proto::{Init, OptionCall, Value};
 
-use crate::ends::{Ends, Input};
+use crate::ends::{Ends, Input, Output};
 
 /// A test that waits for longer than this has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -119,6 +119,7 @@ impl Program {
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .env_remove("UDF_LOG")
+            .env_remove("RUST_BACKTRACE")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -138,6 +139,12 @@ impl Program {
     /// A daemon whose socket is at this path.
     pub fn at(mut self, path: &Path) -> Self {
         self.socket = Some((None, path.to_owned()));
+        self
+    }
+
+    /// A daemon whose socket is at this path, in a directory that goes with it.
+    pub fn within(mut self, directory: TempDir, path: &Path) -> Self {
+        self.socket = Some((Some(directory), path.to_owned()));
         self
     }
 
@@ -323,8 +330,15 @@ impl Connection {
 
     /// Reads from now on what comes out of these ends.
     pub fn new(ends: Ends) -> Connection {
-        let (answers, signs) = read(ends.output);
-        Connection { input: Some(ends.input), answers, signs }
+        let mut connection = Connection::reading(ends.output);
+        connection.input = Some(ends.input);
+        connection
+    }
+
+    /// Reads from now on what comes out of this end; somebody else writes.
+    pub fn reading(output: Output) -> Connection {
+        let (answers, signs) = read(output);
+        Connection { input: None, answers, signs }
     }
 
     /// Sends bytes as they are.
@@ -370,6 +384,24 @@ impl Connection {
         assert!(self.sign_within(PATIENCE), "no sign of life");
     }
 
+    /// Forgets the keepalives that have come until now.
+    pub fn forget_signs(&self) {
+        while self.signs.try_recv().is_ok() {}
+    }
+
+    /// Hands out the input, for somebody else to write to.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn take_input(&mut self) -> Input {
+        self.input.take().expect("the input has not ended")
+    }
+
+    /// Takes the input back.
+    pub fn give_input(&mut self, input: Input) {
+        self.input = Some(input);
+    }
+
     /// Whether a keepalive that was not asked for comes within this time.
     pub fn sign_within(&self, time: Duration) -> bool {
         self.signs.recv_timeout(time).is_ok()
@@ -382,6 +414,9 @@ impl Connection {
     pub fn end_input(&mut self) {
         drop(self.input.take().expect("the input has not ended"));
     }
+
+    /// Ends the input, and reads no more.
+    pub fn close(self) {}
 
     /// The next answer; none at the end of the connection, however it ends.
     ///

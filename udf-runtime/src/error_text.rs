@@ -1,5 +1,6 @@
 //! The text of an error, for whoever reads it at night.
 
+use std::any::Any;
 use std::error::Error;
 
 /// What Kapacitor is told of an error or a refusal is cut at this length: it is for people.
@@ -26,6 +27,13 @@ pub(crate) fn line(error: &(dyn Error + 'static), most: usize) -> String {
     let words: Vec<&str> =
         text.split(char::is_control).map(str::trim).filter(|words| !words.is_empty()).collect();
     cut(words.join(" "), most)
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 /// At most `most` bytes of a text, and a mark if it was cut.

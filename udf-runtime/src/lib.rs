@@ -37,6 +37,11 @@
 //! | [`testing`] | a UDF in `cargo test` |
 //! | [`Handler`], [`Agent`], [`Server`] | the level below, to be used by hand |
 
+#[cfg(not(unix))]
+compile_error!(
+    "udf-runtime runs on Unix only: Kapacitor speaks with UDFs over pipes and Unix sockets"
+);
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
@@ -47,6 +52,7 @@ mod emitter;
 mod entry;
 mod error_text;
 mod handler;
+mod input;
 mod linger;
 mod link;
 pub mod options;
@@ -57,6 +63,7 @@ pub mod state;
 mod stop;
 mod sync;
 pub mod testing;
+mod transport;
 pub mod typed;
 mod udf;
 mod udf_handler;

@@ -1,4 +1,4 @@
-//! How a connection that has failed is kept open for a while.
+//! How a connection that we end is kept open for a while.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// How long the other side has to read why.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long the other side has to read why a connection has failed or is refused.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
 
-/// Reads and forgets until the other side has closed its own, or for some seconds: if we closed ours with input
-/// unread, its writing would fail, or the connection be reset, before it has read our error.
-pub(crate) fn linger(mut input: impl Read + AsFd) {
-    let deadline = Instant::now() + LINGER;
+/// The same when the process was asked to stop.
+pub(crate) const LINGER_AT_STOP: Duration = Duration::from_secs(1);
+
+/// Reads and forgets until the other side has closed its own, or for as long as `limit`: if we closed ours with
+/// input unread, its writing would fail, or the connection be reset, before it has read our error.
+pub(crate) fn linger(mut input: impl Read + AsFd, limit: Duration) {
+    let deadline = Instant::now() + limit;
     let mut rest = [0; 4096];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -1,11 +1,9 @@
 //! The way out of a connection, shared by its handler, by emitting threads and by the watchdog.
 
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use udf_proto::messages::{KeepaliveResponse, response::Message};
 use udf_proto::point::Unfit;
 use udf_proto::response;
@@ -13,7 +11,11 @@ use udf_proto::response;
 use crate::counters::{Count, Counters};
 use crate::pulse::Pulse;
 use crate::rate_limit::RateLimit;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
+
+/// The most that is written in one call: while a long write waits, the watchdog sees by each of them whether the
+/// other side still reads.
+const PIECE: usize = 32 << 10;
 
 /// Why something could not be sent.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,21 +63,21 @@ pub(crate) struct Link {
     unfit: Mutex<RateLimit>,
     /// Whether it is open no more. It orders nothing.
     ended: AtomicBool,
+    /// Bytes handed to the transport, signs of life included. It orders nothing.
+    written: AtomicU64,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
 }
 
 enum Out {
-    Open {
-        writer: Box<dyn Write + Send>,
-        /// Whether there is room for a small write. It has a descriptor of the writer's, and goes with it.
-        room: Option<Room>,
+    Open(Box<dyn Write + Send>),
+    Failed {
+        error: Arc<io::Error>,
+        /// Whether anything but a sign of life was lost.
+        lost: bool,
     },
-    Failed(Arc<io::Error>),
     Closed,
 }
-
-type Room = Box<dyn Fn() -> bool + Send>;
 
 /// What became of an attempt to show a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +93,12 @@ pub(crate) enum Sign {
 impl Link {
     pub(crate) fn new(writer: Box<dyn Write + Send>) -> Self {
         Link {
-            out: Mutex::new(Out::Open { writer, room: None }),
+            out: Mutex::new(Out::Open(writer)),
             on_unfit: OnceLock::new(),
             hurry: AtomicBool::new(false),
             unfit: Mutex::new(RateLimit::default()),
             ended: AtomicBool::new(false),
+            written: AtomicU64::new(0),
             pulse: Pulse::default(),
             counters: Counters::default(),
         }
@@ -105,8 +108,14 @@ impl Link {
     pub(crate) fn write(&self, frames: &[u8]) -> Result<(), EmitError> {
         let mut out = lock(&self.out);
         let written = match &mut *out {
-            Out::Open { writer, .. } => writer.write_all(frames).and_then(|()| writer.flush()),
-            Out::Failed(error) => return Err(EmitError::Write(Arc::clone(error))),
+            Out::Open(writer) => frames
+                .chunks(PIECE)
+                .try_for_each(|piece| self.write_piece(writer, piece))
+                .and_then(|()| writer.flush()),
+            Out::Failed { error, lost } => {
+                *lost = true;
+                return Err(EmitError::Write(Arc::clone(error)));
+            }
             Out::Closed => return Err(EmitError::Closed),
         };
         match written {
@@ -116,21 +125,21 @@ impl Link {
             }
             Err(error) => {
                 let error = Arc::new(error);
-                self.end(&mut out, Out::Failed(Arc::clone(&error)));
+                self.end(&mut out, Out::Failed { error: Arc::clone(&error), lost: true });
                 Err(EmitError::Write(error))
             }
         }
     }
 
-    /// From now on signs of life are shown when `ready`, which is where the writer writes, has room.
-    pub(crate) fn set_ready(&self, ready: impl AsFd + Send + 'static) {
-        self.set_room(move || has_room(ready.as_fd()));
+    fn write_piece(&self, writer: &mut impl Write, piece: &[u8]) -> io::Result<()> {
+        writer.write_all(piece)?;
+        self.written.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
-    pub(crate) fn set_room(&self, now: impl Fn() -> bool + Send + 'static) {
-        if let Out::Open { room, .. } = &mut *lock(&self.out) {
-            *room = Some(Box::new(now));
-        }
+    /// Returns how many bytes the transport has taken.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// From now on this becomes of unfit points.
@@ -164,21 +173,21 @@ impl Link {
         self.hurry.load(Ordering::Relaxed) && self.hurry.swap(false, Ordering::Relaxed)
     }
 
-    /// Sends a keepalive that nobody asked for, if that can be done without waiting.
-    pub(crate) fn show_life(&self, time: i64) -> Sign {
+    /// Sends a keepalive that nobody asked for, if `has_room` says that a small write does not wait.
+    pub(crate) fn show_life(&self, time: i64, has_room: impl FnOnce() -> bool) -> Sign {
         let Ok(mut out) = self.out.try_lock() else { return Sign::Full };
-        let Out::Open { writer, room } = &mut *out else { return Sign::Gone };
+        let Out::Open(writer) = &mut *out else { return Sign::Gone };
         // Nobody else can fill the room between this look and the write.
-        if !room.as_ref().is_some_and(|room| room()) {
+        if !has_room() {
             return Sign::Full;
         }
         let mut frame = Vec::new();
         response::append(Message::Keepalive(KeepaliveResponse { time }), &mut frame);
         // It counts for no bytes that were sent: by those the watchdog tells whether it has to speak itself.
-        match writer.write_all(&frame).and_then(|()| writer.flush()) {
+        match self.write_piece(writer, &frame).and_then(|()| writer.flush()) {
             Ok(()) => Sign::Sent,
             Err(error) => {
-                self.end(&mut out, Out::Failed(Arc::new(error)));
+                self.end(&mut out, Out::Failed { error: Arc::new(error), lost: false });
                 Sign::Gone
             }
         }
@@ -190,8 +199,17 @@ impl Link {
     }
 
     /// Closes the writing side; whoever emits from now on is told so.
-    pub(crate) fn close(&self) {
-        self.end(&mut lock(&self.out), Out::Closed);
+    ///
+    /// # Errors
+    /// When something that was to be sent is lost, whichever thread has sent it.
+    pub(crate) fn close(&self) -> Result<(), EmitError> {
+        let mut out = lock(&self.out);
+        let closed = match &*out {
+            Out::Failed { error, lost: true } => Err(EmitError::Write(Arc::clone(error))),
+            _ => Ok(()),
+        };
+        self.end(&mut out, Out::Closed);
+        closed
     }
 
     fn end(&self, out: &mut Out, ended: Out) {
@@ -203,10 +221,4 @@ impl Link {
     pub(crate) fn is_closed(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
-}
-
-/// Whether a write of a few bytes would not wait: a pipe has room for a page then, a socket for more.
-fn has_room(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
-    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }

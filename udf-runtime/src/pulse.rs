@@ -31,9 +31,11 @@ pub enum Call {
     Finish,
     /// `stop`
     Stop,
+    /// The destructor of the handler.
+    Drop,
 }
 
-const CALLS: [(Call, &str); 10] = [
+const CALLS: [(Call, &str); 11] = [
     (Call::Info, "info"),
     (Call::Init, "init"),
     (Call::Snapshot, "snapshot"),
@@ -44,6 +46,7 @@ const CALLS: [(Call, &str); 10] = [
     (Call::Tick, "tick"),
     (Call::Finish, "finish"),
     (Call::Stop, "stop"),
+    (Call::Drop, "drop"),
 ];
 
 impl fmt::Display for Call {
@@ -63,6 +66,8 @@ pub(crate) struct Pulse {
     last: AtomicU64,
     /// How often it has come to rest.
     rests: AtomicU64,
+    /// How often input has come, and [`WITHIN`].
+    input: AtomicU64,
     /// The names of the task and of the node, once there was an Init.
     task: OnceLock<(String, String)>,
 }
@@ -70,6 +75,9 @@ pub(crate) struct Pulse {
 /// Set during a call; the method is below, the number of the call above.
 const BUSY: u64 = 1 << 7;
 const NUMBER: u32 = 8;
+
+/// Set while the agent waits for the rest of a message or of a batch; the number of reads is above.
+const WITHIN: u64 = 1;
 
 impl Pulse {
     /// A method of the handler is being called.
@@ -89,6 +97,28 @@ impl Pulse {
     /// How often it has come to rest. Between two rests nobody waits for input, and calls follow each other.
     pub(crate) fn rests(&self) -> u64 {
         self.rests.load(Ordering::Relaxed)
+    }
+
+    /// The agent is about to wait for input; `within` a message or a batch that has begun.
+    pub(crate) fn wait_for_input(&self, within: bool) {
+        let input = self.input.load(Ordering::Relaxed) & !WITHIN;
+        self.input.store(input | u64::from(within), Ordering::Relaxed);
+    }
+
+    /// Input has come.
+    pub(crate) fn take_input(&self) {
+        let reads = self.reads() + 1;
+        self.input.store(reads << 1, Ordering::Relaxed);
+    }
+
+    /// How often input has come.
+    pub(crate) fn reads(&self) -> u64 {
+        self.input.load(Ordering::Relaxed) >> 1
+    }
+
+    /// Whether the agent waits for the rest of a message or of a batch.
+    pub(crate) fn is_within_input(&self) -> bool {
+        self.input.load(Ordering::Relaxed) & WITHIN != 0
     }
 
     /// The number of the present call, counted from 1, and its method, if there is one.

@@ -1,7 +1,8 @@
 //! Asking a server or an agent to stop, from another thread or by a signal.
 
 use std::io::{self, PipeReader, PipeWriter, Read};
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -9,20 +10,19 @@ use signal_hook::iterator::Signals;
 
 use crate::link::lock;
 use crate::sync::Mutex;
+use crate::transport::has_hung_up;
 
-/// What a reader fails with when it was we who ended its input: whatever it has of a message is not cut.
+/// What a reader fails with when a stop has ended its input: whatever it has of a message is not cut.
 #[derive(Debug, thiserror::Error)]
-#[error("the UDF was asked to stop")]
-pub(crate) struct Stopped;
+#[error("the UDF was stopped{}", reason.map(|reason| format!(" ({reason})")).unwrap_or_default())]
+pub(crate) struct Stopped {
+    reason: Option<&'static str>,
+}
 
 impl Stopped {
-    pub(crate) fn error() -> io::Error {
-        io::Error::other(Stopped)
-    }
-
-    /// Whether a reader has failed with it.
-    pub(crate) fn is(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|error| error.is::<Stopped>())
+    /// Returns it if a reader has failed with it.
+    pub(crate) fn of(error: &io::Error) -> Option<&Stopped> {
+        error.get_ref()?.downcast_ref()
     }
 }
 
@@ -31,15 +31,51 @@ impl Stopped {
 pub struct Stop {
     /// Dropping the writer ends the reader's input, which wakes whoever polls it.
     wake: Arc<Mutex<Option<PipeWriter>>>,
-    stopped: Arc<PipeReader>,
+    stopping: Stopping,
+}
+
+/// Tells whether somebody has asked to stop. It is readable from then on.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopping {
+    asked: Arc<PipeReader>,
+    /// Set before anybody can find that somebody has asked.
+    reason: Arc<OnceLock<&'static str>>,
+}
+
+impl Stopping {
+    /// What a reader fails with once it was asked.
+    pub(crate) fn error(&self) -> io::Error {
+        io::Error::other(Stopped { reason: self.reason.get().copied() })
+    }
+
+    /// Returns whether somebody has asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        has_hung_up(self.asked.as_fd())
+    }
+
+    /// Waits until somebody asks.
+    fn wait(&self) {
+        // Nothing is ever written: this waits for the end.
+        let _ = (&*self.asked).read(&mut [0]);
+    }
+}
+
+impl AsFd for Stopping {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.asked.as_fd()
+    }
 }
 
 impl Stop {
-    /// The one who asks, and something that is readable once it was asked.
-    pub(crate) fn new() -> io::Result<(Self, PipeReader)> {
-        let (reader, writer) = io::pipe()?;
-        let stopped = Arc::new(reader.try_clone()?);
-        Ok((Stop { wake: Arc::new(Mutex::new(Some(writer))), stopped }, reader))
+    pub(crate) fn new() -> io::Result<Self> {
+        let (asked, writer) = io::pipe()?;
+        let stopping = Stopping { asked: Arc::new(asked), reason: Arc::default() };
+        Ok(Stop { wake: Arc::new(Mutex::new(Some(writer))), stopping })
+    }
+
+    /// What tells whether somebody has asked.
+    pub(crate) fn stopping(&self) -> Stopping {
+        self.stopping.clone()
     }
 
     /// Asks to stop; from the second time on, nothing happens.
@@ -47,12 +83,21 @@ impl Stop {
         drop(lock(&self.wake).take());
     }
 
+    /// Asks to stop, and says why if nobody has asked before.
+    fn stop_for(&self, reason: &'static str) {
+        let mut wake = lock(&self.wake);
+        if wake.is_some() {
+            // Under the lock, the first reason is the one that counts.
+            let _ = self.stopping.reason.set(reason);
+        }
+        drop(wake.take());
+    }
+
     /// Calls `then` when somebody has asked, on a thread of its own.
     pub(crate) fn on_stop(&self, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let stopped = Arc::clone(&self.stopped);
+        let stopping = self.stopping();
         thread::Builder::new().name("stop".to_owned()).spawn(move || {
-            // Nothing is ever written: this waits for the end.
-            let _ = (&*stopped).read(&mut [0]);
+            stopping.wait();
             then();
         })?;
         Ok(())
@@ -77,7 +122,7 @@ impl Stop {
                 tracing::info!(
                     "{name}: finishing what has been received; a second one ends at once"
                 );
-                stop.stop();
+                stop.stop_for(name);
             }
         })?;
         Ok(())

@@ -1,24 +1,47 @@
-//! Keeps Kapacitor hearing from connections whose handlers are busy.
+//! Keeps Kapacitor hearing from connections that are at work, and gives up those that it has left.
 //!
-//! Kapacitor aborts a task when it hears nothing for its keepalive timeout, and any response counts, also
-//! one that it did not ask for. One thread of the process looks at all connections several times a second;
-//! on behalf of those that have been at work since the last look, in one call or in many, and have written
-//! nothing, it sends a keepalive, and has them write what they have. While no connection is open, it sleeps.
+//! Kapacitor aborts a task when it hears nothing for its keepalive timeout. Any response counts, also one that it
+//! did not ask for. One thread of the process looks at all connections several times a second. A connection that
+//! has been at work since the last look and has written nothing gets a keepalive, and is asked to write what it
+//! has. A connection is at work in a call, in calls that follow each other, while input keeps coming, and while it
+//! waits for the rest of a message or of a batch: within a batch, Kapacitor asks for no keepalive. While no
+//! connection is open, the thread sleeps.
+//!
+//! When Kapacitor aborts a task, it closes the input of a UDF and reads its output no more; then it waits for a
+//! process that it has spawned while it holds the lock of its tasks. A connection whose input has ended and whose
+//! output does not move is therefore given up after a short while.
 
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::Limits;
 use crate::counters::Count;
 use crate::link::{Link, Sign, lock};
 use crate::pulse::Call;
 use crate::sync::{Condvar, Instant, Mutex};
+use crate::transport::Transport;
 
 /// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
 const LOOK: Duration = Duration::from_millis(70);
 
 /// The log says that the other side does not read when it has not for this long.
 const STALL: Duration = Duration::from_secs(10);
+
+/// For how long a connection is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budgets {
+    /// Kapacitor hears from a call, or from the wait for the rest of the input, for this long; none for ever.
+    pub(crate) busy: Option<Duration>,
+    /// The output may stand still for this long once the input has ended; none for ever.
+    pub(crate) hangup: Option<Duration>,
+}
+
+impl Budgets {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Budgets { busy: limits.busy, hangup: limits.hangup }
+    }
+}
 
 /// Watches a connection until it is dropped.
 pub(crate) struct Watch {
@@ -27,9 +50,9 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts to watch. Kapacitor is kept hearing from a call that takes up to `budget`; none for ever.
-    pub(crate) fn new(link: Arc<Link>, budget: Option<Duration>) -> Self {
-        dog().watch(link, budget)
+    /// Starts to watch.
+    pub(crate) fn new(link: Arc<Link>, transport: Box<dyn Transport>, budgets: Budgets) -> Self {
+        dog().watch(link, transport, budgets)
     }
 }
 
@@ -64,8 +87,13 @@ pub(crate) struct Dog {
 }
 
 impl Dog {
-    pub(crate) fn watch(&'static self, link: Arc<Link>, budget: Option<Duration>) -> Watch {
-        lock(&self.watched).push(Watched::new(Arc::clone(&link), budget));
+    pub(crate) fn watch(
+        &'static self,
+        link: Arc<Link>,
+        transport: Box<dyn Transport>,
+        budgets: Budgets,
+    ) -> Watch {
+        lock(&self.watched).push(Watched::new(Arc::clone(&link), transport, budgets));
         self.changed.notify_one();
         Watch { dog: self, link }
     }
@@ -86,13 +114,19 @@ impl Dog {
 /// What was seen of a connection.
 struct Watched {
     link: Arc<Link>,
-    budget: Option<Duration>,
+    transport: Box<dyn Transport>,
+    budgets: Budgets,
+    /// How often input had come at the last look.
+    reads: u64,
     /// What was seen at the last look, if it was at work.
     seen: Option<Seen>,
     given_up: bool,
     /// How much had been written when writing was first seen to wait, and when that was.
     full: Option<(u64, Instant)>,
     stalled: bool,
+    /// How much the other side had read when the output was first seen to stand still behind the end of the
+    /// input, and when that was.
+    still: Option<(u64, Instant)>,
 }
 
 /// A look at a connection that is at work.
@@ -100,36 +134,54 @@ struct Seen {
     at: Instant,
     /// How often it had come to rest: if that is the same at the next look, it was at work all the time.
     rests: u64,
-    /// The number of the call, and for how long it has been seen without waiting for the other side.
-    call: u64,
+    /// The number of the call; none while it waits for the rest of its input.
+    call: Option<u64>,
+    /// For how long that call, or that wait, has been seen without waiting for the other side to read.
     busy: Duration,
     /// How much had been written.
     written: u64,
 }
 
 impl Watched {
-    fn new(link: Arc<Link>, budget: Option<Duration>) -> Self {
-        Watched { link, budget, seen: None, given_up: false, full: None, stalled: false }
+    fn new(link: Arc<Link>, transport: Box<dyn Transport>, budgets: Budgets) -> Self {
+        Watched {
+            link,
+            transport,
+            budgets,
+            reads: 0,
+            seen: None,
+            given_up: false,
+            full: None,
+            stalled: false,
+            still: None,
+        }
     }
 
     fn look(&mut self, now: Instant) {
+        self.look_for_hangup(now);
         // In this order: a rest behind the first is not missed at the next look.
-        let rests = self.link.pulse.rests();
-        let Some((number, call)) = self.link.pulse.present() else {
+        let pulse = &self.link.pulse;
+        let (rests, reads, call) = (pulse.rests(), pulse.reads(), pulse.present());
+        let has_read = std::mem::replace(&mut self.reads, reads) != reads;
+        if call.is_none() && !has_read && !pulse.is_within_input() {
             self.recover();
             self.seen = None;
             return;
-        };
+        }
         let written = self.link.counters.get(Count::BytesOut);
+        let number = call.map(|(number, _)| number);
         let mut seen = Seen { at: now, rests, call: number, busy: Duration::ZERO, written };
         let before = self.seen.take();
-        let before = before.filter(|before| before.call == number || before.rests == rests);
+        let before =
+            before.filter(|before| has_read || before.rests == rests || before.call == number);
         // Whoever writes: the handler, or a thread of the author's.
         let is_writing = self.link.is_writing();
         let is_at_work = before.is_some();
-        let lasts = before.as_ref().is_some_and(|before| before.call == number);
         let is_silent = before.as_ref().is_some_and(|before| before.written == written);
-        if let Some(before) = before.filter(|_| lasts) {
+        let lasting =
+            before.filter(|before| before.call == number && (number.is_some() || !has_read));
+        let lasts = lasting.is_some();
+        if let Some(before) = lasting {
             seen.busy = before.busy;
             if !is_writing {
                 seen.busy += now.duration_since(before.at);
@@ -145,12 +197,12 @@ impl Watched {
         if !lasts && !is_silent {
             return;
         }
-        if self.budget.is_some_and(|budget| busy >= budget) && !is_writing {
-            self.give_up(busy, number, call);
+        if self.budgets.busy.is_some_and(|budget| busy >= budget) && !is_writing {
+            self.fall_silent(busy, call);
             return;
         }
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        match self.link.show_life(time as i64) {
+        match self.link.show_life(time as i64, || self.transport.has_room()) {
             Sign::Sent => {
                 self.link.counters.add(Count::Signs, 1);
                 self.full = None;
@@ -160,11 +212,44 @@ impl Watched {
         }
     }
 
-    /// The handler has returned.
+    /// Gives the connection up when its input has ended and its output has not moved for too long.
+    fn look_for_hangup(&mut self, now: Instant) {
+        let Some(limit) = self.budgets.hangup else { return };
+        let (unread, written) = (self.transport.unread(), self.link.written());
+        let waits = unread > 0 || self.link.is_writing();
+        if !waits || !self.transport.has_hung_up() {
+            self.still = None;
+            return;
+        }
+        let read = written.saturating_sub(unread);
+        let since = match self.still {
+            Some((before, since)) if before == read => since,
+            _ => now,
+        };
+        self.still = Some((read, since));
+        let still = now.duration_since(since);
+        if still >= limit {
+            // Once: if the connection goes on all the same, it is looked at anew.
+            self.still = None;
+            let link = Arc::clone(&self.link);
+            self.transport.give_up(Box::new(move || {
+                let (task, node) = link.pulse.task();
+                tracing::error!(
+                    task,
+                    node,
+                    "Kapacitor has closed the input and has not read the output for {} s: giving up, \
+                     with output that was not delivered",
+                    still.as_secs_f64().round()
+                );
+            }));
+        }
+    }
+
+    /// It works again, or rests.
     fn recover(&mut self) {
         if std::mem::take(&mut self.given_up) {
             let (task, node) = self.link.pulse.task();
-            tracing::warn!(task, node, "the handler that was given up has returned");
+            tracing::warn!(task, node, "the connection that was given up goes on");
         }
         if std::mem::take(&mut self.stalled) {
             let (task, node) = self.link.pulse.task();
@@ -173,16 +258,26 @@ impl Watched {
         self.full = None;
     }
 
-    fn give_up(&mut self, busy: Duration, number: u64, call: Call) {
-        if !std::mem::replace(&mut self.given_up, true) {
-            let (task, node) = self.link.pulse.task();
-            tracing::error!(
+    /// Sends no more signs of life for what has used up its budget.
+    fn fall_silent(&mut self, busy: Duration, call: Option<(u64, Call)>) {
+        if std::mem::replace(&mut self.given_up, true) {
+            return;
+        }
+        let (task, node) = self.link.pulse.task();
+        let busy = busy.as_secs();
+        match call {
+            Some((number, call)) => tracing::error!(
                 task,
                 node,
-                "the handler hangs: `{call}`, call {number} of this connection, has not returned for {} s; \
-                 Kapacitor is no longer told that it is alive, and will abort the task",
-                busy.as_secs()
-            );
+                "the handler hangs: `{call}`, call {number} of this connection, has not returned for {busy} s; \
+                 Kapacitor is no longer told that it is alive, and will abort the task"
+            ),
+            None => tracing::error!(
+                task,
+                node,
+                "the input stopped {busy} s ago within a message or a batch; \
+                 Kapacitor is no longer told that the UDF is alive, and will abort the task"
+            ),
         }
     }
 

@@ -137,9 +137,15 @@ fn a_stop_finishes_what_was_received_and_removes_the_socket() {
         points.extend(frame_of(Ask::Point(point(time))));
     }
     connection.writer.write_all(&points).unwrap();
-    let reader = std::thread::spawn(move || times(&connection.rest()).len());
+    let reader = std::thread::spawn(move || connection.rest());
     running.stop().unwrap();
-    assert_eq!(reader.join().unwrap(), 1000);
+    let mut answers = reader.join().unwrap();
+    assert_eq!(
+        error_of(&answers),
+        "the UDF was stopped; once it runs again, disable and enable the task"
+    );
+    answers.pop();
+    assert_eq!(times(&answers).len(), 1000);
     assert!(!path.exists());
 }
 
@@ -165,8 +171,12 @@ fn connections_over_the_limit_are_told_so() {
     let mut first = running.connect();
     first.init();
     let mut second = running.connect();
-    let error = second.rest();
-    assert_eq!(error_of(&error), "the UDF has reached its limit of 1 open connections");
+    // It is read and forgotten: the reason must not get lost behind a failed write.
+    second.ask(info());
+    assert_eq!(
+        error_of(&second.rest()),
+        "the UDF refused the connection: the limit of 1 open connections is reached; raise --max-connections"
+    );
     first.ask(info());
     assert!(matches!(first.answer(), Some(Answer::Info(_))));
     drop((first, second));
@@ -185,14 +195,50 @@ fn only_allowed_users_are_served() {
         let thread = std::thread::spawn(|| server.serve());
         let mut stream = UnixStream::connect(&path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // It may be closed before this is written.
-        let _ = stream.write_all(&frame_of(info()));
-        answered.push(matches!(FrameReader::new(&stream).next_frame(), Ok(Some(_))));
+        stream.write_all(&frame_of(info())).unwrap();
+        let mut reader = FrameReader::new(&stream);
+        let frame = reader.next_frame().unwrap().expect("an answer");
+        answered.push(match response::decode(frame).unwrap() {
+            Some(Answer::Error(error)) => error.error,
+            _ => "served".to_owned(),
+        });
         drop(stream);
         stop.stop();
         thread.join().unwrap().unwrap();
     }
-    assert_eq!(answered, [true, false]);
+    let refused =
+        format!("the UDF refused the connection: the user {own} is not among those of --allow-uid");
+    assert_eq!(answered, ["served", &refused]);
+}
+
+#[test]
+fn a_handler_that_cannot_be_made_costs_one_connection() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let mut made = 0;
+    let server = Server::bind(&path, move || {
+        made += 1;
+        assert!(made != 2, "no handler today");
+        mirror()
+    })
+    .unwrap();
+    let stop = server.stopper();
+    let thread = thread::spawn(|| server.serve());
+    let running = Running { _directory: directory, path, stop, thread };
+    let mut first = running.connect();
+    first.init();
+    let mut second = running.connect();
+    second.ask(info());
+    assert_eq!(
+        error_of(&second.rest()),
+        "the UDF refused the connection: its handler panicked when it was made: no handler today"
+    );
+    let mut third = running.connect();
+    third.init();
+    first.ask(Ask::Point(point(1)));
+    assert!(matches!(first.answer(), Some(Answer::Point(_))));
+    drop((first, third));
+    running.stop().unwrap();
 }
 
 #[test]

@@ -39,10 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
 const SIGN: i64 = 99;
 
 fn link(wire: &Wire) -> Arc<Link> {
-    let link = Arc::new(Link::new(Box::new(wire.writer())));
-    let room = wire.clone();
-    link.set_room(move || room.has_room());
-    link
+    Arc::new(Link::new(Box::new(wire.writer())))
 }
 
 fn frames_stay_whole() {
@@ -53,7 +50,7 @@ fn frames_stay_whole() {
         thread::spawn(move || link.write(&frames).expect("it is open"))
     };
     let emitters = [emit([frame(1), frame(2)].concat()), emit(frame(3))];
-    let sign = link.show_life(SIGN);
+    let sign = link.show_life(SIGN, || wire.has_room());
     for emitter in emitters {
         emitter.join().expect("it does not panic");
     }
@@ -77,10 +74,10 @@ fn a_close_ends_it() {
         move || link.write(&frame(1))
     });
     let watchdog = thread::spawn({
-        let link = Arc::clone(&link);
-        move || link.show_life(SIGN)
+        let (link, wire) = (Arc::clone(&link), wire.clone());
+        move || link.show_life(SIGN, || wire.has_room())
     });
-    link.close();
+    link.close().expect("nothing is lost");
     assert!(wire.is_closed() && link.is_closed());
     let written = wire.len();
     let emitted = emitter.join().expect("it does not panic");
@@ -105,7 +102,7 @@ fn a_broken_wire_is_told() {
         let link = Arc::clone(&link);
         thread::spawn(move || link.write(&frame(number)).is_ok())
     });
-    let signs = [link.show_life(SIGN), link.show_life(SIGN)];
+    let signs = [(); 2].map(|()| link.show_life(SIGN, || wire.has_room()));
     let emitted = emitters.map(|emitter| emitter.join().expect("it does not panic"));
     let told = emitted.into_iter().chain(signs.map(|sign| sign == Sign::Sent));
     let written = told.filter(|written| *written).count();
@@ -122,7 +119,7 @@ fn a_sign_of_life_never_waits() {
         move || link.write(&frame(1)).and_then(|()| link.write(&frame(2)))
     });
     // If it waited here, nobody would ever make room.
-    let sign = link.show_life(SIGN);
+    let sign = link.show_life(SIGN, || wire.has_room());
     let writing = link.is_writing();
     wire.read_on();
     emitter.join().expect("it does not panic").expect("it is open");

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Check;
-use super::wire::Wire;
-use crate::dog::Dog;
+use super::wire::{Seen, Wire};
+use crate::dog::{Budgets, Dog, Watch};
 use crate::link::Link;
 use crate::pulse::Call;
 use crate::sync::{AtomicU64, thread};
+use crate::transport::{Report, Transport};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -48,17 +49,41 @@ fn dog() -> &'static Dog {
     Box::leak(Box::new(Dog::default()))
 }
 
-fn link(room: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Link> {
-    let link = Arc::new(Link::new(Box::new(std::io::sink())));
-    link.set_room(room);
-    link
+/// A link that leads nowhere, and what the watchdog asks of it.
+fn link(room: impl Fn() -> bool + Send + 'static) -> (Arc<Link>, Box<dyn Transport>) {
+    (Arc::new(Link::new(Box::new(std::io::sink()))), Box::new(Asked(room)))
 }
+
+struct Asked<F>(F);
+
+impl<F: Fn() -> bool + Send> Transport for Asked<F> {
+    fn has_room(&self) -> bool {
+        self.0()
+    }
+
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+
+    fn give_up(&self, _: Report) {}
+}
+
+/// A wire, its link, and the watch over it.
+fn watched(dog: &'static Dog) -> (Wire, Arc<Link>, Watch) {
+    let wire = Wire::new();
+    let link = Arc::new(Link::new(Box::new(wire.writer())));
+    let watch = dog.watch(Arc::clone(&link), Box::new(Seen(wire.clone())), FOR_EVER);
+    (wire, link, watch)
+}
+
+const FOR_EVER: Budgets = Budgets { busy: None, hangup: None };
 
 fn a_new_connection_wakes_the_watchdog() {
     let dog = dog();
     // It does not return before it has something to look at.
     let looking = thread::spawn(|| dog.look());
-    let watch = dog.watch(link(|| true), None);
+    let (link, transport) = link(|| true);
+    let watch = dog.watch(link, transport, FOR_EVER);
     looking.join().expect("it does not panic");
     drop(watch);
 }
@@ -66,7 +91,7 @@ fn a_new_connection_wakes_the_watchdog() {
 fn a_connection_that_has_ended_is_left_alone() {
     let dog = dog();
     let ended = Arc::new(AtomicU64::new(0));
-    let busy = link({
+    let (busy, transport) = link({
         let ended = Arc::clone(&ended);
         move || {
             assert_eq!(ended.load(Ordering::SeqCst), 0, "it is looked at when it has ended");
@@ -75,8 +100,9 @@ fn a_connection_that_has_ended_is_left_alone() {
     });
     busy.pulse.call(Call::Point);
     // There is another one, so that the watchdog does not sleep.
-    let other = dog.watch(link(|| true), None);
-    let watch = dog.watch(busy, None);
+    let (idle, silence) = link(|| true);
+    let other = dog.watch(idle, silence, FOR_EVER);
+    let watch = dog.watch(busy, transport, FOR_EVER);
     let looking = thread::spawn(|| {
         for _ in 0..3 {
             dog.look();
@@ -91,11 +117,11 @@ fn a_connection_that_has_ended_is_left_alone() {
 fn only_work_that_lasts_is_shown() {
     let dog = dog();
     let shown = Arc::new(AtomicUsize::new(0));
-    let link = link({
+    let (link, transport) = link({
         let shown = Arc::clone(&shown);
         move || shown.fetch_add(1, Ordering::Relaxed) == usize::MAX
     });
-    let watch = dog.watch(Arc::clone(&link), None);
+    let watch = dog.watch(Arc::clone(&link), transport, FOR_EVER);
     let handle = |calls: fn(&Link)| {
         let link = Arc::clone(&link);
         thread::spawn(move || calls(&link))
@@ -118,10 +144,7 @@ fn only_work_that_lasts_is_shown() {
 
 fn calls_that_follow_each_other_are_shown() {
     let dog = dog();
-    let wire = Wire::new();
-    let link = Arc::new(Link::new(Box::new(wire.writer())));
-    link.set_room(|| true);
-    let watch = dog.watch(Arc::clone(&link), None);
+    let (wire, link, watch) = watched(dog);
     link.pulse.call(Call::Point);
     dog.look();
     let calls = thread::spawn({
@@ -140,10 +163,7 @@ fn calls_that_follow_each_other_are_shown() {
 
 fn a_call_that_lasts_is_shown() {
     let dog = dog();
-    let wire = Wire::new();
-    let link = Arc::new(Link::new(Box::new(wire.writer())));
-    link.set_room(|| true);
-    let watch = dog.watch(Arc::clone(&link), None);
+    let (wire, link, watch) = watched(dog);
     let looking = thread::spawn(|| dog.look());
     link.pulse.call(Call::Init);
     link.pulse.rest();

@@ -9,6 +9,7 @@ use udf_proto::{messages::Response, response};
 
 use crate::link::lock;
 use crate::sync::{Condvar, Mutex};
+use crate::transport::{Report, Transport};
 
 /// What is left of a frame for another write, so that others can come in between.
 const PIECE: usize = 3;
@@ -104,6 +105,21 @@ fn number(message: &Message) -> i64 {
         Message::Keepalive(keepalive) => keepalive.time,
         other => panic!("{other:?}"),
     }
+}
+
+/// What the watchdog sees of the wire.
+pub(super) struct Seen(pub(super) Wire);
+
+impl Transport for Seen {
+    fn has_room(&self) -> bool {
+        self.0.has_room()
+    }
+
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+
+    fn give_up(&self, _: Report) {}
 }
 
 /// It closes the wire when it is dropped.

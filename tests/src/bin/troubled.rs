@@ -41,6 +41,8 @@ enum Kind {
     FloodWork,
     /// Emits on another thread until that is refused, and logs what it was told.
     Thread,
+    /// Emits the point `amount` times on another thread, at once.
+    ThreadFlood,
     /// Emits a field that is NaN.
     Nan,
     /// Emits a field that is NaN `amount` times, each time by its remote.
@@ -75,6 +77,10 @@ enum Kind {
     ErrorFinish,
     /// Emits a point at the end of the input.
     Last,
+    /// Emits `amount` points at the end of the input.
+    FloodFinish,
+    /// Logs a warning in its next tick.
+    LogTick,
     /// Never returns when it is stopped.
     HangStop,
     /// Panics when it is stopped.
@@ -180,6 +186,13 @@ impl StreamUdf for Troubled {
                     }
                 });
             }
+            Kind::ThreadFlood => {
+                let remote = self.remote.take().ok_or("there was trouble before")?;
+                let (point, amount) = (point.to_owned(), self.amount);
+                thread::spawn(move || {
+                    remote.emit(|out| (0..amount).try_for_each(|_| out.pass(&point.as_point())))
+                });
+            }
             Kind::Nan => out.edit(point).field("usage", f64::NAN).send()?,
             Kind::NanRemote => {
                 let remote = self.remote.as_ref().ok_or("there was no init")?;
@@ -208,6 +221,10 @@ impl StreamUdf for Troubled {
             Kind::PanicTick if self.is_due => panic!("out of time"),
             Kind::ErrorTick if self.is_due => Err("out of time".into()),
             Kind::HangTick if self.is_due => hang(),
+            Kind::LogTick if std::mem::take(&mut self.is_due) => {
+                tracing::warn!("it ticks");
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -216,6 +233,9 @@ impl StreamUdf for Troubled {
         match self.kind {
             Kind::PanicFinish => panic!("no end"),
             Kind::ErrorFinish => Err("no end".into()),
+            Kind::FloodFinish => (0..self.amount.cast_signed()).try_for_each(|time| {
+                Ok(out.build("last").time(time).field("value", 1.0).send()?)
+            }),
             Kind::Last => Ok(out.build("last").time(9).field("value", 1.0).send()?),
             _ => Ok(()),
         }

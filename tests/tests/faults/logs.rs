@@ -1,10 +1,13 @@
 //! What the log says, and how.
 
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_tests::program::{Connection, Program, Transport, example};
+use udf_tests::ends::Ends;
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
 
 use crate::subject::{Subject, init, point, trouble, troubled};
 use crate::{BOTH, PIPE, cases};
@@ -14,6 +17,9 @@ cases! {
     a_log_line_with_lines, BOTH, "An event is one line, without colours, whatever is logged.";
     a_panic_of_several_lines, BOTH, "So is a panic.";
     a_task_in_every_line, BOTH, "From Init on, every line of a connection names the task and the node.";
+    a_task_in_warnings_alone, BOTH, "So does every line at the level `warn`, and every line of a tick.";
+    no_time_when_spawned, PIPE, "A spawned UDF logs no time, since Kapacitor adds its own; with `--log-time` it does.";
+    a_backtrace, BOTH, "With RUST_BACKTRACE, the backtrace of a panic is logged behind it, a line each.";
     no_colours, BOTH, "There are no colours when stderr is no terminal.";
     a_repeated_warning, BOTH, "A warning about each of many points is not logged for each of them.";
     a_repeated_warning_of_a_thread, BOTH, "The same for points that are sent by a remote emitter.";
@@ -66,6 +72,55 @@ fn a_task_in_every_line(on: Transport) {
     }
 }
 
+fn a_task_in_warnings_alone(on: Transport) {
+    let (program, mut connection) = quiet(on, &["--log", "warn"], "off");
+    init(&mut connection, &[("kind", &["logTick".into()])]);
+    connection.ask(Ask::Point(trouble(1)));
+    let ticks = program.wait_for_log("it ticks");
+    let handles = log_at(on, &["--log", "warn"], "off").concat();
+    for line in [ticks, handles] {
+        assert!(line.contains("task=\"task\"") && line.contains("node=\"node\""), "{line}");
+    }
+}
+
+fn no_time_when_spawned(_: Transport) {
+    for (args, time) in [(&[][..], false), (&["--log-time"], true)] {
+        for line in log_at(Transport::Pipe, args, "info") {
+            assert_eq!(line.starts_with("20"), time, "{line}");
+        }
+    }
+}
+
+fn a_backtrace(on: Transport) {
+    let mut command = Command::new("env");
+    command.args(["RUST_BACKTRACE=1"]).arg(troubled());
+    let (mut program, mut connection) = match on {
+        Transport::Pipe => {
+            let mut program = Program::spawn(command.stdin(Stdio::piped()));
+            let ends = program.pipes();
+            (program, Connection::new(ends))
+        }
+        Transport::Socket => {
+            let program = Program::listen(&mut command);
+            let connection = program.connect();
+            (program, connection)
+        }
+    };
+    init(&mut connection, &[("kind", &["panic".into()])]);
+    connection.ask(Ask::Point(trouble(1)));
+    connection.end_input();
+    connection.rest();
+    drop(connection);
+    if on == Transport::Socket {
+        program.signal("TERM");
+    }
+    let log = program.rest_of_log();
+    let panic = log.iter().position(|line| line.contains("out of luck")).expect("it is told");
+    let frame = log.iter().position(|line| line.contains("Troubled")).expect("it has frames");
+    assert!(panic < frame, "{log:?}");
+    program.wait();
+}
+
 fn no_colours(on: Transport) {
     let mut udf = Subject::start(example("mirror"), on, &["--log", "trace"]).init(&[]);
     udf.echo(1);
@@ -112,29 +167,33 @@ fn a_repeated_warning_of_a_thread(on: Transport) {
     assert!(log.iter().any(|line| line.contains("points_dropped=1000 ")), "{log:?}");
 }
 
-/// The log of a connection of a troubled UDF that logs a warning.
-fn log_at(on: Transport, args: &[&str], variable: &str) -> Vec<String> {
+/// A troubled UDF that may not log that it listens, and a connection with it.
+fn quiet(on: Transport, args: &[&str], variable: &str) -> (Program, Connection) {
     let mut command = Command::new("env");
     command.arg(format!("UDF_LOG={variable}")).arg(troubled()).args(args);
-    let (mut program, directory) = match on {
-        Transport::Pipe => (Program::spawn(command.stdin(Stdio::piped())), None),
-        Transport::Socket => {
-            // It may not say that it listens.
-            let directory = tempfile::tempdir().expect("a temporary directory");
-            command.arg("--socket").arg(directory.path().join("s")).stdin(Stdio::null());
-            (Program::spawn(&mut command), Some(directory))
+    if on == Transport::Pipe {
+        let mut program = Program::spawn(command.stdin(Stdio::piped()));
+        let ends = program.pipes();
+        return (program, Connection::new(ends));
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("s");
+    command.arg("--socket").arg(&path).stdin(Stdio::null());
+    let program = Program::spawn(&mut command).within(directory, &path);
+    let begun = Instant::now();
+    let stream = loop {
+        match UnixStream::connect(&path) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "it does not listen: {error}"),
         }
+        std::thread::yield_now();
     };
-    let mut connection = match &directory {
-        None => Connection::new(program.pipes()),
-        Some(directory) => {
-            let stream = (0..100_000).find_map(|_| {
-                std::thread::yield_now();
-                std::os::unix::net::UnixStream::connect(directory.path().join("s")).ok()
-            });
-            Connection::new(udf_tests::ends::Ends::socket(stream.expect("it listens")))
-        }
-    };
+    (program, Connection::new(Ends::socket(stream)))
+}
+
+/// The log of a connection of a troubled UDF that logs a warning.
+fn log_at(on: Transport, args: &[&str], variable: &str) -> Vec<String> {
+    let (program, mut connection) = quiet(on, args, variable);
     init(&mut connection, &[("kind", &["logLines".into()])]);
     connection.ask(Ask::Point(trouble(1)));
     connection.end_input();

@@ -6,6 +6,8 @@
 mod crowds;
 mod frames;
 mod handlers;
+mod hangups;
+mod liveness;
 mod logs;
 mod memory;
 mod options;

@@ -1,8 +1,13 @@
 //! Signals, and what is left when a UDF was killed.
 
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
 use std::time::Duration;
 
 use udf_proto::Value;
@@ -12,21 +17,23 @@ use udf_proto::messages::{KeepaliveRequest, RestoreRequest, SnapshotRequest};
 use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, Program, Transport, example, frame};
 
-use crate::subject::{Subject, echo, init, large_point, point, start, trouble};
+use crate::subject::{Subject, echo, init, large_point, point, start, trouble, troubled};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
-    a_sigterm, BOTH, "At SIGTERM everything that was received is handled and answered, then the connections close; exit status 0.";
+    a_sigterm, BOTH, "At SIGTERM everything that was received is handled and answered, then Kapacitor is told of the signal and the connections close; exit status 0.";
     a_sigint, BOTH, "The same at SIGINT.";
     a_sigterm_while_nothing_happens, BOTH, "An idle UDF ends at once; exit status 0.";
     a_sigterm_without_a_connection, SOCKET, "A daemon without connections ends at once; exit status 0.";
     a_sigterm_within_a_message, BOTH, "What has come of a message at SIGTERM is no error: the whole ones before it are answered, then the input ends in order.";
     a_sigterm_while_a_handler_works, BOTH, "A handler at work may finish; its points and those behind it are answered.";
+    a_sigterm_while_kapacitor_keeps_sending, BOTH, "What had arrived at SIGTERM is answered, however much follows it; then the connection ends; exit status 0.";
     a_sigterm_and_new_connections, SOCKET, "From SIGTERM on no new connection is accepted, while the open ones finish.";
     a_sigterm_while_a_handler_hangs, BOTH, "The farewell is bounded: what has not finished is cut, and the log says so; exit status 1.";
     a_sigterm_while_nobody_reads, BOTH, "The same when it is the other side that does not read.";
     a_second_signal, BOTH, "A second signal ends the process at once, by that signal.";
     a_sighup, PIPE, "Other signals do what they do to any process.";
+    a_sighup_of_a_daemon, SOCKET, "A daemon goes on at SIGHUP, and logs that there is nothing to reload.";
     a_kill_and_a_restart, SOCKET, "After SIGKILL the next start takes the socket over, and a snapshot goes on where it was taken.";
     ten_kills_and_restarts, SOCKET, "However often it was killed, it starts again at the same path.";
     a_stop_and_a_restart, SOCKET, "It can be started again at once at the same path.";
@@ -38,7 +45,7 @@ fn drains(on: Transport, signal: &str) {
     udf.send(&bytes);
     udf.program.signal(signal);
     // Kapacitor's side of the connection stays open.
-    let answers = udf.connection.rest();
+    let answers = udf.rest_until(&format!("SIG{signal}"));
     assert!(
         answers == (0..500).map(|time| Answer::Point(point(time))).collect::<Vec<_>>(),
         "{} answers",
@@ -66,7 +73,7 @@ fn a_sigterm_within_a_message(on: Transport) {
         udf.send(&[&frame(Ask::Point(point(1))), &cut[..came]].concat());
         assert_eq!(udf.connection.answer(), Answer::Point(point(1)));
         udf.program.signal("TERM");
-        let rest = udf.connection.rest();
+        let rest = udf.rest_until("SIGTERM");
         assert!(matches!(&rest[..], [Answer::Point(last)] if last.name == "last"), "{rest:?}");
         assert_eq!(udf.program.wait().code(), Some(0));
     }
@@ -76,7 +83,7 @@ fn a_sigterm_while_nothing_happens(on: Transport) {
     let mut udf = Subject::mirror(on);
     udf.echo(1);
     udf.program.signal("TERM");
-    assert_eq!(udf.connection.rest(), []);
+    assert_eq!(udf.rest_until("SIGTERM"), []);
     assert_eq!(udf.program.wait().code(), Some(0));
 }
 
@@ -95,8 +102,44 @@ fn a_sigterm_while_a_handler_works(on: Transport) {
     udf.connection.sign();
     udf.program.signal("TERM");
     let rest = [Answer::Point(trouble(2)), Answer::Point(point(3))];
-    assert_eq!(udf.connection.rest(), rest);
+    assert_eq!(udf.rest_until("SIGTERM"), rest);
     assert_eq!(udf.program.wait().code(), Some(0));
+}
+
+fn a_sigterm_while_kapacitor_keeps_sending(on: Transport) {
+    let (mut program, mut ends) = start(troubled(), on, &[]);
+    let options: [(&str, &[Value]); 2] = [("kind", &["work".into()]), ("amount", &[Value::Int(1)])];
+    ends.input.write_all(&frame(udf_tests::program::init(&options))).expect("it reads");
+    let (output, mut input) = (ends.output, ends.input);
+    // It writes until the other side has gone, and counts what was taken whole.
+    let sent = Arc::new(AtomicI64::new(0));
+    let sending = thread::spawn({
+        let sent = Arc::clone(&sent);
+        move || {
+            while input.write_all(&frame(Ask::Point(trouble(sent.load(SeqCst))))).is_ok() {
+                sent.fetch_add(1, SeqCst);
+            }
+        }
+    });
+    let connection = Connection::reading(output);
+    assert!(matches!(connection.answer(), Answer::Init(_)));
+    for time in 0..100 {
+        assert_eq!(connection.answer(), Answer::Point(trouble(time)));
+    }
+    let before = sent.load(SeqCst);
+    program.signal("TERM");
+    let mut rest = connection.rest();
+    let told = rest.pop();
+    assert!(
+        matches!(&told, Some(Answer::Error(error)) if error.error.contains("stopped (SIGTERM)")),
+        "{told:?}"
+    );
+    let answered = 100 + rest.len() as i64;
+    assert!(answered >= before, "{before} points were sent, {answered} answered");
+    assert!(rest.into_iter().eq((100..answered).map(|time| Answer::Point(trouble(time)))));
+    connection.close();
+    assert_eq!(program.wait().code(), Some(0));
+    sending.join().expect("it does not panic");
 }
 
 /// A handler that works or hangs, in a process that has been asked to stop meanwhile.
@@ -120,7 +163,7 @@ fn a_sigterm_and_new_connections(on: Transport) {
         served += connection.next().into_iter().count();
     }
     assert!(served < 10, "{served} connections were served after SIGTERM");
-    let rest = udf.connection.rest();
+    let rest = udf.rest_until("SIGTERM");
     assert_eq!(rest.last(), Some(&Answer::Point(trouble(1))));
     assert_eq!(udf.program.wait().code(), Some(0));
 }
@@ -174,6 +217,14 @@ fn a_sighup(on: Transport) {
         return assert_eq!(udf.lives(), []);
     }
     assert_eq!(udf.program.wait().signal(), Some(1));
+}
+
+fn a_sighup_of_a_daemon(on: Transport) {
+    let mut udf = Subject::mirror(on);
+    udf.program.signal("HUP");
+    udf.program.wait_for_log("SIGHUP: ignored");
+    udf.echo(1);
+    assert_eq!(udf.lives(), []);
 }
 
 /// Whether this process, and so what it starts, ignores SIGHUP: it was started by `nohup`.

@@ -8,8 +8,10 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tempfile::TempDir;
 use udf_proto::Value;
+use udf_proto::messages::ErrorResponse;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::Ends;
@@ -26,7 +28,9 @@ cases! {
     a_live_socket_for_datagrams, SOCKET, "The same for a socket of another type, to which nobody can connect.";
     a_live_socket_that_is_full, SOCKET, "The same for one at which so many wait that no more can; the start does not wait with them.";
     a_lock_that_cannot_be_opened, SOCKET, "A lock that cannot be opened is an error that names the lock, and says what to do.";
-    a_start_that_was_killed_halfway, SOCKET, "What a start leaves that was killed before its socket was in place, the next one clears away.";
+    a_start_that_was_killed_halfway, SOCKET, "A socket that was made and never listened on, since the start was killed, is taken over.";
+    the_path_in_errors, SOCKET, "The socket has the address that was configured, which Kapacitor names in its errors, and nothing else but its lock is beside it.";
+    a_network_address, SOCKET, "A network address instead of a path is wrong usage, since Kapacitor uses Unix sockets; exit status 2.";
     a_file_at_the_path, SOCKET, "A file at the path is left as it is; the error says so.";
     a_directory_at_the_path, SOCKET, "A directory at the path is left as it is; the error says so.";
     a_link_at_the_path, SOCKET, "A link at the path is left as it is, and so is what it points to.";
@@ -39,7 +43,7 @@ cases! {
     another_mode, SOCKET, "The mode is the one that is asked for.";
     a_mode_that_is_none, SOCKET, "A mode that is not octal is wrong usage; exit status 2.";
     a_group_that_does_not_exist, SOCKET, "An unknown group is wrong usage; no socket is made for everybody instead.";
-    a_user_who_is_not_allowed, SOCKET, "Who is not among the allowed users is not served; the log names the user.";
+    a_user_who_is_not_allowed, SOCKET, "Who is not among the allowed users is not served; the log and Kapacitor are told why.";
     a_user_who_is_allowed, SOCKET, "Who is among the allowed users is served.";
     a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end; systemd is told of the start and of the stop.";
     no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
@@ -138,14 +142,36 @@ fn a_lock_that_cannot_be_opened(_: Transport) {
 fn a_start_that_was_killed_halfway(_: Transport) {
     let directory = directory();
     let path = directory.path().join("udf.sock");
-    let lock = fs::File::create(directory.path().join("udf.sock.lock")).expect("it is writable");
-    // Sockets are made in a directory of this name, and moved to their place.
-    let inode = lock.metadata().expect("it is there").ino();
-    let room = directory.path().join(format!(".{inode:x}"));
-    fs::create_dir(&room).expect("the directory is writable");
-    drop(UnixListener::bind(room.join("s")).expect("the path is free"));
+    // It is bound, and does not listen yet.
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None);
+    let socket = socket.expect("there are descriptors left");
+    let address = SocketAddrUnix::new(&path).expect("it is short");
+    rustix::net::bind(&socket, &address).expect("the path is free");
+    drop(socket);
     serves(&mirror_at(&path));
-    assert!(!room.exists(), "it was left there");
+}
+
+fn the_path_in_errors(_: Transport) {
+    let program = Program::daemon("mirror", &[]);
+    let stream = UnixStream::connect(program.socket()).expect("it listens");
+    let peer = stream.peer_addr().expect("it is connected");
+    assert_eq!(peer.as_pathname(), Some(program.socket()));
+    let directory = program.socket().parent().expect("it is in a directory");
+    let found = fs::read_dir(directory).expect("it is there").flatten();
+    let mut names: Vec<_> = found.map(|entry| entry.file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["udf.sock", "udf.sock.lock"]);
+}
+
+fn a_network_address(_: Transport) {
+    for address in ["127.0.0.1:9999", "localhost:9999", ":9999", "tcp://127.0.0.1:9999"] {
+        let mut command = Command::new(example("mirror"));
+        let mut program = Program::spawn(command.args(["--socket", address]).stdin(Stdio::null()));
+        let log = program.rest_of_log().join("\n");
+        assert!(log.contains("Kapacitor speaks to UDFs over Unix sockets"), "{log}");
+        assert_eq!(program.wait().code(), Some(2));
+        assert!(!Path::new(address).exists());
+    }
 }
 
 fn a_file_at_the_path(_: Transport) {
@@ -250,12 +276,15 @@ fn a_group_that_does_not_exist(_: Transport) {
 
 fn a_user_who_is_not_allowed(_: Transport) {
     let program = Program::daemon("mirror", &["--allow-uid", "54321"]);
-    let mut connection = program.connect();
-    let _ = connection.send(&[0]);
-    assert_eq!(connection.rest_or_reset(), []);
     let user = rustix::process::getuid().as_raw();
+    let reason = format!("the user {user} is not among those of --allow-uid");
+    let mut connection = program.connect();
+    // As Kapacitor does, it writes before it reads: what it writes must not be in the way of the reason.
+    connection.ask(udf_tests::program::init(&[]));
+    let error = format!("the UDF refused the connection: {reason}");
+    assert_eq!(connection.rest(), [Answer::Error(ErrorResponse { error })]);
     let line = program.wait_for_log("refused a connection");
-    assert!(line.contains(&format!("user {user},")), "{line}");
+    assert!(line.contains(&reason), "{line}");
 }
 
 fn a_user_who_is_allowed(_: Transport) {
@@ -289,7 +318,9 @@ fn a_socket_of_systemd(_: Transport) {
     connection.sign();
     program.signal("TERM");
     hears("STOPPING=1");
-    assert_eq!(connection.rest(), [Answer::Point(trouble(2))]);
+    assert!(
+        matches!(&connection.rest()[..], [Answer::Point(point), Answer::Error(_)] if *point == trouble(2))
+    );
     assert_eq!(program.wait().code(), Some(0));
     assert!(path.exists(), "the socket is systemd's");
 }

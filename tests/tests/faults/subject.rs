@@ -171,6 +171,21 @@ impl Subject {
         (rest, self.program.rest_of_log())
     }
 
+    /// The answers until a signal has ended the connection, which Kapacitor is told at the end.
+    pub(crate) fn rest_until(&self, signal: &str) -> Vec<Answer> {
+        let mut rest = self.connection.rest();
+        match rest.pop() {
+            Some(Answer::Error(error)) => assert_eq!(
+                error.error,
+                format!(
+                    "the UDF was stopped ({signal}); once it runs again, disable and enable the task"
+                )
+            ),
+            other => panic!("not an error at the end: {other:?}, behind {rest:?}"),
+        }
+        rest
+    }
+
     /// The connection has ended. Spawned, the process ends with this status; a daemon serves on, and ends well
     /// when it is asked to.
     pub(crate) fn ends(mut self, status: i32) {

@@ -1,6 +1,7 @@
 //! What an agent does with each request, apart from where requests come from.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use udf_proto::frame::{self, FrameReader};
@@ -12,7 +13,7 @@ use udf_proto::point::PointIndex;
 use udf_proto::request::{self, Incoming, RequestError};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
-use super::{AgentError, Input};
+use super::{AgentError, End, Input};
 use crate::counters::Count;
 use crate::error_text::{self, MAX_TEXT};
 use crate::link::Link;
@@ -30,6 +31,8 @@ pub(super) struct Core<H: Handler> {
     index: PointIndex,
     spare: Vec<u8>,
     ticks_have_ended: bool,
+    /// Set when it is time for a tick, by whoever keeps the time, and taken by whoever ticks.
+    tick_due: Arc<AtomicBool>,
 }
 
 struct Talk<H: Handler> {
@@ -67,12 +70,19 @@ impl<H: Handler> Core<H> {
             unknown: RateLimit::default(),
             snapshot_limit: frame::DEFAULT_LIMIT - FRAME_MARGIN,
         };
-        Core { handler, talk, index: PointIndex::new(), spare: Vec::new(), ticks_have_ended: false }
+        Core {
+            handler,
+            talk,
+            index: PointIndex::new(),
+            spare: Vec::new(),
+            ticks_have_ended: false,
+            tick_due: Arc::default(),
+        }
     }
 
     /// Takes no snapshots that would not come back in a frame of up to `limit` bytes.
     pub(super) fn set_frame_limit(&mut self, limit: usize) {
-        self.talk.snapshot_limit = limit.saturating_sub(FRAME_MARGIN);
+        self.talk.snapshot_limit = limit.min(frame::MAX_LIMIT).saturating_sub(FRAME_MARGIN);
     }
 
     /// Handles every whole frame that has been read, and writes what was earned.
@@ -108,6 +118,9 @@ impl<H: Handler> Core<H> {
             if self.talk.link.take_hurry() {
                 self.talk.out.flush()?;
             }
+            if self.take_tick() {
+                self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
+            }
             self.talk.bytes += frame.len() as u64;
             // Nearly every frame: to hand it round as a request would cost as much as a look-up in it.
             if let Some(point) = request::point_bytes(frame) {
@@ -123,13 +136,33 @@ impl<H: Handler> Core<H> {
         Ok(())
     }
 
-    pub(super) fn tick(&mut self) -> Result<(), AgentError> {
+    /// Set it when it is time for a tick.
+    pub(super) fn tick_due(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.tick_due)
+    }
+
+    #[inline]
+    fn take_tick(&self) -> bool {
+        // A load is all that it costs as long as none is due.
+        self.tick_due.load(Ordering::Relaxed) && self.tick_due.swap(false, Ordering::Relaxed)
+    }
+
+    /// Ticks, unless that was done since it was due.
+    pub(super) fn tick_if_due(&mut self) -> Result<(), AgentError> {
+        if !self.take_tick() {
+            return Ok(());
+        }
         self.timed(|core| {
             core.talk.called(Call::Tick, |out| core.handler.tick(out))?;
             Ok::<_, AgentError>(core.talk.out.flush()?)
         })?;
         self.talk.link.pulse.rest();
         Ok(())
+    }
+
+    /// Returns whether a batch has begun and not ended.
+    pub(super) fn is_within_batch(&self) -> bool {
+        self.talk.in_batch
     }
 
     /// From now on the handler must not tick.
@@ -160,13 +193,16 @@ impl<H: Handler> Core<H> {
         Ok(())
     }
 
-    /// Writes what was earned, and says why it ended, if for a reason.
-    pub(super) fn last_words(&mut self, result: &Result<(), AgentError>) -> Result<(), AgentError> {
+    /// Writes what was earned, and tells Kapacitor why the connection ends if it does not know.
+    pub(super) fn last_words(&mut self, ended: &Result<End, AgentError>) -> Result<(), AgentError> {
         // A panic leaves what it has interrupted uncounted.
         self.talk.count();
-        if let Err(error) = result {
-            self.talk.link.counters.add(Count::Errors, 1);
-            self.talk.report(error);
+        match ended {
+            Ok(End::Closed) => {}
+            Ok(End::Stopped(why)) => {
+                self.talk.tell(format!("{why}; once it runs again, disable and enable the task"));
+            }
+            Err(error) => self.talk.report(error),
         }
         Ok(self.timed(|core| core.talk.out.flush())?)
     }
@@ -263,11 +299,19 @@ impl<H: Handler> Talk<H> {
         // Every line that is logged for this connection names them from here on.
         tracing::Span::current().record("task", &task).record("node", &node);
         let verdict = self.called(Call::Init, |_| handler.init(init, &remote))?;
-        if verdict == Verdict::Accepted {
-            self.started = true;
-            self.link.pulse.name_task(&task, &node);
-            self.tick_every = handler.tick_every();
+        if verdict != Verdict::Accepted {
+            return Ok(verdict);
         }
+        let tick_every = handler.tick_every();
+        if tick_every.is_some_and(|period| period.is_zero()) {
+            return Ok(Verdict::Refused(
+                "the UDF asks for a tick every 0 s: the interval must be greater than zero"
+                    .to_owned(),
+            ));
+        }
+        self.started = true;
+        self.link.pulse.name_task(&task, &node);
+        self.tick_every = tick_every;
         Ok(verdict)
     }
 
@@ -317,9 +361,13 @@ impl<H: Handler> Talk<H> {
         if self.told || matches!(error, AgentError::Emit(_)) {
             return;
         }
+        self.tell(error.to_string());
+    }
+
+    /// Adds an ErrorResponse, and writes it.
+    fn tell(&mut self, error: String) {
         self.told = true;
-        let error = error_text::cut(error.to_string(), MAX_TEXT);
-        self.out.answer(Message::Error(ErrorResponse { error }));
+        self.out.answer(Message::Error(ErrorResponse { error: error_text::cut(error, MAX_TEXT) }));
         // When it cannot be written, the error that is returned still says what happened.
         let _ = self.out.flush();
     }

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use udf_proto::frame::{FrameError, FrameReader};
@@ -14,14 +15,16 @@ use udf_proto::request::RequestError;
 
 use self::core::Core;
 use self::ticker::Ticker;
-use crate::error_text::chain;
+use crate::counters::Count;
+use crate::error_text::{chain, panic_text};
 use crate::link::{EmitError, Link, OnUnfit, lock};
 pub use crate::pulse::Call;
 use crate::stop::Stopped;
 use crate::sync::Mutex;
 use crate::sync::thread::{self, JoinHandle};
-use crate::watchdog::Watch;
-use crate::{Error, Handler};
+use crate::transport::{Transport, Writer};
+use crate::watchdog::{Budgets, Watch};
+use crate::{Error, Handler, Limits};
 
 /// Why an agent ended before its input did.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +115,8 @@ pub struct Agent<H: Handler> {
     reader: FrameReader<Input>,
     link: Arc<Link>,
     core: Core<H>,
-    /// How long Kapacitor is kept hearing from a busy handler, if it can be.
-    liveness: Option<Option<Duration>>,
+    /// What the watchdog needs, if the connection is to be watched.
+    watched: Option<(Box<dyn Transport>, Budgets)>,
 }
 
 /// Boxed, so that the loop is compiled once for a handler; a call for each read is nothing beside the read.
@@ -128,7 +131,7 @@ impl<H: Handler> Agent<H> {
     ) -> Self {
         let link = Arc::new(Link::new(Box::new(writer)));
         let core = Core::new(handler, Arc::clone(&link));
-        Agent { reader: FrameReader::new(Box::new(reader)), link, core, liveness: None }
+        Agent { reader: FrameReader::new(Box::new(reader)), link, core, watched: None }
     }
 
     /// Refuses frames of more than `limit` bytes; 64 MiB unless it is set.
@@ -155,12 +158,21 @@ impl<H: Handler> Agent<H> {
     /// that a sign of life never waits.
     pub fn with_liveness(
         mut self,
-        writer: impl AsFd + Send + Sync + 'static,
+        writer: impl AsFd + Send + 'static,
         budget: Option<Duration>,
     ) -> Self {
-        self.link.set_ready(writer);
-        self.liveness = Some(budget);
+        self.watched = Some((Box::new(Writer(writer)), Budgets { busy: budget, hangup: None }));
         self
+    }
+
+    /// Sets up an agent as every home of a UDF does: with its limits and policies, and watched.
+    pub(crate) fn with_limits(
+        mut self,
+        limits: &Limits,
+        transport: impl Transport + 'static,
+    ) -> Self {
+        self.watched = Some((Box::new(transport), Budgets::of(limits)));
+        self.with_frame_limit(limits.frame).with_unfit_points(limits.unfit_points)
     }
 
     /// Serves the connection on a thread of its own.
@@ -177,25 +189,36 @@ impl<H: Handler> Agent<H> {
     /// # Errors
     /// When it ended before its input did; Kapacitor was told why, if it still listens.
     pub fn run(self) -> Result<(), AgentError> {
-        let Agent { mut reader, link, core, liveness } = self;
-        let watch = liveness.map(|budget| Watch::new(Arc::clone(&link), budget));
+        let Agent { mut reader, link, core, watched } = self;
+        let watch =
+            watched.map(|(transport, budgets)| Watch::new(Arc::clone(&link), transport, budgets));
         let core = Arc::new(Mutex::new(core));
         let mut ticker = None;
-        let mut result = guard(&link, || exchange(&mut reader, &core, &link, &mut ticker));
+        let exchanged = guard(&link, || exchange(&mut reader, &core, &link, &mut ticker));
         drop(ticker);
         // Only now: until then a tick can fail.
-        result = result.and_then(|()| lock(&core).take_failure());
-        if result.is_ok() {
-            result = guard(&link, || lock(&core).finish());
+        let mut ended = exchanged.and_then(|end| lock(&core).take_failure().map(|()| end));
+        if ended.is_ok() {
+            ended = guard(&link, || lock(&core).finish()).and(ended);
         }
-        let told = lock(&core).last_words(&result);
+        let told = lock(&core).last_words(&ended);
+        let closed = link.close().map_err(AgentError::from);
+        // Only now: closing waits for a thread that writes, which may wait for the other side.
         drop(watch);
-        link.close();
         let stopped = guard(&link, || {
             lock(&core).stop();
             Ok(())
         });
-        result.and(told).and(stopped)
+        let dropped = guard(&link, || {
+            link.pulse.call(Call::Drop);
+            drop(core);
+            Ok(())
+        });
+        let result = ended.and(told).and(closed).and(stopped).and(dropped);
+        if result.is_err() {
+            link.counters.add(Count::Errors, 1);
+        }
+        result
     }
 
     /// What others may see of the connection.
@@ -204,13 +227,21 @@ impl<H: Handler> Agent<H> {
     }
 }
 
+/// How the input has ended when nothing has failed.
+enum End {
+    /// The other side has closed it.
+    Closed,
+    /// We were asked to stop, for this reason.
+    Stopped(String),
+}
+
 /// Reads and handles until the input ends.
 fn exchange<H: Handler>(
     reader: &mut FrameReader<Input>,
     core: &Arc<Mutex<Core<H>>>,
     link: &Arc<Link>,
     ticker: &mut Option<Ticker>,
-) -> Result<(), AgentError> {
+) -> Result<End, AgentError> {
     loop {
         // Nobody holds the lock while the reader waits.
         let mut held = lock(core);
@@ -219,45 +250,58 @@ fn exchange<H: Handler>(
             // Still under the lock: a handler that has failed is called no more, by a tick either.
             held.end_ticks();
         }
+        let is_within_batch = held.is_within_batch();
         drop(held);
         if let Some(period) = drained? {
-            let (core, link) = (Arc::clone(core), Arc::clone(link));
-            let tick = move || {
-                let mut core = lock(&core);
-                if core.ticks_have_ended() {
-                    return false;
-                }
-                match guard(&link, || core.tick()) {
-                    Ok(()) => true,
-                    Err(error) => {
-                        // Still under the lock: a handler that has failed is called no more.
-                        core.fail(error);
-                        false
-                    }
-                }
-            };
-            *ticker = Some(Ticker::start(period, tick).map_err(AgentError::Thread)?);
+            *ticker = Some(start_ticks(period, core, link)?);
         }
+        link.pulse.wait_for_input(is_within_batch || reader.is_within_frame());
         match reader.fill() {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            // Kapacitor may have been within a message, which is not its mistake.
-            Err(FrameError::Io(error)) if Stopped::is(&error) => return Ok(()),
+            Ok(true) => link.pulse.take_input(),
+            Ok(false) => return Ok(End::Closed),
+            Err(FrameError::Io(error)) => match Stopped::of(&error) {
+                // Kapacitor may have been within a message, which is not its mistake.
+                Some(stopped) => return Ok(End::Stopped(stopped.to_string())),
+                None => return Err(FrameError::Io(error).into()),
+            },
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Has the handler tick every `period`: here while the agent waits for input, else by the agent itself, which
+/// frees the lock for moments only.
+fn start_ticks<H: Handler>(
+    period: Duration,
+    core: &Arc<Mutex<Core<H>>>,
+    link: &Arc<Link>,
+) -> Result<Ticker, AgentError> {
+    let (core, link) = (Arc::clone(core), Arc::clone(link));
+    let (due, span) = (lock(&core).tick_due(), tracing::Span::current());
+    let tick = move || {
+        let _entered = span.enter();
+        due.store(true, Ordering::Relaxed);
+        let mut core = lock(&core);
+        if core.ticks_have_ended() {
+            return false;
+        }
+        match guard(&link, || core.tick_if_due()) {
+            Ok(()) => true,
+            Err(error) => {
+                // Still under the lock: a handler that has failed is called no more.
+                core.fail(error);
+                false
+            }
+        }
+    };
+    Ticker::start(period, tick).map_err(AgentError::Thread)
 }
 
 /// Makes an error of a panic of the handler.
 fn guard<T>(link: &Link, work: impl FnOnce() -> Result<T, AgentError>) -> Result<T, AgentError> {
     // Behind the panic, only the answer about it and `stop` are asked of the core.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(AgentError::Panicked {
-            call: link.pulse.last_call(),
-            message: text.unwrap_or_else(|| "no message".to_owned()),
-        })
+        Err(AgentError::Panicked { call: link.pulse.last_call(), message: panic_text(&*panic) })
     })
 }
 
@@ -273,6 +317,8 @@ impl RunningAgent {
     /// # Errors
     /// Those of [`Agent::run`].
     pub fn wait(self) -> Result<(), AgentError> {
-        self.thread.join().expect("the agent catches every panic of its handler")
+        self.thread.join().unwrap_or_else(|panic| {
+            Err(AgentError::Panicked { call: Call::Drop, message: panic_text(&*panic) })
+        })
     }
 }

@@ -24,13 +24,16 @@ impl Ticker {
         let thread = thread::Builder::new().name("ticker".to_owned()).spawn({
             let ended = Arc::clone(&ended);
             move || {
-                let mut next = Instant::now() + period;
-                while wait_until(next, &ended) {
+                let mut next = Instant::now().checked_add(period);
+                // A time beyond what the clock can tell never comes.
+                while let Some(due) = next
+                    && wait_until(due, &ended)
+                {
                     if !tick() {
                         return;
                     }
-                    let (due, now) = (next + period, Instant::now());
-                    next = if due > now { due } else { now + period };
+                    let (due, now) = (due.checked_add(period), Instant::now());
+                    next = if due > Some(now) { due } else { now.checked_add(period) };
                 }
             }
         })?;

@@ -1,11 +1,14 @@
 //! The arguments of a UDF's program.
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, Id, value_parser};
 use tracing::level_filters::LevelFilter;
 use udf_host::command::{self, Failure};
 use udf_host::options::parse_duration;
@@ -34,11 +37,10 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
         .after_help(
             "Without arguments it speaks with Kapacitor on stdin and stdout, as Kapacitor starts it.",
         )
-        .args_conflicts_with_subcommands(true)
         .group(ArgGroup::new("daemon").args(["socket", "systemd"]))
         .args([
             set("socket", "PATH", "Run as a daemon, on a Unix socket at this path")
-                .value_parser(value_parser!(PathBuf)),
+                .value_parser(PathBufValueParser::new().try_map(socket_path)),
             Arg::new("systemd")
                 .long("systemd")
                 .action(ArgAction::SetTrue)
@@ -53,7 +55,7 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
                 .value_parser(value_parser!(u32)),
             daemon("max-connections", "N", "How many connections may be open at once")
                 .default_value("4096")
-                .value_parser(value_parser!(u32)),
+                .value_parser(value_parser!(u32).range(1..)),
             daemon(
                 "metrics",
                 "ADDRESS",
@@ -69,6 +71,14 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
                 "How long Kapacitor keeps hearing from a handler that is busy with one call; 0s for ever",
             )
             .default_value("5m")
+            .value_parser(duration),
+            set(
+                "hangup-timeout",
+                "DURATION",
+                "Give a connection up when Kapacitor has closed its input and reads no output for this long; \
+                 a spawned UDF exits; 0s for never",
+            )
+            .default_value("3s")
             .value_parser(duration),
             set("frame-limit", "BYTES", "Refuse requests, and do not take snapshots, of more bytes")
                 .default_value("67108864")
@@ -93,8 +103,32 @@ pub(super) fn command(name: &'static str, help: &'static str) -> Command {
                 "What is logged: error, warn, info, debug, trace or off; info unless UDF_LOG says otherwise",
             )
             .global(true),
+            Arg::new("log-time")
+                .long("log-time")
+                .action(ArgAction::SetTrue)
+                .help("Log the time in each line also when Kapacitor has spawned the UDF, and adds its own")
+                .global(true),
         ])
         .subcommands([command::info_command(), command::replay_command()])
+}
+
+/// Refuses arguments that do nothing for the subcommand that is called.
+pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
+    let Some(subcommand) = matches.subcommand_name() else { return Ok(()) };
+    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let lost = matches
+        .ids()
+        .map(Id::as_str)
+        .find(|id| is_given(id) && !["log", "log-time", "daemon"].contains(id));
+    lost.map_or(Ok(()), |id| {
+        Err(Failure::Usage(format!("--{id} does nothing for `{subcommand}`; leave it out")))
+    })
+}
+
+/// Whether each line of the log has its time: Kapacitor adds its own to those of what it has spawned.
+pub(super) fn has_log_time(matches: &ArgMatches) -> bool {
+    let is_spawned = matches.subcommand_name().is_none() && daemon(matches).is_none();
+    matches.get_flag("log-time") || !is_spawned || io::stderr().is_terminal()
 }
 
 /// The level of the logs: by argument, or by environment, or `info`.
@@ -146,6 +180,9 @@ pub(super) fn limits(matches: &ArgMatches) -> Limits {
     if let Some(busy) = matches.get_one::<Duration>("busy-budget") {
         limits.busy = Some(*busy).filter(|busy| !busy.is_zero());
     }
+    if let Some(hangup) = matches.get_one::<Duration>("hangup-timeout") {
+        limits.hangup = Some(*hangup).filter(|hangup| !hangup.is_zero());
+    }
     if let Some(farewell) = matches.get_one("farewell") {
         limits.farewell = *farewell;
     }
@@ -161,6 +198,20 @@ pub(super) fn limits(matches: &ArgMatches) -> Limits {
         limits.frame = *frame as usize;
     }
     limits
+}
+
+/// A path, and not the network address that daemons of other kinds listen on.
+fn socket_path(path: PathBuf) -> Result<PathBuf, String> {
+    let text = path.to_string_lossy();
+    let is_address = !text.contains('/')
+        && text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let is_url = ["tcp:", "unix:", "http:", "https:"].iter().any(|scheme| text.starts_with(scheme));
+    if is_address || is_url {
+        return Err("it must be the path of a file: Kapacitor speaks to UDFs over Unix sockets; \
+                    write for instance /run/udfs/NAME.sock"
+            .to_owned());
+    }
+    Ok(path)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

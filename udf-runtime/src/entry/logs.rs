@@ -1,5 +1,6 @@
 //! Logs of a UDF's process: to stderr, one line each, none too long for Kapacitor to read.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
 
 use tracing::level_filters::LevelFilter;
@@ -10,20 +11,30 @@ const MAX_LINE: usize = 60 << 10;
 /// The variable that sets the level when no argument does.
 pub(super) const LEVEL_VARIABLE: &str = "UDF_LOG";
 
-/// Starts to log at `level`, to stderr.
-pub(super) fn start(level: LevelFilter) {
+/// Starts to log at `level`, to stderr, with the time in each line or without.
+pub(super) fn start(level: LevelFilter, has_time: bool) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(|| OneLine { stderr: io::stderr() })
         .with_ansi(false)
-        .with_target(false)
-        .finish();
+        .with_target(false);
     // Somebody who has set one before, has set the one that they want.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = if has_time {
+        tracing::subscriber::set_global_default(subscriber.finish())
+    } else {
+        tracing::subscriber::set_global_default(subscriber.without_time().finish())
+    };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
         let text = panic.payload_as_str().unwrap_or("no message");
         tracing::error!("panic{place}: {text}");
+        // Captured only when RUST_BACKTRACE asks for it.
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            for line in backtrace.to_string().lines() {
+                tracing::error!("{}", line.trim_end());
+            }
+        }
     }));
 }
 

@@ -8,15 +8,21 @@ mod stdio;
 mod systemd;
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
+use signal_hook::consts::SIGHUP;
+use signal_hook::iterator::Signals;
 use udf_host::Loopback;
 use udf_host::command::{self, Failure};
 use udf_host::describe::{Description, Install};
 
 use self::args::Daemon;
+use crate::transport::Socket;
 use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 
 /// Runs the UDF `T` as its arguments say; an author's `main` is this one line.
@@ -53,7 +59,8 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
     let mut command = args::command(T::NAME, T::HELP);
     let help = command.render_help();
     command::exit(command::parse(command, std::env::args_os()).and_then(|matches| {
-        logs::start(args::level(&matches)?);
+        args::check(&matches)?;
+        logs::start(args::level(&matches)?, args::has_log_time(&matches));
         match matches.subcommand() {
             Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
             Some(("replay", matches)) => command::replay(matches, &|| Box::new(loopback::<T>())),
@@ -72,7 +79,13 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
 
 /// The UDF in this process, spoken with over the real protocol.
 fn loopback<T: Udf + 'static>() -> Loopback {
-    Loopback::new(|reader, writer| Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).run()?))
+    Loopback::new(|reader, writer| {
+        let socket = Socket(Arc::new(writer.as_fd().try_clone_to_owned()?.into()));
+        let mut limits = Limits::default();
+        // Whoever reads what a replay prints may take their time.
+        limits.hangup = None;
+        Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).with_limits(&limits, socket).run()?)
+    })
 }
 
 fn serve(
@@ -107,11 +120,23 @@ fn serve(
         tracing::info!("metrics are served at http://{address}/metrics");
     }
     server.stop_on_signals().map_err(Failure::failed)?;
+    ignore_hangups().map_err(Failure::failed)?;
     server.stopper().on_stop(systemd::stopping).map_err(Failure::failed)?;
     tracing::info!("{name} listens on {place}");
     systemd::ready();
     server.serve().map_err(Failure::failed)?;
     tracing::info!("{name} has stopped");
+    Ok(())
+}
+
+/// A terminal that is closed, or a tool that tells every daemon to reload, must not stop the tasks.
+fn ignore_hangups() -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP])?;
+    thread::Builder::new().name("hangups".to_owned()).spawn(move || {
+        for _ in &mut signals {
+            tracing::info!("SIGHUP: ignored, there is nothing to reload; SIGTERM stops the daemon");
+        }
+    })?;
     Ok(())
 }
 

@@ -1,17 +1,25 @@
 //! One connection over stdin and stdout, as Kapacitor has it with a UDF that it spawns.
 
 use std::fs::File;
-use std::io::{self, PipeReader, Read};
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
+use rustix::io::ioctl_fionread;
 
 use super::logs::one_line;
-use crate::linger::linger;
-use crate::stop::{Stop, Stopped};
+use crate::input::Input;
+use crate::linger::{LINGER, LINGER_AT_STOP, linger};
+use crate::stop::Stop;
+use crate::transport::{Report, Transport, has_hung_up, has_room};
 use crate::{Agent, Handler, Limits};
+
+/// A process that must leave waits no longer than this for its log: stderr may be full as well.
+const LAST_LINE: Duration = Duration::from_millis(1500);
 
 /// Serves Kapacitor on stdin and stdout until the input ends, or a signal asks to stop.
 ///
@@ -21,78 +29,110 @@ use crate::{Agent, Handler, Limits};
 /// # Errors
 /// What failed, in one line.
 pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String> {
-    let setup = || -> io::Result<_> {
-        let (stop, stopped) = Stop::new()?;
-        stop.on_signals()?;
-        let farewell = limits.farewell;
-        stop.on_stop(move || {
-            thread::sleep(farewell);
-            tracing::error!(
-                "what was received is not finished {farewell:?} after the signal: giving up"
-            );
-            std::process::exit(1);
-        })?;
-        let input = Arc::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
-        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        rustix::stdio::dup2_stdout(io::stderr())?;
-        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-        let watched = output.try_clone()?;
-        // Both are needed for as long as the connection lives: without the first, it counts as stopped.
-        Ok((stop, input, stopped, output, watched))
-    };
-    let (_stop, input, stopped, output, watched) =
-        setup().map_err(|error| format!("stdin and stdout cannot be used: {error}"))?;
-    let span = tracing::info_span!(
+    let span = tracing::error_span!(
         "connection",
         task = tracing::field::Empty,
         node = tracing::field::Empty
     );
     let _entered = span.enter();
-    let reader = Input { input: Arc::clone(&input), stopped, stopping: false };
-    let agent = Agent::new(reader, output, handler)
-        .with_frame_limit(limits.frame)
-        .with_unfit_points(limits.unfit_points)
-        .with_liveness(watched, limits.busy);
+    let (stop, has_finished) = (Stop::new(), Arc::new(AtomicBool::new(false)));
+    let setup = || -> io::Result<_> {
+        let stop = stop?;
+        stop.on_signals()?;
+        stop.on_stop(give_up_in_time(limits.farewell, Arc::clone(&has_finished)))?;
+        let input = Arc::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let pipes = Pipes {
+            input: Arc::clone(&input),
+            output: output.as_fd().try_clone_to_owned()?,
+            is_pipe: FileType::from_raw_mode(fstat(&output)?.st_mode).is_fifo(),
+        };
+        rustix::stdio::dup2_stdout(io::stderr())?;
+        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+        Ok((stop, input, output, pipes))
+    };
+    // The stop is needed for as long as the connection lives: without it, it counts as stopped.
+    let (stop, input, output, pipes) =
+        setup().map_err(|error| format!("stdin and stdout cannot be used: {error}"))?;
+    if pipes.unread() > 0 {
+        tracing::error!(
+            "something was printed to stdout before `udf_runtime::main` was called: Kapacitor takes it for a \
+             message; print to stderr instead"
+        );
+    }
+    let reader = Input::new(Arc::clone(&input), stop.stopping());
+    let agent = Agent::new(reader, output, handler).with_limits(limits, pipes);
     let link = agent.link();
     let result = agent.run();
+    has_finished.store(true, Ordering::Relaxed);
     // Kapacitor spawns a UDF for each Info too, which is nothing to be told of.
     if link.pulse.is_started() {
         tracing::info!("the connection has ended: {}", link.counters.totals());
     }
-    if result.is_err() {
-        linger(&*input);
+    match (&result, stop.stopping().is_asked()) {
+        (_, true) => linger(&*input, LINGER_AT_STOP),
+        (Err(_), false) => linger(&*input, LINGER),
+        (Ok(()), false) => {}
     }
     result.map_err(|error| one_line(&error.told(&link)))
 }
 
-/// Stdin, which ends at a stop once everything that has been received is read.
-struct Input {
-    input: Arc<File>,
-    stopped: PipeReader,
-    stopping: bool,
+/// Ends the process when it has not finished so long after a stop.
+fn give_up_in_time(
+    farewell: Duration,
+    has_finished: Arc<AtomicBool>,
+) -> impl FnOnce() + Send + 'static {
+    let span = tracing::Span::current();
+    move || {
+        thread::sleep(farewell);
+        if !has_finished.load(Ordering::Relaxed) {
+            leave(|| {
+                let _entered = span.enter();
+                tracing::error!(
+                    "what was received is not finished {farewell:?} after the signal: giving up"
+                );
+            });
+        }
+    }
 }
 
-impl Read for Input {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let mut fds = [
-                PollFd::new(&*self.input, PollFlags::IN),
-                PollFd::new(&self.stopped, PollFlags::IN),
-            ];
-            let watched = if self.stopping { &mut fds[..1] } else { &mut fds[..] };
-            let timeout = self.stopping.then(Timespec::default);
-            match poll(watched, timeout.as_ref()) {
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(error.into()),
-                Ok(_) => {}
-            }
-            if !fds[0].revents().is_empty() {
-                return (&*self.input).read(buffer);
-            }
-            if self.stopping {
-                return Err(Stopped::error());
-            }
-            self.stopping = !fds[1].revents().is_empty();
-        }
+/// Ends the process with status 1, whatever its threads wait for, when `report` has been logged or cannot be.
+fn leave(report: impl FnOnce()) -> ! {
+    // Unlike `std::process::exit`, this flushes nothing, for which it could wait.
+    let exit = || signal_hook::low_level::exit(1);
+    let in_time = move || {
+        thread::sleep(LAST_LINE);
+        exit()
+    };
+    if thread::Builder::new().name("exit".to_owned()).spawn(in_time).is_ok() {
+        report();
+    }
+    exit()
+}
+
+/// The pipes of a process that Kapacitor has spawned.
+struct Pipes {
+    input: Arc<File>,
+    output: OwnedFd,
+    is_pipe: bool,
+}
+
+impl Transport for Pipes {
+    fn has_room(&self) -> bool {
+        has_room(self.output.as_fd())
+    }
+
+    fn has_hung_up(&self) -> bool {
+        has_hung_up(self.input.as_fd())
+    }
+
+    fn unread(&self) -> u64 {
+        // A socket or a terminal would tell how much there is to read for us.
+        if self.is_pipe { ioctl_fionread(&self.output).unwrap_or(0) } else { 0 }
+    }
+
+    fn give_up(&self, report: Report) {
+        // Nothing else ends a write to a pipe whose other end is open, and Kapacitor waits for our end.
+        leave(report);
     }
 }

@@ -1,22 +1,22 @@
 //! The open connections of a server, each on a thread of its own.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use udf_proto::messages::{ErrorResponse, response::Message};
-use udf_proto::response;
-
+use super::refusal::Refusals;
 use super::{Accepter, Limits, ServeError};
-use crate::linger::linger;
+use crate::error_text::panic_text;
+use crate::input::Input;
+use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::link::lock;
-use crate::stop::Stopped;
-use crate::sync::{Condvar, Mutex, thread};
+use crate::stop::Stopping;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
+use crate::transport::Socket;
 use crate::{Agent, Handler, Metrics};
 
 /// How long connections have to end after they were cut.
@@ -25,10 +25,9 @@ const CUT: Duration = Duration::from_secs(1);
 pub(super) struct Connections {
     limits: Limits,
     metrics: Metrics,
+    stopping: Stopping,
     open: Mutex<Open>,
     changed: Condvar,
-    /// Whether the inputs are ended by us.
-    stopping: AtomicBool,
 }
 
 #[derive(Default)]
@@ -36,53 +35,58 @@ struct Open {
     /// How many were accepted; also the number of the last one.
     accepted: u64,
     streams: HashMap<u64, Arc<UnixStream>>,
+    /// How many of them have done their work, and wait for the other side to close.
+    lingering: usize,
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits, metrics: Metrics) -> Self {
-        Connections {
-            limits,
-            metrics,
-            open: Mutex::default(),
-            changed: Condvar::new(),
-            stopping: AtomicBool::new(false),
-        }
+    pub(super) fn new(limits: Limits, metrics: Metrics, stopping: Stopping) -> Self {
+        let (open, changed) = (Mutex::default(), Condvar::new());
+        Connections { limits, metrics, stopping, open, changed }
     }
 
-    /// Serves one more connection, unless there are too many.
-    pub(super) fn open(self: &Arc<Self>, stream: UnixStream, accepter: &mut impl Accepter) {
+    /// Serves one more connection, unless that is refused.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        stream: UnixStream,
+        accepter: &mut impl Accepter,
+        refusals: &mut Refusals,
+    ) {
         if let Err(error) = stream.set_nonblocking(false) {
             tracing::error!("a connection was dropped: {error}");
             return;
         }
+        let most = self.limits.connections;
+        if lock(&self.open).streams.len() >= most {
+            let reason =
+                format!("the limit of {most} open connections is reached; raise --max-connections");
+            return refusals.refuse(stream, &reason);
+        }
+        let handler = match catch_unwind(AssertUnwindSafe(|| accepter.accept())) {
+            Ok(handler) => handler,
+            Err(panic) => {
+                let reason =
+                    format!("its handler panicked when it was made: {}", panic_text(&*panic));
+                return refusals.refuse(stream, &reason);
+            }
+        };
         let stream = Arc::new(stream);
         let number = {
             let mut open = lock(&self.open);
-            if open.streams.len() >= self.limits.connections {
-                drop(open);
-                refuse(&stream, self.limits.connections);
-                return;
-            }
             open.accepted += 1;
             let number = open.accepted;
             open.streams.insert(number, Arc::clone(&stream));
             number
         };
-        let closing = Closing { connections: Arc::clone(self), number };
-        let (handler, limits) = (accepter.accept(), self.limits.clone());
-        let (metrics, connections) = (self.metrics.clone(), Arc::clone(self));
+        let closing = Closing { connections: Arc::clone(self), number, lingers: false };
         let thread = thread::Builder::new().name(format!("connection-{number}")).spawn(move || {
-            let span = tracing::info_span!(
+            let span = tracing::error_span!(
                 "connection",
                 number,
                 task = tracing::field::Empty,
                 node = tracing::field::Empty
             );
-            let reader = Input { stream: Arc::clone(&stream), connections };
-            span.in_scope(|| serve(&stream, reader, handler, &limits, &metrics));
-            // At the end of all: whoever waits for it finds nothing left behind.
-            drop(stream);
-            drop(closing);
+            span.in_scope(|| serve(stream, handler, closing));
         });
         if let Err(error) = thread {
             // The stream and its place went with the closure.
@@ -90,30 +94,30 @@ impl Connections {
         }
     }
 
-    /// Lets the open connections finish what they have received, and waits for them.
+    /// Waits for the open connections, which finish what they have received.
     pub(super) fn finish(&self) -> Result<(), ServeError> {
-        self.stopping.store(true, Ordering::Relaxed);
-        for stream in lock(&self.open).streams.values() {
-            // It fails when the other side has gone already.
-            let _ = stream.shutdown(Shutdown::Read);
-        }
         let farewell = self.limits.farewell;
-        let unfinished = self.wait(farewell);
-        if unfinished == 0 {
-            return Ok(());
+        let open = self.wait(farewell, |open| open.streams.len() == open.lingering);
+        let unfinished = open.streams.len() - open.lingering;
+        drop(open);
+        if unfinished > 0 {
+            for stream in lock(&self.open).streams.values() {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
         }
-        for stream in lock(&self.open).streams.values() {
-            let _ = stream.shutdown(Shutdown::Both);
+        let limit = if unfinished > 0 { CUT } else { LINGER_AT_STOP };
+        drop(self.wait(limit, |open| open.streams.is_empty()));
+        match unfinished {
+            0 => Ok(()),
+            connections => Err(ServeError::Unfinished { connections, farewell }),
         }
-        self.wait(CUT);
-        Err(ServeError::Unfinished { connections: unfinished, farewell })
     }
 
-    /// Waits until none is open, but not for longer than `limit`; returns how many are.
-    fn wait(&self, limit: Duration) -> usize {
+    /// Waits until that is so, but not for longer than `limit`.
+    fn wait(&self, limit: Duration, is_so: impl Fn(&Open) -> bool) -> MutexGuard<'_, Open> {
         let open = lock(&self.open);
-        let waited = self.changed.wait_timeout_while(open, limit, |open| !open.streams.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.streams.len()
+        let waited = self.changed.wait_timeout_while(open, limit, |open| !is_so(open));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -121,72 +125,52 @@ impl Connections {
 struct Closing {
     connections: Arc<Connections>,
     number: u64,
+    lingers: bool,
 }
 
-impl Drop for Closing {
-    fn drop(&mut self) {
-        lock(&self.connections.open).streams.remove(&self.number);
+impl Closing {
+    /// The connection has done its work: a stop need not wait for it any more.
+    fn linger(&mut self) {
+        lock(&self.connections.open).lingering += 1;
+        self.lingers = true;
         self.connections.changed.notify_all();
     }
 }
 
-fn serve(
-    stream: &Arc<UnixStream>,
-    reader: Input,
-    handler: impl Handler,
-    limits: &Limits,
-    metrics: &Metrics,
-) {
-    let agent = Agent::new(reader, WritingEnd(Arc::clone(stream)), handler)
-        .with_frame_limit(limits.frame)
-        .with_unfit_points(limits.unfit_points)
-        .with_liveness(SocketEnd(Arc::clone(stream)), limits.busy);
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let mut open = lock(&self.connections.open);
+        open.streams.remove(&self.number);
+        open.lingering -= usize::from(self.lingers);
+        drop(open);
+        self.connections.changed.notify_all();
+    }
+}
+
+fn serve(stream: Arc<UnixStream>, handler: impl Handler, mut closing: Closing) {
+    let Connections { limits, metrics, stopping, .. } = &*closing.connections;
+    let input = Input::new(Arc::clone(&stream), stopping.clone());
+    let agent = Agent::new(input, WritingEnd(Arc::clone(&stream)), handler)
+        .with_limits(limits, Socket(Arc::clone(&stream)));
     let link = agent.link();
-    let _counted = metrics.open(Arc::clone(&link));
+    let counted = metrics.open(Arc::clone(&link));
     let result = agent.run();
     let totals = link.counters.totals();
-    match result {
+    match &result {
         Ok(()) => tracing::info!("the connection has ended: {totals}"),
         Err(error) => {
             tracing::error!("the connection has failed: {}: {totals}", error.told(&link));
-            linger(&**stream);
         }
     }
-}
-
-/// Tells a connection over the limit that it is, as far as that can be done without waiting.
-fn refuse(stream: &UnixStream, limit: usize) {
-    tracing::error!("refused a connection: the limit of {limit} open connections is reached");
-    let error = format!("the UDF has reached its limit of {limit} open connections");
-    let mut frame = Vec::new();
-    response::append(Message::Error(ErrorResponse { error }), &mut frame);
-    // A new connection has room for a frame; if not, closing it says enough.
-    let _ = stream.set_nonblocking(true);
-    let _ = (&mut &*stream).write_all(&frame);
-}
-
-/// The reading side of a socket, which we end when the server stops.
-struct Input {
-    stream: Arc<UnixStream>,
-    connections: Arc<Connections>,
-}
-
-impl Read for Input {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match (&mut &*self.stream).read(buffer) {
-            Ok(0) if self.connections.stopping.load(Ordering::Relaxed) => Err(Stopped::error()),
-            read => read,
-        }
+    drop(counted);
+    let has_stopped = stopping.is_asked();
+    if result.is_err() || has_stopped {
+        closing.linger();
+        linger(&*stream, if has_stopped { LINGER_AT_STOP } else { LINGER });
     }
-}
-
-/// One of several owners of a socket; one descriptor serves them all.
-struct SocketEnd(Arc<UnixStream>);
-
-impl AsFd for SocketEnd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
+    // At the end of all: whoever waits for it finds nothing left behind.
+    drop(stream);
+    drop(closing);
 }
 
 /// The writing side of a socket, which is closed when this is dropped.

@@ -1,9 +1,10 @@
 //! Serves UDFs on a Unix socket: one connection for each use in a task, each on its own.
 
 mod connection;
+mod refusal;
 mod socket_file;
 
-use std::io::{self, PipeReader};
+use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use udf_proto::frame;
 
 use self::connection::Connections;
+use self::refusal::Refusals;
 pub use self::socket_file::{BindError, SocketFile, SocketOptions};
 use crate::rate_limit::RateLimit;
-use crate::stop::Stop;
+use crate::stop::{Stop, Stopping};
 use crate::{Handler, Metrics, OnUnfit};
 
 /// Makes the handler for each connection.
@@ -46,6 +48,10 @@ pub struct Limits {
     /// For how long Kapacitor is kept hearing from a handler that is busy with one call; none for ever.
     /// 5 minutes.
     pub busy: Option<Duration>,
+    /// How long the output may stand still once Kapacitor has closed the input: then it reads no more, and the
+    /// connection is given up, with what was not delivered; none for ever. A program that Kapacitor has spawned
+    /// exits, since Kapacitor waits for that. Defaults to 3 seconds.
+    pub hangup: Option<Duration>,
     /// How long open connections have to finish after a stop. 10 seconds.
     pub farewell: Duration,
     /// How many connections may be open at once. 4096.
@@ -59,6 +65,7 @@ impl Default for Limits {
         Limits {
             frame: frame::DEFAULT_LIMIT,
             busy: Some(Duration::from_secs(300)),
+            hangup: Some(Duration::from_secs(3)),
             farewell: Duration::from_secs(10),
             connections: 4096,
             unfit_points: OnUnfit::Drop,
@@ -105,7 +112,6 @@ pub struct Server<A> {
     accepter: A,
     limits: Limits,
     stop: Stop,
-    stopped: PipeReader,
     allowed_users: Vec<u32>,
     metrics: Metrics,
 }
@@ -116,14 +122,13 @@ impl<A: Accepter> Server<A> {
     /// # Errors
     /// When the process has no descriptors left.
     pub fn new(listener: UnixListener, accepter: A) -> io::Result<Self> {
-        let (stop, stopped) = Stop::new()?;
+        let stop = Stop::new()?;
         Ok(Server {
             listener,
             file: None,
             accepter,
             limits: Limits::default(),
             stop,
-            stopped,
             allowed_users: Vec::new(),
             metrics: Metrics::new(),
         })
@@ -181,30 +186,29 @@ impl<A: Accepter> Server<A> {
     /// # Errors
     /// When connections can no longer be accepted, or had not finished in time after a stop.
     pub fn serve(self) -> Result<(), ServeError> {
-        let Server { listener, file, mut accepter, limits, stop, stopped, allowed_users, metrics } =
-            self;
+        let Server { listener, file, mut accepter, limits, stop, allowed_users, metrics } = self;
         listener.set_nonblocking(true).map_err(ServeError::Accept)?;
-        let connections = Arc::new(Connections::new(limits, metrics));
-        let mut pause = AcceptPause::default();
+        let stopping = stop.stopping();
+        let connections = Arc::new(Connections::new(limits, metrics, stopping.clone()));
+        let (mut pause, mut refusals) = (AcceptPause::default(), Refusals::default());
         let accepted = loop {
-            match wait(&listener, &stopped, pause.take()) {
+            match wait(&listener, &stopping, pause.take()) {
                 Ok(Woken::Stopped) => break Ok(()),
                 Ok(Woken::Connection) => {}
                 Ok(Woken::Pause) => continue,
                 Err(error) => break Err(ServeError::Accept(error.into())),
             }
             match listener.accept() {
-                Ok((stream, _)) => {
-                    if is_allowed(&stream, &allowed_users) {
-                        connections.open(stream, &mut accepter);
-                    }
-                }
+                Ok((stream, _)) => match not_allowed(&stream, &allowed_users) {
+                    None => connections.open(stream, &mut accepter, &mut refusals),
+                    Some(reason) => refusals.refuse(stream, &reason),
+                },
                 Err(error) if pause.passes(&error) => {}
                 Err(error) => break Err(ServeError::Accept(error)),
             }
         };
-        // Only now: without anybody who can ask, it counts as stopped.
-        drop(stop);
+        // When it is an error that ends it, the connections are still to be asked.
+        stop.stop();
         drop(listener);
         drop(file);
         let finished = connections.finish();
@@ -221,7 +225,7 @@ enum Woken {
 
 fn wait(
     listener: &UnixListener,
-    stopped: &PipeReader,
+    stopped: &Stopping,
     pause: Option<Duration>,
 ) -> rustix::io::Result<Woken> {
     loop {
@@ -276,31 +280,24 @@ impl AcceptPause {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn is_allowed(stream: &UnixStream, users: &[u32]) -> bool {
+/// Returns why the process at the other end is not served, if it is not.
+fn not_allowed(stream: &UnixStream, users: &[u32]) -> Option<String> {
     if users.is_empty() {
-        return true;
+        return None;
     }
-    match rustix::net::sockopt::socket_peercred(stream) {
-        Ok(peer) if users.contains(&peer.uid.as_raw()) => true,
-        Ok(peer) => {
-            tracing::warn!(
-                "refused a connection of the user {}, who is not allowed",
-                peer.uid.as_raw()
-            );
-            false
-        }
-        Err(error) => {
-            tracing::warn!("refused a connection whose user is not known: {error}");
-            false
-        }
+    match peer_of(stream) {
+        Ok(user) if users.contains(&user) => None,
+        Ok(user) => Some(format!("the user {user} is not among those of --allow-uid")),
+        Err(error) => Some(format!("its user is not known: {error}")),
     }
 }
 
+#[cfg(target_os = "linux")]
+fn peer_of(stream: &UnixStream) -> io::Result<u32> {
+    Ok(rustix::net::sockopt::socket_peercred(stream)?.uid.as_raw())
+}
+
 #[cfg(not(target_os = "linux"))]
-fn is_allowed(_stream: &UnixStream, users: &[u32]) -> bool {
-    if !users.is_empty() {
-        tracing::warn!("refused a connection: its user cannot be told on this system");
-    }
-    users.is_empty()
+fn peer_of(_stream: &UnixStream) -> io::Result<u32> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -3,13 +3,19 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+#[cfg(target_os = "linux")]
+use rustix::fs::{Mode, OFlags, fchmod, open};
 use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket,
+    socket_with,
+};
 
 /// Who may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,14 +98,11 @@ pub enum BindError {
         source: io::Error,
     },
     /// It is too long for the address of a socket.
-    #[error(
-        "{} is too long for a socket: {length} bytes, with at most {max} possible",
-        path.display()
-    )]
+    #[error("{} is too long for a socket: it has {length} bytes, but at most {max} are possible", path.display())]
     PathTooLong {
         /// The path.
         path: PathBuf,
-        /// Its length, and that of the name under which it is made.
+        /// Its length in bytes.
         length: usize,
         /// What fits.
         max: usize,
@@ -117,6 +120,9 @@ pub enum BindError {
 /// The longest address of a Unix socket, without its end.
 const MAX_PATH: usize = 107;
 
+/// How many connections may wait to be accepted; the system has a limit of its own.
+const BACKLOG: i32 = 4096;
+
 /// The file of a socket that this process made. Dropping it removes the file, if it is still the same.
 #[derive(Debug)]
 pub struct SocketFile {
@@ -131,8 +137,8 @@ impl SocketFile {
     /// Makes a socket at `path` and listens on it.
     ///
     /// A lock on `path` with `.lock` appended tells whether another server is alive. A socket that nobody
-    /// holds is taken over. The socket is made in a directory of its own, which nobody else can enter, and
-    /// moved to its place when its mode and group are right.
+    /// holds is taken over. Nobody can connect before the mode and the group of the socket are right: only then
+    /// does it listen.
     ///
     /// # Errors
     /// Each kind of [`BindError`].
@@ -141,29 +147,22 @@ impl SocketFile {
         options: &SocketOptions,
     ) -> Result<(UnixListener, SocketFile), BindError> {
         let failed = |source| BindError::Socket { path: path.to_owned(), source };
-        let lock = hold_lock(path)?;
-        let room = room_path(path, &lock).map_err(failed)?;
-        let made = room.join(MADE);
-        let length = made.as_os_str().len().max(path.as_os_str().len());
+        let length = path.as_os_str().len();
         if length > MAX_PATH {
             return Err(BindError::PathTooLong { path: path.to_owned(), length, max: MAX_PATH });
         }
-        check_free(path)?;
-        let _room = Room::new(room).map_err(failed)?;
-        let listener = UnixListener::bind(&made).map_err(failed)?;
-        if options.group.is_some() {
-            std::os::unix::fs::chown(&made, None, options.group).map_err(failed)?;
-        }
-        fs::set_permissions(&made, Permissions::from_mode(options.mode)).map_err(failed)?;
-        let metadata = fs::symlink_metadata(&made).map_err(failed)?;
-        fs::rename(&made, path).map_err(failed)?;
+        let lock = hold_lock(path)?;
+        clear(path)?;
+        let (socket, held) = make(path, options).map_err(failed)?;
         let file = SocketFile {
             path: path.to_owned(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            device: held.metadata.dev(),
+            inode: held.metadata.ino(),
             _lock: lock,
         };
-        Ok((listener, file))
+        let listening = held.set_access(options).and_then(|()| Ok(listen(&socket, BACKLOG)?));
+        listening.map_err(failed)?;
+        Ok((UnixListener::from(socket), file))
     }
 
     /// Where it is.
@@ -210,19 +209,20 @@ fn hold_lock(path: &Path) -> Result<File, BindError> {
     }
 }
 
-/// Whether a socket can be moved to `path`: nothing is there, or a socket that nobody listens on.
-fn check_free(path: &Path) -> Result<(), BindError> {
+/// Removes the socket at `path` if nobody listens on it; anything else there is left alone.
+fn clear(path: &Path) -> Result<(), BindError> {
+    let failed = |source| BindError::Socket { path: path.to_owned(), source };
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(BindError::Socket { path: path.to_owned(), source }),
-        Ok(found) => found,
+        found => found.map_err(failed)?,
     };
     if !found.file_type().is_socket() {
         return Err(BindError::NotASocket { path: path.to_owned() });
     }
     // We hold the lock, so it is no server of this kit; but another program may listen there.
     match try_to_connect(path) {
-        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(()),
+        Err(Errno::CONNREFUSED) => fs::remove_file(path).map_err(failed),
+        Err(Errno::NOENT) => Ok(()),
         // It is one for datagrams, or so many wait there that no more can.
         Ok(()) | Err(Errno::PROTOTYPE | Errno::AGAIN) => {
             Err(BindError::InUse { path: path.to_owned() })
@@ -231,63 +231,53 @@ fn check_free(path: &Path) -> Result<(), BindError> {
     }
 }
 
+/// Makes the socket, to which nobody can connect yet: it is bound at the path that was configured, since Kapacitor
+/// names that one in its errors.
+fn make(path: &Path, options: &SocketOptions) -> io::Result<(OwnedFd, Held)> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // On Linux, the file has this mode from the start, less what the umask takes away.
+    #[cfg(target_os = "linux")]
+    fchmod(&socket, Mode::from_raw_mode(options.mode))?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok((socket, Held::new(path)?))
+}
+
+/// The file of a socket, held so that nothing else can take its place while its mode and group are set.
+struct Held {
+    metadata: fs::Metadata,
+    /// A path that leads to it even when it has been moved.
+    path: PathBuf,
+    _file: Option<OwnedFd>,
+}
+
+impl Held {
+    #[cfg(target_os = "linux")]
+    fn new(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = open(path, flags, Mode::empty())?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        Ok(Held { metadata: fs::metadata(&path)?, path, _file: Some(file) })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Held { metadata: fs::symlink_metadata(path)?, path: path.to_owned(), _file: None })
+    }
+
+    fn set_access(&self, options: &SocketOptions) -> io::Result<()> {
+        if !self.metadata.file_type().is_socket() {
+            return Err(io::Error::other("something else has taken the place of the socket"));
+        }
+        if options.group.is_some() {
+            chown(&self.path, None, options.group)?;
+        }
+        fs::set_permissions(&self.path, Permissions::from_mode(options.mode))
+    }
+}
+
 /// Connects without waiting for room, which a program that hangs never makes.
 fn try_to_connect(path: &Path) -> Result<(), Errno> {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     ioctl_fionbio(&socket, true)?;
     connect(socket, &SocketAddrUnix::new(path)?)
-}
-
-/// The name of the socket in its [`Room`].
-const MADE: &str = "s";
-
-/// Where the [`Room`] of the socket at `path` is.
-///
-/// Its name is that of nobody else, because the lock is ours alone: two containers that share a directory
-/// can both have a process of any number. And it is short, as the path of a socket has to be.
-fn room_path(path: &Path, lock: &File) -> io::Result<PathBuf> {
-    let parent = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    Ok(parent.join(format!(".{:x}", lock.metadata()?.ino())))
-}
-
-/// A directory beside the socket that nobody else can enter, for as long as the socket is being made.
-struct Room {
-    path: PathBuf,
-}
-
-impl Room {
-    /// Makes it anew if a process has left it that was killed; `path` is that of [`room_path`].
-    fn new(path: PathBuf) -> io::Result<Self> {
-        use std::os::unix::fs::DirBuilderExt;
-        let make = || fs::DirBuilder::new().mode(0o700).create(&path);
-        let made = match make() {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                clear(&path).and_then(|()| make()).map_err(|error| {
-                    let text = format!("{} is in the way: {error}; remove it", path.display());
-                    io::Error::new(error.kind(), text)
-                })
-            }
-            made => made,
-        };
-        made.map(|()| Room { path })
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        // The socket has been moved out of it, or could not be.
-        let _ = clear(&self.path);
-    }
-}
-
-/// Removes a room, and the socket in it if that was not moved out.
-fn clear(room: &Path) -> io::Result<()> {
-    // Not by way of a link: what is behind one is not ours.
-    if fs::symlink_metadata(room)?.is_dir() {
-        let _ = fs::remove_file(room.join(MADE));
-    }
-    fs::remove_dir(room)
 }

@@ -1,0 +1,152 @@
+//! Kapacitor aborts a task: it closes the input of the UDF, and reads its output no more. It then waits for a process
+//! that it has spawned, and nothing else goes on in it.
+
+use std::io::{Read, Write};
+use std::iter;
+use std::time::Duration;
+
+use udf_proto::Value;
+use udf_proto::messages::request::Message as Ask;
+use udf_tests::ends::{Ends, Input};
+use udf_tests::program::{Program, Transport, example, frame, init};
+
+use crate::subject::{large_point, point, serves, start, trouble, troubled};
+use crate::{BOTH, PIPE, cases};
+
+cases! {
+    an_abort_with_output_pending, BOTH, "When the input has ended and nobody reads, the connection is given up after 3 seconds: the process exits with status 1, a daemon serves others; the log says why.";
+    an_abort_within_a_message, BOTH, "The same when the input ends within a message.";
+    an_abort_while_the_input_is_full, BOTH, "The same while there is input that was not read yet.";
+    an_abort_with_ticks, BOTH, "The same for a UDF with ticks.";
+    an_abort_with_emitting_threads, BOTH, "The same while a thread of the author emits.";
+    an_abort_during_finish, BOTH, "The same when it is `finish` that emits.";
+    an_abort_with_a_slow_handler, PIPE, "A spawned UDF does not work off what nobody will read, however little it has to say.";
+    an_abort_with_a_full_log, PIPE, "It exits also when nobody reads its log.";
+    another_hangup_timeout, BOTH, "The time is the one that is asked for.";
+}
+
+/// No more is taken when nothing was for this long.
+const SILENCE: Duration = Duration::from_millis(400);
+
+/// The input has ended, and nobody reads the output: the connection is given up after so many seconds.
+fn is_given_up(on: Transport, mut program: Program, ends: Ends, seconds: u64) {
+    let Ends { input, output } = ends;
+    drop(input);
+    let line = program.wait_for_log("Kapacitor has closed the input");
+    for part in [
+        "ERROR",
+        "task=\"task\"",
+        "node=\"node\"",
+        &format!("has not read the output for {seconds} s: giving up"),
+    ] {
+        assert!(line.contains(part), "`{part}` is not in `{line}`");
+    }
+    match on {
+        Transport::Pipe => assert_eq!(program.wait().code(), Some(1)),
+        Transport::Socket => {
+            program.wait_for_log("the connection has failed: writing to Kapacitor failed");
+            serves(&program);
+        }
+    }
+    // Until here, it was open.
+    drop(output);
+}
+
+/// Writes an Init with these options, and messages, until no more is taken.
+fn fill(ends: &mut Ends, options: &[(&str, &[Value])], messages: impl Iterator<Item = Ask>) {
+    let mut messages = iter::once(init(options)).chain(messages).map(frame);
+    ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+}
+
+fn large_points() -> impl Iterator<Item = Ask> {
+    (0..).map(|time| Ask::Point(large_point(time, 1000)))
+}
+
+fn an_abort_with_output_pending(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &[]);
+    fill(&mut ends, &[], large_points().take(2000));
+    is_given_up(on, program, ends, 3);
+}
+
+fn an_abort_within_a_message(on: Transport) {
+    let (program, mut ends) = start(troubled(), on, &[]);
+    let options: [(&str, &[Value]); 2] =
+        [("kind", &["flood".into()]), ("amount", &[Value::Int(100_000)])];
+    fill(&mut ends, &options, iter::once(Ask::Point(trouble(1))));
+    let _ = ends.input.write(&frame(Ask::Point(point(2)))[..20]);
+    is_given_up(on, program, ends, 3);
+}
+
+fn an_abort_while_the_input_is_full(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &[]);
+    fill(&mut ends, &[], large_points());
+    is_given_up(on, program, ends, 3);
+}
+
+fn an_abort_with_ticks(on: Transport) {
+    // It ticks every 50 ms.
+    let (program, mut ends) = start(troubled(), on, &[]);
+    fill(&mut ends, &[], large_points());
+    is_given_up(on, program, ends, 3);
+}
+
+fn an_abort_with_emitting_threads(on: Transport) {
+    let (program, mut ends) = start(troubled(), on, &[]);
+    let options: [(&str, &[Value]); 2] =
+        [("kind", &["threadFlood".into()]), ("amount", &[Value::Int(100_000)])];
+    fill(&mut ends, &options, iter::once(Ask::Point(trouble(1))));
+    // More than the answer to Init and the point itself: the thread writes, and will have to wait.
+    ends.output.wait_for(8 << 10);
+    is_given_up(on, program, ends, 3);
+}
+
+fn an_abort_during_finish(on: Transport) {
+    let (program, mut ends) = start(troubled(), on, &[]);
+    let options: [(&str, &[Value]); 2] =
+        [("kind", &["floodFinish".into()]), ("amount", &[Value::Int(100_000)])];
+    fill(&mut ends, &options, iter::once(Ask::Point(trouble(1))));
+    is_given_up(on, program, ends, 3);
+}
+
+fn an_abort_with_a_slow_handler(on: Transport) {
+    let (program, mut ends) = start(troubled(), on, &[]);
+    let options: [(&str, &[Value]); 2] =
+        [("kind", &["silent".into()]), ("amount", &[Value::Int(1000)])];
+    // An hour of work, and all of it has come.
+    fill(&mut ends, &options, (0..3600).map(|time| Ask::Point(trouble(time))).take(600));
+    is_given_up(on, program, ends, 3);
+}
+
+fn an_abort_with_a_full_log(_: Transport) {
+    let mut command = std::process::Command::new(example("mirror"));
+    command.stdin(std::process::Stdio::piped());
+    command.stdout(std::process::Stdio::piped()).stderr(full_pipe());
+    let mut child = command.spawn().expect("it starts");
+    let (input, output) = (child.stdin.take(), child.stdout.take());
+    let mut ends = Ends::pipes(input.expect("it is piped"), output.expect("it is piped"));
+    fill(&mut ends, &[], large_points());
+    drop(ends.input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    drop(ends.output);
+}
+
+/// The writing end of a pipe that takes no more; its reading end stays open for as long as this process.
+fn full_pipe() -> std::process::Stdio {
+    let (reader, mut writer) = std::io::pipe().expect("there are descriptors left");
+    let flags = rustix::fs::fcntl_getfl(&writer).expect("it is open");
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).expect("it is open");
+    while writer.write(&[b'x'; 1 << 12]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, flags).expect("it is open");
+    std::mem::forget(reader);
+    writer.into()
+}
+
+fn another_hangup_timeout(on: Transport) {
+    let (program, mut ends) = start(example("mirror"), on, &["--hangup-timeout", "1s"]);
+    fill(&mut ends, &[], large_points());
+    if let Input::Socket(_) = &ends.input {
+        // A side that reads what was written gets it, and is given up when it reads no more.
+        ends.output.read_exact(&mut [0; 100]).expect("something was written");
+    }
+    is_given_up(on, program, ends, 1);
+}

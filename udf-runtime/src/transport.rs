@@ -1,0 +1,85 @@
+//! The transport under a connection, as the watchdog sees it: never by waiting.
+
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// What is known of a transport, and the way to give it up.
+pub(crate) trait Transport: Send {
+    /// Returns whether a write of a few bytes would not wait.
+    fn has_room(&self) -> bool;
+
+    /// Returns whether the other side has closed the half that it writes to.
+    fn has_hung_up(&self) -> bool;
+
+    /// Returns how many bytes were written that the other side has not read, as far as the system tells.
+    fn unread(&self) -> u64 {
+        0
+    }
+
+    /// Ends the connection although a write waits. `report` logs the reason.
+    fn give_up(&self, report: Report);
+}
+
+/// Logs why a connection is given up, with its task and node.
+pub(crate) type Report = Box<dyn FnOnce() + Send>;
+
+/// The writing side alone, of a connection about which nothing else is known.
+pub(crate) struct Writer<W>(pub(crate) W);
+
+impl<W: AsFd + Send> Transport for Writer<W> {
+    fn has_room(&self) -> bool {
+        has_room(self.0.as_fd())
+    }
+
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+
+    fn give_up(&self, _: Report) {}
+}
+
+/// A socket under a connection; one descriptor serves all of its owners.
+pub(crate) struct Socket(pub(crate) Arc<UnixStream>);
+
+impl Transport for Socket {
+    fn has_room(&self) -> bool {
+        has_room(self.0.as_fd())
+    }
+
+    fn has_hung_up(&self) -> bool {
+        has_hung_up(self.0.as_fd())
+    }
+
+    fn give_up(&self, report: Report) {
+        report();
+        // A write that waits fails now.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// Returns whether a small write would not wait: a pipe has room for a page then, a socket for more.
+pub(crate) fn has_room(fd: BorrowedFd<'_>) -> bool {
+    !events(fd, PollFlags::OUT).is_empty()
+}
+
+/// Returns whether everybody who could write to the other end of `fd` has closed it, or that half of it.
+pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
+    #[cfg(target_os = "linux")]
+    let closed = PollFlags::HUP | PollFlags::RDHUP;
+    #[cfg(not(target_os = "linux"))]
+    let closed = PollFlags::HUP;
+    events(fd, closed).intersects(closed)
+}
+
+/// The events that hold now, those that are asked for and errors.
+fn events(fd: BorrowedFd<'_>, asked: PollFlags) -> PollFlags {
+    let mut fds = [PollFd::new(&fd, asked)];
+    match poll(&mut fds, Some(&Timespec::default())) {
+        Ok(1..) => fds[0].revents(),
+        _ => PollFlags::empty(),
+    }
+}
