@@ -38,6 +38,8 @@ checks! {
     only_work_that_lasts_is_shown
     a_call_that_lasts_is_shown
     calls_that_follow_each_other_are_shown
+    input_that_keeps_coming_is_shown
+    a_connection_that_was_left_is_given_up
     a_ticker_that_waits_can_be_dropped
     a_ticker_that_ticks_can_be_dropped
     a_tick_can_end_its_ticker

@@ -103,6 +103,12 @@ impl fmt::Display for Totals {
     }
 }
 
+/// The most tasks and nodes without an open connection that are shown with counts of their own.
+const MOST_ENDED: usize = 100;
+
+/// The task and node under which the others of them are added up.
+const OTHERS: &str = "_others";
+
 /// The counts of all connections of a server, by task and node.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics(Arc<Mutex<Connections>>);
@@ -111,8 +117,23 @@ pub struct Metrics(Arc<Mutex<Connections>>);
 struct Connections {
     open: Vec<Arc<Link>>,
     accepted: u64,
-    /// What connections that have ended had counted.
-    ended: BTreeMap<(String, String), Totals>,
+    /// What connections that have ended had counted, the latest to end last.
+    ended: Vec<((String, String), Totals)>,
+    /// The same of those that ended too long ago to be kept apart.
+    others: Totals,
+}
+
+impl Connections {
+    fn end(&mut self, name: (String, String), totals: Totals) {
+        let place = self.ended.iter().position(|(ended, _)| *ended == name);
+        let mut sum = place.map(|place| self.ended.remove(place).1).unwrap_or_default();
+        sum.add(totals);
+        self.ended.push((name, sum));
+        if self.ended.len() > MOST_ENDED {
+            let (_, oldest) = self.ended.remove(0);
+            self.others.add(oldest);
+        }
+    }
 }
 
 impl fmt::Debug for Connections {
@@ -138,11 +159,15 @@ impl Metrics {
     /// The counts in the text format of Prometheus.
     ///
     /// Each is given for each task and node; connections without an Init, on which Kapacitor asks for Info, have
-    /// empty names.
+    /// empty names. Of tasks and nodes whose connections have all ended, the latest 100 are given; the others are
+    /// added up under the name `_others`.
     pub fn to_prometheus(&self) -> String {
         let (open, accepted, totals) = {
             let connections = lock(&self.0);
-            let mut totals = connections.ended.clone();
+            let mut totals: BTreeMap<_, _> = connections.ended.iter().cloned().collect();
+            if connections.others != Totals::default() {
+                totals.insert((OTHERS.to_owned(), OTHERS.to_owned()), connections.others);
+            }
             for link in &connections.open {
                 let (task, node) = link.pulse.task();
                 let total = totals.entry((task.to_owned(), node.to_owned())).or_default();
@@ -193,8 +218,7 @@ impl Drop for Counted {
         let mut connections = lock(&self.metrics.0);
         connections.open.retain(|open| !Arc::ptr_eq(open, &self.link));
         let (task, node) = self.link.pulse.task();
-        let ended = connections.ended.entry((task.to_owned(), node.to_owned())).or_default();
-        ended.add(self.link.counters.totals());
+        connections.end((task.to_owned(), node.to_owned()), self.link.counters.totals());
     }
 }
 
@@ -242,6 +266,30 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn ended_tasks_take_a_bounded_place_and_none_of_their_counts_is_lost() {
+        let metrics = Metrics::new();
+        for task in 0..500 {
+            let link = Arc::new(Link::new(Box::new(std::io::sink())));
+            link.pulse.name_task(&format!("task{task}"), "node");
+            link.counters.add(Count::PointsIn, 1);
+            drop(metrics.open(link));
+        }
+        let text = metrics.to_prometheus();
+        let counts = text.lines().filter_map(|line| {
+            line.strip_prefix("udf_points_received_total{task=\"")?.split_once("\"")
+        });
+        let counts: Vec<_> = counts.collect();
+        assert_eq!(counts.len(), MOST_ENDED + 1);
+        let sum: u64 = counts
+            .iter()
+            .filter_map(|(_, rest)| rest.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum();
+        assert_eq!(sum, 500);
+        let is_there = |task: &str| counts.iter().any(|(found, _)| *found == task);
+        assert!(is_there("task499") && is_there("task400") && !is_there("task399"), "{text}");
     }
 
     #[test]

@@ -5,6 +5,9 @@
 mod common;
 
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -533,4 +536,95 @@ fn kapacitor_keeps_hearing_from_a_busy_handler_up_to_the_budget() {
     let answers: Vec<_> =
         answers.into_iter().filter(|answer| !matches!(answer, Answer::Keepalive(_))).collect();
     assert_eq!(times(&answers), [1]);
+}
+
+/// A reader that hands its bytes out as fast as they are read, and ends.
+fn at_once(messages: impl IntoIterator<Item = Ask>) -> std::io::Cursor<Vec<u8>> {
+    std::io::Cursor::new(messages.into_iter().flat_map(frame_of).collect())
+}
+
+#[test]
+fn a_backlog_of_points_does_not_keep_ticks_waiting() {
+    let (mut handler, _) = Scripted::<Stream, Stream>::new();
+    let (ticked, has_ticked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    handler.point = Box::new({
+        let (ticked, has_ticked) = (Arc::clone(&ticked), Arc::clone(&has_ticked));
+        move |point, _| {
+            if ticked.load(Ordering::SeqCst) {
+                has_ticked.store(true, Ordering::SeqCst);
+            } else if point.time() < 5000 {
+                // Some work, until there was a tick.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        }
+    });
+    handler.tick = Some((
+        Duration::from_millis(1),
+        Box::new(move |_| {
+            ticked.store(true, Ordering::SeqCst);
+            Ok(())
+        }),
+    ));
+    let points = (0..=5000).map(|time| Ask::Point(point(time)));
+    // Ticks begin when the answer to Init goes out.
+    let input = at_once([Ask::Init(InitRequest::default())]).chain(at_once(points));
+    Agent::new(input, std::io::sink(), handler).run().unwrap();
+    assert!(has_ticked.load(Ordering::SeqCst), "the first tick came behind all points");
+}
+
+#[test]
+fn an_interval_of_ticks_that_no_clock_can_tell_is_refused_or_never_comes() {
+    let with_ticks = |every| {
+        let (mut handler, _) = Scripted::<Stream, Stream>::new();
+        handler.tick = Some((every, Box::new(|_| Err("it ticks".into()))));
+        handler
+    };
+    let mut kapacitor = Kapacitor::connect(with_ticks(Duration::ZERO));
+    kapacitor.ask(Ask::Init(InitRequest::default()));
+    let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
+    assert_eq!(
+        (refused.success, &*refused.error),
+        (false, "the UDF asks for a tick every 0 s: the interval must be greater than zero")
+    );
+    kapacitor.finish().1.unwrap();
+    Kapacitor::start(with_ticks(Duration::MAX)).finish().1.unwrap();
+}
+
+#[test]
+fn a_drop_that_panics_fails_its_connection_and_nothing_else() {
+    struct Brittle;
+    impl Drop for Brittle {
+        fn drop(&mut self) {
+            panic!("broken");
+        }
+    }
+    let brittle = Brittle;
+    let mut handler = mirror();
+    handler.on_stop = Box::new(move || {
+        let _kept = &brittle;
+    });
+    let mut kapacitor = Kapacitor::start(handler);
+    kapacitor.ask(Ask::Point(point(1)));
+    let (answers, ended) = kapacitor.finish();
+    assert_eq!(times(&answers), [1]);
+    let error = ended.expect_err("it has failed");
+    assert_eq!(error.to_string(), "the handler panicked in drop: broken");
+}
+
+#[test]
+fn output_that_a_thread_could_not_write_fails_the_connection() {
+    let (handler, remotes) = Scripted::<Stream, Stream>::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let (input, kapacitor) = UnixStream::pair().unwrap();
+    let agent = Agent::new(input, writer, handler).start().unwrap();
+    (&kapacitor).write_all(&frame_of(Ask::Init(InitRequest::default()))).unwrap();
+    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    drop(reader);
+    // The answer to Init may be what fails first.
+    let emitted = remote.emit(|out| out.build("x").time(1).field("x", 1).send());
+    assert!(matches!(emitted, Err(EmitError::Write(_))), "{emitted:?}");
+    drop(kapacitor);
+    let ended = agent.wait();
+    assert!(matches!(ended, Err(AgentError::Emit(EmitError::Write(_)))), "{ended:?}");
 }

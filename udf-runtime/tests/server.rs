@@ -212,6 +212,30 @@ fn only_allowed_users_are_served() {
 }
 
 #[test]
+fn a_last_write_that_fails_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let server = Server::bind(&path, || {
+        let mut handler = mirror();
+        handler.finish = Box::new(|out| Ok(out.build("last").time(9).field("x", 1).send()?));
+        handler
+    })
+    .unwrap();
+    let (stop, metrics) = (server.stopper(), server.metrics());
+    let thread = thread::spawn(|| server.serve());
+    let running = Running { _directory: directory, path, stop, thread };
+    let mut connection = running.connect();
+    connection.init();
+    // It reads no more; what `finish` emits cannot be written.
+    connection.writer.shutdown(Shutdown::Read).unwrap();
+    drop(connection);
+    running.stop().unwrap();
+    let text = metrics.to_prometheus();
+    let errors = text.lines().find(|line| line.starts_with("udf_errors_total{")).unwrap();
+    assert!(errors.ends_with(" 1"), "{errors}");
+}
+
+#[test]
 fn a_handler_that_cannot_be_made_costs_one_connection() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");

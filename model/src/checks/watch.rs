@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::Check;
 use super::wire::{Seen, Wire};
 use crate::dog::{Budgets, Dog, Watch};
-use crate::link::Link;
+use crate::link::{Link, lock};
 use crate::pulse::Call;
-use crate::sync::{AtomicU64, thread};
+use crate::sync::{AtomicU64, Condvar, Mutex, thread, time_out};
 use crate::transport::{Report, Transport};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -41,6 +42,20 @@ pub(super) const CHECKS: &[Check] = &[
         promise: "Calls that follow each other without a rest are shown from the second look on.",
         preemptions: 5,
         threads: calls_that_follow_each_other_are_shown,
+    },
+    Check {
+        name: "input_that_keeps_coming_is_shown",
+        promise: "Input that keeps coming, and a wait for the rest of it, are shown from the second look on; a \
+                  wait between two messages is not.",
+        preemptions: 2,
+        threads: input_that_keeps_coming_is_shown,
+    },
+    Check {
+        name: "a_connection_that_was_left_is_given_up",
+        promise: "A connection is given up, once, when its input has ended and its output has not moved for the \
+                  time that is set, and not while it moves or the input is open.",
+        preemptions: 1,
+        threads: a_connection_that_was_left_is_given_up,
     },
 ];
 
@@ -175,4 +190,88 @@ fn a_call_that_lasts_is_shown() {
     let (signs, whole) = wire.messages();
     assert!(whole && signs.len() == before + 1, "{signs:?}");
     drop(watch);
+}
+
+fn input_that_keeps_coming_is_shown() {
+    let dog = dog();
+    let (wire, link, watch) = watched(dog);
+    let reading = thread::spawn({
+        let link = Arc::clone(&link);
+        move || {
+            link.pulse.take_input();
+            link.pulse.wait_for_input(true);
+        }
+    });
+    dog.look();
+    dog.look();
+    reading.join().expect("it does not panic");
+    dog.look();
+    let before = wire.messages().0.len();
+    dog.look();
+    assert_eq!(wire.messages().0.len(), before + 1, "a wait within a batch is not shown");
+    link.pulse.take_input();
+    link.pulse.wait_for_input(false);
+    // This look still sees that input has come.
+    dog.look();
+    let before = wire.messages().0.len();
+    dog.look();
+    assert_eq!(wire.messages().0.len(), before, "a wait between messages is shown");
+    drop(watch);
+}
+
+/// A transport whose input has ended or not, and that tells how much is unread.
+struct Left {
+    has_hung_up: bool,
+    unread: Arc<AtomicU64>,
+    given_up: Arc<AtomicUsize>,
+}
+
+impl Transport for Left {
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn has_hung_up(&self) -> bool {
+        self.has_hung_up
+    }
+
+    fn unread(&self) -> u64 {
+        self.unread.load(Ordering::SeqCst)
+    }
+
+    fn give_up(&self, _: Report) {
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn a_connection_that_was_left_is_given_up() {
+    let budgets = Budgets { busy: None, hangup: Some(Duration::from_secs(3)) };
+    for (has_hung_up, moves, expected) in [(true, false, 1), (true, true, 0), (false, false, 0)] {
+        time_out(4);
+        let dog = dog();
+        let (given_up, unread) = (Arc::default(), Arc::new(AtomicU64::new(100)));
+        let left =
+            Left { has_hung_up, unread: Arc::clone(&unread), given_up: Arc::clone(&given_up) };
+        let link = Arc::new(Link::new(Box::new(std::io::sink())));
+        let watch = dog.watch(Arc::clone(&link), Box::new(left), budgets);
+        link.write(&[0; 100]).expect("it is open");
+        for _ in 0..4 {
+            let reading = thread::spawn({
+                let unread = Arc::clone(&unread);
+                move || unread.fetch_sub(u64::from(moves), Ordering::SeqCst)
+            });
+            dog.look();
+            reading.join().expect("it does not panic");
+            pass(Duration::from_secs(1));
+        }
+        dog.look();
+        assert_eq!(given_up.load(Ordering::Relaxed), expected, "{has_hung_up}, {moves}");
+        drop(watch);
+    }
+}
+
+/// Lets time pass.
+fn pass(time: Duration) {
+    let (nothing, never) = (Mutex::new(()), Condvar::new());
+    let _ = never.wait_timeout(lock(&nothing), time);
 }
