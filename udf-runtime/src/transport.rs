@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::input::Source;
+
 /// What is known of a transport, and the way to give it up.
 pub(crate) trait Transport: Send {
     /// Returns whether a write of a few bytes would not wait.
@@ -19,6 +21,9 @@ pub(crate) trait Transport: Send {
     fn unread(&self) -> u64 {
         0
     }
+
+    /// Takes input that nobody handles, so that the other side can go on with what it is writing.
+    fn make_way(&self) {}
 
     /// Ends the connection although a write waits. `report` logs the reason.
     fn give_up(&self, report: Report);
@@ -43,21 +48,25 @@ impl<W: AsFd + Send> Transport for Writer<W> {
 }
 
 /// A socket under a connection; one descriptor serves all of its owners.
-pub(crate) struct Socket(pub(crate) Arc<UnixStream>);
+pub(crate) struct Socket(pub(crate) Arc<Source<UnixStream>>);
 
 impl Transport for Socket {
     fn has_room(&self) -> bool {
-        has_room(self.0.as_fd())
+        has_room(self.0.get_ref().as_fd())
     }
 
     fn has_hung_up(&self) -> bool {
-        has_hung_up(self.0.as_fd())
+        has_hung_up(self.0.get_ref().as_fd())
+    }
+
+    fn make_way(&self) {
+        self.0.read_ahead();
     }
 
     fn give_up(&self, report: Report) {
         report();
         // A write that waits fails now.
-        let _ = self.0.shutdown(Shutdown::Both);
+        let _ = self.0.get_ref().shutdown(Shutdown::Both);
     }
 }
 

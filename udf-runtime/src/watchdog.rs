@@ -7,9 +7,10 @@
 //! waits for the rest of a message or of a batch: within a batch, Kapacitor asks for no keepalive. While no
 //! connection is open, the thread sleeps.
 //!
-//! When Kapacitor aborts a task, it closes the input of a UDF and reads its output no more; then it waits for a
-//! process that it has spawned while it holds the lock of its tasks. A connection whose input has ended and whose
-//! output does not move is therefore given up after a short while.
+//! When Kapacitor aborts a task, it reads the output of the UDF no more, finishes the message that it is writing,
+//! and closes the input; then it waits for the end of the UDF, while it holds the lock of its tasks. A connection
+//! whose input has ended and whose output does not move is therefore given up after a short while. So that the
+//! message can be finished although nothing is handled, some input is read ahead while the output stands still.
 
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
@@ -24,6 +25,9 @@ use crate::transport::Transport;
 
 /// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
 const LOOK: Duration = Duration::from_millis(70);
+
+/// Input is read ahead when the output has stood still for this long, and again after twice as long each time.
+const MAKE_WAY: Duration = Duration::from_secs(1);
 
 /// The log says that the other side does not read when it has not for this long.
 const STALL: Duration = Duration::from_secs(10);
@@ -124,9 +128,18 @@ struct Watched {
     /// How much had been written when writing was first seen to wait, and when that was.
     full: Option<(u64, Instant)>,
     stalled: bool,
-    /// How much the other side had read when the output was first seen to stand still behind the end of the
-    /// input, and when that was.
-    still: Option<(u64, Instant)>,
+    still: Option<Still>,
+}
+
+/// Output that waits and does not move.
+struct Still {
+    /// How much the other side has read.
+    read: u64,
+    since: Instant,
+    /// When the input was seen to have ended as well.
+    ended: Option<Instant>,
+    /// For how long it stands still before more input is read ahead.
+    make_way: Duration,
 }
 
 /// A look at a connection that is at work.
@@ -212,37 +225,44 @@ impl Watched {
         }
     }
 
-    /// Gives the connection up when its input has ended and its output has not moved for too long.
+    /// Looks after output that stands still: gives the connection up when its input has ended for too long.
     fn look_for_hangup(&mut self, now: Instant) {
         let Some(limit) = self.budgets.hangup else { return };
         let (unread, written) = (self.transport.unread(), self.link.written());
-        let waits = unread > 0 || self.link.is_writing();
-        if !waits || !self.transport.has_hung_up() {
+        if unread == 0 && !self.link.is_writing() {
             self.still = None;
             return;
         }
         let read = written.saturating_sub(unread);
-        let since = match self.still {
-            Some((before, since)) if before == read => since,
-            _ => now,
-        };
-        self.still = Some((read, since));
-        let still = now.duration_since(since);
-        if still >= limit {
-            // Once: if the connection goes on all the same, it is looked at anew.
-            self.still = None;
-            let link = Arc::clone(&self.link);
-            self.transport.give_up(Box::new(move || {
-                let (task, node) = link.pulse.task();
-                tracing::error!(
-                    task,
-                    node,
-                    "Kapacitor has closed the input and has not read the output for {} s: giving up, \
-                     with output that was not delivered",
-                    still.as_secs_f64().round()
-                );
-            }));
+        let begun = Still { read, since: now, ended: None, make_way: MAKE_WAY };
+        let mut still = self.still.take().filter(|still| still.read == read).unwrap_or(begun);
+        if !self.transport.has_hung_up() {
+            still.ended = None;
+            if now.duration_since(still.since) >= still.make_way {
+                still.make_way *= 2;
+                self.transport.make_way();
+            }
+            self.still = Some(still);
+            return;
         }
+        let ended = *still.ended.get_or_insert(now);
+        let stood = now.duration_since(ended);
+        if stood < limit {
+            self.still = Some(still);
+            return;
+        }
+        // Once: if the connection goes on all the same, it is looked at anew.
+        let link = Arc::clone(&self.link);
+        self.transport.give_up(Box::new(move || {
+            let (task, node) = link.pulse.task();
+            tracing::error!(
+                task,
+                node,
+                "Kapacitor has closed the input and has not read the output for {} s: giving up, \
+                 with output that was not delivered",
+                stood.as_secs_f64().round()
+            );
+        }));
     }
 
     /// It works again, or rests.

@@ -11,7 +11,6 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -22,6 +21,7 @@ use udf_host::command::{self, Failure};
 use udf_host::describe::{Description, Install};
 
 use self::args::Daemon;
+use crate::input::Source;
 use crate::transport::Socket;
 use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 
@@ -80,7 +80,7 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
 /// The UDF in this process, spoken with over the real protocol.
 fn loopback<T: Udf + 'static>() -> Loopback {
     Loopback::new(|reader, writer| {
-        let socket = Socket(Arc::new(writer.as_fd().try_clone_to_owned()?.into()));
+        let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into()));
         let mut limits = Limits::default();
         // Whoever reads what a replay prints may take their time.
         limits.hangup = None;

@@ -12,7 +12,7 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::ioctl_fionread;
 
 use super::logs::one_line;
-use crate::input::Input;
+use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::stop::Stop;
 use crate::transport::{Report, Transport, has_hung_up, has_room};
@@ -40,7 +40,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
         let stop = stop?;
         stop.on_signals()?;
         stop.on_stop(give_up_in_time(limits.farewell, Arc::clone(&has_finished)))?;
-        let input = Arc::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
+        let input = Source::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let pipes = Pipes {
             input: Arc::clone(&input),
@@ -70,8 +70,8 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
         tracing::info!("the connection has ended: {}", link.counters.totals());
     }
     match (&result, stop.stopping().is_asked()) {
-        (_, true) => linger(&*input, LINGER_AT_STOP),
-        (Err(_), false) => linger(&*input, LINGER),
+        (_, true) => linger(input.get_ref(), LINGER_AT_STOP),
+        (Err(_), false) => linger(input.get_ref(), LINGER),
         (Ok(()), false) => {}
     }
     result.map_err(|error| one_line(&error.told(&link)))
@@ -112,7 +112,7 @@ fn leave(report: impl FnOnce()) -> ! {
 
 /// The pipes of a process that Kapacitor has spawned.
 struct Pipes {
-    input: Arc<File>,
+    input: Arc<Source<File>>,
     output: OwnedFd,
     is_pipe: bool,
 }
@@ -123,7 +123,11 @@ impl Transport for Pipes {
     }
 
     fn has_hung_up(&self) -> bool {
-        has_hung_up(self.input.as_fd())
+        has_hung_up(self.input.get_ref().as_fd())
+    }
+
+    fn make_way(&self) {
+        self.input.read_ahead();
     }
 
     fn unread(&self) -> u64 {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::refusal::Refusals;
 use super::{Accepter, Limits, ServeError};
 use crate::error_text::panic_text;
-use crate::input::Input;
+use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::link::lock;
 use crate::stop::Stopping;
@@ -34,7 +34,7 @@ pub(super) struct Connections {
 struct Open {
     /// How many were accepted; also the number of the last one.
     accepted: u64,
-    streams: HashMap<u64, Arc<UnixStream>>,
+    streams: HashMap<u64, Arc<Source<UnixStream>>>,
     /// How many of them have done their work, and wait for the other side to close.
     lingering: usize,
 }
@@ -70,7 +70,7 @@ impl Connections {
                 return refusals.refuse(stream, &reason);
             }
         };
-        let stream = Arc::new(stream);
+        let stream = Source::new(stream);
         let number = {
             let mut open = lock(&self.open);
             open.accepted += 1;
@@ -102,7 +102,7 @@ impl Connections {
         drop(open);
         if unfinished > 0 {
             for stream in lock(&self.open).streams.values() {
-                let _ = stream.shutdown(Shutdown::Both);
+                let _ = stream.get_ref().shutdown(Shutdown::Both);
             }
         }
         let limit = if unfinished > 0 { CUT } else { LINGER_AT_STOP };
@@ -147,7 +147,7 @@ impl Drop for Closing {
     }
 }
 
-fn serve(stream: Arc<UnixStream>, handler: impl Handler, mut closing: Closing) {
+fn serve(stream: Arc<Source<UnixStream>>, handler: impl Handler, mut closing: Closing) {
     let Connections { limits, metrics, stopping, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(&stream), stopping.clone());
     let agent = Agent::new(input, WritingEnd(Arc::clone(&stream)), handler)
@@ -166,7 +166,7 @@ fn serve(stream: Arc<UnixStream>, handler: impl Handler, mut closing: Closing) {
     let has_stopped = stopping.is_asked();
     if result.is_err() || has_stopped {
         closing.linger();
-        linger(&*stream, if has_stopped { LINGER_AT_STOP } else { LINGER });
+        linger(stream.get_ref(), if has_stopped { LINGER_AT_STOP } else { LINGER });
     }
     // At the end of all: whoever waits for it finds nothing left behind.
     drop(stream);
@@ -174,11 +174,11 @@ fn serve(stream: Arc<UnixStream>, handler: impl Handler, mut closing: Closing) {
 }
 
 /// The writing side of a socket, which is closed when this is dropped.
-struct WritingEnd(Arc<UnixStream>);
+struct WritingEnd(Arc<Source<UnixStream>>);
 
 impl Write for WritingEnd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&mut &*self.0).write(bytes)
+        self.0.get_ref().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -189,6 +189,6 @@ impl Write for WritingEnd {
 impl Drop for WritingEnd {
     fn drop(&mut self) {
         // It fails when the other side has gone already.
-        let _ = self.0.shutdown(Shutdown::Write);
+        let _ = self.0.get_ref().shutdown(Shutdown::Write);
     }
 }
