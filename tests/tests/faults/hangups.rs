@@ -98,7 +98,7 @@ fn an_abort_while_kapacitor_writes(on: Transport) {
         input
     });
     let input = writing.join().expect("it does not panic");
-    is_given_up(on, program, Ends { input, output }, 3);
+    is_given_up(on, program, Ends { input, output }, 1);
 }
 
 fn an_abort_with_ticks(on: Transport) {
