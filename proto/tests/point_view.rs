@@ -9,6 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
 use udf_proto::point::{PointIndex, Problem};
+use udf_proto::{PointBuf, messages};
 
 proptest! {
     #![proptest_config(config())]
@@ -191,4 +192,21 @@ fn the_fields_of_a_huge_point_are_read_in_linear_time() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(point.as_point().int("099999").unwrap(), 199_999);
     assert_eq!(point.as_point().int("000000").unwrap(), 100_000);
+}
+
+#[test]
+fn a_point_of_a_message_keeps_the_sign_of_zero() {
+    let message = messages::Point {
+        name: "m".into(),
+        fields_double: [("a".to_owned(), -0.0), ("b".to_owned(), 0.0)].into(),
+        fields_int: [("c".to_owned(), 1)].into(),
+        by_name: true,
+        ..Default::default()
+    };
+    let point = PointBuf::from(message.clone());
+    let point = point.as_point();
+    assert!(point.float("a").is_ok_and(|value| value == 0.0 && value.is_sign_negative()));
+    assert!(point.float("b").is_ok_and(|value| value == 0.0 && value.is_sign_positive()));
+    assert_eq!(point.fields().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(point.to_message(), message);
 }

@@ -1,5 +1,8 @@
 //! Points that are kept beyond a handler's call: one, or many in one place.
 
+use prost::Message as _;
+use prost::encoding::{WireType, double, encode_key, encode_varint, string};
+
 use super::{Entry, Head, Point, PointError, PointIndex};
 use crate::messages;
 
@@ -45,15 +48,43 @@ impl Point<'_> {
 
     /// A copy in its parts.
     pub fn to_message(&self) -> messages::Point {
-        prost::Message::decode(self.bytes).expect("what was indexed is a point")
+        messages::Point::decode(self.bytes).expect("what was indexed is a point")
     }
 }
 
 impl From<messages::Point> for PointBuf {
     fn from(message: messages::Point) -> Self {
-        PointBuf::parse(prost::Message::encode_to_vec(&message))
-            .expect("what prost encodes is a point")
+        PointBuf::parse(encode(message)).expect("what prost encodes is a point")
     }
+}
+
+/// The encoding of a message.
+///
+/// prost leaves out values that equal 0.0, and so it would lose the sign of -0.0. With such a field, all floats are
+/// encoded here, between the parts before and behind them.
+fn encode(mut message: messages::Point) -> Vec<u8> {
+    let is_negative_zero = |value: &f64| *value == 0.0 && value.is_sign_negative();
+    if !message.fields_double.values().any(is_negative_zero) {
+        return message.encode_to_vec();
+    }
+    let floats = std::mem::take(&mut message.fields_double);
+    let behind = messages::Point {
+        fields_int: std::mem::take(&mut message.fields_int),
+        fields_string: std::mem::take(&mut message.fields_string),
+        fields_bool: std::mem::take(&mut message.fields_bool),
+        by_name: std::mem::take(&mut message.by_name),
+        ..Default::default()
+    };
+    let mut bytes = message.encode_to_vec();
+    for (name, value) in &floats {
+        let entry = string::encoded_len(1, name) + double::encoded_len(2, value);
+        encode_key(8, WireType::LengthDelimited, &mut bytes);
+        encode_varint(entry as u64, &mut bytes);
+        string::encode(1, name, &mut bytes);
+        double::encode(2, value, &mut bytes);
+    }
+    bytes.extend(behind.encode_to_vec());
+    bytes
 }
 
 impl std::fmt::Debug for PointBuf {
