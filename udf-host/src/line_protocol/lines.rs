@@ -3,9 +3,13 @@
 use std::io::{BufRead, ErrorKind};
 
 use super::LineProblem;
+use super::context::Context;
 
 /// The longest line that is read: 16 MiB.
 pub const MAX_LINE: usize = 16 << 20;
+
+/// Of a comment, no more than this is kept.
+const MAX_COMMENT: usize = 4 << 10;
 
 /// Reads lines; blank ones and comments are skipped.
 ///
@@ -19,11 +23,43 @@ pub(super) struct Lines<R> {
     /// How many rows have been read.
     rows: u64,
     bytes: u64,
+    /// Whether the rest of a row that is too long is still to be skipped.
+    in_long_row: bool,
+    /// Whether a backslash before a line break has joined rows of the line.
+    joined: bool,
+    context: Context,
+    format: Format,
+}
+
+/// What the rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// Line protocol.
+    Lines,
+    /// Line protocol, or a recording if the first rows look like one.
+    Unknown,
+    /// A recording of Kapacitor: a database, a retention policy and a line, in turns.
+    Recording,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(reader: R) -> Self {
-        Lines { reader, line: Vec::new(), number: 0, rows: 0, bytes: 0 }
+        Lines {
+            reader,
+            line: Vec::new(),
+            number: 0,
+            rows: 0,
+            bytes: 0,
+            in_long_row: false,
+            joined: false,
+            context: Context::default(),
+            format: Format::Lines,
+        }
+    }
+
+    /// Also reads recordings of Kapacitor.
+    pub(super) fn with_recordings(self) -> Self {
+        Lines { format: Format::Unknown, ..self }
     }
 
     /// The number of the line that was read last; of its first row if it spans several.
@@ -36,33 +72,136 @@ impl<R: BufRead> Lines<R> {
         self.bytes
     }
 
+    /// What the input says about where its points come from.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Whether the input is a recording of Kapacitor.
+    pub(super) fn is_recording(&self) -> bool {
+        self.format == Format::Recording
+    }
+
+    /// Whether a backslash before a line break has joined rows of the line.
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
+    }
+
     /// Moves to the next line; false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, LineProblem> {
+        if std::mem::take(&mut self.in_long_row) {
+            self.skip_row()?;
+        }
         loop {
-            self.line.clear();
-            self.number = self.rows + 1;
-            if !self.read_row()? {
-                return Ok(false);
+            if !self.next_row()? {
+                return match self.context.unfinished() {
+                    Some(line) => Err(LineProblem::NoDml { line }),
+                    None => Ok(false),
+                };
             }
-            match self.line.trim_ascii_start().first() {
-                None | Some(b'#') => continue,
+            match first(&self.line) {
+                None => continue,
+                Some(b'#') if self.format != Format::Recording => {
+                    let comment = String::from_utf8_lossy(&self.line);
+                    self.context.comment(comment.trim(), self.number);
+                    continue;
+                }
+                Some(_) if self.context.unfinished().is_some() => continue,
                 Some(_) => {}
             }
-            let blank = self.line.len() - self.line.trim_ascii_start().len();
-            let (mut quotes, mut seen) = (Quotes::default(), blank);
-            loop {
-                quotes.scan(&self.line[seen..]);
-                seen = self.line.len();
-                if !quotes.open || !self.read_row()? {
-                    return Ok(true);
+            match self.format {
+                Format::Lines => {}
+                Format::Unknown if looks_like_a_line(&self.line) => self.format = Format::Lines,
+                Format::Unknown => self.open_recording()?,
+                Format::Recording => {
+                    let database = self.trimmed()?.to_owned();
+                    self.recorded_row()?;
+                    self.context.set(database, self.trimmed()?.to_owned());
+                    self.recorded_row()?;
                 }
+            }
+            return self.complete().map(|()| true);
+        }
+    }
+
+    /// Moves to the next row, whose number becomes that of the line; false at the end.
+    fn next_row(&mut self) -> Result<bool, LineProblem> {
+        self.line.clear();
+        self.number = self.rows + 1;
+        let read = self.read_row()?;
+        if self.number == 1 {
+            match &self.line[..] {
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(LineProblem::Utf16),
+                [0xef, 0xbb, 0xbf, ..] => drop(self.line.drain(..3)),
+                _ => {}
+            }
+        }
+        Ok(read)
+    }
+
+    /// Moves to the next row of an entry of a recording.
+    fn recorded_row(&mut self) -> Result<(), LineProblem> {
+        if self.next_row()? { Ok(()) } else { Err(LineProblem::HalfRecorded) }
+    }
+
+    /// Takes the first rows for those of a recording, if the third one looks like a line.
+    fn open_recording(&mut self) -> Result<(), LineProblem> {
+        let mut rows = [const { Vec::new() }; 3];
+        let mut count = 0;
+        for row in &mut rows {
+            if count > 0 && !self.next_row()? {
+                break;
+            }
+            row.clone_from(&self.line);
+            count += 1;
+        }
+        if looks_like_a_line(&rows[2]) && !looks_like_a_line(&rows[1]) {
+            self.format = Format::Recording;
+            let [database, policy] = [0, 1]
+                .map(|row| std::str::from_utf8(&rows[row]).map(|text| text.trim().to_owned()));
+            let not_text = |_| LineProblem::NotUtf8;
+            self.context.set(database.map_err(not_text)?, policy.map_err(not_text)?);
+            return Ok(());
+        }
+        // The first row has to be a line then, and what is wrong with it is said of it.
+        self.format = Format::Lines;
+        let [first, ..] = rows;
+        self.line = first;
+        self.number = self.rows + 1 - count;
+        Ok(())
+    }
+
+    /// Appends rows until the line has all of its text.
+    fn complete(&mut self) -> Result<(), LineProblem> {
+        let blank = self.line.len() - trim_start(&self.line).len();
+        let (mut text, mut seen) = (Text::default(), blank);
+        self.joined = false;
+        loop {
+            text.scan(&self.line[seen..]);
+            seen = self.line.len();
+            self.joined |= text.joins && !text.open;
+            if !text.open && !text.joins {
+                return Ok(());
+            }
+            match self.read_row() {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(LineProblem::TooLong) if text.open => return Err(LineProblem::TextTooLong),
+                Err(problem) => return Err(problem),
             }
         }
     }
 
     /// The line, without the blanks around it.
     pub(super) fn text(&self) -> Result<&str, LineProblem> {
-        std::str::from_utf8(self.line.trim_ascii()).map_err(|_| LineProblem::NotUtf8)
+        let line = trim_start(&self.line);
+        let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let end = line.len() - line.iter().rev().take_while(blank).count();
+        std::str::from_utf8(&line[..end]).map_err(|_| LineProblem::NotUtf8)
+    }
+
+    fn trimmed(&self) -> Result<&str, LineProblem> {
+        self.text().map(str::trim)
     }
 
     /// Appends bytes to the line up to and with a line break; false if there are none.
@@ -81,10 +220,14 @@ impl<R: BufRead> Lines<R> {
             any = true;
             let end = chunk.iter().position(|&byte| byte == b'\n');
             let used = end.map_or(chunk.len(), |end| end + 1);
-            if self.line.len() + used > MAX_LINE {
-                return Err(LineProblem::TooLong);
+            let comment = first(&self.line).or_else(|| first(chunk)) == Some(b'#');
+            let room =
+                (if comment { MAX_COMMENT } else { MAX_LINE }).saturating_sub(self.line.len());
+            if used > room && !comment {
+                self.in_long_row = true;
+                return Err(self.too_long());
             }
-            self.line.extend_from_slice(&chunk[..used]);
+            self.line.extend_from_slice(&chunk[..used.min(room)]);
             self.reader.consume(used);
             self.bytes += used as u64;
             if end.is_some() {
@@ -93,34 +236,84 @@ impl<R: BufRead> Lines<R> {
             }
         }
     }
+
+    /// Why a line is too long: because of a text in it, or because of a missing line break.
+    fn too_long(&self) -> LineProblem {
+        let mut text = Text::default();
+        text.scan(trim_start(&self.line));
+        if text.open { LineProblem::TextTooLong } else { LineProblem::TooLong }
+    }
+
+    /// Skips everything up to and with a line break.
+    fn skip_row(&mut self) -> Result<(), LineProblem> {
+        self.rows += 1;
+        loop {
+            let chunk = match self.reader.fill_buf() {
+                Ok(chunk) => chunk,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(LineProblem::Io(error)),
+            };
+            let end = chunk.iter().position(|&byte| byte == b'\n');
+            let used = end.map_or(chunk.len(), |end| end + 1);
+            self.reader.consume(used);
+            self.bytes += used as u64;
+            if end.is_some() || used == 0 {
+                return Ok(());
+            }
+        }
+    }
 }
 
-/// Follows a line to tell whether it stands within quoted text.
+/// The first byte that is no blank; none if there is nothing else in the row.
+fn first(row: &[u8]) -> Option<u8> {
+    match trim_start(row) {
+        [] | [b'\n'] | [b'\r'] | [b'\r', b'\n'] => None,
+        [first, ..] => Some(*first),
+    }
+}
+
+/// A line without what InfluxDB takes for blanks at its start.
+fn trim_start(line: &[u8]) -> &[u8] {
+    let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | 0)).count();
+    &line[blanks..]
+}
+
+/// Whether a row can be line protocol, unlike the name of a database.
+fn looks_like_a_line(row: &[u8]) -> bool {
+    row.contains(&b' ') && row.contains(&b'=')
+}
+
+/// Follows a line to find the line breaks that do not end it.
 ///
 /// Only the value of a field is quoted: a quote opens text behind the first blank, and there only
 /// directly behind a `=`.
 #[derive(Default)]
-struct Quotes {
+struct Text {
+    /// Whether it stands within text.
     open: bool,
+    /// Whether a backslash joins the row with the next one.
+    joins: bool,
     escaped: bool,
     in_fields: bool,
-    behind_equals: bool,
+    previous: u8,
 }
 
-impl Quotes {
+impl Text {
     fn scan(&mut self, row: &[u8]) {
+        self.joins = false;
         for &byte in row {
-            let opens = std::mem::take(&mut self.behind_equals) && self.in_fields;
-            if self.escaped {
-                self.escaped = false;
+            let previous = std::mem::replace(&mut self.previous, byte);
+            if std::mem::take(&mut self.escaped) {
+                self.joins = byte == b'\n';
+                // An escaped `=` opens no text. A backslash escapes a blank, whatever comes before it.
+                self.previous = if byte == b'\\' { byte } else { 0 };
                 continue;
             }
             match byte {
                 b'\\' => self.escaped = true,
-                b'"' if self.open || opens => self.open = !self.open,
-                _ if self.open => {}
-                b' ' => self.in_fields = true,
-                b'=' => self.behind_equals = true,
+                b'"' if self.open => self.open = false,
+                b'"' => self.open = self.in_fields && previous == b'=',
+                b' ' if previous != b'\\' => self.in_fields = true,
                 _ => {}
             }
         }

@@ -1,10 +1,50 @@
 //! Points from lines of text and back: InfluxDB's line protocol, as `replay` reads and writes it.
 //!
+//! The reference is InfluxDB 1.x, whose parser is that of Kapacitor too.
+//!
 //! | from text | to text |
 //! | --- | --- |
 //! | [`LineReader`] reads points one by one, as Kapacitor would send them | [`append_point`], [`append_line`] |
 //! | [`Grouping`] says which group they belong to | [`Unwritable`] says what text cannot hold |
 //! | [`LineError`] names the line, and says what is wrong with it | |
+//!
+//! # Escaping
+//!
+//! | place | needs a backslash | a backslash is dropped before | cannot be written |
+//! | --- | --- | --- | --- |
+//! | measurement | comma, blank | comma, blank, `=`, `"` | a backslash at the end |
+//! | name or value of a tag | comma, blank, `=` | comma, blank, `=` | a backslash at the end |
+//! | name of a field | comma, blank, `=` | comma, blank, `=`, `"` | a backslash at the end; an odd number of backslashes before a comma, blank or `=` |
+//! | text of a field | `"`, `\` | `"`, `\` | |
+//!
+//! - **In names and tag values, a backslash stands for itself** unless one of the bytes of the third column follows
+//!   directly. There is no way to escape a backslash there, and no need: `path=\\srv\data` is the value `\\srv\data`, and `C:\\ Users` is `C:\ Users`.
+//! - A name ends at the first byte of the second column that no backslash precedes, however many backslashes there are.
+//! - The writer escapes the bytes of the second column, and those of the third one behind a backslash.
+//! - A `=` at the start of a tag value needs no backslash, but gets one.
+//! - In text, `\\` is a backslash, `\"` is a quote, and any other backslash stands for itself.
+//! - A line break ends the line, except in text and directly behind a backslash. The writer refuses names with line
+//!   breaks: InfluxDB could read some, most other readers none.
+//! - A measurement cannot begin with `#`, which begins a comment. A measurement and the name of a field cannot begin with
+//!   a tab or NUL, which are skipped there.
+//!
+//! # Differences
+//!
+//! | | InfluxDB 1.x | here |
+//! | --- | --- | --- |
+//! | blanks, tabs and a carriage return at the end of a line | an error, or a part of the value | skipped |
+//! | a byte-order mark at the start | a part of the measurement | skipped |
+//! | `5u` | an error in most versions | the integer 5 |
+//! | quotes and backslashes in a comment | may hide the lines behind it | have no meaning |
+//! | something behind the closing quote of a text | a part of the text | an error |
+//! | a field's name for which the parts of the parser disagree, like `a\\=b` | an error, or another name | an error |
+//! | a quote elsewhere, like `x=1"` | hides the line breaks behind it | an error in this line |
+//! | a line without a time | the time of its arrival | the time of the line before |
+//!
+//! Tests also compare with the crate `influxdb-line-protocol`, the parser of InfluxDB 3. It differs from InfluxDB 1.x: names end at
+//! tabs, a backslash is dropped before a backslash, and not before quotes and, in a measurement, `=`.
+//!
+//! # Example
 //!
 //! ```
 //! use udf_host::line_protocol::{Grouping, LineReader, append_point};
@@ -20,13 +60,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod context;
+mod escape;
 mod grouping;
 mod lines;
 mod parse;
+mod precision;
 mod read;
 mod write;
 
 pub use grouping::Grouping;
 pub use lines::MAX_LINE;
+pub use precision::{MAX_TIME, MIN_TIME, Precision};
 pub use read::{LineError, LineProblem, LineReader};
 pub use write::{Unwritable, append_line, append_point};
+
+/// The longest measurement with its tags, in bytes as they are written, that InfluxDB 1.x stores.
+pub const MAX_KEY: usize = 65_535;

@@ -4,29 +4,46 @@ use std::collections::BTreeMap;
 
 use udf_proto::messages::Point;
 
+use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field};
+use super::{MAX_KEY, MAX_TIME, MIN_TIME, Precision};
+
 /// Reads the name, tags, fields and, if it is there, the time of a line.
 ///
 /// # Errors
 /// What is wrong, for the person who wrote the line.
-pub(super) fn parse(line: &str) -> Result<(Point, Option<i64>), String> {
+pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i64>), String> {
     let mut rest = Rest { line, at: 0 };
-    let mut point = Point { name: measurement(&mut rest)?, ..Point::default() };
+    let mut point = Point::default();
+    // The last name or value before the fields, as it is written.
+    let mut last = rest.take_raw(&MEASUREMENT);
+    if last.is_empty() {
+        return Err("it does not begin with the name of a measurement".to_owned());
+    }
+    point.name = MEASUREMENT.unescape(last);
     while rest.eat(b',') {
-        let (name, value) = tag(&mut rest)?;
-        if point.tags.contains_key(&name) {
-            return Err(format!("the tag `{name}` is there twice"));
+        let (name, value) = tag(&mut rest, last)?;
+        last = value;
+        if point.tags.insert(TAG.unescape(name), TAG.unescape(value)).is_some() {
+            return Err(format!("the tag `{}` is there twice", shorten(name)));
         }
-        point.tags.insert(name, value);
+    }
+    if rest.at > MAX_KEY {
+        return Err(format!(
+            "its measurement and tags are longer than {MAX_KEY} bytes, which is InfluxDB's limit"
+        ));
     }
     if !rest.skip_blanks() {
-        return Err("it has no fields: behind the measurement and its tags come a blank and \
-                    `name=value`"
-            .to_owned());
+        return Err(format!(
+            "it has no fields: behind the measurement and its tags come a blank and \
+             `name=value`{}",
+            escaped_blank(last)
+        ));
     }
     // By name first: of a field that is there twice, with two types, only the last may stay.
     let mut fields = BTreeMap::new();
     loop {
-        let (name, value) = field(&mut rest)?;
+        let first = fields.is_empty().then_some((last, !point.tags.is_empty()));
+        let (name, value) = field(&mut rest, first)?;
         fields.insert(name, value);
         if !rest.eat(b',') {
             break;
@@ -40,7 +57,7 @@ pub(super) fn parse(line: &str) -> Result<(Point, Option<i64>), String> {
             Value::Bool(value) => drop(point.fields_bool.insert(name, value)),
         }
     }
-    Ok((point, time(&mut rest)?))
+    Ok((point, time(&mut rest, precision)?))
 }
 
 enum Value {
@@ -50,51 +67,58 @@ enum Value {
     Bool(bool),
 }
 
-fn measurement(rest: &mut Rest<'_>) -> Result<String, String> {
-    let name = rest.take_name(b", ", b" ,\\");
-    match name.as_str() {
-        "" => Err("it does not begin with the name of a measurement".to_owned()),
-        name if name.ends_with('\\') => {
-            Err(format!("the measurement `{}` ends with a backslash", shorten(name)))
-        }
-        _ => Ok(name),
-    }
-}
-
-fn tag(rest: &mut Rest<'_>) -> Result<(String, String), String> {
+/// Takes the name and the value of a tag, as they are written; `before` is the value of the tag before it.
+fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), String> {
     let start = rest.at;
-    let name = rest.take_name(b"=, ", SPECIAL);
+    let name = rest.take_raw(&TAG);
     if !rest.eat(b'=') {
-        return Err(match name.as_str() {
-            "" => "there is a comma too much among its tags".to_owned(),
-            _ => format!("`{}` is no tag: tags are written `name=value`", shorten(&name)),
+        let quoted = match before.starts_with('"') {
+            true => "; tag values are not quoted: write `\\,` for a comma in a tag value",
+            false => escaped_blank(name),
+        };
+        return Err(match name {
+            "" => format!("there is a comma too much among its tags{quoted}"),
+            _ => format!("`{}` is no tag: tags are written `name=value`{quoted}", shorten(name)),
         });
     }
-    let value = rest.take_name(b"=, ", SPECIAL);
+    // InfluxDB takes a `=` at the start of a value for a part of it.
+    let value_start = rest.at;
+    rest.eat(b'=');
+    rest.take_raw(&TAG);
+    let value = &rest.line[value_start..rest.at];
     let shown = shorten(&rest.line[start..rest.at]);
-    if rest.peek() == Some(b'=') {
-        return Err(format!("the tag `{shown}` has one more `=`; within its value write `\\=`"));
-    }
     match (name.is_empty(), value.is_empty()) {
         (true, _) => Err(format!("the tag `{shown}` has no name")),
-        (_, true) => Err(format!("the tag `{}` has no value; leave it out", shorten(&name))),
-        _ if name.ends_with('\\') || value.ends_with('\\') => {
-            Err(format!("a backslash ends the name or the value of the tag `{shown}`"))
-        }
+        (_, true) => Err(format!("the tag `{}` has no value; leave it out", shorten(name))),
+        _ if rest.peek() == Some(b'=') => Err(format!(
+            "the tag `{shown}` has one more `=`; within its value write `\\=`{}",
+            escaped_blank(value)
+        )),
         _ => Ok((name, value)),
     }
 }
 
-fn field(rest: &mut Rest<'_>) -> Result<(String, Value), String> {
+/// Takes the name and the value of a field.
+///
+/// For the first one, `first` is the last name or value before it, and whether that is the value of a tag.
+fn field(rest: &mut Rest<'_>, first: Option<(&str, bool)>) -> Result<(String, Value), String> {
     let start = rest.at;
-    let name = rest.take_name(b"=, ", SPECIAL);
+    let raw = rest.take_raw(&FIELD);
+    if is_ambiguous_field(raw.as_bytes()) {
+        return Err(format!(
+            "the name of the field `{}` has a backslash before a blank, a comma or `=`, which \
+             InfluxDB cannot read",
+            shorten(raw)
+        ));
+    }
     if !rest.eat(b'=') {
-        return Err(match name.as_str() {
+        let hint = first.map_or("", |(before, of_tag)| unescaped_blank(before, of_tag, rest));
+        return Err(match raw {
             "" => "there is a comma too much among its fields".to_owned(),
-            _ => format!("`{}` is no field: fields are written `name=value`", shorten(&name)),
+            _ => format!("`{}` is no field: fields are written `name=value`{hint}", shorten(raw)),
         });
     }
-    let shown = shorten(&name);
+    let (name, shown) = (FIELD.unescape(raw), shorten(raw));
     if rest.eat(b'"') {
         let text = rest.take_text();
         let text = text.ok_or_else(|| format!("the field `{shown}` has no closing quote"))?;
@@ -104,7 +128,7 @@ fn field(rest: &mut Rest<'_>) -> Result<(String, Value), String> {
                 "`{follows}` follows the text of the field `{shown}`; write \\\" for a quote within it"
             ));
         }
-        return named(name, Value::Text(text), "");
+        return named(name, Value::Text(text), &rest.line[start..rest.at]);
     }
     let value = rest.take_until(b", ");
     let typed = typed(&shown, value)?;
@@ -115,10 +139,31 @@ fn named(name: String, value: Value, shown: &str) -> Result<(String, Value), Str
     if name.is_empty() {
         return Err(format!("the field `{}` has no name", shorten(shown)));
     }
-    if name.ends_with('\\') {
-        return Err(format!("the name of the field `{}` ends with a backslash", shorten(&name)));
-    }
     Ok((name, value))
+}
+
+/// A hint for a name or value whose last backslash was not meant to escape what follows.
+fn escaped_blank(raw: &str) -> &'static str {
+    if raw.contains("\\ ") {
+        "; `\\ ` is a blank within a name or value, which cannot end with a backslash"
+    } else if raw.ends_with('\\') {
+        "; a name or value cannot end with a backslash"
+    } else {
+        ""
+    }
+}
+
+/// A hint for something that is no field, because of a blank in what came before.
+fn unescaped_blank(before: &str, of_tag: bool, rest: &Rest<'_>) -> &'static str {
+    match () {
+        () if of_tag && before.starts_with('"') => {
+            "; tag values are not quoted: write `\\ ` for a blank in a tag value"
+        }
+        // Without more fields to come, there is no reason to think of a blank.
+        () if !rest.line[rest.at..].contains('=') => "",
+        () if of_tag => "; write `\\ ` for a blank in a tag value",
+        () => "; write `\\ ` for a blank in a measurement",
+    }
 }
 
 /// The value of an unquoted `text`, of the field `name`.
@@ -142,8 +187,9 @@ fn typed(name: &str, text: &str) -> Result<Value, String> {
             )
         });
     }
-    // Rust would also take `inf` and `NaN`, which databases do not have.
-    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    // Rust would also take `inf`, `NaN` and `+1`, which InfluxDB does not.
+    let numeric = !text.starts_with('+')
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     match text.parse::<f64>() {
         Ok(value) if numeric && value.is_finite() => Ok(Value::Float(value)),
         Ok(_) if numeric => Err(format!("{shown} of the field `{name}` does not fit a float")),
@@ -158,14 +204,25 @@ fn is_integer(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn time(rest: &mut Rest<'_>) -> Result<Option<i64>, String> {
+fn time(rest: &mut Rest<'_>, precision: Precision) -> Result<Option<i64>, String> {
     rest.skip_blanks();
-    let time = rest.take_until(b" ");
-    if time.is_empty() {
+    let text = rest.take_until(b" ");
+    if text.is_empty() {
         return Ok(None);
     }
-    let time = time.parse().map_err(|_| {
-        format!("`{}` is no time: it is an integer, the nanoseconds since the epoch", shorten(time))
+    let shown = shorten(text);
+    if !is_integer(text) {
+        return Err(format!("`{shown}` is no time: it is an integer, since the epoch"));
+    }
+    let time = text.parse().ok().and_then(|time| precision.time(time)).ok_or_else(|| {
+        let unit = match precision {
+            Precision::Nanoseconds => String::new(),
+            unit => format!(" with the precision {unit}"),
+        };
+        format!(
+            "the time {shown} is out of range{unit}: times are from {MIN_TIME} to {MAX_TIME} \
+             nanoseconds since the epoch (the years 1677 to 2262)"
+        )
     })?;
     rest.skip_blanks();
     match rest.take_until(b" ") {
@@ -176,9 +233,6 @@ fn time(rest: &mut Rest<'_>) -> Result<Option<i64>, String> {
         )),
     }
 }
-
-/// What a backslash takes its meaning from, in the names and values of tags and the names of fields.
-const SPECIAL: &[u8] = b" ,=\\";
 
 /// A line, and how much of it has been read.
 struct Rest<'a> {
@@ -197,10 +251,13 @@ impl<'a> Rest<'a> {
         there
     }
 
+    /// Skips a blank and what InfluxDB takes for more of them.
     fn skip_blanks(&mut self) -> bool {
-        let start = self.at;
-        while self.eat(b' ') {}
-        self.at > start
+        let there = self.eat(b' ');
+        while there && matches!(self.peek(), Some(b' ' | b'\t' | 0)) {
+            self.at += 1;
+        }
+        there
     }
 
     /// Takes everything before the first of the `ends`.
@@ -211,24 +268,12 @@ impl<'a> Rest<'a> {
         &rest[..length]
     }
 
-    /// Takes a name, up to the first of the `ends` that no backslash precedes.
-    ///
-    /// Before a `special` character a backslash disappears; before any other it stands for itself.
-    fn take_name(&mut self, ends: &[u8], special: &[u8]) -> String {
-        let mut name = String::new();
-        let bytes = self.line.as_bytes();
-        let mut start = self.at;
-        while let Some(byte) = self.peek().filter(|byte| !ends.contains(byte)) {
-            let next = bytes.get(self.at + 1);
-            if byte == b'\\' && next.is_some_and(|next| special.contains(next)) {
-                name.push_str(&self.line[start..self.at]);
-                start = self.at + 1;
-                self.at += 1;
-            }
-            self.at += 1;
-        }
-        name.push_str(&self.line[start..self.at]);
-        name
+    /// Takes a name as it is written.
+    fn take_raw(&mut self, rules: &Rules) -> &'a str {
+        let rest = &self.line[self.at..];
+        let length = rules.length(rest.as_bytes());
+        self.at += length;
+        &rest[..length]
     }
 
     /// Takes quoted text and its closing quote; none if that is missing.

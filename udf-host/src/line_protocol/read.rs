@@ -6,18 +6,17 @@ use udf_proto::{PointBuf, messages};
 
 use super::lines::Lines;
 use super::parse::parse;
-use super::{Grouping, MAX_LINE};
+use super::{Grouping, MAX_LINE, Precision};
 
 /// Reads points as Kapacitor would send them on a stream edge.
 ///
-/// Times are nanoseconds since the epoch. **A line without a time has the time of the line before
-/// it**, and the first one the epoch's, 0: as with a database, which gives one time to all lines
-/// that are written at once, only that the same text gives the same points every time.
+/// Times are nanoseconds since the epoch, or of another [`Precision`]. **A line without a time gets the time of the line before
+/// it**, and the first one 0, the epoch. Kapacitor would give it the time of its arrival; here, the
+/// same text gives the same points every time.
 ///
-/// Blank lines and comments (`#`) are skipped. Unsigned integers (`5u`) are integers, and refused
-/// when Kapacitor's signed ones cannot hold them. Of a field that is named twice, the last counts.
-/// The text of a field may span several rows; a backslash before a line break elsewhere means
-/// nothing special.
+/// Blank lines and comments (`#`) are skipped. Comments of a file that `influx_inspect export` has written set the
+/// database and the retention policy of the points behind them. A byte-order mark is skipped. The [module](super) says
+/// which lines are points.
 ///
 /// After an error the reader stands at the next line, so a caller may go on, unless the
 /// error is one of reading.
@@ -27,7 +26,10 @@ pub struct LineReader<R> {
     grouping: Grouping,
     database: String,
     retention_policy: String,
+    precision: Option<Precision>,
     last_time: i64,
+    /// Whether the line that was read last has a time of its own.
+    has_time: bool,
 }
 
 /// A line that is no point.
@@ -49,11 +51,33 @@ pub enum LineProblem {
     #[error("reading failed: {0}")]
     Io(#[source] io::Error),
     /// It is longer than [`MAX_LINE`].
-    #[error("it is longer than {} MiB; is the closing quote of a text missing?", MAX_LINE >> 20)]
+    #[error("it is longer than {} MiB and has no line break", MAX_LINE >> 20)]
     TooLong,
+    /// A text in it is longer than [`MAX_LINE`].
+    #[error("the closing quote of a text is missing: the line is longer than {} MiB", MAX_LINE >> 20)]
+    TextTooLong,
     /// It is not text.
     #[error("it is not valid UTF-8")]
     NotUtf8,
+    /// It is text, in another encoding.
+    #[error(
+        "the input is UTF-16; convert it to UTF-8, with `iconv -f UTF-16 -t UTF-8` for example"
+    )]
+    Utf16,
+    /// Behind `# DDL`, everything is a statement up to `# DML`, which never comes.
+    #[error("the `# DDL` of line {line} has no `# DML`, which begins the points")]
+    NoDml {
+        /// The line of the `# DDL`.
+        line: u64,
+    },
+    /// A recording of Kapacitor ends within an entry.
+    #[error(
+        "the recording ends within an entry: each is a database, a retention policy and a line"
+    )]
+    HalfRecorded,
+    /// A recording of Kapacitor, for which another precision was given.
+    #[error("the times of a Kapacitor recording are nanoseconds; leave the precision out")]
+    RecordedPrecision,
     /// It is not line protocol, or holds what Kapacitor cannot.
     #[error("{0}")]
     Syntax(String),
@@ -68,7 +92,9 @@ impl<R: BufRead> LineReader<R> {
             grouping,
             database: "telegraf".to_owned(),
             retention_policy: "autogen".to_owned(),
+            precision: None,
             last_time: 0,
+            has_time: false,
         }
     }
 
@@ -80,6 +106,21 @@ impl<R: BufRead> LineReader<R> {
     ) -> Self {
         self.database = database.into();
         self.retention_policy = retention_policy.into();
+        self
+    }
+
+    /// Sets the unit of the times.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = Some(precision);
+        self
+    }
+
+    /// Also reads recordings of Kapacitor (`.srpl`, uncompressed), in which a row with the database and
+    /// one with the retention policy come before each line.
+    ///
+    /// An input is taken for a recording if its first row cannot be a line, but its third one can.
+    pub fn with_recordings(mut self) -> Self {
+        self.lines = self.lines.with_recordings();
         self
     }
 
@@ -112,16 +153,37 @@ impl<R: BufRead> LineReader<R> {
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
     }
 
+    /// Whether the line that was read last has a time of its own.
+    pub(crate) fn has_time(&self) -> bool {
+        self.has_time
+    }
+
     fn read_point(&mut self) -> Result<Option<messages::Point>, LineProblem> {
         if !self.lines.advance()? {
             return Ok(None);
         }
-        let (mut message, time) = parse(self.lines.text()?).map_err(LineProblem::Syntax)?;
+        if self.lines.is_recording() && self.precision.is_some() {
+            return Err(LineProblem::RecordedPrecision);
+        }
+        let parsed = parse(self.lines.text()?, self.precision.unwrap_or_default());
+        let (mut message, time) = parsed.map_err(|what| LineProblem::Syntax(self.explain(what)))?;
+        self.has_time = time.is_some();
         message.time = time.unwrap_or(self.last_time);
-        message.database.clone_from(&self.database);
-        message.retention_policy.clone_from(&self.retention_policy);
+        let context = self.lines.context();
+        message.database.clone_from(context.database.as_ref().unwrap_or(&self.database));
+        let policy = context.retention_policy.as_ref().unwrap_or(&self.retention_policy);
+        message.retention_policy.clone_from(policy);
         self.grouping.apply(&mut message);
         self.last_time = message.time;
         Ok(Some(message))
+    }
+
+    /// Adds what is not seen in the row that an error names.
+    fn explain(&self, what: String) -> String {
+        if self.lines.is_joined() {
+            format!("{what}; a backslash at the end of a row joins it with the next one")
+        } else {
+            what
+        }
     }
 }

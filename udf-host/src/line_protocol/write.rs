@@ -5,6 +5,9 @@ use std::io::Write as _;
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
 
+use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field, is_one_line};
+use super::{MAX_KEY, MAX_TIME, MIN_TIME};
+
 /// A point that no line can hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -30,6 +33,18 @@ pub enum Unwritable {
         /// Why it cannot be written.
         reason: &'static str,
     },
+    /// The time is outside of what InfluxDB stores: [`MIN_TIME`] to [`MAX_TIME`].
+    #[error("its time {0} is outside of the range that InfluxDB stores")]
+    Time(i64),
+    /// The measurement and the tags are longer than [`MAX_KEY`].
+    #[error("its measurement and tags are longer than {MAX_KEY} bytes, which is InfluxDB's limit")]
+    KeyTooLong,
+    /// InfluxDB would look for the end of the line elsewhere.
+    #[error(
+        "InfluxDB cannot tell where its line ends: a backslash comes before a blank in its \
+         measurement or tags, and quotes or line breaks follow"
+    )]
+    Ambiguous,
 }
 
 /// Appends `point` to `out` as a line, with its line break.
@@ -41,8 +56,9 @@ pub enum Unwritable {
 /// # Errors
 /// When no line can hold it; `out` is then as it was. A line has no way to write NaN and
 /// infinities, an empty name, a name or a tag's value with a line break in it or with a backslash
-/// at its end, a measurement that begins with `#` or a control character, and a point without fields. The
-/// text of a field may be any.
+/// at its end, a measurement that begins with `#`, a measurement or a field that begins with a tab or NUL, a field
+/// with a backslash before a blank, a comma or `=`, and a point without fields. InfluxDB 1.x refuses times at the very ends of
+/// the range, and more than [`MAX_KEY`] bytes of measurement and tags. The text of a field may be any.
 pub fn append_point(point: Point<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     append_line(point.name(), point.tags(), point.fields(), point.time(), out)
 }
@@ -76,21 +92,29 @@ fn try_append<'a>(
     time: i64,
     out: &mut Vec<u8>,
 ) -> Result<(), Unwritable> {
+    let start = out.len();
+    if !(MIN_TIME..=MAX_TIME).contains(&time) {
+        return Err(Unwritable::Time(time));
+    }
     append_measurement(name, out)?;
     for (name, value) in tags {
         if value.is_empty() {
             continue;
         }
         out.push(b',');
-        append_escaped("the tag", name, b" ,=\\", out)?;
+        append_name("the tag", name, &TAG, out)?;
         out.push(b'=');
-        append_escaped("the value of a tag,", value, b" ,=\\", out)?;
+        append_name("the value of a tag,", value, &TAG, out)?;
     }
+    if out.len() - start > MAX_KEY {
+        return Err(Unwritable::KeyTooLong);
+    }
+    let key_has_backslash = out[start..].contains(&b'\\');
     let mut separator = b' ';
     for (name, value) in fields {
         out.push(separator);
         separator = b',';
-        append_escaped("the field", name, b" ,=\\", out)?;
+        append_field_name(name, out)?;
         out.push(b'=');
         append_value(name, value, out)?;
     }
@@ -98,53 +122,62 @@ fn try_append<'a>(
         return Err(Unwritable::NoField);
     }
     print(out, format_args!(" {time}\n"));
+    if key_has_backslash && !is_one_line(&out[start..]) {
+        return Err(Unwritable::Ambiguous);
+    }
     Ok(())
 }
 
 fn append_measurement(name: &str, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-    let refuse =
-        |reason| Err(Unwritable::Text { what: "the measurement", text: name.to_owned(), reason });
+    const WHAT: &str = "the measurement";
     if name.starts_with('#') {
-        return refuse("begins with #, as comments do");
+        return Err(unwritable(WHAT, name, "begins with #, as comments do"));
     }
-    if name.starts_with(|first: char| first.is_ascii_control()) {
-        return refuse("begins with a control character");
-    }
-    append_escaped("the measurement", name, b" ,\\", out)
+    refuse_blank_start(WHAT, name)?;
+    append_name(WHAT, name, &MEASUREMENT, out)
 }
 
-/// Appends a name with a backslash before each of the `special` characters.
-///
-/// A backslash that nothing special follows is written alone: readers differ in what two of them mean, and all
-/// agree on this.
-fn append_escaped(
-    what: &'static str,
-    text: &str,
-    special: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), Unwritable> {
-    let refuse = |reason| Err(Unwritable::Text { what, text: text.to_owned(), reason });
-    if text.is_empty() {
-        return refuse("is empty");
-    }
-    if text.ends_with('\\') {
-        return refuse("ends with a backslash");
-    }
-    if text.contains('\n') {
-        return refuse("has a line break in it");
-    }
-    let bytes = text.as_bytes();
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape = match byte {
-            b'\\' => bytes.get(at + 1).is_some_and(|next| special.contains(next)),
-            _ => special.contains(&byte),
-        };
-        if escape {
-            out.push(b'\\');
-        }
-        out.push(byte);
+fn append_field_name(name: &str, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+    const WHAT: &str = "the field";
+    let start = out.len();
+    refuse_blank_start(WHAT, name)?;
+    append_name(WHAT, name, &FIELD, out)?;
+    if is_ambiguous_field(&out[start..]) {
+        return Err(unwritable(WHAT, name, "has a backslash before a blank, a comma or ="));
     }
     Ok(())
+}
+
+/// Refuses what is skipped where a measurement, and a field, may begin.
+fn refuse_blank_start(what: &'static str, name: &str) -> Result<(), Unwritable> {
+    match name.as_bytes().first() {
+        Some(b'\t' | 0) => Err(unwritable(what, name, "begins with a tab or NUL")),
+        _ => Ok(()),
+    }
+}
+
+/// Appends a name with the backslashes that it needs.
+fn append_name(
+    what: &'static str,
+    text: &str,
+    rules: &Rules,
+    out: &mut Vec<u8>,
+) -> Result<(), Unwritable> {
+    if text.is_empty() {
+        return Err(unwritable(what, text, "is empty"));
+    }
+    if text.ends_with('\\') {
+        return Err(unwritable(what, text, "ends with a backslash"));
+    }
+    if text.contains('\n') {
+        return Err(unwritable(what, text, "has a line break in it"));
+    }
+    rules.escape(text, out);
+    Ok(())
+}
+
+fn unwritable(what: &'static str, text: &str, reason: &'static str) -> Unwritable {
+    Unwritable::Text { what, text: text.to_owned(), reason }
 }
 
 fn append_value(name: &str, value: FieldValue<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {

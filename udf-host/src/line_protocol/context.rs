@@ -1,0 +1,39 @@
+//! What an input says, besides its points, about where they come from.
+
+/// The database and the retention policy of the lines that follow.
+///
+/// Recordings of Kapacitor name them before each line. Files of `influx_inspect export`, which `influx -import` reads, do so in
+/// comments, and begin with statements between `# DDL` and `# DML`, which are no points.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    /// The line of the `# DDL` whose `# DML` has not come yet.
+    ddl: Option<u64>,
+    pub(super) database: Option<String>,
+    pub(super) retention_policy: Option<String>,
+}
+
+impl Context {
+    /// Takes notice of a comment.
+    pub(super) fn comment(&mut self, comment: &str, line: u64) {
+        if let Some(name) = comment.strip_prefix("# CONTEXT-DATABASE:") {
+            self.database = Some(name.trim().to_owned());
+        } else if let Some(name) = comment.strip_prefix("# CONTEXT-RETENTION-POLICY:") {
+            self.retention_policy = Some(name.trim().to_owned());
+        } else if comment.starts_with("# DML") {
+            self.ddl = None;
+        } else if comment == "# DDL" && self.ddl.is_none() {
+            self.ddl = Some(line);
+        }
+    }
+
+    /// Takes notice of an entry of a recording.
+    pub(super) fn set(&mut self, database: String, retention_policy: String) {
+        self.database = Some(database);
+        self.retention_policy = Some(retention_policy);
+    }
+
+    /// The line of the `# DDL` whose `# DML` has not come yet: what follows are statements.
+    pub(super) fn unfinished(&self) -> Option<u64> {
+        self.ddl
+    }
+}

@@ -1,0 +1,96 @@
+//! The unit of the times in line protocol.
+
+use std::fmt;
+
+/// The earliest time that InfluxDB 1.x stores, in nanoseconds since the epoch: in the year 1677.
+pub const MIN_TIME: i64 = i64::MIN + 2;
+
+/// The latest time that InfluxDB 1.x stores, in nanoseconds since the epoch: in the year 2262.
+pub const MAX_TIME: i64 = i64::MAX - 1;
+
+/// The unit of the times in line protocol. Defaults to nanoseconds.
+///
+/// ```
+/// use udf_host::line_protocol::Precision;
+///
+/// assert_eq!(Precision::parse("ms"), Some(Precision::Milliseconds));
+/// assert_eq!(Precision::Milliseconds.to_string(), "ms");
+/// assert_eq!(Precision::parse("d"), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// `ns`, as line protocol has it when nothing else is agreed.
+    #[default]
+    Nanoseconds,
+    /// `u`.
+    Microseconds,
+    /// `ms`.
+    Milliseconds,
+    /// `s`.
+    Seconds,
+    /// `m`.
+    Minutes,
+    /// `h`.
+    Hours,
+}
+
+impl Precision {
+    /// Returns the unit that InfluxDB 1.x calls by this name: `ns`, `u`, `ms`, `s`, `m` or `h`; `n`, `us` and `µs`
+    /// are other names of the first two.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "n" | "ns" => Precision::Nanoseconds,
+            "u" | "us" | "µs" => Precision::Microseconds,
+            "ms" => Precision::Milliseconds,
+            "s" => Precision::Seconds,
+            "m" => Precision::Minutes,
+            "h" => Precision::Hours,
+            _ => return None,
+        })
+    }
+
+    /// Returns the length of the unit in nanoseconds.
+    pub fn nanos(self) -> i64 {
+        match self {
+            Precision::Nanoseconds => 1,
+            Precision::Microseconds => 1_000,
+            Precision::Milliseconds => 1_000_000,
+            Precision::Seconds => 1_000_000_000,
+            Precision::Minutes => 60_000_000_000,
+            Precision::Hours => 3_600_000_000_000,
+        }
+    }
+
+    /// Returns a time of this unit in nanoseconds; none if InfluxDB 1.x cannot store it.
+    pub(super) fn time(self, time: i64) -> Option<i64> {
+        time.checked_mul(self.nanos()).filter(|time| (MIN_TIME..=MAX_TIME).contains(time))
+    }
+
+    /// Returns the unit in which `time` is a moment between the years 2000 and 2050.
+    pub(crate) fn likely(time: i64) -> Option<Self> {
+        /// 1 January 2000 and 2050, in seconds since the epoch.
+        const YEARS: std::ops::Range<i64> = 946_684_800..2_524_608_000;
+        const SECOND: i64 = 1_000_000_000;
+        [
+            Precision::Nanoseconds,
+            Precision::Microseconds,
+            Precision::Milliseconds,
+            Precision::Seconds,
+        ]
+        .into_iter()
+        .find(|unit| YEARS.contains(&(time / (SECOND / unit.nanos()))))
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::Nanoseconds => "ns",
+            Precision::Microseconds => "u",
+            Precision::Milliseconds => "ms",
+            Precision::Seconds => "s",
+            Precision::Minutes => "m",
+            Precision::Hours => "h",
+        })
+    }
+}
