@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Failure, StatusLine};
-use crate::line_protocol::Grouping;
+use crate::line_protocol::{Grouping, Precision};
 use crate::options::parse_duration;
 use crate::replay::{Connect, Replay, ReplayError, Summary};
 
@@ -28,13 +28,21 @@ pub fn replay_command() -> Command {
         Arg::new(name).long(name).value_name("NAME").default_value(default).help(help)
     };
     Command::new("replay")
-        .about("Play points from line protocol to the UDF, and print what comes back")
+        .about("Play points from a file to the UDF, and print what comes back")
+        .after_help(
+            "FILE holds line protocol, the output of `influx_inspect export`, or a recording of\n\
+             Kapacitor (.srpl, .brpl), which is told by its content. Text may be compressed with gzip.\n\
+             An export or a recording sets the database and the retention policy of its points.\n\
+             \n\
+             A line without a time gets the time of the line before it, and the first line gets\n\
+             1970-01-01. Kapacitor would give it the time of its arrival.",
+        )
         .args([
             Arg::new("file")
                 .value_name("FILE")
                 .required(true)
                 .value_parser(value_parser!(PathBuf))
-                .help("The points, as line protocol with times in nanoseconds; - for stdin"),
+                .help("The points; - for stdin"),
             Arg::new("option")
                 .short('o')
                 .long("option")
@@ -54,8 +62,11 @@ pub fn replay_command() -> Command {
             Arg::new("every").long("every").value_name("DURATION").value_parser(every).help(
                 "Cut batches by time, every 10s say, of points sorted by time; else by group only",
             ),
-            named("database", "telegraf", "The database that the points come from"),
-            named("retention-policy", "autogen", "The retention policy that they come from"),
+            Arg::new("precision").long("precision").value_name("UNIT").value_parser(precision).help(
+                "The unit of the times in line protocol: ns, u, ms, s, m or h [default: ns]",
+            ),
+            named("database", "telegraf", "The database of points whose FILE names none"),
+            named("retention-policy", "autogen", "The retention policy of such points"),
             named("task", "replay", "The name of the task that the UDF is told"),
             named("node", "replay", "The name of the node that the UDF is told"),
         ])
@@ -67,6 +78,10 @@ fn every(text: &str) -> Result<i64, String> {
         Ok(_) => Err("it must be longer than nothing".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn precision(text: &str) -> Result<Precision, String> {
+    Precision::parse(text).ok_or_else(|| "must be ns, u, ms, s, m or h".to_owned())
 }
 
 /// Has an error about an argument that `replay` does not know say how options of the UDF are given.
@@ -88,7 +103,7 @@ pub(super) fn tip(error: &mut clap::Error) {
 /// Runs `replay` with its arguments: `connect` makes the connections with the UDF.
 ///
 /// Points go to stdout. What may not have been meant goes to stderr: that there were no points, that none came
-/// back, and tags to group by that no point has. How far it is goes to stderr, when that is a terminal and stdout is not, and a file
+/// back, tags to group by that no point has, and times that seem to have another unit. How far it is goes to stderr, when that is a terminal and stdout is not, and a file
 /// takes a while.
 ///
 /// # Errors
@@ -99,6 +114,7 @@ pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure>
         options: matches.get_many("option").unwrap_or_default().cloned().collect(),
         grouping: Grouping::parse(&text("group-by")).with_name(matches.get_flag("by-name")),
         every: matches.get_one("every").copied(),
+        precision: matches.get_one("precision").copied(),
         database: text("database"),
         retention_policy: text("retention-policy"),
         task_id: text("task"),
@@ -148,6 +164,16 @@ fn run(
         Err(ReplayError::EveryOfStream) => Err(Failure::Usage(
             "--every is for UDFs that want batches; this one wants a stream".to_owned(),
         )),
+        Err(ReplayError::Recorded(what, option)) => {
+            let options = match option {
+                "grouping" => "--group-by and --by-name".to_owned(),
+                option => format!("--{option}"),
+            };
+            Err(Failure::Usage(format!(
+                "the input is a recording of batches, which have {what} of their own; leave {options} out"
+            )))
+        }
+        Err(error @ ReplayError::BatchesForStream) => Err(Failure::Usage(error.to_string())),
         Err(ReplayError::Output(error)) => Err(Failure::output(error)),
         Err(error) => Err(Failure::failed(error)),
     }
@@ -156,6 +182,17 @@ fn run(
 /// Tells what went well, but may not have been meant.
 fn note(summary: &Summary) {
     let mut notes: Vec<String> = summary.unseen_tags.iter().map(ToString::to_string).collect();
+    if let Some(unit) = summary.likely_precision {
+        let name = match unit {
+            Precision::Microseconds => "microseconds",
+            Precision::Milliseconds => "milliseconds",
+            _ => "seconds",
+        };
+        notes.push(format!(
+            "all times were read as nanoseconds and are in January 1970; they look like {name}: \
+             use --precision {unit}"
+        ));
+    }
     match (summary.points_in, summary.points_out) {
         (0, _) => notes.push("there are no points in the input".to_owned()),
         (1, 0) => notes.push("one point was played, and nothing came back".to_owned()),

@@ -68,17 +68,16 @@ impl Precision {
 
     /// Returns the unit in which `time` is a moment between the years 2000 and 2050.
     pub(crate) fn likely(time: i64) -> Option<Self> {
-        /// 1 January 2000 and 2050, in seconds since the epoch.
+        /// The seconds from the epoch to 1 January 2000 and 2050.
         const YEARS: std::ops::Range<i64> = 946_684_800..2_524_608_000;
-        const SECOND: i64 = 1_000_000_000;
-        [
-            Precision::Nanoseconds,
-            Precision::Microseconds,
-            Precision::Milliseconds,
+        let units = [
             Precision::Seconds,
-        ]
-        .into_iter()
-        .find(|unit| YEARS.contains(&(time / (SECOND / unit.nanos()))))
+            Precision::Milliseconds,
+            Precision::Microseconds,
+            Precision::Nanoseconds,
+        ];
+        let per_second = |unit: Precision| Precision::Seconds.nanos() / unit.nanos();
+        units.into_iter().find(|unit| YEARS.contains(&(time / per_second(*unit))))
     }
 }
 

@@ -1,4 +1,17 @@
-//! A file of line protocol, played to a UDF as Kapacitor would, and what comes back as line protocol.
+//! A file of points, played to a UDF as Kapacitor would, and what comes back as line protocol.
+//!
+//! | input | points |
+//! | --- | --- |
+//! | line protocol | see [`line_protocol`](crate::line_protocol); a byte-order mark is skipped |
+//! | a file of `influx_inspect export` | its comments set the database and the retention policy |
+//! | a recording of points, `.srpl` | each has its database and retention policy |
+//! | a recording of batches, `.brpl` | batches with their own groups and times; all numbers are floats, as for Kapacitor |
+//! | the JSON of such a recording, without its archive | as with it |
+//! | any of these in gzip, but for the archive | as without |
+//!
+//! The content decides what an input is, not its name. Recordings are played with the times that they have, as
+//! `kapacitor replay -rec-time` does. A recording of batches is refused by a UDF that wants a stream; batches without points are left out,
+//! and the queries of a task follow each other.
 //!
 //! A connection of its own tells what the UDF is. On a second one it is started with its options
 //! and given the points: as a stream, or in batches if that is what it wants. Then its input ends, and it may
@@ -12,18 +25,30 @@
 //! group, its points are sorted by time and carry all of their tags, and batches of one
 //! window come in the order of their measurements and groups.
 
+mod archive;
 mod batches;
 mod output;
+mod recording;
+mod rfc3339;
+mod source;
+mod unlikely;
 mod unseen;
 
+use std::cell::Cell;
 use std::io::{self, BufRead, Write};
+use std::rc::Rc;
 
 use udf_proto::{EdgeType, Info, Init, PointBuf};
 
-use crate::line_protocol::{Grouping, LineError, LineReader, Unwritable};
+use crate::line_protocol::{Grouping, LineError, LineReader, Precision, Unwritable};
 use crate::options::{self, OptionsError};
 use crate::{Error, Interface};
 pub use batches::Batches;
+use recording::BatchReader;
+pub use recording::{RecordingError, RecordingProblem};
+use source::Source;
+pub use source::SourceError;
+use unlikely::Times;
 use unseen::Lookout;
 pub use unseen::UnseenTag;
 
@@ -53,9 +78,11 @@ pub struct Replay {
     pub grouping: Grouping,
     /// How long the windows are that batches are cut by, in nanoseconds. Only for UDFs that want batches.
     pub every: Option<i64>,
-    /// The database that points come from: `telegraf`.
+    /// The unit of the times in line protocol. Defaults to nanoseconds.
+    pub precision: Option<Precision>,
+    /// The database of points whose input does not name one. Defaults to `telegraf`.
     pub database: String,
-    /// The retention policy that points come from: `autogen`.
+    /// The retention policy of points whose input does not name one. Defaults to `autogen`.
     pub retention_policy: String,
     /// The name of the task that the UDF is told: `replay`.
     pub task_id: String,
@@ -69,6 +96,7 @@ impl Default for Replay {
             options: Vec::new(),
             grouping: Grouping::none(),
             every: None,
+            precision: None,
             database: "telegraf".to_owned(),
             retention_policy: "autogen".to_owned(),
             task_id: "replay".to_owned(),
@@ -100,6 +128,8 @@ pub struct Summary {
     pub points_out: u64,
     /// The tags that points were grouped by, and that none of them had. None when there were no points.
     pub unseen_tags: Vec<UnseenTag>,
+    /// The unit that the times seem to have, when all of them lie within weeks of 1970 and no precision was set.
+    pub likely_precision: Option<Precision>,
 }
 
 /// Why a replay failed. Whatever the UDF had sent by then is written.
@@ -115,6 +145,21 @@ pub enum ReplayError {
     /// `every` is no length of time.
     #[error("batches can only be cut every 1ns or more")]
     BadEvery,
+    /// The input cannot be read, whatever is in it; nothing was played.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The input is a recording of batches, and the UDF wants a stream; nothing was played.
+    #[error(
+        "the input is a recording of batches, and the UDF wants a stream; record a stream, with \
+         `kapacitor record stream` for example"
+    )]
+    BatchesForStream,
+    /// An option was set that a recording of batches leaves no choice about; nothing was played.
+    #[error("the input is a recording of batches, which have {0} of their own; leave `{1}` out")]
+    Recorded(&'static str, &'static str),
+    /// A batch of a recording cannot be read. What came before it was played to its end.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// A line is no point. What came before it was played to its end.
     #[error(transparent)]
     Line(#[from] LineError),
@@ -170,6 +215,14 @@ impl Replay {
             (_, Some(..1)) => return Err(ReplayError::BadEvery),
             _ => {}
         }
+        let bytes = Rc::default();
+        let input = match source::open(input, Rc::clone(&bytes))? {
+            Source::Text(text) => Input::Lines(self.lines(text)),
+            Source::Batches(batches) => {
+                self.refuse_for_recording(info.wants)?;
+                Input::Batches(batches)
+            }
+        };
         let udf = &*connect();
         udf.open()?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
@@ -178,16 +231,15 @@ impl Replay {
             let _ = udf.close();
             return Err(error.into());
         }
-        let lines = LineReader::new(input, self.grouping.clone())
-            .with_source(self.database.clone(), self.retention_policy.clone());
         let tags = Lookout::new(self.grouping.tags());
-        let mut feed = Feed { udf, lines, every: self.every, progress, points: 0, tags };
+        let mut feed = Feed { udf, bytes, progress, points: 0, tags, times: Times::default() };
 
         std::thread::scope(|scope| {
             let written = output::start(scope, udf, info.provides, output)?;
-            let fed = match info.wants {
-                EdgeType::Stream => feed.stream(),
-                EdgeType::Batch => feed.batches(),
+            let fed = match (input, info.wants) {
+                (Input::Lines(lines), EdgeType::Stream) => feed.stream(lines),
+                (Input::Lines(lines), EdgeType::Batch) => feed.batches(lines, self.every),
+                (Input::Batches(batches), _) => feed.recorded(batches),
             };
             let closed = udf.close();
             let written = written.join().expect("writing does not panic");
@@ -206,8 +258,32 @@ impl Replay {
             }
             let points_in = feed.points;
             let unseen_tags = if points_in == 0 { Vec::new() } else { feed.tags.left() };
-            Ok(Summary { points_in, points_out: written?, unseen_tags })
+            let likely_precision = feed.times.likely().filter(|_| self.precision.is_none());
+            Ok(Summary { points_in, points_out: written?, unseen_tags, likely_precision })
         })
+    }
+
+    fn lines<R: BufRead>(&self, text: R) -> LineReader<R> {
+        let lines = LineReader::new(text, self.grouping.clone())
+            .with_source(self.database.clone(), self.retention_policy.clone())
+            .with_recordings();
+        match self.precision {
+            Some(precision) => lines.with_precision(precision),
+            None => lines,
+        }
+    }
+
+    /// Refuses to play a recording of batches with what does not fit it.
+    fn refuse_for_recording(&self, wants: EdgeType) -> Result<(), ReplayError> {
+        match () {
+            () if wants == EdgeType::Stream => Err(ReplayError::BatchesForStream),
+            () if self.every.is_some() => Err(ReplayError::Recorded("windows", "every")),
+            () if self.precision.is_some() => Err(ReplayError::Recorded("times", "precision")),
+            () if self.grouping != Grouping::none() => {
+                Err(ReplayError::Recorded("groups", "grouping"))
+            }
+            () => Ok(()),
+        }
     }
 }
 
@@ -224,30 +300,40 @@ pub fn ask(connect: Connect<'_>) -> Result<Info, Error> {
     closed.map(|()| info)
 }
 
+/// What is played.
+enum Input<'a> {
+    Lines(LineReader<Box<dyn BufRead + 'a>>),
+    Batches(BatchReader<Box<dyn BufRead + 'a>>),
+}
+
 /// Sends points to the UDF.
-struct Feed<'a, R> {
+struct Feed<'a> {
     udf: &'a dyn Interface,
-    lines: LineReader<R>,
-    every: Option<i64>,
+    bytes: Rc<Cell<u64>>,
     progress: &'a mut dyn FnMut(Progress),
     points: u64,
     tags: Lookout,
+    times: Times,
 }
 
-impl<R: BufRead> Feed<'_, R> {
-    fn stream(&mut self) -> Result<(), ReplayError> {
+impl Feed<'_> {
+    fn stream(&mut self, mut lines: LineReader<impl BufRead>) -> Result<(), ReplayError> {
         let points = self.udf.point_in()?;
-        while let Some(point) = self.next()? {
+        while let Some(point) = self.next(&mut lines)? {
             points.send(PointBuf::from(point).as_point())?;
         }
         Ok(())
     }
 
-    fn batches(&mut self) -> Result<(), ReplayError> {
+    fn batches(
+        &mut self,
+        mut lines: LineReader<impl BufRead>,
+        every: Option<i64>,
+    ) -> Result<(), ReplayError> {
         let sink = self.udf.batch_in()?;
-        let mut batches = Batches::new(self.every);
+        let mut batches = Batches::new(every);
         loop {
-            let point = match self.next() {
+            let point = match self.next(&mut lines) {
                 Ok(Some(point)) => point,
                 // What came before a bad line is complete, and is played.
                 ended => {
@@ -257,7 +343,7 @@ impl<R: BufRead> Feed<'_, R> {
             };
             if batches.is_past(point.time) {
                 batches.take().try_for_each(|batch| sink.send(&batch))?;
-                return Err(ReplayError::Order { line: self.lines.line() });
+                return Err(ReplayError::Order { line: lines.line() });
             }
             if batches.is_beyond(point.time) {
                 batches.take().try_for_each(|batch| sink.send(&batch))?;
@@ -266,15 +352,35 @@ impl<R: BufRead> Feed<'_, R> {
         }
     }
 
-    fn next(&mut self) -> Result<Option<udf_proto::messages::Point>, ReplayError> {
-        let point = self.lines.next_message()?;
+    fn recorded(&mut self, mut batches: BatchReader<impl BufRead>) -> Result<(), ReplayError> {
+        let sink = self.udf.batch_in()?;
+        while let Some(batch) = batches.next_batch()? {
+            self.points += batch.points.len() as u64;
+            sink.send(&batch)?;
+            self.report();
+        }
+        Ok(())
+    }
+
+    fn next(
+        &mut self,
+        lines: &mut LineReader<impl BufRead>,
+    ) -> Result<Option<udf_proto::messages::Point>, ReplayError> {
+        let point = lines.next_message()?;
         if let Some(point) = &point {
             self.points += 1;
             self.tags.see(&point.tags);
+            if lines.has_time() {
+                self.times.see(point.time);
+            }
         }
         if point.is_none() || self.points.is_multiple_of(REPORT_EVERY) {
-            (self.progress)(Progress { bytes: self.lines.bytes(), points: self.points });
+            self.report();
         }
         Ok(point)
+    }
+
+    fn report(&mut self) {
+        (self.progress)(Progress { bytes: self.bytes.get(), points: self.points });
     }
 }

@@ -1,0 +1,190 @@
+//! Recordings of batches, as Kapacitor writes them (`.brpl`): a zip archive with a file for each query of the task,
+//! each with one JSON object after the other. Such a file is read too when it is no longer in its archive.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, ErrorKind};
+
+use serde::Deserialize;
+use udf_proto::{PointBuf, Points, messages};
+
+use super::archive::Files;
+use super::rfc3339;
+use crate::Batch;
+use crate::line_protocol::Grouping;
+
+/// A recording of batches that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("batch {batch} of the recording: {problem}")]
+pub struct RecordingError {
+    /// The number of the batch, counted from 1.
+    pub batch: u64,
+    /// What is wrong with it.
+    #[source]
+    pub problem: RecordingProblem,
+}
+
+/// What can be wrong with a recording of batches.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordingProblem {
+    /// The archive cannot be read.
+    #[error("reading failed: {0}")]
+    Io(#[source] io::Error),
+    /// The archive is cut short.
+    #[error("the archive ends too early: the file is not complete")]
+    CutShort,
+    /// The archive is damaged.
+    #[error("the archive is damaged: {0}")]
+    Damaged(&'static str),
+    /// The archive is not as Kapacitor writes it.
+    #[error("the archive is not one that Kapacitor wrote: {0}")]
+    Foreign(&'static str),
+    /// A batch is not as Kapacitor writes it.
+    #[error("it is not a batch as Kapacitor records it: {0}")]
+    Json(#[source] serde_json::Error),
+    /// A time is not one, or not one that a point can have.
+    #[error("`{0}` is not a time between the years 1677 and 2262")]
+    Time(String),
+}
+
+/// Reads the batches of a recording, one at a time and from its start to its end.
+pub(super) struct BatchReader<R: BufRead> {
+    files: Files<R>,
+    batches: u64,
+}
+
+impl<R: BufRead> BatchReader<R> {
+    pub(super) fn of_archive(reader: R) -> Self {
+        BatchReader { files: Files::of_archive(reader), batches: 0 }
+    }
+
+    pub(super) fn of_json(reader: R) -> Self {
+        BatchReader { files: Files::single(reader), batches: 0 }
+    }
+
+    /// Returns the next batch that has points; none at the end.
+    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, RecordingError> {
+        loop {
+            self.batches += 1;
+            let batch = self.read();
+            match batch.map_err(|problem| RecordingError { batch: self.batches, problem })? {
+                // Kapacitor leaves these out too.
+                Some(batch) if batch.points.is_empty() => {}
+                batch => return Ok(batch),
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Batch>, RecordingProblem> {
+        loop {
+            if let Some(file) = self.files.file() {
+                let mut values = serde_json::Deserializer::from_reader(file).into_iter();
+                let recorded: Option<Result<Recorded, _>> = values.next();
+                match recorded {
+                    Some(Ok(recorded)) => return recorded.into_batch().map(Some),
+                    Some(Err(error)) => return Err(json_problem(error)),
+                    None => {}
+                }
+            }
+            if !self.files.next_file()? {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn json_problem(error: serde_json::Error) -> RecordingProblem {
+    match error.is_io() {
+        true => RecordingProblem::from(io::Error::from(error)),
+        false if error.is_eof() => RecordingProblem::CutShort,
+        false => RecordingProblem::Json(error),
+    }
+}
+
+impl From<io::Error> for RecordingProblem {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => RecordingProblem::CutShort,
+            ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+                RecordingProblem::Damaged("it cannot be decompressed")
+            }
+            _ => RecordingProblem::Io(error),
+        }
+    }
+}
+
+/// A batch in a recording.
+#[derive(Deserialize)]
+struct Recorded {
+    #[serde(default)]
+    name: String,
+    tmax: Option<String>,
+    #[serde(default)]
+    byname: bool,
+    tags: Option<BTreeMap<String, String>>,
+    points: Option<Vec<RecordedPoint>>,
+}
+
+#[derive(Deserialize)]
+struct RecordedPoint {
+    fields: Option<BTreeMap<String, Value>>,
+    tags: Option<BTreeMap<String, String>>,
+    time: String,
+}
+
+/// The value of a field. All numbers are floats, as they are when Kapacitor reads its recording.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    None(()),
+}
+
+impl Recorded {
+    fn into_batch(self) -> Result<Batch, RecordingProblem> {
+        let tags = self.tags.unwrap_or_default();
+        let mut place = messages::Point { name: self.name, tags, ..Default::default() };
+        Grouping::by(place.tags.keys()).with_name(self.byname).apply(&mut place);
+        let messages::Point { name, tags, group, by_name, .. } = place;
+        let mut points = Points::new();
+        let mut latest = i64::MIN;
+        for point in self.points.into_iter().flatten() {
+            let point = point.into_point(&group, &tags)?;
+            latest = latest.max(point.as_point().time());
+            points.push(&point.as_point());
+        }
+        // Kapacitor writes the year 1 for a batch without a time, and takes that of the last point then.
+        let tmax = self.tmax.as_deref().and_then(rfc3339::nanos).unwrap_or(latest).max(latest);
+        Ok(Batch { name, group, tags, by_name, tmax, points })
+    }
+}
+
+impl RecordedPoint {
+    fn into_point(
+        self,
+        group: &str,
+        shared: &BTreeMap<String, String>,
+    ) -> Result<PointBuf, RecordingProblem> {
+        let Some(time) = rfc3339::nanos(&self.time) else {
+            return Err(RecordingProblem::Time(self.time));
+        };
+        let tags = self.tags.filter(|tags| !tags.is_empty());
+        let mut point = messages::Point {
+            time,
+            group: group.to_owned(),
+            tags: tags.unwrap_or_else(|| shared.clone()),
+            ..Default::default()
+        };
+        for (name, value) in self.fields.into_iter().flatten() {
+            match value {
+                Value::Bool(value) => drop(point.fields_bool.insert(name, value)),
+                Value::Number(value) => drop(point.fields_double.insert(name, value)),
+                Value::Text(text) => drop(point.fields_string.insert(name, text)),
+                Value::None(()) => {}
+            }
+        }
+        Ok(PointBuf::from(point))
+    }
+}

@@ -1,0 +1,124 @@
+//! The input of a replay, told by its first bytes: text, or batches, either in gzip or not.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::rc::Rc;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::recording::BatchReader;
+
+/// Decompressed bytes are read in pieces of this size.
+const CHUNK: usize = 64 << 10;
+
+/// An input, as its first bytes show it.
+pub(super) enum Source<'a> {
+    /// Line protocol, or a recording of points.
+    Text(Box<dyn BufRead + 'a>),
+    /// A recording of batches.
+    Batches(BatchReader<Box<dyn BufRead + 'a>>),
+}
+
+/// An input that cannot be replayed, whatever is in it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// It cannot be read.
+    #[error("reading the input failed: {0}")]
+    Io(#[from] io::Error),
+    /// It is compressed in a way that is not read.
+    #[error(
+        "the input is compressed with {name}; decompress it first, with `{command}` for example"
+    )]
+    Compressed {
+        /// The name of the format.
+        name: &'static str,
+        /// A command that decompresses it.
+        command: &'static str,
+    },
+}
+
+/// How compressed files begin that are not read, what they are, and what decompresses them.
+const COMPRESSED: [(&[u8], &str, &str); 3] = [
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstd -d"),
+    (b"\xfd7zX", "xz", "xz -d"),
+    (b"BZh", "bzip2", "bzip2 -d"),
+];
+
+/// Looks at the first bytes of `input`; `read` becomes the number of bytes that were read from it.
+pub(super) fn open<'a>(
+    input: impl BufRead + 'a,
+    read: Rc<Cell<u64>>,
+) -> Result<Source<'a>, SourceError> {
+    let mut input: Box<dyn BufRead> = Box::new(Counted { inner: input, count: read });
+    let mut start = head(&mut input)?;
+    if start.starts_with(b"\x1f\x8b") {
+        let decoder = Unzipped(MultiGzDecoder::new(Cursor::new(start).chain(input)));
+        input = Box::new(BufReader::with_capacity(CHUNK, decoder));
+        start = head(&mut input)?;
+    }
+    for (magic, name, command) in COMPRESSED {
+        if start.starts_with(magic) {
+            return Err(SourceError::Compressed { name, command });
+        }
+    }
+    let archived = matches!(start[..], [b'P', b'K', 3, 4] | [b'P', b'K', 5, 6]);
+    let json = start.starts_with(b"{\"");
+    let input: Box<dyn BufRead> = Box::new(Cursor::new(start).chain(input));
+    Ok(match (archived, json) {
+        (true, _) => Source::Batches(BatchReader::of_archive(input)),
+        (_, true) => Source::Batches(BatchReader::of_json(input)),
+        _ => Source::Text(input),
+    })
+}
+
+/// Takes the first four bytes, or all if there are fewer.
+fn head(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    input.take(4).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Counts the bytes that are taken.
+struct Counted<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + read as u64);
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.count.set(self.count.get() + amount as u64);
+        self.inner.consume(amount);
+    }
+}
+
+/// Has errors name the compression, which the reader of the text does not know of.
+struct Unzipped<R>(R);
+
+impl<R: Read> Read for Unzipped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            io::ErrorKind::UnexpectedEof => io::Error::new(
+                error.kind(),
+                "the gzip data ends too early: the file is not complete",
+            ),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                io::Error::new(error.kind(), format!("the gzip data is damaged: {error}"))
+            }
+            _ => error,
+        })
+    }
+}
