@@ -30,6 +30,11 @@ fn main() -> ExitCode {
         ("info_has_four_formats", info_has_four_formats),
         ("a_file_is_replayed_to_stdout", a_file_is_replayed_to_stdout),
         ("stdin_is_replayed_in_batches", stdin_is_replayed_in_batches),
+        (
+            "a_recording_of_batches_is_replayed_as_it_is",
+            a_recording_of_batches_is_replayed_as_it_is,
+        ),
+        ("the_precision_is_an_argument", the_precision_is_an_argument),
         ("what_may_not_have_been_meant_is_noted", what_may_not_have_been_meant_is_noted),
         ("wrong_usage_is_status_2", wrong_usage_is_status_2),
         ("a_failure_is_status_1_and_one_line", a_failure_is_status_1_and_one_line),
@@ -153,6 +158,8 @@ fn what_may_not_have_been_meant_is_noted() {
 fn wrong_usage_is_status_2() {
     let file = file("m x=1 1\n");
     let path = file.path().to_str().unwrap();
+    let recording = recording();
+    let batches = recording.path().to_str().unwrap();
     for (args, expected) in [
         (&[][..], "requires a subcommand"),
         (&["reply"], "similar subcommand exists: 'replay'"),
@@ -167,12 +174,59 @@ fn wrong_usage_is_status_2() {
         (&["replay", path, "--every", "10"], "its unit is none of"),
         (&["replay", path, "--every", "0s"], "longer than nothing"),
         (&["replay", path, "--every", "1s"], "error: --every is for UDFs that want batches"),
+        (&["replay", path, "--precision", "d"], "must be ns, u, ms, s, m or h"),
+        (
+            &["replay", batches, "--group-by", "x"],
+            "error: the input is a recording of batches, and the UDF wants a stream",
+        ),
         (&["info", "--format", "xml"], "[possible values: text, json, toml, tick]"),
     ] {
         let (status, stdout, stderr) = run("stream", args);
         assert_eq!((status, &*stdout), (2, ""), "{args:?}: {stderr}");
         assert!(stderr.contains(expected), "{args:?}: {stderr}");
     }
+}
+
+/// A recording of one batch.
+fn recording() -> tempfile::NamedTempFile {
+    file("{\"name\":\"m\",\"points\":[{\"fields\":{\"x\":1},\"time\":\"2015-10-30T17:14:12Z\"}]}\n")
+}
+
+fn a_recording_of_batches_is_replayed_as_it_is() {
+    let file = recording();
+    let path = file.path().to_str().unwrap();
+    let (status, stdout, stderr) = run("batch", &["replay", path]);
+    assert_eq!((status, &*stdout, &*stderr), (0, "m x=1.0 1446225252000000000\n", ""));
+    for (args, expected) in [
+        (&["--group-by", "x"][..], "have groups of their own; leave --group-by and --by-name out"),
+        (&["--by-name"], "have groups of their own; leave --group-by and --by-name out"),
+        (&["--every", "10s"], "have windows of their own; leave --every out"),
+        (&["--precision", "s"], "have times of their own; leave --precision out"),
+    ] {
+        let (status, stdout, stderr) = run("batch", &[&["replay", path], args].concat());
+        assert_eq!((status, &*stdout), (2, ""), "{stderr}");
+        assert_eq!(
+            stderr,
+            format!("error: the input is a recording of batches, which {expected}\n")
+        );
+    }
+}
+
+fn the_precision_is_an_argument() {
+    let file = file("m x=1i 1439856000\nm x=2i 1439856010\n");
+    let path = file.path().to_str().unwrap();
+    let (status, stdout, stderr) = run("stream", &["replay", path, "--precision", "s"]);
+    let expected = "m x=1i 1439856000000000000\nm x=2i 1439856010000000000\n";
+    assert_eq!((status, &*stdout, &*stderr), (0, expected, ""));
+    let (status, stdout, stderr) = run("stream", &["replay", path]);
+    assert_eq!((status, &*stdout), (0, "m x=1i 1439856000\nm x=2i 1439856010\n"));
+    assert_eq!(
+        stderr,
+        "note: all times were read as nanoseconds and are in January 1970; they look like seconds: \
+         use --precision s\n"
+    );
+    // Whoever asks for nanoseconds means them.
+    assert_eq!(run("stream", &["replay", path, "--precision", "ns"]).2, "");
 }
 
 fn a_failure_is_status_1_and_one_line() {
@@ -202,6 +256,9 @@ fn help_is_status_0() {
     let (status, stdout, stderr) = run("stream", &["replay", "--help"]);
     assert_eq!((status, &*stderr), (0, ""));
     assert!(stdout.contains("--group-by <TAGS>"), "{stdout}");
+    for said in ["influx_inspect export", ".srpl, .brpl", "gzip", "A line without a time gets"] {
+        assert!(stdout.contains(said), "{stdout}");
+    }
 }
 
 fn output_that_is_closed_early_is_no_failure() {

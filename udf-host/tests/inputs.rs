@@ -306,7 +306,8 @@ fn a_recording_of_batches_is_played_as_it_was_recorded() {
 fn the_json_of_a_recording_is_read_too() {
     let text = "{\"name\":\"m\",\"points\":[{\"fields\":{\"x\":1,\"y\":null},\"time\":\"1970-01-01T00:00:01Z\"}]}\n\
                 {\"name\":\"m\",\"points\":[{\"fields\":{\"x\":2},\"time\":\"1970-01-01T00:00:02Z\"}]}\n";
-    for input in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+    let spread = text.replace('{', "{\n  ").replace(',', ",\n  ");
+    for input in [text.as_bytes().to_vec(), gzip(text.as_bytes()), spread.into_bytes()] {
         let peer = Peer::new(EdgeType::Batch, Does::Echo);
         let (result, output) = play(&Replay::default(), &peer, &input);
         result.unwrap();

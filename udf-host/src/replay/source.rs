@@ -63,7 +63,7 @@ pub(super) fn open<'a>(
         }
     }
     let archived = matches!(start[..], [b'P', b'K', 3, 4] | [b'P', b'K', 5, 6]);
-    let json = start.starts_with(b"{\"");
+    let json = matches!(start[..], [b'{', b'"' | b' ' | b'\t' | b'\r' | b'\n', ..]);
     let input: Box<dyn BufRead> = Box::new(Cursor::new(start).chain(input));
     Ok(match (archived, json) {
         (true, _) => Source::Batches(BatchReader::of_archive(input)),
