@@ -11,7 +11,7 @@
 //! | [`error`] | what can go wrong |
 //! | [`line_protocol`] | points from text and back |
 //! | [`options`] | options as they are typed, `name=value` |
-//! | [`replay`] | a file of line protocol, played to a UDF |
+//! | [`replay`] | a file of points, played to a UDF |
 //! | [`command`] | the command line over all this |
 
 mod child;

@@ -3,6 +3,7 @@
 mod agent;
 mod frames;
 mod host;
+mod lines;
 mod options;
 mod points;
 mod restore;
@@ -76,6 +77,24 @@ pub const TARGETS: &[Target] = &[
         words: &["host", "usage", "cpu", "field"],
         seeds: host::seeds,
         check: host::check,
+    },
+    Target {
+        name: "lines",
+        promise: "any text is read or refused line by line, and what is read is written as it was",
+        prefix: 0,
+        shape: Shape::Text,
+        words: lines::WORDS,
+        seeds: lines::seeds,
+        check: lines::check,
+    },
+    Target {
+        name: "inputs",
+        promise: "a replay of any bytes ends, with lines for all points that came back",
+        prefix: 2,
+        shape: Shape::Text,
+        words: lines::WORDS,
+        seeds: lines::input_seeds,
+        check: lines::check_input,
     },
 ];
 

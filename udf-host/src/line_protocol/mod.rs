@@ -39,6 +39,7 @@
 //! | something behind the closing quote of a text | a part of the text | an error |
 //! | a field's name for which the parts of the parser disagree, like `a\\=b` | an error, or another name | an error |
 //! | a quote elsewhere, like `x=1"` | hides the line breaks behind it | an error in this line |
+//! | a text with line breaks, in a line that begins with blanks or has `\\ ` before its fields | may be cut at a line break | read whole |
 //! | a line without a time | the time of its arrival | the time of the line before |
 //!
 //! Tests also compare with the crate `influxdb-line-protocol`, the parser of InfluxDB 3. It differs from InfluxDB 1.x: names end at

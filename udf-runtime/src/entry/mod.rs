@@ -32,7 +32,7 @@ use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 /// | none | speaks with Kapacitor on stdin and stdout; on a terminal, it shows its help instead |
 /// | `--socket PATH` | runs as a daemon, on a Unix socket |
 /// | `info` | says what the UDF is, and how it is installed |
-/// | `replay FILE` | plays line protocol to the UDF as Kapacitor would, and prints what comes back |
+/// | `replay FILE` | plays points from a file to the UDF as Kapacitor would, and prints what comes back |
 ///
 /// Logs go to stderr, a line each. The exit status is 0 on success, 1 on a failure, which stderr names in one
 /// line, and 2 on wrong usage.
