@@ -248,7 +248,8 @@ fn a_line_that_never_ends_is_refused_before_it_fills_the_memory() {
 #[test]
 fn a_long_row_is_blamed_on_a_quote_only_if_there_is_one() {
     let long = "x".repeat(20 << 20);
-    let text = format!("# {long}\nm x=1 1\n{long}\nm x=2 2\nm t=\"a\n{long}\nm x=3 3\n");
+    let text =
+        format!("# {long}\nm x=1 1\n{long}\nm x=2 2\nm t=\"a\n{long}\nm x=3 3\nm t=\"{long}\n");
     for capacity in [1 << 10, 64 << 20] {
         let reader = BufReader::with_capacity(capacity, text.as_bytes());
         let mut lines = LineReader::new(reader, Grouping::none());
@@ -265,6 +266,8 @@ fn a_long_row_is_blamed_on_a_quote_only_if_there_is_one() {
         assert_eq!(error.line, 5);
         let point = lines.next_point().unwrap().unwrap();
         assert_eq!((point.as_point().time(), lines.line()), (3, 7));
+        let error = lines.next_point().unwrap_err();
+        assert!(matches!(error.problem, LineProblem::TextTooLong), "{error}");
         assert!(lines.next_point().unwrap().is_none());
         assert_eq!(lines.bytes(), text.len() as u64);
     }

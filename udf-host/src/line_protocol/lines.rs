@@ -183,11 +183,8 @@ impl<R: BufRead> Lines<R> {
             if !text.open && !text.joins {
                 return Ok(());
             }
-            match self.read_row() {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(LineProblem::TooLong) if text.open => return Err(LineProblem::TextTooLong),
-                Err(problem) => return Err(problem),
+            if !self.read_row()? {
+                return Ok(());
             }
         }
     }
@@ -224,8 +221,9 @@ impl<R: BufRead> Lines<R> {
             let room =
                 (if comment { MAX_COMMENT } else { MAX_LINE }).saturating_sub(self.line.len());
             if used > room && !comment {
+                self.line.extend_from_slice(&chunk[..room]);
                 self.in_long_row = true;
-                return Err(self.too_long());
+                return Err(too_long(&self.line));
             }
             self.line.extend_from_slice(&chunk[..used.min(room)]);
             self.reader.consume(used);
@@ -235,13 +233,6 @@ impl<R: BufRead> Lines<R> {
                 return Ok(true);
             }
         }
-    }
-
-    /// Why a line is too long: because of a text in it, or because of a missing line break.
-    fn too_long(&self) -> LineProblem {
-        let mut text = Text::default();
-        text.scan(trim_start(&self.line));
-        if text.open { LineProblem::TextTooLong } else { LineProblem::TooLong }
     }
 
     /// Skips everything up to and with a line break.
@@ -276,6 +267,13 @@ fn first(row: &[u8]) -> Option<u8> {
 fn trim_start(line: &[u8]) -> &[u8] {
     let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | 0)).count();
     &line[blanks..]
+}
+
+/// Why a line is too long: because of a text in it, or because of a missing line break.
+fn too_long(line: &[u8]) -> LineProblem {
+    let mut text = Text::default();
+    text.scan(trim_start(line));
+    if text.open { LineProblem::TextTooLong } else { LineProblem::TooLong }
 }
 
 /// Whether a row can be line protocol, unlike the name of a database.
