@@ -329,7 +329,8 @@ fn parts_of_influxdb_3<'a>(line: &'a influx::ParsedLine<'_>) -> Parts<'a> {
     (&line.series.measurement, line.timestamp.unwrap(), tags, fields.collect())
 }
 
-/// Whether the parsers of InfluxDB 1.x and 3 agree on a name: see the module's own words on their differences.
+/// Whether the parsers of InfluxDB 1.x and 3 agree on a name: see the module's own words on their
+/// differences.
 fn is_agreed(name: &str) -> bool {
     !name.contains('\t')
         && !name.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && b"\\\"= ,".contains(&pair[1]))

@@ -1,4 +1,5 @@
-//! What `replay` reads: line protocol in all its states, exports of InfluxDB, recordings of Kapacitor, and gzip.
+//! What `replay` reads: line protocol in all its states, exports of InfluxDB, recordings of
+//! Kapacitor, and gzip.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,8 +14,8 @@ use udf_host::line_protocol::{Grouping, Precision};
 use udf_host::replay::{Replay, ReplayError, Summary};
 use udf_proto::EdgeType;
 
-/// What a replay of these bytes ends with, and what the UDF was sent: each point with its database and retention
-/// policy, as `database.policy line`.
+/// What a replay of these bytes ends with, and what the UDF was sent: each point with its database
+/// and retention policy, as `database.policy line`.
 fn play(replay: &Replay, peer: &Peer, input: &[u8]) -> (Result<Summary, ReplayError>, String) {
     let mut output = Vec::new();
     let connect = || peer.connect();
@@ -257,7 +258,8 @@ fn what_is_wrong_with_a_recording_is_said_with_the_line() {
     );
 }
 
-/// An archive with two files, as Go's `archive/zip` writes them: three batches, of which one is empty, and one.
+/// An archive with two files, as Go's `archive/zip` writes them: three batches, of which one is
+/// empty, and one.
 const ARCHIVE: &str = "504b03041400080008000000000000000000000000000000000001000000309490416ac3301045f739c6\
      5f8fc3c88e493bd05b64e5260b395513832d9b58a20d46772f52a0a4756b08cc4a8cde3cde04ab3b03c1\
      71f020b84e7f4290b32a33c559c13bb515b5919c2b104e97de0f109cfbd1bde8b8ae4f23644a0f106804\

@@ -60,8 +60,8 @@ impl From<messages::Point> for PointBuf {
 
 /// The encoding of a message.
 ///
-/// prost leaves out values that equal 0.0, and so it would lose the sign of -0.0. With such a field, all floats are
-/// encoded here, between the parts before and behind them.
+/// prost leaves out values that equal 0.0, and so it would lose the sign of -0.0. With such a
+/// field, all floats are encoded here, between the parts before and behind them.
 fn encode(mut message: messages::Point) -> Vec<u8> {
     let is_negative_zero = |value: &f64| *value == 0.0 && value.is_sign_negative();
     if !message.fields_double.values().any(is_negative_zero) {

@@ -102,9 +102,10 @@ pub(super) fn tip(error: &mut clap::Error) {
 
 /// Runs `replay` with its arguments: `connect` makes the connections with the UDF.
 ///
-/// Points go to stdout. What may not have been meant goes to stderr: that there were no points, that none came
-/// back, tags to group by that no point has, and times that seem to have another unit. How far it is goes to stderr, when that is a terminal and stdout is not, and a file
-/// takes a while.
+/// Points go to stdout. What may not have been meant goes to stderr: that there were no points,
+/// that none came back, tags to group by that no point has, and times that seem to have another
+/// unit. How far it is goes to stderr, when that is a terminal and stdout is not, and a file takes
+/// a while.
 ///
 /// # Errors
 /// When the file cannot be read, the options do not fit, or the replay fails.

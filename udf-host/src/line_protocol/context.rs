@@ -2,8 +2,9 @@
 
 /// The database and the retention policy of the lines that follow.
 ///
-/// Recordings of Kapacitor name them before each line. Files of `influx_inspect export`, which `influx -import` reads, do so in
-/// comments, and begin with statements between `# DDL` and `# DML`, which are no points.
+/// Recordings of Kapacitor name them before each line. Files of `influx_inspect export`, which
+/// `influx -import` reads, do so in comments, and begin with statements between `# DDL` and `#
+/// DML`, which are no points.
 #[derive(Debug, Default)]
 pub(super) struct Context {
     /// The line of the `# DDL` whose `# DML` has not come yet.

@@ -59,10 +59,11 @@ impl Rules {
     }
 }
 
-/// Returns whether `raw` contains an even number of backslashes directly before a blank, a comma or `=`.
+/// Returns whether `raw` contains an even number of backslashes directly before a blank, a comma or
+/// `=`.
 ///
-/// InfluxDB looks for the end of the fields in pairs of a backslash and any byte, but for the end of a name at
-/// single bytes. Where the two disagree, it refuses the line or reads another name.
+/// InfluxDB looks for the end of the fields in pairs of a backslash and any byte, but for the end
+/// of a name at single bytes. Where the two disagree, it refuses the line or reads another name.
 pub(super) fn is_ambiguous_field(raw: &[u8]) -> bool {
     let mut backslashes = 0_usize;
     raw.iter().any(|byte| {
@@ -75,8 +76,9 @@ pub(super) fn is_ambiguous_field(raw: &[u8]) -> bool {
 
 /// Returns whether InfluxDB finds the end of `line` at its last byte, which is a line break.
 ///
-/// It splits its input into lines before it parses them, with a simpler notion of where the fields begin: at a
-/// blank behind two backslashes too. From there on, quotes in names can hide line breaks.
+/// It splits its input into lines before it parses them, with a simpler notion of where the fields
+/// begin: at a blank behind two backslashes too. From there on, quotes in names can hide line
+/// breaks.
 pub(super) fn is_one_line(line: &[u8]) -> bool {
     let (mut quoted, mut in_fields, mut open_values) = (false, false, 0_i64);
     let mut at = 0;

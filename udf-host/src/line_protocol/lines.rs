@@ -303,7 +303,8 @@ impl Text {
             let previous = std::mem::replace(&mut self.previous, byte);
             if std::mem::take(&mut self.escaped) {
                 self.joins = byte == b'\n';
-                // An escaped `=` opens no text. A backslash escapes a blank, whatever comes before it.
+                // An escaped `=` opens no text. A backslash escapes a blank, whatever comes before
+                // it.
                 self.previous = if byte == b'\\' { byte } else { 0 };
                 continue;
             }

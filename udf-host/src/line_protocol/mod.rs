@@ -17,16 +17,19 @@
 //! | name of a field | comma, blank, `=` | comma, blank, `=`, `"` | a backslash at the end; an odd number of backslashes before a comma, blank or `=` |
 //! | text of a field | `"`, `\` | `"`, `\` | |
 //!
-//! - **In names and tag values, a backslash stands for itself** unless one of the bytes of the third column follows
-//!   directly. There is no way to escape a backslash there, and no need: `path=\\srv\data` is the value `\\srv\data`, and `C:\\ Users` is `C:\ Users`.
-//! - A name ends at the first byte of the second column that no backslash precedes, however many backslashes there are.
-//! - The writer escapes the bytes of the second column, and those of the third one behind a backslash.
+//! - **In names and tag values, a backslash stands for itself** unless one of the bytes of the
+//!   third column follows directly. There is no way to escape a backslash there, and no need:
+//!   `path=\\srv\data` is the value `\\srv\data`, and `C:\\ Users` is `C:\ Users`.
+//! - A name ends at the first byte of the second column that no backslash precedes, however many
+//!   backslashes there are.
+//! - The writer escapes the bytes of the second column, and those of the third one behind a
+//!   backslash.
 //! - A `=` at the start of a tag value needs no backslash, but gets one.
 //! - In text, `\\` is a backslash, `\"` is a quote, and any other backslash stands for itself.
-//! - A line break ends the line, except in text and directly behind a backslash. The writer refuses names with line
-//!   breaks: InfluxDB could read some, most other readers none.
-//! - A measurement cannot begin with `#`, which begins a comment. A measurement and the name of a field cannot begin with
-//!   a tab or NUL, which are skipped there.
+//! - A line break ends the line, except in text and directly behind a backslash. The writer refuses
+//!   names with line breaks: InfluxDB could read some, most other readers none.
+//! - A measurement cannot begin with `#`, which begins a comment. A measurement and the name of a
+//!   field cannot begin with a tab or NUL, which are skipped there.
 //!
 //! # Differences
 //!
@@ -42,8 +45,9 @@
 //! | a text with line breaks, in a line that begins with blanks or has `\\ ` before its fields | may be cut at a line break | read whole |
 //! | a line without a time | the time of its arrival | the time of the line before |
 //!
-//! Tests also compare with the crate `influxdb-line-protocol`, the parser of InfluxDB 3. It differs from InfluxDB 1.x: names end at
-//! tabs, a backslash is dropped before a backslash, and not before quotes and, in a measurement, `=`.
+//! Tests also compare with the crate `influxdb-line-protocol`, the parser of InfluxDB 3. It differs
+//! from InfluxDB 1.x: names end at tabs, a backslash is dropped before a backslash, and not before
+//! quotes and, in a measurement, `=`.
 //!
 //! # Example
 //!

@@ -67,7 +67,8 @@ enum Value {
     Bool(bool),
 }
 
-/// Takes the name and the value of a tag, as they are written; `before` is the value of the tag before it.
+/// Takes the name and the value of a tag, as they are written; `before` is the value of the tag
+/// before it.
 fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), String> {
     let start = rest.at;
     let name = rest.take_raw(&TAG);
@@ -100,7 +101,8 @@ fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), Stri
 
 /// Takes the name and the value of a field.
 ///
-/// For the first one, `first` is the last name or value before it, and whether that is the value of a tag.
+/// For the first one, `first` is the last name or value before it, and whether that is the value of
+/// a tag.
 fn field(rest: &mut Rest<'_>, first: Option<(&str, bool)>) -> Result<(String, Value), String> {
     let start = rest.at;
     let raw = rest.take_raw(&FIELD);

@@ -35,8 +35,8 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Returns the unit that InfluxDB 1.x calls by this name: `ns`, `u`, `ms`, `s`, `m` or `h`; `n`, `us` and `µs`
-    /// are other names of the first two.
+    /// Returns the unit that InfluxDB 1.x calls by this name: `ns`, `u`, `ms`, `s`, `m` or `h`;
+    /// `n`, `us` and `µs` are other names of the first two.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "n" | "ns" => Precision::Nanoseconds,

@@ -10,13 +10,13 @@ use super::{Grouping, MAX_LINE, Precision};
 
 /// Reads points as Kapacitor would send them on a stream edge.
 ///
-/// Times are nanoseconds since the epoch, or of another [`Precision`]. **A line without a time gets the time of the line before
-/// it**, and the first one 0, the epoch. Kapacitor would give it the time of its arrival; here, the
-/// same text gives the same points every time.
+/// Times are nanoseconds since the epoch, or of another [`Precision`]. **A line without a time gets
+/// the time of the line before it**, and the first one 0, the epoch. Kapacitor would give it the
+/// time of its arrival; here, the same text gives the same points every time.
 ///
-/// Blank lines and comments (`#`) are skipped. Comments of a file that `influx_inspect export` has written set the
-/// database and the retention policy of the points behind them. A byte-order mark is skipped. The [module](super) says
-/// which lines are points.
+/// Blank lines and comments (`#`) are skipped. Comments of a file that `influx_inspect export` has
+/// written set the database and the retention policy of the points behind them. A byte-order mark
+/// is skipped. The [module](super) says which lines are points.
 ///
 /// After an error the reader stands at the next line, so a caller may go on, unless the
 /// error is one of reading.
@@ -115,8 +115,8 @@ impl<R: BufRead> LineReader<R> {
         self
     }
 
-    /// Also reads recordings of Kapacitor (`.srpl`, uncompressed), in which a row with the database and
-    /// one with the retention policy come before each line.
+    /// Also reads recordings of Kapacitor (`.srpl`, uncompressed), in which a row with the database
+    /// and one with the retention policy come before each line.
     ///
     /// An input is taken for a recording if its first row cannot be a line, but its third one can.
     pub fn with_recordings(mut self) -> Self {

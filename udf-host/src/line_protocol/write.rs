@@ -56,9 +56,10 @@ pub enum Unwritable {
 /// # Errors
 /// When no line can hold it; `out` is then as it was. A line has no way to write NaN and
 /// infinities, an empty name, a name or a tag's value with a line break in it or with a backslash
-/// at its end, a measurement that begins with `#`, a measurement or a field that begins with a tab or NUL, a field
-/// with a backslash before a blank, a comma or `=`, and a point without fields. InfluxDB 1.x refuses times at the very ends of
-/// the range, and more than [`MAX_KEY`] bytes of measurement and tags. The text of a field may be any.
+/// at its end, a measurement that begins with `#`, a measurement or a field that begins with a tab
+/// or NUL, a field with a backslash before a blank, a comma or `=`, and a point without fields.
+/// InfluxDB 1.x refuses times at the very ends of the range, and more than [`MAX_KEY`] bytes of
+/// measurement and tags. The text of a field may be any.
 pub fn append_point(point: Point<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     append_line(point.name(), point.tags(), point.fields(), point.time(), out)
 }

@@ -9,8 +9,9 @@ use super::recording::RecordingProblem;
 
 /// Reads the files of an archive, or a single one, in the order in which they were written.
 ///
-/// Kapacitor writes the lengths of a file behind it, and zip libraries seek to the end of the archive for them. The
-/// compressed data tells where it ends, so an archive can be read from a pipe.
+/// Kapacitor writes the lengths of a file behind it, and zip libraries seek to the end of the
+/// archive for them. The compressed data tells where it ends, so an archive can be read from a
+/// pipe.
 pub(super) struct Files<R: BufRead> {
     state: State<R>,
 }
@@ -86,7 +87,8 @@ impl<R: BufRead> Files<R> {
     }
 }
 
-/// Reads a file to its end and what is behind it; returns the reader, which stands before the next file.
+/// Reads a file to its end and what is behind it; returns the reader, which stands before the next
+/// file.
 fn finish<R: BufRead>(mut file: File<R>, checksum: Option<u32>) -> Result<R, RecordingProblem> {
     io::copy(&mut file, &mut io::sink())?;
     let file = file.into_inner();

@@ -9,9 +9,10 @@
 //! | the JSON of such a recording, without its archive | as with it |
 //! | any of these in gzip, but for the archive | as without |
 //!
-//! The content decides what an input is, not its name. Recordings are played with the times that they have, as
-//! `kapacitor replay -rec-time` does. A recording of batches is refused by a UDF that wants a stream; batches without points are left out,
-//! and the queries of a task follow each other.
+//! The content decides what an input is, not its name. Recordings are played with the times that
+//! they have, as `kapacitor replay -rec-time` does. A recording of batches is refused by a UDF that
+//! wants a stream; batches without points are left out, and the queries of a task follow each
+//! other.
 //!
 //! A connection of its own tells what the UDF is. On a second one it is started with its options
 //! and given the points: as a stream, or in batches if that is what it wants. Then its input ends, and it may
@@ -128,7 +129,8 @@ pub struct Summary {
     pub points_out: u64,
     /// The tags that points were grouped by, and that none of them had. None when there were no points.
     pub unseen_tags: Vec<UnseenTag>,
-    /// The unit that the times seem to have, when all of them lie within weeks of 1970 and no precision was set.
+    /// The unit that the times seem to have, when all of them lie within weeks of 1970 and no
+    /// precision was set.
     pub likely_precision: Option<Precision>,
 }
 

@@ -1,5 +1,6 @@
-//! Recordings of batches, as Kapacitor writes them (`.brpl`): a zip archive with a file for each query of the task,
-//! each with one JSON object after the other. Such a file is read too when it is no longer in its archive.
+//! Recordings of batches, as Kapacitor writes them (`.brpl`): a zip archive with a file for each
+//! query of the task, each with one JSON object after the other. Such a file is read too when it is
+//! no longer in its archive.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, ErrorKind};
@@ -155,7 +156,8 @@ impl Recorded {
             latest = latest.max(point.as_point().time());
             points.push(&point.as_point());
         }
-        // Kapacitor writes the year 1 for a batch without a time, and takes that of the last point then.
+        // Kapacitor writes the year 1 for a batch without a time, and takes that of the last point
+        // then.
         let tmax = self.tmax.as_deref().and_then(rfc3339::nanos).unwrap_or(latest).max(latest);
         Ok(Batch { name, group, tags, by_name, tmax, points })
     }
