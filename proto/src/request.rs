@@ -59,7 +59,8 @@ pub(crate) const POINT_KEY: [u8; 2] = [0x8a, 0x01];
 /// Decodes a frame that Kapacitor sent. `index` and `spare` lend their room.
 ///
 /// A point is indexed and validated in place, everything else is decoded by prost. A message that
-/// names its point several times, which protobuf merges, is merged in `spare`.
+/// names its point several times, which protobuf merges, is merged in `spare`. From the Begin of a batch
+/// to its End, `index` gives points without a name that of the batch.
 ///
 /// # Errors
 /// When the frame is not a request, or its point is malformed.
@@ -153,14 +154,20 @@ fn decode_other<'a>(
         Some(Message::Keepalive(keepalive)) => Incoming::Keepalive { time: keepalive.time },
         Some(Message::Snapshot(_)) => Incoming::Snapshot,
         Some(Message::Restore(restore)) => Incoming::Restore { snapshot: restore.snapshot },
-        Some(Message::Begin(begin)) => Incoming::Begin(begin),
+        Some(Message::Begin(begin)) => {
+            index.set_batch(&begin.name);
+            Incoming::Begin(begin)
+        }
         // It stands behind a message of another kind, which it replaces.
         Some(Message::Point(point)) => {
             spare.clear();
             point.encode_raw(spare);
             Incoming::Point(index.parse(spare)?)
         }
-        Some(Message::End(end)) => Incoming::End(end),
+        Some(Message::End(end)) => {
+            index.set_batch("");
+            Incoming::End(end)
+        }
         None => Incoming::Unknown,
     })
 }

@@ -9,7 +9,7 @@ use prost::Message as _;
 use udf_proto::messages::{self, Request, Response, request, response};
 use udf_proto::point::PointIndex;
 use udf_proto::request::{Incoming, RequestError, decode};
-use udf_proto::{Init, OptionCall, Value};
+use udf_proto::{Init, OptionCall, PointBuf, Points, Value};
 
 /// Decodes `frame`, and looks at the answer.
 fn look<T>(frame: &[u8], at: impl FnOnce(Result<Incoming<'_>, RequestError>) -> T) -> T {
@@ -195,4 +195,40 @@ fn a_response_with_nothing_in_it_is_none() {
     assert_eq!(udf_proto::response::decode(&[]).unwrap(), None);
     assert_eq!(Response::default().encode_to_vec(), []);
     assert!(udf_proto::response::decode(&[0x0a]).is_err());
+}
+
+#[test]
+fn from_the_begin_of_a_batch_to_its_end_points_have_its_name() {
+    let batch = |name: &str| messages::BeginBatch { name: name.into(), ..Default::default() };
+    let (mut index, mut spare) = (PointIndex::new(), Vec::new());
+    let mut look =
+        |message: request::Message| match decode(&encoded(message), &mut index, &mut spare)
+            .expect("it is a request")
+        {
+            Incoming::Point(point) => {
+                let mut kept = Points::new();
+                kept.push(&point);
+                kept.push(&point.to_owned().as_point());
+                let again = PointBuf::parse(point.to_owned().as_point().as_bytes()).unwrap();
+                kept.push(&again.as_point());
+                kept.push(&PointBuf::from(point.to_message()).as_point());
+                assert!(kept.iter().all(|kept| kept == point), "{kept:?} of {point:?}");
+                Some(point.name().to_owned())
+            }
+            _ => None,
+        };
+    let nameless = |time| {
+        let mut point = messages::Point { time, group: "host=a".into(), ..Default::default() };
+        point.fields_int.insert("x".into(), 3);
+        request::Message::Point(point)
+    };
+    let named = messages::Point { name: "own".into(), ..Default::default() };
+    let long = "l".repeat(200);
+    for name in ["cpu", &long, "\u{fc}"] {
+        assert_eq!(look(request::Message::Begin(batch(name))), None);
+        assert_eq!(look(nameless(1)).as_deref(), Some(name));
+        assert_eq!(look(request::Message::Point(named.clone())).as_deref(), Some("own"));
+    }
+    look(request::Message::End(messages::EndBatch::default()));
+    assert_eq!(look(nameless(2)).as_deref(), Some(""));
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use udf_proto::messages::{EndBatch, response::Message};
 use udf_proto::point::{EditScratch, PointEdit, PointSink};
@@ -36,8 +37,8 @@ pub struct Emitter<E: Edge> {
     open: Option<usize>,
     points: u64,
     batches: u64,
-    /// The name of the batch that was read last, for points of it that go on to a stream.
-    batch: String,
+    /// The time of what is being handled, for new points; none when that is the wall clock's.
+    time: Option<i64>,
     edge: PhantomData<fn(E)>,
 }
 
@@ -50,7 +51,7 @@ impl<E: Edge> Emitter<E> {
             open: None,
             points: 0,
             batches: 0,
-            batch: String::new(),
+            time: None,
             edge: PhantomData,
         }
     }
@@ -60,10 +61,10 @@ impl<E: Edge> Emitter<E> {
         Remote { link: Arc::clone(&self.link), edge: PhantomData }
     }
 
-    /// From now on points come out of a batch of this name, and have none of their own.
-    pub(crate) fn reads_batch(&mut self, name: &str) {
-        self.batch.clear();
-        self.batch.push_str(name);
+    /// Sets the time of new points from now on; none for the wall clock.
+    #[inline]
+    pub(crate) fn set_time(&mut self, time: Option<i64>) {
+        self.time = time;
     }
 
     /// Counts a point that was not sent.
@@ -71,10 +72,15 @@ impl<E: Edge> Emitter<E> {
         self.link.counters.add(Count::PointsDropped, 1);
     }
 
-    /// Appends the point that the changes make of `base`; whether it was.
+    /// Appends the point that the changes make of `base`; whether it was. Within a batch, `batch` is its
+    /// name.
     #[inline]
-    fn append_edited(&mut self, base: Option<Point<'_>>) -> Result<bool, EmitError> {
-        if let Some(unfit) = self.changes.unfit(base) {
+    fn append_edited(
+        &mut self,
+        base: Option<Point<'_>>,
+        batch: Option<&str>,
+    ) -> Result<bool, EmitError> {
+        if let Some(unfit) = self.changes.unfit(base, batch) {
             match self.link.on_unfit() {
                 OnUnfit::Send => {}
                 OnUnfit::Fail => return Err(EmitError::Unfit(unfit)),
@@ -83,6 +89,9 @@ impl<E: Edge> Emitter<E> {
                     return Ok(false);
                 }
             }
+        }
+        if base.is_none() && !self.changes.has_time() {
+            self.changes.set_time(self.time.unwrap_or_else(now));
         }
         response::append_edited(base, &mut self.changes, &mut self.out);
         Ok(true)
@@ -136,6 +145,13 @@ impl<E: Edge> Emitter<E> {
     }
 }
 
+/// The time of the wall clock, in nanoseconds since the epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // A clock before 1970 is not set yet.
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
 impl<E: Edge> fmt::Debug for Emitter<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emitter").field("edge", &E::TYPE).field("bytes", &self.out.len()).finish()
@@ -154,7 +170,7 @@ impl<E: Edge> Emitter<E> {
     where
         E: ProvidesStream,
     {
-        if !self.batch.is_empty() && point.is_nameless() {
+        if point.is_nameless() {
             return self.edit(point).send();
         }
         self.pass_on(point)
@@ -170,6 +186,9 @@ impl<E: Edge> Emitter<E> {
     }
 
     /// Sends a new point of the measurement `name`.
+    ///
+    /// Without [`time`](PointEdit::time), it has the time of the point that is being handled, or of the
+    /// batch that ends, its `tmax`. In other calls and from a [`Remote`], it has the time of the wall clock.
     ///
     /// Kapacitor finds its group by its tags and dimensions. To send a point into the group of another,
     /// [`edit`](Self::edit) that one.
@@ -222,10 +241,8 @@ impl PointSink for Emitter<Stream> {
 
     #[inline]
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
-        if !self.batch.is_empty() {
-            self.changes.name_if_nameless(base, &self.batch);
-        }
-        if !self.append_edited(base)? {
+        self.changes.name_after_batch(base);
+        if !self.append_edited(base, None)? {
             return Ok(());
         }
         self.points += 1;
@@ -257,7 +274,8 @@ impl OpenBatch<'_> {
         PointEdit::new(self, *point)
     }
 
-    /// Adds a new point. It shares the tags of the batch only if they are set on it.
+    /// Adds a new point. It shares the tags of the batch only if they are set on it. Its time is that of
+    /// [`Emitter::build`].
     pub fn build(&mut self) -> PointEdit<'_, 'static, Self> {
         PointEdit::empty(self)
     }
@@ -288,7 +306,7 @@ impl PointSink for OpenBatch<'_> {
 
     #[inline]
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
-        self.points += u64::from(self.emitter.append_edited(base)?);
+        self.points += u64::from(self.emitter.append_edited(base, Some(&self.end.name))?);
         Ok(())
     }
 }

@@ -24,19 +24,21 @@ pub enum EmitError {
     /// The connection has ended: the input did, or the agent failed.
     #[error("the connection to Kapacitor has ended")]
     Closed,
-    /// The point is one that Kapacitor had better not get, and [`OnUnfit::Fail`] was chosen.
-    #[error("a point cannot be sent: {0}")]
+    /// The point is one that cannot be stored, and [`OnUnfit::Fail`] was chosen.
+    #[error("cannot send {0}")]
     Unfit(Unfit),
     /// Kapacitor has closed its reading side, or the transport failed.
     #[error("writing to Kapacitor failed: {0}")]
     Write(Arc<io::Error>),
 }
 
-/// What becomes of a point that a UDF has changed or built, and that has no field, or a field that is NaN or
-/// infinite.
+/// Sets what happens to a point that a UDF has changed or built and that InfluxDB cannot store: it has no
+/// field, a field that is NaN or infinite, or an empty name of a field, tag or measurement.
 ///
-/// It would travel on through Kapacitor, and stop a node that stores it. Points that are passed on as they
-/// came are not looked at.
+/// Such a point travels on through Kapacitor, and then makes the write fail that it is part of. Points that
+/// are passed on as they came are not checked.
+///
+/// A field or tag named `time` is sent: InfluxDB leaves it out of what it stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnfit {
     /// It is not sent, and counted, with a warning that is rate-limited.
@@ -157,7 +159,7 @@ impl Link {
     pub(crate) fn drop_unfit(&self, unfit: Unfit) {
         self.counters.add(Count::PointsDropped, 1);
         if let Some(held_back) = lock(&self.unfit).pass() {
-            tracing::warn!("a point was not sent: {unfit}{held_back}");
+            tracing::warn!("did not send {unfit}{held_back}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::scratch::{Class, EditScratch};
 use super::{FieldValue, Point};
-use crate::wire::{key, put_varint};
+use crate::wire::key;
 
 /// Where an edited point goes when it is sent.
 pub trait PointSink {
@@ -98,12 +98,10 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
         PointEdit { sink, base: None }
     }
 
-    /// Sets the time, in nanoseconds since the epoch.
+    /// Sets the time, in nanoseconds since the epoch. Without it, a changed point keeps its own, and the
+    /// sink sets that of a new one.
     pub fn time(self, nanos: i64) -> Self {
-        let scratch = self.sink.scratch();
-        scratch.dropped |= 1 << 1;
-        scratch.records.push(key(1, 0));
-        put_varint(nanos as u64, &mut scratch.records);
+        self.sink.scratch().set_time(nanos);
         self
     }
 

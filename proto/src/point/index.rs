@@ -75,6 +75,8 @@ const MEMBERS: [&str; 13] = [
 pub struct PointIndex {
     head: Head,
     entries: Vec<Entry>,
+    /// The name of the batch that is being read.
+    batch: String,
 }
 
 impl PointIndex {
@@ -91,7 +93,14 @@ impl PointIndex {
     #[inline]
     pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Point<'a>, PointError> {
         self.index(bytes)?;
-        Ok(Point { bytes, head: &self.head, entries: &self.entries })
+        Ok(Point { bytes, head: &self.head, entries: &self.entries, batch: &self.batch })
+    }
+
+    /// Gives points without a name this one from now on: that of the batch that they lie in. Empty
+    /// outside of a batch.
+    pub fn set_batch(&mut self, name: &str) {
+        self.batch.clear();
+        self.batch.push_str(name);
     }
 
     fn index(&mut self, bytes: &[u8]) -> Result<(), PointError> {

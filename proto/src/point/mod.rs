@@ -13,6 +13,7 @@ mod error;
 mod index;
 mod owned;
 mod scratch;
+mod unfit;
 mod view;
 
 use std::ops::Range;
@@ -22,7 +23,8 @@ pub use edit::{FieldSet, FieldWriter, IntoField, PointEdit, PointSink};
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
 pub use owned::{PointBuf, Points};
-pub use scratch::{EditScratch, Unfit};
+pub use scratch::EditScratch;
+pub use unfit::{Unfit, UnfitReason};
 pub use view::{Dimensions, FieldValue, Fields, Point, Tags};
 
 /// Some bytes of a point.

@@ -3,8 +3,9 @@
 use prost::Message as _;
 use prost::encoding::{WireType, double, encode_key, encode_varint, string};
 
-use super::{Entry, Head, Point, PointError, PointIndex};
+use super::{Entry, Head, Point, PointError, PointIndex, Span};
 use crate::messages;
+use crate::wire::{key, put_varint, varint_len};
 
 /// A point that owns its bytes and its index.
 ///
@@ -36,19 +37,45 @@ impl PointBuf {
 
     /// The view of it.
     pub fn as_point(&self) -> Point<'_> {
-        Point { bytes: &self.bytes, head: &self.head, entries: &self.entries }
+        Point { bytes: &self.bytes, head: &self.head, entries: &self.entries, batch: "" }
     }
 }
 
 impl Point<'_> {
-    /// A copy that owns what it needs.
+    /// A copy that owns what it needs. A point of a batch takes the name of the batch with it.
     pub fn to_owned(&self) -> PointBuf {
-        PointBuf { bytes: self.bytes.into(), head: self.head.clone(), entries: self.entries.into() }
+        let mut bytes = Vec::new();
+        let head = self.copy_to(&mut bytes);
+        PointBuf { bytes: bytes.into(), head, entries: self.entries.into() }
     }
 
-    /// A copy in its parts.
+    /// A copy in its parts, with the name of the batch within one.
     pub fn to_message(&self) -> messages::Point {
-        messages::Point::decode(self.bytes).expect("what was indexed is a point")
+        let mut message =
+            messages::Point::decode(self.bytes).expect("what was indexed is a point");
+        if let Some(name) = self.borrowed_name() {
+            message.name = name.to_owned();
+        }
+        message
+    }
+
+    /// Appends its bytes, and the name that they lack; returns the head of the copy.
+    #[inline]
+    fn copy_to(&self, bytes: &mut Vec<u8>) -> Head {
+        let start = bytes.len();
+        let mut head = self.head.clone();
+        let Some(name) = self.borrowed_name() else {
+            bytes.extend_from_slice(self.bytes);
+            return head;
+        };
+        let length = name.len() as u64;
+        bytes.reserve(self.bytes.len() + 1 + varint_len(length) + name.len());
+        bytes.extend_from_slice(self.bytes);
+        bytes.push(key(2, 2));
+        put_varint(length, bytes);
+        head.texts[0] = Span::new(bytes.len() - start, name.len());
+        bytes.extend_from_slice(name.as_bytes());
+        head
     }
 }
 
@@ -129,13 +156,13 @@ impl Points {
         Points::default()
     }
 
-    /// Keeps a copy of `point`, behind the others.
+    /// Keeps a copy of `point`, behind the others. A point of a batch takes the name of the batch with it.
     pub fn push(&mut self, point: &Point<'_>) {
         let (bytes, entries) = (self.bytes.len(), self.entries.len());
-        self.bytes.extend_from_slice(point.bytes);
+        let head = point.copy_to(&mut self.bytes);
         self.entries.extend_from_slice(point.entries);
         self.items.push(Item {
-            head: point.head.clone(),
+            head,
             bytes: (bytes, self.bytes.len()),
             entries: (entries, self.entries.len()),
         });
@@ -173,6 +200,7 @@ impl Points {
             bytes: &self.bytes[item.bytes.0..item.bytes.1],
             head: &item.head,
             entries: &self.entries[item.entries.0..item.entries.1],
+            batch: "",
         }
     }
 }

@@ -3,14 +3,15 @@
 use std::ops::Range;
 
 use super::cursor::{Record, Records};
-use super::{FieldValue, Kind, Point, Region, Span};
+use super::{FieldValue, Kind, Point, Region, Span, Unfit, UnfitReason};
 use crate::wire::{key, put_varint, varint_len};
 
 /// Room beyond these is given back: some 64 KiB each.
 const KEPT_CHANGES: usize = 1024;
 const KEPT_BYTES: usize = 64 << 10;
 
-/// The number of the member that is the name.
+/// The numbers of the members that are the time and the name.
+const TIME: u32 = 1;
 const NAME: u32 = 2;
 
 /// What has a name of its own among others of its class.
@@ -54,20 +55,8 @@ struct Change {
     name: Range<usize>,
     /// The record that sets it, in `records`; empty when it is removed.
     record: Range<usize>,
-    /// Whether it is set to a float that is NaN or infinite.
-    is_infinite: bool,
-}
-
-/// Why a point had better not be sent: it travels on through Kapacitor, and stops a node that stores it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unfit {
-    /// It has no field at all.
-    #[error("it has no field")]
-    NoField,
-    /// A field was set to NaN or to an infinity.
-    #[error("a field of it is NaN or infinite")]
-    NotFinite,
+    /// Whether it sets a field or tag without a name, or a float that is NaN or infinite.
+    is_unfit: bool,
 }
 
 /// The changes of one edit, and what of its base is kept.
@@ -144,7 +133,7 @@ impl EditScratch {
             let class = Class::of(member);
             // Every dimension and every entry of a map has its entry, in the same order.
             let entry = class.and_then(|_| entries.next());
-            let dropped = member < 32 && self.dropped >> member & 1 == 1
+            let dropped = member < 32 && self.drops(member)
                 || class.zip(entry).is_some_and(|(class, entry)| {
                     class != Class::Dimension
                         && self.position(class, base.raw(entry.name())).is_some()
@@ -159,28 +148,72 @@ impl EditScratch {
         }
     }
 
-    /// Gives the result for `base` this name if it would have none.
-    pub fn name_if_nameless(&mut self, base: Option<Point<'_>>, name: &str) {
-        let is_nameless = match base {
-            Some(base) if self.dropped & 1 << NAME == 0 => base.is_nameless(),
-            _ => !self.is_named,
-        };
-        if is_nameless {
+    /// Gives the result for `base` the name of the batch that `base` lies in, if it would have none.
+    #[inline]
+    pub fn name_after_batch(&mut self, base: Option<Point<'_>>) {
+        if let Some(name) = base.and_then(Point::borrowed_name)
+            && !self.is_named
+        {
             self.set_text(NAME, name);
         }
     }
 
-    /// Why the result for `base` had better not be sent, if for a reason that the changes have made.
+    /// Whether a time was set.
     #[inline]
-    pub fn unfit(&self, base: Option<Point<'_>>) -> Option<Unfit> {
+    pub fn has_time(&self) -> bool {
+        self.drops(TIME)
+    }
+
+    /// Sets the time, in nanoseconds since the epoch.
+    pub fn set_time(&mut self, nanos: i64) {
+        self.dropped |= 1 << TIME;
+        self.records.push(key(TIME, 0));
+        put_varint(nanos as u64, &mut self.records);
+    }
+
+    /// Why Kapacitor could not store the result for `base`, if for a reason that the changes have made.
+    /// Within a batch, `batch` is its name: the point needs none.
+    #[inline]
+    pub fn unfit(&self, base: Option<Point<'_>>, batch: Option<&str>) -> Option<Unfit> {
         let is_set = |change: &Change| change.class == Class::Field && !change.record.is_empty();
-        if self.changes.iter().any(|change| change.is_infinite) {
-            Some(Unfit::NotFinite)
-        } else if self.changes.iter().any(is_set) || self.keeps_field_of(base) {
-            None
-        } else {
-            Some(Unfit::NoField)
-        }
+        let lacks_name = batch.is_none() && !self.is_named && (base.is_none() || self.drops(NAME));
+        let is_fit = !lacks_name
+            && !self.changes.iter().any(|change| change.is_unfit)
+            && (self.changes.iter().any(is_set) || self.keeps_field_of(base));
+        if is_fit { None } else { Some(self.why_unfit(base, batch, lacks_name)) }
+    }
+
+    #[cold]
+    fn why_unfit(&self, base: Option<Point<'_>>, batch: Option<&str>, lacks_name: bool) -> Unfit {
+        let unfit = self.changes.iter().find(|change| change.is_unfit);
+        let reason = match unfit {
+            _ if lacks_name => UnfitReason::NoName,
+            Some(Change { class: Class::Tag, .. }) => UnfitReason::NoTagName,
+            Some(Change { name, .. }) if name.is_empty() => UnfitReason::NoFieldName,
+            Some(Change { name, .. }) => {
+                let name = &self.names[name.clone()];
+                UnfitReason::NotFinite(String::from_utf8_lossy(name).into_owned())
+            }
+            None => UnfitReason::NoField,
+        };
+        let measurement = match self.name() {
+            Some(name) => name,
+            None => batch.unwrap_or_else(|| base.map_or("", Point::name)).to_owned(),
+        };
+        let group = base.map_or("", Point::group).to_owned();
+        Unfit { measurement, group, reason }
+    }
+
+    /// The name that was set.
+    fn name(&self) -> Option<String> {
+        let names = Records::new(&self.records).flatten().filter(|record| record.member == NAME);
+        let name = &self.records[names.last()?.body?.range()];
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Whether what the base has of a member is dropped as a whole.
+    fn drops(&self, member: u32) -> bool {
+        self.dropped >> member & 1 == 1
     }
 
     fn keeps_field_of(&self, base: Option<Point<'_>>) -> bool {
@@ -222,14 +255,14 @@ impl EditScratch {
             class,
             name: start..self.names.len(),
             record: 0..0,
-            is_infinite: false,
+            is_unfit: false,
         });
         self.changes.len() - 1
     }
 
     /// Takes back the record that a change has added.
     fn unset(&mut self, at: usize) {
-        self.changes[at].is_infinite = false;
+        self.changes[at].is_unfit = false;
         let record = std::mem::take(&mut self.changes[at].record);
         if record.is_empty() {
             return;
@@ -272,12 +305,7 @@ impl EditScratch {
         let start = self.records.len();
         self.put_text(6, tag);
         let record = start..self.records.len();
-        self.changes.push(Change {
-            class: Class::Dimension,
-            name: 0..0,
-            record,
-            is_infinite: false,
-        });
+        self.changes.push(Change { class: Class::Dimension, name: 0..0, record, is_unfit: false });
     }
 
     /// Sets a tag, whose value is text, or a field.
@@ -290,8 +318,8 @@ impl EditScratch {
             (_, FieldValue::Bool(_)) => 12,
         };
         let change = self.forget(class, name);
-        self.changes[change].is_infinite =
-            matches!(value, FieldValue::Float(value) if !value.is_finite());
+        let is_finite = !matches!(value, FieldValue::Float(value) if !value.is_finite());
+        self.changes[change].is_unfit = name.is_empty() || !is_finite;
         self.put_entry(change, member, name, value);
     }
 

@@ -9,12 +9,14 @@ use super::{Entry, FieldError, Head, Kind, Span};
 ///
 /// It is small and copied freely. Looking at it allocates nothing, but for walking all tags or
 /// fields of a point that has over 64 entries, which takes a table of their names. Points within a batch carry only
-/// time, group, tags and fields; what is not there is empty.
+/// time, group, tags and fields, and have the name of the batch; what is not there is empty.
 #[derive(Clone, Copy)]
 pub struct Point<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) head: &'a Head,
     pub(super) entries: &'a [Entry],
+    /// The name of the batch that it lies in; empty outside of one.
+    pub(super) batch: &'a str,
 }
 
 /// The value of a field.
@@ -49,15 +51,21 @@ impl<'a> Point<'a> {
         self.head.time
     }
 
-    /// Whether it has no name, as within a batch: its name need not be looked at as text for that.
+    /// Whether its bytes hold no name, as within a batch.
     #[inline]
     pub fn is_nameless(self) -> bool {
         self.head.texts[0].length == 0
     }
 
-    /// The name of its measurement; empty within a batch, where the batch has it.
+    /// The name of its measurement; within a batch, that of the batch.
     pub fn name(self) -> &'a str {
-        self.text(self.head.texts[0])
+        if self.is_nameless() { self.batch } else { self.text(self.head.texts[0]) }
+    }
+
+    /// The name that it has only by the batch that it lies in, and that its bytes lack.
+    #[inline]
+    pub(super) fn borrowed_name(self) -> Option<&'a str> {
+        (self.is_nameless() && !self.batch.is_empty()).then_some(self.batch)
     }
 
     /// The database that it came from.
@@ -167,7 +175,7 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// The point as it is encoded, a Point message without its length.
+    /// The point as it is encoded, a Point message without its length. Within a batch it holds no name.
     pub fn as_bytes(self) -> &'a [u8] {
         self.bytes
     }

@@ -231,6 +231,7 @@ impl<H: Handler> Talk<H> {
             return Err(self.out_of_order("point", "it lies outside of a batch"));
         }
         self.points += 1;
+        self.out.set_time(Some(point.time()));
         self.called(Call::Point, |out| handler.point(point, out))
     }
 
@@ -321,7 +322,6 @@ impl<H: Handler> Talk<H> {
         }
         self.in_batch = true;
         self.batches += 1;
-        self.out.reads_batch(&begin.name);
         self.called(Call::BeginBatch, |out| handler.begin_batch(begin, out))
     }
 
@@ -330,6 +330,7 @@ impl<H: Handler> Talk<H> {
             return Err(self.out_of_order("end of a batch", "no batch has begun"));
         }
         self.in_batch = false;
+        self.out.set_time(Some(end.tmax));
         self.called(Call::EndBatch, |out| handler.end_batch(end, out))
     }
 
@@ -340,6 +341,9 @@ impl<H: Handler> Talk<H> {
         work: impl FnOnce(&mut Emitter<H::Provides>) -> crate::Result<T>,
     ) -> Result<T, AgentError> {
         self.link.pulse.call(call);
+        if !matches!(call, Call::Point | Call::EndBatch) {
+            self.out.set_time(None);
+        }
         work(&mut self.out).map_err(|source| AgentError::Handler { call, source })
     }
 
