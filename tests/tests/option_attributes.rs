@@ -132,11 +132,20 @@ fn a_default_is_a_literal_an_expression_or_that_of_the_type() {
     assert_eq!((made.j, made.k.get(), made.n), ([1.0, 2.0], 7, 9));
     assert_eq!((made.l, made.m, made.o), (Mode::Fast, Mode::Slow, [0.5; 3]));
 
-    let shown: Vec<_> = Defaults::options().into_iter().map(|o| o.default.unwrap()).collect();
+    let computed: Vec<_> = Defaults::options()
+        .into_iter()
+        .filter(|option| option.default.is_none())
+        .map(|option| (option.name, option.default_expression.unwrap()))
+        .collect();
+    let expected = [("l", "Mode::default()"), ("n", "u32::from(EIGHT) + 1")];
+    assert_eq!(computed, expected.map(|(name, shown)| (name.to_owned(), shown.to_owned())));
+    let shown: Vec<_> = Defaults::options().into_iter().filter_map(|o| o.default).collect();
+    assert_eq!(shown[2], [Int(8)]);
     assert_eq!(shown[5], [Nanos(90_000_000_000)]);
     assert_eq!(shown[8], [text("a"), Double(1.0), Nanos(10_000_000_000)]);
     assert_eq!(shown[9], [Double(1.0), Double(2.0)]);
-    assert_eq!(shown[12], [text("slow")]);
+    assert_eq!(shown[11], [text("slow")]);
+    assert_eq!(shown[12], [Double(0.5), Double(0.5), Double(0.5)]);
     assert!(Defaults::options().iter().all(|option| !option.is_required()));
     assert!(!parse::<Defaults>(&[("a", &[Bool(false)])]).unwrap().a);
 }
@@ -268,9 +277,9 @@ fn is_local(address: &std::net::IpAddr) -> Result<(), String> {
 udf_of!(Validated {
     #[option(validate = is_even)]
     a: Option<i64>,
-    #[option(validate = is_shouted)]
+    #[option(validate = is_shouted, example = "TEXT")]
     b: Vec<String>,
-    #[option(validate = self::is_ordered)]
+    #[option(validate = self::is_ordered, example = (1, 2))]
     c: Option<(f64, f64)>,
     #[option(parse, validate = is_local)]
     d: Option<std::net::IpAddr>,
@@ -278,7 +287,7 @@ udf_of!(Validated {
 
 #[test]
 fn a_check_looks_at_every_value() {
-    assert_eq!(words::<Validated>(&[("a", &[Int(3)])]), "`.a(3)`: 3 is odd; write `.a(10)`");
+    assert_eq!(words::<Validated>(&[("a", &[Int(3)])]), "`.a(3)`: 3 is odd");
     assert_eq!(parse::<Validated>(&[("a", &[Int(4)])]).unwrap().a, Some(4));
     assert_eq!(
         words::<Validated>(&[("b", &[text("A")]), ("b", &[text("b")])]),
@@ -290,7 +299,7 @@ fn a_check_looks_at_every_value() {
     );
     assert_eq!(
         words::<Validated>(&[("d", &[text("1.1.1.1")])]),
-        "`.d('1.1.1.1')`: only local addresses will do; write `.d('127.0.0.1')`"
+        "`.d('1.1.1.1')`: only local addresses will do"
     );
     assert!(parse::<Validated>(&[("d", &[text("::1")])]).unwrap().d.is_some());
     assert_eq!(parse::<Validated>(&[("b", &[text("A")])]).unwrap().b, ["A"]);

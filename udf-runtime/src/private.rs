@@ -8,8 +8,6 @@ use serde::de::DeserializeOwned;
 
 pub use udf_macros::__Udf;
 
-use udf_proto::Value;
-
 use crate::Error;
 pub use crate::options::{
     Help, OptionParser, OptionType, flag, len, no_choice, option, parsed, parsed_option,
@@ -22,6 +20,7 @@ pub use crate::typed::{field, group, point, put, tag, time};
 pub use crate::{
     Batch, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream, Udf,
 };
+pub use udf_proto::Value;
 
 /// What `#[state]` asks of the type of a field.
 #[diagnostic::on_unimplemented(

@@ -37,7 +37,8 @@ pub trait Udf: Sized {
     fn options() -> Vec<OptionHelp> {
         crate::options::describe::<Self>()
     }
-    /// Takes its options out of an Init; none when the parser has noted a problem.
+    /// Hands its options to a parser, and makes a UDF of them if that accepts the calls of an Init. Else
+    /// there is none, and no code of the author has run but what looks at the arguments of calls.
     fn from_options(options: &mut OptionParser) -> Option<Self>;
     /// Writes its state.
     ///

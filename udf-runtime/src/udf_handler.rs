@@ -151,14 +151,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     type Provides = T::Provides;
 
     fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
-        let mut names = BTreeMap::new();
-        for option in options::signatures::<T>() {
-            for alias in option.aliases {
-                names.insert(alias, option.args.clone());
-            }
-            names.insert(option.name, option.args);
-        }
-        names
+        options::types::<T>().map(|(name, types)| (name.to_owned(), types)).collect()
     }
 
     fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {

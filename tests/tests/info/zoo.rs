@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use udf_runtime::Udf;
-use udf_runtime::options::{MustBe, OptionType};
+use udf_runtime::options::{Help, MustBe, OptionType};
 use udf_tests::udf_of;
 
 use super::{accepts, description, runs, tick};
@@ -22,7 +22,6 @@ enum Level {
 #[derive(Debug, OptionType)]
 struct Bytes(u8);
 
-/// It says nothing of itself.
 #[derive(Debug)]
 struct Percent(f64);
 
@@ -36,6 +35,10 @@ impl OptionType for Percent {
 
     fn to_raw(&self) -> f64 {
         self.0
+    }
+
+    fn help() -> Help {
+        Help::new().example(50.0)
     }
 }
 
@@ -52,6 +55,10 @@ impl OptionType for Odd {
 
     fn to_raw(&self) -> (i64, i64) {
         self.0
+    }
+
+    fn help() -> Help {
+        Help::new().example((10, 1))
     }
 }
 
@@ -141,7 +148,7 @@ udf_of!(Often {
     a: Vec<u8>,
     #[option(len = 2..=2)]
     b: Vec<(String, f64)>,
-    #[option(parse, len = 1..)]
+    #[option(parse, example = "::1", len = 1..)]
     c: Vec<IpAddr>,
     #[option(len = ..3)]
     d: Vec<Duration>,
@@ -177,27 +184,27 @@ udf_of!(Texts {
     b: String,
     #[option(len = 0..=0)]
     c: String,
-    #[option(parse)]
+    #[option(parse, example = "127.0.0.1")]
     d: IpAddr,
-    #[option(parse)]
+    #[option(parse, example = "127.0.0.1:80")]
     e: SocketAddr,
-    #[option(parse)]
+    #[option(parse, example = "10")]
     f: u128,
-    #[option(parse)]
+    #[option(parse, example = "2026-01-01")]
     g: Option<Date>,
-    #[option(parse)]
+    #[option(parse, example = "::1")]
     h: Ipv6Addr,
-    #[option(parse)]
+    #[option(parse, example = "http://localhost/")]
     i: Url,
-    #[option(parse)]
+    #[option(parse, example = "2026-01-01")]
     j: Date,
-    #[option(parse)]
+    #[option(parse, example = "a=b")]
     k: Pair,
-    #[option(parse)]
+    #[option(parse, example = "localhost:80")]
     l: HostAndPort,
-    #[option(parse, len = 8..=9)]
+    #[option(parse, example = "10.0.0.1", len = 8..=9)]
     m: IpAddr,
-    #[option(parse, validate = is_v6)]
+    #[option(parse, example = "::1", validate = is_v6)]
     n: IpAddr,
 });
 
@@ -242,25 +249,25 @@ fn is_minutes(time: &Duration) -> Result<(), &'static str> {
 }
 
 udf_of!(Checked {
-    #[option(validate = is_even)]
+    #[option(example = 10, validate = is_even)]
     a: i64,
-    #[option(validate = is_odd)]
+    #[option(example = 1, validate = is_odd)]
     b: Vec<i64>,
-    #[option(validate = is_shouted)]
+    #[option(example = "TEXT", validate = is_shouted)]
     c: String,
-    #[option(validate = rises)]
+    #[option(example = [0.5, 1], validate = rises)]
     d: [f64; 2],
-    #[option(validate = rises, range = 0.0..1.0)]
+    #[option(example = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], validate = rises, range = 0.0..1.0)]
     e: [f64; 6],
-    #[option(validate = falls)]
+    #[option(example = [5, 4, 3, 2, 1], validate = falls)]
     f: [i64; 5],
-    #[option(validate = is_one)]
+    #[option(example = [0.25, 0.25, 0.5], validate = is_one)]
     g: [f64; 3],
-    #[option(validate = is_off)]
+    #[option(example = ("/tmp/file", 8080), validate = is_off)]
     h: (PathBuf, u16),
-    #[option(validate = is_minutes)]
+    #[option(example = "1m", validate = is_minutes)]
     i: Duration,
-    #[option(validate = is_even, range = 101..=102)]
+    #[option(example = 102, validate = is_even, range = 101..=102)]
     j: i64,
 });
 

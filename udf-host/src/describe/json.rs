@@ -48,6 +48,7 @@ fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
         Some(default) => out.list("default", default, value),
         None => out.raw("default", "null"),
     }
+    out.optional("default_expression", option.default_expression.as_deref());
     out.optional("range", option.range.as_deref());
     out.list("choices", &option.choices, |choice| {
         let (value, help) = (quoted(&choice.value), quoted(&choice.help));

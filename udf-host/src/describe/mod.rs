@@ -63,8 +63,11 @@ pub struct OptionHelp {
     pub repeated: bool,
     /// How often a task must call it at least.
     pub min_calls: usize,
-    /// The arguments that count when it is not called.
+    /// The arguments that count when it is not called, when they are known.
     pub default: Option<Vec<Value>>,
+    /// The expression of the UDF that makes the value when it is not called, when that value is not known
+    /// before a task starts.
+    pub default_expression: Option<String>,
     /// What its value must be, in words: `at least 1`.
     pub range: Option<String>,
     /// The only values that it takes.

@@ -73,14 +73,15 @@ fn facts(option: &OptionHelp, complete: bool) -> Vec<String> {
     if let Some(instead) = &option.deprecated {
         facts.push(format!("Deprecated: {instead}."));
     }
-    match &option.default {
+    match (&option.default, &option.default_expression) {
         _ if option.is_required() => facts.push("Required.".to_owned()),
-        Some(default) => {
+        (Some(default), _) => {
             let default = arguments(default).replace('\n', "\\n");
             facts.push(format!("Default: {default}."));
         }
-        None if complete => facts.push("Optional.".to_owned()),
-        None => {}
+        (None, Some(expression)) => facts.push(format!("Default: the value of `{expression}`.")),
+        (None, None) if complete => facts.push("Optional.".to_owned()),
+        (None, None) => {}
     }
     if let Some(range) = &option.range {
         let must = if range.starts_with("argument ") { "have" } else { "be" };

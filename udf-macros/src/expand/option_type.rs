@@ -62,6 +62,7 @@ fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
         },
         &to_raw,
         &quote!(<#inner as #krate::__private::OptionType>::help()),
+        &quote!(<#inner as #krate::__private::OptionType>::IS_PLAIN),
     );
     let checked = &parts.checked;
     match &checked[..] {
@@ -160,7 +161,7 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
     });
     let help = quote!(#krate::__private::Help::new()#(.choice(#names, #helps)#aliases)*);
     let raw = quote!(::std::string::String);
-    implementation(model, &model.generics, &raw, &made, &to_raw, &help)
+    implementation(model, &model.generics, &raw, &made, &to_raw, &help, &quote!(true))
 }
 
 pub(super) fn stub(model: &OptionType, errors: &[TokenStream]) -> TokenStream {
@@ -170,7 +171,7 @@ pub(super) fn stub(model: &OptionType, errors: &[TokenStream]) -> TokenStream {
     };
     let stub = (!is_unsized).then(|| {
         let (raw, never) = (quote!(::std::string::String), never());
-        implementation(model, &model.generics, &raw, &never, &never, &never)
+        implementation(model, &model.generics, &raw, &never, &never, &never, &quote!(false))
     });
     quote!(#(#errors)* #stub)
 }
@@ -182,6 +183,7 @@ fn implementation(
     from_raw: &TokenStream,
     to_raw: &TokenStream,
     help: &TokenStream,
+    is_plain: &TokenStream,
 ) -> TokenStream {
     let krate = &model.krate;
     let name = generics::name(&model.ident);
@@ -193,6 +195,8 @@ fn implementation(
         #[automatically_derived]
         impl #impl_generics #krate::__private::OptionType for #name #ty_generics #where_clause {
             type Raw = #raw;
+            const IS_PLAIN: ::core::primitive::bool =
+                #is_plain && !::core::mem::needs_drop::<Self>();
             fn from_raw(__raw: #raw_of_self) -> #krate::__private::Result<Self> {
                 #from_raw
             }

@@ -7,9 +7,10 @@ use syn::spanned::Spanned;
 
 use super::{at, function, generics, local};
 use crate::model::{Calls, Default, Expr, Field, OptionField, Range, Role};
-use crate::parse::{Known, known};
+use crate::parse::{Known, Literal, as_arguments, is_constant, known, source};
 
-/// Takes every option, then makes the struct if none was lacking.
+/// Takes every option. Only if nothing is wrong with any, it makes the fields, and then the struct: nothing
+/// that an author wrote runs for an Init that is refused, and for those who only ask for the options.
 pub(super) fn from_options(fields: &[Field], of: &Generics, krate: &TokenStream) -> TokenStream {
     let takes = fields.iter().enumerate().filter_map(|(place, field)| match &field.role {
         Role::Option(option) => {
@@ -19,10 +20,20 @@ pub(super) fn from_options(fields: &[Field], of: &Generics, krate: &TokenStream)
         }
         Role::State(_) | Role::Memory => None,
     });
+    let options = || fields.iter().enumerate().filter(|(_, f)| matches!(f.role, Role::Option(_)));
+    // Every default is made, so that all that are wrong are told.
+    let makes = options().map(|(place, _)| {
+        let local = local(place);
+        quote!(let #local = #local.make(__options);)
+    });
+    let unwraps = options().map(|(place, _)| {
+        let local = local(place);
+        quote!(let #local = #local?;)
+    });
     let values = fields.iter().enumerate().map(|(place, field)| {
         let (ident, local) = (&field.ident, local(place));
         let value = match &field.role {
-            Role::Option(_) => quote!(#local?),
+            Role::Option(_) => quote!(#local),
             Role::State(name) => {
                 let state = function(krate, "state", &field.ty);
                 quote!(#state(#name).initial())
@@ -36,6 +47,11 @@ pub(super) fn from_options(fields: &[Field], of: &Generics, krate: &TokenStream)
     });
     quote! {
         #(#takes)*
+        if !__options.accepts() {
+            return ::core::option::Option::None;
+        }
+        #(#makes)*
+        #(#unwraps)*
         ::core::option::Option::Some(Self { #(#values),* })
     }
 }
@@ -91,17 +107,39 @@ fn spec(
         spec.extend(match &default.value {
             Default::OfType => {
                 let default = at(default.tokens.span(), quote!(#krate::__private::own_default));
-                quote!(.default(#default))
+                let source = format!("{}::default()", source(value));
+                match known(value) {
+                    Known::Other => quote!(.default(#default, #source)),
+                    _ => quote!(.constant(#default, #source)),
+                }
             }
             Default::Is(Expr { code, .. }) if parsed => quote!(.default_text(#code)),
-            Default::Is(Expr { code, .. }) => quote!(.default(|| #code)),
+            Default::Is(Expr { code, written, .. }) => {
+                let source = source(written);
+                match is_constant(written) {
+                    true => quote!(.constant(|| #code, #source)),
+                    false => quote!(.default(|| #code, #source)),
+                }
+            }
         });
     }
     if let Some(example) = &option.example {
-        let code = &example.value.code;
-        spec.extend(match parsed {
-            true => quote!(.example_text(#code)),
-            false => quote!(.example(|| #code)),
+        let Expr { code, written, .. } = &example.value;
+        spec.extend(match as_arguments(written, value, parsed) {
+            Some(arguments) => {
+                let arguments = arguments.iter().map(|(kind, written)| match kind {
+                    Literal::Bool => quote!(#krate::__private::Value::Bool(#written)),
+                    Literal::Int(_) => quote!(#krate::__private::Value::Int(#written)),
+                    Literal::Float(_) => quote!(#krate::__private::Value::Double(#written)),
+                    Literal::String(_) | Literal::Char | Literal::Other => quote! {
+                        #krate::__private::Value::String(
+                            ::std::string::ToString::to_string(&#written)
+                        )
+                    },
+                });
+                quote!(.example_arguments([#(#arguments),*]))
+            }
+            None => quote!(.example(|| #code)),
         });
     }
     if let Some(range) = &option.range {
@@ -143,15 +181,16 @@ fn spec(
 
 fn bounds(range: &Range, krate: &TokenStream) -> (TokenStream, TokenStream) {
     let unbounded = || quote!(#krate::__private::Bound::Unbounded);
+    // A range is data: in a `const`, rustc refuses what has to be computed.
     let min = range.min.as_ref().map_or_else(unbounded, |min| {
         let code = &min.code;
-        quote!(#krate::__private::Bound::Included(#code))
+        quote!(#krate::__private::Bound::Included(const { #code }))
     });
     let max = range.max.as_ref().map_or_else(unbounded, |max| {
         let code = &max.code;
         match range.inclusive {
-            true => quote!(#krate::__private::Bound::Included(#code)),
-            false => quote!(#krate::__private::Bound::Excluded(#code)),
+            true => quote!(#krate::__private::Bound::Included(const { #code })),
+            false => quote!(#krate::__private::Bound::Excluded(const { #code })),
         }
     });
     (min, max)

@@ -24,7 +24,7 @@ pub(crate) use option_type::option_type;
 pub(crate) use typed::{fields, from_point};
 pub(crate) use types::{Known, calls, known};
 pub(crate) use udf::udf;
-pub(crate) use value::{Literal, literal, show};
+pub(crate) use value::{Literal, as_arguments, is_constant, literal, show, source};
 
 /// The crate of the runtime: what `crate = path` says, or its own name.
 pub(crate) fn krate(entries: &[Entry], errors: &mut Errors) -> TokenStream {

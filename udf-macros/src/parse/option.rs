@@ -101,7 +101,8 @@ pub(super) fn option(
             "default" => option.default = default(entry, &option.value, parsed, errors),
             "example" => {
                 if let Some(tokens) = entry.value("example = 10", errors) {
-                    let value = typed(tokens.clone(), &option.value, parsed, "its example", errors);
+                    let value =
+                        typed(tokens.clone(), &option.value, parsed, value::EXAMPLE, errors);
                     option.example = Some(At { value, tokens });
                 }
             }

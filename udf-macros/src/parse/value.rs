@@ -2,12 +2,15 @@
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Lit, LitFloat, Type};
+use syn::{ExprPath, Lit, LitFloat, Type};
 
 use super::entries::{is_keyword, split_at_commas};
 use super::types::{Int, Known, known};
 use crate::errors::Errors;
 use crate::words::duration;
+
+/// What errors call an example.
+pub(super) const EXAMPLE: &str = "its example";
 
 /// A literal with its sign.
 #[derive(Debug, Clone)]
@@ -92,6 +95,66 @@ pub(crate) fn malformed(tokens: &TokenStream) -> Option<(TokenTree, &'static str
         _ => None,
     });
     second.map(|second| (second, "expected `,` or an operator before this"))
+}
+
+/// Whether these tokens are an expression that rustc knows the value of: no code runs for it.
+///
+/// That is a literal, the path of a constant or of a variant, what operators make of literals, and
+/// tuples, arrays and tuple structs of these.
+pub(crate) fn is_constant(tokens: &TokenStream) -> bool {
+    if is_of_literals(tokens) || syn::parse2::<ExprPath>(tokens.clone()).is_ok() {
+        return true;
+    }
+    if let Some((delimiter, inner, _)) = single_group(tokens) {
+        return match delimiter {
+            Delimiter::Brace => false,
+            Delimiter::None => is_constant(&inner),
+            Delimiter::Parenthesis | Delimiter::Bracket => parts(inner).iter().all(is_constant),
+        };
+    }
+    // `Name(...)`: functions are in lower case.
+    let mut before: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let Some(TokenTree::Group(last)) = before.pop() else { return false };
+    let path = syn::parse2::<ExprPath>(before.into_iter().collect());
+    let name = path.ok().and_then(|path| Some(path.path.segments.last()?.ident.to_string()));
+    last.delimiter() == Delimiter::Parenthesis
+        && name.is_some_and(|name| name.starts_with(char::is_uppercase))
+        && parts(last.stream()).iter().all(is_constant)
+}
+
+/// Whether there is nothing but literals and operators in the tokens, in any brackets but braces.
+fn is_of_literals(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().all(|token| match token {
+        TokenTree::Literal(_) => true,
+        TokenTree::Punct(punct) => "+-*/%&|^<>!=,;".contains(punct.as_char()),
+        TokenTree::Ident(ident) => ident == "true" || ident == "false",
+        TokenTree::Group(group) => {
+            group.delimiter() != Delimiter::Brace && is_of_literals(&group.stream())
+        }
+    })
+}
+
+/// The arguments that an example is, as a TICKscript has them: that of an option which is parsed, and
+/// literals for a type that is not known here.
+pub(crate) fn as_arguments(
+    tokens: &TokenStream,
+    ty: &Type,
+    parsed: bool,
+) -> Option<Vec<(Literal, TokenStream)>> {
+    if !parsed && !matches!(known(ty), Known::Other) {
+        return None;
+    }
+    let all = match single_group(tokens) {
+        Some((Delimiter::None, inner, _)) => return as_arguments(&inner, ty, parsed),
+        Some((Delimiter::Parenthesis | Delimiter::Bracket, inner, _)) => parts(inner),
+        _ => vec![tokens.clone()],
+    };
+    all.into_iter().map(|one| Some((literal(&one)?, one))).collect()
+}
+
+/// An expression as it is shown to people.
+pub(crate) fn source(tokens: impl ToTokens) -> String {
+    show(tokens).trim_matches('`').to_owned()
 }
 
 /// The expression that a value in an attribute stands for: `"10s"` is a Duration, `1` is a float
@@ -198,7 +261,9 @@ fn lowered_literal(
             tokens.clone()
         }
         // One that borrows is told for that.
-        (Known::Other, Literal::String(_)) if !matches!(ty, Type::Reference(_)) => {
+        (Known::Other, Literal::String(_))
+            if !matches!(ty, Type::Reference(_)) && what != EXAMPLE =>
+        {
             let ty = show(ty);
             let message = format!(
                 "{what} is text, and {ty} is not known to be; with `parse`, text is parsed, else write \

@@ -9,7 +9,7 @@
 //! | `parser` | the calls of an Init against all of them |
 //! | `problem` | what can be wrong, and in which words |
 //! | `suggest` | what came, put right |
-//! | `sample` | arguments that an option accepts |
+//! | `sample` | arguments for a call that nobody has written |
 
 mod field;
 mod limits;
@@ -23,7 +23,7 @@ mod types;
 use std::fmt;
 
 use udf_host::describe::OptionHelp;
-use udf_proto::Init;
+use udf_proto::{Init, ValueType};
 
 use crate::Udf;
 
@@ -38,6 +38,7 @@ pub use spec::{OptionSpec, flag, len, option, parsed, parsed_option, parsed_vec,
 #[doc(hidden)]
 pub use types::{Flag, Parse, Parsed, no_choice};
 
+use parser::Asked;
 use problem::Problems;
 
 /// A UDF made of the options of an Init.
@@ -90,33 +91,30 @@ impl std::error::Error for Refusal {}
 /// # Errors
 /// One refusal that lists everything that is wrong.
 pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
-    let mut parser = OptionParser::new(init.options);
+    let mut parser = OptionParser::new(Asked::Fields, init.options);
     let udf = T::from_options(&mut parser);
     let (problems, warnings) = parser.finish();
-    if let (Some(udf), true) = (udf, problems.shown.is_empty()) {
-        return Ok(Accepted { udf, warnings });
+    match udf {
+        Some(udf) => Ok(Accepted { udf, warnings }),
+        None => Err(Refusal { udf: T::NAME, problems }),
     }
-    // Once more, for the lines that would do: only now is somebody told of them.
-    let mut parser = OptionParser::new(parser.into_calls()).with_samples();
-    let _ = T::from_options(&mut parser);
-    let (told, _) = parser.finish();
-    // The author's code could think better of it.
-    let problems = if told.shown.is_empty() { problems } else { told };
-    Err(Refusal { udf: T::NAME, problems })
 }
 
-/// What is known of the options of a UDF, in the order of its fields, with values that they accept.
+/// What is known of the options of a UDF, in the order of its fields.
+///
+/// No default is made and no `validate` or `parse` is called for it.
 pub fn describe<T: Udf>() -> Vec<OptionHelp> {
-    described::<T>(OptionParser::new(Vec::new()).with_samples())
+    asked::<T>(Asked::Help).into_help()
 }
 
-/// The same without such values, for Kapacitor: the author's code is not asked about any.
-pub(crate) fn signatures<T: Udf>() -> Vec<OptionHelp> {
-    described::<T>(OptionParser::new(Vec::new()))
+/// The names of the options, and the types of their arguments.
+pub(crate) fn types<T: Udf>() -> impl Iterator<Item = (&'static str, Vec<ValueType>)> {
+    asked::<T>(Asked::Types).into_types()
 }
 
-fn described<T: Udf>(mut parser: OptionParser) -> Vec<OptionHelp> {
-    // It lacks required options as likely as not; what it notes of each is what counts.
+fn asked<T: Udf>(asked: Asked) -> OptionParser {
+    let mut parser = OptionParser::new(asked, Vec::new());
+    // There is no UDF: what the parser notes of each option is what counts.
     let _ = T::from_options(&mut parser);
-    parser.into_help()
+    parser
 }

@@ -1,22 +1,24 @@
 //! The calls of an Init against the options of a UDF.
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use udf_host::describe::OptionHelp;
 use udf_host::options::nearest;
 use udf_proto::{OptionCall, Value, ValueType};
 
 use super::field::Calls;
-use super::problem::{Problem, Problems, SHOWN, line, short};
+use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
 use super::spec::Traits;
+use super::types::Help;
 use super::{OptionSpec, suggest};
 
 /// Takes typed options out of the calls of an Init, and collects everything that is wrong.
 ///
-/// Generated code hands it every option, in the order of the fields.
+/// Generated code hands it every option, in the order of the fields. What an option is when no task calls
+/// it is made only after all calls were found to be right.
 #[derive(Debug)]
 pub struct OptionParser {
+    asked: Asked,
     calls: Vec<OptionCall>,
     /// The options so far, with what their names and help say.
     options: Vec<Known>,
@@ -24,16 +26,25 @@ pub struct OptionParser {
     /// How many more there are: an Init can have any number of calls.
     more: usize,
     warnings: Vec<String>,
-    /// Until when values are looked for that options accept; never when there is none.
-    sampling: Option<Instant>,
 }
 
-/// For how long the author's code is asked which values would do.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// What a parser is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The names of the options and the types of their arguments, for Kapacitor.
+    Types,
+    /// All that can be told of the options.
+    Help,
+    /// The fields of a UDF, for a task.
+    Fields,
+}
 
 /// An option that was taken.
 struct Known {
     traits: Traits,
+    /// How often a task must call it at least.
+    min_calls: usize,
+    /// Of [`Asked::Help`].
     help: OptionHelp,
     /// A call that would do.
     write: String,
@@ -47,84 +58,156 @@ impl fmt::Debug for Known {
     }
 }
 
+/// An option, and the values of its calls.
+pub struct Taken<F, V> {
+    spec: OptionSpec<F, V>,
+    values: Vec<V>,
+}
+
+impl<F, V> fmt::Debug for Taken<F, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taken").field("values", &self.values.len()).finish_non_exhaustive()
+    }
+}
+
+impl<F, V> Taken<F, V> {
+    /// Makes the field: of the values of the calls, or of the default, which is made now.
+    pub fn make(self, options: &mut OptionParser) -> Option<F> {
+        let Taken { spec, mut values } = self;
+        if values.is_empty() {
+            match spec.make_default() {
+                Some(Ok(default)) => values.push(default),
+                Some(Err((shown, misfit))) => {
+                    options.note_default(&spec, shown, misfit);
+                    return None;
+                }
+                None => {}
+            }
+        }
+        (spec.collect)(values)
+    }
+}
+
 impl OptionParser {
-    pub(crate) fn new(calls: Vec<OptionCall>) -> Self {
+    pub(crate) fn new(asked: Asked, calls: Vec<OptionCall>) -> Self {
         OptionParser {
+            asked,
             calls,
             options: Vec::new(),
             problems: Vec::new(),
             more: 0,
             warnings: Vec::new(),
-            sampling: None,
         }
     }
 
-    /// Looks for values that each option accepts, for the line that would do. This asks the author's code about
-    /// values that no task has written, and is for when somebody is told of them. All options together take no
-    /// longer than [`PATIENCE`], but for the last value that is asked about.
-    pub(crate) fn with_samples(mut self) -> Self {
-        self.sampling = Some(Instant::now() + PATIENCE);
-        self
+    /// Takes the calls of one option. What is wrong with them is noted.
+    #[doc(hidden)]
+    pub fn take<F, V>(&mut self, spec: OptionSpec<F, V>) -> Taken<F, V> {
+        match self.asked {
+            Asked::Types => self.know(&spec, &Help::default(), None),
+            Asked::Help => {
+                let help = spec.traits.help();
+                self.know(&spec, &help, spec.sample(&help));
+            }
+            Asked::Fields => {
+                let values = self.values(&spec);
+                return Taken { spec, values };
+            }
+        }
+        Taken { spec, values: Vec::new() }
     }
 
-    /// Takes the calls of one option; none when there is something wrong with them, which is noted.
-    #[doc(hidden)]
-    pub fn take<F, V>(&mut self, spec: OptionSpec<F, V>) -> Option<F> {
+    /// The values of the calls of one option.
+    fn values<F, V>(&mut self, spec: &OptionSpec<F, V>) -> Vec<V> {
         let calls: Vec<usize> = (0..self.calls.len())
             .filter(|&at| spec.traits.is_called(&self.calls[at].name))
             .collect();
-        let (shown, default) = match spec.default_value() {
-            Some(default) => (Some(default.shown), Some(default.value)),
-            None => (None, None),
-        };
-        let sample = self.sampling.and_then(|end| spec.sample(end));
-        let help = spec.traits.describe(shown.clone(), sample.clone());
-        let before = (self.problems.len(), self.more);
+        let help = spec.traits.help();
+        let sample = spec.sample(&help);
         let mut values = Vec::with_capacity(calls.len());
         for (number, &at) in (1..).zip(&calls) {
-            match spec.value(&self.calls[at].values) {
+            match spec.value(&self.calls[at].values, &help) {
                 Ok(value) => values.push(value),
                 Err(_) if self.problems.len() >= SHOWN => self.more += 1,
                 Err(misfit) => {
-                    let came = &self.calls[at].values;
-                    let mended = suggest::mended(came, &help.args, &spec.traits.help);
-                    let write = [mended, sample.clone()].into_iter().flatten();
-                    let is_told = self.sampling.is_some();
-                    let write = write.filter(|_| is_told).find(|write| spec.accepts(write));
+                    let (came, types) = (&self.calls[at].values, &spec.traits.types);
+                    // Where only code of the author refuses, nothing can be put right.
+                    let is_declared = !spec.traits.fits(came, &help);
+                    let write = suggest::mended(came, types, &help)
+                        .filter(|mended| is_declared && spec.traits.fits(mended, &help));
+                    let write = [write, sample.clone()].into_iter().flatten();
+                    // What was refused is no advice.
                     let write = write.map(|values| spec.traits.line(values));
+                    let call = line(&self.calls[at]);
+                    let write = write.into_iter().find(|write| *write != call);
                     self.problems.push(Problem::Call {
-                        call: line(&self.calls[at]),
+                        call,
                         which: (calls.len() > 1).then_some(number),
                         misfit,
                         came: came.iter().map(Value::value_type).collect(),
-                        types: help.args.clone(),
+                        types: types.clone(),
                         write,
                     });
                 }
             }
         }
-        // Where no value is known that would do, its types are.
-        let write = sample.map_or_else(|| spec.traits.form(), |sample| spec.traits.line(sample));
-        self.count(&spec.traits, &help, &write, &calls);
-        let made = match default {
-            Some(Ok(default)) if calls.is_empty() => (spec.collect)(vec![default]),
-            Some(Err(misfit)) if calls.is_empty() => {
-                let shown = shown.unwrap_or_default();
-                let came = shown.iter().map(Value::value_type).collect();
-                let (types, write) = (help.args.clone(), write.clone());
-                let call = spec.traits.line(shown);
-                self.note(|_| Problem::Default { call, misfit, came, types, write });
-                None
-            }
-            _ => (spec.collect)(values),
-        };
+        self.know(spec, &help, sample);
+        self.count(&spec.traits, &calls);
+        if let Some(known) = self.options.last_mut() {
+            known.called = calls.first().copied();
+        }
         if let (Some(advice), Some(&first)) = (spec.traits.deprecated, calls.first()) {
             let name = &self.calls[first].name;
             self.warnings.push(format!("option `{name}` is deprecated: {advice}"));
         }
-        let called = calls.first().copied();
-        self.options.push(Known { traits: spec.traits, help, write, called });
-        made.filter(|_| before == (self.problems.len(), self.more))
+        values
+    }
+
+    /// Adds an option to those that are known.
+    fn know<F, V>(&mut self, spec: &OptionSpec<F, V>, help: &Help, sample: Option<Vec<Value>>) {
+        // Where no value is known that would do, its types are.
+        let write = match &sample {
+            Some(sample) => spec.traits.line(sample.clone()),
+            None => spec.traits.form(),
+        };
+        let help = if self.asked == Asked::Help {
+            let described = spec.traits.describe(help.clone(), spec.shown_default());
+            OptionHelp { example: sample.unwrap_or_default(), ..described }
+        } else {
+            OptionHelp::default()
+        };
+        let min_calls = spec.traits.min_calls(spec.has_default());
+        self.options.push(Known {
+            traits: spec.traits.clone(),
+            min_calls,
+            help,
+            write,
+            called: None,
+        });
+    }
+
+    /// Whether nothing is wrong with any call, so that the fields can be made.
+    #[doc(hidden)]
+    pub fn accepts(&mut self) -> bool {
+        if self.asked != Asked::Fields {
+            return false;
+        }
+        self.relations();
+        self.unknown();
+        self.problems.is_empty() && self.more == 0
+    }
+
+    /// Notes a default that the UDF itself does not accept.
+    fn note_default<F, V>(&mut self, spec: &OptionSpec<F, V>, shown: Vec<Value>, misfit: Misfit) {
+        let name = spec.traits.name;
+        let known = self.options.iter().find(|known| known.traits.name == name);
+        let call = spec.traits.line(shown.clone());
+        // Its sample may be this very default.
+        let write = known.map(|known| known.write.clone()).filter(|write| *write != call);
+        let write = write.unwrap_or_else(|| spec.traits.form());
+        let came = shown.iter().map(Value::value_type).collect();
+        let types = spec.traits.types.clone();
+        self.note(|_| Problem::Default { call, misfit, came, types, write });
     }
 
     /// Notes a problem, or only counts it when there are many.
@@ -137,11 +220,13 @@ impl OptionParser {
         }
     }
 
-    /// Notes an option that is called too seldom or too often.
-    fn count(&mut self, traits: &Traits, help: &OptionHelp, write: &str, calls: &[usize]) {
-        let (name, write) = (traits.name.to_owned(), write.to_owned());
-        if calls.is_empty() && help.is_required() {
-            let often = (help.min_calls > 1).then(|| traits.call_count.count_of("time")).flatten();
+    /// Notes the option that was taken last when it is called too seldom or too often.
+    fn count(&mut self, traits: &Traits, calls: &[usize]) {
+        let Some(known) = self.options.last() else { return };
+        let (name, write, min_calls) =
+            (traits.name.to_owned(), known.write.clone(), known.min_calls);
+        if calls.is_empty() && min_calls > 0 {
+            let often = (min_calls > 1).then(|| traits.call_count.count_of("time")).flatten();
             self.note(|_| Problem::Missing { name, often, write });
         } else if traits.calls != Calls::Any && calls.len() > 1 {
             self.note(|parser| {
@@ -155,6 +240,14 @@ impl OptionParser {
             let words = traits.call_count.count_of("time").unwrap_or_default();
             self.note(|_| Problem::Calls { name, words, came: calls.len() });
         }
+    }
+
+    /// The names of the options that were taken, and the types of their arguments.
+    pub(crate) fn into_types(self) -> impl Iterator<Item = (&'static str, Vec<ValueType>)> {
+        self.options.into_iter().flat_map(|Known { traits, .. }| {
+            let names = std::iter::once(traits.name).chain(traits.aliases.iter().copied());
+            names.map(move |name| (name, traits.types.clone()))
+        })
     }
 
     /// What is known of the options that were taken.
@@ -174,17 +267,9 @@ impl OptionParser {
         all
     }
 
-    /// The calls that it was made of.
-    pub(crate) fn into_calls(self) -> Vec<OptionCall> {
-        self.calls
-    }
-
     /// What was wrong, and what the author of the task should know.
-    pub(crate) fn finish(&mut self) -> (Problems, Vec<String>) {
-        self.relations();
-        self.unknown();
-        let shown = std::mem::take(&mut self.problems);
-        (Problems { shown, more: self.more }, std::mem::take(&mut self.warnings))
+    pub(crate) fn finish(self) -> (Problems, Vec<String>) {
+        (Problems { shown: self.problems, more: self.more }, self.warnings)
     }
 
     /// Notes options that exclude each other, and those that lack one that they need.
@@ -206,7 +291,7 @@ impl OptionParser {
                 if other.called.is_none() {
                     found.push(Problem::Lonely {
                         call: line(&self.calls[at]),
-                        needs: other.help.name.clone(),
+                        needs: other.traits.name.to_owned(),
                         write: other.write.clone(),
                     });
                 }
@@ -237,19 +322,19 @@ impl OptionParser {
                 .and_then(|near| self.options.iter().find(|known| known.traits.is_called(near)));
             if let Some(meant) = meant {
                 self.problems.retain(|problem| {
-                    !matches!(problem, Problem::Missing { name, .. } if *name == meant.help.name)
+                    !matches!(problem, Problem::Missing { name, .. } if *name == meant.traits.name)
                 });
             }
             let nearest = meant.zip(near).map(|(meant, near)| {
                 let types: Vec<ValueType> = call.values.iter().map(Value::value_type).collect();
-                if types == meant.help.args {
+                if types == meant.traits.types {
                     line(&OptionCall { name: near.to_owned(), values: call.values.clone() })
                 } else {
                     meant.write.clone()
                 }
             });
             let mut known: Vec<String> =
-                self.options.iter().map(|known| known.help.name.clone()).collect();
+                self.options.iter().map(|known| known.traits.name.to_owned()).collect();
             known.sort();
             let (call, name) = (line(call), short(&call.name));
             unknown.push(Problem::Unknown { call, name, nearest, known });

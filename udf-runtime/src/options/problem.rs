@@ -164,8 +164,8 @@ impl fmt::Display for Problem {
                 let words = misfit.words(came, types);
                 write!(
                     f,
-                    "`{call}`, the UDF's own default, will not do: {words}; \
-                     until this mistake in the UDF is mended, write `{write}`"
+                    "the UDF refuses its own default `{call}`: {words}; \
+                     until this error in the UDF is fixed, write `{write}`"
                 )
             }
         }

@@ -9,51 +9,60 @@ use super::field::Calls;
 use super::limits::{HasLen, Limits, Ranged, RangedField};
 use super::problem::Misfit;
 use super::types::{Flag, Help, Parse, Parsed, TickValue};
-use super::{OptionField, OptionType};
+use super::{OptionField, OptionType, sample};
 use crate::Result;
 
 /// One option: generated code builds it, and the parser takes it.
 ///
-/// It asks nothing of its types, which whoever made it has checked: a type that is none for an option
-/// is told once, where the option is made.
+/// Building it runs no code of the author: an option is data until a task calls it. It asks nothing of
+/// its types, which whoever made it has checked: a type that is none for an option is told once, where
+/// the option is made.
 pub struct OptionSpec<F, V> {
     pub(crate) traits: Traits,
     /// What the field is after these calls; none when a value is lacking.
     pub(crate) collect: fn(Vec<V>) -> Option<F>,
     make: fn(Vec<Value>) -> Result<V>,
     show: fn(&V) -> Vec<Value>,
+    /// Whether `make` and `show` are code of this crate, for a type without a `Drop` of the author's.
+    is_plain: bool,
     default: Option<DefaultValue<V>>,
     validate: Option<Validate<V>>,
     /// What the author shows in samples.
-    pub(crate) example: Option<Vec<Value>>,
+    example: Option<Vec<Value>>,
 }
 
 type Validate<V> = fn(&V) -> Result<()>;
 
 /// What an option is when it is not called.
 enum DefaultValue<V> {
-    Made(fn() -> V),
+    /// A value, and the expression that makes it.
+    Made(fn() -> V, &'static str),
+    /// A value that no code of the author makes.
+    Constant(fn() -> V, &'static str),
     /// It is parsed as that of a task would be.
     Text(&'static str),
 }
 
-/// The value of an option that is not called.
-pub(crate) struct Uncalled<V> {
-    /// How a TICKscript would write it.
-    pub(crate) shown: Vec<Value>,
-    /// It, if the option accepts it.
-    pub(crate) value: Result<V, Misfit>,
+/// A default as it is shown.
+pub(crate) enum ShownDefault {
+    /// As a TICKscript writes it.
+    Arguments(Vec<Value>),
+    /// The expression that makes it.
+    Expression(&'static str),
 }
 
 /// What is known of an option without its type.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Traits {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     pub(crate) text: &'static str,
     pub(crate) types: Vec<ValueType>,
     pub(crate) calls: Calls,
-    pub(crate) help: Help,
+    /// What its type tells of it.
+    of_type: fn() -> Help,
+    range: Limits,
+    len: Limits,
     pub(crate) call_count: Limits,
     pub(crate) conflicts: &'static [&'static str],
     pub(crate) requires: &'static [&'static str],
@@ -74,7 +83,7 @@ where
 /// An option without an argument.
 pub fn flag(name: &'static str, text: &'static str) -> OptionSpec<bool, Flag> {
     let collect = |values: Vec<Flag>| values.first().map(|flag| flag.0);
-    new(name, text, Calls::Once, collect).default(|| Flag(false))
+    new(name, text, Calls::Once, collect).constant(|| Flag(false), "")
 }
 
 /// An option that is parsed from text.
@@ -117,7 +126,9 @@ pub(crate) fn new<F, V: OptionType>(
             text,
             types,
             calls,
-            help: V::help(),
+            of_type: V::help,
+            range: Limits::default(),
+            len: Limits::default(),
             call_count: Limits::default(),
             conflicts: &[],
             requires: &[],
@@ -130,6 +141,7 @@ pub(crate) fn new<F, V: OptionType>(
             value.to_raw().put(&mut values);
             values
         },
+        is_plain: V::IS_PLAIN,
         default: None,
         validate: None,
         example: None,
@@ -167,9 +179,15 @@ impl<F, V> OptionSpec<F, V> {
         self
     }
 
-    /// The value when it is not called.
-    pub fn default(mut self, default: fn() -> V) -> Self {
-        self.default = Some(DefaultValue::Made(default));
+    /// Makes the value when it is not called; `source` is the expression.
+    pub fn default(mut self, default: fn() -> V, source: &'static str) -> Self {
+        self.default = Some(DefaultValue::Made(default, source));
+        self
+    }
+
+    /// As [`default`](Self::default), for an expression that is a constant.
+    pub fn constant(mut self, default: fn() -> V, source: &'static str) -> Self {
+        self.default = Some(DefaultValue::Constant(default, source));
         self
     }
 
@@ -181,8 +199,7 @@ impl<F, V> OptionSpec<F, V> {
 
     /// Between which values each argument must be.
     pub fn range(mut self, range: Range) -> Self {
-        let limits = std::mem::take(&mut self.traits.help.limits);
-        self.traits.help.limits = range.0.within(&limits);
+        self.traits.range = range.0;
         self
     }
 
@@ -191,7 +208,7 @@ impl<F, V> OptionSpec<F, V> {
         if length.of_calls {
             self.traits.call_count = length.limits;
         } else {
-            self.traits.help.len = length.limits;
+            self.traits.len = length.limits;
         }
         self
     }
@@ -220,58 +237,111 @@ impl<F, V> OptionSpec<F, V> {
         self
     }
 
-    /// An argument for samples of TICKscript.
+    /// An argument for samples of TICKscript, which is a constant.
     pub fn example(mut self, example: fn() -> V) -> Self {
-        self.example = Some((self.show)(&example()));
+        self.example = self.is_plain.then(|| (self.show)(&example()));
         self
     }
 
-    /// A text for samples of TICKscript.
-    pub fn example_text(mut self, text: &'static str) -> Self {
-        self.example = Some(vec![Value::from(text)]);
+    /// Arguments for samples, as a TICKscript writes them.
+    pub fn example_arguments<const N: usize>(mut self, arguments: [Value; N]) -> Self {
+        self.example = Some(arguments.into());
         self
     }
 
     /// The value that a call gives.
-    pub(crate) fn value(&self, values: &[Value]) -> Result<V, Misfit> {
-        let value = self.made(values)?;
-        self.valid(&value)?;
+    pub(crate) fn value(&self, values: &[Value], help: &Help) -> Result<V, Misfit> {
+        let value = self.made(values, help)?;
+        self.validate.map_or(Ok(()), |validate| validate(&value)).map_err(Misfit::of)?;
         Ok(value)
     }
 
     /// The value that a call gives, before its check.
-    pub(crate) fn made(&self, values: &[Value]) -> Result<V, Misfit> {
-        (self.make)(self.traits.check(values)?).map_err(Misfit::of)
+    fn made(&self, values: &[Value], help: &Help) -> Result<V, Misfit> {
+        (self.make)(self.traits.check(values, help)?).map_err(Misfit::of)
     }
 
-    /// The value when it is not called, and how a TICKscript would write it.
-    pub(crate) fn default_value(&self) -> Option<Uncalled<V>> {
-        let value = match self.default.as_ref()? {
-            DefaultValue::Made(make) => make(),
+    /// Whether it has a value when it is not called.
+    pub(crate) fn has_default(&self) -> bool {
+        self.default.is_some()
+    }
+
+    /// Makes the value for a task that does not call it; on a misfit, with the call that was meant.
+    ///
+    /// The author's check is for values of tasks: a default is the author's own.
+    pub(crate) fn make_default(&self) -> Option<Result<V, (Vec<Value>, Misfit)>> {
+        let make = match self.default.as_ref()? {
+            DefaultValue::Made(make, _) | DefaultValue::Constant(make, _) => make,
             DefaultValue::Text(text) => {
                 let values = vec![Value::from(*text)];
-                let value = self.value(&values);
-                return Some(Uncalled { shown: values, value });
+                let made = self.made(&values, &self.traits.help());
+                return Some(made.map_err(|misfit| (values, misfit)));
             }
         };
-        let values = (self.show)(&value);
-        let checked = self.traits.check(&values).and_then(|_| self.valid(&value));
-        Some(Uncalled { shown: values, value: checked.map(|()| value) })
+        let value = make();
+        if self.is_plain {
+            let values = (self.show)(&value);
+            if let Err(misfit) = self.traits.check(&values, &self.traits.help()) {
+                return Some(Err((values, misfit)));
+            }
+        }
+        Some(Ok(value))
     }
 
-    fn valid(&self, value: &V) -> Result<(), Misfit> {
-        self.validate.map_or(Ok(()), |validate| validate(value)).map_err(Misfit::of)
+    /// The default for somebody who asks, without running code of the author.
+    pub(crate) fn shown_default(&self) -> Option<ShownDefault> {
+        Some(match self.default.as_ref()? {
+            DefaultValue::Constant(make, _) if self.is_plain => {
+                ShownDefault::Arguments((self.show)(&make()))
+            }
+            DefaultValue::Made(_, source) | DefaultValue::Constant(_, source) => {
+                ShownDefault::Expression(source)
+            }
+            DefaultValue::Text(text) => ShownDefault::Arguments(vec![Value::from(*text)]),
+        })
+    }
+
+    /// Arguments for a call of it; none when none are known. No code of the author is asked.
+    ///
+    /// These are the author's example, the default, or a value out of the range of its type. A `validate`
+    /// may refuse such a value, so that there is none where there is a `validate`.
+    pub(crate) fn sample(&self, help: &Help) -> Option<Vec<Value>> {
+        let default = match self.shown_default() {
+            Some(ShownDefault::Arguments(values)) => Some(values),
+            Some(ShownDefault::Expression(_)) | None => None,
+        };
+        let of_type =
+            || self.validate.is_none().then(|| sample::of_types(&self.traits.types, help));
+        let shown = [self.example.clone(), default].into_iter().flatten();
+        shown.chain(of_type().flatten()).find(|values| self.traits.fits(values, help))
     }
 }
 
 impl Traits {
+    /// All that its type and its attributes tell of its values. A type of the author's is asked.
+    pub(crate) fn help(&self) -> Help {
+        let mut help = (self.of_type)();
+        help.limits = self.range.clone().within(&help.limits);
+        if self.len != Limits::default() {
+            help.len = self.len.clone();
+        }
+        help
+    }
+
+    /// Whether these arguments can be written, and nothing that is declared refuses them.
+    pub(crate) fn fits(&self, values: &[Value], help: &Help) -> bool {
+        values.iter().all(Value::is_writable)
+            && self.check(values, help).is_ok()
+            && help.places(values.len()).iter().zip(values).all(|(help, value)| help.takes(value))
+    }
+
     /// The arguments as they are taken, when there are as many as there should be, of their types
     /// and within their limits.
-    fn check(&self, values: &[Value]) -> Result<Vec<Value>, Misfit> {
+    fn check(&self, values: &[Value], help: &Help) -> Result<Vec<Value>, Misfit> {
         if values.len() != self.types.len() {
             return Err(Misfit::Count);
         }
-        let places = self.help.places(values.len());
+        let places = help.places(values.len());
         let (mut taken, mut misfits) = (Vec::with_capacity(values.len()), Vec::new());
         for (place, value) in values.iter().enumerate() {
             let (wanted, help) = (self.types[place], &places[place]);
@@ -321,16 +391,17 @@ impl Traits {
     }
 
     /// All that people and tools are told of it.
-    pub(crate) fn describe(
-        &self,
-        default: Option<Vec<Value>>,
-        sample: Option<Vec<Value>>,
-    ) -> OptionHelp {
-        let each = if self.help.choices.is_empty() { self.help.words() } else { None };
+    pub(crate) fn describe(&self, help: Help, default: Option<ShownDefault>) -> OptionHelp {
+        let each = if help.choices.is_empty() { help.words() } else { None };
         let times = self.call_count.count_of("time").map(|times| format!("called {times}"));
         let range: Vec<String> = [each, times].into_iter().flatten().collect();
         let range = Some(range.join(", ")).filter(|range| !range.is_empty());
-        let flag = self.types.is_empty();
+        let min_calls = self.min_calls(default.is_some());
+        let (default, default_expression) = match default {
+            Some(ShownDefault::Arguments(values)) if !self.types.is_empty() => (Some(values), None),
+            Some(ShownDefault::Expression(source)) => (None, Some(source.to_owned())),
+            Some(ShownDefault::Arguments(_)) | None => (None, None),
+        };
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         OptionHelp {
             name: self.name.to_owned(),
@@ -338,18 +409,20 @@ impl Traits {
             help: self.text.to_owned(),
             args: self.types.clone(),
             repeated: self.calls == Calls::Any,
-            min_calls: self.min_calls(default.is_some()),
-            default: default.filter(|_| !flag),
+            min_calls,
+            default,
+            default_expression,
             range,
-            choices: self.help.choices.clone(),
+            choices: help.choices,
             conflicts: owned(self.conflicts),
             requires: owned(self.requires),
             deprecated: self.deprecated.map(str::to_owned),
-            example: sample.unwrap_or_default(),
+            example: Vec::new(),
         }
     }
 
-    fn min_calls(&self, has_default: bool) -> usize {
+    /// How often a task must call it at least.
+    pub(crate) fn min_calls(&self, has_default: bool) -> usize {
         match self.calls {
             Calls::Once => usize::from(!has_default),
             Calls::AtMostOnce => 0,

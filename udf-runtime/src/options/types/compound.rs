@@ -23,7 +23,9 @@ fn one_of_several<T: OptionType>(raw: T::Raw, place: &mut usize) -> Result<T> {
 
 /// Adds what is known of one of several arguments.
 fn add_help<T: OptionType>(all: &mut Help, place: &mut usize) {
-    let each = T::help().places(arguments::<T::Raw>());
+    let help = T::help();
+    all.is_whole &= help.is_whole || !help.choices.is_empty();
+    let each = help.places(arguments::<T::Raw>());
     if let Some(words) = Help::words_of_each(&each, *place) {
         let known = all.must_be.take().map_or(String::new(), |known| known + ", ");
         all.must_be = Some(known + &words);
@@ -36,6 +38,7 @@ macro_rules! tuple {
     ($($name:ident $at:tt),*) => {
         impl<$($name: OptionType),*> OptionType for ($($name,)*) {
             type Raw = ($($name::Raw,)*);
+            const IS_PLAIN: bool = true $(&& $name::IS_PLAIN)*;
 
             fn from_raw(raw: Self::Raw) -> Result<Self> {
                 let mut place = 0;
@@ -47,7 +50,7 @@ macro_rules! tuple {
             }
 
             fn help() -> Help {
-                let (mut help, mut place) = (Help::default(), 0);
+                let (mut help, mut place) = (Help::whole(), 0);
                 $(add_help::<$name>(&mut help, &mut place);)*
                 help
             }
@@ -64,6 +67,7 @@ tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
 
 impl<T: OptionType, const N: usize> OptionType for [T; N] {
     type Raw = [T::Raw; N];
+    const IS_PLAIN: bool = T::IS_PLAIN;
 
     fn from_raw(raw: Self::Raw) -> Result<Self> {
         let mut place = 0;

@@ -65,13 +65,17 @@ pub trait OptionType: Sized {
     /// is shown as it is.
     fn from_raw(raw: Self::Raw) -> Result<Self>;
 
-    /// What a TICKscript would write for this value: a default is shown so.
+    /// What a TICKscript would write for this value.
     fn to_raw(&self) -> Self::Raw;
 
-    /// What there is to know of the values that it takes.
+    /// What there is to know of the values that it takes: data, which `info` and a task's Init ask for.
     fn help() -> Help {
         Help::default()
     }
+
+    /// Whether conversions and `Drop` run no code of an author, so that values can be made to be shown.
+    #[doc(hidden)]
+    const IS_PLAIN: bool = false;
 }
 
 /// What there is to know of the values that an [`OptionType`] takes.
@@ -87,12 +91,32 @@ pub struct Help {
     pub(crate) example: Vec<Value>,
     /// Of several arguments, what there is to know of each.
     pub(crate) each: Vec<Help>,
+    /// Whether every value of the raw type will do of which nothing here says otherwise.
+    pub(crate) is_whole: bool,
 }
 
 impl Help {
-    /// Nothing: every value of the raw type will do.
+    /// Nothing yet.
     pub fn new() -> Self {
         Help::default()
+    }
+
+    /// For a type that takes every value of its raw type of which its help does not say otherwise.
+    pub(crate) fn whole() -> Self {
+        Help { is_whole: true, ..Help::default() }
+    }
+
+    /// Whether nothing here refuses this argument.
+    pub(crate) fn takes(&self, value: &Value) -> bool {
+        let is_choice = match value {
+            Value::String(text) => {
+                let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+                self.len.contain(&Value::Int(length))
+                    && (self.choices.is_empty() || self.texts().any(|choice| choice == text))
+            }
+            value => self.limits.contain(value),
+        };
+        is_choice && !(self.not_zero && *value == Value::Int(0))
     }
 
     /// What a value must be, in words that go after "must be".
@@ -220,6 +244,7 @@ pub struct Flag(pub bool);
 
 impl OptionType for Flag {
     type Raw = ();
+    const IS_PLAIN: bool = true;
 
     fn from_raw((): ()) -> Result<Self> {
         Ok(Flag(true))

@@ -18,11 +18,15 @@ macro_rules! itself {
     ($($rust:ty)*) => {$(
         impl OptionType for $rust {
             type Raw = $rust;
+            const IS_PLAIN: bool = true;
             fn from_raw(raw: $rust) -> Result<Self> {
                 Ok(raw)
             }
             fn to_raw(&self) -> $rust {
                 self.clone()
+            }
+            fn help() -> Help {
+                Help::whole()
             }
         }
     )*};
@@ -32,6 +36,7 @@ itself!(bool i64 f64 String Duration);
 
 impl OptionType for f32 {
     type Raw = f64;
+    const IS_PLAIN: bool = true;
 
     fn from_raw(raw: f64) -> Result<Self> {
         let value = raw as f32;
@@ -44,6 +49,10 @@ impl OptionType for f32 {
     fn to_raw(&self) -> f64 {
         // By way of its text: 0.1 is shown as 0.1, not with the digits that f64 has more.
         self.to_string().parse().unwrap_or_else(|_| (*self).into())
+    }
+
+    fn help() -> Help {
+        Help::whole()
     }
 }
 
@@ -86,6 +95,7 @@ macro_rules! small_int {
     ($($rust:ty)*) => {$(
         impl OptionType for $rust {
             type Raw = i64;
+            const IS_PLAIN: bool = true;
             fn from_raw(raw: i64) -> Result<Self> {
                 <$rust>::try_from(raw).map_err(|_| misfit::<$rust>())
             }
@@ -93,7 +103,7 @@ macro_rules! small_int {
                 self.int()
             }
             fn help() -> Help {
-                Help { limits: <$rust>::limits(), ..Help::default() }
+                Help { limits: <$rust>::limits(), ..Help::whole() }
             }
         }
     )*};
@@ -105,6 +115,7 @@ macro_rules! non_zero {
     ($($rust:ty, $plain:ty;)*) => {$(
         impl OptionType for $rust {
             type Raw = i64;
+            const IS_PLAIN: bool = true;
             fn from_raw(raw: i64) -> Result<Self> {
                 let plain = <$plain>::try_from(raw).map_err(|_| misfit::<$plain>())?;
                 <$rust>::new(plain).ok_or_else(|| MustBe::new("other than 0").into())
@@ -116,9 +127,9 @@ macro_rules! non_zero {
                 let mut limits = <$plain>::limits();
                 if <$plain>::MIN == 0 {
                     limits = limits.within(&Limits::ints(Some(1), None));
-                    return Help { limits, ..Help::default() };
+                    return Help { limits, ..Help::whole() };
                 }
-                Help { limits, not_zero: true, ..Help::default() }
+                Help { limits, not_zero: true, ..Help::whole() }
             }
         }
 

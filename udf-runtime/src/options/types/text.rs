@@ -1,14 +1,19 @@
 //! Options that are a STRING.
 
 use std::fmt::Display;
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use udf_proto::Value;
+
 use super::{Help, MustBe, OptionType};
 use crate::Result;
+use crate::options::limits::Limits;
 
 impl OptionType for PathBuf {
     type Raw = String;
+    const IS_PLAIN: bool = true;
 
     fn from_raw(raw: String) -> Result<Self> {
         match &*raw {
@@ -22,12 +27,15 @@ impl OptionType for PathBuf {
     }
 
     fn help() -> Help {
-        Help::new().must_be("a path, not empty").example("/tmp/file".to_owned())
+        let len = Limits::new(Bound::Included(Value::Int(1)), Bound::Unbounded);
+        let help = Help { len, ..Help::whole() };
+        help.must_be("a path, not empty").example("/tmp/file".to_owned())
     }
 }
 
 impl OptionType for char {
     type Raw = String;
+    const IS_PLAIN: bool = true;
 
     fn from_raw(raw: String) -> Result<Self> {
         let mut chars = raw.chars();
@@ -42,7 +50,9 @@ impl OptionType for char {
     }
 
     fn help() -> Help {
-        Help::new().must_be("one character").example("x".to_owned())
+        let one = || Bound::Included(Value::Int(1));
+        let help = Help { len: Limits::new(one(), one()), ..Help::whole() };
+        help.must_be("one character").example("x".to_owned())
     }
 }
 
