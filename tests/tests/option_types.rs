@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use udf_proto::Value::{self, Bool, Double, Duration as Nanos, Int};
 use udf_proto::ValueType;
-use udf_runtime::options::{Help, MustBe, OptionType};
+use udf_runtime::options::{FieldName, Help, MustBe, OptionType, TagName};
 use udf_runtime::{Result, Udf};
 use udf_tests::{parse, refusal, udf_of};
 
@@ -187,6 +187,48 @@ fn text_is_a_string() {
         words::<Path>(&[text("")]),
         "`.x('')`: the argument must be a path, not empty; write `.x('/tmp/file')`"
     );
+}
+
+one!(Field, FieldName);
+one!(Tags, Vec<TagName>);
+udf_of!(Named {
+    #[option(default = "avg")]
+    r#as: FieldName,
+    #[option(default = "host", example = "cpu")]
+    by: udf_runtime::options::TagName,
+});
+
+#[test]
+fn names_of_fields_and_tags_are_not_empty() {
+    assert_eq!(args::<Field>(), [ValueType::String]);
+    let field = Field::of(&[text("usage")]);
+    assert_eq!((&*field, field.len(), field.to_string()), ("usage", 5, "usage".to_owned()));
+    assert_eq!(Tags::of(&[text(" ")]), [TagName::new(" ").unwrap()]);
+    for wrong in ["", "time"] {
+        assert_eq!(
+            words::<Field>(&[text(wrong)]),
+            format!(
+                "`.x('{wrong}')`: the argument must be the name of a field, not empty or 'time'; \
+                 write `.x('value')`"
+            )
+        );
+    }
+    assert_eq!(
+        words::<Tags>(&[text("")]),
+        "`.x('')`: the argument must be the name of a tag, not empty or 'time'; write `.x('host')`"
+    );
+    assert_eq!(
+        words::<Field>(&[Int(5)]),
+        "`.x(5)`: the argument must be STRING, not INT; write `.x('5')`"
+    );
+    let named: Named = parse(&[]).unwrap();
+    assert_eq!((&*named.r#as, &*named.by), ("avg", "host"));
+    let help = Named::options();
+    assert_eq!(
+        (&help[0].default, &help[1].default),
+        (&Some(vec![text("avg")]), &Some(vec![text("host")]))
+    );
+    assert_eq!((&help[0].example, &help[1].example), (&vec![text("avg")], &vec![text("cpu")]));
 }
 
 one!(Span, Duration);

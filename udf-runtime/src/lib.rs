@@ -2,6 +2,7 @@
 //!
 //! ```
 //! use std::process::ExitCode;
+//! use udf_runtime::options::FieldName;
 //! use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 //!
 //! /// Adds a field with the sum of two others.
@@ -9,10 +10,10 @@
 //! struct Sum {
 //!     /// The field that is added to.
 //!     #[option]
-//!     left: String,
+//!     left: FieldName,
 //!     /// The field that is added.
 //!     #[option]
-//!     right: String,
+//!     right: FieldName,
 //! }
 //!
 //! impl StreamUdf for Sum {

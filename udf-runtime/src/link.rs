@@ -38,7 +38,9 @@ pub enum EmitError {
 /// Such a point travels on through Kapacitor, and then makes the write fail that it is part of. Points that
 /// are passed on as they came are not checked.
 ///
-/// A field or tag named `time` is sent: InfluxDB leaves it out of what it stores.
+/// A field or tag named `time` is sent: InfluxDB leaves it out of what it stores, or refuses that one
+/// point, depending on its version. [`FieldName`](crate::options::FieldName) and
+/// [`TagName`](crate::options::TagName) refuse that name in an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnfit {
     /// It is not sent, and counted, with a warning that is rate-limited.

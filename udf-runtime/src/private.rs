@@ -38,7 +38,8 @@ impl<T: Serialize + DeserializeOwned + Default> State for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an option",
     label = "not a type that an argument can have",
-    note = "an argument is bool, an integer, f32, f64, String, char, PathBuf or Duration, \
+    note = "an argument is bool, an integer, f32, f64, String, FieldName, TagName, \
+            char, PathBuf or Duration, \
             or a tuple or an array of these",
     note = "for an enum or a tuple struct of your own, write `#[derive(udf_runtime::options::OptionType)]` on it; \
             for others, implement that trait"

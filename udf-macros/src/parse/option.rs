@@ -101,6 +101,14 @@ pub(super) fn option(
             "default" => option.default = default(entry, &option.value, parsed, errors),
             "example" => {
                 if let Some(tokens) = entry.value("example = 10", errors) {
+                    let is_whole = value::malformed(&tokens).is_none();
+                    if !parsed && is_whole && !value::is_constant(&tokens) {
+                        let message = format!(
+                            "an example is shown without running any code: write {}",
+                            constant(&option.value)
+                        );
+                        errors.at(&tokens, message);
+                    }
                     let value =
                         typed(tokens.clone(), &option.value, parsed, value::EXAMPLE, errors);
                     option.example = Some(At { value, tokens });
@@ -147,6 +155,14 @@ pub(super) fn option(
         }
     }
     option
+}
+
+/// What an example of this type is, in words.
+fn constant(ty: &Type) -> &'static str {
+    match known(ty) {
+        Known::Other => "literals or a constant",
+        known => known.example(),
+    }
 }
 
 fn default(entry: &Entry, ty: &Type, parsed: bool, errors: &mut Errors) -> Option<At<Default>> {

@@ -87,6 +87,20 @@ pub(crate) fn known(ty: &Type) -> Known {
     }
 }
 
+/// Whether this is a type of the runtime for the name of a field or a tag.
+pub(crate) fn is_name(ty: &Type) -> bool {
+    match ty {
+        Type::Group(inner) => is_name(&inner.elem),
+        Type::Paren(inner) => is_name(&inner.elem),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "FieldName" || last.ident == "TagName"),
+        _ => false,
+    }
+}
+
 /// The last part of the path of a type of the standard library or in scope, and its arguments.
 fn named(ty: &Type) -> Option<(String, Vec<Type>)> {
     let path = match ty {

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{ExprPath, Lit, LitFloat, Type};
 
 use super::entries::{is_keyword, split_at_commas};
-use super::types::{Int, Known, known};
+use super::types::{Int, Known, is_name, known};
 use crate::errors::Errors;
 use crate::words::duration;
 
@@ -259,6 +259,13 @@ fn lowered_literal(
         (Known::Path, Literal::String(text)) if text.is_empty() => {
             errors.at(tokens, format_args!("{what} is empty, which no path is"));
             tokens.clone()
+        }
+        (Known::Other, Literal::String(text)) if what != EXAMPLE && is_name(ty) => {
+            if matches!(&**text, "" | "time") {
+                let message = format!("{what} is {tokens}, which {} cannot be", show(ty));
+                errors.at(tokens, message);
+            }
+            quote_spanned!(span=> <#ty>::literal(#tokens))
         }
         // One that borrows is told for that.
         (Known::Other, Literal::String(_))

@@ -8,7 +8,8 @@ use super::spec::{self, OptionSpec};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an option",
     label = "not a type that an option can have",
-    note = "an option is bool, an integer, f32, f64, String, char, PathBuf or Duration, \
+    note = "an option is bool, an integer, f32, f64, String, FieldName, TagName, \
+            char, PathBuf or Duration, \
             a tuple or an array of these, or an `Option` or `Vec` of them",
     note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
             of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"

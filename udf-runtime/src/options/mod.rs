@@ -30,7 +30,7 @@ use crate::Udf;
 pub use field::OptionField;
 pub use limits::{HasLen, Ranged, RangedField};
 pub use parser::OptionParser;
-pub use types::{Help, MustBe, OptionType, TickValue};
+pub use types::{FieldName, Help, MustBe, OptionType, TagName, TickValue};
 pub use udf_macros::OptionType;
 
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! What an option can be: the trait, and what a TICKscript can write.
 
 mod compound;
+mod names;
 mod numbers;
 mod text;
 mod tick_value;
@@ -11,13 +12,14 @@ use udf_proto::Value;
 use super::limits::Limits;
 use crate::Result;
 
+pub use names::{FieldName, TagName};
 pub use text::{Parse, Parsed};
 pub use tick_value::TickValue;
 
 /// A type that an option can have.
 ///
-/// `bool`, the integers, `f32`, `f64`, `String`, `char`, `PathBuf`, `Duration`, and tuples and arrays
-/// of these have it. `#[derive(OptionType)]` gives it to enums (a STRING out of a fixed set) and to
+/// `bool`, the integers, `f32`, `f64`, `String`, [`FieldName`], [`TagName`], `char`, `PathBuf`,
+/// `Duration`, and tuples and arrays of these have it. `#[derive(OptionType)]` gives it to enums (a STRING out of a fixed set) and to
 /// tuple structs; `#[option(parse)]` uses anything that is `FromStr` without it.
 ///
 /// A type of one's own says what a TICKscript writes for it, and how to convert:
@@ -49,7 +51,8 @@ pub use tick_value::TickValue;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an option",
     label = "not a type that an option can have",
-    note = "an option is bool, an integer, f32, f64, String, char, PathBuf or Duration, \
+    note = "an option is bool, an integer, f32, f64, String, FieldName, TagName, \
+            char, PathBuf or Duration, \
             a tuple or an array of these, or an `Option` or `Vec` of them",
     note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
             of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
