@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::process::ExitCode;
 
+use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
@@ -15,13 +16,13 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 struct MovingAvg {
     /// Field to average.
     #[option]
-    field: String,
+    field: FieldName,
     /// Points in the window.
     #[option(range = 1..)]
     size: usize,
     /// Name of the field that is emitted.
     #[option(default = "avg")]
-    r#as: String,
+    r#as: FieldName,
     #[state]
     windows: Groups<VecDeque<f64>>,
 }
@@ -31,7 +32,8 @@ impl StreamUdf for MovingAvg {
         let value = point.number(&self.field)?;
         let window = self.windows.of(point);
         window.push_back(value);
-        if window.len() > self.size {
+        // More than one goes after a restore with a smaller `size`.
+        while window.len() > self.size {
             window.pop_front();
         }
         let mean = window.iter().sum::<f64>() / window.len() as f64;

@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+use udf_runtime::options::FieldName;
 use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, udf};
 
 /// The points of a batch that lie beyond Tukey's fences.
@@ -13,7 +14,7 @@ use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points,
 struct Outliers {
     /// Field that is looked at.
     #[option]
-    field: String,
+    field: FieldName,
     /// How many interquartile ranges the fences lie beyond the quartiles.
     #[option(default = 1.5, range = 1.0..)]
     scale: f64,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
@@ -11,13 +12,13 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 struct Rate {
     /// Field that holds the counter.
     #[option]
-    field: String,
+    field: FieldName,
     /// The time to which the rate relates.
     #[option(default = "1s", range = "1ms"..)]
     per: Duration,
     /// Name of the field that is emitted.
     #[option(default = "rate")]
-    r#as: String,
+    r#as: FieldName,
     /// Time and value of the last point.
     #[state]
     last: Groups<Option<(i64, f64)>>,

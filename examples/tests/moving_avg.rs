@@ -64,6 +64,27 @@ fn a_restart_of_kapacitor_does_not_show() {
 }
 
 #[test]
+fn a_smaller_size_counts_also_after_a_restore() {
+    let of_size = |size: &str| testing::udf::<MovingAvg>().option("field=usage").option(size);
+    let mut wide = of_size("size=4").start();
+    wide.feed("cpu usage=1 10\ncpu usage=2 20\ncpu usage=3 30\ncpu usage=4 40");
+    wide.output();
+    let mut narrow = of_size("size=2").start();
+    narrow.restore(&wide.snapshot());
+    narrow.feed("cpu usage=6 50\ncpu usage=8 60");
+    narrow.emits("cpu avg=5 50\ncpu avg=7 60");
+}
+
+#[test]
+fn an_empty_name_is_refused() {
+    assert_eq!(
+        average_of_2().option("as=").refusal(),
+        "UDF moving_avg: `.as('')`: the argument must be the name of a field, not empty or 'time'; \
+         write `.as('avg')`"
+    );
+}
+
+#[test]
 fn a_garbled_snapshot_is_refused_and_changes_nothing() {
     let mut task = average_of_2().start();
     task.feed("cpu,host=a usage=1 10");
@@ -108,7 +129,7 @@ fn what_is_wrong_with_the_options_is_told_at_once() {
     assert_eq!(
         testing::udf::<MovingAvg>().option("size=0").refusal(),
         "UDF moving_avg: 2 problems with its options: \
-         (1) `.field` is missing; write `.field('text')`; \
+         (1) `.field` is missing; write `.field('value')`; \
          (2) `.size(0)`: the argument must be at least 1; write `.size(1)`"
     );
 }

@@ -97,7 +97,7 @@ impl StreamUdf for Means {
         let mean = self.means.of(point);
         mean.sum += value;
         mean.values.push_back(value);
-        if mean.values.len() > self.size {
+        while mean.values.len() > self.size {
             mean.sum -= mean.values.pop_front().unwrap_or_default();
         }
         mean.names.insert(point.name().to_owned(), None);

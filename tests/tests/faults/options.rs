@@ -1,5 +1,7 @@
 //! Options that are not what the UDF takes.
 
+use std::sync::LazyLock;
+
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
@@ -22,10 +24,16 @@ cases! {
     an_option_with_a_text_of_4_mib, BOTH, "However long an argument is, the refusal stays short enough to be read.";
     ten_thousand_unknown_options, BOTH, "However many mistakes there are, the refusal stays short enough to be read.";
     an_option_with_control_characters, BOTH, "Whatever an argument holds, the refusal is one line.";
+    an_option_with_an_empty_name, BOTH, "The empty text is refused as the name of a field: InfluxDB would refuse each write of it.";
     a_task_without_a_name, BOTH, "A task and a node without names are served like any other.";
 }
 
-const FIELD: (&str, &[Value]) = ("field", &[Value::String(String::new())]);
+static USAGE: LazyLock<[Value; 1]> = LazyLock::new(|| ["usage".into()]);
+
+/// A call of `.field` that is right.
+fn field() -> (&'static str, &'static [Value]) {
+    ("field", &*USAGE)
+}
 
 /// These options are refused in one answer with all of this in it; after that, the right ones are accepted.
 fn refused(on: Transport, options: &[(&str, &[Value])], with: &[&str]) -> String {
@@ -37,36 +45,36 @@ fn refused(on: Transport, options: &[(&str, &[Value])], with: &[&str]) -> String
     for part in with {
         assert!(error.contains(part), "`{part}` is not in `{error}`");
     }
-    let udf = udf.init(&[FIELD, ("size", &[Value::Int(3)])]);
+    let udf = udf.init(&[field(), ("size", &[Value::Int(3)])]);
     assert_eq!(udf.lives(), []);
     error
 }
 
 fn an_option_that_does_not_exist(on: Transport) {
-    refused(on, &[FIELD, ("sise", &[Value::Int(3)])], &["`sise`", ".size"]);
+    refused(on, &[field(), ("sise", &[Value::Int(3)])], &["`sise`", ".size"]);
 }
 
 fn an_option_that_is_missing(on: Transport) {
-    refused(on, &[FIELD], &[".size("]);
+    refused(on, &[field()], &[".size("]);
 }
 
 fn an_option_of_another_type(on: Transport) {
-    refused(on, &[FIELD, ("size", &["three".into()])], &[".size('three')", "INT", "STRING"]);
+    refused(on, &[field(), ("size", &["three".into()])], &[".size('three')", "INT", "STRING"]);
 }
 
 fn an_option_with_too_many_arguments(on: Transport) {
-    refused(on, &[FIELD, ("size", &[Value::Int(3), Value::Int(4)])], &[".size(3, 4)", "2"]);
+    refused(on, &[field(), ("size", &[Value::Int(3), Value::Int(4)])], &[".size(3, 4)", "2"]);
 }
 
 fn an_option_out_of_range(on: Transport) {
     for size in [0, -1, i64::MIN] {
-        refused(on, &[FIELD, ("size", &[Value::Int(size)])], &["at least 1"]);
+        refused(on, &[field(), ("size", &[Value::Int(size)])], &["at least 1"]);
     }
 }
 
 fn an_option_that_is_called_twice(on: Transport) {
     let (one, two) = ([Value::Int(3)], [Value::Int(4)]);
-    refused(on, &[FIELD, ("size", &one), ("size", &two)], &[".size(3)", ".size(4)"]);
+    refused(on, &[field(), ("size", &one), ("size", &two)], &[".size(3)", ".size(4)"]);
 }
 
 fn all_mistakes_at_once(on: Transport) {
@@ -102,7 +110,7 @@ fn a_value_of_no_type(on: Transport) {
 
 fn an_option_with_a_text_of_4_mib(on: Transport) {
     let long = [Value::from("x".repeat(4 << 20).as_str())];
-    let error = refused(on, &[FIELD, ("size", &long)], &["INT", "STRING"]);
+    let error = refused(on, &[field(), ("size", &long)], &["INT", "STRING"]);
     assert!(error.len() < 4096, "{} bytes", error.len());
 }
 
@@ -113,8 +121,18 @@ fn ten_thousand_unknown_options(on: Transport) {
 
 fn an_option_with_control_characters(on: Transport) {
     let odd = ["one\r\ntwo\x1b[31m".into()];
-    let error = refused(on, &[FIELD, ("size", &odd), ("new\nline", &[])], &["INT", "STRING"]);
+    let error = refused(on, &[field(), ("size", &odd), ("new\nline", &[])], &["INT", "STRING"]);
     assert!(!error.contains(char::is_control), "{error:?}");
+}
+
+fn an_option_with_an_empty_name(on: Transport) {
+    let (empty, size) = ([Value::from("")], ("size", &[Value::Int(3)][..]));
+    refused(
+        on,
+        &[field(), size, ("as", &empty)],
+        &[".as('')", "the name of a field", ".as('avg')"],
+    );
+    refused(on, &[size, ("field", &empty)], &[".field('')", "the name of a field"]);
 }
 
 fn a_task_without_a_name(on: Transport) {
