@@ -151,21 +151,16 @@ fn a_point_with_an_empty_name_is_not_sent() {
 
 #[test]
 fn the_reason_names_the_point_and_what_is_wrong_with_it() {
-    let of_a = "cannot send a point of `m` in group `host=a`: ";
-    for (what, text) in [
-        ("field", format!("{of_a}one of its fields has an empty name")),
-        ("fields", "cannot send a point of `m`: one of its fields has an empty name".to_owned()),
-        ("tag", format!("{of_a}one of its tags has an empty name")),
-        (
-            "measurement",
-            "cannot send a point in group `host=a`: the name of its measurement is empty"
-                .to_owned(),
-        ),
-        ("build", "cannot send a point: the name of its measurement is empty".to_owned()),
-        ("infinite", format!("{of_a}its field `infinite` is NaN or infinite")),
+    for (what, reason) in [
+        ("field", "one of its fields has an empty name (measurement `m`, group `host=a`)"),
+        ("fields", "one of its fields has an empty name (measurement `m`)"),
+        ("tag", "one of its tags has an empty name (measurement `m`, group `host=a`)"),
+        ("measurement", "the name of its measurement is empty (group `host=a`)"),
+        ("build", "the name of its measurement is empty"),
+        ("infinite", "its field `infinite` is NaN or infinite (measurement `m`, group `host=a`)"),
     ] {
         let mut task = testing::udf::<Names>().group_by("host").unfit_points(OnUnfit::Fail).start();
         task.feed(&format!("m,host=a what=\"{what}\",name=\"\" 1"));
-        assert_eq!(task.failure(), text, "{what}");
+        assert_eq!(task.failure(), format!("a point cannot be sent: {reason}"));
     }
 }

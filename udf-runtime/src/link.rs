@@ -25,7 +25,7 @@ pub enum EmitError {
     #[error("the connection to Kapacitor has ended")]
     Closed,
     /// The point is one that cannot be stored, and [`OnUnfit::Fail`] was chosen.
-    #[error("cannot send {0}")]
+    #[error("a point cannot be sent: {0}")]
     Unfit(Unfit),
     /// Kapacitor has closed its reading side, or the transport failed.
     #[error("writing to Kapacitor failed: {0}")]
@@ -161,7 +161,7 @@ impl Link {
     pub(crate) fn drop_unfit(&self, unfit: Unfit) {
         self.counters.add(Count::PointsDropped, 1);
         if let Some(held_back) = lock(&self.unfit).pass() {
-            tracing::warn!("did not send {unfit}{held_back}");
+            tracing::warn!("a point was not sent: {unfit}{held_back}");
         }
     }
 

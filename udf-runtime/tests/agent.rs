@@ -312,7 +312,10 @@ fn points_that_a_later_node_could_not_store_are_dropped_unless_asked_for() {
     assert_eq!(times(&sent(OnUnfit::Drop)), [2, 5, 1]);
     assert_eq!(times(&sent(OnUnfit::Send)), [1, 2, 3, 4, 5, 6, 1]);
     let failed = sent(OnUnfit::Fail);
-    assert_eq!(error_of(&failed), "cannot send a point of `cpu`: its field `x` is NaN or infinite");
+    assert_eq!(
+        error_of(&failed),
+        "a point cannot be sent: its field `x` is NaN or infinite (measurement `cpu`)"
+    );
 }
 
 #[test]

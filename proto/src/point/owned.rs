@@ -3,9 +3,8 @@
 use prost::Message as _;
 use prost::encoding::{WireType, double, encode_key, encode_varint, string};
 
-use super::{Entry, Head, Point, PointError, PointIndex, Span};
+use super::{Entry, Head, Point, PointError, PointIndex};
 use crate::messages;
-use crate::wire::{key, put_varint, varint_len};
 
 /// A point that owns its bytes and its index.
 ///
@@ -20,6 +19,8 @@ pub struct PointBuf {
     bytes: Box<[u8]>,
     head: Head,
     entries: Box<[Entry]>,
+    /// The name of the batch that it lay in, if its bytes lack one.
+    batch: Box<str>,
 }
 
 impl PointBuf {
@@ -32,21 +33,24 @@ impl PointBuf {
         let mut index = PointIndex::new();
         index.parse(&bytes)?;
         let (head, entries) = index.into_parts();
-        Ok(PointBuf { bytes, head, entries: entries.into() })
+        Ok(PointBuf { bytes, head, entries: entries.into(), batch: Box::default() })
     }
 
     /// The view of it.
     pub fn as_point(&self) -> Point<'_> {
-        Point { bytes: &self.bytes, head: &self.head, entries: &self.entries, batch: "" }
+        Point { bytes: &self.bytes, head: &self.head, entries: &self.entries, batch: &self.batch }
     }
 }
 
 impl Point<'_> {
-    /// A copy that owns what it needs. A point of a batch takes the name of the batch with it.
+    /// A copy that owns what it needs, also the name of the batch that the point lies in.
     pub fn to_owned(&self) -> PointBuf {
-        let mut bytes = Vec::new();
-        let head = self.copy_to(&mut bytes);
-        PointBuf { bytes: bytes.into(), head, entries: self.entries.into() }
+        PointBuf {
+            bytes: self.bytes.into(),
+            head: self.head.clone(),
+            entries: self.entries.into(),
+            batch: self.borrowed_name().unwrap_or_default().into(),
+        }
     }
 
     /// A copy in its parts, with the name of the batch within one.
@@ -57,25 +61,6 @@ impl Point<'_> {
             message.name = name.to_owned();
         }
         message
-    }
-
-    /// Appends its bytes, and the name that they lack; returns the head of the copy.
-    #[inline]
-    fn copy_to(&self, bytes: &mut Vec<u8>) -> Head {
-        let start = bytes.len();
-        let mut head = self.head.clone();
-        let Some(name) = self.borrowed_name() else {
-            bytes.extend_from_slice(self.bytes);
-            return head;
-        };
-        let length = name.len() as u64;
-        bytes.reserve(self.bytes.len() + 1 + varint_len(length) + name.len());
-        bytes.extend_from_slice(self.bytes);
-        bytes.push(key(2, 2));
-        put_varint(length, bytes);
-        head.texts[0] = Span::new(bytes.len() - start, name.len());
-        bytes.extend_from_slice(name.as_bytes());
-        head
     }
 }
 
@@ -139,15 +124,18 @@ impl std::fmt::Debug for PointBuf {
 pub struct Points {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// The names of the batches that points lay in, each once for points side by side.
+    batches: String,
     items: Vec<Item>,
 }
 
-/// A point's head, and where its bytes and entries begin and end.
+/// A point's head, and where its bytes, its entries and the name of its batch begin and end.
 #[derive(Debug, Clone)]
 struct Item {
     head: Head,
     bytes: (usize, usize),
     entries: (usize, usize),
+    batch: (usize, usize),
 }
 
 impl Points {
@@ -156,16 +144,29 @@ impl Points {
         Points::default()
     }
 
-    /// Keeps a copy of `point`, behind the others. A point of a batch takes the name of the batch with it.
+    /// Keeps a copy of `point`, behind the others, and the name of the batch that it lies in.
     pub fn push(&mut self, point: &Point<'_>) {
         let (bytes, entries) = (self.bytes.len(), self.entries.len());
-        let head = point.copy_to(&mut self.bytes);
+        let batch = point.borrowed_name().map_or((0, 0), |name| self.batch(name));
+        self.bytes.extend_from_slice(point.bytes);
         self.entries.extend_from_slice(point.entries);
         self.items.push(Item {
-            head,
+            head: point.head.clone(),
             bytes: (bytes, self.bytes.len()),
             entries: (entries, self.entries.len()),
+            batch,
         });
+    }
+
+    /// Where the name of a batch lies; it is added unless the last point has the same.
+    fn batch(&mut self, name: &str) -> (usize, usize) {
+        let last = self.items.last().map_or((0, 0), |last| last.batch);
+        if self.batches[last.0..last.1] == *name {
+            return last;
+        }
+        let start = self.batches.len();
+        self.batches.push_str(name);
+        (start, self.batches.len())
     }
 
     /// How many there are.
@@ -192,6 +193,7 @@ impl Points {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.batches.clear();
         self.items.clear();
     }
 
@@ -200,7 +202,7 @@ impl Points {
             bytes: &self.bytes[item.bytes.0..item.bytes.1],
             head: &item.head,
             entries: &self.entries[item.entries.0..item.entries.1],
-            batch: "",
+            batch: &self.batches[item.batch.0..item.batch.1],
         }
     }
 }

@@ -40,14 +40,14 @@ pub enum UnfitReason {
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Unfit { measurement, group, reason } = self;
-        f.write_str("a point")?;
+        write!(f, "{reason}")?;
         // Names are data, which may hold line breaks; a log has one line for each message.
-        if !measurement.is_empty() {
-            write!(f, " of `{}`", measurement.escape_debug())?;
+        let (measurement, group) = (measurement.escape_debug(), group.escape_debug());
+        match (&*self.measurement, &*self.group) {
+            ("", "") => Ok(()),
+            (_, "") => write!(f, " (measurement `{measurement}`)"),
+            ("", _) => write!(f, " (group `{group}`)"),
+            _ => write!(f, " (measurement `{measurement}`, group `{group}`)"),
         }
-        if !group.is_empty() {
-            write!(f, " in group `{}`", group.escape_debug())?;
-        }
-        write!(f, ": {reason}")
     }
 }

@@ -305,7 +305,12 @@ fn points_that_do_not_fit_and_are_sent(on: Transport) {
 
 fn points_that_do_not_fit_and_fail(on: Transport) {
     let rest = [point(1), trouble(2)].map(Answer::Point);
-    assert_eq!(unfit(on, "infinite", "fail").fails("a point cannot be sent"), rest);
+    assert_eq!(
+        unfit(on, "infinite", "fail").fails(
+            "a point cannot be sent: its field `usage` is NaN or infinite (measurement `cpu`"
+        ),
+        rest
+    );
 }
 
 fn a_thread_that_emits_beyond_the_end(on: Transport) {
