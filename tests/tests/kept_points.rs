@@ -61,6 +61,18 @@ fn kept_points_go_out_under_the_name_of_their_own_batch() {
     task.emits("mem usage=5 20\nmem usage=2 20\nmem usage=5 20");
 }
 
+#[test]
+fn a_point_that_is_passed_is_not_checked() {
+    let mut task = testing::udf::<Later>().start();
+    let mut batch = testing::WholeBatch { name: "cpu".to_owned(), ..Default::default() };
+    batch.points.push(&testing::point("", |point| point.tag("host", "a").time(10)).as_point());
+    task.feed_batch(&batch);
+    task.end();
+    let output = task.output();
+    let names: Vec<_> = output.iter().map(|point| point.as_point().name()).collect();
+    assert_eq!(names, ["cpu"; 3], "one of them has got a field");
+}
+
 #[derive(FromPoint)]
 struct Kept {
     #[point]

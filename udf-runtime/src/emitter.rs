@@ -170,10 +170,12 @@ impl<E: Edge> Emitter<E> {
     where
         E: ProvidesStream,
     {
-        if point.is_nameless() {
-            return self.edit(point).send();
-        }
-        self.pass_on(point)
+        let Some(name) = point.batch_name() else { return self.pass_on(point) };
+        // As it came but for the name: it is not sent as an edited point, which would be checked.
+        let _ = self.edit(point).name(name);
+        response::append_edited(Some(*point), &mut self.changes, &mut self.out);
+        self.points += 1;
+        self.flush_if_much()
     }
 
     /// Sends `point` on with changes: `out.edit(point).field("mean", 4.2).send()`. One out of a batch is sent

@@ -49,7 +49,7 @@ impl Point<'_> {
             bytes: self.bytes.into(),
             head: self.head.clone(),
             entries: self.entries.into(),
-            batch: self.borrowed_name().unwrap_or_default().into(),
+            batch: self.batch_name().unwrap_or_default().into(),
         }
     }
 
@@ -57,7 +57,7 @@ impl Point<'_> {
     pub fn to_message(&self) -> messages::Point {
         let mut message =
             messages::Point::decode(self.bytes).expect("what was indexed is a point");
-        if let Some(name) = self.borrowed_name() {
+        if let Some(name) = self.batch_name() {
             message.name = name.to_owned();
         }
         message
@@ -147,7 +147,7 @@ impl Points {
     /// Keeps a copy of `point`, behind the others, and the name of the batch that it lies in.
     pub fn push(&mut self, point: &Point<'_>) {
         let (bytes, entries) = (self.bytes.len(), self.entries.len());
-        let batch = point.borrowed_name().map_or((0, 0), |name| self.batch(name));
+        let batch = point.batch_name().map_or((0, 0), |name| self.batch(name));
         self.bytes.extend_from_slice(point.bytes);
         self.entries.extend_from_slice(point.entries);
         self.items.push(Item {

@@ -151,7 +151,7 @@ impl EditScratch {
     /// Gives the result for `base` the name of the batch that `base` lies in, if it would have none.
     #[inline]
     pub fn name_after_batch(&mut self, base: Option<Point<'_>>) {
-        if let Some(name) = base.and_then(Point::borrowed_name)
+        if let Some(name) = base.and_then(Point::batch_name)
             && !self.is_named
         {
             self.set_text(NAME, name);

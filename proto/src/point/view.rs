@@ -53,7 +53,7 @@ impl<'a> Point<'a> {
 
     /// Whether its bytes hold no name, as within a batch.
     #[inline]
-    pub fn is_nameless(self) -> bool {
+    fn is_nameless(self) -> bool {
         self.head.texts[0].length == 0
     }
 
@@ -62,9 +62,9 @@ impl<'a> Point<'a> {
         if self.is_nameless() { self.batch } else { self.text(self.head.texts[0]) }
     }
 
-    /// The name that it has only by the batch that it lies in, and that its bytes lack.
+    /// The name of the batch that it lies in, when its bytes hold no name.
     #[inline]
-    pub(super) fn borrowed_name(self) -> Option<&'a str> {
+    pub fn batch_name(self) -> Option<&'a str> {
         (self.is_nameless() && !self.batch.is_empty()).then_some(self.batch)
     }
 
