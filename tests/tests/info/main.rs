@@ -92,7 +92,7 @@ udf_of!(Unknown {
 #[test]
 fn where_no_value_is_known_it_is_said() {
     let tick = tick::<Unknown>();
-    let none = "// Write a value of your own: the UDF gives no example.\n        ";
+    let none = "// Write a value here: none is known that will do.\n        ";
     for line in [
         format!("        {none}// .a(INT)\n"),
         format!("        // Who may see it.\n        {none}// .b(STRING)\n"),

@@ -12,7 +12,8 @@ impl Description {
     /// Values are those of JSON; a DURATION is an integer, its nanoseconds. What is not known of an
     /// option, see [`complete`](Description::complete), is null. Its members have the names and meanings of
     /// those of [`Description`], [`OptionHelp`] and [`Choice`](super::Choice); the `args` of an option are
-    /// `arguments`, and `required` is what [`OptionHelp::is_required`] says.
+    /// `arguments`, and `required` is what [`OptionHelp::is_required`] says. `default_expression` is there
+    /// only when it is known.
     pub fn to_json(&self) -> String {
         let mut out = Json::default();
         out.open('{');
@@ -48,7 +49,9 @@ fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
         Some(default) => out.list("default", default, value),
         None => out.raw("default", "null"),
     }
-    out.optional("default_expression", option.default_expression.as_deref());
+    if let Some(expression) = &option.default_expression {
+        out.text("default_expression", expression);
+    }
     out.optional("range", option.range.as_deref());
     out.list("choices", &option.choices, |choice| {
         let (value, help) = (quoted(&choice.value), quoted(&choice.help));

@@ -73,7 +73,7 @@ fn append_option(option: &OptionHelp, live: bool, complete: bool, out: &mut Stri
     let words: Vec<String> = words.chain(option.relations()).collect();
     comment(&words.join(" "), indent, out);
     let Some(sample) = option.sample(complete) else {
-        comment("Write a value of your own: the UDF gives no example.", indent, out);
+        comment("Write a value here: none is known that will do.", indent, out);
         out.push_str(&format!("{indent}// {}\n", option.form()));
         return;
     };
