@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,8 @@ struct State {
     exited: Option<ExitStatus>,
     /// Whether something may still come from stderr.
     talking: bool,
+    /// Whether the log panicked.
+    log_panicked: bool,
 }
 
 /// How long the last lines of stderr are waited for after an exit: a child of the program may hold it
@@ -49,7 +52,8 @@ struct State {
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
 
 impl Spawned {
-    /// Spawns `command`, its stdin and stdout as pipes; `log` is handed the lines of its stderr.
+    /// Spawns `command`, its stdin and stdout as pipes; `log` is handed the lines of its stderr. If `log` panics,
+    /// the program is killed.
     ///
     /// # Errors
     /// When the program cannot be started.
@@ -63,7 +67,7 @@ impl Spawned {
         let stdin = process.take_stdin().expect(pipe);
         let stdout = process.take_stdout().expect(pipe);
         let stderr = process.take_stderr().expect(pipe);
-        let state = Mutex::new(State { exited: None, talking: true });
+        let state = Mutex::new(State { exited: None, talking: true, log_panicked: false });
         let inner = Arc::new(Inner { process, state, changed: Condvar::new() });
         let child = Child { inner };
         child.follow(stderr, log).map_err(|error| {
@@ -114,8 +118,15 @@ impl Child {
         std::thread::Builder::new().name("udf-exit".to_owned()).spawn(exit)?;
         let inner = self.inner.clone();
         let talk = move || {
-            read_lines(stderr, log);
-            inner.change(|state| state.talking = false);
+            let read = catch_unwind(AssertUnwindSafe(|| read_lines(stderr, log)));
+            inner.change(|state| {
+                state.talking = false;
+                state.log_panicked = read.is_err();
+            });
+            if read.is_err() {
+                // Nobody reads its stderr any more: it would block in its own logging.
+                let _ = inner.process.kill();
+            }
         };
         std::thread::Builder::new().name("udf-stderr".to_owned()).spawn(talk).map(drop)
     }
@@ -136,6 +147,14 @@ impl Child {
         let status = self.inner.wait(within, |state| state.exited.is_none()).exited?;
         drop(self.inner.wait(Some(LAST_LINES_WITHIN), |state| state.talking));
         Some(status)
+    }
+
+    /// What an exit with this status means for a connection that has shown `found` of it.
+    pub(crate) fn error(&self, status: ExitStatus, found: Option<Error>) -> Error {
+        if self.inner.state().log_panicked {
+            return Error::Panicked("logs the stderr of the UDF");
+        }
+        Error::Exited { status: status.to_string(), found: found.map(Box::new) }
     }
 }
 

@@ -115,8 +115,7 @@ impl Process {
             // It closes its side before it is gone by a moment.
             let error = match child.wait(Some(crate::server::EXPLAINED_WITHIN)) {
                 Some(status) => {
-                    let found = (!matches!(error, Error::ClosedEarly)).then(|| Box::new(error));
-                    Error::Exited { status: status.to_string(), found }
+                    child.error(status, Some(error).filter(|e| !matches!(e, Error::ClosedEarly)))
                 }
                 None => error,
             };
@@ -160,7 +159,7 @@ impl Interface for Process {
         stopped?;
         match status {
             Some(status) if status.success() => Ok(()),
-            Some(status) => Err(Error::Exited { status: status.to_string(), found: None }),
+            Some(status) => Err(child.error(status, None)),
             None => Err(Error::NeverExits { within: within.unwrap_or_default() }),
         }
     }

@@ -70,6 +70,26 @@ fn a_peer_that_does_not_even_read_is_missed_and_killed() {
 }
 
 #[test]
+fn limits_that_no_clock_reaches_are_none() {
+    let settings = Settings {
+        timeout: Duration::MAX,
+        answer_within: Duration::MAX,
+        close_within: Duration::MAX,
+        ..Settings::default()
+    };
+    let server = serve(settings.clone(), Callbacks::new(), |mut peer| peer.mirror());
+    server.init(Init::default()).unwrap();
+    let out = server.point_out();
+    server.point_in().send(point(1).as_point()).unwrap();
+    assert_eq!(out.recv_timeout(Duration::MAX), Ok(point(1)));
+    server.stop().unwrap();
+
+    let server = serve(settings, Callbacks::new(), |mut peer| peer.drain());
+    server.abort(Error::Aborted("enough".into()));
+    assert_eq!(server.stop().unwrap_err().to_string(), "enough");
+}
+
+#[test]
 fn any_response_is_a_sign_of_life() {
     let (go, gone) = signal::<()>();
     let (server, mut peer) = connect(timed(500), Callbacks::new());

@@ -414,6 +414,41 @@ fn a_panic_of_a_callback_is_an_error() {
 }
 
 #[test]
+fn nobody_reads_any_more() {
+    let settings = Settings { queue: 4, close_within: LONG, ..quiet() };
+    let points = 10_000;
+    let server = initialized(settings, move |mut peer| {
+        for _ in 0..points {
+            peer.say(small_point());
+        }
+        peer.mirror();
+    });
+    let out = server.point_out();
+    let clone = out.clone();
+    drop(out);
+    clone.recv_timeout(LONG).expect("a clone is left");
+    drop(clone);
+    // The answer comes behind all the points, which nobody reads.
+    server.snapshot().unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_new_receiver_gets_what_comes_from_then_on() {
+    let server = initialized(quiet(), |mut peer| {
+        peer.say(small_point());
+        peer.mirror();
+    });
+    let out = server.point_out();
+    server.snapshot().unwrap();
+    drop(out);
+    let out = server.point_out();
+    server.point_in().send(point(5).as_point()).unwrap();
+    assert_eq!(out.recv(), Some(point(5)), "the one before it was dropped");
+    server.stop().unwrap();
+}
+
+#[test]
 fn random_bytes_are_survived() {
     // A fixed sequence of a small generator: every run sends the same.
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;

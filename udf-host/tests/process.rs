@@ -109,6 +109,17 @@ fn an_exit_at_the_end_that_is_no_success() {
     assert_eq!(error.to_string(), "process exited unexpectedly: exit status: 4");
 }
 
+#[test]
+fn a_panic_of_the_log_is_an_error() {
+    let callbacks = Callbacks::new().on_log(|_| panic!("this is expected"));
+    // It would block in its own logging if nobody read it, and go on answering if nobody noticed.
+    let udf = shell("echo up >&2; cat >/dev/null").callbacks(callbacks);
+    udf.open().unwrap();
+    let error = udf.info().unwrap_err();
+    assert_eq!(error.to_string(), "the thread that logs the stderr of the UDF panicked");
+    assert!(matches!(udf.close(), Err(Error::Panicked(_))));
+}
+
 /// Lines of stderr, or pieces of them, each with whether the line goes on.
 type Lines = Arc<Mutex<Vec<(String, bool)>>>;
 

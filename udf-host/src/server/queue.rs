@@ -20,6 +20,8 @@ struct Inner<T> {
     closed: bool,
     /// Whether anybody ever asked for the reading end.
     taken: bool,
+    /// How many reading ends there are.
+    receivers: usize,
     readers_asleep: usize,
     writers_asleep: usize,
 }
@@ -27,7 +29,7 @@ struct Inner<T> {
 /// What became of items that were offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offered {
-    /// All are in.
+    /// All are in, or dropped because every reading end is.
     Taken,
     /// Some are not: the owner must read first.
     Full,
@@ -43,6 +45,7 @@ impl<T> Queue<T> {
                 cost: 0,
                 closed: false,
                 taken: false,
+                receivers: 0,
                 readers_asleep: 0,
                 writers_asleep: 0,
             }),
@@ -60,6 +63,9 @@ impl<T> Queue<T> {
     /// Moves as many of `items` in as there is room for; what is left stays in `items`.
     pub(crate) fn offer(&self, items: &mut VecDeque<(T, usize)>) -> Offered {
         let mut inner = self.lock();
+        if inner.is_abandoned() {
+            items.clear();
+        }
         let before = inner.waiting.len();
         while !inner.closed && self.has_room(&inner) {
             let Some((item, cost)) = items.pop_front() else { break };
@@ -85,6 +91,9 @@ impl<T> Queue<T> {
     /// Moves all of `items` in, whether there is room or not.
     pub(crate) fn force(&self, items: &mut VecDeque<(T, usize)>) {
         let mut inner = self.lock();
+        if inner.is_abandoned() {
+            items.clear();
+        }
         if !inner.closed && !items.is_empty() {
             inner.cost += items.iter().map(|(_, cost)| cost).sum::<usize>();
             inner.waiting.append(items);
@@ -131,8 +140,31 @@ impl<T> Queue<T> {
     }
 
     pub(crate) fn take(self: &Arc<Self>) -> Receiver<T> {
-        self.lock().taken = true;
+        let mut inner = self.lock();
+        inner.taken = true;
+        inner.receivers += 1;
         Receiver { queue: self.clone() }
+    }
+
+    /// A reading end is dropped. With the last one goes what waits for it, and whoever waits for room.
+    fn leave(&self) {
+        let mut inner = self.lock();
+        inner.receivers -= 1;
+        if inner.is_abandoned() {
+            inner.cost = 0;
+            let unwanted = std::mem::take(&mut inner.waiting);
+            self.writable.notify_all();
+            // Dropping many items takes a while.
+            drop(inner);
+            drop(unwanted);
+        }
+    }
+}
+
+impl<T> Inner<T> {
+    /// Whether somebody read once, and nobody can any more.
+    fn is_abandoned(&self) -> bool {
+        self.taken && self.receivers == 0
     }
 }
 
@@ -141,6 +173,9 @@ impl<T> Queue<T> {
 /// All clones read from one queue. It is bounded: while it is full, the server does not read from the
 /// UDF. It ends when the UDF has closed its side or the connection is aborted; what came before is
 /// still handed out, and [`Server::stop`](crate::Server::stop) tells which of both it was.
+///
+/// When all clones are dropped, the server reads on and drops what the UDF sends, until a new one is asked for.
+/// A receiver that nobody ever asked for is different: its queue fills, and the server stops reading.
 pub struct Receiver<T> {
     queue: Arc<Queue<T>>,
 }
@@ -217,7 +252,13 @@ impl<T> Receiver<T> {
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        Receiver { queue: self.queue.clone() }
+        self.queue.take()
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.queue.leave();
     }
 }
 

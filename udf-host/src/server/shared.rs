@@ -305,7 +305,9 @@ impl Shared {
         while !state.is_over() {
             let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
             let left = match state.phase {
-                Phase::Aborted { .. } => state.killed.map(|at| left(at + self.grace())),
+                Phase::Aborted { .. } => {
+                    state.killed.and_then(|at| at.checked_add(self.grace())).map(left)
+                }
                 _ => deadline.map(left),
             };
             if left.is_some_and(|left| left.is_zero()) {
@@ -376,8 +378,13 @@ impl Shared {
         self.change(|state| state.writing = false);
     }
 
-    /// Nothing calls anybody any more.
-    pub(super) fn forget_callbacks(&self) {
+    /// Nobody gives up or kills a connection without its watch: a panic of the watch does both at once.
+    pub(super) fn watching_ended(self: &Arc<Self>, panicked: bool) {
+        if panicked {
+            self.abort(Error::Panicked("keeps the time of the UDF"));
+            self.killed();
+        }
+        // Nothing calls anybody any more.
         let callbacks = std::mem::take(&mut self.state().callbacks);
         drop(callbacks);
     }

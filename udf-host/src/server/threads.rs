@@ -1,6 +1,7 @@
 //! The three threads of a server: how they start, and what their end means.
 
 use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -15,7 +16,16 @@ use crate::Error;
 pub(crate) fn start(
     shared: &Arc<Shared>,
     reader: Box<dyn Read + Send>,
+    writer: Box<dyn Write + Send>,
+) -> Result<(), Error> {
+    start_watched(shared, reader, writer, watch::run)
+}
+
+fn start_watched(
+    shared: &Arc<Shared>,
+    reader: Box<dyn Read + Send>,
     mut writer: Box<dyn Write + Send>,
+    watch: fn(&Arc<Shared>),
 ) -> Result<(), Error> {
     let (for_reader, for_writer, for_watch) = (shared.clone(), shared.clone(), shared.clone());
     let reading = OnDrop(Some({
@@ -28,8 +38,9 @@ pub(crate) fn start(
     }));
     let frames = FrameReader::new(reader).with_limit(shared.settings.frame_limit);
     let started = spawn("udf-watch", move || {
-        watch::run(&for_watch);
-        for_watch.forget_callbacks();
+        // Caught, so that a callback that panics in what follows does not end the process.
+        let watched = catch_unwind(AssertUnwindSafe(|| watch(&for_watch)));
+        for_watch.watching_ended(watched.is_err());
     })
     .and_then(|()| {
         spawn("udf-write", move || {
@@ -82,5 +93,25 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
         if let Some(run) = self.0.take() {
             run();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Callbacks, Settings};
+
+    #[test]
+    fn a_panic_of_the_watch_ends_the_connection() {
+        let (from_udf, udf_side) = io::pipe().expect("a pipe");
+        // Only the kill callback ends what the reader waits for.
+        let callbacks = Callbacks::new().on_kill(move || drop(udf_side));
+        let settings = Settings { timeout: std::time::Duration::MAX, ..Settings::default() };
+        let shared = Arc::new(Shared::new(settings, callbacks));
+        shared.begin().expect("it is new");
+        let panics: fn(&Arc<Shared>) = |_| panic!("this is expected");
+        start_watched(&shared, Box::new(from_udf), Box::new(io::sink()), panics).expect("threads");
+        let error = shared.wait_until_stopped().expect_err("the watch is gone");
+        assert_eq!(error.to_string(), "the thread that keeps the time of the UDF panicked");
     }
 }

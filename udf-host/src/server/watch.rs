@@ -9,36 +9,39 @@ use crate::Error;
 /// Watches until the connection is over.
 pub(crate) fn run(shared: &Arc<Shared>) {
     let timeout = shared.settings.timeout;
-    let mut keepalive_at = Instant::now() + timeout / 2;
+    // None is never: a timeout that no clock reaches is none.
+    let mut keepalive_at = Instant::now().checked_add(timeout / 2);
     let mut state = shared.state();
     while !state.is_over() {
         let now = Instant::now();
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let next = match state.phase {
             Phase::Running if !timeout.is_zero() => {
-                let silent_at = shared.heard() + timeout;
+                let silent_at = shared.heard().checked_add(timeout);
                 // While the owner does not read, nobody listens to the UDF.
                 let deaf = shared.is_deaf();
-                if now >= silent_at && !deaf {
+                if is_due(silent_at) && !deaf {
                     drop(state);
                     shared.abort(Error::KeepaliveTimedout { timeout });
                     state = shared.state();
                     continue;
                 }
-                if now >= keepalive_at {
+                if is_due(keepalive_at) {
                     shared.outbox.keepalive(nanos_since_epoch());
-                    keepalive_at = now + timeout / 2;
+                    keepalive_at = now.checked_add(timeout / 2);
                 }
-                Some(if deaf { keepalive_at } else { keepalive_at.min(silent_at) })
+                let silent_at = silent_at.filter(|_| !deaf);
+                [keepalive_at, silent_at].into_iter().flatten().min()
             }
             Phase::Aborted { since } if state.killed.is_none() => {
-                let kill_at = since + shared.grace();
-                if now >= kill_at {
+                let kill_at = since.checked_add(shared.grace());
+                if is_due(kill_at) {
                     drop(state);
                     shared.killed();
                     state = shared.state();
                     continue;
                 }
-                Some(kill_at)
+                kill_at
             }
             _ => None,
         };
