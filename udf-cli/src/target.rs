@@ -6,7 +6,6 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use serde::Serialize;
 use udf_host::describe::Install;
 use udf_host::process::{Child, Spawned};
 use udf_host::settings::Logger;
-use udf_host::socket::split;
+use udf_host::socket::{connect, split};
 use udf_host::{Callbacks, Error, Interface, Log, Process, Socket, replay};
 use udf_proto::Info;
 
@@ -150,7 +149,14 @@ impl Target {
                     let (path, error) = (path.clone(), Arc::new(error));
                     Error::Connect { path, within, error }
                 };
-                let stream = connect(path, within).map_err(failed)?;
+                // A daemon that is there but busy is waited for; one that is not there is not.
+                let stream = connect(path, within, |error, pause| {
+                    if error.kind() != ErrorKind::WouldBlock {
+                        return Err(failed(error));
+                    }
+                    thread::sleep(pause);
+                    Ok(())
+                })?;
                 Link::over(stream).map_err(failed)
             }
         }
@@ -165,19 +171,6 @@ fn tell(text: &str) {
 /// The path from the root on, as far as there is something at it.
 fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Connects, on a thread of its own: with its backlog full, a listener that does not accept would block.
-fn connect(path: &Path, within: Duration) -> io::Result<UnixStream> {
-    let (sender, connected) = channel();
-    let path = path.to_owned();
-    thread::Builder::new().name("connect".to_owned()).spawn(move || {
-        // Nobody waits any more when it comes too late.
-        let _ = sender.send(UnixStream::connect(path));
-    })?;
-    connected
-        .recv_timeout(within)
-        .unwrap_or_else(|_| Err(io::Error::new(ErrorKind::TimedOut, "nobody accepts connections")))
 }
 
 /// The process that listens where `stream` is connected to.

@@ -129,7 +129,7 @@ impl Process {
         match (stopped, self.settings.close_within) {
             (Ok(()), Duration::ZERO) => None,
             (Ok(()), within) => Some(within),
-            (Err(_), _) => Some(crate::server::grace(&self.settings)),
+            (Err(_), _) => Some(self.settings.grace()),
         }
     }
 }

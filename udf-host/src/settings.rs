@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use udf_proto::{EdgeType, frame};
 
@@ -23,6 +23,9 @@ pub struct Settings {
     /// How long the UDF may take to close its side once its input has ended. Zero: for ever, as in
     /// Kapacitor. 5 minutes.
     pub close_within: Duration,
+    /// How long the UDF may take to close its side after an abort, before it is killed. Defaults to zero:
+    /// twice the timeout, as in Kapacitor, or 10 seconds when there is no timeout.
+    pub abort_within: Duration,
     /// The longest message that is accepted, in bytes. [`frame::DEFAULT_LIMIT`].
     pub frame_limit: usize,
     /// The most points that a batch may have. 2 Mi.
@@ -48,6 +51,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             answer_within: Duration::from_secs(300),
             close_within: Duration::from_secs(300),
+            abort_within: Duration::ZERO,
             frame_limit: frame::DEFAULT_LIMIT,
             batch_points: 2 << 20,
             batch_bytes: 256 << 20,
@@ -55,6 +59,27 @@ impl Default for Settings {
             queue_bytes: 16 << 20,
             provides: None,
             writes: Writes::Large,
+        }
+    }
+}
+
+/// How long an abort may take when neither that nor a timeout is set.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+impl Settings {
+    /// The timeout, if there is one: a time that no clock reaches is none.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let is_reached = |timeout: &Duration| {
+            timeout.checked_mul(2).and_then(|twice| Instant::now().checked_add(twice)).is_some()
+        };
+        Some(self.timeout).filter(|timeout| !timeout.is_zero()).filter(is_reached)
+    }
+
+    /// How long an abort may take before the kill callback is called, and again after it.
+    pub(crate) fn grace(&self) -> Duration {
+        match self.abort_within {
+            Duration::ZERO => self.timeout().map_or(DEFAULT_GRACE, |timeout| 2 * timeout),
+            within => within,
         }
     }
 }
@@ -110,8 +135,8 @@ impl Callbacks {
         self
     }
 
-    /// Calls `kill` once when an abort has not come to its end after twice the timeout (10 seconds
-    /// when that is zero): it must end the reader and the writer, by force.
+    /// Calls `kill` once when an abort has not come to its end
+    /// [in time](Settings::abort_within): it must end the reader and the writer, by force.
     pub fn on_kill(mut self, kill: impl FnOnce() + Send + 'static) -> Self {
         self.kill = Some(Box::new(kill));
         self

@@ -1,13 +1,16 @@
 //! UDFs that listen on a Unix socket, and the two halves of such a connection.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::connection::{Connection, delegate_to_server};
 use crate::{Callbacks, Error, Interface, Log, Server, Settings};
@@ -77,25 +80,12 @@ impl Socket {
     }
 
     fn stream(&self, callbacks: &Callbacks) -> Result<UnixStream, Error> {
-        let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let error = match UnixStream::connect(&self.path) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => error,
-            };
-            let left = self.connect_within.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                let (path, within) = (self.path.clone(), self.connect_within);
-                return Err(Error::Connect { path, within, error: Arc::new(error) });
-            }
-            let retry_in = pause.min(left);
+        connect(&self.path, self.connect_within, |error, retry_in| {
             if let Some(log) = &callbacks.log {
                 log(&Log::Connecting { error: &error, retry_in });
             }
-            self.connection.pause(retry_in)?;
-            pause = (2 * pause).min(LONGEST_PAUSE);
-        }
+            self.connection.pause(retry_in)
+        })
     }
 
     /// The path of the socket.
@@ -121,6 +111,53 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// Connects to the listener at `path`, again and again until `within` is over. No try waits.
+///
+/// A listener that accepts nobody, so that its backlog is full, refuses like any other: the error is then of the kind
+/// [`WouldBlock`](ErrorKind::WouldBlock). Between two tries, `pause` is called with the last error and a time, for
+/// which it sleeps; an error that it returns ends the tries.
+///
+/// # Errors
+/// [`Error::Connect`] with the last error when the time is over, and those of `pause`.
+pub fn connect(
+    path: &Path,
+    within: Duration,
+    mut pause: impl FnMut(io::Error, Duration) -> Result<(), Error>,
+) -> Result<UnixStream, Error> {
+    let started = Instant::now();
+    let mut time = FIRST_PAUSE;
+    loop {
+        let error = match try_to_connect(path) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        let left = within.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(Error::Connect { path: path.to_owned(), within, error: Arc::new(error) });
+        }
+        pause(error, time.min(left))?;
+        time = (2 * time).min(LONGEST_PAUSE);
+    }
+}
+
+/// Tries once, and does not wait.
+fn try_to_connect(path: &Path) -> io::Result<UnixStream> {
+    // A blocking socket would wait for room in the backlog, for as long as that takes.
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let address = SocketAddrUnix::new(path)?;
+    rustix::net::connect(&socket, &address).map_err(|error| match error {
+        Errno::AGAIN => io::Error::new(
+            ErrorKind::WouldBlock,
+            "the listener does not accept connections, and its backlog is full",
+        ),
+        error => error.into(),
+    })?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// A server over `stream`; the kill callback closes it before it calls that of `callbacks`.

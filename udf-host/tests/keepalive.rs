@@ -83,10 +83,24 @@ fn limits_that_no_clock_reaches_are_none() {
     server.point_in().send(point(1).as_point()).unwrap();
     assert_eq!(out.recv_timeout(Duration::MAX), Ok(point(1)));
     server.stop().unwrap();
+}
 
-    let server = serve(settings, Callbacks::new(), |mut peer| peer.drain());
-    server.abort(Error::Aborted("enough".into()));
-    assert_eq!(server.stop().unwrap_err().to_string(), "enough");
+#[test]
+fn a_udf_that_never_closes_is_killed_without_a_timeout_too() {
+    let (killed, kill) = signal();
+    let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
+    let within = Duration::from_millis(50);
+    let settings = Settings {
+        timeout: Duration::MAX,
+        close_within: within,
+        abort_within: within,
+        ..Settings::default()
+    };
+    let (server, peer) = connect(settings, callbacks);
+    let stopped = server.stop().unwrap_err();
+    assert!(matches!(stopped, Error::NeverCloses { .. }), "{stopped}");
+    kill.wait("the kill callback");
+    drop(peer);
 }
 
 #[test]

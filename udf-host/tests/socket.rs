@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{LONG, point, quiet, signal, timed};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tempfile::TempDir;
-use udf_host::socket::split;
+use udf_host::socket::{connect, split};
 use udf_host::{Callbacks, Error, Init, Interface, Log, Socket};
 
 fn place() -> (TempDir, PathBuf) {
@@ -83,6 +84,68 @@ fn it_gives_up_in_the_end() {
     let text = error.to_string();
     assert!(text.contains("udf.sock") && text.contains("is the UDF running?"), "{text}");
     assert!(matches!(socket.info(), Err(Error::Connect { .. })));
+}
+
+/// A listener that accepts nobody, and has no room for one more who waits for it.
+fn full() -> (TempDir, PathBuf, impl Sized) {
+    let (directory, path) = place();
+    let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(stream) = connect(&path, Duration::ZERO, |_, _| Ok(())) {
+        waiting.push(stream);
+    }
+    (directory, path, (listener, waiting))
+}
+
+#[test]
+fn a_listener_that_accepts_nobody_is_given_up_in_time() {
+    let (_directory, path, _full) = full();
+    let (done, returns) = signal();
+    std::thread::spawn(move || {
+        let socket = Socket::new(&path).connect_within(Duration::from_millis(30));
+        done.send(socket.open().unwrap_err().to_string()).unwrap();
+    });
+    let error = returns.wait("open returns");
+    let expected = "within 30ms: the listener does not accept connections, and its backlog is full";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn an_abort_ends_the_wait_for_a_listener_that_accepts_nobody() {
+    let (_directory, path, _full) = full();
+    let (told, tell) = signal();
+    let callbacks = Callbacks::new().on_log(move |_| told.send(()).unwrap_or_default());
+    let socket = Arc::new(Socket::new(&path).callbacks(callbacks));
+    let (done, returns) = signal();
+    let opening = socket.clone();
+    std::thread::spawn(move || done.send(opening.open().unwrap_err().to_string()).unwrap());
+    tell.wait("a try to connect");
+    socket.abort(Error::Aborted("the daemon stops".into()));
+    assert_eq!(returns.wait("open returns"), "the daemon stops");
+}
+
+#[test]
+fn a_listener_that_accepts_again_is_reached() {
+    let (_directory, path) = place();
+    let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let waits = connect(&path, Duration::ZERO, |_, _| Ok(())).unwrap();
+    let mut listener = Some(UnixListener::from(listener));
+    let reached = connect(&path, LONG, |error, _| {
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+        // Now there is room.
+        drop(listener.as_ref().unwrap().accept().unwrap());
+        Ok(())
+    });
+    drop(waits);
+    let mut reached = reached.unwrap();
+    let (mut accepted, _) = listener.take().unwrap().accept().unwrap();
+    accepted.write_all(b"x").unwrap();
+    // It waits like any other stream.
+    reached.read_exact(&mut [0]).unwrap();
 }
 
 #[test]

@@ -21,8 +21,8 @@ use udf_proto::{Info, Init, Point, PointBuf};
 use crate::{Batch, Callbacks, Error, RequestKind, Settings};
 
 pub use queue::{ReceiveError, Receiver};
+pub(crate) use shared::EXPLAINED_WITHIN;
 use shared::Shared;
-pub(crate) use shared::{EXPLAINED_WITHIN, grace};
 
 /// Kapacitor's side of one connection with a UDF, over any reader and writer.
 ///

@@ -77,9 +77,6 @@ impl State {
 /// How long an end is explained by what comes after it: an exit status, the last words of a UDF.
 pub(crate) const EXPLAINED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The time that an abort has when no timeout is set.
-const DEFAULT_GRACE: Duration = Duration::from_secs(10);
-
 impl Shared {
     pub(crate) fn new(settings: Settings, mut callbacks: Callbacks) -> Self {
         let log = callbacks.log.take();
@@ -139,10 +136,6 @@ impl Shared {
         if let Some(logger) = &self.log {
             logger(log);
         }
-    }
-
-    pub(crate) fn grace(&self) -> Duration {
-        grace(&self.settings)
     }
 
     pub(crate) fn begin(&self) -> Result<(), Error> {
@@ -306,7 +299,7 @@ impl Shared {
             let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
             let left = match state.phase {
                 Phase::Aborted { .. } => {
-                    state.killed.and_then(|at| at.checked_add(self.grace())).map(left)
+                    state.killed.and_then(|at| at.checked_add(self.settings.grace())).map(left)
                 }
                 _ => deadline.map(left),
             };
@@ -387,14 +380,6 @@ impl Shared {
         // Nothing calls anybody any more.
         let callbacks = std::mem::take(&mut self.state().callbacks);
         drop(callbacks);
-    }
-}
-
-/// How long an abort may take before the kill callback is called, and again after it.
-pub(crate) fn grace(settings: &Settings) -> Duration {
-    match settings.timeout {
-        Duration::ZERO => DEFAULT_GRACE,
-        timeout => timeout.saturating_mul(2),
     }
 }
 

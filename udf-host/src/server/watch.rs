@@ -1,26 +1,28 @@
 //! Keeps the time: sends keepalives, gives up a silent UDF, kills one that does not let go.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::shared::{Phase, Shared};
 use crate::Error;
 
 /// Watches until the connection is over.
 pub(crate) fn run(shared: &Arc<Shared>) {
-    let timeout = shared.settings.timeout;
-    // None is never: a timeout that no clock reaches is none.
-    let mut keepalive_at = Instant::now().checked_add(timeout / 2);
+    let timeout = shared.settings.timeout();
+    // None is never.
+    let after = |from: Instant, time: Option<Duration>| from.checked_add(time?);
+    let half = timeout.map(|timeout| timeout / 2);
+    let mut keepalive_at = after(Instant::now(), half);
     let mut state = shared.state();
     while !state.is_over() {
         let now = Instant::now();
         let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let next = match state.phase {
-            Phase::Running if !timeout.is_zero() => {
-                let silent_at = shared.heard().checked_add(timeout);
+            Phase::Running => {
+                let silent_at = after(shared.heard(), timeout);
                 // While the owner does not read, nobody listens to the UDF.
                 let deaf = shared.is_deaf();
-                if is_due(silent_at) && !deaf {
+                if let Some(timeout) = timeout.filter(|_| is_due(silent_at) && !deaf) {
                     drop(state);
                     shared.abort(Error::KeepaliveTimedout { timeout });
                     state = shared.state();
@@ -28,13 +30,13 @@ pub(crate) fn run(shared: &Arc<Shared>) {
                 }
                 if is_due(keepalive_at) {
                     shared.outbox.keepalive(nanos_since_epoch());
-                    keepalive_at = now.checked_add(timeout / 2);
+                    keepalive_at = after(now, half);
                 }
                 let silent_at = silent_at.filter(|_| !deaf);
                 [keepalive_at, silent_at].into_iter().flatten().min()
             }
             Phase::Aborted { since } if state.killed.is_none() => {
-                let kill_at = since.checked_add(shared.grace());
+                let kill_at = after(since, Some(shared.settings.grace()));
                 if is_due(kill_at) {
                     drop(state);
                     shared.killed();
