@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::entries::MAX_ENTRIES;
 use crate::messages::{self, InitRequest, OptionValue, ValueType, option_value};
 
 /// An Init request: it starts a UDF for one node of one task.
@@ -52,16 +53,28 @@ pub enum Value {
     Duration(i64),
 }
 
-/// An argument whose value is missing, or is not of the type that it claims to be.
+/// An Init request that no UDF is started with. The text is for the answer to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("argument {argument} of option `{option}` says that it is {claimed} but carries {carried}")]
-pub struct InitError {
-    /// The option's name.
-    pub option: String,
-    /// Which argument it is, counted from 1.
-    pub argument: usize,
-    claimed: String,
-    carried: String,
+#[non_exhaustive]
+pub enum InitError {
+    /// An argument has no value, or its value is not of the type that it claims to be.
+    #[error(
+        "argument {argument} of option `{option}` says that it is {claimed} but carries {carried}"
+    )]
+    #[non_exhaustive]
+    Value {
+        /// The option's name.
+        option: String,
+        /// Which argument it is, counted from 1.
+        argument: usize,
+        /// The type that it claims to be.
+        claimed: String,
+        /// The type of its value.
+        carried: String,
+    },
+    /// The task calls options too often, or with too many arguments.
+    #[error("too many options: the task has more than {MAX_ENTRIES} calls and arguments together")]
+    TooManyCalls,
 }
 
 impl Value {
@@ -189,7 +202,7 @@ fn value_of(option: &str, argument: usize, value: OptionValue) -> Result<Value, 
     };
     match carried {
         Some(carried) if i32::from(carried.value_type()) == value.r#type => Ok(carried),
-        carried => Err(InitError {
+        carried => Err(InitError::Value {
             option: option.to_owned(),
             argument,
             claimed: match ValueType::try_from(value.r#type) {

@@ -9,7 +9,9 @@
 //! | [`point`] | a borrowed view of a point, its owned forms, and editing |
 //! | [`request`] | what a received frame asks for, with its point left where it lies |
 //! | [`response`] | how answers and data become frames |
+//! | [`entries`] | how many entries a message may have |
 
+pub mod entries;
 pub mod frame;
 pub mod info;
 pub mod init;

@@ -3,6 +3,7 @@
 use prost::Message as _;
 
 use crate::Init;
+use crate::entries::{self, Entries, EntriesError};
 use crate::init::InitError;
 use crate::messages::{BeginBatch, EndBatch, Request, request};
 use crate::point::{Point, PointError, PointIndex, Record, Records};
@@ -48,6 +49,9 @@ pub enum RequestError {
     /// The frame carries a point, which is malformed.
     #[error(transparent)]
     Point(#[from] PointError),
+    /// The frame has too many entries to be decoded. Those of an Init are an error of the Init instead.
+    #[error("malformed request: {0}")]
+    Entries(#[from] EntriesError),
 }
 
 /// The number of `point` in Request and Response.
@@ -148,6 +152,12 @@ fn decode_other<'a>(
     spare: &'a mut Vec<u8>,
 ) -> Result<Incoming<'a>, RequestError> {
     use request::Message;
+    match entries::check_request(frame) {
+        Err(EntriesError::TooMany(Entries::Calls)) => {
+            return Ok(Incoming::Init(Err(InitError::TooManyCalls)));
+        }
+        counted => counted?,
+    }
     Ok(match Request::decode(frame)?.message {
         Some(Message::Info(_)) => Incoming::Info,
         Some(Message::Init(init)) => Incoming::Init(Init::try_from(init)),

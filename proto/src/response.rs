@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use prost::Message as _;
 
+use crate::entries::{self, EntriesError};
 use crate::frame;
 use crate::messages::{BeginBatch, Response, response};
 use crate::point::{EditScratch, Point};
@@ -92,10 +93,24 @@ pub fn fill_size(out: &mut [u8], SizeMark(at): SizeMark, points: u64) {
     }
 }
 
+/// A frame that is no response.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The frame is not a message of this protocol.
+    #[error(transparent)]
+    Message(#[from] prost::DecodeError),
+    /// The frame has too many entries to be decoded.
+    #[error(transparent)]
+    Entries(#[from] EntriesError),
+}
+
 /// Decodes a frame that a UDF sent.
 ///
 /// # Errors
-/// When the frame is not a response.
-pub fn decode(frame: &[u8]) -> Result<Option<response::Message>, prost::DecodeError> {
+/// When the frame is not a response, and when it has more than [`MAX_ENTRIES`](crate::entries::MAX_ENTRIES)
+/// entries.
+pub fn decode(frame: &[u8]) -> Result<Option<response::Message>, ResponseError> {
+    entries::check_response(frame)?;
     Ok(Response::decode(frame)?.message)
 }

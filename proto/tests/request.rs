@@ -6,6 +6,7 @@ use common::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
+use udf_proto::init::InitError;
 use udf_proto::messages::{self, Request, Response, request, response};
 use udf_proto::point::PointIndex;
 use udf_proto::request::{Incoming, RequestError, decode};
@@ -157,7 +158,7 @@ fn an_init_that_lies_is_an_answer_and_no_malformed_frame() {
     let call = messages::Option { name: "size".into(), values: vec![value] };
     let init = messages::InitRequest { options: vec![call], ..Default::default() };
     look(&encoded(request::Message::Init(init)), |found| match found {
-        Ok(Incoming::Init(Err(error))) => assert_eq!(error.option, "size"),
+        Ok(Incoming::Init(Err(InitError::Value { option, .. }))) => assert_eq!(option, "size"),
         other => panic!("{other:?}"),
     });
 }

@@ -30,8 +30,8 @@ pub struct Settings {
     pub frame_limit: usize,
     /// The most points that a batch may have. 2 Mi.
     pub batch_points: usize,
-    /// The most bytes that a batch may have; each point counts as 128 more than its encoding.
-    /// 256 MiB.
+    /// The most bytes of memory that a batch may take: its points with their tables, its names and
+    /// tags. 256 MiB.
     pub batch_bytes: usize,
     /// How many points, or batches, of the UDF may wait to be read by the owner before the server
     /// stops reading. 4096.
