@@ -76,13 +76,22 @@ pub struct FrameReader<R> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Where the frame that was taken last begins, with its length.
+    taken: usize,
 }
 
 impl<R: Read> FrameReader<R> {
     /// Reads from `reader`, and refuses frames over [`DEFAULT_LIMIT`].
     pub fn new(reader: R) -> Self {
         // Zeroed pages that nobody touches cost no memory: an idle connection uses the first one.
-        FrameReader { reader, limit: DEFAULT_LIMIT, buffer: vec![0; CHUNK], start: 0, end: 0 }
+        FrameReader {
+            reader,
+            limit: DEFAULT_LIMIT,
+            buffer: vec![0; CHUNK],
+            start: 0,
+            end: 0,
+            taken: 0,
+        }
     }
 
     /// Refuses frames of more than `limit` bytes; at most [`MAX_LIMIT`].
@@ -119,11 +128,22 @@ impl<R: Read> FrameReader<R> {
     pub fn buffered_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
         match self.peek()? {
             Peek::Whole { body, length } => {
-                self.start = body + length;
+                (self.taken, self.start) = (self.start, body + length);
                 Ok(Some(&self.buffer[body..body + length]))
             }
             _ => Ok(None),
         }
+    }
+
+    /// The bytes that have been read and not been taken: they begin with the length of a frame.
+    pub fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// The frame that was taken last, with its length and with what came behind it. Once more is read, it is
+    /// empty, but for what is not taken yet.
+    pub fn taken(&self) -> &[u8] {
+        &self.buffer[self.taken..self.end]
     }
 
     /// Whether a whole frame has been read and not been taken yet.
@@ -146,6 +166,7 @@ impl<R: Read> FrameReader<R> {
     /// Each kind of [`FrameError`].
     pub fn fill(&mut self) -> Result<bool, FrameError> {
         self.make_room()?;
+        self.taken = self.start;
         loop {
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return self.end_of_input().map(|()| false),

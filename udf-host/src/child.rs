@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use shared_child::SharedChild;
 
+use crate::diagnosis::LastWords;
 use crate::settings::Logger;
 use crate::{Error, Log};
 
@@ -45,6 +46,7 @@ struct State {
     talking: bool,
     /// Whether the log panicked.
     log_panicked: bool,
+    words: LastWords,
 }
 
 /// How long the last lines of stderr are waited for after an exit: a child of the program may hold it
@@ -67,7 +69,12 @@ impl Spawned {
         let stdin = process.take_stdin().expect(pipe);
         let stdout = process.take_stdout().expect(pipe);
         let stderr = process.take_stderr().expect(pipe);
-        let state = Mutex::new(State { exited: None, talking: true, log_panicked: false });
+        let state = Mutex::new(State {
+            exited: None,
+            talking: true,
+            log_panicked: false,
+            words: LastWords::default(),
+        });
         let inner = Arc::new(Inner { process, state, changed: Condvar::new() });
         let child = Child { inner };
         child.follow(stderr, log).map_err(|error| {
@@ -118,7 +125,13 @@ impl Child {
         std::thread::Builder::new().name("udf-exit".to_owned()).spawn(exit)?;
         let inner = self.inner.clone();
         let talk = move || {
-            let read = catch_unwind(AssertUnwindSafe(|| read_lines(stderr, log)));
+            let hear = |line: &str, cut| {
+                inner.state().words.hear(line, cut);
+                if let Some(log) = &log {
+                    log(&Log::Stderr { line, cut });
+                }
+            };
+            let read = catch_unwind(AssertUnwindSafe(|| read_lines(stderr, hear)));
             inner.change(|state| {
                 state.talking = false;
                 state.log_panicked = read.is_err();
@@ -154,7 +167,13 @@ impl Child {
         if self.inner.state().log_panicked {
             return Error::Panicked("logs the stderr of the UDF");
         }
-        Error::Exited { status: status.to_string(), found: found.map(Box::new) }
+        let (status, found) = (status.to_string(), found.map(Box::new));
+        Error::Exited { status, found, said: self.last_words() }
+    }
+
+    /// The line of its stderr that tells most of why it ended: that of a panic, or the last one.
+    pub fn last_words(&self) -> Option<String> {
+        self.inner.state().words.telling().map(str::to_owned)
     }
 }
 
@@ -170,14 +189,9 @@ impl fmt::Debug for Child {
     }
 }
 
-/// Hands on every line until the end, a long one in pieces. Without a log, they are read all the same:
-/// a program whose stderr nobody reads would block in its own logging.
-fn read_lines(mut stderr: impl Read, log: Option<Logger>) {
-    let hand_on = |bytes: &[u8], cut| {
-        if let Some(log) = &log {
-            log(&Log::Stderr { line: &String::from_utf8_lossy(bytes), cut });
-        }
-    };
+/// Hands on every line until the end, a long one in pieces.
+fn read_lines(mut stderr: impl Read, hear: impl Fn(&str, bool)) {
+    let hand_on = |bytes: &[u8], cut| hear(&String::from_utf8_lossy(bytes), cut);
     let mut buffer = vec![0; PIECE];
     let mut end = 0;
     loop {

@@ -140,6 +140,12 @@ pub enum Error {
     /// A Response with nothing set, or of a kind that does not exist. Kapacitor would panic.
     #[error("the UDF sent an empty response: it has no message that this protocol knows")]
     EmptyResponse,
+    /// Text among the messages, as a program prints it to stdout; this is its first line.
+    #[error(
+        "the UDF printed text where only protocol frames may go: `{0}`; \
+         print to stderr, not to stdout"
+    )]
+    Text(String),
     /// A frame that is no Response.
     #[error("the UDF sent {length} bytes that are no response: {problem}; {STDOUT}")]
     MalformedResponse {
@@ -178,12 +184,14 @@ pub enum Error {
     ClosedEarly,
 
     /// The program of the UDF ended while it was in use, or not with success.
-    #[error("process exited unexpectedly: {status}{}", before(.found))]
+    #[error("process exited unexpectedly: {status}{}{}", before(.found), wrote(.said))]
     Exited {
         /// The exit status in words: `exit status: 3`.
         status: String,
         /// What the connection showed of it, if that tells more.
         found: Option<Box<Error>>,
+        /// The line of stderr that tells most, if there is one: that of a panic, or the last.
+        said: Option<String>,
     },
     /// The code of a UDF in this process ended while it was in use, or not with success.
     #[error("the UDF ended unexpectedly: {0}")]
@@ -224,10 +232,14 @@ pub enum Error {
 }
 
 /// Where bytes that are no message usually come from.
-const STDOUT: &str = "does it print to stdout? Only stderr is free for text";
+const STDOUT: &str = "if it prints to stdout, print to stderr";
 
 fn before(found: &Option<Box<Error>>) -> String {
     found.as_ref().map_or(String::new(), |found| format!(" ({found})"))
+}
+
+fn wrote(said: &Option<String>) -> String {
+    said.as_ref().map_or(String::new(), |line| format!("; it wrote to stderr: {line}"))
 }
 
 /// A request that has an answer.

@@ -9,6 +9,7 @@
 //! | [`settings`] | timeouts, limits, and callbacks |
 //! | [`data`] | what travels in the channels |
 //! | [`error`] | what can go wrong |
+//! | [`diagnosis`] | what a UDF that fails shows of the reason |
 //! | [`line_protocol`] | points from text and back |
 //! | [`options`] | options as they are typed, `name=value` |
 //! | [`replay`] | a file of points, played to a UDF |
@@ -19,6 +20,7 @@ pub mod command;
 mod connection;
 pub mod data;
 pub mod describe;
+pub mod diagnosis;
 pub mod error;
 pub mod interface;
 pub mod line_protocol;

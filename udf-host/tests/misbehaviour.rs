@@ -245,13 +245,70 @@ fn a_length_that_never_ends() {
 }
 
 #[test]
+fn text_among_the_messages() {
+    // Long and short; a frame of its own length, or the begin of one that never comes; alone, or
+    // with the answer behind it.
+    let info = Said::Info(InfoResponse::default());
+    for (printed, line) in [
+        ("starting up\n", "starting up"),
+        ("a\n\n", "a"),
+        ("{\"level\":\"info\"}\n", "{\"level\":\"info\"}"),
+        (
+            "Hello from a UDF that prints its log to stdout, where its messages belong\n",
+            "Hello from a UDF",
+        ),
+        ("größer als alles, was sonst kommt\n", "größer als alles"),
+        ("\u{fb01}rst\n", "\u{fb01}rst"),
+    ] {
+        for message in [None, Some(info.clone())] {
+            let error = fault(quiet(), move |peer| {
+                peer.say(begin("good", 0));
+                peer.say(end("good"));
+                peer.write(printed.as_bytes());
+                if let Some(message) = message {
+                    peer.say(message);
+                }
+                peer.drain();
+            });
+            assert_fault!(&error, Error::Text(text) if text.starts_with(line));
+            let expected =
+                format!("the UDF printed text where only protocol frames may go: `{line}");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
 fn garbage() {
-    // What a `print` to stdout looks like: 'H' announces 72 bytes.
-    let text =
-        b"Hello from a UDF that writes its log to stdout, where its messages belong, instead";
-    let error = fault(quiet(), |peer| peer.write(text));
-    assert_fault!(&error, Error::MalformedResponse { length: 72, .. });
-    assert!(error.to_string().contains("does it print to stdout?"), "{error}");
+    // A response with a key of no wire type that there is.
+    let error = fault(quiet(), |peer| peer.write(&[3, 0x0f, 1, 2]));
+    assert_fault!(&error, Error::MalformedResponse { .. });
+    assert!(error.to_string().ends_with("if it prints to stdout, print to stderr"), "{error}");
+}
+
+#[test]
+fn a_response_of_too_many_entries() {
+    let error = fault(quiet(), |peer| {
+        let types = vec![0; 1 << 17];
+        let option = messages::OptionInfo { value_types: types };
+        let options = [("many".to_owned(), option)].into();
+        peer.say(Said::Info(InfoResponse { options, ..Default::default() }))
+    });
+    assert_fault!(&error, Error::MalformedResponse { .. });
+    let text = error.to_string();
+    assert!(text.contains("more than 65536 options and types of arguments"), "{text}");
+}
+
+#[test]
+fn tags_of_a_batch_count_as_its_bytes() {
+    let tags: std::collections::BTreeMap<_, _> =
+        (0..2_000).map(|tag| (format!("{tag:04}"), String::new())).collect();
+    let settings = Settings { batch_bytes: 100_000, ..quiet() };
+    let error = fault(settings, move |peer| {
+        peer.say(Said::Begin(BeginBatch { name: "cpu".into(), tags, ..Default::default() }));
+        peer.say(small_point());
+    });
+    assert_fault!(error, Error::BatchTooLarge { limit: Limit::Bytes(100_000), .. });
 }
 
 #[test]

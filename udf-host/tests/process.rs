@@ -93,8 +93,26 @@ fn an_exit_in_use_is_told_with_its_status() {
 }
 
 #[test]
+fn what_it_wrote_to_stderr_is_told_with_an_exit() {
+    let go = "panic: out of luck\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:12 +0x2d";
+    let udf = shell(&format!("head -c 3 >/dev/null; echo '{go}' >&2; exit 2"));
+    udf.open().unwrap();
+    let expected = "process exited unexpectedly: exit status: 2; \
+                    it wrote to stderr: panic: out of luck";
+    assert_eq!(udf.info().unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn text_on_stdout_is_told() {
+    let udf = shell(&format!("echo starting up; {INFO}; cat >/dev/null"));
+    udf.open().unwrap();
+    let error = udf.info().unwrap_err();
+    assert!(matches!(&error, Error::Text(text) if text == "starting up"), "{error}");
+}
+
+#[test]
 fn a_crash_within_a_message_tells_both() {
-    let udf = shell("head -c 3 >/dev/null; printf '\\020abc'; kill -9 $$");
+    let udf = shell("head -c 3 >/dev/null; printf '\\020\\012\\016abc'; kill -9 $$");
     udf.open().unwrap();
     let error = udf.info().unwrap_err().to_string();
     assert!(error.starts_with("process exited unexpectedly: signal: 9 (SIGKILL) ("), "{error}");

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::iter;
 use std::time::{Duration, Instant};
 
+use prost::encoding::{WireType, encode_key, encode_varint};
 use udf_proto::Value;
 use udf_proto::messages::SnapshotRequest;
 use udf_proto::messages::request::Message as Ask;
@@ -12,7 +13,9 @@ use udf_tests::ends::{Input, Output};
 use udf_tests::process::peak_memory;
 use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame, init};
 
-use crate::subject::{echo, large_point, point, serves, start, trouble, troubled};
+use crate::subject::{
+    Subject, echo, large_point, point, serves, start, trouble, troubled, troubled_batch,
+};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
@@ -20,6 +23,8 @@ cases! {
     nobody_reads_and_then_somebody_does, BOTH, "When the other side reads again, every point is answered, once and in order.";
     nobody_reads_what_one_point_makes, BOTH, "A handler that makes a great deal of one point waits for the other side; memory is bounded.";
     many_requests_at_once, BOTH, "Answers do not heap up: however many requests come in one read, memory is bounded.";
+    an_init_of_nothing_but_options, BOTH, "An Init of 8 MiB that is nothing but options is refused with the reason; memory grows with the bytes, not with the options.";
+    a_batch_of_nothing_but_tags, BOTH, "The begin or the end of a batch with a million tags ends the connection with an error; memory grows with the bytes.";
     nobody_reads_for_ten_seconds, PIPE, "When it is the other side that does not read, the log says so.";
     nobody_reads_for_longer_than_the_budget, BOTH, "The time for which a handler waits for the other side is not held against it.";
     one_does_not_read_and_others_do, SOCKET, "A connection that is not read holds up no other.";
@@ -120,6 +125,55 @@ fn many_requests_at_once(on: Transport) {
     assert!(bytes > 4 * BOUND, "{bytes} bytes prove little");
     let peak = peak_memory(program.pid());
     assert!(peak < 2 * BOUND, "{peak} bytes of memory");
+}
+
+/// A frame of `count` empty entries of a list, within the member `kind` of a request.
+fn entries(kind: u32, list: u32, count: usize) -> Vec<u8> {
+    let (mut frame, mut body) = (Vec::new(), Vec::new());
+    encode_key(kind, WireType::LengthDelimited, &mut body);
+    encode_varint(2 * count as u64, &mut body);
+    let mut entry = Vec::new();
+    encode_key(list, WireType::LengthDelimited, &mut entry);
+    entry.push(0);
+    body.extend(entry.repeat(count));
+    encode_varint(body.len() as u64, &mut frame);
+    frame.extend(body);
+    frame
+}
+
+fn an_init_of_nothing_but_options(on: Transport) {
+    // As many as there may be, none of which has a name, and then 8 MiB of them.
+    for (count, with, bound) in
+        [(60_000, "60000 problems", 3 * BOUND), (4 << 20, "too many options", 2 * BOUND)]
+    {
+        let mut udf = Subject::example("mirror", on);
+        udf.send(&entries(2, 1, count));
+        match udf.connection.answer() {
+            Answer::Init(init) if !init.success => {
+                assert!(init.error.contains(with), "`{with}` is not in `{}`", init.error);
+            }
+            other => panic!("not a refusal: {other:?}"),
+        }
+        let peak = peak_memory(udf.program.pid());
+        assert!(peak < bound, "{peak} bytes of memory for {count} options");
+        assert_eq!(udf.lives(), []);
+    }
+}
+
+fn a_batch_of_nothing_but_tags(on: Transport) {
+    for kind in [16, 18] {
+        let mut udf = Subject::start(troubled_batch(), on, &[]).init(&[("kind", &["none".into()])]);
+        let list = if kind == 16 { 3 } else { 4 };
+        udf.send(&entries(kind, list, 4 << 20));
+        let with = "more than 65536 tags of a batch";
+        match udf.connection.answer() {
+            Answer::Error(error) => assert!(error.error.contains(with), "{}", error.error),
+            other => panic!("not an error: {other:?}"),
+        }
+        let peak = peak_memory(udf.program.pid());
+        assert!(peak < 2 * BOUND, "{peak} bytes of memory");
+        udf.ends(1);
+    }
 }
 
 fn nobody_reads_for_ten_seconds(on: Transport) {

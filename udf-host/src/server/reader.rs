@@ -1,6 +1,6 @@
 //! The thread that reads from the UDF, and believes nothing of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
@@ -11,11 +11,12 @@ use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Point, PointBuf, Points, r
 
 use super::queue::{Offered, Queue};
 use super::shared::{Phase, Shared};
+use crate::diagnosis;
 use crate::error::Limit;
 use crate::{Batch, Error, RequestKind};
 
-/// What a point costs beyond its encoding: its tables, about.
-const POINT_COST: usize = 128;
+/// What a tag costs beyond its text: its place in a map, about.
+const TAG_COST: usize = 96;
 
 /// So many points are handed on at once, when they have come together.
 const TOGETHER: usize = 256;
@@ -72,9 +73,16 @@ impl Reader<'_> {
     fn read<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
         loop {
             let mut heard = false;
-            while let Some(frame) = frames.buffered_frame().map_err(|error| self.cut(error))? {
+            loop {
+                let frame = match frames.buffered_frame() {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    Err(error) => return Err(self.cut(error, frames.rest()).into()),
+                };
                 heard = true;
-                self.frame(frame)?;
+                if let Err(ended) = self.frame(frame) {
+                    return Err(as_text(ended, frames.taken()));
+                }
             }
             if heard {
                 self.hand_on_points()?;
@@ -83,10 +91,14 @@ impl Reader<'_> {
             if self.shared.state().is_aborted() {
                 return Err(Ended::GivenUp);
             }
+            // Text may look like the begin of a long frame, of which nothing more would come.
+            if let Some(text) = diagnosis::text(frames.rest()) {
+                return Err(Error::Text(text).into());
+            }
             match frames.fill() {
                 Ok(true) => {}
                 Ok(false) => return self.end_of_input(),
-                Err(error) => return Err(self.cut(error).into()),
+                Err(error) => return Err(self.cut(error, frames.rest()).into()),
             }
         }
     }
@@ -100,8 +112,13 @@ impl Reader<'_> {
         Err(self.shared.explain(fault).into())
     }
 
-    /// What a reading error means.
-    fn cut(&self, error: FrameError) -> Error {
+    /// What a reading error means, with these bytes left.
+    fn cut(&self, error: FrameError, rest: &[u8]) -> Error {
+        if !matches!(error, FrameError::Io(_))
+            && let Some(text) = diagnosis::text(rest)
+        {
+            return Error::Text(text);
+        }
         match error {
             FrameError::TooLong { length, limit } => Error::FrameTooLong { length, limit },
             FrameError::BadLength => Error::BadFrameLength,
@@ -168,7 +185,7 @@ impl Reader<'_> {
     }
 
     fn point(&mut self, point: Point<'_>) -> Result<(), Ended> {
-        let cost = point.as_bytes().len() + POINT_COST;
+        let cost = point.kept_size();
         let settings = &self.shared.settings;
         if let Some(open) = &mut self.open {
             let too_many = open.points.len() >= settings.batch_points;
@@ -205,7 +222,8 @@ impl Reader<'_> {
             return Err(Error::BadBatchSize { name, size, limit }.into());
         }
         // The size is no more than a hint: room is made for the points that come.
-        self.open = Some(Open { begin, points: Points::new(), bytes: 0 });
+        let bytes = cost(&begin.name, &begin.group, &begin.tags);
+        self.open = Some(Open { begin, points: Points::new(), bytes });
         Ok(())
     }
 
@@ -214,6 +232,7 @@ impl Reader<'_> {
             self.expect(EdgeType::Batch, "the end of a batch", "a batch")?;
             return Err(Error::EndWithoutBegin { name: end.name }.into());
         };
+        let bytes = open.bytes + cost(&end.name, &end.group, &end.tags);
         let batch = Batch {
             // As Kapacitor does: the end has the last word, on all but `byName`.
             name: end.name,
@@ -223,7 +242,7 @@ impl Reader<'_> {
             tmax: end.tmax,
             points: open.points,
         };
-        self.batches.push_back((batch, open.bytes));
+        self.batches.push_back((batch, bytes));
         let shared = self.shared;
         hand_on(shared, &shared.batches, &mut self.batches, || {
             let misled = shared.points.is_taken() && !shared.batches.is_taken();
@@ -242,6 +261,22 @@ impl Reader<'_> {
             misled.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })
         })
     }
+}
+
+/// A frame that is no message may be text, of which these are the bytes from its begin on.
+fn as_text(ended: Ended, bytes: &[u8]) -> Ended {
+    match ended {
+        Ended::Fault(
+            Error::MalformedResponse { .. } | Error::MalformedPoint(_) | Error::EmptyResponse,
+        ) => diagnosis::text(bytes).map_or(ended, |text| Error::Text(text).into()),
+        ended => ended,
+    }
+}
+
+/// What the begin or the end of a batch costs in memory.
+fn cost(name: &str, group: &str, tags: &BTreeMap<String, String>) -> usize {
+    let tags = tags.iter().map(|(name, value)| name.len() + value.len() + TAG_COST);
+    name.len() + group.len() + tags.sum::<usize>()
 }
 
 /// Hands on what has come, and waits for the owner to read if it must, unless the owner never will.

@@ -1,0 +1,243 @@
+//! What a UDF that fails shows of the reason: text among its messages, and what it wrote to stderr.
+
+use std::io::Read;
+
+use udf_proto::frame::{FrameError, FrameReader};
+
+/// The most characters of a text of the UDF that are shown.
+const MOST_CHARS: usize = 200;
+
+/// What came where a message was to come.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoMessage {
+    /// Text, as a program prints it to stdout; this is its first line.
+    #[error(
+        "it printed text where only protocol frames may go: `{0}`; print to stderr, not to stdout"
+    )]
+    Text(String),
+    /// Other bytes; this says what is wrong with them.
+    #[error("it sent bytes that are no message: {0}; if it prints to stdout, print to stderr")]
+    Bytes(String),
+}
+
+impl NoMessage {
+    /// What the frame is that was taken last, and that is no message because of this problem.
+    pub fn in_frame<R: Read>(frames: &FrameReader<R>, problem: impl ToString) -> Self {
+        let text = text(frames.taken()).map(NoMessage::Text);
+        text.unwrap_or_else(|| NoMessage::Bytes(problem.to_string()))
+    }
+}
+
+/// Waits for the next frame; none at the end of the output, also when the connection is reset.
+///
+/// Text is recognized as soon as it comes, although it may look like the begin of a long frame.
+///
+/// # Errors
+/// When what comes is no frame.
+pub fn next_frame<R: Read>(frames: &mut FrameReader<R>) -> Result<Option<&[u8]>, NoMessage> {
+    loop {
+        let ended = match frames.has_frame() {
+            Ok(true) => break,
+            Ok(false) => match text(frames.rest()) {
+                Some(text) => return Err(NoMessage::Text(text)),
+                None => frames.fill(),
+            },
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(true) => {}
+            Ok(false) | Err(FrameError::Io(_)) => return Ok(None),
+            Err(error) => {
+                let text = text(frames.rest()).map(NoMessage::Text);
+                return Err(text.unwrap_or_else(|| NoMessage::Bytes(error.to_string())));
+            }
+        }
+    }
+    frames.buffered_frame().map_err(|error| NoMessage::Bytes(error.to_string()))
+}
+
+/// The first line of text in bytes that should be those of a frame, its length included; none when they may be
+/// a frame, or the begin of one.
+pub fn text(bytes: &[u8]) -> Option<String> {
+    if may_be_response(bytes) {
+        return None;
+    }
+    // A message that follows the text ends it: messages have control characters, or are no UTF-8.
+    let valid = match std::str::from_utf8(&bytes[..bytes.len().min(4 * MOST_CHARS)]) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let is_text = |char: char| !char.is_control() || matches!(char, '\n' | '\r' | '\t' | '\x1b');
+    let length = valid.find(|char| !is_text(char)).unwrap_or(valid.len());
+    let text = &valid[..length];
+    // Two or three characters may be chance, unless they are a line.
+    if text.len() < 4 && !text.trim_start().contains('\n') {
+        return None;
+    }
+    let line = text.lines().find(|line| !line.trim().is_empty())?;
+    Some(shown(line))
+}
+
+/// Whether a Response may begin like this: behind its length comes the key of a member, a length that fills the
+/// rest, and a key of what is in there.
+fn may_be_response(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = varint(bytes) else { return bytes.len() < 10 };
+    let (is_data, inner) = match rest {
+        [0x0a | 0x12 | 0x1a | 0x22 | 0x2a | 0x32, inner @ ..] => (false, inner),
+        [0x82 | 0x8a | 0x92, 0x01, inner @ ..] => (true, inner),
+        [] | [0x82 | 0x8a | 0x92] => return true,
+        _ => return false,
+    };
+    match varint(inner) {
+        None => inner.len() < 10,
+        Some(_) if is_data => true,
+        Some((inner_length, body)) => {
+            // Members of answers have low numbers: no key of theirs is a printable character.
+            let is_key = body.first().is_none_or(|key| *key < b' ');
+            length == (rest.len() - body.len()) as u64 + inner_length && is_key
+        }
+    }
+}
+
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (i, byte) in bytes.iter().enumerate().take(9) {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if *byte < 0x80 {
+            return Some((value, &bytes[i + 1..]));
+        }
+    }
+    None
+}
+
+/// Text of a UDF as part of a line.
+fn shown(text: &str) -> String {
+    let plain = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    plain
+        .skip_while(|char| char.is_whitespace())
+        .take(MOST_CHARS)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}
+
+/// What a program has written to stderr, as far as it may tell why the program ended.
+#[derive(Debug, Default)]
+pub(crate) struct LastWords {
+    last: String,
+    panic: String,
+    /// The message of a panic comes in the next line.
+    continued: bool,
+    /// The next piece belongs to a line that has begun.
+    cut: bool,
+}
+
+impl LastWords {
+    /// Takes the next line, or a piece of it if it is `cut`.
+    pub(crate) fn hear(&mut self, line: &str, cut: bool) {
+        if std::mem::replace(&mut self.cut, cut) || line.trim().is_empty() {
+            return;
+        }
+        // Those of Go begin like this; the trace that follows them ends in a line of source.
+        if line.starts_with("panic: ") || line.starts_with("fatal error: ") {
+            self.panic = shown(line);
+        } else if line.starts_with("thread '") && line.contains(" panicked at ") {
+            self.panic = shown(line);
+            self.continued = line.trim_end().ends_with(':');
+        } else if std::mem::take(&mut self.continued) {
+            self.panic = shown(&format!("{} {}", self.panic, line.trim()));
+        }
+        self.last = shown(line);
+    }
+
+    /// The line that tells most: the one of a panic, else the last one, which of Python names the exception.
+    pub(crate) fn telling(&self) -> Option<&str> {
+        [&self.panic, &self.last].into_iter().map(String::as_str).find(|line| !line.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use udf_proto::messages::{
+        BeginBatch, EndBatch, ErrorResponse, InfoResponse, InitResponse, KeepaliveResponse, Point,
+        RestoreResponse, SnapshotResponse, response::Message,
+    };
+
+    #[test]
+    fn text_is_told_from_messages() {
+        // Behind each of them comes a message, as an answer comes behind what is printed at the start.
+        let answer = [4, 0x0a, 2, 0x08, 1];
+        for (printed, line) in [
+            ("starting up\n", "starting up"),
+            ("ok\n", "ok"),
+            ("1\n2\n", "1"),
+            ("no newline", "no newline"),
+            ("{\"level\":\"info\"}\n", "{\"level\":\"info\"}"),
+            ("{\"yes\":1}\n", "{\"yes\":1}"),
+            ("[2026-11-25] up\n", "[2026-11-25] up"),
+            ("a\n\n", "a"),
+            ("\n\nlater\n", "later"),
+            ("grün\n", "grün"),
+            ("été\n", "été"),
+            ("\x1b[31mred\x1b[0m\n", "[31mred [0m"),
+        ] {
+            for behind in [&[][..], &answer] {
+                let bytes = [printed.as_bytes(), behind].concat();
+                assert_eq!(text(&bytes).as_deref(), Some(line), "{printed:?}");
+            }
+        }
+        assert_eq!(text("x".repeat(1000).as_bytes()).map(|text| text.len()), Some(MOST_CHARS));
+    }
+
+    #[test]
+    fn messages_and_parts_of_them_are_no_text() {
+        for size in [0, 1, 5, 8, 30, 60, 100, 120, 300, 20_000] {
+            let text_of = || "a\nb ".repeat(size / 4 + 1)[..size].to_owned();
+            let (name, error) = (text_of(), text_of());
+            let snapshot = error.clone().into_bytes();
+            let options = [(text_of(), Default::default())].into();
+            for message in [
+                Message::Info(InfoResponse { options, ..Default::default() }),
+                Message::Init(InitResponse { success: false, error: error.clone() }),
+                Message::Keepalive(KeepaliveResponse { time: size as i64 }),
+                Message::Snapshot(SnapshotResponse { snapshot }),
+                Message::Restore(RestoreResponse { success: false, error: error.clone() }),
+                Message::Error(ErrorResponse { error: error.clone() }),
+                Message::Begin(BeginBatch { name: name.clone(), ..Default::default() }),
+                Message::Point(Point { name: name.clone(), ..Default::default() }),
+                Message::End(EndBatch { name, ..Default::default() }),
+            ] {
+                let mut frame = Vec::new();
+                udf_proto::response::append(message, &mut frame);
+                for end in 0..frame.len() {
+                    assert_eq!(text(&frame[..end]), None, "{:?}", &frame[..end.min(20)]);
+                }
+            }
+        }
+    }
+
+    fn telling(stderr: &str) -> Option<String> {
+        let mut words = LastWords::default();
+        stderr.lines().for_each(|line| words.hear(line, false));
+        words.telling().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_line_that_tells_most_is_found() {
+        let go = "starting\npanic: assignment to entry in nil map\n\ngoroutine 1 [running]:\n\
+                  main.main()\n\t/src/udf/main.go:12 +0x2d\n";
+        assert_eq!(telling(go).as_deref(), Some("panic: assignment to entry in nil map"));
+        let rust = "\nthread 'main' (7) panicked at src/main.rs:3:5:\nout of luck\n\
+                    note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        let expected = "thread 'main' (7) panicked at src/main.rs:3:5: out of luck";
+        assert_eq!(telling(rust).as_deref(), Some(expected));
+        let python = "Traceback (most recent call last):\n  File \"x.py\", line 1, in <module>\n\
+                      ModuleNotFoundError: No module named 'kapacitor'\n";
+        let expected = "ModuleNotFoundError: No module named 'kapacitor'";
+        assert_eq!(telling(python).as_deref(), Some(expected));
+        assert_eq!(telling("a\n\n").as_deref(), Some("a"));
+        assert_eq!(telling(""), None);
+    }
+}
