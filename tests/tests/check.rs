@@ -147,9 +147,21 @@ const OF_STREAMS: [Fault; 69] = [
     ),
     fails("fails_after_info", "info_then_close", "it went away (exit status: 1)"),
     fails("chatty_start", "silent_until_asked", "it sent a point without being asked"),
-    fails("prints_at_start", "info_answered", "does it print to stdout?"),
-    fails("prints_at_start", "only_messages", "does it print to stdout?"),
-    fails("prints_at_point", "only_messages", "does it print to stdout?"),
+    fails(
+        "prints_at_start",
+        "info_answered",
+        "it printed text where only protocol frames may go: `",
+    ),
+    fails(
+        "prints_at_start",
+        "only_messages",
+        "it printed text where only protocol frames may go: `",
+    ),
+    fails(
+        "prints_at_point",
+        "only_messages",
+        "it printed text where only protocol frames may go: `",
+    ),
     hangs("deaf_before_init", "keepalive_before_init", "the echo of a keepalive did not come"),
     fails(
         "refuses_all",

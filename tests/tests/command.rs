@@ -1,7 +1,9 @@
 //! The command `udf`: what it prints where, and its exit status.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use udf_tests::program::{Program, example};
 
@@ -41,8 +43,86 @@ fn info_describes_a_program_and_a_daemon() {
 fn the_log_of_a_udf_that_says_nothing_is_shown() {
     let (status, stdout, stderr) = udf(&["info", "--", PEER, "dies_of_info"]);
     assert_eq!((status, &*stdout), (1, ""));
-    let expected = "no such file: model.bin\nerror: process exited unexpectedly: exit status: 5\n";
+    let expected = "no such file: model.bin\n\
+                    error: process exited unexpectedly: exit status: 5; \
+                    it wrote to stderr: no such file: model.bin\n";
     assert_eq!(stderr, expected);
+}
+
+/// A UDF that is a script of the shell.
+fn script(directory: &Path, text: &str) -> String {
+    let path = directory.join("my_udf.sh");
+    std::fs::write(&path, text).expect("a file can be written");
+    path.to_str().expect("a path of this machine").to_owned()
+}
+
+/// What each command says of it: on stderr, and `check` in its report.
+fn errors(script: &str) -> Vec<String> {
+    let points = format!("{script}.lp");
+    std::fs::write(&points, "m usage=1 1\n").expect("a file can be written");
+    let commands: [&[&str]; 4] =
+        [&["info"], &["replay", &points], &["bench"], &["check", "--only", "info_answered"]];
+    let errors = commands.into_iter().map(|args| {
+        let (status, stdout, stderr) = udf(&[args, &["--", "/bin/sh", script]].concat());
+        assert_eq!(status, 1, "{args:?}: {stderr}");
+        if args[0] == "check" { stdout } else { stderr }
+    });
+    errors.collect()
+}
+
+#[test]
+fn every_command_names_text_on_stdout() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    // It looks like the begin of a frame of 115 bytes, which never comes.
+    let script = script(directory.path(), "echo starting up\nexec cat >/dev/null\n");
+    for said in errors(&script) {
+        let expected = "printed text where only protocol frames may go: `starting up`; \
+                        print to stderr, not to stdout";
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn every_command_names_the_line_of_a_panic() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let panic = "cat >&2 <<'END'\npanic: out of luck\n\ngoroutine 1 [running]:\nmain.main()\n\
+                 \t/src/main.go:12 +0x2d\nEND\nexit 2\n";
+    let script = script(directory.path(), panic);
+    for said in errors(&script) {
+        let error = said.lines().find(|line| line.contains("exit status: 2"));
+        let error = error.unwrap_or_else(|| panic!("it names no status: {said}"));
+        assert!(error.ends_with("; it wrote to stderr: panic: out of luck"), "{error}");
+    }
+}
+
+#[test]
+fn info_is_over_when_its_time_is() {
+    let started = Instant::now();
+    let (status, _, stderr) = udf(&["info", "--", "sleep", "600"]);
+    assert_eq!(status, 1, "{stderr}");
+    assert!(stderr.contains("for 10s") || stderr.contains("within 10s"), "{stderr}");
+    // Twice the time, in which Kapacitor would kill it, has not passed as well.
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+}
+
+#[test]
+fn info_names_the_script_and_where_both_are() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let script = script(
+        directory.path(),
+        "head -c 3 >/dev/null; printf '\\002\\012\\000'; exec cat >/dev/null\n",
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
+    command.args(["info", "--", "sh", "my_udf.sh", "my_udf.sh"]);
+    let output = command.current_dir(directory.path()).stdin(Stdio::null()).output();
+    let output = output.expect("it runs");
+    let stdout = String::from_utf8(output.stdout).expect("it prints text");
+    assert!(stdout.starts_with("my_udf: reads a stream and sends a stream\n"), "{stdout}");
+    let section = stdout.split_once("[udf.functions.my_udf]\n  prog = \"").expect("it is there").1;
+    let (shell, rest) = section.split_once('"').expect("it is quoted");
+    assert!(shell.starts_with('/') && shell.ends_with("/sh"), "{shell}");
+    let args = format!("\n  args = [\"{script}\", \"my_udf.sh\"]\n");
+    assert!(rest.starts_with(&args), "{rest}");
 }
 
 #[test]

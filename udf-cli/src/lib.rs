@@ -15,4 +15,12 @@ pub mod front;
 pub mod sample;
 pub mod target;
 
+use std::time::{Duration, Instant};
+
 pub use target::{Link, Peer, Target, Transport};
+
+/// When `within` is over; in a century, if no clock reaches that.
+fn deadline(within: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(within).unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 86_400))
+}

@@ -1,8 +1,9 @@
 //! How a UDF is reached: a program that is spawned for each use, or a daemon on a Unix socket.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -15,11 +16,17 @@ use udf_host::describe::Install;
 use udf_host::process::{Child, Spawned};
 use udf_host::settings::Logger;
 use udf_host::socket::{connect, split};
-use udf_host::{Callbacks, Error, Interface, Log, Process, Socket, replay};
+use udf_host::{Callbacks, Error, Interface, Log, Process, Settings, Socket, replay};
 use udf_proto::Info;
 
 /// A daemon that is not there yet is waited for so long. Kapacitor waits for 5 minutes; a person does not.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// A UDF that is given up may take this long to end by itself, and to say why.
+const ABORT_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long the exit status of a program that has closed its side is waited for.
+const STATUS_WITHIN: Duration = Duration::from_millis(500);
 
 /// How much of its stderr is kept, in bytes, about.
 const MOST_HEARD: usize = 64 << 10;
@@ -62,10 +69,13 @@ impl Target {
         }
     }
 
-    /// The name of its file, without what follows a dot.
+    /// The name of its file, without what follows a dot: of the script, if an interpreter runs one.
     pub fn name(&self) -> String {
         let path = match self {
-            Target::Program { program, .. } => Path::new(program),
+            Target::Program { program, args } => match script(program, args) {
+                Some(at) => Path::new(&args[at]),
+                None => Path::new(program),
+            },
             Target::Socket(path) => path,
         };
         path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -76,17 +86,20 @@ impl Target {
         let text = |path: &Path| path.display().to_string();
         match self {
             Target::Program { program, args } => {
-                let path = Path::new(program);
-                let is_name = path.components().count() == 1 && !path.is_absolute();
-                let whole = if is_name { path.to_owned() } else { whole(path) };
-                let args = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-                Install { program: text(&whole), args, ..Install::default() }
+                let script = script(program, args);
+                let args = args.iter().enumerate().map(|(at, arg)| match script {
+                    Some(script) if script == at => text(&whole(Path::new(arg))),
+                    _ => arg.to_string_lossy().into_owned(),
+                });
+                let args = args.collect();
+                Install { program: text(&found(program)), args, ..Install::default() }
             }
             Target::Socket(path) => Install { socket: text(&whole(path)), ..Install::default() },
         }
     }
 
-    /// Asks it what it is. What it writes to stderr meanwhile becomes ours only if that fails.
+    /// Asks it what it is: it must answer, and then close its side, within the timeout of the default
+    /// [settings](Settings). What it writes to stderr meanwhile becomes ours only if that fails.
     ///
     /// # Errors
     /// When it cannot be reached, or does not answer.
@@ -95,7 +108,9 @@ impl Target {
         let to = heard.clone();
         let connect = || {
             let to = to.clone();
-            self.connect(move |line| {
+            let within = Settings::default().timeout;
+            let settings = Settings { answer_within: within, close_within: within, ..settings() };
+            self.connect(settings, move |line| {
                 let mut heard = to.lock().unwrap_or_else(PoisonError::into_inner);
                 if heard.len() < MOST_HEARD {
                     heard.push_str(line);
@@ -109,11 +124,15 @@ impl Target {
 
     /// One use of it, over Kapacitor's own side. Its stderr becomes ours.
     pub fn interface(&self) -> Box<dyn Interface> {
-        self.connect(tell)
+        self.connect(settings(), tell)
     }
 
     /// `hear` is handed each line of its stderr, with its end.
-    fn connect(&self, hear: impl Fn(&str) + Send + Sync + 'static) -> Box<dyn Interface> {
+    fn connect(
+        &self,
+        settings: Settings,
+        hear: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Box<dyn Interface> {
         let callbacks = Callbacks::new().on_log(move |log| {
             if let Log::Stderr { line, .. } = log {
                 hear(&format!("{line}\n"));
@@ -121,11 +140,14 @@ impl Target {
         });
         match self {
             Target::Program { program, args } => {
-                Box::new(Process::new(program).args(args).callbacks(callbacks))
+                Box::new(Process::new(program).args(args).settings(settings).callbacks(callbacks))
             }
-            Target::Socket(path) => {
-                Box::new(Socket::new(path).connect_within(CONNECT_WITHIN).callbacks(callbacks))
-            }
+            Target::Socket(path) => Box::new(
+                Socket::new(path)
+                    .connect_within(CONNECT_WITHIN)
+                    .settings(settings)
+                    .callbacks(callbacks),
+            ),
         }
     }
 
@@ -163,6 +185,11 @@ impl Target {
     }
 }
 
+/// Nobody waits for twice the timeout, as Kapacitor does, before a UDF is killed that does not answer.
+fn settings() -> Settings {
+    Settings { abort_within: ABORT_WITHIN, ..Settings::default() }
+}
+
 fn tell(text: &str) {
     // When stderr is gone, nobody is left to tell.
     let _ = io::stderr().write_all(text.as_bytes());
@@ -171,6 +198,34 @@ fn tell(text: &str) {
 /// The path from the root on, as far as there is something at it.
 fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The whole path of a program; a name without a slash is looked for in `PATH`, as it is when it is started.
+fn found(program: &OsStr) -> PathBuf {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return whole(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_program = |path: &PathBuf| {
+        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    let places = std::env::split_paths(&path).map(|directory| whole(&directory.join(program)));
+    places.into_iter().find(is_program).unwrap_or_else(|| program.into())
+}
+
+/// Programs that run the script which is one of their arguments; a version may follow their names.
+const INTERPRETERS: [&str; 14] = [
+    "bash", "bun", "deno", "env", "java", "julia", "lua", "node", "perl", "php", "pypy", "python",
+    "ruby", "sh",
+];
+
+/// Which of the arguments is the script that an interpreter runs.
+fn script(program: &OsStr, args: &[OsString]) -> Option<usize> {
+    let name = Path::new(program).file_name()?.to_str()?;
+    let name = name.trim_end_matches(|char: char| char.is_ascii_digit() || char == '.');
+    let is_script =
+        |arg: &OsString| !arg.as_encoded_bytes().starts_with(b"-") && Path::new(arg).is_file();
+    INTERPRETERS.contains(&name).then(|| args.iter().position(is_script))?
 }
 
 /// The process that listens where `stream` is connected to.
@@ -245,6 +300,15 @@ impl Peer {
             Side::Program(child) => child.wait(Some(within)),
             Side::Socket(_) => None,
         }
+    }
+
+    /// What a program that has closed its side has left behind, to follow what is said of that: its status, and the
+    /// line of its stderr that tells most.
+    pub fn traces(&self) -> String {
+        let Side::Program(child) = &self.0 else { return String::new() };
+        let status = child.wait(Some(STATUS_WITHIN)).map(|status| format!(" ({status})"));
+        let line = child.last_words().map(|line| format!("; it wrote to stderr: {line}"));
+        status.unwrap_or_default() + &line.unwrap_or_default()
     }
 }
 

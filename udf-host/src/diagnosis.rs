@@ -36,25 +36,28 @@ impl NoMessage {
 /// # Errors
 /// When what comes is no frame.
 pub fn next_frame<R: Read>(frames: &mut FrameReader<R>) -> Result<Option<&[u8]>, NoMessage> {
-    loop {
-        let ended = match frames.has_frame() {
-            Ok(true) => break,
-            Ok(false) => match text(frames.rest()) {
-                Some(text) => return Err(NoMessage::Text(text)),
-                None => frames.fill(),
-            },
-            Err(error) => Err(error),
-        };
-        match ended {
-            Ok(true) => {}
-            Ok(false) | Err(FrameError::Io(_)) => return Ok(None),
-            Err(error) => {
-                let text = text(frames.rest()).map(NoMessage::Text);
-                return Err(text.unwrap_or_else(|| NoMessage::Bytes(error.to_string())));
-            }
+    // A length that is none is an error of `fill`, too.
+    while !frames.has_frame().is_ok_and(|whole| whole) {
+        if !fill(frames)? {
+            return Ok(None);
         }
     }
     frames.buffered_frame().map_err(|error| NoMessage::Bytes(error.to_string()))
+}
+
+/// Reads once, when no whole frame is left; false at the end of the output, also when the connection is reset.
+///
+/// # Errors
+/// When what has come begins no frame.
+pub fn fill<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, NoMessage> {
+    if let Some(text) = text(frames.rest()) {
+        return Err(NoMessage::Text(text));
+    }
+    match frames.fill() {
+        Ok(more) => Ok(more),
+        Err(FrameError::Io(_)) => Ok(false),
+        Err(error) => Err(NoMessage::Bytes(error.to_string())),
+    }
 }
 
 /// The first line of text in bytes that should be those of a frame, its length included; none when they may be

@@ -7,10 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use udf_host::Writes;
-use udf_proto::frame::{FrameError, FrameReader};
+use udf_host::diagnosis::fill;
+use udf_proto::frame::FrameReader;
 
 use super::block::{Block, Piece};
-use super::subject::{Lane, Seen, keepalive, look};
+use super::subject::{Lane, Seen, keepalive, look, named, panicked};
 use super::usage::Usage;
 use super::{BenchError, Load, PATIENCE, Subject};
 
@@ -75,7 +76,7 @@ pub fn throughput(
         Subject::Echo(_) => BTreeSet::new(),
     };
     let before = Usage::of(&pids);
-    let started = Instant::now();
+    let (started, until) = (Instant::now(), crate::deadline(time));
     let (sender, events) = channel();
     let (mut peers, mut ends) = (Vec::new(), Vec::new());
     for lane in lanes {
@@ -85,7 +86,7 @@ pub fn throughput(
         ends.push(end);
         let (block, writes) = (block.clone(), load.writes);
         let (to_write, to_read) = (sender.clone(), sender.clone());
-        spawn(move || write(block, writer, writes, started + time, &to_write, &ended))?;
+        spawn(move || write(block, writer, writes, until, &to_write, &ended))?;
         spawn(move || read(frames, &to_read))?;
     }
     drop(sender);
@@ -99,7 +100,7 @@ pub fn throughput(
         peak_memory: None,
     };
     let (mut settled, mut closed) = (0, 0);
-    let give_up = started + time + PATIENCE;
+    let give_up = crate::deadline(time.saturating_add(PATIENCE));
     while closed < connections {
         match events.recv_timeout(give_up.saturating_duration_since(Instant::now())) {
             Ok(Event::Sent { points, bytes }) => {
@@ -124,11 +125,13 @@ pub fn throughput(
                 let elapsed = last_data.map_or(Duration::ZERO, |at| at.duration_since(started));
                 sum.elapsed = sum.elapsed.max(elapsed);
             }
-            Ok(Event::Closed { .. }) => return Err(BenchError::Closed),
+            Ok(Event::Closed { .. }) => {
+                return Err(BenchError::Closed(String::new()).with_traces(&peers));
+            }
             Ok(Event::Failed(error)) => return Err(error),
             // Dropped, the peers are cut off, and the threads end.
             Err(RecvTimeoutError::Timeout) => return Err(BenchError::Stuck(PATIENCE)),
-            Err(RecvTimeoutError::Disconnected) => return Err(BenchError::Closed),
+            Err(RecvTimeoutError::Disconnected) => return Err(panicked()),
         }
     }
     Ok(sum)
@@ -217,11 +220,11 @@ pub(super) fn write_piece(
 fn read(mut frames: FrameReader<impl Read>, events: &Sender<Event>) {
     let (mut points, mut last_data) = (0, None);
     let mut take = || -> Result<(), BenchError> {
-        let broken = |error: FrameError| BenchError::Broken(error.to_string());
         loop {
             let mut data = false;
-            while let Some(frame) = frames.buffered_frame().map_err(broken)? {
-                match look(frame)? {
+            // A length that is none is an error of `fill`, too.
+            while let Ok(Some(frame)) = frames.buffered_frame() {
+                match look(frame).map_err(|error| named(error, &frames))? {
                     Seen::Point => {
                         points += 1;
                         data = true;
@@ -237,11 +240,8 @@ fn read(mut frames: FrameReader<impl Read>, events: &Sender<Event>) {
                 // Once for all that came together: a look at the clock costs as much as a point.
                 last_data = Some(Instant::now());
             }
-            match frames.fill() {
-                Ok(true) => {}
-                // A connection that is reset has ended too.
-                Ok(false) | Err(FrameError::Io(_)) => return Ok(()),
-                Err(error) => return Err(broken(error)),
+            if !fill(&mut frames).map_err(BenchError::Broken)? {
+                return Ok(());
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Round trips: one thing is sent, and its answer awaited, again and again.
 
 use std::io::{Read, Write};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use udf_proto::frame::FrameReader;
 
 use super::block::Block;
 use super::drive::write_piece;
-use super::subject::{Lane, Seen, bounded, keepalive, next};
+use super::subject::{Lane, Seen, bounded, keepalive, next, panicked};
 use super::{BenchError, Load, PATIENCE, Subject};
 
 /// What was awaited, and how long it took.
@@ -89,11 +89,16 @@ pub fn latency(
         let thread = thread::Builder::new().name("bench".to_owned()).spawn(work);
         thread.map_err(BenchError::Setup)?;
     }
+    drop(sender);
     let mut samples = Vec::new();
     for _ in &peers {
         // Dropped, the peers are cut off, and the threads end.
-        let result = results.recv_timeout(time + PATIENCE);
-        samples.extend(result.unwrap_or(Err(BenchError::Stuck(PATIENCE)))?);
+        let result = results.recv_timeout(time.saturating_add(PATIENCE));
+        let result = result.unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => Err(BenchError::Stuck(PATIENCE)),
+            RecvTimeoutError::Disconnected => Err(panicked()),
+        });
+        samples.extend(result.map_err(|error| error.with_traces(&peers))?);
     }
     samples.sort_unstable();
     Ok(Latency { of, samples })
@@ -115,7 +120,7 @@ fn look(subject: &Subject, load: &Load) -> Result<LatencyOf, BenchError> {
     match bounded(LOOK, || peer.cut(), work) {
         Ok(()) => Ok(data),
         Err(BenchError::Stuck(_)) => Ok(LatencyOf::Keepalive),
-        Err(error) => Err(error),
+        Err(error) => Err(error.with_traces([&peer])),
     }
 }
 
@@ -141,7 +146,7 @@ impl Trips {
     }
 
     fn run(&mut self, of: LatencyOf, time: Duration) -> Result<Vec<Duration>, BenchError> {
-        let (mut samples, until) = (Vec::new(), Instant::now() + time);
+        let (mut samples, until) = (Vec::new(), crate::deadline(time));
         while samples.is_empty() || Instant::now() < until {
             self.block.go_on();
             self.keepalives += 1;

@@ -27,6 +27,7 @@ mod usage;
 
 use std::time::Duration;
 
+use udf_host::diagnosis::NoMessage;
 use udf_host::options::OptionsError;
 use udf_host::{Error, Writes};
 use udf_proto::{EdgeType, Init};
@@ -37,8 +38,8 @@ pub use latency::{Latency, LatencyOf, Percentiles, latency};
 pub use report::Report;
 pub use subject::Subject;
 
-use crate::Target;
 use crate::sample::Sample;
+use crate::{Peer, Target};
 
 /// How long a UDF may be silent beyond the time of a measurement, before it is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -78,10 +79,10 @@ pub enum BenchError {
     Refused(String),
     /// It failed at what it was given; the text is its own.
     Reported(String),
-    /// It closed its side in the middle of a measurement.
-    Closed,
-    /// It sent bytes that are no message.
-    Broken(String),
+    /// It closed its side in the middle of a measurement, and left these [traces](crate::Peer::traces).
+    Closed(String),
+    /// It sent what is no message.
+    Broken(NoMessage),
     /// It did not come to an end with what it was given.
     Stuck(Duration),
     /// The machine gave no thread or no pipe.
@@ -100,12 +101,13 @@ impl std::fmt::Display for BenchError {
                 )
             }
             BenchError::Reported(text) => write!(f, "the UDF failed: {text}"),
-            BenchError::Closed => f.write_str(
+            BenchError::Closed(traces) if traces.is_empty() => f.write_str(
                 "the UDF closed its side while it was measured; `udf check` may say why",
             ),
-            BenchError::Broken(problem) => {
-                write!(f, "the UDF sent bytes that are no message: {problem}")
+            BenchError::Closed(traces) => {
+                write!(f, "the UDF closed its side while it was measured{traces}")
             }
+            BenchError::Broken(problem) => write!(f, "the UDF failed: {problem}"),
             BenchError::Stuck(within) => write!(
                 f,
                 "the UDF had not answered all that it was sent {within:?} after the end of the measurement"
@@ -116,6 +118,15 @@ impl std::fmt::Display for BenchError {
 }
 
 impl std::error::Error for BenchError {}
+
+impl BenchError {
+    /// Adds what one of the peers has left behind, if they have closed their side.
+    fn with_traces<'a>(self, peers: impl IntoIterator<Item = &'a Peer>) -> Self {
+        let BenchError::Closed(_) = self else { return self };
+        let traces = peers.into_iter().map(Peer::traces).find(|traces| !traces.is_empty());
+        BenchError::Closed(traces.unwrap_or_default())
+    }
+}
 
 /// How a UDF is measured.
 #[derive(Debug, Clone)]

@@ -2,9 +2,11 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use udf_host::diagnosis::{NoMessage, next_frame};
 use udf_proto::Init;
 use udf_proto::frame::{FrameReader, append};
 use udf_proto::messages::request::Message as Ask;
@@ -109,7 +111,8 @@ impl Lane {
                 }
             }
         };
-        let (frames, writer) = bounded(PATIENCE, || peer.cut(), started)?;
+        let started = bounded(PATIENCE, || peer.cut(), started);
+        let (frames, writer) = started.map_err(|error| error.with_traces([&peer]))?;
         Ok(Lane { frames, writer, peer })
     }
 }
@@ -127,10 +130,19 @@ pub(super) enum Seen {
 
 /// What comes next.
 pub(super) fn next(frames: &mut FrameReader<impl Read>) -> Result<Seen, BenchError> {
-    match frames.next_frame() {
-        Ok(Some(frame)) => look(frame),
-        Ok(None) => Err(BenchError::Closed),
-        Err(error) => Err(BenchError::Broken(error.to_string())),
+    match next_frame(frames).map_err(BenchError::Broken)? {
+        Some(frame) => look(frame).map_err(|error| named(error, frames)),
+        None => Err(BenchError::Closed(String::new())),
+    }
+}
+
+/// The error about a frame that was just taken: what is no message may be text.
+pub(super) fn named(error: BenchError, frames: &FrameReader<impl Read>) -> BenchError {
+    match error {
+        BenchError::Broken(NoMessage::Bytes(problem)) => {
+            BenchError::Broken(NoMessage::in_frame(frames, problem))
+        }
+        error => error,
     }
 }
 
@@ -147,9 +159,13 @@ pub(super) fn look(frame: &[u8]) -> Result<Seen, BenchError> {
         Ok(Some(Answer::Init(init))) => Ok(Seen::Started((!init.success).then_some(init.error))),
         Ok(Some(Answer::Error(error))) => Err(BenchError::Reported(error.error)),
         Ok(Some(_)) => Ok(Seen::Other),
-        Ok(None) => Err(BenchError::Broken("a response with nothing in it".to_owned())),
-        Err(error) => Err(BenchError::Broken(error.to_string())),
+        Ok(None) => Err(broken("a response with nothing in it")),
+        Err(error) => Err(broken(error)),
     }
+}
+
+fn broken(problem: impl ToString) -> BenchError {
+    BenchError::Broken(NoMessage::Bytes(problem.to_string()))
 }
 
 /// A keepalive that is told from all others by its time.
@@ -159,13 +175,18 @@ pub(super) fn keepalive(time: i64) -> Vec<u8> {
     bytes
 }
 
+/// A thread has ended without a word.
+pub(super) fn panicked() -> BenchError {
+    BenchError::Setup(std::io::Error::other("a thread that measures panicked"))
+}
+
 /// Does `work` on a thread of its own; if it takes longer than `within`, it is `cut` short.
 pub(super) fn bounded<T: Send + 'static>(
     within: Duration,
     cut: impl FnOnce(),
     work: impl FnOnce() -> Result<T, BenchError> + Send + 'static,
 ) -> Result<T, BenchError> {
-    let (sender, done) = std::sync::mpsc::channel();
+    let (sender, done) = channel();
     let thread = thread::Builder::new().name("bench".to_owned());
     thread
         .spawn(move || {
@@ -173,8 +194,11 @@ pub(super) fn bounded<T: Send + 'static>(
             let _ = sender.send(work());
         })
         .map_err(BenchError::Setup)?;
-    done.recv_timeout(within).unwrap_or_else(|_| {
+    done.recv_timeout(within).unwrap_or_else(|error| {
         cut();
-        Err(BenchError::Stuck(PATIENCE))
+        Err(match error {
+            RecvTimeoutError::Timeout => BenchError::Stuck(PATIENCE),
+            RecvTimeoutError::Disconnected => panicked(),
+        })
     })
 }

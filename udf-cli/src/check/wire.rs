@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udf_proto::frame::{FrameError, FrameReader, append};
+use udf_host::diagnosis::{NoMessage, next_frame};
+use udf_proto::frame::{FrameReader, append};
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
@@ -23,9 +24,6 @@ use crate::{Link, Peer};
 /// No check causes more answers than this; a UDF that sends more does not stop by itself.
 const MOST_ANSWERS: usize = 200_000;
 
-/// How long the exit status of a program that has closed its side is waited for.
-const STATUS_WITHIN: Duration = Duration::from_millis(500);
-
 /// What a UDF has written to stderr.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -33,8 +31,6 @@ pub(super) struct Heard {
     pub(super) lines: usize,
     /// The length of the longest, in bytes.
     pub(super) longest: usize,
-    /// The last one that was not empty.
-    pub(super) last: String,
     /// The length of the line that has not ended.
     open: usize,
 }
@@ -46,9 +42,6 @@ impl Heard {
         if !cut {
             self.lines += 1;
             self.open = 0;
-        }
-        if !line.trim().is_empty() {
-            self.last = line.trim().chars().take(200).collect();
         }
     }
 }
@@ -85,10 +78,7 @@ impl fmt::Display for Trouble {
             Trouble::WrongAnswer { awaited, got } => {
                 write!(f, "{awaited} was awaited, and {got} came")
             }
-            Trouble::Broken(problem) => write!(
-                f,
-                "it sent bytes that are no message: {problem}; does it print to stdout? Only stderr is free for text"
-            ),
+            Trouble::Broken(problem) => f.write_str(problem),
             Trouble::Reported(text) => write!(f, "it reported an error: {}", one_line(text)),
             Trouble::Refused(text) => write!(f, "it refused its options: {}", one_line(text)),
             Trouble::NeverCloses(within) => {
@@ -185,12 +175,14 @@ impl Wire {
         thread::Builder::new().name("check-read".to_owned()).spawn(move || {
             let mut frames = FrameReader::new(reader);
             loop {
-                let event = match frames.next_frame() {
-                    // A connection that is reset has ended too.
-                    Ok(None) | Err(FrameError::Io(_)) => return,
-                    Ok(Some(frame)) => response::decode(frame).map_err(|error| error.to_string()),
-                    Err(error) => Err(error.to_string()),
+                let event = match next_frame(&mut frames) {
+                    Ok(None) => return,
+                    Ok(Some(frame)) => {
+                        response::decode(frame).map_err(|error| NoMessage::in_frame(&frames, error))
+                    }
+                    Err(error) => Err(error),
                 };
+                let event = event.map_err(|error| error.to_string());
                 let last = event.is_err();
                 if events.send(event).is_err() || last {
                     return;
@@ -246,7 +238,7 @@ impl Wire {
         mut pick: impl FnMut(&Answer) -> Option<T>,
     ) -> Result<T, Trouble> {
         let patience = self.patience;
-        let until = Instant::now() + patience;
+        let until = crate::deadline(patience);
         loop {
             let event = self.next(until.saturating_duration_since(Instant::now()));
             let answer = match event {
@@ -405,16 +397,9 @@ impl Wire {
         }
     }
 
-    /// What a program that has closed its side left behind: its status, its last line.
+    /// What a program that has closed its side left behind: its status, and what it wrote to stderr.
     pub(super) fn traces(&self) -> String {
-        let status = self.peer.exit(STATUS_WITHIN).map(|status| status.to_string());
-        let last = self.heard.lock().unwrap_or_else(PoisonError::into_inner).last.clone();
-        match (status, last.as_str()) {
-            (None, "") => String::new(),
-            (None, last) => format!("; its last line on stderr: {last}"),
-            (Some(status), "") => format!(" ({status})"),
-            (Some(status), last) => format!(" ({status}); its last line on stderr: {last}"),
-        }
+        self.peer.traces()
     }
 
     /// How many lines it has written to stderr.
