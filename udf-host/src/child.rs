@@ -40,6 +40,8 @@ struct Inner {
 }
 
 struct State {
+    /// Whether it runs, as far as the system tells.
+    runs: bool,
     /// How it exited; unknown if the system would not tell.
     exited: Option<ExitStatus>,
     /// Whether something may still come from stderr.
@@ -70,6 +72,7 @@ impl Spawned {
         let stdout = process.take_stdout().expect(pipe);
         let stderr = process.take_stderr().expect(pipe);
         let state = Mutex::new(State {
+            runs: true,
             exited: None,
             talking: true,
             log_panicked: false,
@@ -118,9 +121,9 @@ impl Child {
     fn follow(&self, stderr: ChildStderr, log: Option<Logger>) -> std::io::Result<()> {
         let inner = self.inner.clone();
         let exit = move || {
-            if let Ok(status) = inner.process.wait() {
-                inner.change(|state| state.exited = Some(status));
-            }
+            // It fails when exits of children are ignored in this process.
+            let exited = inner.process.wait().ok();
+            inner.change(|state| (state.runs, state.exited) = (false, exited));
         };
         std::thread::Builder::new().name("udf-exit".to_owned()).spawn(exit)?;
         let inner = self.inner.clone();
@@ -157,7 +160,7 @@ impl Child {
 
     /// Waits until it has exited, and its last lines of stderr are logged; none if it takes longer.
     pub fn wait(&self, within: Option<Duration>) -> Option<ExitStatus> {
-        let status = self.inner.wait(within, |state| state.exited.is_none()).exited?;
+        let status = self.inner.wait(within, |state| state.runs).exited?;
         drop(self.inner.wait(Some(LAST_LINES_WITHIN), |state| state.talking));
         Some(status)
     }
