@@ -63,8 +63,9 @@ fn responses(count: usize) -> Vec<(Entries, Vec<u8>)> {
         (Entries::Options, info(option(&numbers(count - 1)))),
         (Entries::Options, info(option(&record(1, BYTES, &vec![1; count - 1], 0)))),
     ];
-    // Data has the same members in both.
-    responses.extend(requests(count).into_iter().filter(|(kind, _)| *kind != Entries::Calls));
+    // Data has the same members in both, which the same table counts.
+    responses.extend(requests(count).into_iter().filter(|(kind, _)| *kind == Entries::BatchTags));
+    responses.push((Entries::PointParts, point_behind_another(&many(6, count, |_| Vec::new()))));
     responses
 }
 

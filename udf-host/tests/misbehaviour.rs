@@ -491,17 +491,21 @@ fn nobody_reads_any_more() {
 }
 
 #[test]
-fn a_new_receiver_gets_what_comes_from_then_on() {
-    let server = initialized(quiet(), |mut peer| {
-        peer.say(small_point());
+fn what_there_is_room_for_waits_for_the_next_receiver() {
+    let settings = Settings { queue: 2, ..quiet() };
+    let server = initialized(settings, |mut peer| {
+        for time in 1..=3 {
+            peer.say(Said::Point(messages::Point { time, ..messages::Point::default() }));
+        }
         peer.mirror();
     });
-    let out = server.point_out();
+    drop(server.point_out());
+    // The answer comes behind all the points, one of which has no room.
     server.snapshot().unwrap();
-    drop(out);
     let out = server.point_out();
+    assert_eq!([(); 2].map(|()| out.recv().unwrap().as_point().time()), [1, 2]);
     server.point_in().send(point(5).as_point()).unwrap();
-    assert_eq!(out.recv(), Some(point(5)), "the one before it was dropped");
+    assert_eq!(out.recv(), Some(point(5)));
     server.stop().unwrap();
 }
 

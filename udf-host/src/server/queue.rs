@@ -29,7 +29,7 @@ struct Inner<T> {
 /// What became of items that were offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offered {
-    /// All are in, or dropped because every reading end is.
+    /// All are in, or dropped for lack of room because every reading end is.
     Taken,
     /// Some are not: the owner must read first.
     Full,
@@ -63,9 +63,6 @@ impl<T> Queue<T> {
     /// Moves as many of `items` in as there is room for; what is left stays in `items`.
     pub(crate) fn offer(&self, items: &mut VecDeque<(T, usize)>) -> Offered {
         let mut inner = self.lock();
-        if inner.is_abandoned() {
-            items.clear();
-        }
         let before = inner.waiting.len();
         while !inner.closed && self.has_room(&inner) {
             let Some((item, cost)) = items.pop_front() else { break };
@@ -77,6 +74,9 @@ impl<T> Queue<T> {
             _ if inner.readers_asleep == 0 => {}
             1 => self.readable.notify_one(),
             _ => self.readable.notify_all(),
+        }
+        if !self.has_room(&inner) && inner.is_abandoned() {
+            items.clear();
         }
         if inner.closed {
             items.clear();
@@ -91,9 +91,6 @@ impl<T> Queue<T> {
     /// Moves all of `items` in, whether there is room or not.
     pub(crate) fn force(&self, items: &mut VecDeque<(T, usize)>) {
         let mut inner = self.lock();
-        if inner.is_abandoned() {
-            items.clear();
-        }
         if !inner.closed && !items.is_empty() {
             inner.cost += items.iter().map(|(_, cost)| cost).sum::<usize>();
             inner.waiting.append(items);
@@ -105,10 +102,10 @@ impl<T> Queue<T> {
         inner.waiting.is_empty() || inner.waiting.len() < self.items && inner.cost < self.bytes
     }
 
-    /// Waits until there is room, the queue is closed, or somebody knocks.
+    /// Waits until there is room, the queue is closed, nobody reads any more, or somebody knocks.
     pub(crate) fn wait_for_room(&self) {
         let mut inner = self.lock();
-        if !inner.closed && !self.has_room(&inner) {
+        if !inner.closed && !self.has_room(&inner) && !inner.is_abandoned() {
             inner.writers_asleep += 1;
             inner = self.writable.wait(inner).unwrap_or_else(PoisonError::into_inner);
             inner.writers_asleep -= 1;
@@ -146,23 +143,18 @@ impl<T> Queue<T> {
         Receiver { queue: self.clone() }
     }
 
-    /// A reading end is dropped. With the last one goes what waits for it, and whoever waits for room.
+    /// A reading end is dropped. After the last one, nobody makes room.
     fn leave(&self) {
         let mut inner = self.lock();
         inner.receivers -= 1;
         if inner.is_abandoned() {
-            inner.cost = 0;
-            let unwanted = std::mem::take(&mut inner.waiting);
             self.writable.notify_all();
-            // Dropping many items takes a while.
-            drop(inner);
-            drop(unwanted);
         }
     }
 }
 
 impl<T> Inner<T> {
-    /// Whether somebody read once, and nobody can any more.
+    /// Whether there was a reading end, and there is none.
     fn is_abandoned(&self) -> bool {
         self.taken && self.receivers == 0
     }
@@ -174,8 +166,9 @@ impl<T> Inner<T> {
 /// UDF. It ends when the UDF has closed its side or the connection is aborted; what came before is
 /// still handed out, and [`Server::stop`](crate::Server::stop) tells which of both it was.
 ///
-/// When all clones are dropped, the server reads on and drops what the UDF sends, until a new one is asked for.
-/// A receiver that nobody ever asked for is different: its queue fills, and the server stops reading.
+/// When all clones are dropped, the server reads on. What the queue has room for waits for the next receiver that
+/// is asked for, and the rest is dropped. Before the first receiver is asked for, a full queue stops the server
+/// from reading.
 pub struct Receiver<T> {
     queue: Arc<Queue<T>>,
 }
