@@ -105,7 +105,7 @@ pub fn latency(
 }
 
 /// How long an answer is waited for, to see whether there is one to each point or batch.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Sees on a connection of its own what the UDF answers: its data, or keepalives alone.
 fn look(subject: &Subject, load: &Load) -> Result<LatencyOf, BenchError> {
