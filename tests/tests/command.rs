@@ -166,6 +166,34 @@ fn check_prints_a_report_and_fails_when_a_check_does() {
     }
 }
 
+#[test]
+fn check_sends_the_points_of_a_file() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("points.lp");
+    let path = file.to_str().expect("a path of this machine");
+    let write = |lines: &str| std::fs::write(&file, lines).expect("a file can be written");
+    let check = |args: &[&str]| {
+        let only = ["check", "--only", "data_handled", "-o", "field=x"];
+        udf(&[&only[..], args, &["--", PEER, "wants_temperature"]].concat())
+    };
+    write("room,name=attic temperature=19.5 1\nroom,name=hall temperature=21 2\n");
+    let (status, stdout, stderr) = check(&["--points", path, "--group-by", "name"]);
+    assert_eq!((status, &*stderr), (0, ""));
+    assert!(stdout.ends_with("1 passed, 0 warnings, 0 failed, 0 skipped\n"), "{stdout}");
+    let (status, stdout, _) = check(&[]);
+    assert_eq!(status, 0, "a warning is no failure");
+    assert!(stdout.contains("pass points that the UDF answers with --points FILE"), "{stdout}");
+
+    write("room temperature=19.5 1\nroom temperature\n");
+    let (status, _, stderr) = check(&["--points", path]);
+    assert_eq!(status, 1);
+    assert!(stderr.starts_with(&format!("error: cannot read `{path}`: line 2: ")), "{stderr}");
+    write("# none\n");
+    let (status, _, stderr) = check(&["--points", path]);
+    assert_eq!(status, 1);
+    assert_eq!(stderr, format!("error: cannot read `{path}`: there are no points in it\n"));
+}
+
 fn keys(value: &serde_json::Value) -> BTreeSet<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
 }
@@ -225,6 +253,7 @@ fn wrong_usage_is_status_2() {
         (&["info"], "--socket <PATH>|PROGRAM"),
         (&["info", "--socket", "/x", "--", "mirror"], "cannot be used with"),
         (&["check", "--timeout", "0s", "--", PEER], "longer than nothing"),
+        (&["check", "--group-by", "host", "--", PEER], "--points <FILE>"),
         (
             &["check", "--only", "all", "--", PEER],
             "error: there is no check `all`; the checks are ",

@@ -206,7 +206,8 @@ impl Peer {
                 let name = format!("option{}", std::process::id());
                 info.options.insert(name, types(&[]));
             }
-            "slow_info" => thread::sleep(Duration::from_millis(600)),
+            // More than half of what the test allows.
+            "slow_info" => thread::sleep(Duration::from_secs(7)),
             _ => {}
         }
         self.say(Answer::Info(info));
@@ -277,7 +278,7 @@ impl Peer {
         let time = match &*self.fault {
             "deaf_before_init" if !self.started => return,
             "deaf" if self.started => return,
-            "deaf_after_data" if after_data => return,
+            "deaf_among_data" if after_data && self.points % 10 == 4 => return,
             "wrong_echo" if time == 0 => 1,
             _ => time,
         };
@@ -313,6 +314,9 @@ impl Peer {
     }
 
     fn point(&mut self, mut point: Point) {
+        if let Some(millis) = self.fault.strip_prefix("slow_").and_then(|nap| nap.parse().ok()) {
+            thread::sleep(Duration::from_millis(millis));
+        }
         self.after_data = true;
         self.points += 1;
         self.groups.insert(point.group.clone());
@@ -333,6 +337,24 @@ impl Peer {
             }
             "sends_points" if self.points == 3 => self.say(Answer::Point(Point::default())),
             "loses_grouping" => point.dimensions.clear(),
+            "wants_temperature" => {
+                let name = "temperature";
+                let float = point.fields_double.contains_key(name);
+                if !float && !point.fields_int.contains_key(name) {
+                    return;
+                }
+            }
+            "swallows" => return,
+            "reads_ints_as_zero" => {
+                let mean = point.fields_double.get("usage").copied().unwrap_or(0.0);
+                point.fields_double.insert("mean".to_owned(), mean);
+            }
+            "skips_ints" if point.fields_int.contains_key("usage") => return,
+            "reads_missing_as_zero" => {
+                let int = point.fields_int.get("usage").map(|value| *value as f64);
+                let value = point.fields_double.get("usage").copied().or(int);
+                point.fields_double.insert("usage".to_owned(), value.unwrap_or(0.0));
+            }
             "floats_only" if point.fields_double.is_empty() => self.fail("no float"),
             "dies_without_field" if point.fields_int.contains_key("other") => exit(4),
             "dies_of_text" if !point.fields_string.is_empty() => exit(4),
@@ -356,6 +378,22 @@ impl Peer {
         let Some((mut begin, points)) = self.open.take() else { return };
         if self.is("trusts_size") && begin.size != points.len() as i64 {
             exit(4);
+        }
+        if self.is("dies_of_short_batches") && points.len() < 3 {
+            exit(4);
+        }
+        if self.is("nameless_batches") {
+            begin = BeginBatch::default();
+            end = EndBatch { tmax: end.tmax, ..EndBatch::default() };
+        }
+        if self.is("tagless_batches") {
+            begin.tags.clear();
+            end.tags.clear();
+        }
+        if self.is("mixes_groups") {
+            for tags in [&mut begin.tags, &mut end.tags] {
+                tags.insert("host".to_owned(), "host00".to_owned());
+            }
         }
         begin.size = match &*self.fault {
             "negative_size" => -1,

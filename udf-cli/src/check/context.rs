@@ -1,29 +1,33 @@
 //! What all checks share: the UDF, its options, and how connections with it are made.
 
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use udf_host::{Error, Log};
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InfoResponse, InitResponse, Point};
-use udf_proto::{EdgeType, Info, Init};
+use udf_proto::{EdgeType, Info, Init, OptionCall};
 
-use super::wire::{Heard, Trouble, Wire};
-use super::{CheckError, deadline, understood};
-use crate::sample::Sample;
+use super::notes::{Heard, Tally};
+use super::points::Source;
+use super::trouble::{Trouble, is_data};
+use super::wire::Wire;
+use super::{CheckError, Outcome, Settings, Verdict, understood};
 use crate::{Target, Transport};
 
 /// How many points there are in a batch, unless a check has a reason for another number.
 pub(super) const BATCH: usize = 10;
 
-/// How many points a session has.
+/// How many points a session has, unless a file has more.
 pub(super) const SESSION: usize = 200;
 
 pub(super) struct Context {
     pub(super) target: Target,
     pub(super) patience: Duration,
-    deadline: Instant,
+    /// The names of the checks to run; none for all.
+    only: Vec<String>,
     /// What the UDF has answered to Info, as it came.
     pub(super) answer: Result<InfoResponse, Trouble>,
     /// The same, if it can be understood.
@@ -35,31 +39,63 @@ pub(super) struct Context {
     pub(super) accepted: bool,
     /// What was heard on the stderr of all connections.
     pub(super) heard: Arc<Mutex<Heard>>,
+    /// The points that it is sent.
+    pub(super) source: Source,
+    /// What the running check has sent, and got back.
+    pub(super) tally: Arc<Tally>,
+    session: Option<Result<Rc<Session>, Trouble>>,
+    /// What came in place of the echo of a keepalive, if that is known.
+    echo: Option<Result<(), Trouble>>,
+    /// How it failed to refuse options, and the check that met it first.
+    pub(super) refusal: Option<(&'static str, String)>,
 }
 
 impl Context {
     /// # Errors
     /// When the UDF cannot be started or reached.
-    pub(super) fn new(target: Target, patience: Duration) -> Result<Self, CheckError> {
+    pub(super) fn new(target: Target, settings: &Settings) -> Result<Self, CheckError> {
+        let patience = settings.within;
         drop(target.link(None, patience).map_err(CheckError::Unreachable)?);
         let answer = Err(Trouble::NoConnection("it was not asked".to_owned()));
         let init = Init { options: Vec::new(), task_id: "check".into(), node_id: "check2".into() };
         Ok(Context {
             target,
             patience,
-            deadline: deadline(patience),
+            only: settings.only.clone(),
             answer,
             info: None,
+            source: Source::new(settings.points.clone()),
             init,
             init_answer: None,
             accepted: false,
             heard: Arc::default(),
+            tally: Arc::default(),
+            session: None,
+            echo: None,
+            refusal: None,
         })
     }
 
-    /// Gives the next check its time.
-    pub(super) fn renew(&mut self) {
-        self.deadline = deadline(self.patience);
+    /// Whether the check of this name is to run.
+    pub(super) fn wants_check(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// Whether a daemon that did answer does so no more. A program is started for each connection.
+    pub(super) fn is_lost(&self) -> bool {
+        let asked = || self.open()?.info();
+        let is_gone =
+            |trouble| matches!(trouble, Trouble::NoConnection(_) | Trouble::Closed { .. });
+        !self.is_program() && self.answer.is_ok() && asked().is_err_and(is_gone)
+    }
+
+    /// What becomes of a check that met a trouble which is the business of another one: one fault, one line.
+    pub(super) fn told_by(&self, name: &str, trouble: &Trouble) -> Outcome {
+        if self.wants_check(name) {
+            Ok(Verdict::Skip(format!("{trouble}; see {name}")))
+        } else {
+            Err(trouble.clone())
+        }
     }
 
     /// Asks what the UDF is.
@@ -70,7 +106,9 @@ impl Context {
     }
 
     /// Tries whether the options are accepted.
-    pub(super) fn try_init(&mut self) {
+    pub(super) fn try_init(&mut self, options: Vec<OptionCall>) {
+        self.init.options = options;
+        self.source = self.source.clone().for_options(&self.init);
         let init = self.init.clone();
         let answer = self.open().and_then(|mut wire| wire.init(init));
         self.accepted = answer.as_ref().is_ok_and(|answer| answer.success);
@@ -98,7 +136,7 @@ impl Context {
         };
         let failed = |error: Error| Trouble::NoConnection(error.to_string());
         let link = self.target.link(Some(Arc::new(log)), self.patience).map_err(failed)?;
-        Wire::new(link, heard, self.patience, self.deadline)
+        Wire::new(link, heard, self.patience, self.tally.clone())
             .map_err(|error| Trouble::NoConnection(error.to_string()))
     }
 
@@ -109,23 +147,13 @@ impl Context {
         if answer.success { Ok(wire) } else { Err(Trouble::Refused(answer.error)) }
     }
 
-    pub(super) fn sample(&self) -> Sample {
-        Sample::of(&self.init)
-    }
-
     /// The data of these numbers, as the UDF wants it, with `change` made to every point.
     pub(super) fn data(
         &self,
         numbers: std::ops::Range<usize>,
         change: impl Fn(&mut Point),
     ) -> Vec<Ask> {
-        let sample = self.sample();
-        let mut asks: Vec<Ask> = match self.wants() {
-            EdgeType::Stream => numbers.map(|number| Ask::Point(sample.point(number))).collect(),
-            EdgeType::Batch => (numbers.start / BATCH..numbers.end.div_ceil(BATCH))
-                .flat_map(|number| sample.batch(number, BATCH))
-                .collect(),
-        };
+        let mut asks = self.source.data(self.wants(), numbers);
         for ask in &mut asks {
             if let Ask::Point(point) = ask {
                 change(point);
@@ -135,34 +163,114 @@ impl Context {
     }
 
     /// Sends the data of these numbers.
-    pub(super) fn feed(&self, wire: &Wire, numbers: std::ops::Range<usize>) {
+    pub(super) fn feed(&self, wire: &mut Wire, numbers: std::ops::Range<usize>) {
         for ask in self.data(numbers, |_| {}) {
             wire.ask(ask);
         }
     }
 
-    /// A connection over which data went, and which was then ended as well as the UDF let it.
-    pub(super) fn session(&self) -> Result<Session, Trouble> {
+    /// Sends data, and waits again and again until the UDF has handled what it was sent, so that a slow
+    /// one has time for all of it.
+    pub(super) fn feed_slowly(&self, wire: &mut Wire, data: Vec<Ask>) -> Result<(), Trouble> {
+        let (mut unsettled, mut in_batch) = (0, false);
+        for ask in data {
+            match &ask {
+                Ask::Begin(_) => in_batch = true,
+                Ask::End(_) => in_batch = false,
+                _ => unsettled += 1,
+            }
+            wire.ask(ask);
+            if unsettled >= BATCH && !in_batch {
+                unsettled = 0;
+                wire.settle()?;
+            }
+        }
+        wire.settle()
+    }
+
+    /// What keeps it from echoing a keepalive.
+    pub(super) fn echo_trouble(&mut self) -> Option<Trouble> {
+        let echo = match self.echo.take() {
+            Some(echo) => echo,
+            None => self.started().and_then(|mut wire| wire.settle()),
+        };
+        self.echo = Some(echo.clone());
+        echo.err()
+    }
+
+    /// What becomes of a check that met bytes that are no message, or another trouble.
+    pub(super) fn troubled(&self, trouble: Trouble) -> Outcome {
+        match (&trouble, &self.answer) {
+            (Trouble::Broken(_), Err(Trouble::Broken(_))) => {
+                self.told_by("info_answered", &trouble)
+            }
+            (Trouble::Broken(_), _) => self.told_by("only_messages", &trouble),
+            _ => Err(trouble),
+        }
+    }
+
+    /// What came of a connection over which ordinary data went, and which was then ended as well as the UDF
+    /// let it. It is made once, for all checks that only look at what came.
+    pub(super) fn session(&mut self) -> Result<Rc<Session>, Trouble> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => self.new_session().map(Rc::new),
+        };
+        self.session = Some(session.clone());
+        let session = session?;
+        self.tally.add(session.points_in, session.came());
+        Ok(session)
+    }
+
+    /// Whether no point came back for ordinary data, as far as that is known.
+    pub(super) fn is_mute(&self) -> bool {
+        let Some(Ok(session)) = &self.session else { return false };
+        !session.seen.iter().any(|answer| matches!(answer, Answer::Point(_)))
+    }
+
+    fn new_session(&self) -> Result<Session, Trouble> {
         let mut wire = self.started()?;
-        self.feed(&wire, 0..SESSION);
-        let trouble = wire.settle().err();
+        let sent = self.data(0..SESSION.max(self.source.len()), |_| {});
+        let mut trouble = None;
+        for part in sent.chunks(SESSION) {
+            for ask in part {
+                wire.ask(ask.clone());
+            }
+            trouble = wire.settle().err();
+            if trouble.is_some() {
+                break;
+            }
+        }
         // That it closes is for another check to see.
         let _ = wire.drain();
-        Ok(Session { wire, trouble })
+        let (seen, empties) = (std::mem::take(&mut wire.seen), wire.empties);
+        // Each check that looks at it counts it.
+        let points_in = std::mem::take(&mut wire.sent);
+        Ok(Session { sent, points_in, seen, empties, trouble })
     }
 }
 
 /// A connection that has ended, and how it went.
 pub(super) struct Session {
-    pub(super) wire: Wire,
+    /// The data that was sent.
+    pub(super) sent: Vec<Ask>,
+    points_in: usize,
+    /// Everything that came, in its order.
+    pub(super) seen: Vec<Answer>,
+    /// How many responses with nothing set came.
+    pub(super) empties: usize,
     pub(super) trouble: Option<Trouble>,
 }
 
 impl Session {
+    fn came(&self) -> usize {
+        self.seen.iter().filter(|answer| is_data(answer)).count()
+    }
+
     /// The points that came outside of batches.
     pub(super) fn points(&self) -> Vec<&Point> {
         let mut in_batch = false;
-        let points = self.wire.seen.iter().filter_map(|answer| {
+        let points = self.seen.iter().filter_map(|answer| {
             match answer {
                 Answer::Begin(_) => in_batch = true,
                 Answer::End(_) => in_batch = false,

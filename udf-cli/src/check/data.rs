@@ -1,23 +1,31 @@
-//! Points and batches: what is taken, and what comes back.
+//! What comes back for ordinary data.
+
+use std::collections::BTreeMap;
 
 use udf_proto::EdgeType;
 use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
-use super::context::{BATCH, Context};
-use super::wire::{Trouble, is_answer, kind};
+use super::context::{Context, Session};
+use super::trouble::{Trouble, is_answer, kind};
 use super::{Check, Needs, Outcome, Verdict, Where, check};
 
 /// Kapacitor allocates what a size says; this one it can, and no batch that is meant is longer.
 const LARGEST_SIZE: i64 = 2 << 20;
 
-pub(super) const CHECKS: [Check; 15] = [
+pub(super) const CHECKS: [Check; 10] = [
     check(
         "data_handled",
-        Needs::Init,
+        Needs::Echo,
         data_handled,
         "ordinary data is handled, and the task goes on",
+    ),
+    check(
+        "only_messages",
+        Needs::Nothing,
+        only_messages,
+        "one byte that is no message, such as a print to stdout, ends the task",
     ),
     check(
         "right_edge",
@@ -71,56 +79,51 @@ pub(super) const CHECKS: [Check; 15] = [
         fields_kept,
         "a point without a field is refused by InfluxDB, and can stop the task behind the UDF",
     ),
-    check(
-        "int_and_float",
-        Needs::Init,
-        int_and_float,
-        "a series may switch between integers and floats from one point to the next",
-    ),
-    check(
-        "field_missing",
-        Needs::Init,
-        field_missing,
-        "one point without the field must not stop the task for good",
-    ),
-    check(
-        "odd_points",
-        Needs::Init,
-        odd_points,
-        "points without tags, with text or of any time occur, and must not stop the task for good",
-    ),
-    check(
-        "large_message",
-        Needs::Init,
-        large_message,
-        "a field may hold a megabyte of text",
-    ),
-    check(
-        "many_groups",
-        Needs::Init,
-        many_groups,
-        "groups come and go, thousands of them",
-    ),
-    check(
-        "batch_size_hint",
-        Needs::Init,
-        batch_size_hint,
-        "the size of a batch is a hint: with 0, or a wrong one, the batch is handled all the same",
-    )
-    .only(Where::Wants(EdgeType::Batch)),
 ];
 
 fn data_handled(context: &mut Context) -> Outcome {
-    context.session()?.trouble.map_or(Ok(Verdict::Pass), Err)
+    let session = context.session()?;
+    match session.trouble.clone() {
+        None => Ok(Verdict::Pass),
+        Some(trouble @ Trouble::Reported(_)) if !context.source.is_own() => Err(Trouble::Advised(
+            Box::new(trouble),
+            "if it cannot use made-up points, pass others with --points FILE",
+        )),
+        Some(trouble) => context.troubled(trouble),
+    }
+}
+
+fn only_messages(context: &mut Context) -> Outcome {
+    let broken = |trouble| match trouble {
+        Trouble::Broken(_) => Err(trouble),
+        _ => Ok(()),
+    };
+    // As far as it gets: only what is no message counts here.
+    if let Err(trouble @ Trouble::Broken(_)) = &context.answer {
+        return context.told_by("info_answered", trouble);
+    }
+    if context.accepted {
+        let session = context.session();
+        session.and_then(|session| session.trouble.clone().map_or(Ok(()), Err)).or_else(broken)?;
+        let snapshot = context.started().and_then(|mut wire| {
+            wire.snapshot()?;
+            wire.drain()
+        });
+        snapshot.or_else(broken)?;
+    }
+    Ok(Verdict::Pass)
 }
 
 fn right_edge(context: &mut Context) -> Outcome {
     let session = context.session()?;
     let provides = context.info.as_ref().map(|info| info.provides);
     let wrong = match provides {
+        Some(EdgeType::Batch) if unbalanced(&session).is_some() => {
+            let unbalanced = Trouble::Unmet("its batches are not balanced".to_owned());
+            return context.told_by("batches_balanced", &unbalanced);
+        }
         Some(EdgeType::Batch) => session.points().first().map(|_| "a point outside of a batch"),
         _ => session
-            .wire
             .seen
             .iter()
             .find(|answer| matches!(answer, Answer::Begin(_) | Answer::End(_)))
@@ -130,12 +133,11 @@ fn right_edge(context: &mut Context) -> Outcome {
 }
 
 fn no_empty_response(context: &mut Context) -> Outcome {
-    let mut session = context.session()?;
+    let session = context.session()?;
     let mut asked = context.started()?;
     // Also where an answer is due.
     let _ = asked.snapshot().and_then(|_| asked.drain());
-    session.wire.empties += asked.empties;
-    Ok(match session.wire.empties {
+    Ok(match session.empties + asked.empties {
         0 => Verdict::Pass,
         count => Verdict::Fail(format!("it sent {count}")),
     })
@@ -144,30 +146,31 @@ fn no_empty_response(context: &mut Context) -> Outcome {
 fn no_unasked_answer(context: &mut Context) -> Outcome {
     let session = context.session()?;
     // The first one was asked for: it is that to Init.
-    let unasked = session.wire.seen.iter().filter(|answer| is_answer(answer)).nth(1);
+    let unasked = session.seen.iter().filter(|answer| is_answer(answer)).nth(1);
     Ok(unasked.map_or(Verdict::Pass, |answer| Verdict::Warn(format!("{} came", kind(answer)))))
 }
 
 fn batches_balanced(context: &mut Context) -> Outcome {
-    let session = context.session()?;
-    let (mut open, mut wrong) = (None, None);
-    for answer in &session.wire.seen {
-        match (answer, &open) {
-            (Answer::Begin(begin), None) => open = Some(begin.name.clone()),
+    Ok(unbalanced(&*context.session()?).map_or(Verdict::Pass, Verdict::Fail))
+}
+
+/// What is wrong with where batches begin and end.
+fn unbalanced(session: &Session) -> Option<String> {
+    let mut open = None;
+    for answer in &session.seen {
+        match (answer, open) {
+            (Answer::Begin(begin), None) => open = Some(&begin.name),
             (Answer::Begin(begin), Some(name)) => {
-                wrong = Some(format!("it began `{}` within `{name}`", begin.name));
+                return Some(format!("it began `{}` within `{name}`", begin.name));
             }
             (Answer::End(_), Some(_)) => open = None,
             (Answer::End(end), None) => {
-                wrong = Some(format!("it ended `{}` without having begun it", end.name));
+                return Some(format!("it ended `{}` without having begun it", end.name));
             }
             _ => {}
         }
-        if let Some(wrong) = wrong {
-            return Ok(Verdict::Fail(wrong));
-        }
     }
-    Ok(open.map_or(Verdict::Pass, |name| Verdict::Fail(format!("it never ended `{name}`"))))
+    open.map(|name| format!("it never ended `{name}`"))
 }
 
 fn no_batches() -> Verdict {
@@ -176,7 +179,7 @@ fn no_batches() -> Verdict {
 
 fn batch_sizes(context: &mut Context) -> Outcome {
     let session = context.session()?;
-    let mut sizes = session.wire.seen.iter().filter_map(|answer| match answer {
+    let mut sizes = session.seen.iter().filter_map(|answer| match answer {
         Answer::Begin(begin) => Some(begin.size),
         _ => None,
     });
@@ -192,8 +195,9 @@ fn batch_sizes(context: &mut Context) -> Outcome {
 
 fn batch_ends(context: &mut Context) -> Outcome {
     let session = context.session()?;
+    let sent = sent_series(&session);
     let (mut open, mut verdict) = (None, no_batches());
-    for answer in &session.wire.seen {
+    for answer in &session.seen {
         match answer {
             Answer::Begin(begin) => open = Some(begin),
             Answer::End(end) => {
@@ -207,12 +211,79 @@ fn batch_ends(context: &mut Context) -> Outcome {
                         end.tags.len()
                     )));
                 }
-                verdict = Verdict::Pass;
+                match lost(&sent, &end.name, &end.group, &end.tags) {
+                    Some(fail @ Verdict::Fail(_)) => return Ok(fail),
+                    Some(warn) => verdict = warn,
+                    None if matches!(verdict, Verdict::Warn(_)) => {}
+                    None => verdict = Verdict::Pass,
+                }
             }
             _ => {}
         }
     }
     Ok(verdict)
+}
+
+/// The tags of a group.
+type Tags = BTreeMap<String, String>;
+
+/// What was sent: by its group, the name and the tags of each.
+fn sent_series(session: &Session) -> BTreeMap<&str, (&str, Tags)> {
+    let mut in_batch = false;
+    let series = session.sent.iter().filter_map(|ask| match ask {
+        Ask::Begin(begin) => {
+            in_batch = true;
+            Some((&*begin.group, (&*begin.name, begin.tags.clone())))
+        }
+        Ask::End(_) => {
+            in_batch = false;
+            None
+        }
+        Ask::Point(point) if !in_batch => {
+            let tags = point.tags.iter().filter(|(name, _)| point.dimensions.contains(name));
+            let tags = tags.map(|(name, value)| (name.clone(), value.clone())).collect();
+            Some((&*point.group, (&*point.name, tags)))
+        }
+        _ => None,
+    });
+    series.collect()
+}
+
+/// What a batch that came back has lost of those that were sent.
+fn lost(
+    sent: &BTreeMap<&str, (&str, Tags)>,
+    name: &str,
+    group: &str,
+    tags: &Tags,
+) -> Option<Verdict> {
+    let (first, first_tags) = sent.values().next()?;
+    let nameless = name.is_empty() && sent.values().all(|(name, _)| !name.is_empty());
+    let tagless = tags.is_empty() && sent.values().all(|(_, tags)| !tags.is_empty());
+    let text = match (nameless, tagless) {
+        (true, true) => {
+            return Some(Verdict::Fail(format!(
+                "a batch came back without name and tags, and they were sent, as `{first}` with {} tags: \
+                 Kapacitor shows an empty series",
+                first_tags.len()
+            )));
+        }
+        (true, false) => format!("a batch came back without a name; `{first}` was sent"),
+        (false, true) => format!("a batch `{name}` came back without tags: its group is lost"),
+        (false, false) => match sent.get(group) {
+            Some((_, sent)) if sent != tags => format!(
+                "the batch of the group `{group}` came back with other tags: {} in place of {}",
+                shown(tags),
+                shown(sent)
+            ),
+            _ => return None,
+        },
+    };
+    Some(Verdict::Warn(text))
+}
+
+fn shown(tags: &Tags) -> String {
+    let tags: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if tags.is_empty() { "none".to_owned() } else { format!("`{}`", tags.join(",")) }
 }
 
 fn grouping_kept(context: &mut Context) -> Outcome {
@@ -236,7 +307,7 @@ fn grouping_kept(context: &mut Context) -> Outcome {
 
 fn fields_kept(context: &mut Context) -> Outcome {
     let session = context.session()?;
-    let points = session.wire.seen.iter().filter_map(|answer| match answer {
+    let points = session.seen.iter().filter_map(|answer| match answer {
         Answer::Point(point) => Some(point),
         _ => None,
     });
@@ -250,133 +321,4 @@ fn fields_kept(context: &mut Context) -> Outcome {
         0 => Verdict::Pass,
         count => Verdict::Warn(format!("{count} points came back without a field")),
     })
-}
-
-/// Sends data of which every point is `changed`, and sees that the connection goes on.
-fn survives(context: &Context, change: impl Fn(&mut Point)) -> Result<(), Trouble> {
-    let mut wire = context.started()?;
-    context.feed(&wire, 0..BATCH);
-    for ask in context.data(BATCH..2 * BATCH, change) {
-        wire.ask(ask);
-    }
-    context.feed(&wire, 2 * BATCH..3 * BATCH);
-    wire.settle()
-}
-
-fn int_and_float(context: &mut Context) -> Outcome {
-    survives(context, |point| {
-        let floats = std::mem::take(&mut point.fields_double);
-        point.fields_int.extend(floats.into_iter().map(|(name, value)| (name, value as i64)));
-    })?;
-    Ok(Verdict::Pass)
-}
-
-/// To stop in good order is for the UDF to decide; its users should know.
-fn or_stops(result: Result<(), Trouble>, what: &str) -> Outcome {
-    match result {
-        Ok(()) => Ok(Verdict::Pass),
-        Err(Trouble::Reported(text)) => {
-            Ok(Verdict::Warn(format!("{what} stops it: {}", super::wire::one_line(&text))))
-        }
-        Err(trouble) => Ok(Verdict::Fail(format!("with {what}: {trouble}"))),
-    }
-}
-
-fn field_missing(context: &mut Context) -> Outcome {
-    let changed = survives(context, |point| {
-        point.fields_double.clear();
-        point.fields_int = [("other".to_owned(), 1)].into();
-    });
-    or_stops(changed, "a point without its field")
-}
-
-/// A change that makes a point odd.
-type Change = fn(&mut Point);
-
-const ODD: [(&str, Change); 6] = [
-    ("a point without tags and groups", |point| {
-        point.tags.clear();
-        point.dimensions.clear();
-        point.group.clear();
-    }),
-    ("a point with text where numbers were", |point| {
-        let floats = std::mem::take(&mut point.fields_double);
-        point.fields_string = floats.into_keys().map(|name| (name, "ten".to_owned())).collect();
-    }),
-    ("a point with booleans where numbers were", |point| {
-        let floats = std::mem::take(&mut point.fields_double);
-        point.fields_bool = floats.into_keys().map(|name| (name, true)).collect();
-    }),
-    ("a point before 1970", |point| point.time = -1),
-    ("a point with tags in all the world's letters", |point| {
-        for value in point.tags.values_mut() {
-            value.push_str(" ß漢字=,\"\\\n🦀");
-        }
-    }),
-    ("a point that is grouped by its name", |point| {
-        point.by_name = true;
-        point.group = format!("{}\n{}", point.name, point.group);
-    }),
-];
-
-fn odd_points(context: &mut Context) -> Outcome {
-    for (what, change) in ODD {
-        let verdict = or_stops(survives(context, change), what)?;
-        if verdict != Verdict::Pass {
-            return Ok(verdict);
-        }
-    }
-    Ok(Verdict::Pass)
-}
-
-fn large_message(context: &mut Context) -> Outcome {
-    let text = "0123456789abcdef".repeat(1 << 16);
-    survives(context, |point| {
-        // One is enough.
-        if point.time % (10 * crate::sample::STEP) == 0 {
-            point.fields_string.insert("message".to_owned(), text.clone());
-        }
-    })?;
-    Ok(Verdict::Pass)
-}
-
-fn many_groups(context: &mut Context) -> Outcome {
-    let mut wire = context.started()?;
-    let sample = context.sample().with_groups(2000);
-    for number in 0..2000 {
-        match context.wants() {
-            EdgeType::Stream => wire.ask(Ask::Point(sample.point(number))),
-            EdgeType::Batch => {
-                for ask in sample.batch(number, 2) {
-                    wire.ask(ask);
-                }
-            }
-        }
-    }
-    wire.settle()?;
-    Ok(Verdict::Pass)
-}
-
-fn batch_size_hint(context: &mut Context) -> Outcome {
-    let mut wire = context.started()?;
-    // Of a batch without points, and then of each with another lie.
-    for (number, (points, size)) in
-        [(0, 0), (BATCH, 0), (BATCH, 1), (BATCH, 1 << 20), (0, 5)].into_iter().enumerate()
-    {
-        for mut ask in context.sample().batch(number, points) {
-            if let Ask::Begin(begin) = &mut ask {
-                begin.size = size;
-            }
-            wire.ask(ask);
-        }
-        match wire.settle() {
-            Ok(()) => {}
-            Err(trouble) => {
-                return Ok(Verdict::Fail(format!(
-                    "a batch of {points} points with the size {size}: {trouble}"
-                )));
-            }
-        }
-    }
-    Ok(Verdict::Pass)
 }

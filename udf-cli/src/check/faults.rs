@@ -4,32 +4,33 @@ use udf_proto::messages::KeepaliveRequest;
 use udf_proto::messages::request::Message as Ask;
 
 use super::context::Context;
-use super::wire::{Trouble, frame, signal};
+use super::trouble::Trouble;
+use super::wire::{frame, signal};
 use super::{Check, Needs, Outcome, Verdict, Where, check};
 use crate::Transport;
 
 pub(super) const CHECKS: [Check; 10] = [
     check(
         "empty_request",
-        Needs::Init,
+        Needs::Data,
         empty_request,
         "a request with nothing in it comes from a newer Kapacitor, and is ignored",
     ),
     check(
         "unknown_request",
-        Needs::Init,
+        Needs::Data,
         unknown_request,
         "a request of a kind that is not known comes from a newer Kapacitor, and is ignored",
     ),
     check(
         "unknown_members",
-        Needs::Init,
+        Needs::Echo,
         unknown_members,
         "messages may get new members without a new UDF for each Kapacitor",
     ),
     check(
         "split_writes",
-        Needs::Init,
+        Needs::Data,
         split_writes,
         "messages arrive in pieces: Kapacitor itself writes each in two",
     ),
@@ -59,17 +60,18 @@ pub(super) const CHECKS: [Check; 10] = [
     ),
     check(
         "others_unharmed",
-        Needs::Init,
+        Needs::Data,
         others_unharmed,
         "what goes wrong in one task is not felt in the others of the same daemon",
     )
     .only(Where::Over(Transport::Socket)),
     check(
         "several_connections",
-        Needs::Init,
+        Needs::Data,
         several_connections,
         "each use in a task has a connection of its own, and all work at the same time",
-    ),
+    )
+    .after(&["init_twice"]),
 ];
 
 /// After `bytes`, it goes on as if they had not been.
@@ -77,7 +79,7 @@ fn ignored(context: &Context, bytes: Vec<u8>) -> Outcome {
     let mut wire = context.started()?;
     wire.send(bytes);
     wire.settle()?;
-    context.feed(&wire, 0..20);
+    context.feed(&mut wire, 0..20);
     wire.settle()?;
     Ok(Verdict::Pass)
 }
@@ -109,10 +111,9 @@ fn unknown_members(context: &mut Context) -> Outcome {
 
 fn split_writes(context: &mut Context) -> Outcome {
     let mut wire = context.open()?;
-    let mut bytes = frame(Ask::Init(context.init.clone().into()));
-    bytes.extend(context.data(0..10, |_| {}).into_iter().flat_map(frame));
-    for byte in bytes {
-        wire.send(vec![byte]);
+    wire.ask_in_pieces(Ask::Init(context.init.clone().into()));
+    for ask in context.data(0..10, |_| {}) {
+        wire.ask_in_pieces(ask);
     }
     wire.settle()?;
     Ok(Verdict::Pass)
@@ -166,7 +167,7 @@ fn others_unharmed(context: &mut Context) -> Outcome {
     bad.send(vec![0xff; 64]);
     // How it ends is for others to see.
     let _ = bad.drain();
-    context.feed(&bystander, 0..20);
+    context.feed(&mut bystander, 0..20);
     bystander.settle()?;
     Ok(Verdict::Pass)
 }
@@ -176,7 +177,7 @@ fn several_connections(context: &mut Context) -> Outcome {
     for _ in 0..4 {
         wires.push(context.started()?);
     }
-    for wire in &wires {
+    for wire in &mut wires {
         context.feed(wire, 0..20);
     }
     for wire in &mut wires {

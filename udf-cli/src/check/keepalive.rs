@@ -19,19 +19,19 @@ pub(super) const CHECKS: [Check; 4] = [
     ),
     check(
         "keepalive_any_time",
-        Needs::Init,
+        Needs::Echo,
         keepalive_any_time,
         "the time of a keepalive is echoed, whatever it is",
     ),
     check(
         "keepalive_among_data",
-        Needs::Init,
+        Needs::Data,
         keepalive_among_data,
         "keepalives come between points, and within batches",
     ),
     check(
         "keepalive_while_busy",
-        Needs::Init,
+        Needs::Data,
         keepalive_while_busy,
         "work that takes longer than the timeout is how most users lose their task",
     ),
@@ -89,7 +89,7 @@ fn keepalive_while_busy(context: &mut Context) -> Outcome {
     let mut wire = context.started()?;
     let asks = match context.wants() {
         EdgeType::Stream => context.data(0..MANY, |_| {}),
-        EdgeType::Batch => context.sample().batch(0, MANY),
+        EdgeType::Batch => context.source.long_batch(MANY),
     };
     for (number, ask) in asks.into_iter().enumerate() {
         wire.ask(ask);
@@ -104,7 +104,7 @@ fn keepalive_while_busy(context: &mut Context) -> Outcome {
     let give_up = heard + 4 * context.patience;
     let is_last = |answer: &Answer| matches!(answer, Answer::Keepalive(echo) if echo.time == last);
     loop {
-        match wire.sign(context.patience)? {
+        match wire.sign()? {
             Some(true) => {
                 longest = longest.max(heard.elapsed());
                 heard = Instant::now();

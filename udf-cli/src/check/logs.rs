@@ -17,10 +17,11 @@ const POINTS: usize = 1000;
 pub(super) const CHECKS: [Check; 2] = [
     check(
         "stderr_amount",
-        Needs::Init,
+        Needs::Data,
         stderr_amount,
         "each line goes to Kapacitor's log: one for each point fills the disk",
     )
+    .after(&["closes_at_end"])
     .only(Where::Over(Transport::Pipe)),
     // The last of all: it looks at the lines of every connection.
     check(
@@ -34,8 +35,8 @@ pub(super) const CHECKS: [Check; 2] = [
 
 fn stderr_amount(context: &mut Context) -> Outcome {
     let mut wire = context.started()?;
-    context.feed(&wire, 0..POINTS);
-    wire.settle()?;
+    let data = context.data(0..POINTS, |_| {});
+    context.feed_slowly(&mut wire, data)?;
     wire.finish(true)?;
     // Its last lines are there when its exit is.
     Ok(match wire.lines() {
@@ -57,7 +58,8 @@ fn stderr_lines(context: &mut Context) -> Outcome {
         let _ = wire.init(init).and_then(|_| wire.finish(true));
     }
     let mut wire = context.started()?;
-    for ask in context.data(0..10, |point| {
+    context.feed(&mut wire, 0..10);
+    for ask in context.data(10..20, |point| {
         for value in point.tags.values_mut() {
             value.clone_from(&huge);
         }
@@ -66,7 +68,7 @@ fn stderr_lines(context: &mut Context) -> Outcome {
     }) {
         wire.ask(ask);
     }
-    let _ = wire.finish(true);
+    let _ = wire.settle().and_then(|()| wire.finish(true));
     let longest = context.heard.lock().unwrap_or_else(PoisonError::into_inner).longest;
     Ok(if longest >= LONGEST {
         Verdict::Fail(format!("it wrote a line of {longest} bytes or more"))

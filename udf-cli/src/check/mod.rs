@@ -1,30 +1,38 @@
 //! The conformance report: named checks of the protocol, each with what it means for a user of Kapacitor.
 //!
-//! Each check has connections of its own, and its time is bounded: a UDF that hangs in one of them does
-//! not hang the report. What must hold for others to make sense, an answer to Info and an accepted Init, comes
-//! first; without it the others are skipped.
+//! Every wait is bounded, so that a UDF that hangs does not hang the report. Checks that need an answer
+//! to Info, an accepted Init or ordinary data that is handled are skipped without it: one fault is
+//! reported once, by the check that is meant for it.
 
+mod compare;
 mod context;
 mod data;
 mod end;
 mod faults;
+mod groups;
 mod keepalive;
 mod logs;
+mod notes;
 mod options;
+mod points;
 mod report;
 mod snapshot;
 mod start;
+mod trouble;
+mod values;
 mod wire;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use udf_host::options::OptionsError;
+use udf_proto::messages::Point;
 use udf_proto::{EdgeType, Info};
 
 use crate::{Target, Transport};
 use context::Context;
-use wire::Trouble;
+use trouble::Trouble;
 
+pub use points::read_points;
 pub use report::{Finding, Report, Status};
 
 /// How a UDF is checked.
@@ -32,15 +40,18 @@ pub use report::{Finding, Report, Status};
 pub struct Settings {
     /// Options that it accepts, each `name=value`; see [`udf_host::options`].
     pub options: Vec<String>,
-    /// How long it may take to answer; a check takes at most six times as long.
+    /// How long it may be silent. An answer may take six times as long, if there are signs of life.
     pub within: Duration,
     /// The names of the checks to run; none for all.
     pub only: Vec<String>,
+    /// The points that it is sent, again and again; none for made-up ones. See [`read_points`].
+    pub points: Vec<Point>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { options: Vec::new(), within: Duration::from_secs(5), only: Vec::new() }
+        let within = Duration::from_secs(5);
+        Settings { options: Vec::new(), within, only: Vec::new(), points: Vec::new() }
     }
 }
 
@@ -73,12 +84,18 @@ impl std::fmt::Display for CheckError {
 impl std::error::Error for CheckError {}
 
 /// What a check must be able to rely on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Needs {
     Nothing,
     Info,
-    /// The options of the task were accepted.
+    /// The Init with the options of the task was answered.
+    Answer,
+    /// The options were accepted.
     Init,
+    /// Keepalives are echoed, by which all checks see how far the UDF is.
+    Echo,
+    /// Ordinary data is handled.
+    Data,
 }
 
 /// Where a check makes sense.
@@ -96,6 +113,8 @@ struct Check {
     meaning: &'static str,
     needs: Needs,
     sense: Where,
+    /// Checks that meet the same fault, and are meant for it.
+    after: &'static [&'static str],
     run: fn(&mut Context) -> Outcome,
 }
 
@@ -117,7 +136,7 @@ const fn check(
     run: fn(&mut Context) -> Outcome,
     meaning: &'static str,
 ) -> Check {
-    Check { name, meaning, needs, sense: Where::Everywhere, run }
+    Check { name, meaning, needs, sense: Where::Everywhere, after: &[], run }
 }
 
 impl Check {
@@ -125,13 +144,20 @@ impl Check {
         self.sense = sense;
         self
     }
+
+    const fn after(mut self, checks: &'static [&'static str]) -> Self {
+        self.after = checks;
+        self
+    }
 }
 
-const GROUPS: [(&str, &[Check]); 8] = [
+const GROUPS: [(&str, &[Check]); 10] = [
     ("start", &start::CHECKS),
     ("options", &options::CHECKS),
-    ("keepalive", &keepalive::CHECKS),
     ("data", &data::CHECKS),
+    ("keepalive", &keepalive::CHECKS),
+    ("input", &values::CHECKS),
+    ("input", &groups::CHECKS),
     ("snapshot", &snapshot::CHECKS),
     ("end", &end::CHECKS),
     ("faults", &faults::CHECKS),
@@ -155,44 +181,118 @@ pub fn run(
     if let Some(name) = settings.only.iter().find(|only| !names().any(|name| name == **only)) {
         return Err(CheckError::NoSuchCheck(name.clone()));
     }
-    let mut context = Context::new(target.clone(), settings.within)?;
+    let mut context = Context::new(target.clone(), settings)?;
     // The answer is a check of its own, but others need it, and so do the options.
-    context.renew();
     let info = context.learn();
-    if let Some(info) = &context.info {
+    if let Some(info) = &info {
         let options = udf_host::options::parse(info, &settings.options);
-        context.init.options = options.map_err(CheckError::Options)?;
-        context.renew();
-        context.try_init();
+        context.try_init(options.map_err(CheckError::Options)?);
     }
-    let wanted = |check: &Check| {
-        settings.only.is_empty() || settings.only.iter().any(|name| name == check.name)
-    };
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut lost = None;
     for (group, checks) in &GROUPS {
-        for check in checks.iter().filter(|check| wanted(check)) {
+        for check in *checks {
+            if !context.wants_check(check.name) {
+                continue;
+            }
             progress(findings.len(), check.name);
-            let outcome = match skipped(check, &context) {
-                Some(reason) => Ok(Verdict::Skip(reason)),
-                None => {
-                    context.renew();
-                    (check.run)(&mut context)
-                }
+            let failed = |name: &&&str| {
+                let failed = |finding: &Finding| finding.status == Status::Fail;
+                findings.iter().any(|finding| finding.name == **name && failed(finding))
             };
-            findings.push(Finding::new(group, check, outcome));
+            let outcome = match (&lost, check.after.iter().find(failed)) {
+                (Some(reason), _) => Ok(Verdict::Skip(String::clone(reason))),
+                (None, Some(name)) => Ok(Verdict::Skip(format!("see {name}"))),
+                (None, None) => outcome(check, &mut context),
+            };
+            let mut finding = Finding::new(group, check, outcome);
+            if finding.status == Status::Fail && context.is_lost() {
+                finding.add("the daemon does not answer any more");
+                let name = check.name;
+                lost = Some(format!("the daemon does not answer any more; see {name}"));
+            }
+            findings.push(finding);
         }
     }
     Ok(Report::new(target, info.as_ref(), findings))
 }
 
-fn skipped(check: &Check, context: &Context) -> Option<String> {
-    let Some(info) = &context.info else {
-        let reason = "it has not said what it is; see info_answered and info_edges";
-        return (check.needs != Needs::Nothing).then(|| reason.to_owned());
-    };
-    if check.needs == Needs::Init && !context.accepted {
-        return Some("its options were not accepted; see init_accepted".to_owned());
+/// Runs a check, if it makes sense.
+fn outcome(check: &Check, context: &mut Context) -> Outcome {
+    if let Some((name, trouble)) = unmet(check, context) {
+        return context.told_by(name, &trouble);
     }
+    if let Some(reason) = senseless(check, context) {
+        return Ok(Verdict::Skip(reason));
+    }
+    context.tally.take();
+    let outcome = (check.run)(context);
+    match (&outcome, context.tally.take()) {
+        (Ok(Verdict::Pass), (sent @ 1.., came)) => nothing_seen(check, context, sent, came),
+        _ => outcome,
+    }
+}
+
+/// A check passes only if it has seen something.
+fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> Outcome {
+    // Batches are enough for the checks of batches; for others, empty ones tell nothing.
+    let is_mute = context.is_mute() && check.sense != Where::Provides(EdgeType::Batch);
+    if came > 0 && !is_mute {
+        return Ok(Verdict::Pass);
+    }
+    let text = format!("no point came back for the {sent} points that it was sent");
+    Ok(Verdict::Warn(
+        if check.name != "data_handled" && is_mute && context.wants_check("data_handled") {
+            format!("{text}; see data_handled")
+        } else {
+            format!(
+                "{text}, so that there was nothing to check; \
+                 pass points that the UDF answers with --points FILE"
+            )
+        },
+    ))
+}
+
+/// What a check needs and does not have, with the check that is meant for it.
+fn unmet(check: &Check, context: &mut Context) -> Option<(&'static str, Trouble)> {
+    let needs = |needs| check.needs >= needs;
+    if needs(Needs::Info) && context.info.is_none() {
+        let problem = "it has not said what it is".to_owned();
+        return Some(match &context.answer {
+            Ok(_) => ("info_edges", Trouble::Unmet(problem)),
+            Err(trouble) => ("info_answered", trouble.clone()),
+        });
+    }
+    let told_by_init = |trouble| Some(("init_accepted", trouble));
+    match &context.init_answer {
+        Some(Err(trouble)) if needs(Needs::Answer) => return told_by_init(trouble.clone()),
+        Some(Ok(answer)) if needs(Needs::Init) && !context.accepted => {
+            return told_by_init(Trouble::Refused(answer.error.clone()));
+        }
+        _ => {}
+    }
+    if needs(Needs::Echo)
+        && let Some(trouble) = context.echo_trouble()
+    {
+        return Some(("keepalive_echoed", trouble));
+    }
+    if !needs(Needs::Data) {
+        return None;
+    }
+    let trouble = match context.session() {
+        Ok(session) => session.trouble.clone()?,
+        Err(trouble) => trouble,
+    };
+    let name = match trouble {
+        Trouble::Broken(_) if context.wants_check("only_messages") => "only_messages",
+        _ => "data_handled",
+    };
+    Some((name, trouble))
+}
+
+/// Why a check makes no sense for this UDF.
+fn senseless(check: &Check, context: &Context) -> Option<String> {
+    let info = context.info.as_ref()?;
     let edge = |edge: EdgeType| if edge == EdgeType::Stream { "a stream" } else { "batches" };
     match check.sense {
         Where::Over(transport) if context.target.transport() != transport => {
@@ -211,11 +311,6 @@ fn skipped(check: &Check, context: &Context) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// The time that a check has, by how long an answer may take.
-fn deadline(within: Duration) -> Instant {
-    crate::deadline(within.saturating_mul(6))
 }
 
 /// What was asked of everybody: what the UDF is.

@@ -4,63 +4,65 @@ use udf_proto::messages::{InitRequest, InitResponse, OptionValue, option_value};
 use udf_proto::{Init, OptionCall, Value, ValueType};
 
 use super::context::Context;
-use super::wire::{Trouble, is_data, kind, one_line};
+use super::trouble::{is_data, kind, one_line};
+
 use super::{Check, Needs, Outcome, Verdict, check};
 
 pub(super) const CHECKS: [Check; 11] = [
     check("init_accepted", Needs::Info, init_accepted, "a task with these options starts"),
     check(
         "init_answered_once",
-        Needs::Init,
+        Needs::Echo,
         init_answered_once,
         "the task waits for one answer to its Init, and for nothing before it",
     ),
     check("any_task_name", Needs::Init, any_task_name, "a task may have any name"),
     check(
         "no_options",
-        Needs::Info,
+        Needs::Answer,
         no_options,
         "a TICKscript that leaves out what is required is answered, with a reason",
     ),
     check(
         "unknown_option",
-        Needs::Info,
+        Needs::Answer,
         unknown_option,
         "an option that the UDF no longer has is refused, not silently without effect",
     ),
     check(
         "wrong_type",
-        Needs::Info,
+        Needs::Answer,
         wrong_type,
         "tasks defined as JSON can pass another type; it is refused, not misread",
     ),
     check(
         "wrong_count",
-        Needs::Info,
+        Needs::Answer,
         wrong_count,
         "an argument too many is refused, not silently without effect",
     ),
     check(
         "value_missing",
-        Needs::Info,
+        Needs::Answer,
         value_missing,
         "an argument without a value is refused, not taken for zero",
     ),
     check(
         "refusal_explained",
-        Needs::Info,
+        Needs::Answer,
         refusal_explained,
         "the text of the refusal is all that the user sees of what is wrong",
     ),
     check(
         "refusal_survived",
-        Needs::Info,
+        Needs::Answer,
         refusal_survived,
         "after a refusal the UDF waits to be closed; gone before, its text is lost",
-    ),
+    )
+    .after(&["keepalive_before_init"]),
     check(
         "init_twice",
-        Needs::Init,
+        Needs::Echo,
         init_twice,
         "a second task starts while the first one runs, and outlives it",
     ),
@@ -124,18 +126,40 @@ fn answered(answer: InitResponse) -> Verdict {
 }
 
 fn no_options(context: &mut Context) -> Outcome {
-    let mut wire = context.open()?;
-    Ok(answered(wire.init(Init { options: Vec::new(), ..context.init.clone() })?))
+    let init = Init { options: Vec::new(), ..context.init.clone() };
+    let outcome = context.open().and_then(|mut wire| wire.init(init)).map(answered);
+    once(context, "no_options", outcome)
 }
 
-/// Sends options that it should refuse.
-fn wrong(context: &Context, init: Init, what: &str) -> Outcome {
-    wrong_raw(context, init.into(), what)
+/// A UDF that cannot refuse fails at all wrong options in one way: only the first check says so.
+fn once(context: &mut Context, name: &'static str, outcome: Outcome) -> Outcome {
+    let found = match &outcome {
+        Err(trouble) => trouble.to_string(),
+        Ok(Verdict::Fail(found)) => found.clone(),
+        _ => return outcome,
+    };
+    match &context.refusal {
+        Some((first, same)) if *same == found => Ok(Verdict::Skip(format!("{found}; see {first}"))),
+        _ => {
+            context.refusal = Some((name, found));
+            outcome
+        }
+    }
 }
 
-fn wrong_raw(context: &Context, init: InitRequest, what: &str) -> Outcome {
-    let answer = context.open()?.raw_init(init)?;
-    Ok(if answer.success { Verdict::Warn(format!("it accepted {what}")) } else { answered(answer) })
+/// Sends options that it should refuse, for the check of this name.
+fn wrong(
+    context: &mut Context,
+    name: &'static str,
+    init: impl Into<InitRequest>,
+    what: &str,
+) -> Outcome {
+    let answer = context.open().and_then(|mut wire| wire.raw_init(init.into()));
+    let outcome = answer.map(|answer| match answer.success {
+        true => Verdict::Warn(format!("it accepted {what}")),
+        false => answered(answer),
+    });
+    once(context, name, outcome)
 }
 
 const NO_OPTION: &str = "noSuchOption";
@@ -147,11 +171,9 @@ fn with_unknown(context: &Context) -> Init {
 }
 
 fn unknown_option(context: &mut Context) -> Outcome {
-    wrong(
-        context,
-        with_unknown(context),
-        &format!("the option `{NO_OPTION}`, which it does not have"),
-    )
+    let init = with_unknown(context);
+    let what = format!("the option `{NO_OPTION}`, which it does not have");
+    wrong(context, "unknown_option", init, &what)
 }
 
 /// The options with the call of one option changed: of the first that is called, or that there is, and that has
@@ -197,13 +219,13 @@ fn with_wrong_type(context: &Context) -> Option<(Init, String)> {
 
 fn wrong_type(context: &mut Context) -> Outcome {
     let Some((init, name)) = with_wrong_type(context) else { return Ok(without_arguments()) };
-    wrong(context, init, &format!("a value of another type for `{name}`"))
+    wrong(context, "wrong_type", init, &format!("a value of another type for `{name}`"))
 }
 
 fn wrong_count(context: &mut Context) -> Outcome {
     let added = changed(context, |values| values.push(Value::from("one too many")));
     let Some((init, name)) = added else { return Ok(without_arguments()) };
-    wrong(context, init, &format!("one more argument for `{name}` than it has"))
+    wrong(context, "wrong_count", init, &format!("one more argument for `{name}` than it has"))
 }
 
 fn value_missing(context: &mut Context) -> Outcome {
@@ -214,19 +236,20 @@ fn value_missing(context: &mut Context) -> Outcome {
         // It claims to be of a type that it is not, and says no more.
         call.values = vec![OptionValue { r#type: 9, value: None::<option_value::Value> }];
     }
-    wrong_raw(context, init, &format!("an argument for `{name}` that has no value"))
+    wrong(context, "value_missing", init, &format!("an argument for `{name}` that has no value"))
 }
 
 /// The first refusal of options that are wrong, each in another way, and what the text should name.
-fn refusal(context: &Context) -> Result<Option<(Init, InitResponse, String)>, Trouble> {
+fn refusal(context: &Context) -> Option<(Init, InitResponse, String)> {
     let unknown = Some((with_unknown(context), NO_OPTION.to_owned()));
     for (init, name) in unknown.into_iter().chain(with_wrong_type(context)) {
-        let answer = context.open()?.init(init.clone())?;
-        if !answer.success {
-            return Ok(Some((init, answer, name)));
+        // How it fails to refuse them is for other checks to say.
+        match context.open().and_then(|mut wire| wire.init(init.clone())) {
+            Ok(answer) if !answer.success => return Some((init, answer, name)),
+            _ => {}
         }
     }
-    Ok(None)
+    None
 }
 
 fn refused_none() -> Verdict {
@@ -234,18 +257,17 @@ fn refused_none() -> Verdict {
 }
 
 fn refusal_explained(context: &mut Context) -> Outcome {
-    let Some((_, answer, name)) = refusal(context)? else { return Ok(refused_none()) };
-    Ok(if answer.error.trim().is_empty() {
-        Verdict::Fail("it refused them without a text".to_owned())
-    } else if !answer.error.contains(&name) {
-        Verdict::Warn(format!("the text does not name `{name}`: {}", one_line(&answer.error)))
-    } else {
-        Verdict::Pass
-    })
+    let Some((_, answer, name)) = refusal(context) else { return Ok(refused_none()) };
+    let verdict = answered(answer.clone());
+    if verdict == Verdict::Pass && !answer.error.contains(&name) {
+        let text = one_line(&answer.error);
+        return Ok(Verdict::Warn(format!("the text does not name `{name}`: {text}")));
+    }
+    once(context, "refusal_explained", Ok(verdict))
 }
 
 fn refusal_survived(context: &mut Context) -> Outcome {
-    let Some((init, _, _)) = refusal(context)? else { return Ok(refused_none()) };
+    let Some((init, _, _)) = refusal(context) else { return Ok(refused_none()) };
     let mut wire = context.open()?;
     wire.init(init)?;
     wire.settle()?;

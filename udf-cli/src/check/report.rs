@@ -92,6 +92,13 @@ impl Finding {
         };
         Finding { name: check.name, group, status, meaning: check.meaning, found }
     }
+
+    /// Says more of what was found.
+    pub(super) fn add(&mut self, text: &str) {
+        let found = self.found.get_or_insert_default();
+        found.push_str("; ");
+        found.push_str(text);
+    }
 }
 
 impl Report {

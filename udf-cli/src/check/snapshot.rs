@@ -6,7 +6,8 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
-use super::wire::{Trouble, Wire, is_data, one_line};
+use super::trouble::{Trouble, is_data, one_line};
+use super::wire::Wire;
 use super::{Check, Needs, Outcome, Verdict, check};
 
 pub(super) const CHECKS: [Check; 7] = [
@@ -18,40 +19,46 @@ pub(super) const CHECKS: [Check; 7] = [
     ),
     check(
         "snapshot_among_data",
-        Needs::Init,
+        Needs::Data,
         snapshot_among_data,
         "the question comes at any time, also in the middle of a batch",
-    ),
+    )
+    .after(&["snapshot_answered"]),
     check(
         "restore_own",
-        Needs::Init,
+        Needs::Data,
         restore_own,
         "a snapshot that the UDF does not take back stops the task at each start",
-    ),
+    )
+    .after(&["snapshot_answered"]),
     check(
         "restore_continues",
-        Needs::Init,
+        Needs::Data,
         restore_continues,
         "after a restart of Kapacitor the results are those that they would have been",
-    ),
+    )
+    .after(&["snapshot_answered"]),
     check(
         "restore_garbage",
-        Needs::Init,
+        Needs::Data,
         restore_garbage,
         "what is no snapshot is refused, rather than counted on from then on",
-    ),
+    )
+    .after(&["snapshot_answered"]),
     check(
         "restore_damaged",
-        Needs::Init,
+        Needs::Data,
         restore_damaged,
         "half a snapshot is refused, rather than half of the state lost silently",
-    ),
+    )
+    .after(&["snapshot_answered", "restore_garbage"]),
     check(
         "restore_empty",
-        Needs::Init,
+        Needs::Echo,
         restore_empty,
         "an older version may have kept no state: its empty snapshot needs an answer",
-    ),
+    )
+    .after(&["restore_garbage"]),
 ];
 
 fn snapshot_answered(context: &mut Context) -> Outcome {
@@ -83,7 +90,7 @@ fn snapshot_among_data(context: &mut Context) -> Outcome {
 /// A snapshot with some state in it.
 fn own(context: &Context) -> Result<Vec<u8>, Trouble> {
     let mut wire = context.started()?;
-    context.feed(&wire, 0..100);
+    context.feed(&mut wire, 0..100);
     wire.snapshot()
 }
 
@@ -97,7 +104,7 @@ fn restore_own(context: &mut Context) -> Outcome {
     for snapshot in [context.started()?.snapshot()?, own(context)?] {
         match restored(context, snapshot)? {
             Ok(mut wire) => {
-                context.feed(&wire, 100..120);
+                context.feed(&mut wire, 100..120);
                 wire.settle()?;
             }
             Err(text) => {
@@ -111,7 +118,7 @@ fn restore_own(context: &mut Context) -> Outcome {
 /// What comes out of a part of the data, with a snapshot taken before it.
 fn continued(context: &Context) -> Result<(Vec<u8>, Vec<Answer>), Trouble> {
     let mut wire = context.started()?;
-    context.feed(&wire, 0..100);
+    context.feed(&mut wire, 0..100);
     let snapshot = wire.snapshot()?;
     Ok((snapshot, rest(context, wire)?))
 }
@@ -119,7 +126,7 @@ fn continued(context: &Context) -> Result<(Vec<u8>, Vec<Answer>), Trouble> {
 fn rest(context: &Context, mut wire: Wire) -> Result<Vec<Answer>, Trouble> {
     wire.settle()?;
     let before = wire.seen.len();
-    context.feed(&wire, 100..200);
+    context.feed(&mut wire, 100..200);
     wire.settle()?;
     // That it closes is for another check to see.
     let _ = wire.drain();

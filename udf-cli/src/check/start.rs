@@ -5,10 +5,10 @@ use std::time::Instant;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
-use super::wire::kind;
+use super::trouble::kind;
 use super::{Check, Needs, Outcome, Verdict, check};
 
-pub(super) const CHECKS: [Check; 9] = [
+pub(super) const CHECKS: [Check; 8] = [
     check(
         "info_answered",
         Needs::Nothing,
@@ -52,14 +52,8 @@ pub(super) const CHECKS: [Check; 9] = [
         "data that comes before Kapacitor has asked for anything is lost",
     ),
     check(
-        "only_messages",
-        Needs::Nothing,
-        only_messages,
-        "one byte that is no message, such as a print to stdout, ends the task",
-    ),
-    check(
         "keepalive_before_init",
-        Needs::Nothing,
+        Needs::Info,
         keepalive_before_init,
         "keepalives are sent from the start on; without an answer the task is aborted",
     ),
@@ -133,32 +127,18 @@ fn info_then_close(context: &mut Context) -> Outcome {
 
 fn silent_until_asked(context: &mut Context) -> Outcome {
     let mut wire = context.open()?;
-    wire.settle()?;
-    Ok(match &wire.seen[..] {
-        [_] => Verdict::Pass,
-        seen => Verdict::Fail(format!("it sent {} without being asked", kind(&seen[0]))),
-    })
-}
-
-fn only_messages(context: &mut Context) -> Outcome {
-    let mut wire = context.open()?;
-    let broken = |trouble| match trouble {
-        super::Trouble::Broken(_) => Err(trouble),
-        _ => Ok(()),
-    };
-    // As far as it gets: only what is no message counts here.
-    wire.info().map(drop).or_else(broken)?;
-    if context.accepted {
-        wire = context.started().or_else(|trouble| match broken(trouble) {
-            Ok(()) => context.open(),
-            Err(trouble) => Err(trouble),
-        })?;
-        context.feed(&wire, 0..50);
-        wire.settle().or_else(broken)?;
-        wire.snapshot().map(drop).or_else(broken)?;
+    let trouble = wire.settle().err();
+    let unasked = wire.seen.iter().find(|answer| !matches!(answer, Answer::Keepalive(_)));
+    match (unasked, trouble) {
+        (Some(unasked), _) => {
+            Ok(Verdict::Fail(format!("it sent {} without being asked", kind(unasked))))
+        }
+        (None, Some(trouble)) if context.answer.is_ok() => {
+            context.told_by("keepalive_before_init", &trouble)
+        }
+        (None, Some(trouble)) => context.told_by("info_answered", &trouble),
+        (None, None) => Ok(Verdict::Pass),
     }
-    wire.drain().or_else(broken)?;
-    Ok(Verdict::Pass)
 }
 
 fn keepalive_before_init(context: &mut Context) -> Outcome {

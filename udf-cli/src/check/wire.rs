@@ -1,6 +1,5 @@
 //! One connection of a check: anything can be sent, whatever comes is taken, and every wait is bounded.
 
-use std::fmt;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -9,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udf_host::diagnosis::{NoMessage, next_frame};
-use udf_proto::frame::{FrameReader, append};
+use udf_proto::frame::{FrameError, FrameReader, append};
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
@@ -19,87 +17,29 @@ use udf_proto::messages::{
 };
 use udf_proto::{Init, response};
 
+use super::notes::{Heard, Tally};
+use super::trouble::{Trouble, is_answer, is_data, kind};
 use crate::{Link, Peer};
 
 /// No check causes more answers than this; a UDF that sends more does not stop by itself.
-const MOST_ANSWERS: usize = 200_000;
+pub(super) const MOST_ANSWERS: usize = 200_000;
 
-/// What a UDF has written to stderr.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// How many lines.
-    pub(super) lines: usize,
-    /// The length of the longest, in bytes.
-    pub(super) longest: usize,
-    /// The length of the line that has not ended.
-    open: usize,
-}
+/// How long the exit status of a program that has closed its side is waited for.
+const STATUS_WITHIN: Duration = Duration::from_millis(500);
 
-impl Heard {
-    pub(super) fn hear(&mut self, line: &str, cut: bool) {
-        self.open += line.len();
-        self.longest = self.longest.max(self.open);
-        if !cut {
-            self.lines += 1;
-            self.open = 0;
-        }
-    }
-}
+/// An awaited answer may take this many times as long as the UDF may be silent, if there are signs of life.
+const ALIVE: u32 = 6;
 
-/// What came over the connection: an answer, a Response with nothing set, or bytes that are no message, after which
-/// nothing can be read.
-type Event = Result<Option<Answer>, String>;
-
-/// What keeps a check from going on. As text, it says what was seen.
-#[derive(Debug, Clone)]
-pub(super) enum Trouble {
-    NoConnection(String),
-    Silence { awaited: String, within: Duration },
-    Closed { awaited: String, traces: String },
-    WrongAnswer { awaited: String, got: &'static str },
+/// What came over the connection.
+#[expect(clippy::large_enum_variant, reason = "nearly all events are answers")]
+enum Event {
+    Answer(Answer),
+    /// A Response with nothing set.
+    Empty,
+    /// Bytes that are no message, after which nothing can be read.
     Broken(String),
-    Reported(String),
-    Refused(String),
-    NeverCloses(Duration),
-    NeverExits(Duration),
-    Flood,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::NoConnection(error) => write!(f, "no connection: {error}"),
-            Trouble::Silence { awaited, within } => {
-                write!(f, "{awaited} did not come within {within:?}")
-            }
-            Trouble::Closed { awaited, traces } => {
-                write!(f, "it closed its side where {awaited} was awaited{traces}")
-            }
-            Trouble::WrongAnswer { awaited, got } => {
-                write!(f, "{awaited} was awaited, and {got} came")
-            }
-            Trouble::Broken(problem) => f.write_str(problem),
-            Trouble::Reported(text) => write!(f, "it reported an error: {}", one_line(text)),
-            Trouble::Refused(text) => write!(f, "it refused its options: {}", one_line(text)),
-            Trouble::NeverCloses(within) => {
-                write!(f, "it did not close its side within {within:?} after its input had ended")
-            }
-            Trouble::NeverExits(within) => {
-                write!(f, "it closed its side, but did not exit within {within:?}")
-            }
-            Trouble::Flood => write!(f, "it sent more than {MOST_ANSWERS} messages, and went on"),
-        }
-    }
-}
-
-/// Text of a UDF as part of a line.
-pub(super) fn one_line(text: &str) -> String {
-    let words: Vec<_> = text.split_whitespace().collect();
-    let mut line: String = words.join(" ").chars().take(300).collect();
-    if line.is_empty() {
-        line.push_str("(no text)");
-    }
-    line
+    /// The end of the connection, within a message.
+    Cut(String),
 }
 
 /// A request as a frame.
@@ -109,34 +49,6 @@ pub(super) fn frame(message: Ask) -> Vec<u8> {
     out
 }
 
-/// The kind of an answer.
-pub(super) fn kind(answer: &Answer) -> &'static str {
-    match answer {
-        Answer::Info(_) => "an Info answer",
-        Answer::Init(_) => "an Init answer",
-        Answer::Keepalive(_) => "a keepalive",
-        Answer::Snapshot(_) => "a Snapshot answer",
-        Answer::Restore(_) => "a Restore answer",
-        Answer::Error(_) => "an error",
-        Answer::Begin(_) => "the begin of a batch",
-        Answer::Point(_) => "a point",
-        Answer::End(_) => "the end of a batch",
-    }
-}
-
-/// Whether Kapacitor expects it only when it has asked.
-pub(super) fn is_answer(answer: &Answer) -> bool {
-    matches!(answer, Answer::Info(_) | Answer::Init(_) | Answer::Snapshot(_) | Answer::Restore(_))
-}
-
-/// Whether it is data.
-pub(super) fn is_data(answer: &Answer) -> bool {
-    matches!(answer, Answer::Begin(_) | Answer::Point(_) | Answer::End(_))
-}
-
-/// Nothing came in time.
-struct Silence;
-
 /// One connection.
 pub(super) struct Wire {
     input: Option<Sender<Vec<u8>>>,
@@ -145,13 +57,18 @@ pub(super) struct Wire {
     peer: Peer,
     heard: Arc<Mutex<Heard>>,
     patience: Duration,
-    /// Nothing is waited for beyond it.
-    deadline: Instant,
+    /// Nothing came in time, so that nothing more is waited for.
+    given_up: bool,
     keepalives: i64,
+    /// How many points it was sent.
+    pub(super) sent: usize,
+    tally: Arc<Tally>,
     /// Everything that came, in its order.
     pub(super) seen: Vec<Answer>,
     /// How many responses with nothing set came.
     pub(super) empties: usize,
+    /// What is missing of the last message.
+    pub(super) cut: Option<String>,
 }
 
 impl Wire {
@@ -159,7 +76,7 @@ impl Wire {
         link: Link,
         heard: Arc<Mutex<Heard>>,
         patience: Duration,
-        deadline: Instant,
+        tally: Arc<Tally>,
     ) -> std::io::Result<Self> {
         let Link { reader, mut writer, peer } = link;
         let (input, chunks) = channel::<Vec<u8>>();
@@ -175,15 +92,17 @@ impl Wire {
         thread::Builder::new().name("check-read".to_owned()).spawn(move || {
             let mut frames = FrameReader::new(reader);
             loop {
-                let event = match next_frame(&mut frames) {
-                    Ok(None) => return,
-                    Ok(Some(frame)) => {
-                        response::decode(frame).map_err(|error| NoMessage::in_frame(&frames, error))
-                    }
-                    Err(error) => Err(error),
+                let event = match frames.next_frame() {
+                    // A connection that is reset has ended too.
+                    Ok(None) | Err(FrameError::Io(_)) => return,
+                    Ok(Some(frame)) => match response::decode(frame) {
+                        Ok(answer) => answer.map_or(Event::Empty, Event::Answer),
+                        Err(error) => Event::Broken(error.to_string()),
+                    },
+                    Err(error @ FrameError::Cut { .. }) => Event::Cut(error.to_string()),
+                    Err(error) => Event::Broken(error.to_string()),
                 };
-                let event = event.map_err(|error| error.to_string());
-                let last = event.is_err();
+                let last = matches!(event, Event::Broken(_) | Event::Cut(_));
                 if events.send(event).is_err() || last {
                     return;
                 }
@@ -196,10 +115,13 @@ impl Wire {
             peer,
             heard,
             patience,
-            deadline,
+            given_up: false,
             keepalives: 0,
+            sent: 0,
+            tally,
             seen: Vec::new(),
             empties: 0,
+            cut: None,
         })
     }
 
@@ -211,24 +133,56 @@ impl Wire {
         }
     }
 
-    pub(super) fn ask(&self, message: Ask) {
+    pub(super) fn ask(&mut self, message: Ask) {
+        self.sent += usize::from(matches!(message, Ask::Point(_)));
         self.send(frame(message));
     }
 
-    /// Takes the next thing that comes; none when all of it has.
-    fn next(&mut self, within: Duration) -> Result<Option<Event>, Silence> {
+    /// Sends a message byte by byte, each in a write of its own.
+    pub(super) fn ask_in_pieces(&mut self, message: Ask) {
+        self.sent += usize::from(matches!(message, Ask::Point(_)));
+        for byte in frame(message) {
+            self.send(vec![byte]);
+        }
+    }
+
+    /// Takes the next event; none when all have come. Every response is a sign of life, as for
+    /// Kapacitor: the limit is on silence. The wait that began at `since` has a total limit too, since
+    /// a UDF can be alive and never answer.
+    fn next(&mut self, awaited: &str, since: Instant) -> Result<Option<Event>, Trouble> {
         if self.ended {
             return Ok(None);
         }
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.output.recv_timeout(within.min(left)) {
+        let (patience, total) = (self.patience, ALIVE * self.patience);
+        let awaited = || awaited.to_owned();
+        if since.elapsed() >= total {
+            self.given_up = true;
+            return Err(Trouble::Slow { awaited: awaited(), within: total });
+        }
+        match self.output.recv_timeout(patience) {
+            Ok(Event::Cut(problem)) => {
+                (self.ended, self.cut) = (true, Some(problem));
+                Ok(None)
+            }
             Ok(event) => Ok(Some(event)),
             Err(RecvTimeoutError::Disconnected) => {
                 self.ended = true;
                 Ok(None)
             }
-            Err(RecvTimeoutError::Timeout) => Err(Silence),
+            Err(RecvTimeoutError::Timeout) => {
+                self.given_up = true;
+                Err(Trouble::Silence { awaited: awaited(), within: patience })
+            }
         }
+    }
+
+    /// Keeps an answer.
+    fn keep(&mut self, answer: Answer) -> Result<(), Trouble> {
+        if self.seen.len() >= MOST_ANSWERS {
+            return Err(Trouble::Flood);
+        }
+        self.seen.push(answer);
+        Ok(())
     }
 
     /// Takes what comes until `pick` finds what it looks for. An error that the UDF reports ends it.
@@ -237,42 +191,36 @@ impl Wire {
         awaited: &str,
         mut pick: impl FnMut(&Answer) -> Option<T>,
     ) -> Result<T, Trouble> {
-        let patience = self.patience;
-        let until = crate::deadline(patience);
+        let since = Instant::now();
         loop {
-            let event = self.next(until.saturating_duration_since(Instant::now()));
-            let answer = match event {
-                Ok(Some(Ok(Some(answer)))) => answer,
-                Ok(Some(Ok(None))) => {
+            let answer = match self.next(awaited, since)? {
+                Some(Event::Answer(answer)) => answer,
+                Some(Event::Empty) => {
                     self.empties += 1;
                     continue;
                 }
-                Ok(Some(Err(problem))) => return Err(Trouble::Broken(problem)),
-                Ok(None) => {
+                Some(Event::Broken(problem)) => return Err(Trouble::Broken(problem)),
+                Some(Event::Cut(_)) | None => {
                     let (awaited, traces) = (awaited.to_owned(), self.traces());
                     return Err(Trouble::Closed { awaited, traces });
                 }
-                Err(Silence) => {
-                    return Err(Trouble::Silence { awaited: awaited.to_owned(), within: patience });
-                }
             };
             let picked = pick(&answer);
-            let trouble = match &answer {
-                _ if picked.is_some() => None,
+            let error = match &answer {
                 Answer::Error(error) => Some(Trouble::Reported(error.error.clone())),
-                _ if self.seen.len() >= MOST_ANSWERS => Some(Trouble::Flood),
                 _ => None,
             };
-            self.seen.push(answer);
-            match (picked, trouble) {
+            self.keep(answer)?;
+            match (picked, error) {
                 (Some(found), _) => return Ok(found),
-                (None, Some(trouble)) => return Err(trouble),
+                (None, Some(error)) => return Err(error),
                 (None, None) => {}
             }
         }
     }
 
-    /// Asks, and takes what comes until an answer does; one of another kind is a trouble.
+    /// Asks, and takes what comes until the answer does. Kapacitor drops answers of another kind, and goes
+    /// on to wait; without the right one they are the trouble.
     fn answer<T>(
         &mut self,
         ask: Ask,
@@ -280,12 +228,20 @@ impl Wire {
         mut pick: impl FnMut(&Answer) -> Option<T>,
     ) -> Result<T, Trouble> {
         self.ask(ask);
-        self.until(awaited, |answer| match pick(answer) {
-            Some(found) => Some(Ok(found)),
-            None if is_answer(answer) => Some(Err(kind(answer))),
-            None => None,
-        })?
-        .map_err(|got| Trouble::WrongAnswer { awaited: awaited.to_owned(), got })
+        let mut other = None;
+        let found = self.until(awaited, |answer| {
+            let found = pick(answer);
+            if found.is_none() && is_answer(answer) {
+                other = Some(kind(answer));
+            }
+            found
+        });
+        match (found, other) {
+            (Err(Trouble::Silence { awaited, .. }), Some(got)) => {
+                Err(Trouble::WrongAnswer { awaited, got })
+            }
+            (found, _) => found,
+        }
     }
 
     pub(super) fn info(&mut self) -> Result<InfoResponse, Trouble> {
@@ -352,17 +308,15 @@ impl Wire {
     /// Ends the input, and takes what still comes until the UDF has closed its side. Its errors are not looked at.
     pub(super) fn drain(&mut self) -> Result<(), Trouble> {
         self.end_input();
-        let patience = self.patience;
+        let since = Instant::now();
         loop {
-            match self.next(patience) {
-                Ok(Some(Ok(Some(answer)))) if self.seen.len() < MOST_ANSWERS => {
-                    self.seen.push(answer);
-                }
-                Ok(Some(Ok(Some(_)))) => return Err(Trouble::Flood),
-                Ok(Some(Ok(None))) => self.empties += 1,
-                Ok(Some(Err(problem))) => return Err(Trouble::Broken(problem)),
-                Ok(None) => return Ok(()),
-                Err(Silence) => return Err(Trouble::NeverCloses(patience)),
+            match self.next("the end of its output", since) {
+                Ok(Some(Event::Answer(answer))) => self.keep(answer)?,
+                Ok(Some(Event::Empty)) => self.empties += 1,
+                Ok(Some(Event::Broken(problem))) => return Err(Trouble::Broken(problem)),
+                Ok(Some(Event::Cut(_)) | None) => return Ok(()),
+                Err(Trouble::Silence { within, .. }) => return Err(Trouble::NeverCloses(within)),
+                Err(trouble) => return Err(trouble),
             }
         }
     }
@@ -379,27 +333,29 @@ impl Wire {
         }
     }
 
-    /// Waits for any sign of life; false when none came within this time, and none when it has closed.
-    pub(super) fn sign(&mut self, within: Duration) -> Result<Option<bool>, Trouble> {
-        match self.next(within) {
-            Ok(Some(Ok(Some(Answer::Error(error))))) => Err(Trouble::Reported(error.error)),
-            Ok(Some(Ok(Some(answer)))) => {
-                if self.seen.len() >= MOST_ANSWERS {
-                    return Err(Trouble::Flood);
-                }
-                self.seen.push(answer);
-                Ok(Some(true))
-            }
-            Ok(Some(Ok(None))) => Ok(Some(true)),
-            Ok(Some(Err(problem))) => Err(Trouble::Broken(problem)),
-            Ok(None) => Ok(None),
-            Err(Silence) => Ok(Some(false)),
+    /// Waits for any sign of life; false when none came in time, and none when it has closed.
+    pub(super) fn sign(&mut self) -> Result<Option<bool>, Trouble> {
+        match self.next("a sign of life", Instant::now()) {
+            Ok(Some(Event::Answer(Answer::Error(error)))) => Err(Trouble::Reported(error.error)),
+            Ok(Some(Event::Answer(answer))) => self.keep(answer).map(|()| Some(true)),
+            Ok(Some(Event::Empty)) => Ok(Some(true)),
+            Ok(Some(Event::Broken(problem))) => Err(Trouble::Broken(problem)),
+            Ok(Some(Event::Cut(_)) | None) => Ok(None),
+            Err(Trouble::Silence { .. }) => Ok(Some(false)),
+            Err(trouble) => Err(trouble),
         }
     }
 
-    /// What a program that has closed its side left behind: its status, and what it wrote to stderr.
+    /// What a program that has closed its side left behind: its status, its last line.
     pub(super) fn traces(&self) -> String {
-        self.peer.traces()
+        let status = self.peer.exit(STATUS_WITHIN).map(|status| status.to_string());
+        let last = self.heard.lock().unwrap_or_else(PoisonError::into_inner).last.clone();
+        match (status, last.as_str()) {
+            (None, "") => String::new(),
+            (None, last) => format!("; its last line on stderr: {last}"),
+            (Some(status), "") => format!(" ({status})"),
+            (Some(status), last) => format!(" ({status}); its last line on stderr: {last}"),
+        }
     }
 
     /// How many lines it has written to stderr.
@@ -408,7 +364,39 @@ impl Wire {
     }
 }
 
+impl Drop for Wire {
+    fn drop(&mut self) {
+        let came = |seen: &[Answer]| seen.iter().filter(|answer| is_data(answer)).count();
+        if self.sent > 0 && came(&self.seen) == 0 && !self.given_up {
+            // A UDF may answer late, or at the end of its input; its errors are not looked at here.
+            let _ = self.drain();
+        }
+        self.tally.add(self.sent, came(&self.seen));
+    }
+}
+
 /// The signal that a program died of.
 pub(super) fn signal(status: Option<ExitStatus>) -> Option<i32> {
     status.and_then(|status| status.signal())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_has_a_total_limit_which_the_option_for_it_sets() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let (heard, tally) = (Arc::default(), Arc::default());
+        // No time at all is over at once, whatever came.
+        let mut wire = Wire::new(Link::over(ours).unwrap(), heard, Duration::ZERO, tally).unwrap();
+        let trouble = wire.settle().unwrap_err().to_string();
+        assert_eq!(
+            trouble,
+            "the echo of a keepalive did not come within 0ns, in spite of signs of life; \
+             give a slow UDF more time with --timeout"
+        );
+    }
 }

@@ -1,9 +1,14 @@
 //! `udf check`: the conformance report.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure, StatusLine};
+use udf_host::line_protocol::Grouping;
+use udf_proto::messages::Point;
 
 use crate::Target;
 use crate::check::{self, CheckError, Settings};
@@ -13,8 +18,9 @@ pub(super) fn command() -> Command {
         .about("Check whether the UDF keeps to the protocol, and say what it means for its users")
         .long_about(
             "Check whether the UDF keeps to the protocol, and say what it means for its users.\n\n\
-             Each check uses a fresh connection, and its time is bounded. The UDF must accept the options that are \
-             given with -o; texts among them are also the names of fields in the points that it is sent. \
+             Every wait is bounded, so that a UDF that hangs does not hang the report. The UDF must accept the \
+             options that are given with -o. It is sent made-up points, with fields named by the texts among \
+             the options; use --points to send your own. \
              The exit status is 1 when a check fails; a warning is no failure.",
         )
         .args([
@@ -25,7 +31,21 @@ pub(super) fn command() -> Command {
                 .value_name("DURATION")
                 .default_value("5s")
                 .value_parser(super::duration)
-                .help("How long the UDF may take to answer"),
+                .help("How long the UDF may be silent when an answer is due"),
+            Arg::new("points")
+                .long("points")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help(
+                    "Points to send in place of made-up ones, as line protocol with times in nanoseconds; \
+                     the first 10,000 of them are repeated as often as a check needs",
+                ),
+            Arg::new("group-by")
+                .long("group-by")
+                .value_name("TAGS")
+                .default_value("*")
+                .requires("points")
+                .help("Tags to group the points of the file by, separated by commas; * for all"),
             Arg::new("only")
                 .long("only")
                 .value_name("NAMES")
@@ -40,6 +60,7 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
         options: super::options(matches),
         within: *matches.get_one::<Duration>("timeout").expect("it has a default"),
         only: matches.get_many("only").unwrap_or_default().cloned().collect(),
+        points: points(matches)?,
     };
     let of = match settings.only.len() {
         0 => check::names().count(),
@@ -66,5 +87,20 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
         0 => Ok(()),
         1 => Err(Failure::failed("a check failed")),
         failed => Err(Failure::failed(format!("{failed} checks failed"))),
+    }
+}
+
+/// The points of `--points`; none without it.
+fn points(matches: &ArgMatches) -> Result<Vec<Point>, Failure> {
+    let Some(path) = matches.get_one::<PathBuf>("points") else { return Ok(Vec::new()) };
+    let grouping = matches.get_one::<String>("group-by").expect("it has a default");
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::Failed(format!("cannot read `{}`: {error}", path.display()))
+    };
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let points = check::read_points(BufReader::new(file), Grouping::parse(grouping));
+    match points.map_err(|error| unreadable(&error))? {
+        none if none.is_empty() => Err(unreadable(&"there are no points in it")),
+        points => Ok(points),
     }
 }

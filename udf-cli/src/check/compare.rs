@@ -1,0 +1,187 @@
+//! What a UDF makes of data, so that it can be compared with what it makes of other data.
+
+use std::collections::BTreeMap;
+
+use udf_proto::messages::Point;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+
+use super::context::Context;
+use super::trouble::{Trouble, is_data, kind};
+
+/// Numbers that differ by less than this share are equal: sums depend on the order.
+const TOLERANCE: f64 = 1e-9;
+
+/// The data that came back.
+pub(super) struct Output(Vec<Answer>);
+
+impl Context {
+    /// What comes back for this data on a connection of its own.
+    pub(super) fn output(&self, data: Vec<Ask>) -> Result<Output, Trouble> {
+        let mut wire = self.started()?;
+        for ask in data {
+            wire.ask(ask);
+        }
+        wire.settle()?;
+        // That it closes is for another check to see.
+        let _ = wire.drain();
+        Ok(Output(wire.seen.iter().filter(|answer| is_data(answer)).cloned().collect()))
+    }
+}
+
+impl Output {
+    /// How many messages came back.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The first difference, if this is not what came back in `other`. Integers equal floats of the same
+    /// value, and fields that only `other` has do not count.
+    pub(super) fn difference(&self, other: &Output) -> Option<Difference> {
+        self.difference_of(&[other])
+    }
+
+    /// Whether each value of it is one of some others.
+    pub(super) fn is_of(&self, others: &[&Output]) -> bool {
+        self.difference_of(others).is_none()
+    }
+
+    fn difference_of(&self, others: &[&Output]) -> Option<Difference> {
+        let found = self.len();
+        if let Some(expected) = others.iter().map(|other| other.len()).find(|len| *len != found) {
+            return Some(Difference::Messages { found, expected });
+        }
+        (0..found).find_map(|at| {
+            let others: Vec<_> = others.iter().map(|other| &other.0[at]).collect();
+            difference(&self.0[at], &others)
+        })
+    }
+
+    /// Whether both are the same.
+    pub(super) fn is(&self, other: &Output) -> bool {
+        self.difference(other).is_none() && other.difference(self).is_none()
+    }
+}
+
+/// How two outputs differ.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Difference {
+    /// There is another number of messages.
+    Messages { found: usize, expected: usize },
+    /// A field has another number.
+    Number { field: String, found: f64, expected: f64 },
+    /// A field has another text or boolean, or is only in the first.
+    Field(String),
+    /// The kind, the time, the name or the tags differ.
+    Series,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Difference::Messages { found, expected } => {
+                write!(f, "{found} messages came back in place of {expected}")
+            }
+            Difference::Number { field, found, expected } => {
+                write!(f, "`{field}` came back as {found} in place of {expected}")
+            }
+            Difference::Field(field) => write!(f, "`{field}` came back with another value"),
+            Difference::Series => f.write_str("points of another time, name or group came back"),
+        }
+    }
+}
+
+/// What a message is about, and when.
+fn series(answer: &Answer) -> Option<(i64, &str, &BTreeMap<String, String>)> {
+    Some(match answer {
+        Answer::Begin(begin) => (0, &begin.name, &begin.tags),
+        Answer::Point(point) => (point.time, &point.name, &point.tags),
+        Answer::End(end) => (end.tmax, &end.name, &end.tags),
+        _ => return None,
+    })
+}
+
+fn difference(found: &Answer, others: &[&Answer]) -> Option<Difference> {
+    if others.iter().any(|other| kind(found) != kind(other) || series(found) != series(other)) {
+        return Some(Difference::Series);
+    }
+    let Answer::Point(point) = found else { return None };
+    let points = |other: &&Answer| match other {
+        Answer::Point(point) => Some(point.clone()),
+        _ => None,
+    };
+    let others: Vec<_> = others.iter().filter_map(points).collect();
+    for (field, found) in numbers(point) {
+        let values: Vec<_> = others.iter().filter_map(|other| number(other, field)).collect();
+        match values.first() {
+            None => return Some(Difference::Field(field.clone())),
+            Some(&expected) if !values.iter().any(|value| about(found, *value)) => {
+                return Some(Difference::Number { field: field.clone(), found, expected });
+            }
+            Some(_) => {}
+        }
+    }
+    let text = point.fields_string.iter().find(|(name, value)| {
+        let mut texts = others.iter().filter_map(|other| other.fields_string.get(*name));
+        !texts.any(|other| same_text(value, other))
+    });
+    let bool = point.fields_bool.iter().find(|(name, value)| {
+        !others.iter().any(|other| other.fields_bool.get(*name) == Some(value))
+    });
+    let name = text.map(|(name, _)| name).or(bool.map(|(name, _)| name));
+    name.map(|name| Difference::Field(name.clone()))
+}
+
+fn numbers(point: &Point) -> impl Iterator<Item = (&String, f64)> {
+    let ints = point.fields_int.iter().map(|(name, value)| (name, *value as f64));
+    ints.chain(point.fields_double.iter().map(|(name, value)| (name, *value)))
+}
+
+fn number(point: &Point, name: &str) -> Option<f64> {
+    let int = point.fields_int.get(name).map(|value| *value as f64);
+    int.or(point.fields_double.get(name).copied())
+}
+
+fn about(one: f64, other: f64) -> bool {
+    one == other
+        || (one.is_nan() && other.is_nan())
+        || (one - other).abs() <= TOLERANCE * one.abs().max(other.abs())
+}
+
+/// A text may tell a number: `10` is `10.0`.
+fn same_text(one: &str, other: &str) -> bool {
+    one == other || one.replace(".0", "") == other.replace(".0", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(ints: &[(&str, i64)], doubles: &[(&str, f64)]) -> Output {
+        let owned = |name: &&str| (*name).to_owned();
+        Output(vec![Answer::Point(Point {
+            fields_int: ints.iter().map(|(name, value)| (owned(name), *value)).collect(),
+            fields_double: doubles.iter().map(|(name, value)| (owned(name), *value)).collect(),
+            ..Point::default()
+        })])
+    }
+
+    #[test]
+    fn an_integer_equals_a_float_of_the_same_value() {
+        assert!(output(&[("a", 10)], &[]).is(&output(&[], &[("a", 10.0)])));
+        assert!(output(&[], &[("a", 0.1 + 0.2)]).is(&output(&[], &[("a", 0.3)])));
+        let difference = output(&[("a", 0)], &[]).difference(&output(&[], &[("a", 10.0)]));
+        assert_eq!(
+            difference.expect("they differ").to_string(),
+            "`a` came back as 0 in place of 10"
+        );
+    }
+
+    #[test]
+    fn fields_of_the_other_alone_do_not_count() {
+        let (less, more) = (output(&[("a", 1)], &[]), output(&[("a", 1)], &[("b", 0.0)]));
+        assert_eq!(less.difference(&more), None);
+        assert_eq!(more.difference(&less), Some(Difference::Field("b".to_owned())));
+        assert!(!less.is(&more));
+    }
+}

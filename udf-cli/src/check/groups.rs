@@ -1,0 +1,93 @@
+//! Many groups, and batches of every length.
+
+use udf_proto::EdgeType;
+use udf_proto::messages::request::Message as Ask;
+
+use super::context::Context;
+use super::values::or_stops;
+use super::{Check, Needs, Outcome, Verdict, Where, check};
+
+pub(super) const CHECKS: [Check; 3] = [
+    check("many_groups", Needs::Data, many_groups, "groups come and go, thousands of them")
+        .after(&["keepalive_while_busy"]),
+    check(
+        "short_batches",
+        Needs::Data,
+        short_batches,
+        "a window with little data is a batch of two points, of one, or of none",
+    )
+    .only(Where::Wants(EdgeType::Batch)),
+    check(
+        "batch_size_hint",
+        Needs::Data,
+        batch_size_hint,
+        "the size of a batch is a hint: with 0, or a wrong one, the batch is handled all the same",
+    )
+    .only(Where::Wants(EdgeType::Batch)),
+];
+
+/// How many groups there are.
+const GROUPS: usize = 2000;
+
+fn many_groups(context: &mut Context) -> Outcome {
+    let Some(data) = context.source.grouped(context.wants(), GROUPS) else {
+        return Ok(Verdict::Skip("its points are not grouped by tags; see --group-by".to_owned()));
+    };
+    let mut wire = context.started()?;
+    context.feed_slowly(&mut wire, data.into_iter().flatten().collect())?;
+    Ok(Verdict::Pass)
+}
+
+/// An ordinary batch with no more than so many points.
+fn batch(context: &Context, number: usize, most: usize) -> Vec<Ask> {
+    let (mut batch, mut points) = (context.source.batch(number), 0);
+    batch.retain(|ask| {
+        points += usize::from(matches!(ask, Ask::Point(_)));
+        !matches!(ask, Ask::Point(_)) || points <= most
+    });
+    sized(&mut batch, points.min(most) as i64);
+    batch
+}
+
+fn sized(batch: &mut [Ask], size: i64) {
+    for ask in batch {
+        if let Ask::Begin(begin) = ask {
+            begin.size = size;
+        }
+    }
+}
+
+fn short_batches(context: &mut Context) -> Outcome {
+    for (what, points) in
+        [("a batch of two points", 2), ("a batch of one point", 1), ("a batch without points", 0)]
+    {
+        let mut wire = context.started()?;
+        context.feed(&mut wire, 0..1);
+        for ask in batch(context, 1, points) {
+            wire.ask(ask);
+        }
+        let verdict = or_stops(wire.settle(), what)?;
+        if verdict != Verdict::Pass {
+            return Ok(verdict);
+        }
+    }
+    Ok(Verdict::Pass)
+}
+
+fn batch_size_hint(context: &mut Context) -> Outcome {
+    let mut wire = context.started()?;
+    for (number, size) in [0, 1, 1 << 20].into_iter().enumerate() {
+        let mut batch = context.source.batch(number);
+        let points = batch.iter().filter(|ask| matches!(ask, Ask::Point(_))).count();
+        sized(&mut batch, size);
+        for ask in batch {
+            wire.ask(ask);
+        }
+        if let Err(trouble) = wire.settle() {
+            return Ok(Verdict::Fail(format!(
+                "a batch of {points} points with the size {size}: {trouble}"
+            )));
+        }
+    }
+    Ok(Verdict::Pass)
+}

@@ -1,0 +1,49 @@
+//! What is noted over several connections: the lines of stderr, and how much data went and came.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a UDF has written to stderr.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// How many lines.
+    pub(super) lines: usize,
+    /// The length of the longest, in bytes.
+    pub(super) longest: usize,
+    /// The last one that was not empty.
+    pub(super) last: String,
+    /// The length of the line that has not ended.
+    open: usize,
+}
+
+impl Heard {
+    pub(super) fn hear(&mut self, line: &str, cut: bool) {
+        self.open += line.len();
+        self.longest = self.longest.max(self.open);
+        if !cut {
+            self.lines += 1;
+            self.open = 0;
+        }
+        if !line.trim().is_empty() {
+            self.last = line.trim().chars().take(200).collect();
+        }
+    }
+}
+
+/// How many points the connections of a check were sent, and how much data came back.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    sent: AtomicUsize,
+    came: AtomicUsize,
+}
+
+impl Tally {
+    pub(super) fn add(&self, sent: usize, came: usize) {
+        self.sent.fetch_add(sent, Ordering::Relaxed);
+        self.came.fetch_add(came, Ordering::Relaxed);
+    }
+
+    /// Returns both numbers, and starts from zero again.
+    pub(super) fn take(&self) -> (usize, usize) {
+        (self.sent.swap(0, Ordering::Relaxed), self.came.swap(0, Ordering::Relaxed))
+    }
+}

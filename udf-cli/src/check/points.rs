@@ -1,0 +1,267 @@
+//! The points that checks send: made up, or the author's own out of a file.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::ops::Range;
+
+use udf_host::line_protocol::{Grouping, LineError, LineReader};
+use udf_proto::messages::Point;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::{BeginBatch, EdgeType, EndBatch, Init};
+
+use super::context::BATCH;
+use crate::sample::{STEP, Sample};
+
+/// How many points of a file are used at most.
+const MOST: usize = 10_000;
+
+/// How many points many groups have at most, unless batches are longer than that.
+const MOST_GROUPED: usize = 20_000;
+
+/// The groups that get more than one point, or batch.
+const FIRST: usize = 10;
+
+/// Reads the first 10,000 points of a file, for [`Settings::points`](super::Settings::points).
+///
+/// # Errors
+/// When a line is no point, or cannot be read.
+pub fn read_points(reader: impl BufRead, grouping: Grouping) -> Result<Vec<Point>, LineError> {
+    let mut lines = LineReader::new(reader, grouping);
+    let mut points = Vec::new();
+    while points.len() < MOST
+        && let Some(point) = lines.next_point()?
+    {
+        points.push(point.as_point().to_message());
+    }
+    Ok(points)
+}
+
+/// The points of a UDF, numbered without end: those of a file are repeated, each time later.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    sample: Sample,
+    own: Vec<Point>,
+    /// The same points in batches, one for each measurement and group.
+    batches: Vec<Vec<Point>>,
+    /// How much later the points are when they are repeated, in nanoseconds.
+    span: i64,
+}
+
+impl Source {
+    /// The points in `own`, or made-up points if there are none.
+    pub(super) fn new(own: Vec<Point>) -> Self {
+        let mut batches = BTreeMap::<_, Vec<Point>>::new();
+        for point in &own {
+            let series = (point.name.clone(), point.group.clone());
+            batches.entry(series).or_default().push(point.clone());
+        }
+        let mut batches: Vec<_> = batches.into_values().collect();
+        for batch in &mut batches {
+            batch.sort_by_key(|point| point.time);
+        }
+        let times = || own.iter().map(|point| point.time);
+        let length = times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0));
+        let span = length.saturating_add((length / own.len().max(1) as i64).max(STEP));
+        Source { sample: Sample::of(&Init::default()), own, batches, span }
+    }
+
+    /// The same, but made-up points are those for these options.
+    pub(super) fn for_options(self, init: &Init) -> Self {
+        Source { sample: Sample::of(init), ..self }
+    }
+
+    /// Whether the points are the author's own.
+    pub(super) fn is_own(&self) -> bool {
+        !self.own.is_empty()
+    }
+
+    /// How many points the file has.
+    pub(super) fn len(&self) -> usize {
+        self.own.len()
+    }
+
+    /// The point of this number of a stream.
+    fn point(&self, number: usize) -> Point {
+        match self.own.len() {
+            0 => self.sample.point(number),
+            count => later(&self.own[number % count], number / count, self.span),
+        }
+    }
+
+    /// The batch of this number.
+    pub(super) fn batch(&self, number: usize) -> Vec<Ask> {
+        match self.batches.len() {
+            0 => self.sample.batch(number, BATCH),
+            count => self.gather(&self.batches[number % count], number / count),
+        }
+    }
+
+    /// A batch that begins like the first one, and has this many points.
+    pub(super) fn long_batch(&self, points: usize) -> Vec<Ask> {
+        let Some(first) = self.batches.first() else { return self.sample.batch(0, points) };
+        let rounds = (0..points.div_ceil(first.len()))
+            .flat_map(|round| first.iter().map(move |point| later(point, round, self.span)));
+        let long: Vec<_> = rounds.take(points).collect();
+        self.gather(&long, 0)
+    }
+
+    fn gather(&self, points: &[Point], round: usize) -> Vec<Ask> {
+        let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+        let tag = |name: &String| (name.clone(), first.tags.get(name).cloned().unwrap_or_default());
+        let tags: BTreeMap<_, _> = first.dimensions.iter().map(tag).collect();
+        let begin = BeginBatch {
+            name: first.name.clone(),
+            group: first.group.clone(),
+            tags: tags.clone(),
+            size: points.len() as i64,
+            by_name: first.by_name,
+        };
+        let end = EndBatch {
+            name: first.name.clone(),
+            group: first.group.clone(),
+            tmax: later(last, round, self.span).time,
+            tags,
+            by_name: false,
+        };
+        let mut asks = vec![Ask::Begin(begin)];
+        // Kapacitor sends no more than this of a point within a batch.
+        asks.extend(points.iter().map(|point| {
+            Ask::Point(Point {
+                name: String::new(),
+                database: String::new(),
+                retention_policy: String::new(),
+                dimensions: Vec::new(),
+                by_name: false,
+                ..later(point, round, self.span)
+            })
+        }));
+        asks.push(Ask::End(end));
+        asks
+    }
+
+    /// How many points a part of the data has, a point or a batch.
+    fn usual(&self, wants: EdgeType) -> usize {
+        match (wants, self.batches.len()) {
+            (EdgeType::Stream, _) => 1,
+            (EdgeType::Batch, 0) => BATCH,
+            (EdgeType::Batch, count) => (self.own.len() / count).max(1),
+        }
+    }
+
+    /// The data of these numbers, for a UDF that wants this edge; for batches, about so many points.
+    pub(super) fn data(&self, wants: EdgeType, numbers: Range<usize>) -> Vec<Ask> {
+        if wants == EdgeType::Stream {
+            return numbers.map(|number| Ask::Point(self.point(number))).collect();
+        }
+        let usual = self.usual(wants);
+        // At least one, however long batches are.
+        let start = numbers.start.div_ceil(usual);
+        let batches = start..numbers.end.div_ceil(usual).max(start + 1);
+        batches.flat_map(|number| self.batch(number)).collect()
+    }
+
+    /// A point, or a batch, of each of this many groups, and then more for the first of them: a UDF may have
+    /// nothing to say of the first point of a group. None if the points are not grouped by tags.
+    pub(super) fn grouped(&self, wants: EdgeType, groups: usize) -> Option<Vec<Vec<Ask>>> {
+        let part = |number| match wants {
+            EdgeType::Stream => vec![Ask::Point(self.point(number))],
+            EdgeType::Batch => self.batch(number),
+        };
+        let groups = groups.min(MOST_GROUPED / self.usual(wants)).max(FIRST);
+        // The same series comes again after so many.
+        let cycle = match (wants, self.is_own()) {
+            (_, false) => self.sample.groups(),
+            (EdgeType::Stream, true) => self.own.len(),
+            (EdgeType::Batch, true) => self.batches.len(),
+        };
+        let again = (0..10 * FIRST).map(|number| {
+            let (group, round) = (number % FIRST, groups / cycle + 1 + number / FIRST);
+            (group + cycle * round, group)
+        });
+        let first = (0..groups).map(|number| (number, number));
+        first.chain(again).map(|(number, group)| regrouped(part(number), group)).collect()
+    }
+}
+
+/// The same point this many rounds later.
+fn later(point: &Point, rounds: usize, span: i64) -> Point {
+    let time = point.time.saturating_add(span.saturating_mul(rounds as i64));
+    Point { time, ..point.clone() }
+}
+
+/// The same point or batch in a group of its own.
+fn regrouped(mut part: Vec<Ask>, number: usize) -> Option<Vec<Ask>> {
+    let tag = match part.first()? {
+        Ask::Point(point) => point.dimensions.first()?.clone(),
+        Ask::Begin(begin) => begin.tags.keys().next()?.clone(),
+        _ => return None,
+    };
+    let rename = |tags: &mut BTreeMap<String, String>, group: &mut String| {
+        if let Some(value) = tags.get_mut(&tag) {
+            let old = format!("{tag}={value}");
+            value.push_str(&format!("-{number}"));
+            *group = group.replacen(&old, &format!("{tag}={value}"), 1);
+        }
+    };
+    for ask in &mut part {
+        match ask {
+            Ask::Begin(begin) => rename(&mut begin.tags, &mut begin.group),
+            Ask::Point(point) => rename(&mut point.tags, &mut point.group),
+            Ask::End(end) => rename(&mut end.tags, &mut end.group),
+            _ => {}
+        }
+    }
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(lines: &str, group_by: &str) -> Source {
+        let points = read_points(lines.as_bytes(), Grouping::parse(group_by)).unwrap();
+        Source::new(points)
+    }
+
+    const LINES: &str = "cpu,host=a usage=1 10\ncpu,host=b usage=2 20\ncpu,host=a usage=3 30\n";
+
+    #[test]
+    fn the_points_of_a_file_are_repeated_later() {
+        let source = source(LINES, "host");
+        let points: Vec<_> = (0..7).map(|number| source.point(number)).collect();
+        assert!(points.is_sorted_by_key(|point| point.time));
+        assert_eq!(points[6].time, 10 + 2 * source.span);
+        assert_eq!(points[6].fields_double["usage"], 1.0);
+        assert_eq!(points[4].group, "host=b");
+    }
+
+    #[test]
+    fn a_batch_has_one_group_and_its_bare_points() {
+        let source = source(LINES, "host");
+        let batches = source.data(EdgeType::Batch, 0..3);
+        let [Ask::Begin(begin), Ask::Point(first), Ask::Point(_), Ask::End(end), ..] = &batches[..]
+        else {
+            panic!("{batches:?}")
+        };
+        assert_eq!((&*begin.name, &*begin.group, begin.size), ("cpu", "host=a", 2));
+        assert_eq!((&end.tags, end.tmax), (&begin.tags, 30));
+        assert!(first.name.is_empty() && first.dimensions.is_empty());
+        assert_eq!(source.long_batch(5).len(), 7);
+    }
+
+    #[test]
+    fn each_group_is_another_one() {
+        for wants in [EdgeType::Stream, EdgeType::Batch] {
+            for source in [source(LINES, "host"), Source::new(Vec::new())] {
+                let groups = source.grouped(wants, 50).expect("they are grouped by a tag");
+                let names = groups.iter().map(|part| match &part[0] {
+                    Ask::Point(point) => point.group.clone(),
+                    Ask::Begin(begin) => begin.group.clone(),
+                    other => panic!("{other:?}"),
+                });
+                assert_eq!(names.collect::<std::collections::HashSet<_>>().len(), 50);
+            }
+            assert!(source(LINES, "").grouped(wants, 50).is_none());
+        }
+    }
+}

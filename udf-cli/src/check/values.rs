@@ -1,0 +1,214 @@
+//! Points with other values than usual: whether the UDF survives them, and what it makes of them.
+
+use udf_proto::messages::Point;
+use udf_proto::messages::request::Message as Ask;
+
+use super::compare::Output;
+use super::context::{BATCH, Context};
+use super::trouble::{Trouble, one_line};
+use super::{Check, Needs, Outcome, Verdict, check};
+
+pub(super) const CHECKS: [Check; 4] = [
+    check(
+        "int_and_float",
+        Needs::Data,
+        int_and_float,
+        "a series may switch between integers and floats: 10 and 10.0 must give the same result",
+    ),
+    check(
+        "field_missing",
+        Needs::Data,
+        field_missing,
+        "a point without the field must not stop the task for good, or count as 0",
+    ),
+    check(
+        "odd_points",
+        Needs::Data,
+        odd_points,
+        "points without tags, with text or of any time occur, and must not stop the task for good",
+    ),
+    check("large_message", Needs::Data, large_message, "a field may hold a megabyte of text"),
+];
+
+/// A change that makes a point odd.
+type Change = fn(&mut Point);
+
+/// How many points are compared.
+const COMPARED: usize = 120;
+
+/// What comes back for ordinary data of which every third point is changed; or left out, without a change.
+fn output(context: &Context, change: Option<Change>) -> Result<Output, Trouble> {
+    let (mut data, mut number) = (context.data(0..COMPARED, |_| {}), 0);
+    data.retain_mut(|ask| {
+        let Ask::Point(point) = ask else { return true };
+        number += 1;
+        match change {
+            _ if number % 3 != 0 => {}
+            Some(change) => change(point),
+            None => return false,
+        }
+        true
+    });
+    context.output(data)
+}
+
+/// The number without a fraction, but never 0 for another one, so that it is an integer and a float.
+fn whole(value: f64) -> f64 {
+    const MOST: f64 = (1_i64 << 53) as f64;
+    (value.abs().ceil() * value.signum()).clamp(-MOST, MOST)
+}
+
+/// Makes whole floats of the floats of a point; or of its integers, if it has no floats.
+fn as_floats(point: &mut Point) {
+    if point.fields_double.is_empty() {
+        let ints = std::mem::take(&mut point.fields_int);
+        point.fields_double = ints.into_iter().map(|(name, value)| (name, value as f64)).collect();
+    }
+    point.fields_double.values_mut().for_each(|value| *value = whole(*value));
+}
+
+fn as_ints(point: &mut Point) {
+    as_floats(point);
+    let floats = std::mem::take(&mut point.fields_double);
+    point.fields_int.extend(floats.into_iter().map(|(name, value)| (name, value as i64)));
+}
+
+fn as_zeros(point: &mut Point) {
+    as_floats(point);
+    point.fields_double.values_mut().for_each(|value| *value = 0.0);
+}
+
+fn int_and_float(context: &mut Context) -> Outcome {
+    let ints = output(context, Some(as_ints))?;
+    let floats = output(context, Some(as_floats))?;
+    let difference = ints.difference(&floats).or_else(|| floats.difference(&ints));
+    let Some(difference) = difference else { return Ok(Verdict::Pass) };
+    if !output(context, Some(as_floats))?.is(&floats) {
+        return Ok(Verdict::Skip(
+            "the same data never gives the same result, so that nothing can be compared".to_owned(),
+        ));
+    }
+    let what = if ints.len() == output(context, None)?.len() {
+        "integers are skipped"
+    } else if ints.is_of(&[&floats, &output(context, Some(as_zeros))?]) {
+        "integers are read as 0"
+    } else {
+        "integers give other results"
+    };
+    Ok(Verdict::Warn(format!("{what}: with integers for floats of the same value, {difference}")))
+}
+
+/// To stop in good order is for the UDF to decide; its users should know.
+pub(super) fn or_stops(result: Result<(), Trouble>, what: &str) -> Outcome {
+    match result {
+        Ok(()) => Ok(Verdict::Pass),
+        Err(Trouble::Reported(text)) => {
+            Ok(Verdict::Warn(format!("{what} stops it: {}", one_line(&text))))
+        }
+        Err(trouble) => Ok(Verdict::Fail(format!("with {what}: {trouble}"))),
+    }
+}
+
+/// Takes the fields of a point, and gives it another one.
+fn without_field(point: &mut Point) {
+    any_field(point);
+    point.fields_double.clear();
+}
+
+/// Has zeros for the numbers of a point, and no field of another type.
+fn zero_field(point: &mut Point) {
+    any_field(point);
+    point.fields_double.values_mut().for_each(|value| *value = 0.0);
+}
+
+/// Has no fields but the numbers of a point, as floats, and another one.
+fn any_field(point: &mut Point) {
+    let ints = std::mem::take(&mut point.fields_int);
+    point.fields_double.extend(ints.into_iter().map(|(name, value)| (name, value as f64)));
+    point.fields_string.clear();
+    point.fields_bool.clear();
+    point.fields_int = [("other".to_owned(), 1)].into();
+}
+
+fn field_missing(context: &mut Context) -> Outcome {
+    let missing = match output(context, Some(without_field)) {
+        Ok(missing) => missing,
+        Err(trouble) => return or_stops(Err(trouble), "a point without its field"),
+    };
+    // A UDF may skip such points; or its results depend on no value; else they are those of a zero.
+    if missing.is(&output(context, None)?)
+        || missing.difference(&output(context, Some(zero_field))?).is_some()
+    {
+        return Ok(Verdict::Pass);
+    }
+    Ok(match missing.difference(&output(context, Some(any_field))?) {
+        None => Verdict::Pass,
+        Some(_) => Verdict::Warn(
+            "a missing field is read as 0: for points without it, the same came back as for 0.0"
+                .to_owned(),
+        ),
+    })
+}
+
+/// Sends data of which every point is changed, and sees that the connection goes on.
+fn survives(context: &Context, change: impl Fn(&mut Point)) -> Result<(), Trouble> {
+    let mut wire = context.started()?;
+    context.feed(&mut wire, 0..BATCH);
+    for ask in context.data(BATCH..2 * BATCH, change) {
+        wire.ask(ask);
+    }
+    context.feed(&mut wire, 2 * BATCH..3 * BATCH);
+    wire.settle()
+}
+
+const ODD: [(&str, Change); 6] = [
+    ("a point without tags and groups", |point| {
+        point.tags.clear();
+        point.dimensions.clear();
+        point.group.clear();
+    }),
+    ("a point with text where numbers were", |point| {
+        let floats = std::mem::take(&mut point.fields_double);
+        point.fields_string = floats.into_keys().map(|name| (name, "ten".to_owned())).collect();
+    }),
+    ("a point with booleans where numbers were", |point| {
+        let floats = std::mem::take(&mut point.fields_double);
+        point.fields_bool = floats.into_keys().map(|name| (name, true)).collect();
+    }),
+    ("a point before 1970", |point| point.time = -1),
+    ("a point with tags in all the world's letters", |point| {
+        for value in point.tags.values_mut() {
+            value.push_str(" ß漢字=,\"\\\n🦀");
+        }
+    }),
+    ("a point that is grouped by its name", |point| {
+        point.by_name = true;
+        point.group = format!("{}\n{}", point.name, point.group);
+    }),
+];
+
+fn odd_points(context: &mut Context) -> Outcome {
+    for (what, change) in ODD {
+        let verdict = or_stops(survives(context, change), what)?;
+        if verdict != Verdict::Pass {
+            return Ok(verdict);
+        }
+    }
+    Ok(Verdict::Pass)
+}
+
+fn large_message(context: &mut Context) -> Outcome {
+    let text = "0123456789abcdef".repeat(1 << 16);
+    let mut wire = context.started()?;
+    context.feed(&mut wire, 0..BATCH);
+    let mut data = context.data(BATCH..2 * BATCH, |_| {});
+    // One is enough.
+    if let Some(Ask::Point(point)) = data.iter_mut().find(|ask| matches!(ask, Ask::Point(_))) {
+        point.fields_string.insert("message".to_owned(), text);
+    }
+    for ask in data {
+        wire.ask(ask);
+    }
+    wire.settle()?;
+    Ok(Verdict::Pass)
+}
