@@ -13,7 +13,7 @@ fn names(report: &Report, status: Status) -> Vec<&str> {
     found.map(|finding| finding.name).collect()
 }
 
-/// What is said of a check, which has this status.
+/// Returns the text of a finding, and checks its status.
 #[track_caller]
 fn found<'r>(report: &'r Report, name: &str, status: Status) -> &'r str {
     let finding = report.finding(name).expect("it was run");

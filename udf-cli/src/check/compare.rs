@@ -1,4 +1,4 @@
-//! What a UDF makes of data, so that it can be compared with what it makes of other data.
+//! Compares the output of a UDF for some data with its output for other data.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 1e-9;
 pub(super) struct Output(Vec<Answer>);
 
 impl Context {
-    /// What comes back for this data on a connection of its own.
+    /// Sends this data on a new connection, and returns the output.
     pub(super) fn output(&self, data: Vec<Ask>) -> Result<Output, Trouble> {
         let mut wire = self.started()?;
         for ask in data {
@@ -30,18 +30,18 @@ impl Context {
 }
 
 impl Output {
-    /// How many messages came back.
+    /// Returns the number of messages that came back.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The first difference, if this is not what came back in `other`. Integers equal floats of the same
-    /// value, and fields that only `other` has do not count.
+    /// Returns the first difference from `other`. Integers equal floats of the same value, and fields that
+    /// only `other` has are ignored.
     pub(super) fn difference(&self, other: &Output) -> Option<Difference> {
         self.difference_of(&[other])
     }
 
-    /// Whether each value of it is one of some others.
+    /// Returns whether each value equals the one at the same place in one of the others.
     pub(super) fn is_of(&self, others: &[&Output]) -> bool {
         self.difference_of(others).is_none()
     }
@@ -57,7 +57,7 @@ impl Output {
         })
     }
 
-    /// Whether both are the same.
+    /// Returns whether both are equal.
     pub(super) fn is(&self, other: &Output) -> bool {
         self.difference(other).is_none() && other.difference(self).is_none()
     }
@@ -91,7 +91,7 @@ impl std::fmt::Display for Difference {
     }
 }
 
-/// What a message is about, and when.
+/// Returns the time, the name and the tags of a message.
 fn series(answer: &Answer) -> Option<(i64, &str, &BTreeMap<String, String>)> {
     Some(match answer {
         Answer::Begin(begin) => (0, &begin.name, &begin.tags),

@@ -41,12 +41,12 @@ pub(super) struct Context {
     pub(super) heard: Arc<Mutex<Heard>>,
     /// The points that it is sent.
     pub(super) source: Source,
-    /// What the running check has sent, and got back.
+    /// Counts the data of the running check.
     pub(super) tally: Arc<Tally>,
     session: Option<Result<Rc<Session>, Trouble>>,
-    /// What came in place of the echo of a keepalive, if that is known.
+    /// Whether the UDF echoes a keepalive, if that is known.
     echo: Option<Result<(), Trouble>>,
-    /// How it failed to refuse options, and the check that met it first.
+    /// The way in which the UDF failed to refuse options, and the check that met it first.
     pub(super) refusal: Option<(&'static str, String)>,
 }
 
@@ -89,7 +89,7 @@ impl Context {
         !self.is_program() && self.answer.is_ok() && asked().is_err_and(is_gone)
     }
 
-    /// What becomes of a check that met a trouble which is the business of another one: one fault, one line.
+    /// Skips a check that met a fault which another check reports. Fails if that check is not to run.
     pub(super) fn told_by(&self, name: &str, trouble: &Trouble) -> Outcome {
         if self.wants_check(name) {
             Ok(Verdict::Skip(format!("{trouble}; see {name}")))
@@ -169,8 +169,8 @@ impl Context {
         }
     }
 
-    /// Sends data, and waits again and again until the UDF has handled what it was sent, so that a slow
-    /// one has time for all of it.
+    /// Sends data in small parts, and waits after each part until the UDF has handled it. A slow UDF thus
+    /// has time for all of the data.
     pub(super) fn feed_slowly(&self, wire: &mut Wire, data: Vec<Ask>) -> Result<(), Trouble> {
         let (mut unsettled, mut in_batch) = (0, false);
         for ask in data {
@@ -188,7 +188,7 @@ impl Context {
         wire.settle()
     }
 
-    /// What keeps it from echoing a keepalive.
+    /// Returns the trouble that keeps the UDF from echoing a keepalive.
     pub(super) fn echo_trouble(&mut self) -> Option<Trouble> {
         let echo = match self.echo.take() {
             Some(echo) => echo,
@@ -198,7 +198,7 @@ impl Context {
         echo.err()
     }
 
-    /// What becomes of a check that met bytes that are no message, or another trouble.
+    /// Fails with this trouble, unless it is invalid bytes, which `only_messages` reports.
     pub(super) fn troubled(&self, trouble: Trouble) -> Outcome {
         match (&trouble, &self.answer) {
             (Trouble::Broken(_), Err(Trouble::Broken(_))) => {
@@ -209,8 +209,8 @@ impl Context {
         }
     }
 
-    /// What came of a connection over which ordinary data went, and which was then ended as well as the UDF
-    /// let it. It is made once, for all checks that only look at what came.
+    /// Returns the result of a connection with ordinary data. The connection is made once, for all checks
+    /// that only look at the output.
     pub(super) fn session(&mut self) -> Result<Rc<Session>, Trouble> {
         let session = match self.session.take() {
             Some(session) => session,

@@ -1,4 +1,4 @@
-//! What comes back for ordinary data.
+//! Checks of the output for ordinary data.
 
 use std::collections::BTreeMap;
 
@@ -154,7 +154,7 @@ fn batches_balanced(context: &mut Context) -> Outcome {
     Ok(unbalanced(&*context.session()?).map_or(Verdict::Pass, Verdict::Fail))
 }
 
-/// What is wrong with where batches begin and end.
+/// Returns the first begin or end of a batch that is out of place.
 fn unbalanced(session: &Session) -> Option<String> {
     let mut open = None;
     for answer in &session.seen {
@@ -227,7 +227,7 @@ fn batch_ends(context: &mut Context) -> Outcome {
 /// The tags of a group.
 type Tags = BTreeMap<String, String>;
 
-/// What was sent: by its group, the name and the tags of each.
+/// Returns the name and the tags of each group that was sent.
 fn sent_series(session: &Session) -> BTreeMap<&str, (&str, Tags)> {
     let mut in_batch = false;
     let series = session.sent.iter().filter_map(|ask| match ask {
@@ -249,7 +249,7 @@ fn sent_series(session: &Session) -> BTreeMap<&str, (&str, Tags)> {
     series.collect()
 }
 
-/// What a batch that came back has lost of those that were sent.
+/// Compares the name and the tags of a batch that came back with the batches that were sent.
 fn lost(
     sent: &BTreeMap<&str, (&str, Tags)>,
     name: &str,

@@ -142,7 +142,7 @@ fn exit_status(context: &mut Context) -> Outcome {
     })
 }
 
-/// Kapacitor is killed while the UDF is at rest, and while it answers.
+/// Behaves like a Kapacitor that is killed, first while the UDF is idle and then while it answers.
 fn abrupt_end(context: &mut Context) -> Outcome {
     abandon(context, false)?;
     abandon(context, true)?;
@@ -159,7 +159,7 @@ const UNREAD: usize = 16 << 10;
 const ASKED: usize = 100;
 const ASKED_EVERY: Duration = Duration::from_millis(20);
 
-/// Starts a task, and closes both directions. A program must exit then, whatever it has left to write.
+/// Starts a task, and closes both directions. A program must exit then, even with output left to write.
 ///
 /// At work, reading ends first, and then there is something to answer: so the UDF cannot be done before.
 fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {

@@ -38,7 +38,7 @@ fn many_groups(context: &mut Context) -> Outcome {
     Ok(Verdict::Pass)
 }
 
-/// An ordinary batch with no more than so many points.
+/// Returns an ordinary batch with at most this many points.
 fn batch(context: &Context, number: usize, most: usize) -> Vec<Ask> {
     let (mut batch, mut points) = (context.source.batch(number), 0);
     batch.retain(|ask| {

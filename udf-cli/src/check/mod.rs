@@ -40,11 +40,12 @@ pub use report::{Finding, Report, Status};
 pub struct Settings {
     /// Options that it accepts, each `name=value`; see [`udf_host::options`].
     pub options: Vec<String>,
-    /// How long it may be silent. An answer may take six times as long, if there are signs of life.
+    /// The longest silence of the UDF. An answer may take six times as long if there are signs of life.
+    /// Defaults to 5 seconds.
     pub within: Duration,
     /// The names of the checks to run; none for all.
     pub only: Vec<String>,
-    /// The points that it is sent, again and again; none for made-up ones. See [`read_points`].
+    /// The points to send, see [`read_points`]. Without them, made-up points are sent.
     pub points: Vec<Point>,
 }
 
@@ -217,7 +218,7 @@ pub fn run(
     Ok(Report::new(target, info.as_ref(), findings))
 }
 
-/// Runs a check, if it makes sense.
+/// Runs a check, or skips it.
 fn outcome(check: &Check, context: &mut Context) -> Outcome {
     if let Some((name, trouble)) = unmet(check, context) {
         return context.told_by(name, &trouble);
@@ -253,7 +254,7 @@ fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> O
     ))
 }
 
-/// What a check needs and does not have, with the check that is meant for it.
+/// Returns the trouble that keeps a check from running, and the check that reports the trouble.
 fn unmet(check: &Check, context: &mut Context) -> Option<(&'static str, Trouble)> {
     let needs = |needs| check.needs >= needs;
     if needs(Needs::Info) && context.info.is_none() {
@@ -290,7 +291,7 @@ fn unmet(check: &Check, context: &mut Context) -> Option<(&'static str, Trouble)
     Some((name, trouble))
 }
 
-/// Why a check makes no sense for this UDF.
+/// Returns the reason why a check makes no sense for this UDF.
 fn senseless(check: &Check, context: &Context) -> Option<String> {
     let info = context.info.as_ref()?;
     let edge = |edge: EdgeType| if edge == EdgeType::Stream { "a stream" } else { "batches" };

@@ -1,4 +1,4 @@
-//! What is noted over several connections: the lines of stderr, and how much data went and came.
+//! Counts over several connections: the lines of stderr, and the points of a check.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -148,7 +148,7 @@ impl Source {
         }
     }
 
-    /// The data of these numbers, for a UDF that wants this edge; for batches, about so many points.
+    /// Returns the data of these numbers. Batches are whole, so that the number of points may differ.
     pub(super) fn data(&self, wants: EdgeType, numbers: Range<usize>) -> Vec<Ask> {
         if wants == EdgeType::Stream {
             return numbers.map(|number| Ask::Point(self.point(number))).collect();
@@ -168,7 +168,7 @@ impl Source {
             EdgeType::Batch => self.batch(number),
         };
         let groups = groups.min(MOST_GROUPED / self.usual(wants)).max(FIRST);
-        // The same series comes again after so many.
+        // The number of parts after which a series comes again.
         let cycle = match (wants, self.is_own()) {
             (_, false) => self.sample.groups(),
             (EdgeType::Stream, true) => self.own.len(),

@@ -1,4 +1,4 @@
-//! What keeps a check from going on, and what is said of answers.
+//! The troubles that end a check, and names for kinds of answers.
 
 use std::fmt;
 use std::time::Duration;

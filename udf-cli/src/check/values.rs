@@ -1,4 +1,4 @@
-//! Points with other values than usual: whether the UDF survives them, and what it makes of them.
+//! Checks with unusual values: whether the UDF survives them, and whether it reads them correctly.
 
 use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
@@ -36,7 +36,7 @@ type Change = fn(&mut Point);
 /// How many points are compared.
 const COMPARED: usize = 120;
 
-/// What comes back for ordinary data of which every third point is changed; or left out, without a change.
+/// Returns the output for ordinary data with every third point changed, or left out if there is no change.
 fn output(context: &Context, change: Option<Change>) -> Result<Output, Trouble> {
     let (mut data, mut number) = (context.data(0..COMPARED, |_| {}), 0);
     data.retain_mut(|ask| {
@@ -52,7 +52,7 @@ fn output(context: &Context, change: Option<Change>) -> Result<Output, Trouble> 
     context.output(data)
 }
 
-/// The number without a fraction, but never 0 for another one, so that it is an integer and a float.
+/// Rounds away from zero, so that a number can be an integer and stays different from 0.
 fn whole(value: f64) -> f64 {
     const MOST: f64 = (1_i64 << 53) as f64;
     (value.abs().ceil() * value.signum()).clamp(-MOST, MOST)

@@ -30,7 +30,7 @@ const STATUS_WITHIN: Duration = Duration::from_millis(500);
 /// An awaited answer may take this many times as long as the UDF may be silent, if there are signs of life.
 const ALIVE: u32 = 6;
 
-/// What came over the connection.
+/// One event on the connection.
 #[expect(clippy::large_enum_variant, reason = "nearly all events are answers")]
 enum Event {
     Answer(Answer),
@@ -60,14 +60,14 @@ pub(super) struct Wire {
     /// Nothing came in time, so that nothing more is waited for.
     given_up: bool,
     keepalives: i64,
-    /// How many points it was sent.
+    /// The number of points sent.
     pub(super) sent: usize,
     tally: Arc<Tally>,
     /// Everything that came, in its order.
     pub(super) seen: Vec<Answer>,
     /// How many responses with nothing set came.
     pub(super) empties: usize,
-    /// What is missing of the last message.
+    /// How the last message was cut short.
     pub(super) cut: Option<String>,
 }
 
