@@ -19,6 +19,9 @@ pub enum NoMessage {
     /// Other bytes; this says what is wrong with them.
     #[error("it sent bytes that are no message: {0}; if it prints to stdout, print to stderr")]
     Bytes(String),
+    /// The end of the output, within a message.
+    #[error("it sent bytes that are no message: {0}")]
+    Cut(String),
 }
 
 impl NoMessage {
@@ -56,6 +59,7 @@ pub fn fill<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, NoMessage> {
     match frames.fill() {
         Ok(more) => Ok(more),
         Err(FrameError::Io(_)) => Ok(false),
+        Err(error @ FrameError::Cut { .. }) => Err(NoMessage::Cut(error.to_string())),
         Err(error) => Err(NoMessage::Bytes(error.to_string())),
     }
 }

@@ -62,8 +62,7 @@ impl Point<'_> {
 
     /// A copy in its parts, with the name of the batch within one.
     pub fn to_message(&self) -> messages::Point {
-        let mut message =
-            messages::Point::decode(self.bytes).expect("what was indexed is a point");
+        let mut message = messages::Point::decode(self.bytes).expect("what was indexed is a point");
         if let Some(name) = self.batch_name() {
             message.name = name.to_owned();
         }

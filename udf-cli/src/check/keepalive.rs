@@ -101,7 +101,7 @@ fn keepalive_while_busy(context: &mut Context) -> Outcome {
     let last = wire.new_keepalive();
     wire.ask(Ask::Keepalive(KeepaliveRequest { time: last }));
     let (mut heard, mut longest) = (Instant::now(), Duration::ZERO);
-    let give_up = heard + 4 * context.patience;
+    let give_up = crate::deadline(context.patience.saturating_mul(4));
     let is_last = |answer: &Answer| matches!(answer, Answer::Keepalive(echo) if echo.time == last);
     loop {
         match wire.sign()? {

@@ -9,8 +9,6 @@ pub(super) struct Heard {
     pub(super) lines: usize,
     /// The length of the longest, in bytes.
     pub(super) longest: usize,
-    /// The last one that was not empty.
-    pub(super) last: String,
     /// The length of the line that has not ended.
     open: usize,
 }
@@ -22,9 +20,6 @@ impl Heard {
         if !cut {
             self.lines += 1;
             self.open = 0;
-        }
-        if !line.trim().is_empty() {
-            self.last = line.trim().chars().take(200).collect();
         }
     }
 }

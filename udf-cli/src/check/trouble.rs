@@ -59,10 +59,7 @@ impl fmt::Display for Trouble {
             Trouble::WrongAnswer { awaited, got } => {
                 write!(f, "{awaited} was awaited, and {got} came")
             }
-            Trouble::Broken(problem) => write!(
-                f,
-                "it sent bytes that are no message: {problem}; does it print to stdout? Only stderr is free for text"
-            ),
+            Trouble::Broken(problem) => f.write_str(problem),
             Trouble::Reported(text) => write!(f, "it reported an error: {}", one_line(text)),
             Trouble::Refused(text) => write!(f, "it refused its options: {}", one_line(text)),
             Trouble::NeverCloses(within) => {

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udf_proto::frame::{FrameError, FrameReader, append};
+use udf_host::diagnosis::{NoMessage, next_frame};
+use udf_proto::frame::{FrameReader, append};
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
@@ -24,9 +25,6 @@ use crate::{Link, Peer};
 /// No check causes more answers than this; a UDF that sends more does not stop by itself.
 pub(super) const MOST_ANSWERS: usize = 200_000;
 
-/// How long the exit status of a program that has closed its side is waited for.
-const STATUS_WITHIN: Duration = Duration::from_millis(500);
-
 /// An awaited answer may take this many times as long as the UDF may be silent, if there are signs of life.
 const ALIVE: u32 = 6;
 
@@ -37,7 +35,7 @@ enum Event {
     /// A Response with nothing set.
     Empty,
     /// Bytes that are no message, after which nothing can be read.
-    Broken(String),
+    Broken(NoMessage),
     /// The end of the connection, within a message.
     Cut(String),
 }
@@ -92,15 +90,14 @@ impl Wire {
         thread::Builder::new().name("check-read".to_owned()).spawn(move || {
             let mut frames = FrameReader::new(reader);
             loop {
-                let event = match frames.next_frame() {
-                    // A connection that is reset has ended too.
-                    Ok(None) | Err(FrameError::Io(_)) => return,
+                let event = match next_frame(&mut frames) {
+                    Ok(None) => return,
                     Ok(Some(frame)) => match response::decode(frame) {
                         Ok(answer) => answer.map_or(Event::Empty, Event::Answer),
-                        Err(error) => Event::Broken(error.to_string()),
+                        Err(error) => Event::Broken(NoMessage::in_frame(&frames, error)),
                     },
-                    Err(error @ FrameError::Cut { .. }) => Event::Cut(error.to_string()),
-                    Err(error) => Event::Broken(error.to_string()),
+                    Err(NoMessage::Cut(problem)) => Event::Cut(problem),
+                    Err(error) => Event::Broken(error),
                 };
                 let last = matches!(event, Event::Broken(_) | Event::Cut(_));
                 if events.send(event).is_err() || last {
@@ -153,7 +150,7 @@ impl Wire {
         if self.ended {
             return Ok(None);
         }
-        let (patience, total) = (self.patience, ALIVE * self.patience);
+        let (patience, total) = (self.patience, self.patience.saturating_mul(ALIVE));
         let awaited = || awaited.to_owned();
         if since.elapsed() >= total {
             self.given_up = true;
@@ -199,7 +196,7 @@ impl Wire {
                     self.empties += 1;
                     continue;
                 }
-                Some(Event::Broken(problem)) => return Err(Trouble::Broken(problem)),
+                Some(Event::Broken(problem)) => return Err(Trouble::Broken(problem.to_string())),
                 Some(Event::Cut(_)) | None => {
                     let (awaited, traces) = (awaited.to_owned(), self.traces());
                     return Err(Trouble::Closed { awaited, traces });
@@ -313,7 +310,9 @@ impl Wire {
             match self.next("the end of its output", since) {
                 Ok(Some(Event::Answer(answer))) => self.keep(answer)?,
                 Ok(Some(Event::Empty)) => self.empties += 1,
-                Ok(Some(Event::Broken(problem))) => return Err(Trouble::Broken(problem)),
+                Ok(Some(Event::Broken(problem))) => {
+                    return Err(Trouble::Broken(problem.to_string()));
+                }
                 Ok(Some(Event::Cut(_)) | None) => return Ok(()),
                 Err(Trouble::Silence { within, .. }) => return Err(Trouble::NeverCloses(within)),
                 Err(trouble) => return Err(trouble),
@@ -339,23 +338,16 @@ impl Wire {
             Ok(Some(Event::Answer(Answer::Error(error)))) => Err(Trouble::Reported(error.error)),
             Ok(Some(Event::Answer(answer))) => self.keep(answer).map(|()| Some(true)),
             Ok(Some(Event::Empty)) => Ok(Some(true)),
-            Ok(Some(Event::Broken(problem))) => Err(Trouble::Broken(problem)),
+            Ok(Some(Event::Broken(problem))) => Err(Trouble::Broken(problem.to_string())),
             Ok(Some(Event::Cut(_)) | None) => Ok(None),
             Err(Trouble::Silence { .. }) => Ok(Some(false)),
             Err(trouble) => Err(trouble),
         }
     }
 
-    /// What a program that has closed its side left behind: its status, its last line.
+    /// What a program that has closed its side left behind: its status, and what it wrote to stderr.
     pub(super) fn traces(&self) -> String {
-        let status = self.peer.exit(STATUS_WITHIN).map(|status| status.to_string());
-        let last = self.heard.lock().unwrap_or_else(PoisonError::into_inner).last.clone();
-        match (status, last.as_str()) {
-            (None, "") => String::new(),
-            (None, last) => format!("; its last line on stderr: {last}"),
-            (Some(status), "") => format!(" ({status})"),
-            (Some(status), last) => format!(" ({status}); its last line on stderr: {last}"),
-        }
+        self.peer.traces()
     }
 
     /// How many lines it has written to stderr.

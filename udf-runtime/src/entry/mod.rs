@@ -81,9 +81,8 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
 fn loopback<T: Udf + 'static>() -> Loopback {
     Loopback::new(|reader, writer| {
         let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into()));
-        let mut limits = Limits::default();
         // Whoever reads what a replay prints may take their time.
-        limits.hangup = None;
+        let limits = Limits { hangup: None, ..Limits::default() };
         Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).with_limits(&limits, socket).run()?)
     })
 }
