@@ -18,7 +18,7 @@ use crate::{Callbacks, Error, Interface, Server, Settings};
 /// ```no_run
 /// use udf_host::{Interface, Process};
 ///
-/// let udf = Process::new("/usr/local/bin/outliers").env("RUST_LOG", "debug");
+/// let udf = Process::new("/usr/local/bin/outliers").env("UDF_LOG", "debug");
 /// udf.open()?;
 /// println!("{:?}", udf.info()?);
 /// udf.close()?;

@@ -1,23 +1,28 @@
 //! The reading side of a connection, which ends at a stop.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 
 use crate::stop::Stopping;
 
 /// The most that is read ahead while nobody handles input.
-const MOST_AHEAD: usize = 4 << 20;
+const MOST_AHEAD: usize = 64 << 20;
+
+/// How long reading ahead takes at most: whoever does it looks after other connections too.
+const AHEAD_WITHIN: Duration = Duration::from_millis(10);
 
 /// Where the input of a connection comes from, shared by its agent and by the watchdog.
 #[derive(Debug)]
 pub(crate) struct Source<S> {
     inner: S,
     /// What was read ahead. Whoever reads from `inner` holds the lock.
-    ahead: Mutex<Vec<u8>>,
+    ahead: Mutex<VecDeque<u8>>,
 }
 
 impl<S> Source<S>
@@ -33,17 +38,29 @@ where
         &self.inner
     }
 
-    /// Reads what has arrived, without waiting, and keeps it for the agent, unless that is reading itself.
+    /// Reads what has arrived and what follows at once, and keeps it for the agent, unless that is reading itself.
     pub(crate) fn read_ahead(&self) {
         let mut ahead = match self.ahead.try_lock() {
             Ok(ahead) => ahead,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        let room = MOST_AHEAD.saturating_sub(ahead.len()) as u64;
-        let Ok(arrived) = ioctl_fionread(&self.inner) else { return };
-        // An error shows again when the agent reads.
-        let _ = (&self.inner).take(arrived.min(room)).read_to_end(&mut ahead);
+        let deadline = Instant::now() + AHEAD_WITHIN;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut fds = [PollFd::new(&self.inner, PollFlags::IN)];
+            if !poll(&mut fds, Timespec::try_from(left).ok().as_ref()).is_ok_and(|ready| ready > 0)
+            {
+                return;
+            }
+            let room = MOST_AHEAD.saturating_sub(ahead.len()) as u64;
+            let most = ioctl_fionread(&self.inner).map_or(0, |arrived| arrived.min(room));
+            // An end or an error shows again when the agent reads.
+            match io::copy(&mut (&self.inner).take(most), &mut *ahead) {
+                Ok(1..) if !left.is_zero() => {}
+                _ => return,
+            }
+        }
     }
 }
 
@@ -101,14 +118,9 @@ where
         }
         let most = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let most = buffer.len().min(most);
-        let read = if ahead.is_empty() {
-            let mut inner = inner;
-            inner.read(&mut buffer[..most])?
-        } else {
-            let read = (&ahead[..]).read(&mut buffer[..most])?;
-            ahead.drain(..read);
-            read
-        };
+        let buffer = &mut buffer[..most];
+        let mut inner = inner;
+        let read = if ahead.is_empty() { inner.read(buffer)? } else { ahead.read(buffer)? };
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(read as u64);
         }
@@ -157,7 +169,7 @@ mod tests {
         theirs.set_nonblocking(true).expect("it is open");
         let stop = Stop::new().expect("there are descriptors");
         let source = Source::new(ours);
-        let (mut written, piece) = (0_usize, 1000);
+        let (mut written, piece) = (0_usize, 64 << 10);
         loop {
             let bytes: Vec<u8> = (written..written + piece).map(|byte| byte as u8).collect();
             match theirs.write(&bytes) {

@@ -22,6 +22,8 @@ pub trait Udf: Sized {
     const NAME: &'static str;
     /// The struct's doc comment.
     const HELP: &'static str;
+    /// The version of the package in which the struct is, if cargo builds it.
+    const VERSION: Option<&'static str> = None;
     /// How often [`StreamUdf::tick`] or [`BatchUdf::tick`] is called.
     const TICK: Option<Duration>;
     /// What becomes of a point that lacks a field.

@@ -12,11 +12,11 @@
 //! whose input has ended and whose output does not move is therefore given up after a short while. So that the
 //! message can be finished although nothing is handled, some input is read ahead while the output stands still.
 
+use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::Limits;
 use crate::counters::Count;
 use crate::link::{Link, Sign, lock};
 use crate::pulse::Call;
@@ -26,7 +26,8 @@ use crate::transport::Transport;
 /// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
 const LOOK: Duration = Duration::from_millis(70);
 
-/// Input is read ahead when the output has stood still for this long, and again after twice as long each time.
+/// Input is read ahead when the output has stood still for this long; of a stream, again after twice as long each
+/// time, of batches all the time.
 const MAKE_WAY: Duration = Duration::from_secs(1);
 
 /// The log says that the other side does not read when it has not for this long.
@@ -39,12 +40,8 @@ pub(crate) struct Budgets {
     pub(crate) busy: Option<Duration>,
     /// The output may stand still for this long once the input has ended; none for ever.
     pub(crate) hangup: Option<Duration>,
-}
-
-impl Budgets {
-    pub(crate) fn of(limits: &Limits) -> Self {
-        Budgets { busy: limits.busy, hangup: limits.hangup }
-    }
+    /// Whether batches come in, behind which alone Kapacitor sees that it has aborted the task.
+    pub(crate) reads_batches: bool,
 }
 
 /// Watches a connection until it is dropped.
@@ -72,7 +69,8 @@ fn dog() -> &'static Dog {
     DOG.get_or_init(|| {
         let run = || {
             loop {
-                dog().look();
+                // Whatever panics on the way, a subscriber of the author's perhaps, the watch goes on.
+                let _ = catch_unwind(|| dog().look());
                 thread::sleep(LOOK);
             }
         };
@@ -239,7 +237,9 @@ impl Watched {
         if !self.transport.has_hung_up() {
             still.ended = None;
             if now.duration_since(still.since) >= still.make_way {
-                still.make_way *= 2;
+                if !self.budgets.reads_batches {
+                    still.make_way = still.make_way.saturating_mul(2);
+                }
                 self.transport.make_way();
             }
             self.still = Some(still);

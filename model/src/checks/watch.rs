@@ -91,7 +91,7 @@ fn watched(dog: &'static Dog) -> (Wire, Arc<Link>, Watch) {
     (wire, link, watch)
 }
 
-const FOR_EVER: Budgets = Budgets { busy: None, hangup: None };
+const FOR_EVER: Budgets = Budgets { busy: None, hangup: None, reads_batches: false };
 
 fn a_new_connection_wakes_the_watchdog() {
     let dog = dog();
@@ -245,7 +245,7 @@ impl Transport for Left {
 }
 
 fn a_connection_that_was_left_is_given_up() {
-    let budgets = Budgets { busy: None, hangup: Some(Duration::from_secs(3)) };
+    let budgets = Budgets { hangup: Some(Duration::from_secs(3)), ..FOR_EVER };
     for (has_hung_up, moves, expected) in [(true, false, 1), (true, true, 0), (false, false, 0)] {
         time_out(4);
         let dog = dog();

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::{BeginBatch, EndBatch};
 use udf_tests::ends::{Ends, Input};
 use udf_tests::program::{Program, Transport, example, frame, init};
 
-use crate::subject::{large_point, point, serves, start, trouble, troubled};
+use crate::subject::{large_point, point, serves, start, trouble, troubled, troubled_batch};
 use crate::{BOTH, PIPE, cases};
 
 cases! {
@@ -18,6 +19,7 @@ cases! {
     an_abort_within_a_message, BOTH, "The same when the input ends within a message.";
     an_abort_while_the_input_is_full, BOTH, "The same while there is input that was not read yet.";
     an_abort_while_kapacitor_writes, BOTH, "The same while Kapacitor waits in a write, behind which it closes the input: some input is read ahead, so that it gets there.";
+    an_abort_within_a_large_batch, BOTH, "The same while it writes a batch, which it finishes first, however large.";
     an_abort_with_ticks, BOTH, "The same for a UDF with ticks.";
     an_abort_with_emitting_threads, BOTH, "The same while a thread of the author emits.";
     an_abort_during_finish, BOTH, "The same when it is `finish` that emits.";
@@ -95,6 +97,26 @@ fn an_abort_while_kapacitor_writes(on: Transport) {
     // It finishes its message, and only then closes the input.
     let writing = std::thread::spawn(move || {
         input.write_all(&written.1).expect("it is read");
+        input
+    });
+    let input = writing.join().expect("it does not panic");
+    is_given_up(on, program, Ends { input, output }, 1);
+}
+
+fn an_abort_within_a_large_batch(on: Transport) {
+    let (program, ends) = start(troubled_batch(), on, &SHORT);
+    let Ends { mut input, output } = ends;
+    // Of the first one nobody reads what comes back, so that the second one is not handled.
+    let batch = |points| {
+        iter::once(Ask::Begin(BeginBatch::default()))
+            .chain(large_points().take(points))
+            .chain(iter::once(Ask::End(EndBatch::default())))
+    };
+    let messages = iter::once(init(&[])).chain(batch(1000)).chain(batch(5000));
+    let writing = std::thread::spawn(move || {
+        for message in messages {
+            input.write_all(&frame(message)).expect("it is read");
+        }
         input
     });
     let input = writing.join().expect("it does not panic");

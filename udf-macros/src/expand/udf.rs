@@ -38,6 +38,8 @@ pub(super) fn code(model: &Udf) -> TokenStream {
         impl #impl_generics #krate::__private::Udf for #of #ty_generics #where_clause {
             const NAME: &'static ::core::primitive::str = #name;
             const HELP: &'static ::core::primitive::str = #help;
+            const VERSION: ::core::option::Option<&'static ::core::primitive::str> =
+                ::core::option_env!("CARGO_PKG_VERSION");
             const TICK: ::core::option::Option<#krate::__private::Duration> = #tick;
             const ON_MISSING: #krate::__private::OnMissing =
                 #krate::__private::OnMissing::#on_missing;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use udf_proto::EdgeType;
 use udf_proto::frame::{FrameError, FrameReader};
 use udf_proto::request::RequestError;
 
@@ -24,7 +25,7 @@ use crate::sync::Mutex;
 use crate::sync::thread::{self, JoinHandle};
 use crate::transport::{Transport, Writer};
 use crate::watchdog::{Budgets, Watch};
-use crate::{Error, Handler, Limits};
+use crate::{Edge, Error, Handler, Limits};
 
 /// Why an agent ended before its input did.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +162,10 @@ impl<H: Handler> Agent<H> {
         writer: impl AsFd + Send + 'static,
         budget: Option<Duration>,
     ) -> Self {
-        self.watched = Some((Box::new(Writer(writer)), Budgets { busy: budget, hangup: None }));
+        self.watched = Some((
+            Box::new(Writer(writer)),
+            Budgets { busy: budget, hangup: None, reads_batches: false },
+        ));
         self
     }
 
@@ -171,7 +175,12 @@ impl<H: Handler> Agent<H> {
         limits: &Limits,
         transport: impl Transport + 'static,
     ) -> Self {
-        self.watched = Some((Box::new(transport), Budgets::of(limits)));
+        let budgets = Budgets {
+            busy: limits.busy,
+            hangup: limits.hangup,
+            reads_batches: H::Wants::TYPE == EdgeType::Batch,
+        };
+        self.watched = Some((Box::new(transport), budgets));
         self.with_frame_limit(limits.frame).with_unfit_points(limits.unfit_points)
     }
 

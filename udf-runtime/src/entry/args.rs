@@ -14,7 +14,7 @@ use udf_host::command::{self, Failure};
 use udf_host::options::parse_duration;
 
 use super::logs::LEVEL_VARIABLE;
-use crate::{Limits, OnUnfit, SocketOptions, UnfitSnapshot};
+use crate::{Limits, OnUnfit, SocketOptions, Udf, UnfitSnapshot};
 
 /// How a UDF is served as a daemon.
 pub(super) struct Daemon {
@@ -25,14 +25,16 @@ pub(super) struct Daemon {
     pub(super) metrics: Option<SocketAddr>,
 }
 
-/// The command line of the UDF `name`.
-pub(super) fn command(name: &'static str, help: &'static str) -> Command {
+/// The command line of the UDF `T`.
+pub(super) fn command<T: Udf>() -> Command {
+    let (name, help) = (T::NAME, T::HELP);
     let summary = help.lines().next().unwrap_or_default().to_owned();
     let set = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     let daemon = |name, value, help| set(name, value, help).requires("daemon");
     Command::new(name)
+        .version(T::VERSION.unwrap_or("of no package"))
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
             "Without arguments it speaks with Kapacitor on stdin and stdout, as Kapacitor starts it.",

@@ -56,7 +56,7 @@ use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 /// }
 /// ```
 pub fn main<T: Udf + 'static>() -> ExitCode {
-    let mut command = args::command(T::NAME, T::HELP);
+    let mut command = args::command::<T>();
     let help = command.render_help();
     command::exit(command::parse(command, std::env::args_os()).and_then(|matches| {
         args::check(&matches)?;
