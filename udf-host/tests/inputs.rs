@@ -301,7 +301,7 @@ fn a_recording_of_batches_is_played_as_it_was_recorded() {
     assert_eq!(batches.collect::<Vec<_>>(), BATCHES);
     let point = seen.points[1].as_point();
     assert_eq!(point.tag("host"), Some("a"), "a point has the tags of its batch");
-    assert_eq!((point.group(), point.name()), ("host=a", ""));
+    assert_eq!((point.group(), point.name()), ("host=a", "cpu"), "and its name");
 }
 
 #[test]

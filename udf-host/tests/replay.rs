@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use peer::{Does, Peer};
+use prost::Message as _;
 use udf_host::line_protocol::Grouping;
 use udf_host::replay::{Progress, Replay, ReplayError, Summary};
 use udf_proto::{EdgeType, OptionCall, Value};
@@ -294,7 +295,10 @@ fn a_point_in_a_batch_has_only_what_kapacitor_sends_there() {
     assert_eq!((point.time(), point.group()), (7, "m\nh=a"));
     assert_eq!(point.tags().collect::<Vec<_>>(), [("cpu", "0"), ("h", "a")]);
     assert_eq!(point.fields().count(), 4);
-    assert_eq!((point.name(), point.database(), point.retention_policy()), ("", "", ""));
+    // The name is that of the batch; on the wire, the point has none.
+    assert_eq!((point.name(), point.database(), point.retention_policy()), ("m", "", ""));
+    let sent = udf_proto::messages::Point::decode(point.as_bytes()).unwrap();
+    assert_eq!(sent.name, "");
     assert!(!point.by_name() && point.dimensions().next().is_none());
     assert_eq!(output, "m,cpu=0,h=a f=1.5,i=2i,s=\"t\",b=true 7\n");
 }
