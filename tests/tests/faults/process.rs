@@ -16,6 +16,9 @@ use crate::{BOTH, PIPE, SOCKET, cases};
 cases! {
     an_orderly_end, BOTH, "Exit status 0 when the input ended or a signal asked for the end.";
     an_end_with_an_error, PIPE, "Exit status 1 when the connection failed; the last line of stderr says why.";
+    a_print_before_main, PIPE, "Text that was printed to stdout before `udf_runtime::main` is named in the log: Kapacitor takes it for a message.";
+    arguments_and_a_subcommand, PIPE, "`--log` goes with every subcommand; an argument that does nothing there is wrong usage, by its name.";
+    the_version, PIPE, "`--version` prints the name of the UDF and the version of its package.";
     an_argument_that_does_not_exist, PIPE, "Exit status 2 on wrong usage; stderr says what is wrong.";
     stdin_that_is_closed, PIPE, "A stdin that has ended already is an orderly end.";
     stdout_that_is_closed, PIPE, "A stdout that nobody reads any more ends the process with status 1, not by a signal.";
@@ -30,6 +33,34 @@ fn an_orderly_end(on: Transport) {
     let mut udf = Subject::mirror(on);
     udf.echo(1);
     assert_eq!(udf.lives(), []);
+}
+
+fn a_print_before_main(_: Transport) {
+    let path = env!("CARGO_BIN_EXE_talkative");
+    // Nobody reads before the line is there.
+    let mut program = Program::spawn(Command::new(path).stdin(Stdio::piped()));
+    program.wait_for_log("something was printed to stdout before `udf_runtime::main` was called");
+    let ends = program.pipes();
+    drop(ends.input);
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+fn arguments_and_a_subcommand(_: Transport) {
+    for args in [["--log", "debug", "info"], ["info", "--log", "debug"]] {
+        let output = Command::new(example("mirror")).args(args).output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+    }
+    let args = ["--farewell", "1s", "info"];
+    let output = Command::new(example("mirror")).args(args).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "error: --farewell does nothing for `info`; leave it out\n");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+fn the_version(_: Transport) {
+    let output = Command::new(example("moving_avg")).arg("--version").output().expect("it starts");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("moving_avg {version}\n"));
 }
 
 fn an_end_with_an_error(on: Transport) {

@@ -42,6 +42,7 @@ cases! {
     umask_077, SOCKET, "The mode of the socket is 0660 whatever the umask is, also 077.";
     another_mode, SOCKET, "The mode is the one that is asked for.";
     a_mode_that_is_none, SOCKET, "A mode that is not octal is wrong usage; exit status 2.";
+    a_limit_of_no_connections, SOCKET, "`--max-connections 0` would refuse everybody: it is wrong usage.";
     a_group_that_does_not_exist, SOCKET, "An unknown group is wrong usage; no socket is made for everybody instead.";
     a_user_who_is_not_allowed, SOCKET, "Who is not among the allowed users is not served; the log and Kapacitor are told why.";
     a_user_who_is_allowed, SOCKET, "Who is among the allowed users is served.";
@@ -268,6 +269,10 @@ fn usage(args: &[&str], with: &str) {
 fn a_mode_that_is_none(_: Transport) {
     usage(&["--socket-mode", "rw-rw----"], "octal");
     usage(&["--socket-mode", "1777"], "octal");
+}
+
+fn a_limit_of_no_connections(_: Transport) {
+    usage(&["--max-connections", "0"], "--max-connections");
 }
 
 fn a_group_that_does_not_exist(_: Transport) {

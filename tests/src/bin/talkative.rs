@@ -1,0 +1,20 @@
+//! A UDF whose `main` prints before it serves Kapacitor; the fault suite runs it.
+
+use std::process::ExitCode;
+
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+/// Sends every point back as it came.
+#[udf(wants = stream, provides = stream)]
+struct Talkative {}
+
+impl StreamUdf for Talkative {
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(out.pass(point)?)
+    }
+}
+
+fn main() -> ExitCode {
+    println!("starting up");
+    udf_runtime::main::<Talkative>()
+}
