@@ -81,6 +81,8 @@ mod watchdog {
         pub(crate) fn new(link: Arc<Link>, _: Box<dyn Transport>, _: Budgets) -> Self {
             Watch(link)
         }
+
+        pub(crate) fn close_output(&self) {}
     }
 }
 

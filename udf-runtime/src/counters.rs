@@ -164,9 +164,10 @@ impl Metrics {
     pub fn to_prometheus(&self) -> String {
         let (open, accepted, totals) = {
             let connections = lock(&self.0);
-            let mut totals: BTreeMap<_, _> = connections.ended.iter().cloned().collect();
+            let mut totals: BTreeMap<_, Totals> = connections.ended.iter().cloned().collect();
             if connections.others != Totals::default() {
-                totals.insert((OTHERS.to_owned(), OTHERS.to_owned()), connections.others);
+                let others = totals.entry((OTHERS.to_owned(), OTHERS.to_owned())).or_default();
+                others.add(connections.others);
             }
             for link in &connections.open {
                 let (task, node) = link.pulse.task();

@@ -355,6 +355,7 @@ impl<E: Edge> Remote<E> {
         &self,
         fill: impl FnOnce(&mut Emitter<E>) -> Result<(), EmitError>,
     ) -> Result<(), EmitError> {
+        let _entered = self.link.span.enter();
         let mut emitter = Emitter::new(Arc::clone(&self.link));
         let filled = fill(&mut emitter);
         emitter.flush().and(filled)

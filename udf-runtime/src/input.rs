@@ -12,7 +12,10 @@ use rustix::io::{Errno, ioctl_fionread};
 use crate::stop::Stopping;
 
 /// The most that is read ahead while nobody handles input.
-const MOST_AHEAD: usize = 64 << 20;
+const MOST_AHEAD: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+
+/// The room that is kept for the next time.
+const KEPT_ROOM: usize = 64 << 10;
 
 /// How long reading ahead takes at most: whoever does it looks after other connections too.
 const AHEAD_WITHIN: Duration = Duration::from_millis(10);
@@ -21,7 +24,8 @@ const AHEAD_WITHIN: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Source<S> {
     inner: S,
-    /// What was read ahead. Whoever reads from `inner` holds the lock.
+    /// What was read ahead. Whoever reads from `inner` holds the lock, also while it waits for input: so it is a lock of
+    /// the standard library under a model checker, too.
     ahead: Mutex<VecDeque<u8>>,
 }
 
@@ -46,8 +50,9 @@ where
             Err(TryLockError::WouldBlock) => return,
         };
         let deadline = Instant::now() + AHEAD_WITHIN;
+        // More is waited for only behind what has come.
+        let mut left = Duration::ZERO;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
             let mut fds = [PollFd::new(&self.inner, PollFlags::IN)];
             if !poll(&mut fds, Timespec::try_from(left).ok().as_ref()).is_ok_and(|ready| ready > 0)
             {
@@ -57,17 +62,19 @@ where
             let most = ioctl_fionread(&self.inner).map_or(0, |arrived| arrived.min(room));
             // An end or an error shows again when the agent reads.
             match io::copy(&mut (&self.inner).take(most), &mut *ahead) {
-                Ok(1..) if !left.is_zero() => {}
+                Ok(1..) if Instant::now() < deadline => {
+                    left = deadline.saturating_duration_since(Instant::now());
+                }
                 _ => return,
             }
         }
     }
 }
 
-/// Reads until the other side closes its own, or until somebody asks to stop: then it hands out what has arrived
-/// by then, and fails with a [`Stopped`](crate::stop::Stopped).
+/// Reads a source until its end, or until a stop. After a stop it returns the bytes that had arrived, then fails with
+/// [`Stopped`](crate::stop::Stopped).
 ///
-/// What the other side sends behind that is not read: it may never cease to send.
+/// Later bytes are not read, since the other side may never stop sending.
 pub(crate) struct Input<S> {
     source: Arc<Source<S>>,
     stopping: Stopping,
@@ -98,7 +105,10 @@ fn wait(source: &impl AsFd, stopping: &Stopping) -> io::Result<Option<u64>> {
             return Ok(None);
         }
         // A file, such as /dev/null, may not tell; it never waits.
-        return Ok(Some(ioctl_fionread(source).unwrap_or(u64::MAX)));
+        let arrived = ioctl_fionread(source).unwrap_or(u64::MAX);
+        // What is readable and has nothing to read has ended by itself.
+        let has_ended = arrived == 0 && !fds[0].revents().is_empty();
+        return Ok((!has_ended).then_some(arrived));
     }
 }
 
@@ -121,6 +131,10 @@ where
         let buffer = &mut buffer[..most];
         let mut inner = inner;
         let read = if ahead.is_empty() { inner.read(buffer)? } else { ahead.read(buffer)? };
+        if ahead.is_empty() && ahead.capacity() > KEPT_ROOM {
+            // What a long stop has needed is given back.
+            *ahead = VecDeque::new();
+        }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(read as u64);
         }

@@ -69,6 +69,8 @@ pub(crate) struct Link {
     ended: AtomicBool,
     /// Bytes handed to the transport, signs of life included. It orders nothing.
     written: AtomicU64,
+    /// The connection, in the log of whichever thread.
+    pub(crate) span: tracing::Span,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
 }
@@ -103,6 +105,7 @@ impl Link {
             unfit: Mutex::new(RateLimit::default()),
             ended: AtomicBool::new(false),
             written: AtomicU64::new(0),
+            span: tracing::Span::current(),
             pulse: Pulse::default(),
             counters: Counters::default(),
         }
@@ -161,11 +164,12 @@ impl Link {
     pub(crate) fn drop_unfit(&self, unfit: Unfit) {
         self.counters.add(Count::PointsDropped, 1);
         if let Some(held_back) = lock(&self.unfit).pass() {
+            let _entered = self.span.enter();
             tracing::warn!("a point was not sent: {unfit}{held_back}");
         }
     }
 
-    /// Has what has gathered written soon, although there is more input to handle.
+    /// Requests a flush before the next frame is handled.
     pub(crate) fn hurry(&self) {
         self.hurry.store(true, Ordering::Relaxed);
     }

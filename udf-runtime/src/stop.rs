@@ -55,8 +55,8 @@ impl Stopping {
 
     /// Waits until somebody asks.
     fn wait(&self) {
-        // Nothing is ever written: this waits for the end.
-        let _ = (&*self.asked).read(&mut [0]);
+        // Nothing is ever written: this waits for the end, also when a signal interrupts it.
+        let _ = (&*self.asked).read_exact(&mut [0]);
     }
 }
 
@@ -119,10 +119,11 @@ impl Stop {
                     let _ = signal_hook::low_level::emulate_default_handler(signal);
                 }
                 let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+                stop.stop_for(name);
+                // Only now: the log may have to wait.
                 tracing::info!(
                     "{name}: finishing what has been received; a second one ends at once"
                 );
-                stop.stop_for(name);
             }
         })?;
         Ok(())

@@ -22,6 +22,14 @@ pub(crate) trait Transport: Send {
         0
     }
 
+    /// Lets go of the writing side, so that the other side sees its end.
+    fn close_output(&mut self) {}
+
+    /// Returns whether the other side waits until this process has ended.
+    fn is_waited_for(&self) -> bool {
+        false
+    }
+
     /// Takes input that nobody handles, so that the other side can go on with what it is writing.
     fn make_way(&self) {}
 
@@ -33,11 +41,21 @@ pub(crate) trait Transport: Send {
 pub(crate) type Report = Box<dyn FnOnce() + Send>;
 
 /// The writing side alone, of a connection about which nothing else is known.
-pub(crate) struct Writer<W>(pub(crate) W);
+pub(crate) struct Writer<W>(Option<W>);
+
+impl<W> Writer<W> {
+    pub(crate) fn new(writer: W) -> Self {
+        Writer(Some(writer))
+    }
+}
 
 impl<W: AsFd + Send> Transport for Writer<W> {
     fn has_room(&self) -> bool {
-        has_room(self.0.as_fd())
+        self.0.as_ref().is_some_and(|writer| has_room(writer.as_fd()))
+    }
+
+    fn close_output(&mut self) {
+        self.0 = None;
     }
 
     fn has_hung_up(&self) -> bool {
@@ -64,9 +82,9 @@ impl Transport for Socket {
     }
 
     fn give_up(&self, report: Report) {
-        report();
-        // A write that waits fails now.
+        // A write that waits fails now. The log may wait as well, so it comes behind.
         let _ = self.0.get_ref().shutdown(Shutdown::Both);
+        report();
     }
 }
 

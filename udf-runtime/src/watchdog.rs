@@ -26,8 +26,8 @@ use crate::transport::Transport;
 /// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
 const LOOK: Duration = Duration::from_millis(70);
 
-/// Input is read ahead when the output has stood still for this long; of a stream, again after twice as long each
-/// time, of batches all the time.
+/// The watchdog reads input ahead once the output has stood still for this long: of batches at every look from then
+/// on, of a stream after twice as long each time.
 const MAKE_WAY: Duration = Duration::from_secs(1);
 
 /// The log says that the other side does not read when it has not for this long.
@@ -40,7 +40,9 @@ pub(crate) struct Budgets {
     pub(crate) busy: Option<Duration>,
     /// The output may stand still for this long once the input has ended; none for ever.
     pub(crate) hangup: Option<Duration>,
-    /// Whether batches come in, behind which alone Kapacitor sees that it has aborted the task.
+    /// `stop` and the destructor of a handler may take this long once the input has ended.
+    pub(crate) stop: Duration,
+    /// Whether the input is batches: Kapacitor notices an abort only behind the end of one.
     pub(crate) reads_batches: bool,
 }
 
@@ -54,6 +56,15 @@ impl Watch {
     /// Starts to watch.
     pub(crate) fn new(link: Arc<Link>, transport: Box<dyn Transport>, budgets: Budgets) -> Self {
         dog().watch(link, transport, budgets)
+    }
+
+    /// Lets go of the writing side, when the connection has closed its own.
+    pub(crate) fn close_output(&self) {
+        let mut watched = lock(&self.dog.watched);
+        let watched = watched.iter_mut().find(|watched| Arc::ptr_eq(&watched.link, &self.link));
+        if let Some(watched) = watched {
+            watched.transport.close_output();
+        }
     }
 }
 
@@ -127,6 +138,8 @@ struct Watched {
     full: Option<(u64, Instant)>,
     stalled: bool,
     still: Option<Still>,
+    /// Whether it was given up because Kapacitor has left it.
+    left: bool,
 }
 
 /// Output that waits and does not move.
@@ -165,6 +178,7 @@ impl Watched {
             full: None,
             stalled: false,
             still: None,
+            left: false,
         }
     }
 
@@ -227,10 +241,15 @@ impl Watched {
     fn look_for_hangup(&mut self, now: Instant) {
         let Some(limit) = self.budgets.hangup else { return };
         let (unread, written) = (self.transport.unread(), self.link.written());
-        if unread == 0 && !self.link.is_writing() {
+        let waits = unread > 0 || self.link.is_writing();
+        // A call that has used up its budget may never write again, and a process may never end: Kapacitor waits
+        // for both.
+        let hangs = self.given_up || (self.link.is_closed() && self.transport.is_waited_for());
+        if self.left || !(waits || hangs) {
             self.still = None;
             return;
         }
+        let limit = if self.link.is_closed() { limit.max(self.budgets.stop) } else { limit };
         let read = written.saturating_sub(unread);
         let begun = Still { read, since: now, ended: None, make_way: MAKE_WAY };
         let mut still = self.still.take().filter(|still| still.read == read).unwrap_or(begun);
@@ -246,22 +265,29 @@ impl Watched {
             return;
         }
         let ended = *still.ended.get_or_insert(now);
-        let stood = now.duration_since(ended);
-        if stood < limit {
+        if now.duration_since(ended) < limit {
             self.still = Some(still);
             return;
         }
-        // Once: if the connection goes on all the same, it is looked at anew.
+        self.left = true;
         let link = Arc::clone(&self.link);
         self.transport.give_up(Box::new(move || {
             let (task, node) = link.pulse.task();
-            tracing::error!(
-                task,
-                node,
-                "Kapacitor has closed the input and has not read the output for {} s: giving up, \
-                 with output that was not delivered",
-                stood.as_secs_f64().round()
-            );
+            if waits {
+                tracing::error!(
+                    task,
+                    node,
+                    "Kapacitor has closed the input and has not read the output for {limit:?}: giving up, with \
+                     output that was not delivered"
+                );
+            } else {
+                tracing::error!(
+                    task,
+                    node,
+                    "Kapacitor has closed the input, and `{}` has not returned for {limit:?}: giving up",
+                    link.pulse.last_call()
+                );
+            }
         }));
     }
 
@@ -302,7 +328,7 @@ impl Watched {
     }
 
     fn note_full(&mut self, now: Instant) {
-        let written = self.link.counters.get(Count::BytesOut);
+        let written = self.link.written();
         let since = match self.full {
             Some((before, since)) if before == written => since,
             _ => now,

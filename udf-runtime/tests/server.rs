@@ -142,7 +142,7 @@ fn a_stop_finishes_what_was_received_and_removes_the_socket() {
     let mut answers = reader.join().unwrap();
     assert_eq!(
         error_of(&answers),
-        "the UDF was stopped; once it runs again, disable and enable the task"
+        "the UDF was stopped; start it again if it is a daemon, then disable and enable the task"
     );
     answers.pop();
     assert_eq!(times(&answers).len(), 1000);

@@ -91,7 +91,8 @@ fn watched(dog: &'static Dog) -> (Wire, Arc<Link>, Watch) {
     (wire, link, watch)
 }
 
-const FOR_EVER: Budgets = Budgets { busy: None, hangup: None, reads_batches: false };
+const FOR_EVER: Budgets =
+    Budgets { busy: None, hangup: None, stop: Duration::ZERO, reads_batches: false };
 
 fn a_new_connection_wakes_the_watchdog() {
     let dog = dog();

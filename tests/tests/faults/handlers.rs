@@ -18,7 +18,7 @@ cases! {
     a_panic_in_a_tick, BOTH, "A panic in a tick is told at once, without waiting for input.";
     a_panic_at_the_end_of_input, BOTH, "A panic in `finish` is told before the connection closes.";
     a_panic_in_stop, BOTH, "A panic in `stop` does no harm: Kapacitor has been answered by then.";
-    a_stop_that_hangs, BOTH, "Kapacitor sees the end of the connection before `stop` is called: it does not wait for it.";
+    a_stop_that_hangs, BOTH, "Kapacitor sees the end of the connection before `stop` is called; it waits for the end of a process, which is given up after `--farewell`.";
     an_error_in_point, BOTH, "An error ends its connection with its text and that of what caused it.";
     an_error_of_1_mib, BOTH, "A long error is cut as well.";
     an_error_in_init, BOTH, "An error of `init` is the answer to the Init, with what caused it, and the connection lives.";
@@ -163,10 +163,15 @@ fn a_panic_in_stop(on: Transport) {
 }
 
 fn a_stop_that_hangs(on: Transport) {
-    let mut udf = Subject::troubled(on, "hangStop");
+    let args = ["--farewell", "1s", "--hangup-timeout", "1s"];
+    let mut udf = Subject::troubled_with(on, "hangStop", 0, &args);
     udf.ask(Ask::Point(point(1)));
     udf.connection.end_input();
     assert_eq!(udf.connection.rest(), [Answer::Point(point(1))]);
+    if on == Transport::Pipe {
+        udf.program.wait_for_log("and `stop` has not returned for 1s: giving up");
+        assert_eq!(udf.program.wait().code(), Some(1));
+    }
 }
 
 fn a_handler_that_works_for_long(on: Transport) {

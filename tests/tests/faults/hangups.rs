@@ -3,13 +3,14 @@
 
 use std::io::{Read, Write};
 use std::iter;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::{BeginBatch, EndBatch};
 use udf_tests::ends::{Ends, Input};
-use udf_tests::program::{Program, Transport, example, frame, init};
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame, init};
 
 use crate::subject::{large_point, point, serves, start, trouble, troubled, troubled_batch};
 use crate::{BOTH, PIPE, cases};
@@ -24,6 +25,7 @@ cases! {
     an_abort_with_emitting_threads, BOTH, "The same while a thread of the author emits.";
     an_abort_during_finish, BOTH, "The same when it is `finish` that emits.";
     an_abort_with_a_slow_handler, PIPE, "A spawned UDF does not work off what nobody will read, however little it has to say.";
+    an_abort_with_a_handler_that_hangs, BOTH, "A handler that has used up its budget writes nothing more: the connection is given up as well.";
     an_abort_with_a_full_log, PIPE, "It exits also when nobody reads its log.";
     another_hangup_timeout, BOTH, "The time is the one that is asked for.";
 }
@@ -43,7 +45,7 @@ fn is_given_up(on: Transport, mut program: Program, ends: Ends, seconds: u64) {
         "ERROR",
         "task=\"task\"",
         "node=\"node\"",
-        &format!("has not read the output for {seconds} s: giving up"),
+        &format!("has not read the output for {seconds}s: giving up"),
     ] {
         assert!(line.contains(part), "`{part}` is not in `{line}`");
     }
@@ -60,8 +62,20 @@ fn is_given_up(on: Transport, mut program: Program, ends: Ends, seconds: u64) {
 
 /// Writes an Init with these options, and messages, until no more is taken.
 fn fill(ends: &mut Ends, options: &[(&str, &[Value])], messages: impl Iterator<Item = Ask>) {
-    let mut messages = iter::once(init(options)).chain(messages).map(frame);
-    ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    ends.input.write_all(&frame(init(options))).expect("it reads");
+    // From here on it is quick.
+    ends.output.wait_for(1);
+    ends.input.write_while_read(&mut messages.map(frame), SILENCE).expect("it lives");
+}
+
+/// Writes all of that, and waits for it to be read, however long that takes.
+fn write_all(mut input: Input, pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Input {
+    let (written, all) = channel();
+    std::thread::spawn(move || {
+        pieces.for_each(|piece| input.write_all(&piece).expect("it is read"));
+        let _ = written.send(input);
+    });
+    all.recv_timeout(PATIENCE).expect("Kapacitor waits in a write for ever")
 }
 
 fn large_points() -> impl Iterator<Item = Ask> {
@@ -91,21 +105,18 @@ fn an_abort_while_the_input_is_full(on: Transport) {
 
 fn an_abort_while_kapacitor_writes(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &SHORT);
-    let mut messages = iter::once(init(&[])).chain(large_points()).map(frame);
+    fill(&mut ends, &[], iter::empty());
+    let mut messages = large_points().map(frame);
     let written = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
-    let Ends { mut input, output } = ends;
+    let Ends { input, output } = ends;
     // It finishes its message, and only then closes the input.
-    let writing = std::thread::spawn(move || {
-        input.write_all(&written.1).expect("it is read");
-        input
-    });
-    let input = writing.join().expect("it does not panic");
+    let input = write_all(input, iter::once(written.1));
     is_given_up(on, program, Ends { input, output }, 1);
 }
 
 fn an_abort_within_a_large_batch(on: Transport) {
     let (program, ends) = start(troubled_batch(), on, &SHORT);
-    let Ends { mut input, output } = ends;
+    let Ends { input, output } = ends;
     // Of the first one nobody reads what comes back, so that the second one is not handled.
     let batch = |points| {
         iter::once(Ask::Begin(BeginBatch::default()))
@@ -113,13 +124,7 @@ fn an_abort_within_a_large_batch(on: Transport) {
             .chain(iter::once(Ask::End(EndBatch::default())))
     };
     let messages = iter::once(init(&[])).chain(batch(1000)).chain(batch(5000));
-    let writing = std::thread::spawn(move || {
-        for message in messages {
-            input.write_all(&frame(message)).expect("it is read");
-        }
-        input
-    });
-    let input = writing.join().expect("it does not panic");
+    let input = write_all(input, messages.map(frame));
     is_given_up(on, program, Ends { input, output }, 1);
 }
 
@@ -155,6 +160,23 @@ fn an_abort_with_a_slow_handler(on: Transport) {
     // An hour of work, and all of it has come.
     fill(&mut ends, &options, (0..3600).map(|time| Ask::Point(trouble(time))).take(600));
     is_given_up(on, program, ends, 1);
+}
+
+fn an_abort_with_a_handler_that_hangs(on: Transport) {
+    let args = [&SHORT[..], &["--busy-budget", "300ms"]].concat();
+    let (mut program, ends) = start(troubled(), on, &args);
+    let mut connection = Connection::new(ends);
+    crate::subject::init(&mut connection, &[("kind", &["hang".into()])]);
+    connection.ask(Ask::Point(trouble(1)));
+    program.wait_for_log("the handler hangs");
+    // All that it has said is read.
+    connection.end_input();
+    let line = program.wait_for_log("Kapacitor has closed the input");
+    assert!(line.contains("and `point` has not returned for 1s: giving up"), "{line}");
+    match on {
+        Transport::Pipe => assert_eq!(program.wait().code(), Some(1)),
+        Transport::Socket => serves(&program),
+    }
 }
 
 fn an_abort_with_a_full_log(_: Transport) {

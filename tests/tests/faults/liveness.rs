@@ -98,7 +98,7 @@ fn a_batch_that_never_ends(on: Transport) {
     let (program, ends) = crate::subject::start(
         udf_tests::program::example("outliers"),
         on,
-        &["--busy-budget", "300ms"],
+        &["--busy-budget", "2s"],
     );
     let mut connection = udf_tests::program::Connection::new(ends);
     crate::subject::init(&mut connection, &[("field", &["usage".into()])]);

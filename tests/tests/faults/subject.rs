@@ -178,7 +178,7 @@ impl Subject {
             Some(Answer::Error(error)) => assert_eq!(
                 error.error,
                 format!(
-                    "the UDF was stopped ({signal}); once it runs again, disable and enable the task"
+                    "the UDF was stopped ({signal}); start it again if it is a daemon, then disable and enable the task"
                 )
             ),
             other => panic!("not an error at the end: {other:?}, behind {rest:?}"),

@@ -39,6 +39,8 @@ struct Talk<H: Handler> {
     out: Emitter<H::Provides>,
     link: Arc<Link>,
     started: bool,
+    /// Whether the log names the task.
+    is_named: bool,
     in_batch: bool,
     /// Set once, when an accepted Init asks for ticks.
     tick_every: Option<Duration>,
@@ -60,6 +62,7 @@ impl<H: Handler> Core<H> {
             out: Emitter::new(Arc::clone(&link)),
             link,
             started: false,
+            is_named: false,
             in_batch: false,
             tick_every: None,
             failure: None,
@@ -114,12 +117,13 @@ impl<H: Handler> Core<H> {
 
     fn handle_all(&mut self, reader: &mut FrameReader<Input>) -> Result<(), AgentError> {
         self.take_failure()?;
-        while let Some(frame) = reader.buffered_frame()? {
+        loop {
+            if self.take_tick() {
+                self.tick()?;
+            }
+            let Some(frame) = reader.buffered_frame()? else { return Ok(()) };
             if self.talk.link.take_hurry() {
                 self.talk.out.flush()?;
-            }
-            if self.take_tick() {
-                self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
             }
             self.talk.bytes += frame.len() as u64;
             // Nearly every frame: to hand it round as a request would cost as much as a look-up in it.
@@ -133,6 +137,12 @@ impl<H: Handler> Core<H> {
                 other => self.talk.other(&mut self.handler, other)?,
             }
         }
+    }
+
+    fn tick(&mut self) -> Result<(), AgentError> {
+        self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
+        // One that came due meanwhile is left out, so that ticks that take long leave time for points.
+        self.tick_due.store(false, Ordering::SeqCst);
         Ok(())
     }
 
@@ -144,7 +154,7 @@ impl<H: Handler> Core<H> {
     #[inline]
     fn take_tick(&self) -> bool {
         // A load is all that it costs as long as none is due.
-        self.tick_due.load(Ordering::Relaxed) && self.tick_due.swap(false, Ordering::Relaxed)
+        self.tick_due.load(Ordering::Relaxed) && self.tick_due.swap(false, Ordering::SeqCst)
     }
 
     /// Ticks, unless that was done since it was due.
@@ -153,7 +163,7 @@ impl<H: Handler> Core<H> {
             return Ok(());
         }
         self.timed(|core| {
-            core.talk.called(Call::Tick, |out| core.handler.tick(out))?;
+            core.tick()?;
             Ok::<_, AgentError>(core.talk.out.flush()?)
         })?;
         self.talk.link.pulse.rest();
@@ -200,7 +210,9 @@ impl<H: Handler> Core<H> {
         match ended {
             Ok(End::Closed) => {}
             Ok(End::Stopped(why)) => {
-                self.talk.tell(format!("{why}; once it runs again, disable and enable the task"));
+                self.talk.tell(format!(
+                    "{why}; start it again if it is a daemon, then disable and enable the task"
+                ));
             }
             Err(error) => self.talk.report(error),
         }
@@ -298,7 +310,9 @@ impl<H: Handler> Talk<H> {
         let remote = self.out.remote();
         let (task, node) = (init.task_id.clone(), init.node_id.clone());
         // Every line that is logged for this connection names them from here on.
-        tracing::Span::current().record("task", &task).record("node", &node);
+        if !std::mem::replace(&mut self.is_named, true) {
+            tracing::Span::current().record("task", &task).record("node", &node);
+        }
         let verdict = self.called(Call::Init, |_| handler.init(init, &remote))?;
         if verdict != Verdict::Accepted {
             return Ok(verdict);

@@ -6,8 +6,8 @@ mod ticker;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use udf_proto::EdgeType;
@@ -144,7 +144,7 @@ impl<H: Handler> Agent<H> {
         self
     }
 
-    /// Does this with points that Kapacitor had better not get; they are dropped unless it is set.
+    /// Sets what happens to points that Kapacitor cannot store. Defaults to [`OnUnfit::Drop`].
     pub fn with_unfit_points(self, on_unfit: OnUnfit) -> Self {
         self.link.set_on_unfit(on_unfit);
         self
@@ -163,8 +163,8 @@ impl<H: Handler> Agent<H> {
         budget: Option<Duration>,
     ) -> Self {
         self.watched = Some((
-            Box::new(Writer(writer)),
-            Budgets { busy: budget, hangup: None, reads_batches: false },
+            Box::new(Writer::new(writer)),
+            Budgets { busy: budget, hangup: None, stop: Duration::ZERO, reads_batches: false },
         ));
         self
     }
@@ -178,6 +178,7 @@ impl<H: Handler> Agent<H> {
         let budgets = Budgets {
             busy: limits.busy,
             hangup: limits.hangup,
+            stop: limits.farewell,
             reads_batches: H::Wants::TYPE == EdgeType::Batch,
         };
         self.watched = Some((Box::new(transport), budgets));
@@ -212,8 +213,9 @@ impl<H: Handler> Agent<H> {
         }
         let told = lock(&core).last_words(&ended);
         let closed = link.close().map_err(AgentError::from);
-        // Only now: closing waits for a thread that writes, which may wait for the other side.
-        drop(watch);
+        if let Some(watch) = &watch {
+            watch.close_output();
+        }
         let stopped = guard(&link, || {
             lock(&core).stop();
             Ok(())
@@ -223,6 +225,8 @@ impl<H: Handler> Agent<H> {
             drop(core);
             Ok(())
         });
+        // Only now: closing waits for a thread that writes, and Kapacitor for the end of a process.
+        drop(watch);
         let result = ended.and(told).and(closed).and(stopped).and(dropped);
         if result.is_err() {
             link.counters.add(Count::Errors, 1);
@@ -251,6 +255,7 @@ fn exchange<H: Handler>(
     link: &Arc<Link>,
     ticker: &mut Option<Ticker>,
 ) -> Result<End, AgentError> {
+    let tick_due = lock(core).tick_due();
     loop {
         // Nobody holds the lock while the reader waits.
         let mut held = lock(core);
@@ -263,6 +268,9 @@ fn exchange<H: Handler>(
         drop(held);
         if let Some(period) = drained? {
             *ticker = Some(start_ticks(period, core, link)?);
+        }
+        if tick_due.load(Ordering::SeqCst) {
+            continue;
         }
         link.pulse.wait_for_input(is_within_batch || reader.is_within_frame());
         match reader.fill() {
@@ -278,19 +286,24 @@ fn exchange<H: Handler>(
     }
 }
 
-/// Has the handler tick every `period`: here while the agent waits for input, else by the agent itself, which
-/// frees the lock for moments only.
+/// Makes the handler tick every `period`: on the ticker's thread while the agent waits for input, else on the agent's
+/// own, between two requests.
 fn start_ticks<H: Handler>(
     period: Duration,
     core: &Arc<Mutex<Core<H>>>,
     link: &Arc<Link>,
 ) -> Result<Ticker, AgentError> {
     let (core, link) = (Arc::clone(core), Arc::clone(link));
-    let (due, span) = (lock(&core).tick_due(), tracing::Span::current());
+    let due = lock(&core).tick_due();
     let tick = move || {
-        let _entered = span.enter();
-        due.store(true, Ordering::Relaxed);
-        let mut core = lock(&core);
+        let _entered = link.span.enter();
+        // Before the lock is tried: whoever holds it looks at this once more when it is free.
+        due.store(true, Ordering::SeqCst);
+        let mut core = match core.try_lock() {
+            Ok(core) => core,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return true,
+        };
         if core.ticks_have_ended() {
             return false;
         }

@@ -18,7 +18,7 @@ pub(super) fn start(level: LevelFilter, has_time: bool) {
         .with_writer(|| OneLine { stderr: io::stderr() })
         .with_ansi(false)
         .with_target(false);
-    // Somebody who has set one before, has set the one that they want.
+    // If a global subscriber is already installed, keep it.
     let _ = if has_time {
         tracing::subscriber::set_global_default(subscriber.finish())
     } else {

@@ -44,7 +44,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let pipes = Pipes {
             input: Arc::clone(&input),
-            output: output.as_fd().try_clone_to_owned()?,
+            output: Some(output.as_fd().try_clone_to_owned()?),
             is_pipe: FileType::from_raw_mode(fstat(&output)?.st_mode).is_fifo(),
         };
         rustix::stdio::dup2_stdout(io::stderr())?;
@@ -54,6 +54,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
     // The stop is needed for as long as the connection lives: without it, it counts as stopped.
     let (stop, input, output, pipes) =
         setup().map_err(|error| format!("stdin and stdout cannot be used: {error}"))?;
+    // When Kapacitor has read it already, its own error is all that there is.
     if pipes.unread() > 0 {
         tracing::error!(
             "something was printed to stdout before `udf_runtime::main` was called: Kapacitor takes it for a \
@@ -89,7 +90,7 @@ fn give_up_in_time(
             leave(|| {
                 let _entered = span.enter();
                 tracing::error!(
-                    "what was received is not finished {farewell:?} after the signal: giving up"
+                    "shutdown timed out after {farewell:?} with input still unprocessed; exiting"
                 );
             });
         }
@@ -113,17 +114,26 @@ fn leave(report: impl FnOnce()) -> ! {
 /// The pipes of a process that Kapacitor has spawned.
 struct Pipes {
     input: Arc<Source<File>>,
-    output: OwnedFd,
+    /// None once it is closed.
+    output: Option<OwnedFd>,
     is_pipe: bool,
 }
 
 impl Transport for Pipes {
     fn has_room(&self) -> bool {
-        has_room(self.output.as_fd())
+        self.output.as_ref().is_some_and(|output| has_room(output.as_fd()))
     }
 
     fn has_hung_up(&self) -> bool {
         has_hung_up(self.input.get_ref().as_fd())
+    }
+
+    fn close_output(&mut self) {
+        self.output = None;
+    }
+
+    fn is_waited_for(&self) -> bool {
+        true
     }
 
     fn make_way(&self) {
@@ -132,7 +142,8 @@ impl Transport for Pipes {
 
     fn unread(&self) -> u64 {
         // A socket or a terminal would tell how much there is to read for us.
-        if self.is_pipe { ioctl_fionread(&self.output).unwrap_or(0) } else { 0 }
+        let pipe = self.output.as_ref().filter(|_| self.is_pipe);
+        pipe.map_or(0, |output| ioctl_fionread(output).unwrap_or(0))
     }
 
     fn give_up(&self, report: Report) {

@@ -79,7 +79,7 @@ impl Connections {
             number
         };
         let closing = Closing { connections: Arc::clone(self), number, lingers: false };
-        let thread = thread::Builder::new().name(format!("connection-{number}")).spawn(move || {
+        let run = move || {
             let span = tracing::error_span!(
                 "connection",
                 number,
@@ -87,9 +87,12 @@ impl Connections {
                 node = tracing::field::Empty
             );
             span.in_scope(|| serve(stream, handler, closing));
-        });
-        if let Err(error) = thread {
-            // The stream and its place went with the closure.
+        };
+        // Without a thread, the stream, its place and the handler are dropped here, and a drop may panic.
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            thread::Builder::new().name(format!("connection-{number}")).spawn(run)
+        }));
+        if let Ok(Err(error)) = started {
             tracing::error!("a connection was dropped, since no thread could be started: {error}");
         }
     }

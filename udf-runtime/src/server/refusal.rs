@@ -9,6 +9,7 @@ use std::thread;
 use udf_proto::messages::{ErrorResponse, response::Message};
 use udf_proto::response;
 
+use crate::error_text::{MAX_TEXT, cut};
 use crate::linger::{LINGER, linger};
 use crate::rate_limit::RateLimit;
 
@@ -29,7 +30,7 @@ impl Refusals {
         if let Some(held_back) = self.log.pass() {
             tracing::error!("refused a connection: {reason}{held_back}");
         }
-        let error = format!("the UDF refused the connection: {reason}");
+        let error = cut(format!("the UDF refused the connection: {reason}"), MAX_TEXT);
         let mut frame = Vec::new();
         response::append(Message::Error(ErrorResponse { error }), &mut frame);
         // A new connection has room for a frame; if not, closing it says enough.

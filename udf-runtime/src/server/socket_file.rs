@@ -11,11 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 #[cfg(target_os = "linux")]
 use rustix::fs::{Mode, OFlags, fchmod, open};
-use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket,
-    socket_with,
-};
+use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 
 /// Who may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +67,7 @@ pub enum BindError {
     },
     /// A socket is at that path, and whether anybody listens on it cannot be told.
     #[error(
-        "whether another server is using {} cannot be told: {source}; \
-         it was left alone, remove it or choose another path",
+        "cannot determine whether {} is in use: {source}; remove it or choose another path",
         path.display()
     )]
     Untold {
@@ -154,14 +150,11 @@ impl SocketFile {
         let lock = hold_lock(path)?;
         clear(path)?;
         let (socket, held) = make(path, options).map_err(failed)?;
-        let file = SocketFile {
-            path: path.to_owned(),
-            device: held.metadata.dev(),
-            inode: held.metadata.ino(),
-            _lock: lock,
-        };
-        let listening = held.set_access(options).and_then(|()| Ok(listen(&socket, BACKLOG)?));
-        listening.map_err(failed)?;
+        let metadata = &held.metadata;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        let file = SocketFile { path: path.to_owned(), device, inode, _lock: lock };
+        held.set_access(options).map_err(failed)?;
+        listen(&socket, BACKLOG).map_err(|error| failed(error.into()))?;
         Ok((UnixListener::from(socket), file))
     }
 
@@ -234,7 +227,8 @@ fn clear(path: &Path) -> Result<(), BindError> {
 /// Makes the socket, to which nobody can connect yet: it is bound at the path that was configured, since Kapacitor
 /// names that one in its errors.
 fn make(path: &Path, options: &SocketOptions) -> io::Result<(OwnedFd, Held)> {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
     // On Linux, the file has this mode from the start, less what the umask takes away.
     #[cfg(target_os = "linux")]
     fchmod(&socket, Mode::from_raw_mode(options.mode))?;
@@ -247,7 +241,7 @@ struct Held {
     metadata: fs::Metadata,
     /// A path that leads to it even when it has been moved.
     path: PathBuf,
-    _file: Option<OwnedFd>,
+    _file: Option<File>,
 }
 
 impl Held {
@@ -256,7 +250,8 @@ impl Held {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = open(path, flags, Mode::empty())?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        Ok(Held { metadata: fs::metadata(&path)?, path, _file: Some(file) })
+        let file = File::from(file);
+        Ok(Held { metadata: file.metadata()?, path, _file: Some(file) })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -268,10 +263,13 @@ impl Held {
         if !self.metadata.file_type().is_socket() {
             return Err(io::Error::other("something else has taken the place of the socket"));
         }
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+        };
         if options.group.is_some() {
-            chown(&self.path, None, options.group)?;
+            chown(&self.path, None, options.group).map_err(named)?;
         }
-        fs::set_permissions(&self.path, Permissions::from_mode(options.mode))
+        fs::set_permissions(&self.path, Permissions::from_mode(options.mode)).map_err(named)
     }
 }
 
