@@ -234,10 +234,13 @@ fn keepalives_keep_an_idle_connection_and_an_abort_ends_it() {
         udf.open().unwrap();
         udf.init(averaging()).unwrap();
     }
-    for udf in connections {
-        // Nothing comes for longer than the timeout but echoes of keepalives. The others rest meanwhile too.
-        let nothing = udf.point_out().unwrap().recv_timeout(timeout + timeout / 2);
+    // Nothing comes for longer than the timeout but echoes of keepalives. All of them rest side by side.
+    let mut rest = timeout + timeout / 2;
+    for udf in &connections {
+        let nothing = udf.point_out().unwrap().recv_timeout(std::mem::take(&mut rest));
         assert!(nothing.is_err(), "{nothing:?}");
+    }
+    for udf in connections {
         assert_eq!(average(&*udf, 4.0), 4.0);
         udf.abort(Error::Aborted("the task was disabled".into()));
         assert!(matches!(udf.snapshot(), Err(Error::Aborted(_))));

@@ -10,7 +10,7 @@ use std::io::{BufReader, Write as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use peer::{Does, Peer};
-use udf_host::line_protocol::{Grouping, Precision};
+use udf_host::line_protocol::{Grouping, LineReader, Precision};
 use udf_host::replay::{Replay, ReplayError, Summary};
 use udf_proto::EdgeType;
 
@@ -52,6 +52,17 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<_> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+}
+
+#[test]
+fn rows_that_were_looked_at_for_a_recording_are_read_all_the_same() {
+    // The first line has a line break in a tag, which a backslash joins with the next row.
+    let text = &b"m,t=a\\\nb x=1 1\nm x=2 2\nm x=3 3\nm x=4 4\n"[..];
+    let mut lines = LineReader::new(text, Grouping::none()).with_recordings();
+    let points = std::iter::from_fn(|| lines.next_point().unwrap());
+    assert_eq!(points.map(|point| point.as_point().time()).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let error = stream(b"first\n\nm x=1 1\n").unwrap_err();
+    assert!(error.starts_with("line 1: "), "{error}");
 }
 
 const EXPORT: &str = "# DDL

@@ -14,6 +14,16 @@ use udf_tests::program::{Program, example};
 
 /// For what is not expected to hang; on a busy machine all takes its time.
 const LONG: Duration = Duration::from_secs(20);
+
+/// Does that with each of them at once: a report mostly waits.
+fn at_once<T: Sync>(all: &[T], check: impl Fn(&T) + Sync) {
+    std::thread::scope(|scope| {
+        let check = &check;
+        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || check(one))).collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("a check has failed"));
+    });
+}
+
 fn peer(args: &[&str]) -> Target {
     Target::Program {
         program: env!("CARGO_BIN_EXE_faulty_peer").into(),
@@ -47,22 +57,22 @@ const EXAMPLES: [(&str, &[&str]); 4] = [
 
 #[test]
 fn every_example_passes_as_a_program() {
-    for (name, options) in EXAMPLES {
+    at_once(&EXAMPLES, |(name, options)| {
         let report = checked(&Target::program(example(name)), &settings(options, LONG, &[]));
         assert_all_pass(&report);
         assert_eq!(report.finding("others_unharmed").unwrap().status, Status::Skip);
-    }
+    });
 }
 
 #[test]
 fn every_example_passes_as_a_daemon() {
-    for (name, options) in EXAMPLES {
+    at_once(&EXAMPLES, |(name, options)| {
         let daemon = Program::daemon(name, &[]);
         let target = Target::Socket(daemon.socket().to_owned());
         let report = checked(&target, &settings(options, LONG, &[]));
         assert_all_pass(&report);
         assert_eq!(report.finding("exit_status").unwrap().status, Status::Skip);
-    }
+    });
 }
 
 /// A faulty peer that listens on a socket.
@@ -103,12 +113,14 @@ const OPTIONS: [&str; 2] = ["field=usage", "size=3"];
 
 #[test]
 fn a_peer_without_a_fault_passes() {
-    for args in [&["none"][..], &["none", "--batch"]] {
+    at_once(&[&["none"][..], &["none", "--batch"]], |args| {
         assert_all_pass(&checked(&peer(args), &settings(&OPTIONS, LONG, &[])));
+    });
+    at_once(&[&["none"][..], &["none", "--batch"]], |args| {
         let daemon = Daemon::start(args);
         let target = Target::Socket(daemon.path());
         assert_all_pass(&checked(&target, &settings(&OPTIONS, LONG, &[])));
-    }
+    });
 }
 
 #[test]

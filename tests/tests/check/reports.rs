@@ -6,7 +6,7 @@ use udf_cli::Target;
 use udf_cli::check::{Report, Settings, Status, read_points};
 use udf_host::line_protocol::Grouping;
 
-use super::{Daemon, LONG, OPTIONS, assert_all_pass, checked, peer, settings};
+use super::{Daemon, LONG, OPTIONS, assert_all_pass, at_once, checked, peer, settings};
 
 fn names(report: &Report, status: Status) -> Vec<&str> {
     let found = report.checks.iter().filter(|finding| finding.status == status);
@@ -25,12 +25,15 @@ fn found<'r>(report: &'r Report, name: &str, status: Status) -> &'r str {
 fn a_slow_udf_has_time_as_long_as_it_shows_that_it_lives() {
     // Both take longer over their points than they may be silent.
     let within = Duration::from_secs(4);
-    for (fault, only) in
-        [("slow_25", &["data_handled", "drains_at_end"][..]), ("slow_3", &["many_groups"])]
-    {
+    let cases = [
+        ("slow_25", &["data_handled"][..]),
+        ("slow_25", &["drains_at_end"]),
+        ("slow_3", &["many_groups"]),
+    ];
+    at_once(&cases, |(fault, only)| {
         let report = checked(&peer(&[fault]), &settings(&OPTIONS, within, only));
-        assert_eq!(names(&report, Status::Pass), only, "{report:#?}");
-    }
+        assert_eq!(names(&report, Status::Pass), *only, "{report:#?}");
+    });
 }
 
 #[test]
@@ -56,12 +59,12 @@ fn a_daemon_that_dies_is_reported_once() {
 
 #[test]
 fn a_udf_that_cannot_refuse_is_reported_once() {
-    for fault in ["dies_of_options", "refusal_without_text"] {
+    at_once(&["dies_of_options", "refusal_without_text"], |fault| {
         let report = checked(&peer(&[fault]), &settings(&OPTIONS, LONG, &[]));
         assert_eq!(names(&report, Status::Fail), ["no_options"], "{report:#?}");
         assert!(found(&report, "wrong_type", Status::Skip).ends_with("; see no_options"));
         assert!(found(&report, "refusal_explained", Status::Skip).contains("see "));
-    }
+    });
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn a_check_that_cannot_run_is_no_success_on_its_own() {
 
 #[test]
 fn a_check_that_got_nothing_back_does_not_pass() {
-    for args in [&["swallows"][..], &["swallows", "--batch"]] {
+    at_once(&[&["swallows"][..], &["swallows", "--batch"]], |args| {
         let report = checked(&peer(args), &settings(&OPTIONS, LONG, &[]));
         assert_eq!(report.failed, 0, "{report:#?}");
         let warned = names(&report, Status::Warn);
@@ -81,7 +84,7 @@ fn a_check_that_got_nothing_back_does_not_pass() {
         }
         assert!(found(&report, "data_handled", Status::Warn).contains("with --points FILE"));
         assert!(found(&report, "many_groups", Status::Warn).ends_with("; see data_handled"));
-    }
+    });
 }
 
 const POINTS: &str = "\

@@ -4,6 +4,7 @@ use udf_proto::EdgeType;
 use udf_proto::messages::request::Message as Ask;
 
 use super::context::Context;
+use super::points::{shortened, sized};
 use super::values::or_stops;
 use super::{Check, Needs, Outcome, Verdict, Where, check};
 
@@ -40,21 +41,7 @@ fn many_groups(context: &mut Context) -> Outcome {
 
 /// Returns an ordinary batch with at most this many points.
 fn batch(context: &Context, number: usize, most: usize) -> Vec<Ask> {
-    let (mut batch, mut points) = (context.source.batch(number), 0);
-    batch.retain(|ask| {
-        points += usize::from(matches!(ask, Ask::Point(_)));
-        !matches!(ask, Ask::Point(_)) || points <= most
-    });
-    sized(&mut batch, points.min(most) as i64);
-    batch
-}
-
-fn sized(batch: &mut [Ask], size: i64) {
-    for ask in batch {
-        if let Ask::Begin(begin) = ask {
-            begin.size = size;
-        }
-    }
+    shortened(context.source.batch(number), most)
 }
 
 fn short_batches(context: &mut Context) -> Outcome {

@@ -15,7 +15,7 @@ use crate::sample::{STEP, Sample};
 /// How many points of a file are used at most.
 const MOST: usize = 10_000;
 
-/// How many points many groups have at most, unless batches are longer than that.
+/// About how many points many groups have at most.
 const MOST_GROUPED: usize = 20_000;
 
 /// The groups that get more than one point, or batch.
@@ -163,11 +163,13 @@ impl Source {
     /// A point, or a batch, of each of this many groups, and then more for the first of them: a UDF may have
     /// nothing to say of the first point of a group. None if the points are not grouped by tags.
     pub(super) fn grouped(&self, wants: EdgeType, groups: usize) -> Option<Vec<Vec<Ask>>> {
+        // Of batches, so many points that all of them together are not many more than `MOST_GROUPED`.
+        let most = MOST_GROUPED / (11 * FIRST);
         let part = |number| match wants {
             EdgeType::Stream => vec![Ask::Point(self.point(number))],
-            EdgeType::Batch => self.batch(number),
+            EdgeType::Batch => shortened(self.batch(number), most),
         };
-        let groups = groups.min(MOST_GROUPED / self.usual(wants)).max(FIRST);
+        let groups = groups.min(MOST_GROUPED / self.usual(wants).min(most)).max(FIRST);
         // The number of parts after which a series comes again.
         let cycle = match (wants, self.is_own()) {
             (_, false) => self.sample.groups(),
@@ -180,6 +182,26 @@ impl Source {
         });
         let first = (0..groups).map(|number| (number, number));
         first.chain(again).map(|(number, group)| regrouped(part(number), group)).collect()
+    }
+}
+
+/// The same batch with at most this many points.
+pub(super) fn shortened(mut batch: Vec<Ask>, most: usize) -> Vec<Ask> {
+    let mut points = 0;
+    batch.retain(|ask| {
+        points += usize::from(matches!(ask, Ask::Point(_)));
+        !matches!(ask, Ask::Point(_)) || points <= most
+    });
+    sized(&mut batch, points.min(most) as i64);
+    batch
+}
+
+/// Sets the size that a batch has at its begin.
+pub(super) fn sized(batch: &mut [Ask], size: i64) {
+    for ask in batch {
+        if let Ask::Begin(begin) = ask {
+            begin.size = size;
+        }
     }
 }
 

@@ -88,7 +88,10 @@ fn int_and_float(context: &mut Context) -> Outcome {
             "the same data never gives the same result, so that nothing can be compared".to_owned(),
         ));
     }
-    let what = if ints.len() == output(context, None)?.len() {
+    let left_out = output(context, None)?;
+    // A UDF with one result for many points has as many of them in either case.
+    let has_fewer = ints.len() != floats.len() && ints.len() == left_out.len();
+    let what = if has_fewer || ints.is(&left_out) {
         "integers are skipped"
     } else if ints.is_of(&[&floats, &output(context, Some(as_zeros))?]) {
         "integers are read as 0"
@@ -168,10 +171,12 @@ const ODD: [(&str, Change); 6] = [
         point.group.clear();
     }),
     ("a point with text where numbers were", |point| {
+        as_floats(point);
         let floats = std::mem::take(&mut point.fields_double);
         point.fields_string = floats.into_keys().map(|name| (name, "ten".to_owned())).collect();
     }),
     ("a point with booleans where numbers were", |point| {
+        as_floats(point);
         let floats = std::mem::take(&mut point.fields_double);
         point.fields_bool = floats.into_keys().map(|name| (name, true)).collect();
     }),

@@ -1,5 +1,6 @@
 //! Lines out of a reader, one at a time and of bounded length.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind};
 
 use super::LineProblem;
@@ -27,6 +28,8 @@ pub(super) struct Lines<R> {
     in_long_row: bool,
     /// Whether a backslash before a line break has joined rows of the line.
     joined: bool,
+    /// Rows that were looked at, and are still to be read.
+    ahead: VecDeque<Vec<u8>>,
     context: Context,
     format: Format,
 }
@@ -52,6 +55,7 @@ impl<R: BufRead> Lines<R> {
             bytes: 0,
             in_long_row: false,
             joined: false,
+            ahead: VecDeque::new(),
             context: Context::default(),
             format: Format::Lines,
         }
@@ -163,11 +167,13 @@ impl<R: BufRead> Lines<R> {
             self.context.set(database.map_err(not_text)?, policy.map_err(not_text)?);
             return Ok(());
         }
-        // The first row has to be a line then, and what is wrong with it is said of it.
+        // The first row has to be a line then, and what is wrong with it is said of it. The others come behind it.
         self.format = Format::Lines;
-        let [first, ..] = rows;
+        let [first, others @ ..] = rows;
+        self.ahead.extend(others.into_iter().take(count - 1));
+        self.rows -= self.ahead.len() as u64;
         self.line = first;
-        self.number = self.rows + 1 - count;
+        self.number = self.rows;
         Ok(())
     }
 
@@ -203,6 +209,11 @@ impl<R: BufRead> Lines<R> {
 
     /// Appends bytes to the line up to and with a line break; false if there are none.
     fn read_row(&mut self) -> Result<bool, LineProblem> {
+        if let Some(row) = self.ahead.pop_front() {
+            self.line.extend_from_slice(&row);
+            self.rows += 1;
+            return Ok(true);
+        }
         let mut any = false;
         loop {
             let chunk = match self.reader.fill_buf() {

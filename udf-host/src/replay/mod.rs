@@ -219,7 +219,7 @@ impl Replay {
         }
         let bytes = Rc::default();
         let input = match source::open(input, Rc::clone(&bytes))? {
-            Source::Text(text) => Input::Lines(self.lines(text)),
+            Source::Text(text) => Input::Lines(Box::new(self.lines(text))),
             Source::Batches(batches) => {
                 self.refuse_for_recording(info.wants)?;
                 Input::Batches(batches)
@@ -239,8 +239,8 @@ impl Replay {
         std::thread::scope(|scope| {
             let written = output::start(scope, udf, info.provides, output)?;
             let fed = match (input, info.wants) {
-                (Input::Lines(lines), EdgeType::Stream) => feed.stream(lines),
-                (Input::Lines(lines), EdgeType::Batch) => feed.batches(lines, self.every),
+                (Input::Lines(lines), EdgeType::Stream) => feed.stream(*lines),
+                (Input::Lines(lines), EdgeType::Batch) => feed.batches(*lines, self.every),
                 (Input::Batches(batches), _) => feed.recorded(batches),
             };
             let closed = udf.close();
@@ -304,7 +304,7 @@ pub fn ask(connect: Connect<'_>) -> Result<Info, Error> {
 
 /// What is played.
 enum Input<'a> {
-    Lines(LineReader<Box<dyn BufRead + 'a>>),
+    Lines(Box<LineReader<Box<dyn BufRead + 'a>>>),
     Batches(BatchReader<Box<dyn BufRead + 'a>>),
 }
 
