@@ -110,14 +110,18 @@ fn info_names_the_script_and_where_both_are() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let script = script(
         directory.path(),
-        "head -c 3 >/dev/null; printf '\\002\\012\\000'; exec cat >/dev/null\n",
+        "head -c 3 >/dev/null; printf '\\002\\012\\000'; cat >/dev/null\n",
     );
     let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
     command.args(["info", "--", "sh", "my_udf.sh", "my_udf.sh"]);
     let output = command.current_dir(directory.path()).stdin(Stdio::null()).output();
     let output = output.expect("it runs");
     let stdout = String::from_utf8(output.stdout).expect("it prints text");
-    assert!(stdout.starts_with("my_udf: reads a stream and sends a stream\n"), "{stdout}");
+    assert!(
+        stdout.starts_with("my_udf: reads a stream and sends a stream\n"),
+        "{stdout}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let section = stdout.split_once("[udf.functions.my_udf]\n  prog = \"").expect("it is there").1;
     let (shell, rest) = section.split_once('"').expect("it is quoted");
     assert!(shell.starts_with('/') && shell.ends_with("/sh"), "{shell}");

@@ -61,7 +61,7 @@ fn rows_that_were_looked_at_for_a_recording_are_read_all_the_same() {
     let mut lines = LineReader::new(text, Grouping::none()).with_recordings();
     let points = std::iter::from_fn(|| lines.next_point().unwrap());
     assert_eq!(points.map(|point| point.as_point().time()).collect::<Vec<_>>(), [1, 2, 3, 4]);
-    let error = stream(b"first\n\nm x=1 1\n").unwrap_err();
+    let error = stream(b"first\nm x=1 1\nm x=2 2\n").unwrap_err();
     assert!(error.starts_with("line 1: "), "{error}");
 }
 
