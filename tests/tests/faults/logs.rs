@@ -73,7 +73,7 @@ fn a_task_in_every_line(on: Transport) {
 }
 
 fn a_task_in_warnings_alone(on: Transport) {
-    let (program, mut connection) = quiet(on, &["--log", "warn"], "off");
+    let (program, mut connection) = quiet(on, &["--log", "warn"], "UDF_LOG=off");
     init(&mut connection, &[("kind", &["logTick".into()])]);
     connection.ask(Ask::Point(trouble(1)));
     let ticks = program.wait_for_log("it ticks");
@@ -92,20 +92,7 @@ fn no_time_when_spawned(_: Transport) {
 }
 
 fn a_backtrace(on: Transport) {
-    let mut command = Command::new("env");
-    command.args(["RUST_BACKTRACE=1"]).arg(troubled());
-    let (mut program, mut connection) = match on {
-        Transport::Pipe => {
-            let mut program = Program::spawn(command.stdin(Stdio::piped()));
-            let ends = program.pipes();
-            (program, Connection::new(ends))
-        }
-        Transport::Socket => {
-            let program = Program::listen(&mut command);
-            let connection = program.connect();
-            (program, connection)
-        }
-    };
+    let (mut program, mut connection) = quiet(on, &[], "RUST_BACKTRACE=1");
     init(&mut connection, &[("kind", &["panic".into()])]);
     connection.ask(Ask::Point(trouble(1)));
     connection.end_input();
@@ -167,10 +154,10 @@ fn a_repeated_warning_of_a_thread(on: Transport) {
     assert!(log.iter().any(|line| line.contains("points_dropped=1000 ")), "{log:?}");
 }
 
-/// A troubled UDF that may not log that it listens, and a connection with it.
+/// A troubled UDF with this variable, which may not log that it listens, and a connection with it.
 fn quiet(on: Transport, args: &[&str], variable: &str) -> (Program, Connection) {
     let mut command = Command::new("env");
-    command.arg(format!("UDF_LOG={variable}")).arg(troubled()).args(args);
+    command.arg(variable).arg(troubled()).args(args);
     if on == Transport::Pipe {
         let mut program = Program::spawn(command.stdin(Stdio::piped()));
         let ends = program.pipes();
@@ -192,8 +179,8 @@ fn quiet(on: Transport, args: &[&str], variable: &str) -> (Program, Connection) 
 }
 
 /// The log of a connection of a troubled UDF that logs a warning.
-fn log_at(on: Transport, args: &[&str], variable: &str) -> Vec<String> {
-    let (program, mut connection) = quiet(on, args, variable);
+fn log_at(on: Transport, args: &[&str], level: &str) -> Vec<String> {
+    let (program, mut connection) = quiet(on, args, &format!("UDF_LOG={level}"));
     init(&mut connection, &[("kind", &["logLines".into()])]);
     connection.ask(Ask::Point(trouble(1)));
     connection.end_input();
