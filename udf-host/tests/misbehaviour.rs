@@ -491,6 +491,18 @@ fn nobody_reads_any_more() {
 }
 
 #[test]
+fn points_that_the_owner_leaves_unread_are_named() {
+    let within = Duration::from_millis(200);
+    let server = initialized(Settings { queue: 1, close_within: within, ..quiet() }, |mut peer| {
+        while peer.say(small_point()) {}
+    });
+    let out = server.point_out();
+    out.recv_timeout(LONG).expect("it sends");
+    assert_fault!(server.stop().unwrap_err(), Error::NotRead { what: "points", .. });
+    drop(out);
+}
+
+#[test]
 fn what_there_is_room_for_waits_for_the_next_receiver() {
     let settings = Settings { queue: 2, ..quiet() };
     let server = initialized(settings, |mut peer| {

@@ -127,11 +127,6 @@ impl<T> Queue<T> {
         self.writable.notify_all();
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        let inner = self.lock();
-        !self.has_room(&inner)
-    }
-
     pub(crate) fn is_taken(&self) -> bool {
         self.lock().taken
     }

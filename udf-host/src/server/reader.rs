@@ -244,7 +244,7 @@ impl Reader<'_> {
         };
         self.batches.push_back((batch, bytes));
         let shared = self.shared;
-        hand_on(shared, &shared.batches, &mut self.batches, || {
+        hand_on(shared, "batches", &shared.batches, &mut self.batches, || {
             let misled = shared.points.is_taken() && !shared.batches.is_taken();
             misled.then_some(Error::WrongEdge { what: "a batch", provides: EdgeType::Stream })
         })
@@ -255,7 +255,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let shared = self.shared;
-        hand_on(shared, &shared.points, &mut self.points, || {
+        hand_on(shared, "points", &shared.points, &mut self.points, || {
             let what = "a point outside of a batch";
             let misled = shared.batches.is_taken() && !shared.points.is_taken();
             misled.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })
@@ -282,6 +282,7 @@ fn cost(name: &str, group: &str, tags: &BTreeMap<String, String>) -> usize {
 /// Hands on what has come, and waits for the owner to read if it must, unless the owner never will.
 fn hand_on<T>(
     shared: &Shared,
+    what: &'static str,
     queue: &Queue<T>,
     items: &mut VecDeque<(T, usize)>,
     misled: impl Fn() -> Option<Error>,
@@ -295,8 +296,8 @@ fn hand_on<T>(
         if let Some(error) = misled() {
             return Err(error.into());
         }
-        shared.set_deaf(true);
+        shared.set_unread(Some(what));
         queue.wait_for_room();
-        shared.set_deaf(false);
+        shared.set_unread(None);
     }
 }

@@ -24,8 +24,6 @@ pub(crate) struct Shared {
     log: Option<Logger>,
     unasked: AtomicU64,
     initialized: AtomicBool,
-    /// The reader waits until the owner has read: the UDF cannot be heard.
-    deaf: AtomicBool,
     /// When the UDF was heard last, in nanoseconds after `epoch`.
     heard: AtomicU64,
     epoch: Instant,
@@ -41,6 +39,8 @@ pub(crate) struct State {
     pub(crate) writing: bool,
     pub(crate) abort_returned: bool,
     pub(crate) killed: Option<Instant>,
+    /// What the reader waits for the owner to read: until then, the UDF cannot be heard.
+    pub(crate) unread: Option<&'static str>,
     callbacks: Callbacks,
 }
 
@@ -93,13 +93,13 @@ impl Shared {
                 writing: false,
                 abort_returned: false,
                 killed: None,
+                unread: None,
                 callbacks,
             }),
             changed: Condvar::new(),
             log,
             unasked: AtomicU64::new(0),
             initialized: AtomicBool::new(false),
-            deaf: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             epoch: Instant::now(),
             settings,
@@ -168,15 +168,10 @@ impl Shared {
         self.epoch + Duration::from_nanos(self.heard.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set_deaf(&self, deaf: bool) {
+    /// Says what the owner must read before the reader goes on; none when it goes on.
+    pub(crate) fn set_unread(&self, what: Option<&'static str>) {
         self.hear();
-        self.deaf.store(deaf, Ordering::Release);
-        // Those who wait for it to change.
-        self.change(|_| ());
-    }
-
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.deaf.load(Ordering::Acquire)
+        self.change(|state| state.unread = what);
     }
 
     pub(crate) fn unasked(&self) -> u64 {
@@ -319,11 +314,10 @@ impl Shared {
     }
 
     fn unfinished(&self, within: Duration) -> Error {
-        if !self.is_deaf() {
-            return Error::NeverCloses { within };
+        match self.state().unread {
+            Some(what) => Error::NotRead { what, within },
+            None => Error::NeverCloses { within },
         }
-        let what = if self.points.is_full() { "points" } else { "batches" };
-        Error::NotRead { what, within }
     }
 
     pub(crate) fn wait_io(&self) {

@@ -67,7 +67,7 @@ fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
     let mut state = shared.state();
     while state.reading && !state.is_aborted() {
         // While the owner does not read, the reader cannot get to the end.
-        let left = (!shared.is_deaf()).then(|| {
+        let left = state.unread.is_none().then(|| {
             let now = Instant::now();
             deadline.get_or_insert(now + EXPLAINED_WITHIN).saturating_duration_since(now)
         });

@@ -21,7 +21,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             Phase::Running => {
                 let silent_at = after(shared.heard(), timeout);
                 // While the owner does not read, nobody listens to the UDF.
-                let deaf = shared.is_deaf();
+                let deaf = state.unread.is_some();
                 if let Some(timeout) = timeout.filter(|_| is_due(silent_at) && !deaf) {
                     drop(state);
                     shared.abort(Error::KeepaliveTimedout { timeout });
