@@ -303,10 +303,14 @@ fn a_response_of_too_many_entries() {
 fn tags_of_a_batch_count_as_its_bytes() {
     let tags: std::collections::BTreeMap<_, _> =
         (0..2_000).map(|tag| (format!("{tag:04}"), String::new())).collect();
-    let settings = Settings { batch_bytes: 100_000, ..quiet() };
-    let error = fault(settings, move |peer| {
-        peer.say(Said::Begin(BeginBatch { name: "cpu".into(), tags, ..Default::default() }));
-        peer.say(small_point());
+    let settings = || Settings { batch_bytes: 100_000, ..quiet() };
+    let begin = BeginBatch { name: "cpu".into(), tags: tags.clone(), ..Default::default() };
+    let error = fault(settings(), move |peer| peer.say(Said::Begin(begin)));
+    assert_fault!(error, Error::BatchTooLarge { limit: Limit::Bytes(100_000), .. });
+    let end = EndBatch { name: "cpu".into(), tags, ..Default::default() };
+    let error = fault(settings(), move |peer| {
+        peer.say(Said::Begin(BeginBatch::default()));
+        peer.say(Said::End(end))
     });
     assert_fault!(error, Error::BatchTooLarge { limit: Limit::Bytes(100_000), .. });
 }

@@ -1,7 +1,7 @@
 //! The end of a task: what was received is answered, then the UDF goes.
 
 use std::io::Write;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -175,9 +175,13 @@ fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
         let _ = sender.send((sent.is_ok() && answered).then_some(writer));
     });
     starting.map_err(|error| Trouble::NoConnection(error.to_string()))?;
-    let Ok(Some(mut writer)) = started.recv_timeout(context.patience) else {
-        let awaited = "an answer to Init".to_owned();
-        return Err(Trouble::Silence { awaited, within: context.patience });
+    let awaited = || "an answer to Init".to_owned();
+    let mut writer = match started.recv_timeout(context.patience) {
+        Ok(Some(writer)) => writer,
+        Err(RecvTimeoutError::Timeout) => {
+            return Err(Trouble::Silence { awaited: awaited(), within: context.patience });
+        }
+        _ => return Err(Trouble::Closed { awaited: awaited(), traces: peer.traces() }),
     };
     let mut ask = |bytes: &[u8]| writer.write_all(bytes).and_then(|()| writer.flush()).is_ok();
     let keepalive = frame(Ask::Keepalive(KeepaliveRequest { time: crate::sample::START }));

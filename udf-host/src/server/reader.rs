@@ -222,9 +222,19 @@ impl Reader<'_> {
             return Err(Error::BadBatchSize { name, size, limit }.into());
         }
         // The size is no more than a hint: room is made for the points that come.
-        let bytes = cost(&begin.name, &begin.group, &begin.tags);
+        let bytes = self.within_limit(&begin.name, cost(&begin.name, &begin.group, &begin.tags))?;
         self.open = Some(Open { begin, points: Points::new(), bytes });
         Ok(())
+    }
+
+    /// Refuses a batch that takes more memory than it may.
+    fn within_limit(&self, name: &str, bytes: usize) -> Result<usize, Ended> {
+        let limit = self.shared.settings.batch_bytes;
+        if bytes > limit {
+            let (name, limit) = (name.to_owned(), Limit::Bytes(limit));
+            return Err(Error::BatchTooLarge { name, limit }.into());
+        }
+        Ok(bytes)
     }
 
     fn end(&mut self, end: EndBatch) -> Result<(), Ended> {
@@ -233,6 +243,7 @@ impl Reader<'_> {
             return Err(Error::EndWithoutBegin { name: end.name }.into());
         };
         let bytes = open.bytes + cost(&end.name, &end.group, &end.tags);
+        let bytes = self.within_limit(&end.name, bytes)?;
         let batch = Batch {
             // As Kapacitor does: the end has the last word, on all but `byName`.
             name: end.name,
