@@ -5,6 +5,7 @@ use std::time::Duration;
 use udf_cli::Target;
 use udf_cli::check::{Report, Settings, Status, read_points};
 use udf_host::line_protocol::Grouping;
+use udf_proto::messages::Point;
 
 use super::{Daemon, LONG, OPTIONS, assert_all_pass, at_once, checked, peer, settings};
 
@@ -94,13 +95,33 @@ room,name=attic temperature=19.25,people=1i 2000000000
 room,name=hall temperature=21.5 2000000000
 ";
 
+fn points(grouping: Grouping) -> Vec<Point> {
+    read_points(POINTS.as_bytes(), grouping).expect("they are points")
+}
+
 #[test]
 fn the_points_of_the_author_are_sent_in_place_of_made_up_ones() {
-    let points = read_points(POINTS.as_bytes(), Grouping::by_all_tags()).expect("they are points");
+    let points = points(Grouping::by_all_tags());
     for args in [&["wants_temperature"][..], &["wants_temperature", "--batch"]] {
         let made_up = settings(&OPTIONS, LONG, &["data_handled"]);
         found(&checked(&peer(args), &made_up), "data_handled", Status::Warn);
         let own = Settings { points: points.clone(), ..settings(&OPTIONS, LONG, &[]) };
         assert_all_pass(&checked(&peer(args), &own));
     }
+}
+
+#[test]
+fn an_echo_of_points_without_a_group_keeps_their_grouping() {
+    let report = |fault, grouping| {
+        let points = points(grouping);
+        let own = Settings { points, ..settings(&OPTIONS, LONG, &["grouping_kept"]) };
+        checked(&peer(&[fault]), &own)
+    };
+    // All are in one group, or no point has a tag for one of the dimensions.
+    let unusual = || [Grouping::none(), Grouping::by(["name", "floor"])];
+    for grouping in unusual() {
+        found(&report("none", grouping), "grouping_kept", Status::Pass);
+    }
+    let [_, grouped] = unusual();
+    found(&report("loses_grouping", grouped), "grouping_kept", Status::Warn);
 }

@@ -1,6 +1,6 @@
 //! Checks of the output for ordinary data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use udf_proto::EdgeType;
 use udf_proto::messages::Point;
@@ -286,16 +286,34 @@ fn shown(tags: &Tags) -> String {
     if tags.is_empty() { "none".to_owned() } else { format!("`{}`", tags.join(",")) }
 }
 
+/// Returns what the grouping of a point lacks: tags for these of its dimensions; or, under an empty name, everything.
+fn without(point: &Point) -> Vec<&str> {
+    if point.dimensions.is_empty() && !point.by_name {
+        return vec![""];
+    }
+    let lacking = point.dimensions.iter().filter(|name| !point.tags.contains_key(*name));
+    lacking.map(String::as_str).collect()
+}
+
+/// The same for data that was sent. A point within a batch has the grouping of the batch.
+fn sent_without(ask: &Ask, wants: EdgeType) -> Vec<&str> {
+    match ask {
+        Ask::Point(point) if wants == EdgeType::Stream => without(point),
+        Ask::Begin(begin) if begin.tags.is_empty() && !begin.by_name => vec![""],
+        _ => Vec::new(),
+    }
+}
+
 fn grouping_kept(context: &mut Context) -> Outcome {
+    let wants = context.wants();
     let session = context.session()?;
     let points = session.points();
     if points.is_empty() {
         return Ok(Verdict::Skip("no point came back".to_owned()));
     }
-    let lost = |point: &&&Point| {
-        point.dimensions.is_empty() && !point.by_name
-            || point.dimensions.iter().any(|name| !point.tags.contains_key(name))
-    };
+    // A faithful echo lacks what was never there.
+    let sent: BTreeSet<_> = session.sent.iter().flat_map(|ask| sent_without(ask, wants)).collect();
+    let lost = |point: &&&Point| without(point).iter().any(|lack| !sent.contains(lack));
     Ok(match points.iter().filter(lost).count() {
         0 => Verdict::Pass,
         count => Verdict::Warn(format!(
