@@ -128,3 +128,35 @@ fn what_goes_wrong_is_named() {
     let missing = run(&Target::program("/no/such"), &short(&[]), &mut |_| {});
     assert!(matches!(missing, Err(BenchError::Udf(_))));
 }
+
+/// The first of them to start lives on, and all that it does is to log a line. The others die behind their Init.
+const ONE_THAT_LIVES: &str = "
+    started='printf \\004\\022\\002\\010\\001'
+    if mkdir \"$0\" 2>/dev/null; then
+        echo I am well >&2
+        $started
+        cat >/dev/null
+        exit
+    fi
+    echo out of luck >&2
+    $started
+    exit 3";
+
+#[test]
+fn the_connection_that_closes_is_the_one_that_is_blamed() {
+    let load = Load { connections: 2, ..Load::new(EdgeType::Stream, Writes::Large) };
+    let error = |measure: fn(&Subject, &Load) -> Option<BenchError>| {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let args = vec!["-c".into(), ONE_THAT_LIVES.into(), directory.path().join("first").into()];
+        let target = Target::Program { program: "sh".into(), args };
+        let error = measure(&Subject::udf(target, Init::default()), &load);
+        error.expect("it closes its side").to_string()
+    };
+    let flow = error(|subject, load| throughput(subject, load, SHORT).err());
+    let trips = error(|subject, load| latency(subject, load, SHORT, Some(LatencyOf::Point)).err());
+    for error in [flow, trips] {
+        let expected = "the UDF closed its side while it was measured (exit status: 3); \
+                        it wrote to stderr: out of luck";
+        assert_eq!(error, expected);
+    }
+}

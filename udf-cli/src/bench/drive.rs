@@ -79,15 +79,14 @@ pub fn throughput(
     let (started, until) = (Instant::now(), crate::deadline(time));
     let (sender, events) = channel();
     let (mut peers, mut ends) = (Vec::new(), Vec::new());
-    for lane in lanes {
-        let Lane { frames, writer, peer } = lane;
+    for (lane, Lane { frames, writer, peer }) in lanes.into_iter().enumerate() {
         peers.push(peer);
         let (end, ended) = channel();
         ends.push(end);
         let (block, writes) = (block.clone(), load.writes);
         let (to_write, to_read) = (sender.clone(), sender.clone());
         spawn(move || write(block, writer, writes, until, &to_write, &ended))?;
-        spawn(move || read(frames, &to_read))?;
+        spawn(move || read(lane, frames, &to_read))?;
     }
     drop(sender);
 
@@ -119,14 +118,14 @@ pub fn throughput(
                     ends.clear();
                 }
             }
-            Ok(Event::Closed { points, last_data }) if settled == connections => {
+            Ok(Event::Closed { points, last_data, .. }) if settled == connections => {
                 closed += 1;
                 sum.points_out += points;
                 let elapsed = last_data.map_or(Duration::ZERO, |at| at.duration_since(started));
                 sum.elapsed = sum.elapsed.max(elapsed);
             }
-            Ok(Event::Closed { .. }) => {
-                return Err(BenchError::Closed(String::new()).with_traces(&peers));
+            Ok(Event::Closed { lane, .. }) => {
+                return Err(BenchError::Closed(String::new()).with_traces(&peers[lane]));
             }
             Ok(Event::Failed(error)) => return Err(error),
             // Dropped, the peers are cut off, and the threads end.
@@ -145,8 +144,9 @@ enum Event {
     },
     /// All of it was answered.
     Settled(Instant),
-    /// Nothing comes any more.
+    /// Nothing comes any more on the connection of this number.
     Closed {
+        lane: usize,
         points: u64,
         last_data: Option<Instant>,
     },
@@ -216,8 +216,8 @@ pub(super) fn write_piece(
     writer.flush()
 }
 
-/// Reads until the other side closes.
-fn read(mut frames: FrameReader<impl Read>, events: &Sender<Event>) {
+/// Reads until the other side of the connection of this number closes.
+fn read(lane: usize, mut frames: FrameReader<impl Read>, events: &Sender<Event>) {
     let (mut points, mut last_data) = (0, None);
     let mut take = || -> Result<(), BenchError> {
         loop {
@@ -248,7 +248,7 @@ fn read(mut frames: FrameReader<impl Read>, events: &Sender<Event>) {
     let result = take();
     // Nobody waits for it when the measurement has failed.
     let _ = events.send(match result {
-        Ok(()) => Event::Closed { points, last_data },
+        Ok(()) => Event::Closed { lane, points, last_data },
         Err(error) => Event::Failed(error),
     });
 }

@@ -79,12 +79,12 @@ pub fn latency(
     }
     let (sender, results) = channel();
     let mut peers = Vec::new();
-    for Lane { frames, writer, peer } in lanes {
+    for (lane, Lane { frames, writer, peer }) in lanes.into_iter().enumerate() {
         peers.push(peer);
         let (mut trips, sender) = (Trips::new(frames, writer, load), sender.clone());
         let work = move || {
             // When nobody waits for it any more, it is of no use.
-            let _ = sender.send(trips.run(of, time));
+            let _ = sender.send((lane, trips.run(of, time)));
         };
         let thread = thread::Builder::new().name("bench".to_owned()).spawn(work);
         thread.map_err(BenchError::Setup)?;
@@ -94,11 +94,11 @@ pub fn latency(
     for _ in &peers {
         // Dropped, the peers are cut off, and the threads end.
         let result = results.recv_timeout(time.saturating_add(PATIENCE));
-        let result = result.unwrap_or_else(|error| match error {
-            RecvTimeoutError::Timeout => Err(BenchError::Stuck(PATIENCE)),
-            RecvTimeoutError::Disconnected => Err(panicked()),
-        });
-        samples.extend(result.map_err(|error| error.with_traces(&peers))?);
+        let (lane, result) = result.map_err(|error| match error {
+            RecvTimeoutError::Timeout => BenchError::Stuck(PATIENCE),
+            RecvTimeoutError::Disconnected => panicked(),
+        })?;
+        samples.extend(result.map_err(|error| error.with_traces(&peers[lane]))?);
     }
     samples.sort_unstable();
     Ok(Latency { of, samples })
@@ -120,7 +120,7 @@ fn look(subject: &Subject, load: &Load) -> Result<LatencyOf, BenchError> {
     match bounded(LOOK, || peer.cut(), work) {
         Ok(()) => Ok(data),
         Err(BenchError::Stuck(_)) => Ok(LatencyOf::Keepalive),
-        Err(error) => Err(error.with_traces([&peer])),
+        Err(error) => Err(error.with_traces(&peer)),
     }
 }
 

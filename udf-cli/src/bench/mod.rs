@@ -120,11 +120,12 @@ impl std::fmt::Display for BenchError {
 impl std::error::Error for BenchError {}
 
 impl BenchError {
-    /// Adds what one of the peers has left behind, if they have closed their side.
-    fn with_traces<'a>(self, peers: impl IntoIterator<Item = &'a Peer>) -> Self {
-        let BenchError::Closed(_) = self else { return self };
-        let traces = peers.into_iter().map(Peer::traces).find(|traces| !traces.is_empty());
-        BenchError::Closed(traces.unwrap_or_default())
+    /// Adds what the peer that it is about has left behind, if that has closed its side.
+    fn with_traces(self, peer: &Peer) -> Self {
+        match self {
+            BenchError::Closed(_) => BenchError::Closed(peer.traces()),
+            error => error,
+        }
     }
 }
 

@@ -112,7 +112,7 @@ impl Lane {
             }
         };
         let started = bounded(PATIENCE, || peer.cut(), started);
-        let (frames, writer) = started.map_err(|error| error.with_traces([&peer]))?;
+        let (frames, writer) = started.map_err(|error| error.with_traces(&peer))?;
         Ok(Lane { frames, writer, peer })
     }
 }
