@@ -25,9 +25,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// A UDF that is given up may take this long to end by itself, and to say why.
 const ABORT_WITHIN: Duration = Duration::from_millis(500);
 
-/// How long the exit status of a program that has closed its side is waited for.
-const STATUS_WITHIN: Duration = Duration::from_millis(500);
-
 /// How much of its stderr is kept, in bytes, about.
 const MOST_HEARD: usize = 64 << 10;
 
@@ -302,11 +299,11 @@ impl Peer {
         }
     }
 
-    /// What a program that has closed its side has left behind, to follow what is said of that: its status, and the
-    /// line of its stderr that tells most.
-    pub fn traces(&self) -> String {
+    /// What a program that has closed its side has left behind, to follow what is said of that: its status if it
+    /// exits `within` this time, and the line of its stderr that tells most.
+    pub fn traces(&self, within: Duration) -> String {
         let Side::Program(child) = &self.0 else { return String::new() };
-        let status = child.wait(Some(STATUS_WITHIN)).map(|status| format!(" ({status})"));
+        let status = child.wait(Some(within)).map(|status| format!(" ({status})"));
         let line = child.last_words().map(|line| format!("; it wrote to stderr: {line}"));
         status.unwrap_or_default() + &line.unwrap_or_default()
     }

@@ -125,3 +125,12 @@ fn an_echo_of_points_without_a_group_keeps_their_grouping() {
     let [_, grouped] = unusual();
     found(&report("loses_grouping", grouped), "grouping_kept", Status::Warn);
 }
+
+#[test]
+fn a_udf_that_takes_its_time_to_exit_is_named_with_its_status() {
+    let args = ["-c", "exec >&-; sleep 2; exit 7"].map(Into::into).to_vec();
+    let target = Target::Program { program: "sh".into(), args };
+    let report = checked(&target, &settings(&[], LONG, &["info_answered"]));
+    let closed = found(&report, "info_answered", Status::Fail);
+    assert!(closed.ends_with("was awaited (exit status: 7)"), "{closed}");
+}

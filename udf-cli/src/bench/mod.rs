@@ -123,7 +123,7 @@ impl BenchError {
     /// Adds what the peer that it is about has left behind, if that has closed its side.
     fn with_traces(self, peer: &Peer) -> Self {
         match self {
-            BenchError::Closed(_) => BenchError::Closed(peer.traces()),
+            BenchError::Closed(_) => BenchError::Closed(peer.traces(PATIENCE)),
             error => error,
         }
     }

@@ -181,7 +181,12 @@ fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
         Err(RecvTimeoutError::Timeout) => {
             return Err(Trouble::Silence { awaited: awaited(), within: context.patience });
         }
-        _ => return Err(Trouble::Closed { awaited: awaited(), traces: peer.traces() }),
+        _ => {
+            return Err(Trouble::Closed {
+                awaited: awaited(),
+                traces: peer.traces(context.patience),
+            });
+        }
     };
     let mut ask = |bytes: &[u8]| writer.write_all(bytes).and_then(|()| writer.flush()).is_ok();
     let keepalive = frame(Ask::Keepalive(KeepaliveRequest { time: crate::sample::START }));

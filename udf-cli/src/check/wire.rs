@@ -347,7 +347,7 @@ impl Wire {
 
     /// What a program that has closed its side left behind: its status, and what it wrote to stderr.
     pub(super) fn traces(&self) -> String {
-        self.peer.traces()
+        self.peer.traces(self.patience)
     }
 
     /// How many lines it has written to stderr.
