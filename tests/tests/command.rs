@@ -188,6 +188,15 @@ fn check_sends_the_points_of_a_file() {
     assert_eq!(status, 0, "a warning is no failure");
     assert!(stdout.contains("pass points that the UDF answers with --points FILE"), "{stdout}");
 
+    // Read as nanoseconds, they would be of 1970.
+    write("room,name=attic temperature=19.5 1700000000\n");
+    let (_, _, stderr) = check(&["--points", path]);
+    let note = "note: all times were read as nanoseconds and are in January 1970; \
+                they look like seconds: use --precision s\n";
+    assert_eq!(stderr, note);
+    let (status, _, stderr) = check(&["--points", path, "--precision", "s"]);
+    assert_eq!((status, &*stderr), (0, ""));
+
     write("room temperature=19.5 1\nroom temperature\n");
     let (status, _, stderr) = check(&["--points", path]);
     assert_eq!(status, 1);
@@ -258,6 +267,7 @@ fn wrong_usage_is_status_2() {
         (&["info", "--socket", "/x", "--", "mirror"], "cannot be used with"),
         (&["check", "--timeout", "0s", "--", PEER], "longer than nothing"),
         (&["check", "--group-by", "host", "--", PEER], "--points <FILE>"),
+        (&["check", "--precision", "s", "--", PEER], "--points <FILE>"),
         (
             &["check", "--only", "all", "--", PEER],
             "error: there is no check `all`; the checks are ",

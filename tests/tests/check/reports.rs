@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use udf_cli::Target;
 use udf_cli::check::{Report, Settings, Status, read_points};
-use udf_host::line_protocol::Grouping;
+use udf_host::line_protocol::{Grouping, LineReader};
 use udf_proto::messages::Point;
 
 use super::{Daemon, LONG, OPTIONS, assert_all_pass, at_once, checked, peer, settings};
@@ -96,7 +96,7 @@ room,name=hall temperature=21.5 2000000000
 ";
 
 fn points(grouping: Grouping) -> Vec<Point> {
-    read_points(POINTS.as_bytes(), grouping).expect("they are points")
+    read_points(&mut LineReader::new(POINTS.as_bytes(), grouping)).expect("they are points")
 }
 
 #[test]

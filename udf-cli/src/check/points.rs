@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::ops::Range;
 
-use udf_host::line_protocol::{Grouping, LineError, LineReader};
+use udf_host::line_protocol::{LineError, LineReader};
 use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Init};
@@ -25,8 +25,7 @@ const FIRST: usize = 10;
 ///
 /// # Errors
 /// When a line is no point, or cannot be read.
-pub fn read_points(reader: impl BufRead, grouping: Grouping) -> Result<Vec<Point>, LineError> {
-    let mut lines = LineReader::new(reader, grouping);
+pub fn read_points(lines: &mut LineReader<impl BufRead>) -> Result<Vec<Point>, LineError> {
     let mut points = Vec::new();
     while points.len() < MOST
         && let Some(point) = lines.next_point()?
@@ -238,11 +237,13 @@ fn regrouped(mut part: Vec<Ask>, number: usize) -> Option<Vec<Ask>> {
 
 #[cfg(test)]
 mod tests {
+    use udf_host::line_protocol::Grouping;
+
     use super::*;
 
     fn source(lines: &str, group_by: &str) -> Source {
-        let points = read_points(lines.as_bytes(), Grouping::parse(group_by)).unwrap();
-        Source::new(points)
+        let mut lines = LineReader::new(lines.as_bytes(), Grouping::parse(group_by));
+        Source::new(read_points(&mut lines).unwrap())
     }
 
     const LINES: &str = "cpu,host=a usage=1 10\ncpu,host=b usage=2 20\ncpu,host=a usage=3 30\n";

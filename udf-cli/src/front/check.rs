@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure, StatusLine};
-use udf_host::line_protocol::Grouping;
+use udf_host::line_protocol::{Grouping, LineReader, Precision};
 use udf_proto::messages::Point;
 
 use crate::Target;
@@ -37,7 +37,7 @@ pub(super) fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help(
-                    "Points to send in place of made-up ones, as line protocol with times in nanoseconds; \
+                    "Points to send in place of made-up ones, as line protocol; \
                      the first 10,000 of them are repeated as often as a check needs",
                 ),
             Arg::new("group-by")
@@ -46,6 +46,7 @@ pub(super) fn command() -> Command {
                 .default_value("*")
                 .requires("points")
                 .help("Tags to group the points of the file by, separated by commas; * for all"),
+            command::precision_arg().requires("points"),
             Arg::new("only")
                 .long("only")
                 .value_name("NAMES")
@@ -98,9 +99,12 @@ fn points(matches: &ArgMatches) -> Result<Vec<Point>, Failure> {
         Failure::Failed(format!("cannot read `{}`: {error}", path.display()))
     };
     let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let points = check::read_points(BufReader::new(file), Grouping::parse(grouping));
-    match points.map_err(|error| unreadable(&error))? {
-        none if none.is_empty() => Err(unreadable(&"there are no points in it")),
-        points => Ok(points),
+    let mut lines = LineReader::new(BufReader::new(file), Grouping::parse(grouping))
+        .with_precision(matches.get_one::<Precision>("precision").copied());
+    let points = check::read_points(&mut lines).map_err(|error| unreadable(&error))?;
+    if points.is_empty() {
+        return Err(unreadable(&"there are no points in it"));
     }
+    command::note_precision(lines.likely_precision());
+    Ok(points)
 }

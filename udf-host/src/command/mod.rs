@@ -45,7 +45,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 pub use info::{info, info_command};
-pub use replay::{replay, replay_command};
+pub use replay::{note_precision, precision_arg, replay, replay_command};
 pub use status_line::StatusLine;
 
 /// Why a command did not succeed.
@@ -114,6 +114,12 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
         Failure::OutputClosed => Ok(()),
     };
     ExitCode::from(failure.exit_status())
+}
+
+/// Tells stderr something that is no failure, but that whoever called the command may not have meant.
+fn note(note: impl fmt::Display) {
+    // When stderr is gone, nobody is left to tell.
+    let _ = writeln!(io::stderr(), "note: {note}");
 }
 
 /// How wide a terminal is; nothing when it is none, or does not say.

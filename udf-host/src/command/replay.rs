@@ -1,7 +1,7 @@
 //! `replay`: points out of a file, played to a UDF.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,9 +62,7 @@ pub fn replay_command() -> Command {
             Arg::new("every").long("every").value_name("DURATION").value_parser(every).help(
                 "Cut batches by time, every 10s say, of points sorted by time; else by group only",
             ),
-            Arg::new("precision").long("precision").value_name("UNIT").value_parser(precision).help(
-                "The unit of the times in line protocol: ns, u, ms, s, m or h [default: ns]",
-            ),
+            precision_arg(),
             named("database", "telegraf", "The database of points whose FILE names none"),
             named("retention-policy", "autogen", "The retention policy of such points"),
             named("task", "replay", "The name of the task that the UDF is told"),
@@ -78,6 +76,12 @@ fn every(text: &str) -> Result<i64, String> {
         Ok(_) => Err("it must be longer than nothing".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// `--precision`, for a command that reads line protocol. Its value is a [`Precision`].
+pub fn precision_arg() -> Arg {
+    let help = "The unit of the times in line protocol: ns, u, ms, s, m or h [default: ns]";
+    Arg::new("precision").long("precision").value_name("UNIT").value_parser(precision).help(help)
 }
 
 fn precision(text: &str) -> Result<Precision, String> {
@@ -182,26 +186,30 @@ fn run(
 
 /// Tells what went well, but may not have been meant.
 fn note(summary: &Summary) {
-    let mut notes: Vec<String> = summary.unseen_tags.iter().map(ToString::to_string).collect();
-    if let Some(unit) = summary.likely_precision {
-        let name = match unit {
-            Precision::Microseconds => "microseconds",
-            Precision::Milliseconds => "milliseconds",
-            _ => "seconds",
-        };
-        notes.push(format!(
-            "all times were read as nanoseconds and are in January 1970; they look like {name}: \
-             use --precision {unit}"
-        ));
+    for unseen in &summary.unseen_tags {
+        super::note(unseen);
     }
+    note_precision(summary.likely_precision);
     match (summary.points_in, summary.points_out) {
-        (0, _) => notes.push("there are no points in the input".to_owned()),
-        (1, 0) => notes.push("one point was played, and nothing came back".to_owned()),
-        (points, 0) => notes.push(format!("{points} points were played, and nothing came back")),
+        (0, _) => super::note("there are no points in the input"),
+        (1, 0) => super::note("one point was played, and nothing came back"),
+        (points, 0) => super::note(format!("{points} points were played, and nothing came back")),
         _ => {}
     }
-    for note in notes {
-        // When stderr is gone, nobody is left to tell.
-        let _ = writeln!(io::stderr(), "note: {note}");
-    }
+}
+
+/// Tells stderr of the unit that all times seem to have, if they do; see [`LineReader::likely_precision`].
+///
+/// [`LineReader::likely_precision`]: crate::line_protocol::LineReader::likely_precision
+pub fn note_precision(likely: Option<Precision>) {
+    let Some(unit) = likely else { return };
+    let name = match unit {
+        Precision::Microseconds => "microseconds",
+        Precision::Milliseconds => "milliseconds",
+        _ => "seconds",
+    };
+    super::note(format!(
+        "all times were read as nanoseconds and are in January 1970; they look like {name}: \
+         use --precision {unit}"
+    ));
 }

@@ -72,6 +72,7 @@ mod lines;
 mod parse;
 mod precision;
 mod read;
+mod unlikely;
 mod write;
 
 pub use grouping::Grouping;

@@ -6,6 +6,7 @@ use udf_proto::{PointBuf, messages};
 
 use super::lines::Lines;
 use super::parse::parse;
+use super::unlikely::Times;
 use super::{Grouping, MAX_LINE, Precision};
 
 /// Reads points as Kapacitor would send them on a stream edge.
@@ -28,8 +29,8 @@ pub struct LineReader<R> {
     retention_policy: String,
     precision: Option<Precision>,
     last_time: i64,
-    /// Whether the line that was read last has a time of its own.
-    has_time: bool,
+    /// The times of lines that have one.
+    times: Times,
 }
 
 /// A line that is no point.
@@ -94,7 +95,7 @@ impl<R: BufRead> LineReader<R> {
             retention_policy: "autogen".to_owned(),
             precision: None,
             last_time: 0,
-            has_time: false,
+            times: Times::default(),
         }
     }
 
@@ -109,9 +110,9 @@ impl<R: BufRead> LineReader<R> {
         self
     }
 
-    /// Sets the unit of the times.
-    pub fn with_precision(mut self, precision: Precision) -> Self {
-        self.precision = Some(precision);
+    /// Sets the unit of the times. Defaults to nanoseconds, also for none.
+    pub fn with_precision(mut self, precision: impl Into<Option<Precision>>) -> Self {
+        self.precision = precision.into();
         self
     }
 
@@ -153,9 +154,10 @@ impl<R: BufRead> LineReader<R> {
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
     }
 
-    /// Whether the line that was read last has a time of its own.
-    pub(crate) fn has_time(&self) -> bool {
-        self.has_time
+    /// Returns the unit that all times so far seem to have, when they were read as nanoseconds and lie within
+    /// weeks of 1970. None if a precision was set.
+    pub fn likely_precision(&self) -> Option<Precision> {
+        self.times.likely().filter(|_| self.precision.is_none())
     }
 
     fn read_point(&mut self) -> Result<Option<messages::Point>, LineProblem> {
@@ -167,7 +169,9 @@ impl<R: BufRead> LineReader<R> {
         }
         let parsed = parse(self.lines.text()?, self.precision.unwrap_or_default());
         let (mut message, time) = parsed.map_err(|what| LineProblem::Syntax(self.explain(what)))?;
-        self.has_time = time.is_some();
+        if let Some(time) = time {
+            self.times.see(time);
+        }
         message.time = time.unwrap_or(self.last_time);
         let context = self.lines.context();
         message.database.clone_from(context.database.as_ref().unwrap_or(&self.database));

@@ -32,7 +32,6 @@ mod output;
 mod recording;
 mod rfc3339;
 mod source;
-mod unlikely;
 mod unseen;
 
 use std::cell::Cell;
@@ -49,7 +48,6 @@ use recording::BatchReader;
 pub use recording::{RecordingError, RecordingProblem};
 use source::Source;
 pub use source::SourceError;
-use unlikely::Times;
 use unseen::Lookout;
 pub use unseen::UnseenTag;
 
@@ -218,7 +216,7 @@ impl Replay {
             _ => {}
         }
         let bytes = Rc::default();
-        let input = match source::open(input, Rc::clone(&bytes))? {
+        let mut input = match source::open(input, Rc::clone(&bytes))? {
             Source::Text(text) => Input::Lines(Box::new(self.lines(text))),
             Source::Batches(batches) => {
                 self.refuse_for_recording(info.wants)?;
@@ -234,13 +232,13 @@ impl Replay {
             return Err(error.into());
         }
         let tags = Lookout::new(self.grouping.tags());
-        let mut feed = Feed { udf, bytes, progress, points: 0, tags, times: Times::default() };
+        let mut feed = Feed { udf, bytes, progress, points: 0, tags };
 
         std::thread::scope(|scope| {
             let written = output::start(scope, udf, info.provides, output)?;
-            let fed = match (input, info.wants) {
-                (Input::Lines(lines), EdgeType::Stream) => feed.stream(*lines),
-                (Input::Lines(lines), EdgeType::Batch) => feed.batches(*lines, self.every),
+            let fed = match (&mut input, info.wants) {
+                (Input::Lines(lines), EdgeType::Stream) => feed.stream(lines),
+                (Input::Lines(lines), EdgeType::Batch) => feed.batches(lines, self.every),
                 (Input::Batches(batches), _) => feed.recorded(batches),
             };
             let closed = udf.close();
@@ -260,19 +258,19 @@ impl Replay {
             }
             let points_in = feed.points;
             let unseen_tags = if points_in == 0 { Vec::new() } else { feed.tags.left() };
-            let likely_precision = feed.times.likely().filter(|_| self.precision.is_none());
+            let likely_precision = match &input {
+                Input::Lines(lines) => lines.likely_precision(),
+                Input::Batches(_) => None,
+            };
             Ok(Summary { points_in, points_out: written?, unseen_tags, likely_precision })
         })
     }
 
     fn lines<R: BufRead>(&self, text: R) -> LineReader<R> {
-        let lines = LineReader::new(text, self.grouping.clone())
+        LineReader::new(text, self.grouping.clone())
             .with_source(self.database.clone(), self.retention_policy.clone())
-            .with_recordings();
-        match self.precision {
-            Some(precision) => lines.with_precision(precision),
-            None => lines,
-        }
+            .with_precision(self.precision)
+            .with_recordings()
     }
 
     /// Refuses to play a recording of batches with what does not fit it.
@@ -315,13 +313,12 @@ struct Feed<'a> {
     progress: &'a mut dyn FnMut(Progress),
     points: u64,
     tags: Lookout,
-    times: Times,
 }
 
 impl Feed<'_> {
-    fn stream(&mut self, mut lines: LineReader<impl BufRead>) -> Result<(), ReplayError> {
+    fn stream(&mut self, lines: &mut LineReader<impl BufRead>) -> Result<(), ReplayError> {
         let points = self.udf.point_in()?;
-        while let Some(point) = self.next(&mut lines)? {
+        while let Some(point) = self.next(lines)? {
             points.send(PointBuf::from(point).as_point())?;
         }
         Ok(())
@@ -329,13 +326,13 @@ impl Feed<'_> {
 
     fn batches(
         &mut self,
-        mut lines: LineReader<impl BufRead>,
+        lines: &mut LineReader<impl BufRead>,
         every: Option<i64>,
     ) -> Result<(), ReplayError> {
         let sink = self.udf.batch_in()?;
         let mut batches = Batches::new(every);
         loop {
-            let point = match self.next(&mut lines) {
+            let point = match self.next(lines) {
                 Ok(Some(point)) => point,
                 // What came before a bad line is complete, and is played.
                 ended => {
@@ -354,7 +351,7 @@ impl Feed<'_> {
         }
     }
 
-    fn recorded(&mut self, mut batches: BatchReader<impl BufRead>) -> Result<(), ReplayError> {
+    fn recorded(&mut self, batches: &mut BatchReader<impl BufRead>) -> Result<(), ReplayError> {
         let sink = self.udf.batch_in()?;
         while let Some(batch) = batches.next_batch()? {
             self.points += batch.points.len() as u64;
@@ -372,9 +369,6 @@ impl Feed<'_> {
         if let Some(point) = &point {
             self.points += 1;
             self.tags.see(&point.tags);
-            if lines.has_time() {
-                self.times.see(point.time);
-            }
         }
         if point.is_none() || self.points.is_multiple_of(REPORT_EVERY) {
             self.report();

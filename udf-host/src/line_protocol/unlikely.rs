@@ -1,6 +1,6 @@
 //! Times that are likely to have another unit.
 
-use crate::line_protocol::Precision;
+use super::Precision;
 
 /// Looks for a unit in which all times are moments of our time, unlike in nanoseconds.
 #[derive(Debug, Default)]
