@@ -11,8 +11,11 @@ const PEER: &str = env!("CARGO_BIN_EXE_faulty_peer");
 
 /// Exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
-    let output = command.args(args).stdin(Stdio::null()).output().expect("it runs");
+    output(Command::new(env!("CARGO_BIN_EXE_udf_command")).args(args))
+}
+
+fn output(command: &mut Command) -> (i32, String, String) {
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("it prints text");
     (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
 }
@@ -47,6 +50,32 @@ fn the_log_of_a_udf_that_says_nothing_is_shown() {
                     error: process exited unexpectedly: exit status: 5; \
                     it wrote to stderr: no such file: model.bin\n";
     assert_eq!(stderr, expected);
+}
+
+#[test]
+fn a_program_whose_status_the_system_does_not_tell_has_exited() {
+    // A parent that ignores the exits of its children hands that down.
+    let udf = |args: &[&str]| {
+        let udf = env!("CARGO_BIN_EXE_udf_command");
+        output(Command::new("env").args(["--ignore-signal=CHLD", udf]).args(args))
+    };
+    let (status, stdout, stderr) = udf(&["info", "--", PEER, "none"]);
+    assert_eq!((status, &*stderr), (0, ""));
+    assert!(stdout.starts_with("faulty_peer: reads a stream"), "{stdout}");
+
+    let unknown = "exit status unknown: SIGCHLD is ignored, or something else has waited for it";
+    let (status, _, stderr) = udf(&["info", "--", PEER, "dies_of_info"]);
+    let error = format!(
+        "error: process exited unexpectedly: {unknown}; \
+         it wrote to stderr: no such file: model.bin"
+    );
+    assert_eq!((status, stderr.lines().last()), (1, Some(&*error)), "{stderr}");
+
+    let only = ["--only", "closes_at_end,exit_status,abrupt_end", "-o", "field=x"];
+    let (status, stdout, stderr) = udf(&[&["check"], &only[..], &["--", PEER, "none"]].concat());
+    assert_eq!(status, 0, "{stderr}");
+    assert!(stdout.contains(&format!("-> {unknown}\n")), "{stdout}");
+    assert!(stdout.ends_with(": 2 passed, 0 warnings, 0 failed, 1 skipped\n"), "{stdout}");
 }
 
 /// A UDF that is a script of the shell.

@@ -6,14 +6,14 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
 use udf_host::describe::Install;
-use udf_host::process::{Child, Spawned};
+use udf_host::process::{Child, Exit, Spawned};
 use udf_host::settings::Logger;
 use udf_host::socket::{connect, split};
 use udf_host::{Callbacks, Error, Interface, Log, Process, Settings, Socket, replay};
@@ -292,7 +292,7 @@ impl Peer {
     }
 
     /// How the program has exited; none if it has not `within` this time, or is a daemon.
-    pub fn exit(&self, within: Duration) -> Option<ExitStatus> {
+    pub fn exit(&self, within: Duration) -> Option<Exit> {
         match &self.0 {
             Side::Program(child) => child.wait(Some(within)),
             Side::Socket(_) => None,
@@ -303,9 +303,9 @@ impl Peer {
     /// exits `within` this time, and the line of its stderr that tells most.
     pub fn traces(&self, within: Duration) -> String {
         let Side::Program(child) = &self.0 else { return String::new() };
-        let status = child.wait(Some(within)).map(|status| format!(" ({status})"));
+        let exited = child.wait(Some(within)).map(|exited| format!(" ({exited})"));
         let line = child.last_words().map(|line| format!("; it wrote to stderr: {line}"));
-        status.unwrap_or_default() + &line.unwrap_or_default()
+        exited.unwrap_or_default() + &line.unwrap_or_default()
     }
 }
 

@@ -33,6 +33,34 @@ pub struct Child {
     inner: Arc<Inner>,
 }
 
+/// How a program has exited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Status(ExitStatus),
+    /// With a status that the system does not tell: this process ignores the exits of its children (`SIGCHLD`, which
+    /// it may have inherited from its parent), or has waited for the program elsewhere.
+    Unknown,
+}
+
+impl Exit {
+    /// Whether it is known to be no success.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Exit::Status(status) if !status.success())
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Status(status) => status.fmt(f),
+            Exit::Unknown => f.write_str(
+                "exit status unknown: SIGCHLD is ignored, or something else has waited for it",
+            ),
+        }
+    }
+}
+
 struct Inner {
     process: SharedChild,
     state: Mutex<State>,
@@ -40,10 +68,8 @@ struct Inner {
 }
 
 struct State {
-    /// Whether it runs, as far as the system tells.
-    runs: bool,
-    /// How it exited; unknown if the system would not tell.
-    exited: Option<ExitStatus>,
+    /// How it has exited; none while it runs.
+    exited: Option<Exit>,
     /// Whether something may still come from stderr.
     talking: bool,
     /// Whether the log panicked.
@@ -72,7 +98,6 @@ impl Spawned {
         let stdout = process.take_stdout().expect(pipe);
         let stderr = process.take_stderr().expect(pipe);
         let state = Mutex::new(State {
-            runs: true,
             exited: None,
             talking: true,
             log_panicked: false,
@@ -93,6 +118,14 @@ impl Spawned {
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kill(&self) {
+        // Once it has exited, its number may be that of another process.
+        if self.state().exited.is_none() {
+            // It fails only when the process is not ours any more.
+            let _ = self.process.kill();
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -121,9 +154,9 @@ impl Child {
     fn follow(&self, stderr: ChildStderr, log: Option<Logger>) -> std::io::Result<()> {
         let inner = self.inner.clone();
         let exit = move || {
-            // It fails when exits of children are ignored in this process.
-            let exited = inner.process.wait().ok();
-            inner.change(|state| (state.runs, state.exited) = (false, exited));
+            // An error says that there is no such child any more.
+            let exited = inner.process.wait().map_or(Exit::Unknown, Exit::Status);
+            inner.change(|state| state.exited = Some(exited));
         };
         std::thread::Builder::new().name("udf-exit".to_owned()).spawn(exit)?;
         let inner = self.inner.clone();
@@ -141,7 +174,7 @@ impl Child {
             });
             if read.is_err() {
                 // Nobody reads its stderr any more: it would block in its own logging.
-                let _ = inner.process.kill();
+                inner.kill();
             }
         };
         std::thread::Builder::new().name("udf-stderr".to_owned()).spawn(talk).map(drop)
@@ -154,23 +187,22 @@ impl Child {
 
     /// Kills it, if it still runs.
     pub fn kill(&self) {
-        // It fails only when the process is not ours any more.
-        let _ = self.inner.process.kill();
+        self.inner.kill();
     }
 
     /// Waits until it has exited, and its last lines of stderr are logged; none if it takes longer.
-    pub fn wait(&self, within: Option<Duration>) -> Option<ExitStatus> {
-        let status = self.inner.wait(within, |state| state.runs).exited?;
+    pub fn wait(&self, within: Option<Duration>) -> Option<Exit> {
+        let exited = self.inner.wait(within, |state| state.exited.is_none()).exited?;
         drop(self.inner.wait(Some(LAST_LINES_WITHIN), |state| state.talking));
-        Some(status)
+        Some(exited)
     }
 
-    /// What an exit with this status means for a connection that has shown `found` of it.
-    pub(crate) fn error(&self, status: ExitStatus, found: Option<Error>) -> Error {
+    /// What this exit means for a connection that has shown `found` of it.
+    pub(crate) fn error(&self, exited: Exit, found: Option<Error>) -> Error {
         if self.inner.state().log_panicked {
             return Error::Panicked("logs the stderr of the UDF");
         }
-        let (status, found) = (status.to_string(), found.map(Box::new));
+        let (status, found) = (exited.to_string(), found.map(Box::new));
         Error::Exited { status, found, said: self.last_words() }
     }
 

@@ -186,7 +186,7 @@ pub enum Error {
     /// The program of the UDF ended while it was in use, or not with success.
     #[error("process exited unexpectedly: {status}{}{}", before(.found), wrote(.said))]
     Exited {
-        /// The exit status in words: `exit status: 3`.
+        /// The [exit](crate::process::Exit) in words: `exit status: 3`.
         status: String,
         /// What the connection showed of it, if that tells more.
         found: Option<Box<Error>>,

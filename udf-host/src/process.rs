@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use crate::child::{Child, Spawned};
+pub use crate::child::{Child, Exit, Spawned};
 use crate::connection::{Connection, delegate_to_server};
 use crate::{Callbacks, Error, Interface, Server, Settings};
 
@@ -114,8 +114,8 @@ impl Process {
         callbacks = callbacks.on_end(move |error| {
             // It closes its side before it is gone by a moment.
             let error = match child.wait(Some(crate::server::EXPLAINED_WITHIN)) {
-                Some(status) => {
-                    child.error(status, Some(error).filter(|e| !matches!(e, Error::ClosedEarly)))
+                Some(exited) => {
+                    child.error(exited, Some(error).filter(|e| !matches!(e, Error::ClosedEarly)))
                 }
                 None => error,
             };
@@ -146,20 +146,21 @@ impl Interface for Process {
         })
     }
 
-    /// Ends the input, and waits until the program has closed its stdout and has exited.
+    /// Ends the input, and waits until the program has closed its stdout and has exited. An [`Exit::Unknown`] behind
+    /// an orderly end is no error.
     fn close(&self) -> Result<(), Error> {
         let stopped = self.connection.server()?.stop();
         let Some(child) = self.child() else { return stopped };
         let within = self.exit_within(&stopped);
-        let status = child.wait(within);
-        if status.is_none() {
+        let exited = child.wait(within);
+        if exited.is_none() {
             child.kill();
             child.wait(Some(crate::server::EXPLAINED_WITHIN));
         }
         stopped?;
-        match status {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(child.error(status, None)),
+        match exited {
+            Some(exited) if exited.is_failure() => Err(child.error(exited, None)),
+            Some(_) => Ok(()),
             None => Err(Error::NeverExits { within: within.unwrap_or_default() }),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use udf_host::process::Exit;
 use udf_proto::frame::FrameReader;
 use udf_proto::messages::KeepaliveRequest;
 use udf_proto::messages::request::Message as Ask;
@@ -69,11 +70,11 @@ fn closes_at_end(context: &mut Context) -> Outcome {
 
 fn closes_unused(context: &mut Context) -> Outcome {
     let mut wire = context.open()?;
-    let status = match wire.finish(context.is_program()) {
-        Ok(status) => status,
+    let exited = match wire.finish(context.is_program()) {
+        Ok(exited) => exited,
         Err(trouble) => return context.troubled(trouble),
     };
-    Ok(match signal(status) {
+    Ok(match signal(exited) {
         Some(signal) => Verdict::Fail(format!("it died of signal {signal}{}", wire.traces())),
         None => Verdict::Pass,
     })
@@ -135,9 +136,10 @@ fn exit_status(context: &mut Context) -> Outcome {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..20);
     wire.settle()?;
-    let status = wire.finish(true)?;
-    Ok(match status {
-        Some(status) if !status.success() => Verdict::Fail(format!("it ended{}", wire.traces())),
+    let exited = wire.finish(true)?;
+    Ok(match exited {
+        Some(exited) if exited.is_failure() => Verdict::Fail(format!("it ended{}", wire.traces())),
+        Some(unknown @ Exit::Unknown) => Verdict::Skip(unknown.to_string()),
         _ => Verdict::Pass,
     })
 }

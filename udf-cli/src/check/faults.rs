@@ -124,8 +124,8 @@ fn split_writes(context: &mut Context) -> Outcome {
 fn refused(context: &Context, bytes: Vec<u8>) -> Outcome {
     let mut wire = context.started()?;
     wire.send(bytes);
-    let status = wire.finish(context.is_program())?;
-    if let Some(signal) = signal(status) {
+    let exited = wire.finish(context.is_program())?;
+    if let Some(signal) = signal(exited) {
         return Ok(Verdict::Fail(format!("it died of signal {signal}{}", wire.traces())));
     }
     if !context.is_program() {

@@ -116,9 +116,9 @@ fn info_prompt(context: &mut Context) -> Outcome {
 fn info_then_close(context: &mut Context) -> Outcome {
     let mut wire = context.open()?;
     wire.info()?;
-    let status = wire.finish(context.is_program())?;
-    Ok(match status {
-        Some(status) if !status.success() => {
+    let exited = wire.finish(context.is_program())?;
+    Ok(match exited {
+        Some(exited) if exited.is_failure() => {
             Verdict::Fail(format!("it went away{}", wire.traces()))
         }
         _ => Verdict::Pass,

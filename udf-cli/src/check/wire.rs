@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use udf_host::diagnosis::{NoMessage, next_frame};
+use udf_host::process::Exit;
 use udf_proto::frame::{FrameReader, append};
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
@@ -320,14 +320,14 @@ impl Wire {
         }
     }
 
-    /// As [`drain`](Self::drain), and waits until a program has exited; a daemon has no status.
-    pub(super) fn finish(&mut self, is_program: bool) -> Result<Option<ExitStatus>, Trouble> {
+    /// As [`drain`](Self::drain), and waits until a program has exited; a daemon does not exit.
+    pub(super) fn finish(&mut self, is_program: bool) -> Result<Option<Exit>, Trouble> {
         self.drain()?;
         if !is_program {
             return Ok(None);
         }
         match self.peer.exit(self.patience) {
-            Some(status) => Ok(Some(status)),
+            Some(exited) => Ok(Some(exited)),
             None => Err(Trouble::NeverExits(self.patience)),
         }
     }
@@ -367,9 +367,12 @@ impl Drop for Wire {
     }
 }
 
-/// The signal that a program died of.
-pub(super) fn signal(status: Option<ExitStatus>) -> Option<i32> {
-    status.and_then(|status| status.signal())
+/// The signal that a program died of, as far as that is known.
+pub(super) fn signal(exited: Option<Exit>) -> Option<i32> {
+    match exited? {
+        Exit::Status(status) => status.signal(),
+        Exit::Unknown => None,
+    }
 }
 
 #[cfg(test)]
