@@ -217,9 +217,7 @@ fn a_recording_of_points_is_read_with_its_sources() {
     assert_eq!(stream(&bytes(RECORDED)).unwrap(), expected);
     assert_eq!(stream(text.replace('\n', "\r\n").as_bytes()).unwrap(), expected);
 
-    let text = "#db 1=x\n\nm x=1 1\nmy metrics\ntwo weeks\nm t=\"a\n\nb\" 2\n\nc\nd\nm x=3 3";
-    let text = &text["#db 1=x\n".len()..];
-    let text = format!("first\n{text}\n\n");
+    let text = "first\n\nm x=1 1\nmy metrics\ntwo weeks\nm t=\"a\n\nb\" 2\n\nc\nd\nm x=3 3\n\n";
     assert_eq!(
         sources(text.as_bytes()),
         [source("first", ""), source("my metrics", "two weeks"), source("c", "d")]
@@ -359,6 +357,38 @@ fn a_recording_of_batches_has_its_own_edge_windows_groups_and_times() {
     );
 }
 
+fn cut_short(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(bytes.len() / 2);
+    bytes
+}
+
+const GZIP_CUT_SHORT: &str =
+    "reading failed: the gzip data ends too early: the file is not complete";
+
+#[test]
+fn the_json_of_a_recording_has_no_archive_that_is_to_blame() {
+    let batch =
+        "{\"name\":\"m\",\"points\":[{\"fields\":{\"x\":1},\"time\":\"1970-01-01T00:00:01Z\"}]}\n";
+    let error = |input: &[u8]| {
+        let peer = Peer::new(EdgeType::Batch, Does::Echo);
+        play(&Replay::default(), &peer, input).0.unwrap_err().to_string()
+    };
+    let half = cut_short(batch.as_bytes().to_vec());
+    assert_eq!(
+        error(&[batch.as_bytes(), &half].concat()),
+        "batch 2 of the recording: it ends too early: the file is not complete"
+    );
+    let zipped = gzip(batch.as_bytes());
+    let cut_short = error(&cut_short(zipped.clone()));
+    assert_eq!(cut_short, format!("batch 1 of the recording: {GZIP_CUT_SHORT}"));
+    let mut damaged = zipped;
+    let last = damaged.len() - 5;
+    damaged[last] ^= 1;
+    let error = error(&damaged);
+    let expected = "of the recording: reading failed: the gzip data is damaged: ";
+    assert!(error.contains(expected), "{error}");
+}
+
 #[test]
 fn a_recording_of_batches_that_is_cut_short_or_damaged_is_refused_behind_what_is_whole() {
     let archive = bytes(ARCHIVE);
@@ -386,6 +416,11 @@ fn a_recording_of_batches_that_is_cut_short_or_damaged_is_refused_behind_what_is
             }
         }
     }
+    // What is wrong with the gzip around it is not blamed on the archive.
+    let (result, output) = play(&gzip(&archive));
+    assert_eq!((result.is_ok(), &*output), (true, POINTS));
+    let (result, _) = play(&cut_short(gzip(&archive)));
+    assert_eq!(result.unwrap_err(), format!("batch 1 of the recording: {GZIP_CUT_SHORT}"));
     // No byte of the data can change unnoticed.
     for at in 31..files {
         let mut damaged = archive.clone();

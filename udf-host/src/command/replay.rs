@@ -31,7 +31,7 @@ pub fn replay_command() -> Command {
         .about("Play points from a file to the UDF, and print what comes back")
         .after_help(
             "FILE holds line protocol, the output of `influx_inspect export`, or a recording of\n\
-             Kapacitor (.srpl, .brpl), which is told by its content. Text may be compressed with gzip.\n\
+             Kapacitor (.srpl, .brpl), which is told by its content. Each may be compressed with gzip.\n\
              An export or a recording sets the database and the retention policy of its points.\n\
              \n\
              A line without a time gets the time of the line before it, and the first line gets\n\

@@ -47,6 +47,11 @@ impl<R: BufRead> Files<R> {
         Files { state: State::Single(reader) }
     }
 
+    /// Whether it is an archive, and not a single file.
+    pub(super) fn is_archive(&self) -> bool {
+        !matches!(self.state, State::Single(_))
+    }
+
     /// The file that is being read.
     pub(super) fn file(&mut self) -> Option<&mut dyn Read> {
         match &mut self.state {

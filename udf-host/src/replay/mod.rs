@@ -7,7 +7,7 @@
 //! | a recording of points, `.srpl` | each has its database and retention policy |
 //! | a recording of batches, `.brpl` | batches with their own groups and times; all numbers are floats, as for Kapacitor |
 //! | the JSON of such a recording, without its archive | as with it |
-//! | any of these in gzip, but for the archive | as without |
+//! | any of these in gzip | as without |
 //!
 //! The content decides what an input is, not its name. Recordings are played with the times that
 //! they have, as `kapacitor replay -rec-time` does. A recording of batches is refused by a UDF that

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, ErrorKind};
 
 use serde::Deserialize;
+use serde_json::error::Category;
 use udf_proto::{PointBuf, Points, messages};
 
 use super::archive::Files;
@@ -28,9 +29,12 @@ pub struct RecordingError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingProblem {
-    /// The archive cannot be read.
+    /// The recording cannot be read.
     #[error("reading failed: {0}")]
     Io(#[source] io::Error),
+    /// A recording without its archive is cut short.
+    #[error("it ends too early: the file is not complete")]
+    HalfBatch,
     /// The archive is cut short.
     #[error("the archive ends too early: the file is not complete")]
     CutShort,
@@ -77,13 +81,14 @@ impl<R: BufRead> BatchReader<R> {
     }
 
     fn read(&mut self) -> Result<Option<Batch>, RecordingProblem> {
+        let archived = self.files.is_archive();
         loop {
             if let Some(file) = self.files.file() {
                 let mut values = serde_json::Deserializer::from_reader(file).into_iter();
                 let recorded: Option<Result<Recorded, _>> = values.next();
                 match recorded {
                     Some(Ok(recorded)) => return recorded.into_batch().map(Some),
-                    Some(Err(error)) => return Err(json_problem(error)),
+                    Some(Err(error)) => return Err(json_problem(error, archived)),
                     None => {}
                 }
             }
@@ -94,14 +99,17 @@ impl<R: BufRead> BatchReader<R> {
     }
 }
 
-fn json_problem(error: serde_json::Error) -> RecordingProblem {
-    match error.is_io() {
-        true => RecordingProblem::from(io::Error::from(error)),
-        false if error.is_eof() => RecordingProblem::CutShort,
-        false => RecordingProblem::Json(error),
+fn json_problem(error: serde_json::Error, archived: bool) -> RecordingProblem {
+    match (error.classify(), archived) {
+        (Category::Io, true) => RecordingProblem::from(io::Error::from(error)),
+        (Category::Io, false) => RecordingProblem::Io(error.into()),
+        (Category::Eof, true) => RecordingProblem::CutShort,
+        (Category::Eof, false) => RecordingProblem::HalfBatch,
+        (Category::Syntax | Category::Data, _) => RecordingProblem::Json(error),
     }
 }
 
+/// What it means that an archive cannot be read.
 impl From<io::Error> for RecordingProblem {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -104,19 +104,18 @@ impl<R: BufRead> BufRead for Counted<R> {
     }
 }
 
-/// Has errors name the compression, which the reader of the text does not know of.
+/// Has errors name the compression, which the reader of what is in it does not know of. They are of the kind
+/// `Other`, so that the reader does not take them for its own.
 struct Unzipped<R>(R);
 
 impl<R: Read> Read for Unzipped<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => error,
-            io::ErrorKind::UnexpectedEof => io::Error::new(
-                error.kind(),
-                "the gzip data ends too early: the file is not complete",
-            ),
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::other("the gzip data ends too early: the file is not complete")
+            }
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-                io::Error::new(error.kind(), format!("the gzip data is damaged: {error}"))
+                io::Error::other(format!("the gzip data is damaged: {error}"))
             }
             _ => error,
         })
