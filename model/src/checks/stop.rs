@@ -42,7 +42,7 @@ fn a_stop_is_seen_by_whoever_asked() {
     for other in others {
         other.join().expect("it does not panic");
     }
-    // Whoever looks again sees it again.
+    // It stays asked: one look does not use it up.
     assert!(stopping.is_asked());
 }
 

@@ -1,4 +1,4 @@
-//! A UDF with one fault, which is named by its first argument: `none`, or one of those in `tests/check.rs`.
+//! A UDF with one fault, which is named by its first argument: `none`, or one of those in `tests/check/faults.rs`.
 //!
 //! It sends each point back with a field `seen`, which counts the points; that count is its state. With `--batch` it
 //! wants and provides batches, with `--socket PATH` it is a daemon. It is made by hand, of frames and

@@ -88,7 +88,7 @@ pub(super) fn command<T: Udf>() -> Command {
             set(
                 "unfit-points",
                 "POLICY",
-                "What to do with a point that the UDF leaves without fields, or with one that is NaN or infinite",
+                "What to do with a point that has no field, a field that is NaN or infinite, or an empty name",
             )
             .default_value("drop")
             .value_parser(["drop", "send", "fail"]),

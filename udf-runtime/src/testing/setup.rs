@@ -88,8 +88,8 @@ impl<H: Handler> Setup<H> {
         self
     }
 
-    /// What becomes of points that the UDF leaves without fields, or with one that is NaN or infinite;
-    /// they are dropped, as a UDF's program does.
+    /// Sets what happens to points that Kapacitor cannot store; see [`OnUnfit`]. Defaults to
+    /// [`OnUnfit::Drop`].
     pub fn unfit_points(mut self, on_unfit: OnUnfit) -> Self {
         self.on_unfit = on_unfit;
         self
