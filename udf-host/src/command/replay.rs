@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::{Failure, StatusLine};
 use crate::line_protocol::{Grouping, Precision};
 use crate::options::parse_duration;
-use crate::replay::{Connect, Replay, ReplayError, Summary};
+use crate::replay::{Connect, Recorded, Replay, ReplayError, Summary};
 
 /// What is read from a file at once.
 const CHUNK: usize = 256 << 10;
@@ -169,13 +169,14 @@ fn run(
         Err(ReplayError::EveryOfStream) => Err(Failure::Usage(
             "--every is for UDFs that want batches; this one wants a stream".to_owned(),
         )),
-        Err(ReplayError::Recorded(what, option)) => {
-            let options = match option {
-                "grouping" => "--group-by and --by-name".to_owned(),
-                option => format!("--{option}"),
+        Err(ReplayError::Recorded(what)) => {
+            let arguments = match what {
+                Recorded::Windows => "--every",
+                Recorded::Times => "--precision",
+                Recorded::Groups => "--group-by and --by-name",
             };
             Err(Failure::Usage(format!(
-                "the input is a recording of batches, which have {what} of their own; leave {options} out"
+                "the input is a recording of batches, which have {what} of their own; leave {arguments} out"
             )))
         }
         Err(error @ ReplayError::BatchesForStream) => Err(Failure::Usage(error.to_string())),

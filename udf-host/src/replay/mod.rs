@@ -35,6 +35,7 @@ mod source;
 mod unseen;
 
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::rc::Rc;
 
@@ -155,8 +156,11 @@ pub enum ReplayError {
     )]
     BatchesForStream,
     /// An option was set that a recording of batches leaves no choice about; nothing was played.
-    #[error("the input is a recording of batches, which have {0} of their own; leave `{1}` out")]
-    Recorded(&'static str, &'static str),
+    #[error(
+        "the input is a recording of batches, which have {0} of their own; leave `{option}` out",
+        option = .0.option()
+    )]
+    Recorded(Recorded),
     /// A batch of a recording cannot be read. What came before it was played to its end.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -188,6 +192,37 @@ pub enum ReplayError {
         /// Why the first one has none.
         first: Unwritable,
     },
+}
+
+/// What a recording of batches leaves no choice about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// Its windows: [`Replay::every`].
+    Windows,
+    /// Its times: [`Replay::precision`].
+    Times,
+    /// Its groups: [`Replay::grouping`].
+    Groups,
+}
+
+impl Recorded {
+    fn option(self) -> &'static str {
+        match self {
+            Recorded::Windows => "every",
+            Recorded::Times => "precision",
+            Recorded::Groups => "grouping",
+        }
+    }
+}
+
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Recorded::Windows => "windows",
+            Recorded::Times => "times",
+            Recorded::Groups => "groups",
+        })
+    }
 }
 
 /// Points are reported so often.
@@ -277,11 +312,9 @@ impl Replay {
     fn refuse_for_recording(&self, wants: EdgeType) -> Result<(), ReplayError> {
         match () {
             () if wants == EdgeType::Stream => Err(ReplayError::BatchesForStream),
-            () if self.every.is_some() => Err(ReplayError::Recorded("windows", "every")),
-            () if self.precision.is_some() => Err(ReplayError::Recorded("times", "precision")),
-            () if self.grouping != Grouping::none() => {
-                Err(ReplayError::Recorded("groups", "grouping"))
-            }
+            () if self.every.is_some() => Err(ReplayError::Recorded(Recorded::Windows)),
+            () if self.precision.is_some() => Err(ReplayError::Recorded(Recorded::Times)),
+            () if self.grouping != Grouping::none() => Err(ReplayError::Recorded(Recorded::Groups)),
             () => Ok(()),
         }
     }
