@@ -42,7 +42,7 @@ pub(super) struct Context {
     /// The points that it is sent.
     pub(super) source: Source,
     /// Counts the data of the running check.
-    pub(super) tally: Arc<Tally>,
+    pub(super) tally: Rc<Tally>,
     session: Option<Result<Rc<Session>, Trouble>>,
     /// Whether the UDF echoes a keepalive, if that is known.
     echo: Option<Result<(), Trouble>>,
@@ -69,7 +69,7 @@ impl Context {
             init_answer: None,
             accepted: false,
             heard: Arc::default(),
-            tally: Arc::default(),
+            tally: Rc::default(),
             session: None,
             echo: None,
             refusal: None,

@@ -8,6 +8,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
+use super::wire::Sign;
 use super::{Check, Needs, Outcome, Verdict, check};
 
 pub(super) const CHECKS: [Check; 4] = [
@@ -105,17 +106,17 @@ fn keepalive_while_busy(context: &mut Context) -> Outcome {
     let is_last = |answer: &Answer| matches!(answer, Answer::Keepalive(echo) if echo.time == last);
     loop {
         match wire.sign()? {
-            Some(true) => {
+            Sign::Life => {
                 longest = longest.max(heard.elapsed());
                 heard = Instant::now();
             }
-            Some(false) => {
+            Sign::Silence => {
                 return Ok(Verdict::Fail(format!(
                     "with {MANY} points to handle, nothing came from it for {:?}",
                     context.patience
                 )));
             }
-            None => {
+            Sign::Closed => {
                 let traces = wire.traces();
                 return Ok(Verdict::Fail(format!("it closed its side over {MANY} points{traces}")));
             }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -40,6 +41,17 @@ enum Event {
     Cut(String),
 }
 
+/// What a wait for a sign of life has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// A response has come.
+    Life,
+    /// Nothing has come in time.
+    Silence,
+    /// The UDF has closed its side.
+    Closed,
+}
+
 /// A request as a frame.
 pub(super) fn frame(message: Ask) -> Vec<u8> {
     let mut out = Vec::new();
@@ -60,7 +72,7 @@ pub(super) struct Wire {
     keepalives: i64,
     /// The number of points sent.
     pub(super) sent: usize,
-    tally: Arc<Tally>,
+    tally: Rc<Tally>,
     /// Everything that came, in its order.
     pub(super) seen: Vec<Answer>,
     /// How many responses with nothing set came.
@@ -74,7 +86,7 @@ impl Wire {
         link: Link,
         heard: Arc<Mutex<Heard>>,
         patience: Duration,
-        tally: Arc<Tally>,
+        tally: Rc<Tally>,
     ) -> std::io::Result<Self> {
         let Link { reader, mut writer, peer } = link;
         let (input, chunks) = channel::<Vec<u8>>();
@@ -332,15 +344,15 @@ impl Wire {
         }
     }
 
-    /// Waits for any sign of life; false when none came in time, and none when it has closed.
-    pub(super) fn sign(&mut self) -> Result<Option<bool>, Trouble> {
+    /// Waits for any sign of life.
+    pub(super) fn sign(&mut self) -> Result<Sign, Trouble> {
         match self.next("a sign of life", Instant::now()) {
             Ok(Some(Event::Answer(Answer::Error(error)))) => Err(Trouble::Reported(error.error)),
-            Ok(Some(Event::Answer(answer))) => self.keep(answer).map(|()| Some(true)),
-            Ok(Some(Event::Empty)) => Ok(Some(true)),
+            Ok(Some(Event::Answer(answer))) => self.keep(answer).map(|()| Sign::Life),
+            Ok(Some(Event::Empty)) => Ok(Sign::Life),
             Ok(Some(Event::Broken(problem))) => Err(Trouble::Broken(problem.to_string())),
-            Ok(Some(Event::Cut(_)) | None) => Ok(None),
-            Err(Trouble::Silence { .. }) => Ok(Some(false)),
+            Ok(Some(Event::Cut(_)) | None) => Ok(Sign::Closed),
+            Err(Trouble::Silence { .. }) => Ok(Sign::Silence),
             Err(trouble) => Err(trouble),
         }
     }
@@ -384,7 +396,7 @@ mod tests {
     #[test]
     fn a_wait_has_a_total_limit_which_the_option_for_it_sets() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let (heard, tally) = (Arc::default(), Arc::default());
+        let (heard, tally) = (Arc::default(), Rc::default());
         // No time at all is over at once, whatever came.
         let mut wire = Wire::new(Link::over(ours).unwrap(), heard, Duration::ZERO, tally).unwrap();
         let trouble = wire.settle().unwrap_err().to_string();
