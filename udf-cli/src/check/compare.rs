@@ -148,9 +148,23 @@ fn about(one: f64, other: f64) -> bool {
         || (one - other).abs() <= TOLERANCE * one.abs().max(other.abs())
 }
 
-/// A text may tell a number: `10` is `10.0`.
+/// Texts may tell numbers: `10 %` equals `10.0 %`.
 fn same_text(one: &str, other: &str) -> bool {
-    one == other || one.replace(".0", "") == other.replace(".0", "")
+    one == other || with_whole_numbers(one) == with_whole_numbers(other)
+}
+
+/// Leaves out each `.0` that ends a number.
+fn with_whole_numbers(text: &str) -> String {
+    let is_digit = |char: char| char.is_ascii_digit();
+    let mut parts = text.split(".0");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if !out.ends_with(is_digit) || part.starts_with(is_digit) {
+            out.push_str(".0");
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -175,6 +189,16 @@ mod tests {
             difference.expect("they differ").to_string(),
             "`a` came back as 0 in place of 10"
         );
+    }
+
+    #[test]
+    fn a_text_with_an_integer_equals_one_with_a_float_of_the_same_value() {
+        assert!(same_text("10 % of 3.0", "10.0 % of 3"));
+        for (one, other) in
+            [("1.05", "15"), ("10.05", "105"), ("v.0", "v"), (".0", ""), ("1.00", "1")]
+        {
+            assert!(!same_text(one, other), "{one} {other}");
+        }
     }
 
     #[test]
