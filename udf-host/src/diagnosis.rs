@@ -53,15 +53,31 @@ pub fn next_frame<R: Read>(frames: &mut FrameReader<R>) -> Result<Option<&[u8]>,
 /// # Errors
 /// When what has come begins no frame.
 pub fn fill<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, NoMessage> {
-    if let Some(text) = text(frames.rest()) {
-        return Err(NoMessage::Text(text));
-    }
-    match frames.fill() {
+    match fill_frames(frames) {
         Ok(more) => Ok(more),
-        Err(FrameError::Io(_)) => Ok(false),
-        Err(error @ FrameError::Cut { .. }) => Err(NoMessage::Cut(error.to_string())),
-        Err(error) => Err(NoMessage::Bytes(error.to_string())),
+        Err(Broken::Text(text)) => Err(NoMessage::Text(text)),
+        Err(Broken::Frame(FrameError::Io(_))) => Ok(false),
+        Err(Broken::Frame(error @ FrameError::Cut { .. })) => {
+            Err(NoMessage::Cut(error.to_string()))
+        }
+        Err(Broken::Frame(error)) => Err(NoMessage::Bytes(error.to_string())),
     }
+}
+
+/// What keeps the next frame from being read.
+pub(crate) enum Broken {
+    /// Text where the frame was to begin; this is its first line.
+    Text(String),
+    Frame(FrameError),
+}
+
+/// Reads once, when no whole frame is left; false at the end of the output.
+pub(crate) fn fill_frames<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, Broken> {
+    // Text may look like the begin of a long frame, of which nothing more would come.
+    if let Some(text) = text(frames.rest()) {
+        return Err(Broken::Text(text));
+    }
+    frames.fill().map_err(Broken::Frame)
 }
 
 /// The first line of text in bytes that should be those of a frame, its length included; none when they may be

@@ -11,7 +11,7 @@ use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Point, PointBuf, Points, r
 
 use super::queue::{Offered, Queue};
 use super::shared::{Phase, Shared};
-use crate::diagnosis;
+use crate::diagnosis::{Broken, fill_frames, text};
 use crate::error::Limit;
 use crate::{Batch, Error, RequestKind};
 
@@ -73,32 +73,25 @@ impl Reader<'_> {
     fn read<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
         loop {
             let mut heard = false;
-            loop {
-                let frame = match frames.buffered_frame() {
-                    Ok(Some(frame)) => frame,
-                    Ok(None) => break,
-                    Err(error) => return Err(self.cut(error, frames.rest()).into()),
-                };
+            while let Ok(Some(frame)) = frames.buffered_frame() {
                 heard = true;
                 if let Err(ended) = self.frame(frame) {
                     return Err(as_text(ended, frames.taken()));
                 }
             }
-            if heard {
+            // A length that is none is an error of filling, too, and does not wait for what came before it to be read.
+            if heard && frames.has_frame().is_ok() {
                 self.hand_on_points()?;
                 self.shared.hear();
             }
             if self.shared.state().is_aborted() {
                 return Err(Ended::GivenUp);
             }
-            // Text may look like the begin of a long frame, of which nothing more would come.
-            if let Some(text) = diagnosis::text(frames.rest()) {
-                return Err(Error::Text(text).into());
-            }
-            match frames.fill() {
+            match fill_frames(frames) {
                 Ok(true) => {}
                 Ok(false) => return self.end_of_input(),
-                Err(error) => return Err(self.cut(error, frames.rest()).into()),
+                Err(Broken::Text(text)) => return Err(Error::Text(text).into()),
+                Err(Broken::Frame(error)) => return Err(self.cut(error).into()),
             }
         }
     }
@@ -112,13 +105,8 @@ impl Reader<'_> {
         Err(self.shared.explain(fault).into())
     }
 
-    /// What a reading error means, with these bytes left.
-    fn cut(&self, error: FrameError, rest: &[u8]) -> Error {
-        if !matches!(error, FrameError::Io(_))
-            && let Some(text) = diagnosis::text(rest)
-        {
-            return Error::Text(text);
-        }
+    /// What a reading error means.
+    fn cut(&self, error: FrameError) -> Error {
         match error {
             FrameError::TooLong { length, limit } => Error::FrameTooLong { length, limit },
             FrameError::BadLength => Error::BadFrameLength,
@@ -279,7 +267,7 @@ fn as_text(ended: Ended, bytes: &[u8]) -> Ended {
     match ended {
         Ended::Fault(
             Error::MalformedResponse { .. } | Error::MalformedPoint(_) | Error::EmptyResponse,
-        ) => diagnosis::text(bytes).map_or(ended, |text| Error::Text(text).into()),
+        ) => text(bytes).map_or(ended, |text| Error::Text(text).into()),
         ended => ended,
     }
 }
