@@ -135,6 +135,17 @@ fn info_is_over_when_its_time_is() {
 }
 
 #[test]
+fn of_a_long_log_the_end_is_shown() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let log = "seq 30000 >&2; echo 'no such file: model.bin' >&2; exit 5";
+    let (status, _, stderr) = udf(&["info", "--", "sh", &script(directory.path(), log)]);
+    assert_eq!(status, 1);
+    let lines: Vec<_> = stderr.lines().collect();
+    assert_eq!(lines[lines.len() - 3..lines.len() - 1], ["30000", "no such file: model.bin"]);
+    assert!(stderr.len() < 100_000, "{} bytes", stderr.len());
+}
+
+#[test]
 fn info_names_the_script_and_where_both_are() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let script = script(

@@ -1,5 +1,6 @@
 //! How a UDF is reached: a program that is spawned for each use, or a daemon on a Unix socket.
 
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -27,6 +28,23 @@ const ABORT_WITHIN: Duration = Duration::from_millis(500);
 
 /// How much of its stderr is kept, in bytes, about.
 const MOST_HEARD: usize = 64 << 10;
+
+/// The last lines of its stderr, the end of which tells most.
+#[derive(Default)]
+struct LastLines {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl LastLines {
+    fn hear(&mut self, line: &str) {
+        self.bytes += line.len();
+        self.lines.push_back(line.to_owned());
+        while self.bytes > MOST_HEARD && self.lines.len() > 1 {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.len());
+        }
+    }
+}
 
 /// A UDF, and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,21 +119,19 @@ impl Target {
     /// # Errors
     /// When it cannot be reached, or does not answer.
     pub fn info(&self) -> Result<Info, Error> {
-        let heard = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::new(Mutex::new(LastLines::default()));
         let to = heard.clone();
         let connect = || {
             let to = to.clone();
             let within = Settings::default().timeout;
             let settings = Settings { answer_within: within, close_within: within, ..settings() };
             self.connect(settings, move |line| {
-                let mut heard = to.lock().unwrap_or_else(PoisonError::into_inner);
-                if heard.len() < MOST_HEARD {
-                    heard.push_str(line);
-                }
+                to.lock().unwrap_or_else(PoisonError::into_inner).hear(line);
             })
         };
         replay::ask(&connect).inspect_err(|_| {
-            tell(&heard.lock().unwrap_or_else(PoisonError::into_inner));
+            let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.lines.iter().for_each(|line| tell(line));
         })
     }
 
