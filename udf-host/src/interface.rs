@@ -67,11 +67,15 @@ pub trait Interface: Send + Sync {
 
     /// Where the points of a UDF that provides a stream are read.
     ///
+    /// Once every [`Receiver`] is dropped, points are dropped as soon as the queue is full.
+    ///
     /// # Errors
     /// When the connection was not opened.
     fn point_out(&self) -> Result<Receiver<PointBuf>, Error>;
 
     /// Where the batches of a UDF that provides batches are read.
+    ///
+    /// Once every [`Receiver`] is dropped, batches are dropped as soon as the queue is full.
     ///
     /// # Errors
     /// When the connection was not opened.

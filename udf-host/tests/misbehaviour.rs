@@ -491,6 +491,7 @@ fn nobody_reads_any_more() {
     drop(clone);
     // The answer comes behind all the points, which nobody reads.
     server.snapshot().unwrap();
+    assert_eq!(server.dropped(), points - 5, "but for the one that was read, and those that wait");
     server.stop().unwrap();
 }
 

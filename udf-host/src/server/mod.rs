@@ -166,14 +166,18 @@ impl Server {
         BatchIn { shared: self.shared.clone() }
     }
 
-    /// Where the points are read that the UDF sends outside of batches.
+    /// Returns where the points are read that the UDF sends outside of batches.
+    ///
+    /// Once every [`Receiver`] is dropped, points are [dropped](Self::dropped) as soon as the queue is full.
     pub fn point_out(&self) -> Receiver<PointBuf> {
         let receiver = self.shared.points.take();
         self.shared.batches.knock();
         receiver
     }
 
-    /// Where the batches are read that the UDF sends.
+    /// Returns where the batches are read that the UDF sends.
+    ///
+    /// Once every [`Receiver`] is dropped, batches are [dropped](Self::dropped) as soon as the queue is full.
     pub fn batch_out(&self) -> Receiver<Batch> {
         let receiver = self.shared.batches.take();
         self.shared.points.knock();
@@ -213,6 +217,12 @@ impl Server {
     /// How many answers came that nobody had asked for. They are logged and dropped.
     pub fn unasked(&self) -> u64 {
         self.shared.unasked()
+    }
+
+    /// Returns how many points and batches of the UDF were dropped because every [`Receiver`] of them was, and the
+    /// queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.shared.points.dropped() + self.shared.batches.dropped()
     }
 }
 

@@ -22,6 +22,8 @@ struct Inner<T> {
     taken: bool,
     /// How many reading ends there are.
     receivers: usize,
+    /// How many items were dropped because there was no room, and no reading end to make some.
+    dropped: u64,
     readers_asleep: usize,
     writers_asleep: usize,
 }
@@ -46,6 +48,7 @@ impl<T> Queue<T> {
                 closed: false,
                 taken: false,
                 receivers: 0,
+                dropped: 0,
                 readers_asleep: 0,
                 writers_asleep: 0,
             }),
@@ -76,6 +79,7 @@ impl<T> Queue<T> {
             _ => self.readable.notify_all(),
         }
         if !self.has_room(&inner) && inner.is_abandoned() {
+            inner.dropped += items.len() as u64;
             items.clear();
         }
         if inner.closed {
@@ -127,6 +131,10 @@ impl<T> Queue<T> {
         self.writable.notify_all();
     }
 
+    pub(crate) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
     pub(crate) fn is_taken(&self) -> bool {
         self.lock().taken
     }
@@ -162,7 +170,7 @@ impl<T> Inner<T> {
 /// still handed out, and [`Server::stop`](crate::Server::stop) tells which of both it was.
 ///
 /// When all clones are dropped, the server reads on. What the queue has room for waits for the next receiver that
-/// is asked for, and the rest is dropped. Before the first receiver is asked for, a full queue stops the server
+/// is asked for, and the rest is dropped and [counted](crate::Server::dropped). Before the first receiver is asked for, a full queue stops the server
 /// from reading.
 pub struct Receiver<T> {
     queue: Arc<Queue<T>>,
