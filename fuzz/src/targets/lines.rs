@@ -44,12 +44,12 @@ const LINES: &[&str] = &[
     "\u{feff}# DDL\nCREATE DATABASE x\n# DML\n# CONTEXT-DATABASE: x\nm x=1 10\n",
 ];
 
-fn lines() -> Vec<Vec<u8>> {
-    LINES.iter().map(|text| text.as_bytes().to_vec()).collect()
-}
+const RECORDING: &str = "db\nrp\nm,host=a x=1i 1\ndb\nrp\nm x=2i 2\n";
 
+/// The first byte says whether recordings are read, too.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    lines()
+    let texts = LINES.iter().map(|text| (0, *text)).chain([(1, RECORDING)]);
+    texts.map(|(how, text)| [&[how], text.as_bytes()].concat()).collect()
 }
 
 /// What a line has of a point.
@@ -61,7 +61,11 @@ fn parts(point: &PointBuf) -> Parts<'_> {
 }
 
 pub(super) fn check(input: &[u8], trace: &mut Trace) {
+    let [how, input @ ..] = input else { return };
     let mut reader = LineReader::new(input, Grouping::by_all_tags());
+    if how & 1 == 1 {
+        reader = reader.with_recordings();
+    }
     let mut last = 0;
     loop {
         let read = reader.next_point();
@@ -133,15 +137,14 @@ fn gzip(text: &str) -> Vec<u8> {
 
 pub(super) fn input_seeds() -> Vec<Vec<u8>> {
     let batch = "{\"name\":\"cpu\",\"tmax\":\"2015-10-30T17:14:20Z\",\"tags\":{\"host\":\"a\"},\"points\":[{\"fields\":{\"x\":1.5,\"up\":true,\"why\":\"t\"},\"tags\":null,\"time\":\"2015-10-30T17:14:12.5Z\"}]}\n";
-    let recording = "db\nrp\nm,host=a x=1i 1\ndb\nrp\nm x=2i 2\n";
     let mut seeds = Vec::new();
     for (how, input) in (0_u8..).zip([
         archive(batch),
-        recording.as_bytes().to_vec(),
-        gzip(recording),
+        RECORDING.as_bytes().to_vec(),
+        gzip(RECORDING),
         gzip(batch),
         batch.as_bytes().to_vec(),
-        lines().concat(),
+        LINES.concat().into_bytes(),
     ]) {
         for edge in [0, 1] {
             seeds.push([&[edge, how][..], &input].concat());
