@@ -3,14 +3,14 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use crate::connection::{Connection, delegate_to_server};
 use crate::{Callbacks, Error, Interface, Log, Server, Settings};
@@ -145,8 +145,7 @@ pub fn connect(
 /// Tries once, and does not wait.
 fn try_to_connect(path: &Path) -> io::Result<UnixStream> {
     // A blocking socket would wait for room in the backlog, for as long as that takes.
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = nonblocking_socket()?;
     let address = SocketAddrUnix::new(path)?;
     rustix::net::connect(&socket, &address).map_err(|error| match error {
         Errno::AGAIN => io::Error::new(
@@ -158,6 +157,24 @@ fn try_to_connect(path: &Path) -> io::Result<UnixStream> {
     let stream = UnixStream::from(socket);
     stream.set_nonblocking(false)?;
     Ok(stream)
+}
+
+/// Makes a socket that programs which are spawned do not inherit.
+#[cfg(not(target_vendor = "apple"))]
+fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
+    use rustix::net::SocketFlags;
+
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// Makes a socket that programs which are spawned do not inherit, unless they are spawned this very moment.
+#[cfg(target_vendor = "apple")]
+fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
 }
 
 /// A server over `stream`; the kill callback closes it before it calls that of `callbacks`.
