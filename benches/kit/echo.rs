@@ -76,7 +76,7 @@ fn beside(
     beyond: f64,
     table: &mut Table,
 ) -> Result<Row, Box<dyn Error>> {
-    let row = compare(subject, load, ROUNDS, SLICE, &mut |_| {})?;
+    let row = compare(subject, load, ROUNDS, SLICE, None, &mut |_| {})?;
     table.row(measure, row.ratio_to_echo, "", Goal::AtLeast { reach, beyond });
     println!(
         "    {:.2} million points/s of {:.2}; round trips p50 {} and p99 {} us of {} and {}; {} s of CPU for a million",

@@ -44,7 +44,7 @@ pub(crate) fn measure(_: &mut Table) -> Result<(), Box<dyn Error>> {
 }
 
 fn line(what: &str, count: usize, subject: &Subject, load: &Load) -> Result<(), Box<dyn Error>> {
-    let row = compare(subject, load, ROUNDS, SLICE, &mut |_| {})?;
+    let row = compare(subject, load, ROUNDS, SLICE, None, &mut |_| {})?;
     println!(
         "  {what}: {count:>7}: {:.2} million points/s, {:.2} of an echo, {:.2} s of CPU for a million, {} MiB",
         row.points_per_second_in / 1e6,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use udf_cli::bench::{
-    BenchError, LatencyOf, Load, Settings, Subject, compare, latency, run, throughput,
+    BenchError, LatencyOf, Load, Settings, Subject, answers, compare, latency, run, throughput,
 };
 use udf_cli::{Target, Transport};
 use udf_host::Writes;
@@ -41,10 +41,11 @@ fn an_echo_echoes_over_each_transport() {
             let echo = Subject::Echo(transport);
             let flow = throughput(&echo, &load, SHORT).expect("a measurement");
             assert_eq!(flow.points_in, flow.points_out);
-            let trips = latency(&echo, &load, SHORT, None).expect("a measurement");
+            let of = answers(&echo, &load).expect("it answers");
             let expected =
                 if edge == EdgeType::Stream { LatencyOf::Point } else { LatencyOf::Batch };
-            assert_eq!(trips.of, expected);
+            assert_eq!(of, expected);
+            let trips = latency(&echo, &load, SHORT, of).expect("a measurement");
             assert!(trips.samples.is_sorted());
             let found = trips.percentiles().expect("there are some");
             assert!(0.0 < found.p50 && found.p50 <= found.p99 && found.p99 <= found.max);
@@ -55,14 +56,20 @@ fn an_echo_echoes_over_each_transport() {
 #[test]
 fn a_batch_that_no_pipe_holds_is_read_while_it_is_written() {
     let load = Load { batch: 2000, ..Load::new(EdgeType::Batch, Writes::Large) };
-    let trips = latency(&Subject::Echo(Transport::Pipe), &load, SHORT, None);
+    let trips = latency(&Subject::Echo(Transport::Pipe), &load, SHORT, LatencyOf::Batch);
     assert!(!trips.expect("a measurement").samples.is_empty());
 }
 
 #[test]
 fn a_udf_and_its_echo_are_compared() {
-    let row =
-        compare(&mirror(), &Load::new(EdgeType::Stream, Writes::Large), 2, SHORT, &mut |_| {});
+    let row = compare(
+        &mirror(),
+        &Load::new(EdgeType::Stream, Writes::Large),
+        2,
+        SHORT,
+        None,
+        &mut |_| {},
+    );
     let row = row.expect("a measurement");
     assert!(row.ratio_to_echo > 0.0 && row.echo_points_per_second > 0.0, "{row:?}");
     assert_eq!(row.latency_of, LatencyOf::Point);
@@ -153,7 +160,7 @@ fn the_connection_that_closes_is_the_one_that_is_blamed() {
         error.expect("it closes its side").to_string()
     };
     let flow = error(|subject, load| throughput(subject, load, SHORT).err());
-    let trips = error(|subject, load| latency(subject, load, SHORT, Some(LatencyOf::Point)).err());
+    let trips = error(|subject, load| latency(subject, load, SHORT, LatencyOf::Point).err());
     for error in [flow, trips] {
         let expected = "the UDF closed its side while it was measured (exit status: 3); \
                         it wrote to stderr: out of luck";

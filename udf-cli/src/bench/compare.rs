@@ -6,7 +6,7 @@ use serde::Serialize;
 use udf_host::Writes;
 
 use super::latency::{LatencyOf, Percentiles};
-use super::{BenchError, Load, Subject, latency, throughput};
+use super::{BenchError, Load, Subject, answers, latency, throughput};
 
 /// What a UDF does with one load; numbers are medians of the rounds.
 #[derive(Debug, Clone, Serialize)]
@@ -59,21 +59,22 @@ fn name(writes: Writes) -> &'static str {
     }
 }
 
-/// Measures `udf` and its echo in turns, each round of which takes about a `slice` of time. `progress` is told of
-/// each round before it begins.
+/// Measures `udf` and its echo in turns, each round of which takes about a `slice` of time. Round trips are those
+/// of `of`, or of what [`answers`] sees. `progress` is told of each round before it begins.
 ///
 /// # Errors
-/// Those of [`throughput`] and [`latency`](latency()).
+/// Those of [`throughput`], [`answers`] and [`latency`](latency()).
 pub fn compare(
     udf: &Subject,
     load: &Load,
     rounds: usize,
     slice: Duration,
+    of: Option<LatencyOf>,
     progress: &mut dyn FnMut(Step),
 ) -> Result<Row, BenchError> {
     let echo = udf.echo();
     let (flow, trips) = (slice * 2 / 5, slice / 10);
-    let mut of = None;
+    let of = of.map_or_else(|| answers(udf, load), Ok)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut our_trips, mut their_trips) = (Vec::new(), Vec::new());
     for done in 0..rounds.max(1) {
@@ -81,9 +82,7 @@ pub fn compare(
         progress(Step { done, of: rounds.max(1), writes, connections });
         ours.push(throughput(udf, load, flow)?);
         theirs.push(throughput(&echo, load, flow)?);
-        let trip = latency(udf, load, trips, of)?;
-        of = Some(trip.of);
-        our_trips.extend(trip.percentiles());
+        our_trips.extend(latency(udf, load, trips, of)?.percentiles());
         their_trips.extend(latency(&echo, load, trips, of)?.percentiles());
     }
     let ratios = ours.iter().zip(&theirs);
@@ -98,7 +97,7 @@ pub fn compare(
         ratio_to_echo: thousandths(median(
             ratios.map(|(our, their)| our.points_per_second_in() / their.points_per_second_in()),
         )),
-        latency_of: of.unwrap_or(LatencyOf::Keepalive),
+        latency_of: of,
         latency_us: middle(&our_trips),
         echo_latency_us: middle(&their_trips),
         cpu_seconds_per_million_points: some_median(ours.iter().map(|flow| flow.cpu_per_million()))

@@ -15,12 +15,10 @@ use super::drive::write_piece;
 use super::subject::{Lane, Seen, bounded, keepalive, next, panicked};
 use super::{BenchError, Load, PATIENCE, Subject};
 
-/// What was awaited, and how long it took.
+/// How long round trips took.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Latency {
-    /// What was awaited.
-    pub of: LatencyOf,
     /// How long each round trip took, over all connections, sorted.
     pub samples: Vec<Duration>,
 }
@@ -61,8 +59,7 @@ impl Latency {
     }
 }
 
-/// Makes round trips for this time, on each connection of the load at once. What is awaited is what the UDF is seen
-/// to answer, unless it is said: then `of` is, whoever answers.
+/// Makes round trips for this time, on each connection of the load at once. What is awaited is `of`, whoever answers.
 ///
 /// # Errors
 /// When the UDF cannot be started, or fails.
@@ -70,9 +67,8 @@ pub fn latency(
     subject: &Subject,
     load: &Load,
     time: Duration,
-    of: Option<LatencyOf>,
+    of: LatencyOf,
 ) -> Result<Latency, BenchError> {
-    let of = of.map_or_else(|| look(subject, load), Ok)?;
     let mut lanes = Vec::new();
     for _ in 0..load.connections.max(1) {
         lanes.push(subject.open()?);
@@ -101,14 +97,18 @@ pub fn latency(
         samples.extend(result.map_err(|error| error.with_traces(&peers[lane]))?);
     }
     samples.sort_unstable();
-    Ok(Latency { of, samples })
+    Ok(Latency { samples })
 }
 
 /// How long an answer is waited for, to see whether there is one to each point or batch.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Sees on a connection of its own what the UDF answers: its data, or keepalives alone.
-fn look(subject: &Subject, load: &Load) -> Result<LatencyOf, BenchError> {
+/// Sees on a connection of its own what the UDF answers: its data, or keepalives alone. That takes 5 seconds if it
+/// is keepalives alone; it is the same for all loads of one edge.
+///
+/// # Errors
+/// When the UDF cannot be started, or fails.
+pub fn answers(subject: &Subject, load: &Load) -> Result<LatencyOf, BenchError> {
     let data = match load.edge {
         EdgeType::Stream => LatencyOf::Point,
         EdgeType::Batch => LatencyOf::Batch,

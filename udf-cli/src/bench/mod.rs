@@ -12,7 +12,7 @@
 //!
 //! let mirror = Subject::udf(Target::program("target/release/examples/mirror"), Init::default());
 //! let load = Load::new(EdgeType::Stream, Writes::Kapacitor);
-//! let row = compare(&mirror, &load, 5, Duration::from_secs(2), &mut |_| {})?;
+//! let row = compare(&mirror, &load, 5, Duration::from_secs(2), None, &mut |_| {})?;
 //! println!("{:.0} points/s, {:.2} of an echo", row.points_per_second_in, row.ratio_to_echo);
 //! # Ok::<(), udf_cli::bench::BenchError>(())
 //! ```
@@ -34,7 +34,7 @@ use udf_proto::{EdgeType, Init};
 
 pub use compare::{Row, Step, compare};
 pub use drive::{Throughput, throughput};
-pub use latency::{Latency, LatencyOf, Percentiles, latency};
+pub use latency::{Latency, LatencyOf, Percentiles, answers, latency};
 pub use report::Report;
 pub use subject::Subject;
 
@@ -193,11 +193,13 @@ pub fn run(
     let rounds = settings.rounds.max(1);
     let steps = loads.len() * rounds;
     let slice = settings.time / u32::try_from(steps).unwrap_or(u32::MAX);
-    let mut rows = Vec::new();
+    let (mut rows, mut of) = (Vec::<Row>::new(), None);
     for load in &loads {
         let done = rows.len() * rounds;
         let mut tell = |step: Step| progress(Step { done: done + step.done, of: steps, ..step });
-        rows.push(compare(&subject, load, rounds, slice, &mut tell)?);
+        let row = compare(&subject, load, rounds, slice, of, &mut tell)?;
+        of = Some(row.latency_of);
+        rows.push(row);
     }
     Ok(Report::new(target, &info, settings, &sample, rows))
 }
