@@ -113,18 +113,27 @@ impl Target {
         }
     }
 
-    /// Asks it what it is: it must answer, and then close its side, within the timeout of the default
-    /// [settings](Settings). What it writes to stderr meanwhile becomes ours only if that fails.
+    /// Asks it what it is, as [`info_within`](Self::info_within) the timeout of the default [settings](Settings).
     ///
     /// # Errors
     /// When it cannot be reached, or does not answer.
     pub fn info(&self) -> Result<Info, Error> {
+        self.info_within(Settings::default().timeout)
+    }
+
+    /// Asks it what it is: it must answer `within` this time, and then close its side within the same. What it
+    /// writes to stderr meanwhile becomes ours only if that fails.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or does not answer.
+    pub fn info_within(&self, within: Duration) -> Result<Info, Error> {
         let heard = Arc::new(Mutex::new(LastLines::default()));
         let to = heard.clone();
         let connect = || {
             let to = to.clone();
-            let within = Settings::default().timeout;
-            let settings = Settings { answer_within: within, close_within: within, ..settings() };
+            let timeout = within;
+            let settings =
+                Settings { timeout, answer_within: within, close_within: within, ..settings() };
             self.connect(settings, move |line| {
                 to.lock().unwrap_or_else(PoisonError::into_inner).hear(line);
             })
