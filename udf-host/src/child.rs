@@ -11,6 +11,7 @@ use std::time::Duration;
 use shared_child::SharedChild;
 
 use crate::diagnosis::LastWords;
+use crate::server::spawn;
 use crate::settings::Logger;
 use crate::{Error, Log};
 
@@ -158,7 +159,7 @@ impl Child {
             let exited = inner.process.wait().map_or(Exit::Unknown, Exit::Status);
             inner.change(|state| state.exited = Some(exited));
         };
-        std::thread::Builder::new().name("udf-exit".to_owned()).spawn(exit)?;
+        spawn("udf-exit", exit)?;
         let inner = self.inner.clone();
         let talk = move || {
             let hear = |line: &str, cut| {
@@ -177,7 +178,7 @@ impl Child {
                 inner.kill();
             }
         };
-        std::thread::Builder::new().name("udf-stderr".to_owned()).spawn(talk).map(drop)
+        spawn("udf-stderr", talk)
     }
 
     /// The identity of its process.

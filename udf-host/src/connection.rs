@@ -3,13 +3,15 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{Error, Server};
+use crate::{Callbacks, Error, Server};
 
 /// The place of the server of a connection.
 #[derive(Default)]
 pub(crate) struct Connection {
     slot: Mutex<Slot>,
     changed: Condvar,
+    /// Whom the server is to call, until it is made.
+    callbacks: Mutex<Callbacks>,
 }
 
 #[derive(Default)]
@@ -27,10 +29,14 @@ impl Connection {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn set_callbacks(&mut self, callbacks: Callbacks) {
+        self.callbacks = Mutex::new(callbacks);
+    }
+
     /// Makes the server and starts it.
     pub(crate) fn open(
         &self,
-        connect: impl FnOnce() -> Result<Server, Error>,
+        connect: impl FnOnce(Callbacks) -> Result<Server, Error>,
     ) -> Result<(), Error> {
         {
             let mut slot = self.slot();
@@ -40,7 +46,9 @@ impl Connection {
                 Slot::Failed(error) => return Err(error.clone()),
             }
         }
-        let connected = connect().and_then(|server| server.start().map(|()| server));
+        let callbacks =
+            std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+        let connected = connect(callbacks).and_then(|server| server.start().map(|()| server));
         let mut slot = self.slot();
         // Given up meanwhile: the server is dropped, and so is what it was connected to.
         if let Slot::Failed(error) = &*slot {

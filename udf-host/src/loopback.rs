@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::connection::{Connection, delegate_to_server};
+use crate::server::spawn;
 use crate::socket::{ReadHalf, WriteHalf, serve, split};
 use crate::{Callbacks, Error, Interface, Server, Settings};
 
@@ -42,7 +43,6 @@ type Udf = Box<dyn FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send>;
 pub struct Loopback {
     udf: Mutex<Option<Udf>>,
     settings: Settings,
-    callbacks: Mutex<Callbacks>,
     connection: Connection,
     end: Arc<End>,
 }
@@ -72,7 +72,6 @@ impl Loopback {
         Loopback {
             udf: Mutex::new(Some(Box::new(udf))),
             settings: Settings::default(),
-            callbacks: Mutex::default(),
             connection: Connection::default(),
             end: Arc::default(),
         }
@@ -87,11 +86,11 @@ impl Loopback {
     /// Whom to call. The kill callback is called once the connection is closed; a thread cannot be
     /// ended by force.
     pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
-        self.callbacks = Mutex::new(callbacks);
+        self.connection.set_callbacks(callbacks);
         self
     }
 
-    fn connect(&self) -> Result<Server, Error> {
+    fn connect(&self, mut callbacks: Callbacks) -> Result<Server, Error> {
         let setup = |error: io::Error| Error::Setup(Arc::new(error));
         let udf = self.udf.lock().unwrap_or_else(PoisonError::into_inner).take();
         let udf = udf.ok_or(Error::AlreadyStarted)?;
@@ -107,10 +106,8 @@ impl Loopback {
             *end.how() = Some(how);
             end.known.notify_all();
         };
-        std::thread::Builder::new().name("udf".to_owned()).spawn(run).map_err(setup)?;
+        spawn("udf", run).map_err(setup)?;
 
-        let mut callbacks =
-            std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
         let (end, owners) = (self.end.clone(), callbacks.ended.take());
         callbacks = callbacks.on_end(move |error| {
             // Its side is closed before it has ended by a moment.
@@ -131,7 +128,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 impl Interface for Loopback {
     fn open(&self) -> Result<(), Error> {
-        self.connection.open(|| self.connect())
+        self.connection.open(|callbacks| self.connect(callbacks))
     }
 
     /// Ends the input, and waits until the UDF has closed its side. That its code failed after that

@@ -27,7 +27,6 @@ use crate::{Callbacks, Error, Interface, Server, Settings};
 pub struct Process {
     command: Mutex<Command>,
     settings: Settings,
-    callbacks: Mutex<Callbacks>,
     connection: Connection,
     child: Mutex<Option<Arc<Child>>>,
 }
@@ -40,7 +39,6 @@ impl Process {
         Process {
             command: Mutex::new(Command::new(program)),
             settings: Settings::default(),
-            callbacks: Mutex::default(),
             connection: Connection::default(),
             child: Mutex::default(),
         }
@@ -80,7 +78,7 @@ impl Process {
 
     /// Whom to call. The kill callback is called once the program is killed.
     pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
-        self.callbacks = Mutex::new(callbacks);
+        self.connection.set_callbacks(callbacks);
         self
     }
 
@@ -93,9 +91,7 @@ impl Process {
         self.child.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn connect(&self) -> Result<Server, Error> {
-        let mut callbacks =
-            std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+    fn connect(&self, mut callbacks: Callbacks) -> Result<Server, Error> {
         let spawned = {
             let mut command = self.command.lock().unwrap_or_else(PoisonError::into_inner);
             Spawned::new(&mut command, callbacks.log.clone())?
@@ -136,7 +132,7 @@ impl Process {
 
 impl Interface for Process {
     fn open(&self) -> Result<(), Error> {
-        self.connection.open(|| self.connect()).inspect_err(|error| {
+        self.connection.open(|callbacks| self.connect(callbacks)).inspect_err(|error| {
             // It was given up, or there were no threads, after the program was spawned.
             if !matches!(error, Error::AlreadyStarted)
                 && let Some(child) = self.child()

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -37,7 +37,6 @@ pub struct Socket {
     path: PathBuf,
     connect_within: Duration,
     settings: Settings,
-    callbacks: Mutex<Callbacks>,
     connection: Connection,
 }
 
@@ -48,7 +47,6 @@ impl Socket {
             path: path.into(),
             connect_within: CONNECT_WITHIN,
             settings: Settings::default(),
-            callbacks: Mutex::default(),
             connection: Connection::default(),
         }
     }
@@ -68,13 +66,11 @@ impl Socket {
 
     /// Whom to call. The kill callback is called once the connection is closed.
     pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
-        self.callbacks = Mutex::new(callbacks);
+        self.connection.set_callbacks(callbacks);
         self
     }
 
-    fn connect(&self) -> Result<Server, Error> {
-        let callbacks =
-            std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+    fn connect(&self, callbacks: Callbacks) -> Result<Server, Error> {
         let stream = self.stream(&callbacks)?;
         serve(stream, self.settings.clone(), callbacks).map_err(|e| Error::Setup(Arc::new(e)))
     }
@@ -97,7 +93,7 @@ impl Socket {
 impl Interface for Socket {
     /// Connects, again and again until it is reached, aborted, or the time is over.
     fn open(&self) -> Result<(), Error> {
-        self.connection.open(|| self.connect())
+        self.connection.open(|callbacks| self.connect(callbacks))
     }
 
     fn close(&self) -> Result<(), Error> {

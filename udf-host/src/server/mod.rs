@@ -23,6 +23,7 @@ use crate::{Batch, Callbacks, Error, RequestKind, Settings};
 pub use queue::{ReceiveError, Receiver};
 pub(crate) use shared::EXPLAINED_WITHIN;
 use shared::Shared;
+pub(crate) use threads::spawn;
 
 /// Kapacitor's side of one connection with a UDF, over any reader and writer.
 ///

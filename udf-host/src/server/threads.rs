@@ -81,7 +81,7 @@ fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
     shared.abort(error);
 }
 
-pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
