@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use udf_host::Writes;
@@ -11,7 +10,7 @@ use udf_host::diagnosis::fill;
 use udf_proto::frame::FrameReader;
 
 use super::block::{Block, Piece};
-use super::subject::{Lane, Seen, keepalive, look, named, panicked};
+use super::subject::{Lane, Seen, keepalive, look, named, panicked, spawn};
 use super::usage::Usage;
 use super::{BenchError, Load, PATIENCE, Subject};
 
@@ -151,11 +150,6 @@ enum Event {
         last_data: Option<Instant>,
     },
     Failed(BenchError),
-}
-
-fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), BenchError> {
-    let thread = thread::Builder::new().name("bench".to_owned()).spawn(work);
-    thread.map(drop).map_err(BenchError::Setup)
 }
 
 /// The time of the keepalive behind all data: none that a UDF would send by itself.

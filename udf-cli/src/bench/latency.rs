@@ -12,7 +12,7 @@ use udf_proto::frame::FrameReader;
 
 use super::block::Block;
 use super::drive::write_piece;
-use super::subject::{Lane, Seen, bounded, keepalive, next, panicked};
+use super::subject::{Lane, Seen, bounded, keepalive, next, panicked, spawn};
 use super::{BenchError, Load, PATIENCE, Subject};
 
 /// How long round trips took.
@@ -82,8 +82,7 @@ pub fn latency(
             // When nobody waits for it any more, it is of no use.
             let _ = sender.send((lane, trips.run(of, time)));
         };
-        let thread = thread::Builder::new().name("bench".to_owned()).spawn(work);
-        thread.map_err(BenchError::Setup)?;
+        spawn(work)?;
     }
     drop(sender);
     let mut samples = Vec::new();

@@ -175,6 +175,11 @@ pub(super) fn keepalive(time: i64) -> Vec<u8> {
     bytes
 }
 
+pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), BenchError> {
+    let thread = thread::Builder::new().name("bench".to_owned()).spawn(work);
+    thread.map(drop).map_err(BenchError::Setup)
+}
+
 /// A thread has ended without a word.
 pub(super) fn panicked() -> BenchError {
     BenchError::Setup(std::io::Error::other("a thread that measures panicked"))
@@ -187,13 +192,10 @@ pub(super) fn bounded<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BenchError> + Send + 'static,
 ) -> Result<T, BenchError> {
     let (sender, done) = channel();
-    let thread = thread::Builder::new().name("bench".to_owned());
-    thread
-        .spawn(move || {
-            // When nobody waits for it any more, it is of no use.
-            let _ = sender.send(work());
-        })
-        .map_err(BenchError::Setup)?;
+    spawn(move || {
+        // When nobody waits for it any more, it is of no use.
+        let _ = sender.send(work());
+    })?;
     done.recv_timeout(within).unwrap_or_else(|error| {
         cut();
         Err(match error {

@@ -14,7 +14,7 @@ use super::notes::{Heard, Tally};
 use super::points::Source;
 use super::trouble::{Trouble, is_data};
 use super::wire::Wire;
-use super::{CheckError, Outcome, Settings, Verdict, understood};
+use super::{CheckError, Outcome, Settings, Verdict};
 use crate::{Target, Transport};
 
 /// How many points there are in a batch, unless a check has a reason for another number.
@@ -101,7 +101,7 @@ impl Context {
     /// Asks what the UDF is.
     pub(super) fn learn(&mut self) -> Option<Info> {
         self.answer = self.open().and_then(|mut wire| wire.info());
-        self.info = self.answer.clone().ok().and_then(understood);
+        self.info = self.answer.clone().ok().and_then(|info| Info::try_from(info).ok());
         self.info.clone()
     }
 

@@ -25,8 +25,8 @@ mod wire;
 use std::time::Duration;
 
 use udf_host::options::OptionsError;
+use udf_proto::EdgeType;
 use udf_proto::messages::Point;
-use udf_proto::{EdgeType, Info};
 
 use crate::{Target, Transport};
 use context::Context;
@@ -312,9 +312,4 @@ fn senseless(check: &Check, context: &Context) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// What was asked of everybody: what the UDF is.
-fn understood(info: udf_proto::messages::InfoResponse) -> Option<Info> {
-    Info::try_from(info).ok()
 }
