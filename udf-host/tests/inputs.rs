@@ -249,6 +249,10 @@ fn what_is_wrong_with_a_recording_is_said_with_the_line() {
             "line 6: the recording ends within an entry: each is a database, a retention policy and a line",
         ),
         ("db\nrp\nm x=1 1\ndb\nrp\nm x= 1\n", "line 6: the field `x` has no value; leave it out"),
+        (
+            "db\nrp\n#m x=1 1\n",
+            "line 3: the name of a measurement cannot begin with `#`, as comments do",
+        ),
         // These are no recordings: the first row is a bad line.
         (
             "cpu\nm x=1 1\nm x=1 2\n",

@@ -19,6 +19,10 @@ pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i
     if last.is_empty() {
         return Err("it does not begin with the name of a measurement".to_owned());
     }
+    // Comments are skipped elsewhere, but in recordings, which have none.
+    if last.starts_with('#') {
+        return Err("the name of a measurement cannot begin with `#`, as comments do".to_owned());
+    }
     point.name = MEASUREMENT.unescape(last);
     while rest.eat(b',') {
         let (name, value) = tag(&mut rest, last)?;
