@@ -34,6 +34,8 @@ mod input;
 mod linger;
 #[path = "../../udf-runtime/src/link.rs"]
 mod link;
+#[path = "../../udf-runtime/src/metrics.rs"]
+mod metrics;
 #[path = "../../udf-runtime/src/pulse.rs"]
 mod pulse;
 #[path = "../../udf-runtime/src/rate_limit.rs"]
@@ -56,11 +58,11 @@ mod refusal;
 mod ticker;
 
 use agent::{Agent, AgentError};
-use counters::Metrics;
 use edge::{Batch, Edge, Stream};
 use emitter::{Emitter, Remote};
 use handler::{Handler, Verdict};
 use link::OnUnfit;
+use metrics::Metrics;
 use server::{Accepter, Limits, ServeError};
 use udf_proto::Point;
 

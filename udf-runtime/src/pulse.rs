@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
+use crate::metrics::shown_name;
 use crate::sync::AtomicU64;
 
 /// A method of a handler.
@@ -68,7 +69,7 @@ pub(crate) struct Pulse {
     rests: AtomicU64,
     /// How often input has come, and [`WITHIN`].
     input: AtomicU64,
-    /// The names of the task and of the node, once there was an Init.
+    /// The names of the task and of the node as they are shown, once there was an Init.
     task: OnceLock<(String, String)>,
 }
 
@@ -135,7 +136,7 @@ impl Pulse {
     /// Names the task and the node that the connection works for.
     pub(crate) fn name_task(&self, task: &str, node: &str) {
         // It is called once, when Init is accepted.
-        let _ = self.task.set((task.to_owned(), node.to_owned()));
+        let _ = self.task.set((shown_name(task), shown_name(node)));
     }
 
     /// Whether an Init was accepted.
@@ -143,7 +144,7 @@ impl Pulse {
         self.task.get().is_some()
     }
 
-    /// The names of the task and the node; empty before Init.
+    /// Returns the names of the task and the node as they are shown; empty before Init.
     pub(crate) fn task(&self) -> (&str, &str) {
         self.task.get().map_or(("", ""), |(task, node)| (task, node))
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::metrics::LOG_LINES;
+
 /// The least time between two messages of the same kind.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -17,6 +19,7 @@ impl RateLimit {
     pub(crate) fn pass(&mut self) -> Option<HeldBack> {
         if self.logged.is_some_and(|logged| logged.elapsed() < EVERY) {
             self.held_back += 1;
+            LOG_LINES.held_back();
             return None;
         }
         self.logged = Some(Instant::now());

@@ -14,6 +14,7 @@ use crate::error_text::panic_text;
 use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::link::lock;
+use crate::metrics::Refused;
 use crate::stop::Stopping;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::Socket;
@@ -60,14 +61,14 @@ impl Connections {
         if lock(&self.open).streams.len() >= most {
             let reason =
                 format!("the limit of {most} open connections is reached; raise --max-connections");
-            return refusals.refuse(stream, &reason);
+            return refusals.refuse(stream, Refused::Limit, &reason);
         }
         let handler = match catch_unwind(AssertUnwindSafe(|| accepter.accept())) {
             Ok(handler) => handler,
             Err(panic) => {
                 let reason =
                     format!("its handler panicked when it was made: {}", panic_text(&*panic));
-                return refusals.refuse(stream, &reason);
+                return refusals.refuse(stream, Refused::Panic, &reason);
             }
         };
         let stream = Source::new(stream);
@@ -93,6 +94,7 @@ impl Connections {
             thread::Builder::new().name(format!("connection-{number}")).spawn(run)
         }));
         if let Ok(Err(error)) = started {
+            self.metrics.refused(Refused::Thread);
             tracing::error!("a connection was dropped, since no thread could be started: {error}");
         }
     }

@@ -16,6 +16,7 @@ use udf_proto::frame;
 use self::connection::Connections;
 use self::refusal::Refusals;
 pub use self::socket_file::{BindError, SocketFile, SocketOptions};
+use crate::metrics::Refused;
 use crate::rate_limit::RateLimit;
 use crate::stop::{Stop, Stopping};
 use crate::{Handler, Metrics, OnUnfit};
@@ -189,8 +190,8 @@ impl<A: Accepter> Server<A> {
         let Server { listener, file, mut accepter, limits, stop, allowed_users, metrics } = self;
         listener.set_nonblocking(true).map_err(ServeError::Accept)?;
         let stopping = stop.stopping();
+        let (mut pause, mut refusals) = (AcceptPause::default(), Refusals::new(metrics.clone()));
         let connections = Arc::new(Connections::new(limits, metrics, stopping.clone()));
-        let (mut pause, mut refusals) = (AcceptPause::default(), Refusals::default());
         let accepted = loop {
             match wait(&listener, &stopping, pause.take()) {
                 Ok(Woken::Stopped) => break Ok(()),
@@ -201,7 +202,7 @@ impl<A: Accepter> Server<A> {
             match listener.accept() {
                 Ok((stream, _)) => match not_allowed(&stream, &allowed_users) {
                     None => connections.open(stream, &mut accepter, &mut refusals),
-                    Some(reason) => refusals.refuse(stream, &reason),
+                    Some(reason) => refusals.refuse(stream, Refused::User, &reason),
                 },
                 Err(error) if pause.passes(&error) => {}
                 Err(error) => break Err(ServeError::Accept(error)),

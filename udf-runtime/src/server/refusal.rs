@@ -11,6 +11,7 @@ use udf_proto::response;
 
 use crate::error_text::{MAX_TEXT, cut};
 use crate::linger::{LINGER, linger};
+use crate::metrics::{Metrics, Refused};
 use crate::rate_limit::RateLimit;
 
 /// How many refused connections are waited for at once, until they have read the reason.
@@ -19,14 +20,21 @@ const MOST: usize = 64;
 /// Refuses connections, with a bounded effort for each.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
+    metrics: Metrics,
     log: RateLimit,
     /// Each thread that waits for a refused connection holds one more reference.
     waiting: Arc<()>,
 }
 
 impl Refusals {
-    /// Tells the other side that it is refused because of `reason`, without waiting for it here.
-    pub(super) fn refuse(&mut self, stream: UnixStream, reason: &str) {
+    /// Counts refusals in `metrics`.
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Refusals { metrics, ..Refusals::default() }
+    }
+
+    /// Reports `reason` to the other side, without waiting for it here, and counts the refusal.
+    pub(super) fn refuse(&mut self, stream: UnixStream, why: Refused, reason: &str) {
+        self.metrics.refused(why);
         if let Some(held_back) = self.log.pass() {
             tracing::error!("refused a connection: {reason}{held_back}");
         }
