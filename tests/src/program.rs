@@ -1,6 +1,7 @@
 //! The example programs, run as Kapacitor runs them and spoken with frame by frame.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -175,6 +176,16 @@ impl Program {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end; it logged {lines:?}"),
             }
         }
+    }
+
+    /// Waits until a daemon with `--metrics` has said where they are.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub fn metrics(&self) -> SocketAddr {
+        let line = self.wait_for_log("metrics are served");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        address.and_then(|address| address.parse().ok()).expect("it says where")
     }
 
     /// The path of its socket.

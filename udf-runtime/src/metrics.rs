@@ -151,17 +151,23 @@ impl Metrics {
     /// control character is replaced, and such a name ends in a checksum that keeps it apart from others.
     pub fn to_prometheus(&self) -> String {
         let (open, accepted, totals) = self.totals();
+        // The labels are the same for each count.
+        let series: Vec<_> = totals
+            .iter()
+            .map(|((task, node), totals)| {
+                (format!("task=\"{}\",node=\"{}\"", Label(task), Label(node)), totals)
+            })
+            .collect();
         let mut text = String::new();
         for (count, _, name, help) in COUNTS {
             describe(&mut text, name, "counter", help);
-            for ((task, node), totals) in &totals {
+            for (labels, totals) in &series {
                 let value = totals.get(count);
                 let value = match count {
                     Count::BusyNanos => Duration::from_nanos(value).as_secs_f64().to_string(),
                     _ => value.to_string(),
                 };
-                let (task, node) = (Label(task), Label(node));
-                write(&mut text, format_args!("{name}{{task=\"{task}\",node=\"{node}\"}} {value}"));
+                write(&mut text, format_args!("{name}{{{labels}}} {value}"));
             }
         }
         single(&mut text, "udf_connections_total", "counter", "Connections accepted.", accepted);

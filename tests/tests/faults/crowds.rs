@@ -167,7 +167,7 @@ fn no_descriptors_left(_: Transport) {
 }
 
 /// What a daemon without connections has after some visits it has after many more.
-fn leaves_nothing(program: &Program, mut visit: impl FnMut(&Program)) {
+pub(crate) fn leaves_nothing(program: &Program, mut visit: impl FnMut(&Program)) {
     let mut settled = |visits: u32| {
         (0..visits).for_each(|_| visit(program));
         // They are accepted in their order, so this is the last one.

@@ -10,6 +10,7 @@ mod hangups;
 mod liveness;
 mod logs;
 mod memory;
+mod metrics;
 mod options;
 mod order;
 mod points;

@@ -1,17 +1,14 @@
 //! The process: its descriptors, and its exit status.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
 use std::process::{Command, Stdio};
-
-use tempfile::TempDir;
 
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::program::{Connection, Program, Transport, example, frame, init as init_request};
 
 use crate::subject::{Subject, echo, init, point, trouble};
-use crate::{BOTH, PIPE, SOCKET, cases};
+use crate::{BOTH, PIPE, cases};
 
 cases! {
     an_orderly_end, BOTH, "Exit status 0 when the input ended or a signal asked for the end.";
@@ -24,8 +21,6 @@ cases! {
     stdout_that_is_closed, PIPE, "A stdout that nobody reads any more ends the process with status 1, not by a signal.";
     stderr_that_is_closed, PIPE, "Without a stderr it works all the same.";
     stderr_that_nobody_reads, PIPE, "A stderr whose reader has gone does not end it.";
-    metrics_that_are_asked_for, SOCKET, "The counts of the connections are served on loopback, open ones and ended ones.";
-    garbage_for_the_metrics, SOCKET, "Whatever comes at the address of the metrics does no harm to the connections.";
     a_full_stderr_at_the_end, PIPE, "What was earned reaches Kapacitor before the last words go to stderr.";
 }
 
@@ -132,62 +127,6 @@ fn stderr_that_nobody_reads(_: Transport) {
     let script = "mkfifo \"$1\"; exec 3<>\"$1\" 4>\"$1\" 3<&-; exec \"$0\" 2>&4 4>&-";
     command.args(["-c", script]).arg(example("mirror")).arg(directory.path().join("fifo"));
     serves(Program::spawn(command.stdin(Stdio::piped())));
-}
-
-/// A daemon with metrics, and where they are.
-fn measured() -> (Program, SocketAddr, TempDir) {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("udf.sock");
-    let mut command = Command::new(example("mirror"));
-    command.args(["--metrics", "0", "--socket"]).arg(&path).stdin(Stdio::null());
-    let program = Program::spawn(&mut command).at(&path);
-    let line = program.wait_for_log("metrics are served");
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-    let address = address.and_then(|address| address.parse().ok()).expect("it says where");
-    program.wait_for_log("listens on");
-    (program, address, directory)
-}
-
-fn metrics(address: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(address).expect("they are served");
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
-    let mut said = String::new();
-    stream.read_to_string(&mut said).expect("it answers");
-    said
-}
-
-fn metrics_that_are_asked_for(_: Transport) {
-    let (program, address, _directory) = measured();
-    assert!(address.ip().is_loopback(), "{address}");
-    let mut connection = program.connect();
-    init(&mut connection, &[]);
-    for time in 0..5 {
-        echo(&mut connection, time);
-    }
-    let count = "udf_points_sent_total{task=\"task\",node=\"node\"} 5\n";
-    let said = metrics(address);
-    assert!(said.contains(count), "{said}");
-    connection.end_input();
-    assert_eq!(connection.rest(), []);
-    program.wait_for_log("points_in=5 points_out=5");
-    let said = metrics(address);
-    assert!(said.contains(count), "{said}");
-}
-
-fn garbage_for_the_metrics(_: Transport) {
-    let (program, address, _directory) = measured();
-    let mut connection = program.connect();
-    init(&mut connection, &[]);
-    // One says nothing, one says nonsense, one says too much.
-    let _silent = TcpStream::connect(address).expect("they are served");
-    for garbage in [&b"\0\xff\r\n\r\n"[..], &[b'x'; 1 << 20]] {
-        let mut stream = TcpStream::connect(address).expect("they are served");
-        // It may have heard enough.
-        let _ = stream.write_all(garbage);
-        echo(&mut connection, 1);
-    }
-    assert!(metrics(address).contains("udf_points_sent_total"));
-    echo(&mut connection, 2);
 }
 
 fn a_full_stderr_at_the_end(_: Transport) {

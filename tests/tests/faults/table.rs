@@ -22,6 +22,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("Signals and restarts", crate::signals::CASES),
     ("The socket's file", crate::sockets::CASES),
     ("Many connections", crate::crowds::CASES),
+    ("Metrics", crate::metrics::CASES),
     ("Logs", crate::logs::CASES),
     ("The process", crate::process::CASES),
 ];
