@@ -157,7 +157,7 @@ fn the_reason_names_the_point_and_what_is_wrong_with_it() {
         ("tag", "one of its tags has an empty name (measurement `m`, group `host=a`)"),
         ("measurement", "the name of its measurement is empty (group `host=a`)"),
         ("build", "the name of its measurement is empty"),
-        ("infinite", "its field `infinite` is NaN or infinite (measurement `m`, group `host=a`)"),
+        ("infinite", "its field `infinite` is infinite (measurement `m`, group `host=a`)"),
     ] {
         let mut task = testing::udf::<Names>().group_by("host").unfit_points(OnUnfit::Fail).start();
         task.feed(&format!("m,host=a what=\"{what}\",name=\"\" 1"));

@@ -314,7 +314,7 @@ fn points_that_a_later_node_could_not_store_are_dropped_unless_asked_for() {
     let failed = sent(OnUnfit::Fail);
     assert_eq!(
         error_of(&failed),
-        "a point cannot be sent: its field `x` is NaN or infinite (measurement `cpu`)"
+        "a point cannot be sent: its field `x` is NaN (measurement `cpu`)"
     );
 }
 

@@ -190,9 +190,12 @@ impl EditScratch {
             _ if lacks_name => UnfitReason::NoName,
             Some(Change { class: Class::Tag, .. }) => UnfitReason::NoTagName,
             Some(Change { name, .. }) if name.is_empty() => UnfitReason::NoFieldName,
-            Some(Change { name, .. }) => {
-                let name = &self.names[name.clone()];
-                UnfitReason::NotFinite(String::from_utf8_lossy(name).into_owned())
+            Some(Change { name, record, .. }) => {
+                let name = String::from_utf8_lossy(&self.names[name.clone()]).into_owned();
+                // The record of a field ends in its value.
+                let value = self.records[record.clone()].last_chunk().copied();
+                let is_nan = value.is_some_and(|value| f64::from_le_bytes(value).is_nan());
+                if is_nan { UnfitReason::NaN(name) } else { UnfitReason::Infinite(name) }
             }
             None => UnfitReason::NoField,
         };

@@ -23,9 +23,12 @@ pub enum UnfitReason {
     /// It has no field at all.
     #[error("it has no field")]
     NoField,
-    /// This field was set to NaN or to an infinity.
-    #[error("its field `{}` is NaN or infinite", .0.escape_debug())]
-    NotFinite(String),
+    /// This field was set to NaN.
+    #[error("its field `{}` is NaN", .0.escape_debug())]
+    NaN(String),
+    /// This field was set to a positive or negative infinity.
+    #[error("its field `{}` is infinite", .0.escape_debug())]
+    Infinite(String),
     /// A field was set whose name is empty.
     #[error("one of its fields has an empty name")]
     NoFieldName,

@@ -291,15 +291,23 @@ fn dropped(on: Transport, kind: &str, with: &str) {
 }
 
 fn a_field_that_is_nan(on: Transport) {
-    dropped(on, "nan", "NaN or infinite");
+    dropped(
+        on,
+        "nan",
+        "a point was not sent: its field `usage` is NaN (measurement `cpu`, group `host=a`)",
+    );
 }
 
 fn a_field_that_is_infinite(on: Transport) {
-    dropped(on, "infinite", "NaN or infinite");
+    dropped(
+        on,
+        "infinite",
+        "a point was not sent: its field `usage` is infinite (measurement `cpu`, group `host=a`)",
+    );
 }
 
 fn a_point_without_fields(on: Transport) {
-    dropped(on, "empty", "no field");
+    dropped(on, "empty", "a point was not sent: it has no field (measurement `empty`)");
 }
 
 fn points_that_do_not_fit_and_are_sent(on: Transport) {
@@ -312,7 +320,7 @@ fn points_that_do_not_fit_and_fail(on: Transport) {
     let rest = [point(1), trouble(2)].map(Answer::Point);
     assert_eq!(
         unfit(on, "infinite", "fail").fails(
-            "a point cannot be sent: its field `usage` is NaN or infinite (measurement `cpu`"
+            "a point cannot be sent: its field `usage` is infinite (measurement `cpu`, group `host=a`)"
         ),
         rest
     );
