@@ -202,7 +202,10 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
                 tracing::warn!("starting without state: {error}");
                 Verdict::Accepted
             }
-            Err(error) => refused(error.as_ref()),
+            Err(error) => {
+                let error = error_text::line(error.as_ref(), MAX_TEXT / 2);
+                Verdict::Refused(format!("{error}; {START_FRESH}"))
+            }
         })
     }
 
@@ -251,6 +254,10 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         }
     }
 }
+
+/// What to do when a snapshot is refused.
+const START_FRESH: &str = "to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
+                           or to `args` in kapacitor.conf";
 
 /// What became of points that lack a field.
 fn on_missing<T: Udf>() -> &'static str {

@@ -57,6 +57,10 @@ fn average(connection: &mut Connection, value: i64) -> f64 {
 }
 
 /// Each of these snapshots is refused with this text, and changes nothing.
+/// The end of each refusal.
+const REMEDY: &str = "; to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
+                      or to `args` in kapacitor.conf";
+
 fn refused(on: Transport, with: &str, snapshots: impl Fn(Vec<u8>) -> Vec<Vec<u8>>) {
     let mut udf = Subject::moving_avg(on);
     average(&mut udf.connection, 2);
@@ -64,6 +68,7 @@ fn refused(on: Transport, with: &str, snapshots: impl Fn(Vec<u8>) -> Vec<Vec<u8>
     for wrong in snapshots(taken) {
         let (success, error) = restore(&mut udf.connection, &wrong);
         assert!(!success && error.contains(with), "`{with}` is not in `{error}`");
+        assert!(error.ends_with(REMEDY), "{error}");
     }
     assert_eq!(average(&mut udf.connection, 4), 3.0);
     assert_eq!(udf.lives(), []);
