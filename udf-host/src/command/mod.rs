@@ -103,17 +103,29 @@ pub fn parse(
 
 /// Tells stderr what went wrong, if something did, and makes it the exit status.
 pub fn exit(result: Result<(), Failure>) -> ExitCode {
-    let Err(failure) = result else { return ExitCode::SUCCESS };
-    // When stderr is gone, nobody is left to tell.
-    let _ = match &failure {
-        // Help goes to stdout.
-        Failure::Arguments(error) => error.print(),
-        Failure::Usage(what) | Failure::Failed(what) => {
-            io::stderr().write_all(format!("error: {what}\n").as_bytes())
+    let (status, last_words) = end(result);
+    if let Some(text) = last_words {
+        // When stderr is gone, nobody is left to tell.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+    status
+}
+
+/// Returns the exit status, and what stderr must be told, for a program that does not write there itself: nobody may
+/// read it. Help that was asked for is printed to stdout.
+pub fn end(result: Result<(), Failure>) -> (ExitCode, Option<String>) {
+    let Err(failure) = result else { return (ExitCode::SUCCESS, None) };
+    let last_words = match &failure {
+        Failure::Arguments(error) if error.use_stderr() => Some(error.render().to_string()),
+        Failure::Arguments(error) => {
+            // When stdout is gone, nobody is left to read it.
+            let _ = error.print();
+            None
         }
-        Failure::OutputClosed => Ok(()),
+        Failure::Usage(what) | Failure::Failed(what) => Some(format!("error: {what}\n")),
+        Failure::OutputClosed => None,
     };
-    ExitCode::from(failure.exit_status())
+    (ExitCode::from(failure.exit_status()), last_words)
 }
 
 /// Tells stderr something that is no failure, but that whoever called the command may not have meant.

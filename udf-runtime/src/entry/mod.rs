@@ -58,9 +58,11 @@ use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
 pub fn main<T: Udf + 'static>() -> ExitCode {
     let mut command = args::command::<T>();
     let help = command.render_help();
-    command::exit(command::parse(command, std::env::args_os()).and_then(|matches| {
+    let done = command::parse(command, std::env::args_os()).and_then(|matches| {
         args::check(&matches)?;
-        logs::start(args::level(&matches)?, args::has_log_time(&matches));
+        logs::start(args::level(&matches)?, args::has_log_time(&matches)).map_err(|error| {
+            Failure::failed(format!("the thread that writes the log could not be started: {error}"))
+        })?;
         match matches.subcommand() {
             Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
             Some(("replay", matches)) => command::replay(matches, &|| Box::new(loopback::<T>())),
@@ -74,7 +76,10 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
                 }
             }
         }
-    }))
+    });
+    let (status, last_words) = command::end(done);
+    logs::finish(last_words.as_deref());
+    status
 }
 
 /// The UDF in this process, spoken with over the real protocol.

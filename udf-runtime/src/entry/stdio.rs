@@ -11,14 +11,15 @@ use std::time::Duration;
 use rustix::fs::{FileType, fstat};
 use rustix::io::ioctl_fionread;
 
-use super::logs::one_line;
+use super::logs::{self, one_line};
 use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::stop::Stop;
 use crate::transport::{Report, Transport, has_hung_up, has_room};
 use crate::{Agent, Handler, Limits};
 
-/// A process that must leave waits no longer than this for its log: stderr may be full as well.
+/// A process that must leave waits no longer than this for its log, if a subscriber of the author's waits for whoever
+/// reads that.
 const LAST_LINE: Duration = Duration::from_millis(1500);
 
 /// Serves Kapacitor on stdin and stdout until the input ends, or a signal asks to stop.
@@ -107,6 +108,7 @@ fn leave(report: impl FnOnce()) -> ! {
     };
     if thread::Builder::new().name("exit".to_owned()).spawn(in_time).is_ok() {
         report();
+        logs::finish(None);
     }
     exit()
 }

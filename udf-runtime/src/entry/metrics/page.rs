@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::Metrics;
+use crate::entry::logs;
 
 /// How long a text is served before it is rendered again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ impl Page {
         let is_fresh = self.rendered.is_some_and(|then| now.duration_since(then) < FRESH);
         if !is_fresh && self.previous.strong_count() == 0 {
             self.previous = Arc::downgrade(&self.text);
-            self.text = Arc::new(self.metrics.to_prometheus());
+            self.text = Arc::new(self.metrics.to_prometheus() + &logs::to_prometheus());
             self.rendered = Some(now);
         }
         Arc::clone(&self.text)

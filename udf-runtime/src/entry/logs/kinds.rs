@@ -1,0 +1,97 @@
+//! How often a line of one kind is logged: what a peer can cause must not fill a disk.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tracing::callsite::Identifier;
+use tracing::{Level, Metadata};
+
+/// The crates whose lines are limited. What authors log is theirs.
+const OURS: [&str; 2] = ["udf_runtime", "udf_host"];
+
+/// So many lines of one kind are logged in each [`WINDOW`], or fewer when they are longer than [`LENGTH`].
+pub(super) const MOST: u64 = 100;
+
+pub(super) const WINDOW: Duration = Duration::from_secs(10);
+
+const LENGTH: usize = 1 << 10;
+
+/// What is shown of a line, for those like it that were held back.
+const SHOWN: usize = 100;
+
+/// Returns whether lines of this kind are limited: those of the kit that are logged by default.
+pub(super) fn is_limited(metadata: &Metadata<'_>) -> bool {
+    let krate = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO && OURS.contains(&krate)
+}
+
+/// The kinds of lines that were logged; each has a place in the code of its own.
+#[derive(Default)]
+pub(super) struct Kinds(HashMap<Identifier, Kind>);
+
+struct Kind {
+    level: Level,
+    /// When the present window has begun.
+    begun: Instant,
+    /// How many lines were logged in it; a long one counts as several.
+    logged: u64,
+    held_back: u64,
+    /// When it is time to say how many were held back.
+    due: Instant,
+    /// The beginning of the last line that was logged.
+    like: String,
+}
+
+/// Lines that were held back.
+pub(super) struct HeldBack {
+    pub(super) level: Level,
+    pub(super) count: u64,
+    pub(super) like: String,
+}
+
+impl Kinds {
+    /// Lets one more line of this kind through, or counts it; returns how many are held back.
+    pub(super) fn admit(&mut self, metadata: &Metadata<'_>, now: Instant) -> u64 {
+        let kind = self.0.entry(metadata.callsite()).or_insert_with(|| Kind {
+            level: *metadata.level(),
+            begun: now,
+            logged: 0,
+            held_back: 0,
+            due: now,
+            like: String::new(),
+        });
+        if now.duration_since(kind.begun) >= WINDOW {
+            (kind.begun, kind.logged) = (now, 0);
+        }
+        if kind.logged < MOST {
+            kind.logged += 1;
+            return 0;
+        }
+        if kind.held_back == 0 {
+            kind.due = kind.begun + WINDOW;
+        }
+        kind.held_back += 1;
+        kind.held_back
+    }
+
+    /// Takes note of a line that was admitted.
+    pub(super) fn note(&mut self, metadata: &Metadata<'_>, line: &str) {
+        if let Some(kind) = self.0.get_mut(&metadata.callsite()) {
+            kind.logged += (line.len() / LENGTH) as u64;
+            line[..line.floor_char_boundary(SHOWN)].clone_into(&mut kind.like);
+        }
+    }
+
+    /// Takes one kind of which lines were held back, if it is time to say so, or if it is the `end`.
+    pub(super) fn take_due(&mut self, now: Instant, is_end: bool) -> Option<HeldBack> {
+        let mut kinds = self.0.values_mut().filter(|kind| kind.held_back > 0);
+        let kind = kinds.find(|kind| is_end || kind.due <= now)?;
+        let count = std::mem::take(&mut kind.held_back);
+        Some(HeldBack { level: kind.level, count, like: kind.like.clone() })
+    }
+
+    /// Returns when it will be time for that.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.0.values().filter(|kind| kind.held_back > 0).map(|kind| kind.due).min()
+    }
+}
