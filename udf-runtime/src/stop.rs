@@ -2,10 +2,12 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::{process, thread};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::link::lock;
@@ -104,7 +106,8 @@ impl Stop {
     }
 
     /// Asks to stop when the process receives SIGTERM or SIGINT. A second signal ends the process at once, as
-    /// if it were not handled.
+    /// if it were not handled; the first process of a container, which such a signal cannot end, exits with
+    /// the status that shells have for it, 143 or 130.
     ///
     /// # Errors
     /// When the signals cannot be handled, or no thread be started to wait for them.
@@ -112,20 +115,27 @@ impl Stop {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let stop = self.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            let mut asked = false;
             for signal in &mut signals {
-                if std::mem::replace(&mut asked, true) {
-                    // When that fails, there is nothing left but the next signal.
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
-                }
                 let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
                 stop.stop_for(name);
-                // Only now: the log may have to wait.
+                // Only now: a subscriber of the author's may wait for whoever reads the log.
                 tracing::info!(
                     "{name}: finishing what has been received; a second one ends at once"
                 );
             }
         })?;
+        // No thread is needed for the second signal: all of them may wait for something.
+        let is_second = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            let condition = Arc::clone(&is_second);
+            if process::id() == 1 {
+                flag::register_conditional_shutdown(signal, 128 + signal, condition)?;
+            } else {
+                flag::register_conditional_default(signal, condition)?;
+            }
+            // Behind it, so that the first signal only sets it.
+            flag::register(signal, Arc::clone(&is_second))?;
+        }
         Ok(())
     }
 }
