@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::counters::{COUNTS, Count, Totals};
+use crate::counters::{COUNTS, Count, Counters, Totals};
 use crate::link::{Link, lock};
 use crate::sync::Mutex;
 
@@ -124,6 +124,15 @@ impl Metrics {
         connections.accepted += 1;
         connections.open.push(Arc::clone(&link));
         Counted { metrics: self.clone(), link }
+    }
+
+    /// Counts a connection that has failed before it had counts of its own.
+    pub(crate) fn fail(&self) {
+        let counters = Counters::default();
+        counters.add(Count::Errors, 1);
+        let mut connections = lock(&self.0.connections);
+        connections.accepted += 1;
+        connections.end(Default::default(), counters.totals());
     }
 
     /// Counts a connection that was refused.
@@ -251,6 +260,12 @@ fn single(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
 pub(crate) struct Counted {
     metrics: Metrics,
     link: Arc<Link>,
+}
+
+impl Counted {
+    pub(crate) fn count(&self, count: Count) {
+        self.link.counters.add(count, 1);
+    }
 }
 
 impl Drop for Counted {

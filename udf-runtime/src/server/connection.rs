@@ -8,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::refusal::Refusals;
+use super::refusal::{Refusals, tell};
 use super::{Accepter, Limits, ServeError};
+use crate::counters::{Count, Counted};
 use crate::error_text::panic_text;
 use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
@@ -79,15 +80,24 @@ impl Connections {
             open.streams.insert(number, Arc::clone(&stream));
             number
         };
-        let closing = Closing { connections: Arc::clone(self), number, lingers: false };
+        let mut closing = Closing { connections: Arc::clone(self), number, lingers: false };
         let run = move || {
-            let span = tracing::error_span!(
-                "connection",
-                number,
-                task = tracing::field::Empty,
-                node = tracing::field::Empty
-            );
-            span.in_scope(|| serve(stream, handler, closing));
+            let mut counted = None;
+            let served = catch_unwind(AssertUnwindSafe(|| {
+                let span = tracing::error_span!(
+                    "connection",
+                    number,
+                    task = tracing::field::Empty,
+                    node = tracing::field::Empty
+                );
+                span.in_scope(|| serve(&stream, handler, &mut closing, &mut counted));
+            }));
+            if let Err(panic) = served {
+                fail(&stream, &panic_text(&*panic), &mut closing, counted);
+            }
+            // At the end of all: whoever waits for it finds nothing left behind.
+            drop(stream);
+            drop(closing);
         };
         // Without a thread, the stream, its place and the handler are dropped here, and a drop may panic.
         let started = catch_unwind(AssertUnwindSafe(|| {
@@ -152,30 +162,48 @@ impl Drop for Closing {
     }
 }
 
-fn serve(stream: Arc<Source<UnixStream>>, handler: impl Handler, mut closing: Closing) {
+fn serve(
+    stream: &Arc<Source<UnixStream>>,
+    handler: impl Handler,
+    closing: &mut Closing,
+    counted: &mut Option<Counted>,
+) {
     let Connections { limits, metrics, stopping, .. } = &*closing.connections;
-    let input = Input::new(Arc::clone(&stream), stopping.clone());
-    let agent = Agent::new(input, WritingEnd(Arc::clone(&stream)), handler)
-        .with_limits(limits, Socket(Arc::clone(&stream)));
+    let input = Input::new(Arc::clone(stream), stopping.clone());
+    let agent = Agent::new(input, WritingEnd(Arc::clone(stream)), handler)
+        .with_limits(limits, Socket(Arc::clone(stream)));
     let link = agent.link();
-    let counted = metrics.open(Arc::clone(&link));
+    *counted = Some(metrics.open(Arc::clone(&link)));
     let result = agent.run();
     let totals = link.counters.totals();
     match &result {
-        Ok(()) => tracing::info!("the connection has ended: {totals}"),
+        Ok(()) if link.pulse.is_started() => tracing::info!("the connection has ended: {totals}"),
+        // Kapacitor asks for Info again and again, and whoever else connects can do so as often as it likes.
+        Ok(()) => tracing::debug!("the connection has ended: {totals}"),
         Err(error) => {
             tracing::error!("the connection has failed: {}: {totals}", error.told(&link));
         }
     }
-    drop(counted);
+    *counted = None;
     let has_stopped = stopping.is_asked();
     if result.is_err() || has_stopped {
         closing.linger();
         linger(stream.get_ref(), if has_stopped { LINGER_AT_STOP } else { LINGER });
     }
-    // At the end of all: whoever waits for it finds nothing left behind.
-    drop(stream);
-    drop(closing);
+}
+
+/// Something has panicked that is not the handler: a subscriber of the author's, or this crate.
+fn fail(stream: &Source<UnixStream>, panic: &str, closing: &mut Closing, counted: Option<Counted>) {
+    let reason = format!("the connection panicked: {panic}");
+    match counted {
+        Some(counted) => counted.count(Count::Errors),
+        None => closing.connections.metrics.fail(),
+    }
+    tell(stream.get_ref(), &reason);
+    // Last: it may be the log that panics.
+    let _ = catch_unwind(|| tracing::error!("the connection has failed: {reason}"));
+    closing.linger();
+    linger(stream.get_ref(), LINGER);
 }
 
 /// The writing side of a socket, which is closed when this is dropped.
@@ -193,7 +221,10 @@ impl Write for WritingEnd {
 
 impl Drop for WritingEnd {
     fn drop(&mut self) {
-        // It fails when the other side has gone already.
-        let _ = self.0.get_ref().shutdown(Shutdown::Write);
+        // Whoever catches the panic still has to tell the other side.
+        if !std::thread::panicking() {
+            // It fails when the other side has gone already.
+            let _ = self.0.get_ref().shutdown(Shutdown::Write);
+        }
     }
 }

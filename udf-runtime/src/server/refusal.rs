@@ -26,6 +26,17 @@ pub(super) struct Refusals {
     waiting: Arc<()>,
 }
 
+/// Tells the other side of a connection why it ends, and ends the writing side, without waiting for it.
+pub(super) fn tell(mut stream: &UnixStream, reason: &str) {
+    let error = cut(reason.to_owned(), MAX_TEXT);
+    let mut frame = Vec::new();
+    response::append(Message::Error(ErrorResponse { error }), &mut frame);
+    // A new connection has room for a frame; if not, closing it says enough.
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write_all(&frame);
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
 impl Refusals {
     /// Counts refusals in `metrics`.
     pub(super) fn new(metrics: Metrics) -> Self {
@@ -38,13 +49,7 @@ impl Refusals {
         if let Some(held_back) = self.log.pass() {
             tracing::error!("refused a connection: {reason}{held_back}");
         }
-        let error = cut(format!("the UDF refused the connection: {reason}"), MAX_TEXT);
-        let mut frame = Vec::new();
-        response::append(Message::Error(ErrorResponse { error }), &mut frame);
-        // A new connection has room for a frame; if not, closing it says enough.
-        let _ = stream.set_nonblocking(true);
-        let _ = (&mut &stream).write_all(&frame);
-        let _ = stream.shutdown(Shutdown::Write);
+        tell(&stream, &format!("the UDF refused the connection: {reason}"));
         if Arc::strong_count(&self.waiting) > MOST {
             return;
         }

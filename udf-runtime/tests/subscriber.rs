@@ -1,0 +1,89 @@
+//! A server under a subscriber of the author's that panics.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod common;
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use common::{PATIENCE, Scripted, error_of, frame_of};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata};
+use udf_proto::frame::FrameReader;
+use udf_proto::messages::InitRequest;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::response;
+use udf_runtime::{Server, Stream};
+
+/// Panics in the threads of the first two connections: in one when its span is made, in the other when that is entered.
+struct Broken;
+
+/// Whether this is the thread of the connection with this number.
+fn is_in(connection: &str) -> bool {
+    thread::current().name() == Some(connection)
+}
+
+impl tracing::Subscriber for Broken {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        assert!(!is_in("connection-1"), "no room for a span");
+        Id::from_u64(1)
+    }
+
+    fn enter(&self, _: &Id) {
+        assert!(!is_in("connection-2"), "no way in");
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        assert!(!is_in("connection-1"), "no words");
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_panic_before_the_agent_starts_is_answered_and_counted() {
+    tracing::subscriber::set_global_default(Broken).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let server = Server::bind(&path, || Scripted::<Stream, Stream>::new().0).unwrap();
+    let (stop, metrics) = (server.stopper(), server.metrics());
+    let serving = thread::spawn(|| server.serve());
+    let connect = || {
+        let stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let answers = |stream: UnixStream| {
+        let mut reader = FrameReader::new(stream);
+        let next = || {
+            let frame = reader.next_frame().expect("an answer or the end in time")?;
+            Some(response::decode(frame).expect("a response").expect("not an empty one"))
+        };
+        std::iter::from_fn(next).collect::<Vec<_>>()
+    };
+    let first = answers(connect());
+    assert_eq!(error_of(&first), "the connection panicked: no room for a span");
+    let second = answers(connect());
+    assert_eq!(error_of(&second), "the connection panicked: no way in");
+    let mut third = connect();
+    third.write_all(&frame_of(Ask::Init(InitRequest::default()))).unwrap();
+    third.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(matches!(&answers(third)[..], [Answer::Init(init)] if init.success));
+    stop.stop();
+    serving.join().unwrap().unwrap();
+    let text = metrics.to_prometheus();
+    for line in [r#"udf_errors_total{task="",node=""} 2"#, "udf_connections_total 3"] {
+        assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
+    }
+}
