@@ -190,8 +190,8 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         let restored = StateReader::open(T::NAME, snapshot).map_err(crate::Error::from);
         let restored = restored.and_then(|mut state| {
             udf.load(&mut state)?;
-            for field in state.left() {
-                tracing::warn!("the snapshot has `{field}`, which this UDF does not keep any more");
+            if let Some(fields) = few(state.left()) {
+                tracing::warn!("the snapshot has {fields}, which this UDF does not keep any more");
             }
             Ok(())
         });
@@ -264,6 +264,19 @@ fn on_missing<T: Udf>() -> &'static str {
     match T::ON_MISSING {
         OnMissing::Pass => "passed on",
         OnMissing::Skip | OnMissing::Fail => "skipped",
+    }
+}
+
+/// Names some of these, and counts the others: a peer decides how many there are, and how long.
+fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
+    const FEW: usize = 10;
+    let shown = names.by_ref().take(FEW);
+    let shown = shown.map(|name| format!("`{}`", error_text::cut(name.to_owned(), 64)));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match (shown.is_empty(), names.count()) {
+        (true, _) => None,
+        (false, 0) => Some(shown),
+        (false, more) => Some(format!("{shown} and {more} more fields")),
     }
 }
 
