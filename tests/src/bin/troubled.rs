@@ -59,6 +59,10 @@ enum Kind {
     LogLong,
     /// Logs lines and colours.
     LogLines,
+    /// Logs `amount` lines.
+    LogFlood,
+    /// Logs a value that logs when it is shown.
+    LogShown,
     /// Panics in its `init`.
     PanicInit,
     /// Returns an error from its `init`.
@@ -211,6 +215,12 @@ impl StreamUdf for Troubled {
             }
             Kind::LogLong => tracing::warn!("{}", "x".repeat(1 << 20)),
             Kind::LogLines => tracing::warn!("one\r\ntwo\x1b[31m\nthree"),
+            Kind::LogFlood => {
+                for line in 0..self.amount {
+                    tracing::info!("the flood rises to {line}");
+                }
+            }
+            Kind::LogShown => tracing::warn!(value = ?Talkative, "logged"),
             _ => {}
         }
         Ok(())
@@ -248,6 +258,17 @@ impl StreamUdf for Troubled {
             Kind::HangStop => hang(),
             _ => {}
         }
+    }
+}
+
+/// A value that logs when it is shown.
+struct Talkative;
+
+impl std::fmt::Debug for Talkative {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let _span = tracing::info_span!("shown", twice = true).entered();
+        tracing::info!("I am shown");
+        f.write_str("Talkative")
     }
 }
 

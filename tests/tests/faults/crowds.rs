@@ -6,6 +6,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
+use rustix::process::{Resource, Rlimit};
+use udf_proto::frame::FrameReader;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::batch::begin;
@@ -24,6 +26,7 @@ cases! {
     many_connections_and_one_fails, SOCKET, "The same when the handler of one returns an error.";
     many_connections_and_one_hangs, SOCKET, "The same when the handler of one hangs.";
     many_connections_and_one_goes_away, SOCKET, "The same when one is closed with everything unread.";
+    connections_beyond_4096, SOCKET, "4,200 connections at once are served, if so many are allowed; behind them, others are.";
     one_connection_too_many, SOCKET, "A connection over the limit is told so; when another ends, its place is free.";
     no_descriptors_left, SOCKET, "Without descriptors left, open connections go on, new ones wait, and are served when there is room.";
     connections_that_come_and_go, SOCKET, "A thousand connections that came and went leave no thread, descriptor or memory behind.";
@@ -109,6 +112,35 @@ fn many_connections_and_one_goes_away(_: Transport) {
     program.wait_for_log("the connection has");
     echo(&mut connection, 3);
     serves(&program);
+}
+
+fn connections_beyond_4096(_: Transport) {
+    const CONNECTIONS: usize = 4200;
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    if limit.maximum.is_some_and(|most| most < CONNECTIONS as u64 + 200) {
+        return eprintln!("skipped: no more than {:?} files can be open here", limit.maximum);
+    }
+    let all = Rlimit { current: limit.maximum, ..limit };
+    rustix::process::setrlimit(Resource::Nofile, all).expect("it is below the maximum");
+    let program = Program::daemon("mirror", &["--max-connections", "5000"]);
+    let init = frame(udf_tests::program::init(&[]));
+    let connect = || {
+        let mut stream = UnixStream::connect(program.socket()).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        stream.write_all(&init).expect("it reads");
+        stream
+    };
+    let mut open: Vec<_> = (0..CONNECTIONS).map(|_| connect()).collect();
+    for (number, stream) in open.iter_mut().enumerate() {
+        let mut reader = FrameReader::new(stream);
+        let answer = reader.next_frame().map(|frame| frame.map(udf_proto::response::decode));
+        let is_accepted = matches!(&answer, Ok(Some(Ok(Some(Answer::Init(init))))) if init.success);
+        assert!(is_accepted, "connection {number}: {answer:?}");
+    }
+    drop(open);
+    for _ in 0..100 {
+        serves(&program);
+    }
 }
 
 fn one_connection_too_many(_: Transport) {

@@ -4,13 +4,15 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use udf_proto::messages::InitRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
 
+use crate::process::{measured, metrics};
 use crate::subject::{Subject, init, point, trouble, troubled};
-use crate::{BOTH, PIPE, cases};
+use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
     a_log_line_of_1_mib, BOTH, "A line stays under 64 KiB, whatever is logged: Kapacitor would stop to read.";
@@ -23,6 +25,9 @@ cases! {
     no_colours, BOTH, "There are no colours when stderr is no terminal.";
     a_repeated_warning, BOTH, "A warning about each of many points is not logged for each of them.";
     a_repeated_warning_of_a_thread, BOTH, "The same for points that are sent by a remote emitter.";
+    lines_of_one_kind, SOCKET, "Of the lines of one kind, 100 are logged in ten seconds; the others are counted, also in the metrics.";
+    a_task_with_a_name_of_1_mib, BOTH, "A long name of a task is cut in the log, and its control characters are escaped.";
+    a_value_that_logs, BOTH, "A value may log while it is shown in a line.";
     levels, BOTH, "The level can be set by argument and by environment; the argument wins.";
     a_level_that_does_not_exist, PIPE, "A level that does not exist is wrong usage, by its name; exit status 2.";
 }
@@ -190,6 +195,67 @@ fn log_at(on: Transport, args: &[&str], level: &str) -> Vec<String> {
         program.signal("TERM");
     }
     program.rest_of_log()
+}
+
+fn lines_of_one_kind(_: Transport) {
+    const TIMES: usize = 250;
+    let (mut program, address, _directory) = measured();
+    for _ in 0..TIMES {
+        let mut connection = program.connect();
+        connection.send(&[2, 0x08, 1]).expect("it reads");
+        connection.rest_or_reset();
+    }
+    // They are accepted in their order, and logged when they have ended.
+    let count = "\nudf_errors_total{task=\"\",node=\"\"} 250\n";
+    let begun = Instant::now();
+    let said = loop {
+        let said = metrics(address);
+        if said.contains(count) {
+            break said;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{said}");
+    };
+    program.signal("TERM");
+    let log = program.rest_of_log();
+    let failed = log.iter().filter(|line| line.contains("}: the connection has failed")).count();
+    let told = |line: &String| {
+        let (_, rest) = line.split_once("ERROR held back ")?;
+        let (count, rest) = rest.split_once(" more lines like `the connection has failed: ")?;
+        assert!(rest.ends_with("`: at most 100 of a kind are logged in 10s"), "{line}");
+        count.parse::<usize>().ok()
+    };
+    let held_back: usize = log.iter().filter_map(told).sum();
+    // There may have been more than one window.
+    assert!((100..TIMES).contains(&failed), "{failed}: {log:?}");
+    assert_eq!(failed + held_back, TIMES, "{log:?}");
+    let is_counted = |line: &str| {
+        let count = line.strip_prefix("udf_log_lines_held_back_total ");
+        count.is_some_and(|count| count.parse::<usize>().is_ok_and(|count| count > 0))
+    };
+    assert!(said.lines().any(is_counted), "{said}");
+    assert!(said.contains("\nudf_log_lines_dropped_total 0\n"), "{said}");
+    program.wait();
+}
+
+fn a_task_with_a_name_of_1_mib(on: Transport) {
+    let mut udf = Subject::start(troubled(), on, &[]);
+    let name = format!("one\ntwo\x1b[0m{}", "x".repeat(1 << 20));
+    udf.ask(Ask::Init(InitRequest { task_id: name, node_id: "node".into(), options: Vec::new() }));
+    assert!(matches!(udf.connection.answer(), Answer::Init(init) if init.success));
+    let (_, log) = udf.finishes_with_log();
+    let line = log.iter().find(|line| line.contains("stop was called")).expect("it is logged");
+    assert!(line.len() < 2 << 10, "{} bytes", line.len());
+    assert!(
+        line.contains("task=\"one\\ntwo") && line.contains("x...\" node=\"node\"}: "),
+        "{line}"
+    );
+    assert!(log.iter().all(|line| !line.contains(char::is_control)), "{log:?}");
+}
+
+fn a_value_that_logs(on: Transport) {
+    let log = log_of(on, "logShown").join("\n");
+    assert!(log.contains("}:shown{twice=true}: I am shown\n"), "{log}");
+    assert!(log.contains("}: logged value=Talkative\n"), "{log}");
 }
 
 fn levels(on: Transport) {

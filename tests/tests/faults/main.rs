@@ -20,5 +20,6 @@ mod snapshots;
 mod sockets;
 mod subject;
 mod table;
+mod unread;
 
 use subject::{BOTH, Case, PIPE, SOCKET, cases};

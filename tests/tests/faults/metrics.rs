@@ -27,7 +27,7 @@ cases! {
 }
 
 /// A daemon with metrics, and where they are.
-fn measured(args: &[&str]) -> (Program, SocketAddr, TempDir) {
+pub(crate) fn measured(args: &[&str]) -> (Program, SocketAddr, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("udf.sock");
     let mut command = Command::new(example("mirror"));
@@ -52,7 +52,7 @@ fn ask(address: SocketAddr, head: &str) -> String {
     said
 }
 
-fn metrics(address: SocketAddr) -> String {
+pub(crate) fn metrics(address: SocketAddr) -> String {
     ask(address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 

@@ -32,6 +32,7 @@ cases! {
     a_sigterm_while_a_handler_hangs, BOTH, "The farewell is bounded: what has not finished is cut, and the log says so; exit status 1.";
     a_sigterm_while_nobody_reads, BOTH, "The same when it is the other side that does not read.";
     a_second_signal, BOTH, "A second signal ends the process at once, by that signal.";
+    a_second_signal_to_process_1, SOCKET, "As the first process of a container, it exits with status 143 then, or with 130 at SIGINT.";
     a_sighup, PIPE, "Other signals do what they do to any process.";
     a_sighup_of_a_daemon, SOCKET, "A daemon goes on at SIGHUP, and logs that there is nothing to reload.";
     a_kill_and_a_restart, SOCKET, "After SIGKILL the next start takes the socket over, and a snapshot goes on where it was taken.";
@@ -207,6 +208,47 @@ fn a_second_signal(on: Transport) {
         udf.program.signal(signal);
         assert_eq!(udf.program.wait().signal(), Some(number));
     }
+}
+
+/// Linux ignores what a signal does by default to the first process of a PID namespace.
+fn a_second_signal_to_process_1(_: Transport) {
+    const UNSHARE: [&str; 4] = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+    let tried = Command::new("unshare").args(UNSHARE).arg("true").output();
+    if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
+        return eprintln!("skipped: no PID namespace can be made here: {tried:?}");
+    }
+    for (signal, status) in [("TERM", 143), ("INT", 130)] {
+        let mut command = Command::new("unshare");
+        let mut program = Program::listen(command.args(UNSHARE).arg(troubled()));
+        let pid = child_of(program.pid());
+        let mut connection = program.connect();
+        init(&mut connection, &[("kind", &["hang".into()])]);
+        connection.ask(Ask::Point(trouble(1)));
+        connection.sign();
+        kill("TERM", pid);
+        program.wait_for_log("SIGTERM");
+        kill(signal, pid);
+        assert_eq!(program.wait().code(), Some(status));
+    }
+}
+
+/// The process that another one has started.
+fn child_of(pid: u32) -> u32 {
+    let processes = std::fs::read_dir("/proc").expect("it is there").flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |child: &u32| {
+        // One that ends just now has no parent any more.
+        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        status.lines().any(|line| {
+            line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == pid.to_string())
+        })
+    };
+    pids.find(is_child).expect("it has a child")
+}
+
+fn kill(signal: &str, pid: u32) {
+    let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
+    assert!(status.expect("kill runs").success());
 }
 
 fn a_sighup(on: Transport) {

@@ -21,6 +21,7 @@ cases! {
     a_snapshot_of_another_shape, BOTH, "A state that is of another type now is refused by the name of its field.";
     a_snapshot_from_before_a_field, BOTH, "A state that has grown a field restores; the new field has its default.";
     a_snapshot_with_a_field_too_many, BOTH, "A field that is not kept any more is named in a warning, and the rest is restored.";
+    a_snapshot_with_many_fields_too_many, BOTH, "Of a hundred thousand of them, one warning names ten and counts the others.";
     a_snapshot_that_may_not_fit, BOTH, "With `--bad-snapshot fresh`, what would be refused is named in a warning, and the task starts without state.";
     a_state_over_the_limit, BOTH, "A state that could not be restored for its size is left out of the snapshot, and the log says so; the task goes on.";
     a_snapshot_of_32_mib, PIPE, "A large snapshot that is refused costs no memory for longer than that.";
@@ -141,6 +142,23 @@ fn a_snapshot_with_a_field_too_many(on: Transport) {
     let warning = udf.program.wait_for_log("`gone`");
     assert!(warning.contains("WARN"), "{warning}");
     assert_eq!(udf.lives(), []);
+}
+
+fn a_snapshot_with_many_fields_too_many(on: Transport) {
+    let mut udf = Subject::mirror(on);
+    let mut older = StateWriter::new("mirror");
+    for number in 0..100_000 {
+        let name = format!("gone{number:05}{}", "x".repeat(100));
+        older.field(name.leak(), &1).expect("a number can be serialized");
+    }
+    assert_eq!(restore(&mut udf.connection, &older.finish()), (true, String::new()));
+    let warning = udf.program.wait_for_log("WARN");
+    assert!(warning.contains("the snapshot has `gone00000xxx"), "{warning}");
+    assert!(warning.contains("x ...` and 99990 more fields, which this UDF does not"), "{warning}");
+    assert!(warning.len() < 1 << 10, "{warning}");
+    // It was the only one.
+    let (_, log) = udf.finishes_with_log();
+    assert!(!log.iter().any(|line| line.contains("WARN")), "{log:?}");
 }
 
 fn options() -> [(&'static str, Vec<Value>); 2] {

@@ -24,6 +24,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("Many connections", crate::crowds::CASES),
     ("Metrics", crate::metrics::CASES),
     ("Logs", crate::logs::CASES),
+    ("A log that nobody reads", crate::unread::CASES),
     ("The process", crate::process::CASES),
 ];
 
