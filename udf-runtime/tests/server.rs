@@ -420,3 +420,13 @@ fn a_path_that_is_too_long_is_refused_by_its_length() {
     let error = SocketFile::bind(&path, &SocketOptions::new()).expect_err("it is too long");
     assert!(error.to_string().contains("too long for a socket"), "{error}");
 }
+
+#[test]
+fn a_user_who_cannot_be_told_from_others_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let server = Server::bind(&path, mirror).unwrap().with_allowed_users(vec![0, u32::MAX]);
+    let error = server.serve().expect_err("it would serve others, or nobody");
+    assert!(matches!(error, ServeError::AllowedUser { uid: u32::MAX, .. }), "{error}");
+    assert!(!path.exists(), "the socket is still there");
+}

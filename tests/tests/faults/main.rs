@@ -11,6 +11,7 @@ mod liveness;
 mod logs;
 mod memory;
 mod metrics;
+mod neighbours;
 mod options;
 mod order;
 mod points;
@@ -19,6 +20,7 @@ mod signals;
 mod snapshots;
 mod sockets;
 mod subject;
+mod systemd;
 mod table;
 mod unread;
 

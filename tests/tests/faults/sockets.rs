@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
@@ -10,14 +9,11 @@ use std::process::{Command, Stdio};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tempfile::TempDir;
-use udf_proto::Value;
 use udf_proto::messages::ErrorResponse;
-use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_tests::ends::Ends;
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
+use udf_tests::program::{Program, Transport, example};
 
-use crate::subject::{echo, init, serves, trouble, troubled};
+use crate::subject::{echo, init, serves};
 use crate::{SOCKET, cases};
 
 cases! {
@@ -27,7 +23,7 @@ cases! {
     a_live_socket_of_another_program, SOCKET, "A socket on which another program listens is left alone.";
     a_live_socket_for_datagrams, SOCKET, "The same for a socket of another type, to which nobody can connect.";
     a_live_socket_that_is_full, SOCKET, "The same for one at which so many wait that no more can; the start does not wait with them.";
-    a_lock_that_cannot_be_opened, SOCKET, "A lock that cannot be opened is an error that names the lock, and says what to do.";
+    a_directory_in_place_of_the_lock, SOCKET, "A directory in place of the lock is an error that names the lock, and says what to do.";
     a_start_that_was_killed_halfway, SOCKET, "A socket that was made and never listened on, since the start was killed, is taken over.";
     the_path_in_errors, SOCKET, "The socket has the address that was configured, which Kapacitor names in its errors, and nothing else but its lock is beside it.";
     a_network_address, SOCKET, "A network address instead of a path is wrong usage, since Kapacitor uses Unix sockets; exit status 2.";
@@ -46,9 +42,6 @@ cases! {
     a_group_that_does_not_exist, SOCKET, "An unknown group is wrong usage; no socket is made for everybody instead.";
     a_user_who_is_not_allowed, SOCKET, "Who is not among the allowed users is not served; the log and Kapacitor are told why.";
     a_user_who_is_allowed, SOCKET, "Who is among the allowed users is served.";
-    a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end; systemd is told of the start and of the stop.";
-    no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
-    a_path_although_systemd_starts_it, SOCKET, "With `--socket`, what systemd hands over is not touched, whatever it is.";
     two_starts_at_once, SOCKET, "Of several starts at the same path at once, exactly one serves.";
 }
 
@@ -130,14 +123,14 @@ fn a_live_socket_that_is_full(_: Transport) {
     UnixStream::connect(&path).expect("it has not been replaced");
 }
 
-fn a_lock_that_cannot_be_opened(_: Transport) {
+fn a_directory_in_place_of_the_lock(_: Transport) {
     let directory = directory();
     let path = directory.path().join("udf.sock");
     let lock = directory.path().join("udf.sock.lock");
     fs::create_dir(&lock).expect("the directory is writable");
-    let text = format!("the lock {} cannot be opened: Is a directory", lock.display());
+    let text = format!("the lock {} is a directory and not a file", lock.display());
     refused(&path, &text);
-    refused(&path, "remove it or give it to this user");
+    refused(&path, "remove it or choose another path");
 }
 
 fn a_start_that_was_killed_halfway(_: Transport) {
@@ -295,54 +288,6 @@ fn a_user_who_is_not_allowed(_: Transport) {
 fn a_user_who_is_allowed(_: Transport) {
     let user = rustix::process::getuid().as_raw().to_string();
     serves(&Program::daemon("mirror", &["--allow-uid", "54321", "--allow-uid", &user]));
-}
-
-fn a_socket_of_systemd(_: Transport) {
-    let directory = directory();
-    let (path, told) = (directory.path().join("udf.sock"), directory.path().join("notify"));
-    let listener = UnixListener::bind(&path).expect("the path is free");
-    let systemd = UnixDatagram::bind(&told).expect("the path is free");
-    systemd.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
-    let hears = |text: &str| {
-        let mut message = [0; 100];
-        let length = systemd.recv(&mut message).expect("it is told");
-        assert!(message[..length].starts_with(text.as_bytes()), "{message:?}");
-    };
-    let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$; exec \"$0\" --systemd";
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).arg(troubled());
-    command.env("LISTEN_FDS", "1").env("NOTIFY_SOCKET", &told);
-    let mut program = Program::spawn(command.stdin(OwnedFd::from(listener)));
-    hears("READY=1");
-    let stream = UnixStream::connect(&path).expect("it listens");
-    let mut connection = Connection::new(Ends::socket(stream));
-    init(&mut connection, &[("kind", &["work".into()]), ("amount", &[Value::Int(1000)])]);
-    echo(&mut connection, 1);
-    connection.ask(Ask::Point(trouble(2)));
-    // It is at work: one that has nothing to finish is gone before there is anything to tell.
-    connection.sign();
-    program.signal("TERM");
-    hears("STOPPING=1");
-    assert!(
-        matches!(&connection.rest()[..], [Answer::Point(point), Answer::Error(_)] if *point == trouble(2))
-    );
-    assert_eq!(program.wait().code(), Some(0));
-    assert!(path.exists(), "the socket is systemd's");
-}
-
-fn no_socket_of_systemd(_: Transport) {
-    let mut command = Command::new(example("mirror"));
-    let mut program = Program::spawn(command.arg("--systemd").stdin(Stdio::null()));
-    let log = program.rest_of_log().join("\n");
-    assert!(log.contains("systemd has handed no socket over"), "{log}");
-    assert_eq!(program.wait().code(), Some(2));
-}
-
-fn a_path_although_systemd_starts_it(_: Transport) {
-    // What is handed over is no socket; whoever claims it fails.
-    let script = "exec 3</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
-    let mut command = Command::new("sh");
-    serves(&Program::listen(command.args(["-c", script]).arg(example("mirror"))));
 }
 
 fn two_starts_at_once(_: Transport) {

@@ -21,6 +21,8 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("Kapacitor leaves", crate::hangups::CASES),
     ("Signals and restarts", crate::signals::CASES),
     ("The socket's file", crate::sockets::CASES),
+    ("Other users of the machine", crate::neighbours::CASES),
+    ("systemd", crate::systemd::CASES),
     ("Many connections", crate::crowds::CASES),
     ("Metrics", crate::metrics::CASES),
     ("Logs", crate::logs::CASES),

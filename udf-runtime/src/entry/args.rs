@@ -14,6 +14,7 @@ use udf_host::command::{self, Failure};
 use udf_host::options::parse_duration;
 
 use super::logs::LEVEL_VARIABLE;
+use crate::server::why_not;
 use crate::{Limits, OnUnfit, SocketOptions, Udf, UnfitSnapshot};
 
 /// How a UDF is served as a daemon.
@@ -24,6 +25,13 @@ pub(super) struct Daemon {
     pub(super) allowed_users: Vec<u32>,
     pub(super) metrics: Option<SocketAddr>,
 }
+
+/// Arguments about the file of the socket, and what does the same when systemd makes it.
+const OF_THE_SOCKET_UNIT: [(&str, &str); 3] = [
+    ("socket-mode", "set SocketMode= in the .socket unit"),
+    ("socket-group", "set SocketGroup= in the .socket unit"),
+    ("allow-shared-directory", "leave it out"),
+];
 
 /// The command line of the UDF `T`.
 pub(super) fn command<T: Udf>() -> Command {
@@ -52,9 +60,14 @@ pub(super) fn command<T: Udf>() -> Command {
                 .value_parser(mode),
             daemon("socket-group", "GROUP", "The group that owns the socket, by name or number")
                 .value_parser(group),
+            Arg::new("allow-shared-directory")
+                .long("allow-shared-directory")
+                .action(ArgAction::SetTrue)
+                .help("Make the socket also in a directory where other users can replace it")
+                .requires("daemon"),
             daemon("allow-uid", "UID", "Serve only processes of this user; may be repeated")
                 .action(ArgAction::Append)
-                .value_parser(value_parser!(u32)),
+                .value_parser(user),
             daemon("max-connections", "N", "How many connections may be open at once")
                 .default_value("4096")
                 .value_parser(value_parser!(u32).range(1..)),
@@ -114,10 +127,17 @@ pub(super) fn command<T: Udf>() -> Command {
         .subcommands([command::info_command(), command::replay_command()])
 }
 
-/// Refuses arguments that do nothing for the subcommand that is called.
+/// Refuses arguments that do nothing, for the subcommand that is called or beside others.
 pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
-    let Some(subcommand) = matches.subcommand_name() else { return Ok(()) };
     let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let Some(subcommand) = matches.subcommand_name() else {
+        let unused = OF_THE_SOCKET_UNIT.iter().find(|(id, _)| is_given(id) && is_given("systemd"));
+        return unused.map_or(Ok(()), |(id, instead)| {
+            Err(Failure::Usage(format!(
+                "--{id} does nothing with --systemd, since systemd makes the socket; {instead}"
+            )))
+        });
+    };
     let lost = matches
         .ids()
         .map(Id::as_str)
@@ -160,6 +180,7 @@ pub(super) fn daemon(matches: &ArgMatches) -> Option<Daemon> {
     if let Some(gid) = matches.get_one("socket-group") {
         options = options.group(*gid);
     }
+    options = options.allow_shared_directory(matches.get_flag("allow-shared-directory"));
     Some(Daemon {
         path,
         options,
@@ -236,10 +257,18 @@ fn mode(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A user who can be told from others.
+fn user(text: &str) -> Result<u32, String> {
+    let uid = text.parse().map_err(|_| "it must be the number of a user".to_owned())?;
+    why_not(uid).map_or(Ok(uid), Err)
+}
+
 /// A group by its number, or by its name in /etc/group.
 fn group(text: &str) -> Result<u32, String> {
-    if let Ok(gid) = text.parse() {
-        return Ok(gid);
+    match text.parse() {
+        Ok(u32::MAX) => return Err("it stands for no group; give the number of a group".to_owned()),
+        Ok(gid) => return Ok(gid),
+        Err(_) => {}
     }
     let groups =
         fs::read_to_string("/etc/group").map_err(|error| format!("/etc/group: {error}"))?;

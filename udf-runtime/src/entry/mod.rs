@@ -21,6 +21,7 @@ use udf_host::command::{self, Failure};
 use udf_host::describe::{Description, Install};
 
 use self::args::Daemon;
+use self::systemd::Manager;
 use crate::input::Source;
 use crate::transport::Socket;
 use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
@@ -102,12 +103,10 @@ fn serve(
     let (listener, file, place) = if let Some(path) = daemon.path {
         let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(Failure::failed)?;
         (listener, Some(file), path.display().to_string())
-    } else if let Some(listener) = systemd::listener().map_err(Failure::failed)? {
-        (listener, None, "the socket of systemd".to_owned())
     } else {
-        return Err(Failure::Usage(
-            "--systemd: systemd has handed no socket over; start it by its .socket unit".to_owned(),
-        ));
+        let listener = systemd::listener();
+        let listener = listener.map_err(|why| Failure::Usage(format!("--systemd: {why}")))?;
+        (listener, None, "the socket of systemd".to_owned())
     };
     let mut server = Server::new(listener, accepter)
         .map_err(Failure::failed)?
@@ -125,10 +124,9 @@ fn serve(
     }
     server.stop_on_signals().map_err(Failure::failed)?;
     ignore_hangups().map_err(Failure::failed)?;
-    server.stopper().on_stop(systemd::stopping).map_err(Failure::failed)?;
-    tracing::info!("{name} listens on {place}");
-    systemd::ready();
-    server.serve().map_err(Failure::failed)?;
+    let listens = format!("{name} listens on {place}");
+    tracing::info!("{listens}");
+    server.serve_under(Manager::new(&listens)).map_err(Failure::failed)?;
     tracing::info!("{name} has stopped");
     Ok(())
 }

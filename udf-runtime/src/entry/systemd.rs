@@ -1,28 +1,179 @@
-//! What systemd hands to a daemon, and is told by it.
+//! What systemd hands to a daemon, and is told by it: sd_listen_fds(3), sd_notify(3) and sd_watchdog_enabled(3).
+//!
+//! The variables are left to the programs that a UDF runs: each names the process that it is for, but
+//! `NOTIFY_SOCKET`, and what others than the main process send there is not heard (`NotifyAccess=main`).
 
-use std::io;
-use std::os::unix::net::UnixListener;
+use std::env;
+use std::io::{self, ErrorKind};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::process;
+use std::time::Duration;
 
 use listenfd::ListenFd;
-use sd_notify::NotifyState;
+use rustix::net::getpeername;
+use rustix::net::sockopt::socket_acceptconn;
 
-/// The socket that systemd listens on for us, if it started us by one.
-pub(super) fn listener() -> io::Result<Option<UnixListener>> {
-    ListenFd::from_env().take_unix_listener(0)
-}
+use crate::rate_limit::RateLimit;
+use crate::server::Supervisor;
 
-/// Tells systemd that connections are accepted.
-pub(super) fn ready() {
-    tell(NotifyState::Ready);
-}
-
-/// Tells systemd that the open connections are being finished.
-pub(super) fn stopping() {
-    tell(NotifyState::Stopping);
-}
-
-fn tell(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!("systemd was not told: {error}");
+/// Returns the socket that systemd listens on for us.
+///
+/// # Errors
+/// When it has handed over none, several, or something else.
+pub(super) fn listener() -> Result<UnixListener, String> {
+    let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
+    let count = count.unwrap_or_default();
+    if let Some(pid) = pid.filter(|pid| *pid != process::id().to_string() && !count.is_empty()) {
+        return Err(format!(
+            "the socket of systemd is for the process {pid}, and not for {}; start the UDF by ExecStart= itself, \
+             or by `exec` in a script",
+            process::id()
+        ));
     }
+    match count.parse::<u32>() {
+        Ok(1) => {}
+        Ok(2..) => {
+            return Err(format!(
+                "systemd has handed over {count} sockets, and a UDF serves one; leave one ListenStream= in one \
+                 .socket unit"
+            ));
+        }
+        Ok(0) | Err(_) => {
+            return Err(
+                "systemd has handed no socket over; start it by its .socket unit".to_owned()
+            );
+        }
+    }
+    let listener = match ListenFd::from_env().take_unix_listener(0) {
+        Ok(Some(listener)) => listener,
+        Ok(None) => return Err("systemd has handed no socket over".to_owned()),
+        Err(error) => {
+            return Err(format!(
+                "what systemd has handed over is no Unix socket for streams ({error}); use \
+                 ListenStream= with a path in the .socket unit"
+            ));
+        }
+    };
+    match (socket_acceptconn(&listener), getpeername(&listener)) {
+        (Ok(true), _) => Ok(listener),
+        (_, Ok(_)) => Err("what systemd has handed over is one connection, and a UDF serves many; set \
+                           Accept=no in the .socket unit"
+            .to_owned()),
+        _ => Err("the socket that systemd has handed over does not listen; use ListenStream= in the .socket unit"
+            .to_owned()),
+    }
+}
+
+/// The service manager that is told of the start, the stop, and that the accept loop goes round.
+///
+/// Nothing here waits, and no failure is worse than a warning.
+pub(super) struct Manager {
+    /// None when nobody wants to be told.
+    socket: Option<Socket>,
+    /// How long it may be without hearing from us.
+    watchdog: Option<Duration>,
+    /// What it is told of the start, until it has taken that.
+    start: Option<String>,
+}
+
+impl Manager {
+    /// The manager by the environment, which is told that the daemon has started once it serves.
+    pub(super) fn new(status: &str) -> Self {
+        let address = variable("NOTIFY_SOCKET");
+        let socket = address.and_then(|address| match Socket::new(&address) {
+            Ok(socket) => Some(socket),
+            Err(error) => {
+                tracing::warn!("NOTIFY_SOCKET is `{address}`, and cannot be used: {error}");
+                None
+            }
+        });
+        let is_for_us = variable("WATCHDOG_PID").is_none_or(|pid| pid == process::id().to_string());
+        let watchdog = variable("WATCHDOG_USEC").filter(|_| socket.is_some() && is_for_us);
+        let watchdog = watchdog.and_then(|usec| match usec.parse() {
+            Ok(usec @ 1..) => Some(Duration::from_micros(usec)),
+            _ => {
+                tracing::warn!("WATCHDOG_USEC is `{usec}`, and not a number of microseconds");
+                None
+            }
+        });
+        let start = format!("READY=1\nSTATUS={}", status.replace(char::is_control, "?"));
+        Manager { socket, watchdog, start: Some(start) }
+    }
+}
+
+impl Supervisor for Manager {
+    fn round(&mut self) -> Duration {
+        let Some(socket) = &mut self.socket else { return Duration::MAX };
+        // Twice within the time may fail.
+        let beat = self.watchdog.map_or(Duration::MAX, |watchdog| watchdog / 3);
+        if let Some(start) = &self.start {
+            // Without it, systemd would take the start for failed.
+            if socket.tell(start) == Told::Later {
+                return beat.min(AGAIN);
+            }
+            self.start = None;
+        }
+        if self.watchdog.is_some() {
+            socket.tell("WATCHDOG=1");
+        }
+        beat
+    }
+
+    fn stopping(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.tell("STOPPING=1\nSTATUS=finishing what has been received");
+        }
+    }
+}
+
+/// How soon systemd is told once more what it had no room for.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The socket that systemd listens on for news.
+struct Socket {
+    socket: UnixDatagram,
+    address: SocketAddr,
+    failures: RateLimit,
+}
+
+#[derive(PartialEq, Eq)]
+enum Told {
+    Now,
+    /// The queue is full.
+    Later,
+    Never,
+}
+
+impl Socket {
+    fn new(address: &str) -> io::Result<Self> {
+        let address = match address.strip_prefix('@') {
+            None if address.starts_with('/') => SocketAddr::from_pathname(address)?,
+            #[cfg(target_os = "linux")]
+            Some(name) => {
+                use std::os::linux::net::SocketAddrExt;
+                SocketAddr::from_abstract_name(name)?
+            }
+            _ => {
+                let text = "it is neither a path nor an abstract name, @NAME";
+                return Err(io::Error::new(ErrorKind::InvalidInput, text));
+            }
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Socket { socket, address, failures: RateLimit::default() })
+    }
+
+    fn tell(&mut self, state: &str) -> Told {
+        let told = self.socket.send_to_addr(state.as_bytes(), &self.address);
+        let Err(error) = told else { return Told::Now };
+        if let Some(held_back) = self.failures.pass() {
+            let state = state.lines().next().unwrap_or_default();
+            tracing::warn!("systemd was not told `{state}`: {error}{held_back}");
+        }
+        if error.kind() == ErrorKind::WouldBlock { Told::Later } else { Told::Never }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

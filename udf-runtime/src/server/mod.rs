@@ -2,7 +2,9 @@
 
 mod connection;
 mod refusal;
+mod rounds;
 mod socket_file;
+mod users;
 
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,8 +17,11 @@ use udf_proto::frame;
 
 use self::connection::Connections;
 use self::refusal::Refusals;
+use self::rounds::Rounds;
+pub(crate) use self::rounds::Supervisor;
 pub use self::socket_file::{BindError, SocketFile, SocketOptions};
 use crate::metrics::Refused;
+pub(crate) use self::users::why_not;
 use crate::rate_limit::RateLimit;
 use crate::stop::{Stop, Stopping};
 use crate::{Handler, Metrics, OnUnfit};
@@ -81,6 +86,14 @@ pub enum ServeError {
     /// No more connections can be accepted.
     #[error("connections cannot be accepted: {0}")]
     Accept(io::Error),
+    /// One of the allowed users cannot be told from others.
+    #[error("user {uid} cannot be allowed: {why}")]
+    AllowedUser {
+        /// The id of the user.
+        uid: u32,
+        /// Who else would be admitted.
+        why: String,
+    },
     /// It was stopped, and some connections did not finish in time.
     #[error("{connections} connections had not finished {farewell:?} after the stop, and were cut")]
     Unfinished {
@@ -159,6 +172,9 @@ impl<A: Accepter> Server<A> {
     }
 
     /// Serves only processes of these users; of all users when there is none.
+    ///
+    /// In a user namespace, all users that it does not map look like one user, `overflowuid` (65534): that one
+    /// cannot be allowed there.
     pub fn with_allowed_users(mut self, uids: Vec<u32>) -> Self {
         self.allowed_users = uids;
         self
@@ -185,18 +201,29 @@ impl<A: Accepter> Server<A> {
     /// Serves until it is stopped, and returns when every connection has ended.
     ///
     /// # Errors
-    /// When connections can no longer be accepted, or had not finished in time after a stop.
+    /// When connections can no longer be accepted, had not finished in time after a stop, or when one of the
+    /// allowed users cannot be told from others.
     pub fn serve(self) -> Result<(), ServeError> {
+        self.serve_under(())
+    }
+
+    /// Serves as [`serve`](Self::serve) does, under the eyes of `supervisor`.
+    pub(crate) fn serve_under(self, supervisor: impl Supervisor) -> Result<(), ServeError> {
         let Server { listener, file, mut accepter, limits, stop, allowed_users, metrics } = self;
+        for &uid in &allowed_users {
+            why_not(uid).map_or(Ok(()), |why| Err(ServeError::AllowedUser { uid, why }))?;
+        }
         listener.set_nonblocking(true).map_err(ServeError::Accept)?;
         let stopping = stop.stopping();
         let (mut pause, mut refusals) = (AcceptPause::default(), Refusals::new(metrics.clone()));
         let connections = Arc::new(Connections::new(limits, metrics, stopping.clone()));
+        let mut rounds = Rounds::new(file.as_ref(), supervisor);
         let accepted = loop {
-            match wait(&listener, &stopping, pause.take()) {
+            let round = rounds.until_next();
+            match wait(&listener, &stopping, pause.take(), round) {
                 Ok(Woken::Stopped) => break Ok(()),
                 Ok(Woken::Connection) => {}
-                Ok(Woken::Pause) => continue,
+                Ok(Woken::Timeout) => continue,
                 Err(error) => break Err(ServeError::Accept(error.into())),
             }
             match listener.accept() {
@@ -210,6 +237,7 @@ impl<A: Accepter> Server<A> {
         };
         // When it is an error that ends it, the connections are still to be asked.
         stop.stop();
+        rounds.end();
         drop(listener);
         drop(file);
         let finished = connections.finish();
@@ -221,30 +249,33 @@ impl<A: Accepter> Server<A> {
 enum Woken {
     Stopped,
     Connection,
-    Pause,
+    Timeout,
 }
 
+/// Waits for something to do until `round` is over.
 fn wait(
     listener: &UnixListener,
     stopped: &Stopping,
     pause: Option<Duration>,
+    round: Duration,
 ) -> rustix::io::Result<Woken> {
     loop {
         let mut fds = [PollFd::new(stopped, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
         // After an error that may pass, the listener is left alone for a while: it stays readable.
-        let (watched, timeout) = match pause {
-            Some(pause) => (&mut fds[..1], Timespec::try_from(pause).ok()),
-            None => (&mut fds[..], None),
-        };
-        match poll(watched, timeout.as_ref()) {
+        let watched = if pause.is_some() { &mut fds[..1] } else { &mut fds[..] };
+        match poll(watched, Timespec::try_from(pause.unwrap_or(round)).ok().as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        if !fds[0].revents().is_empty() {
-            return Ok(Woken::Stopped);
-        }
-        return Ok(if pause.is_some() { Woken::Pause } else { Woken::Connection });
+        let [stopped, listener] = fds.map(|fd| !fd.revents().is_empty());
+        return Ok(if stopped {
+            Woken::Stopped
+        } else if listener && pause.is_none() {
+            Woken::Connection
+        } else {
+            Woken::Timeout
+        });
     }
 }
 

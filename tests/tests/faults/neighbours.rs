@@ -1,0 +1,271 @@
+//! What other users of the machine can do to the path of a socket, and who they seem to be.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{CWD, Mode};
+use tempfile::TempDir;
+use udf_tests::program::{Program, Transport, example};
+
+use crate::subject::serves;
+use crate::{SOCKET, cases};
+
+cases! {
+    a_fifo_in_place_of_the_lock, SOCKET, "A FIFO in place of the lock does not hang the start: it is an error that names it.";
+    a_link_in_place_of_the_lock, SOCKET, "A link in place of the lock is not followed, whether or not it leads anywhere.";
+    a_lock_of_another_user, SOCKET, "A lock that belongs to another user, who could hold it for ever, is an error that names both.";
+    a_directory_that_others_may_write_to, SOCKET, "A directory in which others can replace the socket is refused with what to do; nothing is made there.";
+    a_directory_that_others_may_write_to_and_that_is_allowed, SOCKET, "With `--allow-shared-directory` it is used all the same.";
+    a_directory_of_another_user, SOCKET, "The same for a directory that belongs to another user.";
+    a_directory_with_the_sticky_bit, SOCKET, "A directory such as /tmp, where nobody can replace what belongs to another, is fine.";
+    a_directory_behind_a_link, SOCKET, "Links among the directories above the socket, such as /var/run, are followed.";
+    a_daemon_of_an_ordinary_user, SOCKET, "An ordinary user can run a daemon in a directory of their own, and in none of another; a lock that cannot be opened is an error that names it.";
+    a_socket_that_is_removed_meanwhile, SOCKET, "A socket that is removed while the daemon runs is noticed: the log says that nobody can connect any more.";
+    a_socket_that_is_replaced_meanwhile, SOCKET, "The same for one that is replaced.";
+    a_group_that_is_none, SOCKET, "4294967295 stands for no group: as a group, it is wrong usage.";
+    a_user_who_is_none, SOCKET, "The same as a user, and for something that is no number.";
+    a_user_who_stands_for_others, SOCKET, "In a user namespace, the user who stands for all that are not mapped cannot be allowed; outside, that user can.";
+}
+
+/// A user and group who have nothing here.
+const STRANGER: u32 = 54321;
+
+/// Whether these tests may act as other users; if not, they are skipped.
+fn is_root(test: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("SKIPPED {test}: it acts as another user, which only root can");
+    }
+    is_root
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+}
+
+fn mirror() -> Command {
+    Command::new(example("mirror"))
+}
+
+/// A daemon at this path does not start: it says this, and ends with this status.
+fn refused(command: &mut Command, path: &Path, with: &[&str], status: i32) {
+    let mut program = Program::spawn(command.arg("--socket").arg(path).stdin(Stdio::null()));
+    let log = program.rest_of_log().join("\n");
+    for text in with {
+        assert!(log.contains(text), "`{text}` is not in `{log}`");
+    }
+    assert_eq!(program.wait().code(), Some(status), "{log}");
+    assert!(!path.exists(), "a socket was made");
+}
+
+fn a_fifo_in_place_of_the_lock(_: Transport) {
+    let directory = directory();
+    let (path, lock) = (directory.path().join("udf.sock"), directory.path().join("udf.sock.lock"));
+    rustix::fs::mkfifoat(CWD, &lock, Mode::RUSR | Mode::WUSR).expect("the path is free");
+    let with = format!("the lock {} is a FIFO and not a file", lock.display());
+    refused(&mut mirror(), &path, &[&with, "remove it"], 1);
+    // With somebody at its other end, it can be opened.
+    let _reader = fs::File::options().read(true).write(true).open(&lock).expect("it is ours");
+    refused(&mut mirror(), &path, &[&with], 1);
+}
+
+fn a_link_in_place_of_the_lock(_: Transport) {
+    let directory = directory();
+    let (path, lock) = (directory.path().join("udf.sock"), directory.path().join("udf.sock.lock"));
+    let target = directory.path().join("target");
+    symlink(&target, &lock).expect("the path is free");
+    let with = format!("the lock {} is a symbolic link and not a file", lock.display());
+    refused(&mut mirror(), &path, &[&with, "remove it"], 1);
+    assert!(!target.exists(), "it was followed");
+    fs::write(&target, "precious").expect("the directory is ours");
+    refused(&mut mirror(), &path, &[&with], 1);
+}
+
+fn a_lock_of_another_user(_: Transport) {
+    if !is_root("a_lock_of_another_user") {
+        return;
+    }
+    let directory = directory();
+    let (path, lock) = (directory.path().join("udf.sock"), directory.path().join("udf.sock.lock"));
+    fs::write(&lock, "").expect("the directory is ours");
+    chown(&lock, Some(STRANGER), None).expect("root may do this");
+    let with = format!("the lock {} cannot be opened: it belongs to user 54321", lock.display());
+    refused(&mut mirror(), &path, &[&with, "remove it or give it to this user"], 1);
+}
+
+fn a_directory_that_others_may_write_to(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    for mode in [0o777, 0o775, 0o2770, 0o702] {
+        set_mode(directory.path(), mode);
+        let at = directory.path().display();
+        let with = [
+            format!("no socket at {}: other users can replace it", path.display()),
+            format!("{at} has mode {mode:04o}; run `chmod go-w {at}`"),
+            "--allow-shared-directory".to_owned(),
+        ];
+        refused(&mut mirror(), &path, &with.each_ref().map(String::as_str), 1);
+        assert_eq!(fs::read_dir(directory.path()).expect("it is ours").count(), 0);
+    }
+}
+
+fn a_directory_that_others_may_write_to_and_that_is_allowed(_: Transport) {
+    let directory = directory();
+    set_mode(directory.path(), 0o777);
+    let path = directory.path().join("udf.sock");
+    serves(&Program::listen_at(&path, mirror().arg("--allow-shared-directory")));
+}
+
+fn a_directory_of_another_user(_: Transport) {
+    if !is_root("a_directory_of_another_user") {
+        return;
+    }
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    chown(directory.path(), Some(STRANGER), None).expect("root may do this");
+    let with = format!("{} belongs to user 54321; run `chown 0 ", directory.path().display());
+    refused(&mut mirror(), &path, &[&with, "--allow-shared-directory"], 1);
+    serves(&Program::listen_at(&path, mirror().arg("--allow-shared-directory")));
+}
+
+fn a_directory_with_the_sticky_bit(_: Transport) {
+    let directory = directory();
+    set_mode(directory.path(), 0o1777);
+    serves(&Program::listen_at(&directory.path().join("udf.sock"), &mut mirror()));
+}
+
+fn a_directory_behind_a_link(_: Transport) {
+    let directory = directory();
+    let (real, link) = (directory.path().join("run"), directory.path().join("var"));
+    fs::create_dir(&real).expect("the directory is ours");
+    set_mode(&real, 0o755);
+    symlink("run", &link).expect("the path is free");
+    let mut program = Program::listen_at(&link.join("udf.sock"), &mut mirror());
+    serves(&program);
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!real.join("udf.sock").exists(), "the socket is still there");
+}
+
+fn a_daemon_of_an_ordinary_user(_: Transport) {
+    if !is_root("a_daemon_of_an_ordinary_user") {
+        return;
+    }
+    let can_run = mirror().arg("--version").uid(STRANGER).gid(STRANGER).output();
+    if !can_run.as_ref().is_ok_and(|output| output.status.success()) {
+        return eprintln!("SKIPPED: another user cannot run what was built here: {can_run:?}");
+    }
+    let as_stranger = || {
+        let mut command = mirror();
+        command.uid(STRANGER).gid(STRANGER);
+        command
+    };
+    let directory = directory();
+    set_mode(directory.path(), 0o755);
+    refused(&mut as_stranger(), &directory.path().join("udf.sock"), &["Permission denied"], 1);
+    let own = directory.path().join("own");
+    fs::create_dir(&own).expect("the directory is ours");
+    set_mode(&own, 0o755);
+    chown(&own, Some(STRANGER), Some(STRANGER)).expect("root may do this");
+    let (path, lock) = (own.join("udf.sock"), own.join("udf.sock.lock"));
+    fs::write(&lock, "").expect("root may do this");
+    set_mode(&lock, 0o600);
+    let with = format!("the lock {} cannot be opened: Permission denied", lock.display());
+    refused(&mut as_stranger(), &path, &[&with, "remove it or give it to this user"], 1);
+    fs::remove_file(&lock).expect("root may do this");
+    let mut program = Program::listen_at(&path, &mut as_stranger());
+    serves(&program);
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!path.exists());
+}
+
+/// A daemon that looks at its socket often, since it is asked for signs of life often.
+fn attentive() -> (Program, TempDir) {
+    let directory = directory();
+    let notify = directory.path().join("notify");
+    // Nobody listens: one line of the log says so.
+    let mut command = mirror();
+    command.env("NOTIFY_SOCKET", notify).env("WATCHDOG_USEC", "30000");
+    (Program::listen(&mut command), directory)
+}
+
+fn a_socket_that_is_removed_meanwhile(_: Transport) {
+    let (mut program, _directory) = attentive();
+    fs::remove_file(program.socket()).expect("it is there");
+    let line = program.wait_for_log("was removed or replaced");
+    assert!(line.contains("restart the daemon"), "{line}");
+    assert!(line.contains(&program.socket().display().to_string()), "{line}");
+    program.signal("TERM");
+    let rest = program.rest_of_log();
+    assert!(!rest.iter().any(|line| line.contains("was removed or replaced")), "{rest:?}");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+fn a_socket_that_is_replaced_meanwhile(_: Transport) {
+    let (mut program, _directory) = attentive();
+    let mut before = program.connect();
+    let path = program.socket().to_owned();
+    let other = path.with_extension("other");
+    let _other = UnixListener::bind(&other).expect("the path is free");
+    fs::rename(&other, &path).expect("the directory is ours");
+    program.wait_for_log("was removed or replaced");
+    // Who has come before is served on.
+    crate::subject::init(&mut before, &[]);
+    drop(before);
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(path.exists(), "it has removed the socket of another");
+}
+
+fn a_group_that_is_none(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let mut command = mirror();
+    command.args(["--socket-group", "4294967295"]);
+    refused(&mut command, &path, &["--socket-group", "it stands for no group"], 2);
+}
+
+fn a_user_who_is_none(_: Transport) {
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    for (user, with) in [("4294967295", "it stands for no user"), ("root", "the number of a user")]
+    {
+        refused(mirror().args(["--allow-uid", user]), &path, &["--allow-uid", with], 2);
+    }
+}
+
+fn a_user_who_stands_for_others(_: Transport) {
+    let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid").expect("it is there");
+    let overflow = overflow.trim();
+    let directory = directory();
+    let path = directory.path().join("udf.sock");
+    let namespace = ["--user", "--map-root-user"];
+    let possible = Command::new("unshare").args(namespace).arg("true").output();
+    if !possible.as_ref().is_ok_and(|output| output.status.success()) {
+        return eprintln!("SKIPPED: no user namespace can be made here: {possible:?}");
+    }
+    let inside = || {
+        let mut command = Command::new("unshare");
+        command.args(namespace).arg(example("mirror"));
+        command
+    };
+    let with = ["--allow-uid", "not mapped in this user namespace"];
+    refused(inside().args(["--allow-uid", overflow]), &path, &with, 2);
+    // Who is mapped can be told from others.
+    serves(&Program::listen_at(&path, inside().args(["--allow-uid", "0"])));
+    let map = fs::read_to_string("/proc/self/uid_map").expect("it is there");
+    if map.split_whitespace().last() == Some("4294967295") {
+        let mut program = Program::listen(mirror().args(["--allow-uid", overflow]));
+        program.signal("TERM");
+        assert_eq!(program.wait().code(), Some(0));
+    }
+}

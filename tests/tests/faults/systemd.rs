@@ -1,0 +1,288 @@
+//! What systemd hands over, and what it is told.
+
+use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use tempfile::TempDir;
+use udf_proto::Value;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_tests::ends::Ends;
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
+
+use crate::subject::{echo, init, serves, trouble, troubled};
+use crate::{SOCKET, cases};
+
+cases! {
+    a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end; systemd is told of the start and of the stop.";
+    no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
+    a_socket_for_another_process, SOCKET, "A socket that is for another process is wrong usage, and the message says how that comes about.";
+    two_sockets_of_systemd, SOCKET, "More than one socket is wrong usage: none of them is left unserved in silence.";
+    a_connection_of_systemd, SOCKET, "With `Accept=yes`, systemd hands one connection over: that is wrong usage, and the message says what to set.";
+    a_socket_of_systemd_that_does_not_listen, SOCKET, "A socket that does not listen is wrong usage.";
+    something_else_of_systemd, SOCKET, "A pipe, a socket for datagrams or one of the network is wrong usage.";
+    a_path_although_systemd_starts_it, SOCKET, "With `--socket`, what systemd hands over is not touched, whatever it is.";
+    options_of_the_socket_unit, SOCKET, "`--systemd` with an argument about the file of the socket is wrong usage that names the setting of the .socket unit.";
+    an_abstract_notify_socket, SOCKET, "systemd is told also when its socket has no path.";
+    a_full_notify_socket, SOCKET, "A systemd that does not read holds up neither the start nor the stop; it is told when there is room.";
+    a_notify_socket_that_is_gone, SOCKET, "A systemd that cannot be told is worth a warning, and no more.";
+    a_notify_socket_that_is_none, SOCKET, "The same for an address that is none, and for a time that is none.";
+    a_watchdog, SOCKET, "systemd hears from the accept loop, busy or idle, for as long as it accepts connections.";
+    a_watchdog_for_another_process, SOCKET, "A watchdog that is for another process is left to it.";
+}
+
+/// Where systemd listens for what it is told.
+struct Systemd {
+    socket: UnixDatagram,
+    path: PathBuf,
+    _directory: TempDir,
+}
+
+impl Systemd {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("the path is free");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        Systemd { socket, path, _directory: directory }
+    }
+
+    fn hears(&self) -> String {
+        hears(&self.socket)
+    }
+}
+
+/// The first line of what is told next.
+fn hears(socket: &UnixDatagram) -> String {
+    let mut message = [0; 1000];
+    let length = socket.recv(&mut message).expect("it is told");
+    let text = std::str::from_utf8(&message[..length]).expect("it is text");
+    text.lines().next().expect("it is not empty").to_owned()
+}
+
+/// Starts a program with `--systemd` as systemd does, with its first descriptors behind stderr being this one.
+fn activated(program: PathBuf, descriptor: impl Into<OwnedFd>, count: &str) -> Command {
+    let script = "exec 3<&0 4<&0 </dev/null; export LISTEN_PID=$$; exec \"$0\" --systemd";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(program).env("LISTEN_FDS", count);
+    command.stdin(descriptor.into());
+    command
+}
+
+/// The program does not start: it says this, and ends with status 2.
+fn usage(command: &mut Command, with: &[&str]) {
+    let mut program = Program::spawn(command);
+    let log = program.rest_of_log().join("\n");
+    for text in with {
+        assert!(log.contains(text), "`{text}` is not in `{log}`");
+    }
+    assert_eq!(program.wait().code(), Some(2), "{log}");
+}
+
+fn ends_well(mut program: Program) {
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+fn a_socket_of_systemd(_: Transport) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("udf.sock");
+    let listener = UnixListener::bind(&path).expect("the path is free");
+    let systemd = Systemd::new();
+    let mut command = activated(troubled(), listener, "1");
+    let mut program = Program::spawn(command.env("NOTIFY_SOCKET", &systemd.path));
+    assert_eq!(systemd.hears(), "READY=1");
+    let stream = UnixStream::connect(&path).expect("it listens");
+    let mut connection = Connection::new(Ends::socket(stream));
+    init(&mut connection, &[("kind", &["work".into()]), ("amount", &[Value::Int(1000)])]);
+    echo(&mut connection, 1);
+    connection.ask(Ask::Point(trouble(2)));
+    // It is at work: one that has nothing to finish is gone before there is anything to tell.
+    connection.sign();
+    program.signal("TERM");
+    assert_eq!(systemd.hears(), "STOPPING=1");
+    assert!(
+        matches!(&connection.rest()[..], [Answer::Point(point), Answer::Error(_)] if *point == trouble(2))
+    );
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(path.exists(), "the socket is systemd's");
+}
+
+fn no_socket_of_systemd(_: Transport) {
+    let mut command = Command::new(example("mirror"));
+    command.arg("--systemd").stdin(Stdio::null());
+    for count in [None, Some(""), Some("0"), Some("many")] {
+        if let Some(count) = count {
+            command.env("LISTEN_FDS", count);
+        }
+        usage(&mut command, &["--systemd: systemd has handed no socket over", ".socket unit"]);
+    }
+}
+
+fn a_socket_for_another_process(_: Transport) {
+    let mut command = Command::new(example("mirror"));
+    command.arg("--systemd").stdin(Stdio::null()).env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
+    usage(&mut command, &["for the process 1, and not for", "ExecStart="]);
+}
+
+fn listener() -> (UnixListener, TempDir) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let listener = UnixListener::bind(directory.path().join("udf.sock"));
+    (listener.expect("the path is free"), directory)
+}
+
+fn two_sockets_of_systemd(_: Transport) {
+    let (listener, _directory) = listener();
+    usage(&mut activated(example("mirror"), listener, "2"), &["2 sockets", "one ListenStream="]);
+}
+
+fn a_connection_of_systemd(_: Transport) {
+    let (listener, directory) = listener();
+    let path = directory.path().join("udf.sock");
+    let _client = UnixStream::connect(path).expect("it listens");
+    let (connection, _) = listener.accept().expect("one waits");
+    usage(&mut activated(example("mirror"), connection, "1"), &["one connection", "Accept=no"]);
+    let (one, _other) = UnixStream::pair().expect("there are descriptors left");
+    usage(&mut activated(example("mirror"), one, "1"), &["one connection", "Accept=no"]);
+}
+
+fn a_socket_of_systemd_that_does_not_listen(_: Transport) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None);
+    let socket = socket.expect("there are descriptors left");
+    let address = SocketAddrUnix::new(directory.path().join("udf.sock")).expect("it is short");
+    rustix::net::bind(&socket, &address).expect("the path is free");
+    usage(&mut activated(example("mirror"), socket, "1"), &["does not listen", "ListenStream="]);
+}
+
+fn something_else_of_systemd(_: Transport) {
+    let network = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let datagrams = UnixDatagram::unbound().expect("there are descriptors left");
+    let (pipe, _writer) = std::io::pipe().expect("there are descriptors left");
+    for descriptor in [OwnedFd::from(network), datagrams.into(), pipe.into()] {
+        let with = ["no Unix socket for streams", "ListenStream= with a path"];
+        usage(&mut activated(example("mirror"), descriptor, "1"), &with);
+    }
+}
+
+fn a_path_although_systemd_starts_it(_: Transport) {
+    // What is handed over is no socket; whoever claims it fails.
+    let script = "exec 3</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    serves(&Program::listen(command.args(["-c", script]).arg(example("mirror"))));
+}
+
+fn options_of_the_socket_unit(_: Transport) {
+    for (args, with) in [
+        (&["--socket-mode", "600"][..], "SocketMode="),
+        (&["--socket-group", "0"], "SocketGroup="),
+        (&["--allow-shared-directory"], "leave it out"),
+    ] {
+        let mut command = Command::new(example("mirror"));
+        command.arg("--systemd").args(args).stdin(Stdio::null());
+        usage(&mut command, &[args[0], "does nothing with --systemd", with]);
+    }
+}
+
+fn an_abstract_notify_socket(_: Transport) {
+    let name = format!("udf-tests-{}-notify", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("it is short");
+    let systemd = UnixDatagram::bind_addr(&address).expect("the name is free");
+    systemd.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    let mut command = Command::new(example("mirror"));
+    let program = Program::listen(command.env("NOTIFY_SOCKET", format!("@{name}")));
+    assert_eq!(hears(&systemd), "READY=1");
+    ends_well(program);
+    assert_eq!(hears(&systemd), "STOPPING=1");
+}
+
+/// Leaves no room at this socket, and returns how many messages that took.
+fn fill(path: &Path) -> usize {
+    let socket = UnixDatagram::unbound().expect("there are descriptors left");
+    socket.set_nonblocking(true).expect("it is open");
+    (0..).take_while(|_| socket.send_to(b"FILLED=1", path).is_ok()).count()
+}
+
+fn a_full_notify_socket(_: Transport) {
+    let systemd = Systemd::new();
+    let filled = fill(&systemd.path);
+    let mut command = Command::new(example("mirror"));
+    let program = Program::listen(command.env("NOTIFY_SOCKET", &systemd.path));
+    serves(&program);
+    program.wait_for_log("systemd was not told `READY=1`");
+    for _ in 0..filled {
+        assert_eq!(systemd.hears(), "FILLED=1");
+    }
+    assert_eq!(systemd.hears(), "READY=1");
+    fill(&systemd.path);
+    ends_well(program);
+}
+
+fn a_notify_socket_that_is_gone(_: Transport) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut command = Command::new(example("mirror"));
+    command.env("NOTIFY_SOCKET", directory.path().join("gone"));
+    let program = Program::listen(&mut command);
+    program.wait_for_log("systemd was not told `READY=1`: No such file");
+    serves(&program);
+    ends_well(program);
+}
+
+fn a_notify_socket_that_is_none(_: Transport) {
+    for address in ["notify", "@", "", &"/x".repeat(100)] {
+        let mut command = Command::new(example("mirror"));
+        command.env("NOTIFY_SOCKET", address).env("WATCHDOG_USEC", "100000");
+        let program = Program::listen(&mut command);
+        program.wait_for_log(if address == "@" {
+            "systemd was not told"
+        } else {
+            "NOTIFY_SOCKET is `"
+        });
+        serves(&program);
+        ends_well(program);
+    }
+    let systemd = Systemd::new();
+    for time in ["soon", "0", "-1"] {
+        let mut command = Command::new(example("mirror"));
+        command.env("NOTIFY_SOCKET", &systemd.path).env("WATCHDOG_USEC", time);
+        ends_well(Program::listen(&mut command));
+        assert_eq!(systemd.hears(), "READY=1");
+        assert_eq!(systemd.hears(), "STOPPING=1");
+    }
+}
+
+fn a_watchdog(_: Transport) {
+    let systemd = Systemd::new();
+    let mut command = Command::new(example("mirror"));
+    command.env("NOTIFY_SOCKET", &systemd.path).env("WATCHDOG_USEC", "30000");
+    let program = Program::listen(&mut command);
+    assert_eq!(systemd.hears(), "READY=1");
+    for _ in 0..10 {
+        assert_eq!(systemd.hears(), "WATCHDOG=1");
+    }
+    let mut connection = program.connect();
+    init(&mut connection, &[]);
+    for time in 0..10 {
+        echo(&mut connection, time);
+        serves(&program);
+        assert_eq!(systemd.hears(), "WATCHDOG=1");
+    }
+    drop(connection);
+    ends_well(program);
+}
+
+fn a_watchdog_for_another_process(_: Transport) {
+    let systemd = Systemd::new();
+    let mut command = Command::new(example("mirror"));
+    command.env("NOTIFY_SOCKET", &systemd.path);
+    command.env("WATCHDOG_USEC", "10").env("WATCHDOG_PID", "1");
+    let program = Program::listen(&mut command);
+    serves(&program);
+    ends_well(program);
+    assert_eq!(systemd.hears(), "READY=1");
+    assert_eq!(systemd.hears(), "STOPPING=1");
+}

@@ -1,0 +1,176 @@
+//! What the accept loop does beside accepting: it looks whether its socket can still be reached, and shows a
+//! supervisor that it goes round.
+
+use std::time::{Duration, Instant};
+
+use super::SocketFile;
+
+/// The longest time from one round to the next.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// Sees that the accept loop goes round, by being called from it.
+pub(crate) trait Supervisor {
+    /// Called once before the first connection is accepted, and then at least as often as it asks for: it returns
+    /// how long it can do without being called. It must not wait for anything.
+    fn round(&mut self) -> Duration;
+
+    /// Called when no more connections are accepted, before the open ones are waited for.
+    fn stopping(&mut self);
+}
+
+/// Nobody looks.
+impl Supervisor for () {
+    fn round(&mut self) -> Duration {
+        ROUND
+    }
+
+    fn stopping(&mut self) {}
+}
+
+pub(super) struct Rounds<'a, S> {
+    /// None once it is known to be lost.
+    file: Option<&'a SocketFile>,
+    supervisor: S,
+    due: Instant,
+}
+
+impl<'a, S: Supervisor> Rounds<'a, S> {
+    pub(super) fn new(file: Option<&'a SocketFile>, supervisor: S) -> Self {
+        Rounds { file, supervisor, due: Instant::now() }
+    }
+
+    /// Goes round when it is time for it, and returns how long it is until the next time.
+    pub(super) fn until_next(&mut self) -> Duration {
+        let now = Instant::now();
+        if now >= self.due {
+            if let Some(file) = self.file.take_if(|file| !file.is_in_place()) {
+                tracing::warn!(
+                    "the socket {} was removed or replaced: nobody can connect any more; restart the daemon, \
+                     then disable and enable its tasks",
+                    file.path().display()
+                );
+            }
+            self.due = now + self.supervisor.round().min(ROUND);
+        }
+        self.due.saturating_duration_since(now)
+    }
+
+    /// No more connections are accepted.
+    pub(super) fn end(mut self) {
+        self.supervisor.stopping();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::{self, ThreadId};
+
+    use udf_proto::{Init, Point, ValueType};
+
+    use super::*;
+    use crate::{Emitter, Handler, Remote, Result, Server, SocketOptions, Stream, Verdict};
+
+    /// Counts its rounds, and wants each at once.
+    struct Eager<'a>(&'a mut u32, Duration);
+
+    impl Supervisor for Eager<'_> {
+        fn round(&mut self) -> Duration {
+            *self.0 += 1;
+            self.1
+        }
+
+        fn stopping(&mut self) {
+            *self.0 += 100;
+        }
+    }
+
+    #[test]
+    fn it_goes_round_first_and_then_when_it_is_due() {
+        let mut count = 0;
+        let mut rounds = Rounds::new(None, Eager(&mut count, Duration::MAX));
+        // A machine that stands still for ten seconds may see one more.
+        assert!(rounds.until_next() <= ROUND);
+        assert!(rounds.until_next() <= ROUND);
+        rounds.end();
+        assert!((101..=102).contains(&count), "{count}");
+
+        let mut count = 0;
+        let mut rounds = Rounds::new(None, Eager(&mut count, Duration::ZERO));
+        for _ in 0..5 {
+            assert_eq!(rounds.until_next(), Duration::ZERO);
+        }
+        assert_eq!(count, 5);
+    }
+
+    #[test]
+    fn a_socket_that_is_lost_is_reported_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("udf.sock");
+        let (_listener, file) = SocketFile::bind(&path, &SocketOptions::new()).unwrap();
+        let mut count = 0;
+        let mut rounds = Rounds::new(Some(&file), Eager(&mut count, Duration::ZERO));
+        rounds.until_next();
+        assert!(rounds.file.is_some());
+        std::fs::remove_file(&path).unwrap();
+        rounds.until_next();
+        assert!(rounds.file.is_none(), "it would be reported again");
+    }
+
+    struct Nothing;
+
+    impl Handler for Nothing {
+        type Wants = Stream;
+        type Provides = Stream;
+
+        fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
+            BTreeMap::new()
+        }
+
+        fn init(&mut self, _: Init, _: &Remote<Stream>) -> Result<Verdict> {
+            Ok(Verdict::Accepted)
+        }
+
+        fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Says on which thread it is called.
+    struct Where(Sender<ThreadId>);
+
+    impl Supervisor for Where {
+        fn round(&mut self) -> Duration {
+            self.0.send(thread::current().id()).unwrap();
+            Duration::MAX
+        }
+
+        fn stopping(&mut self) {
+            self.0.send(thread::current().id()).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_thread_that_accepts_is_the_one_that_goes_round() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("udf.sock");
+        let (sender, threads) = channel();
+        let accepting = sender.clone();
+        let accepter = move || {
+            accepting.send(thread::current().id()).unwrap();
+            Nothing
+        };
+        let server = Server::bind(&path, accepter).unwrap();
+        let stop = server.stopper();
+        let serving = thread::spawn(|| server.serve_under(Where(sender)));
+        drop(UnixStream::connect(&path).unwrap());
+        let expected = serving.thread().id();
+        // A round, and a connection.
+        assert_eq!([(); 2].map(|()| threads.recv().unwrap()), [expected; 2]);
+        stop.stop();
+        assert!(serving.join().unwrap().is_ok());
+        assert!(threads.iter().all(|thread| thread == expected));
+    }
+}

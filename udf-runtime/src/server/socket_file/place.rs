@@ -1,0 +1,271 @@
+//! Where a socket is: a name in a directory that is held open, so that nobody can lead us elsewhere by renaming
+//! or linking directories between one step and the next.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{flock, fstat, open, openat, statat, unlinkat};
+use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, socket};
+use rustix::process::geteuid;
+
+use super::{BindError, SocketOptions};
+
+/// How a directory is opened to be held: on Linux, one that may only be searched will do.
+#[cfg(target_os = "linux")]
+const HOLD: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const HOLD: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+
+/// Tells a file from all others, whatever its name is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Identity { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// A name in a directory that is held open.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// As it was configured: Kapacitor shows it in its errors.
+    path: PathBuf,
+    /// The same, wherever the process goes.
+    absolute: PathBuf,
+    directory: File,
+    name: OsString,
+}
+
+impl Place {
+    /// Opens the directory of `path`.
+    pub(super) fn open(path: &Path) -> Result<Self, BindError> {
+        let failed = |source| BindError::Socket { path: path.to_owned(), source };
+        let Some(name) = path.file_name() else {
+            let text = "it does not end in the name of a file";
+            return Err(failed(io::Error::new(ErrorKind::InvalidInput, text)));
+        };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        let directory = match open(parent, HOLD | OFlags::DIRECTORY, Mode::empty()) {
+            Ok(directory) => File::from(directory),
+            Err(Errno::NOENT) => return Err(BindError::NoDirectory { path: path.to_owned() }),
+            Err(error) => return Err(failed(error.into())),
+        };
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        Ok(Place { path: path.to_owned(), absolute, directory, name: name.to_owned() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Refuses a directory in which other users can replace the socket.
+    pub(super) fn check(&self) -> Result<(), BindError> {
+        let directory = self.directory.metadata().map_err(|error| self.failed(error))?;
+        let (mode, owner) = (directory.mode() & 0o7777, directory.uid());
+        let (user, at) = (geteuid().as_raw(), self.parent().display());
+        let why = if owner != 0 && owner != user {
+            format!("{at} belongs to user {owner}; run `chown {user} {at}`")
+        } else if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+            format!(
+                "{at} has mode {mode:04o}; run `chmod go-w {at}`, or `chmod +t {at}` if others need to write there"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(BindError::SharedDirectory { path: self.path.clone(), why })
+    }
+
+    /// The lock of the socket, held for as long as the file is open.
+    pub(super) fn lock(&self) -> Result<File, BindError> {
+        let (name, path) = (locked(&self.name), PathBuf::from(locked(self.path.as_os_str())));
+        // Opening a FIFO would wait for its other end.
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = flags | OFlags::NOCTTY | OFlags::CLOEXEC;
+        // Whoever can open it can hold it, and keep us from starting again.
+        let opened = openat(&self.directory, &name, flags, Mode::RUSR | Mode::WUSR);
+        let kind = match &opened {
+            Ok(lock) => fstat(lock),
+            Err(_) => statat(&self.directory, &name, AtFlags::SYMLINK_NOFOLLOW),
+        };
+        let kind = kind.map(|found| FileType::from_raw_mode(found.st_mode)).ok();
+        if let Some(what) = kind.and_then(no_file) {
+            return Err(BindError::NotALock { path, what });
+        }
+        let lock = match opened {
+            Ok(lock) => File::from(lock),
+            Err(source) if kind.is_some() => {
+                return Err(BindError::Lock { path, source: source.into() });
+            }
+            // It could not be made, and neither could the socket.
+            Err(error) => return Err(self.failed(error.into())),
+        };
+        let owner = lock.metadata().map_err(|error| self.failed(error))?.uid();
+        if owner != geteuid().as_raw() {
+            // Its owner could hold it for ever.
+            let source = io::Error::other(format!("it belongs to user {owner}"));
+            return Err(BindError::Lock { path, source });
+        }
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(lock),
+            Err(Errno::WOULDBLOCK) => Err(BindError::InUse { path: self.path.clone() }),
+            Err(error) => Err(self.failed(error.into())),
+        }
+    }
+
+    /// Removes the socket that is there if nobody listens on it; anything else is left alone.
+    pub(super) fn clear(&self) -> Result<(), BindError> {
+        let found = match self.hold() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(|error| self.failed(error))?,
+        };
+        if !found.metadata.file_type().is_socket() {
+            return Err(BindError::NotASocket { path: self.path.clone() });
+        }
+        // We hold the lock, so it is no server of this kit; but another program may listen there.
+        match found.try_to_connect() {
+            Err(Errno::CONNREFUSED) => {
+                self.remove(&found.identity()).map_err(|error| self.failed(error))
+            }
+            // It is one for datagrams, or so many wait there that no more can.
+            Ok(()) | Err(Errno::PROTOTYPE | Errno::AGAIN) => {
+                Err(BindError::InUse { path: self.path.clone() })
+            }
+            Err(error) => Err(BindError::Untold { path: self.path.clone(), source: error.into() }),
+        }
+    }
+
+    /// Makes the socket, to which nobody can connect yet, and holds its file.
+    ///
+    /// It is bound at the path that was configured, since Kapacitor names that one in its errors. That path may
+    /// lead elsewhere by now, so what is found in the directory is ours only if it is what the path leads to.
+    pub(super) fn make(&self, options: &SocketOptions) -> Result<(OwnedFd, Held), BindError> {
+        let bound = || -> io::Result<OwnedFd> {
+            let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+            fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+            // On Linux, the file has this mode from the start, less what the umask takes away.
+            #[cfg(target_os = "linux")]
+            rustix::fs::fchmod(&socket, Mode::from_raw_mode(options.mode))?;
+            bind(&socket, &SocketAddrUnix::new(&self.path)?)?;
+            Ok(socket)
+        };
+        let socket = bound().map_err(|error| self.failed(error))?;
+        match self.hold() {
+            Ok(made) if made.is_ours() && self.leads_to(&made.identity()) => Ok((socket, made)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Err(BindError::Replaced { path: self.path.clone() }),
+        }
+    }
+
+    /// Returns whether the path leads to this file; also when that cannot be told.
+    pub(super) fn leads_to(&self, file: &Identity) -> bool {
+        match fs::metadata(&self.absolute) {
+            Ok(found) => Identity::of(&found) == *file,
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        }
+    }
+
+    /// Removes this file, if it is still there.
+    pub(super) fn remove(&self, file: &Identity) -> io::Result<()> {
+        match self.hold() {
+            Ok(found) if found.identity() == *file => {
+                Ok(unlinkat(&self.directory, &self.name, AtFlags::empty())?)
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds what is there, links not followed.
+    fn hold(&self) -> io::Result<Held> {
+        #[cfg(target_os = "linux")]
+        {
+            let file = openat(&self.directory, &self.name, HOLD | OFlags::NOFOLLOW, Mode::empty())?;
+            let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+            let path = PathBuf::from(format!("/proc/self/fd/{number}"));
+            let file = File::from(file);
+            Ok(Held { metadata: file.metadata()?, path, _file: Some(file) })
+        }
+        #[cfg(not(target_os = "linux"))]
+        Ok(Held {
+            metadata: fs::symlink_metadata(&self.path)?,
+            path: self.path.clone(),
+            _file: None,
+        })
+    }
+
+    fn parent(&self) -> &Path {
+        self.absolute.parent().unwrap_or(&self.absolute)
+    }
+
+    fn failed(&self, source: io::Error) -> BindError {
+        BindError::Socket { path: self.path.clone(), source }
+    }
+}
+
+/// The name of the lock of what has this name.
+fn locked(name: &OsStr) -> OsString {
+    let mut name = name.to_owned();
+    name.push(".lock");
+    name
+}
+
+/// What something is called that is no regular file.
+fn no_file(kind: FileType) -> Option<&'static str> {
+    match kind {
+        FileType::RegularFile => None,
+        FileType::Symlink => Some("a symbolic link"),
+        FileType::Fifo => Some("a FIFO"),
+        FileType::Directory => Some("a directory"),
+        FileType::Socket => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// A file, held so that nothing else can take its place while its mode and group are set.
+pub(super) struct Held {
+    metadata: Metadata,
+    /// A path that leads to it even when it has been moved.
+    path: PathBuf,
+    _file: Option<File>,
+}
+
+impl Held {
+    pub(super) fn identity(&self) -> Identity {
+        Identity::of(&self.metadata)
+    }
+
+    /// Returns whether it can be the socket that this process has just made.
+    fn is_ours(&self) -> bool {
+        self.metadata.file_type().is_socket()
+            && self.metadata.uid() == geteuid().as_raw()
+            && self.metadata.nlink() == 1
+    }
+
+    pub(super) fn set_access(&self, options: &SocketOptions) -> io::Result<()> {
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
+        };
+        if options.group.is_some() {
+            chown(&self.path, None, options.group).map_err(named)?;
+        }
+        fs::set_permissions(&self.path, Permissions::from_mode(options.mode)).map_err(named)
+    }
+
+    /// Connects without waiting for room, which a program that hangs never makes.
+    fn try_to_connect(&self) -> Result<(), Errno> {
+        let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        ioctl_fionbio(&socket, true)?;
+        connect(socket, &SocketAddrUnix::new(&self.path)?)
+    }
+}
