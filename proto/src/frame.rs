@@ -3,6 +3,8 @@
 //! There is no footer and no magic between them, so whoever loses its place has lost the
 //! connection: every error but [`FrameError::Io`] ends it.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
 use prost::Message;
@@ -15,8 +17,25 @@ pub const DEFAULT_LIMIT: usize = 64 << 20;
 /// The highest limit that can be set: a point view addresses bytes up to here.
 pub const MAX_LIMIT: usize = 256 << 20;
 
-/// How much is asked of the reader at once. Larger reads save more system calls than they cost.
+/// The buffer of a new reader: a connection that starts a UDF and then waits never needs more.
+const FIRST: usize = 1 << 10;
+
+/// How many times as large a buffer is made that a read has filled, up to a [`CHUNK`].
+const FASTER: usize = 8;
+
+/// How much is asked of the reader at once, at most. Larger reads save more system calls than they cost.
 const CHUNK: usize = 256 << 10;
+
+/// Grants a [`FrameReader`] the memory that a frame of more than 256 KiB needs.
+pub trait Room: fmt::Debug + Send + Sync {
+    /// Asks for `bytes` in all, in place of those that were granted before. It never refuses fewer than
+    /// before; with 0, all of them are given back, and so they are when it is dropped.
+    ///
+    /// # Errors
+    /// When there is no room. The text is for the other side, and says what was asked for and why it was
+    /// refused.
+    fn hold(&mut self, bytes: usize) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
 
 /// Why no frame could be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +60,15 @@ pub enum FrameError {
         /// How many it should have had; none when not even its length was complete.
         expected: Option<usize>,
     },
+    /// No [`Room`] is left for a frame.
+    #[error("{0}")]
+    NoRoom(#[source] Box<dyn Error + Send + Sync>),
+    /// The system has no memory for a frame.
+    #[error("there is no memory for the first {bytes} bytes of a frame")]
+    NoMemory {
+        /// How many bytes the buffer was to have.
+        bytes: usize,
+    },
     /// The reader failed. After an error that may pass, such as a timeout, reading can go on.
     #[error("reading failed: {0}")]
     Io(#[from] io::Error),
@@ -56,8 +84,8 @@ fn missing(read: usize, expected: Option<usize>) -> String {
 /// Reads frames from any reader.
 ///
 /// Reads may stop anywhere: a frame is handed out when all of it has come. The buffer is reused from
-/// frame to frame, and for a frame larger than it, it grows only with bytes that really came, so a
-/// length alone never costs memory.
+/// frame to frame. It begins small, and grows to 256 KiB as reads fill it. For a larger frame, it grows
+/// only with bytes that really came, by half of them, so a length alone never costs memory.
 ///
 /// ```
 /// use udf_proto::frame::FrameReader;
@@ -72,6 +100,8 @@ fn missing(read: usize, expected: Option<usize>) -> String {
 pub struct FrameReader<R> {
     reader: R,
     limit: usize,
+    /// Asked before the buffer grows beyond a chunk.
+    room: Option<Box<dyn Room>>,
     /// Bytes that have come are at `start..end`; its length is its capacity for the reader.
     buffer: Vec<u8>,
     start: usize,
@@ -83,11 +113,11 @@ pub struct FrameReader<R> {
 impl<R: Read> FrameReader<R> {
     /// Reads from `reader`, and refuses frames over [`DEFAULT_LIMIT`].
     pub fn new(reader: R) -> Self {
-        // Zeroed pages that nobody touches cost no memory: an idle connection uses the first one.
         FrameReader {
             reader,
             limit: DEFAULT_LIMIT,
-            buffer: vec![0; CHUNK],
+            room: None,
+            buffer: vec![0; FIRST],
             start: 0,
             end: 0,
             taken: 0,
@@ -96,7 +126,18 @@ impl<R: Read> FrameReader<R> {
 
     /// Refuses frames of more than `limit` bytes; at most [`MAX_LIMIT`].
     pub fn with_limit(mut self, limit: usize) -> Self {
+        self.set_limit(limit);
+        self
+    }
+
+    /// Refuses frames of more than `limit` bytes from now on; at most [`MAX_LIMIT`].
+    pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit.min(MAX_LIMIT);
+    }
+
+    /// Asks `room` before the buffer grows beyond 256 KiB.
+    pub fn with_room(mut self, room: impl Room + 'static) -> Self {
+        self.room = Some(Box::new(room));
         self
     }
 
@@ -210,17 +251,22 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// Makes room behind the bytes that have come, at most as much again as they are.
+    /// Makes room behind the bytes that have come.
     ///
     /// Room beyond a chunk that was made for a long frame ends with it, so that the buffer is empty
     /// when the frame is taken: then the room is given back.
     fn make_room(&mut self) -> Result<(), FrameError> {
         let (used, peek) = (self.end - self.start, self.peek()?);
+        let is_full = self.end == self.buffer.len();
         if used == 0 {
             (self.start, self.end) = (0, 0);
             if self.buffer.len() > CHUNK {
-                self.buffer = vec![0; CHUNK];
+                self.give_room_back()?;
             }
+        }
+        if is_full && self.buffer.len() < CHUNK {
+            // More may have been there than there was room for.
+            self.resize((FASTER * self.buffer.len()).min(CHUNK))?;
         }
         let wanted = match peek {
             Peek::Part { read, expected: Some(length) } => used - read + length,
@@ -228,15 +274,47 @@ impl<R: Read> FrameReader<R> {
             Peek::Whole { .. } => 2 * used,
             Peek::Empty | Peek::Part { .. } => used + 1,
         };
-        if self.start > 0 && self.start + wanted.max(used + CHUNK / 2) > self.buffer.len() {
+        let half = self.buffer.len().min(CHUNK) / 2;
+        if self.start > 0 && self.start + wanted.max(used + half) > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, used);
         }
         if self.end == self.buffer.len() {
-            self.buffer.resize(wanted.clamp(used + 1, 2 * used), 0);
+            self.resize(wanted.clamp(used + 1, used + used / 2))?;
         }
         Ok(())
     }
+
+    fn resize(&mut self, bytes: usize) -> Result<(), FrameError> {
+        if let Some(room) = self.room.as_mut().filter(|_| bytes > CHUNK) {
+            room.hold(bytes - CHUNK).map_err(FrameError::NoRoom)?;
+        }
+        // Exactly: there is room for no more.
+        let more = bytes - self.buffer.len();
+        self.buffer.try_reserve_exact(more).map_err(|_| FrameError::NoMemory { bytes })?;
+        self.buffer.resize(bytes, 0);
+        Ok(())
+    }
+
+    fn give_room_back(&mut self) -> Result<(), FrameError> {
+        shrink(&mut self.buffer);
+        self.room.as_mut().map_or(Ok(()), |room| room.hold(0)).map_err(FrameError::NoRoom)
+    }
+}
+
+impl<R> Drop for FrameReader<R> {
+    fn drop(&mut self) {
+        shrink(&mut self.buffer);
+    }
+}
+
+/// Gives back what a buffer has beyond a chunk.
+///
+/// It is not freed as a whole: glibc's allocator would from then on keep as much at hand, in each of its arenas,
+/// and no longer give back to the system what is freed of smaller buffers.
+fn shrink(buffer: &mut Vec<u8>) {
+    buffer.truncate(CHUNK);
+    buffer.shrink_to(CHUNK);
 }
 
 enum Peek {
