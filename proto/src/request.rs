@@ -1,5 +1,7 @@
 //! What a received frame asks for, its point left where it lies.
 
+use std::borrow::Cow;
+
 use prost::Message as _;
 
 use crate::Init;
@@ -26,8 +28,8 @@ pub enum Incoming<'a> {
     Snapshot,
     /// Take this state.
     Restore {
-        /// The bytes of the snapshot.
-        snapshot: Vec<u8>,
+        /// The bytes of the snapshot, where they lie in the frame if they are in one piece.
+        snapshot: Cow<'a, [u8]>,
     },
     /// A batch begins.
     Begin(BeginBatch),
@@ -53,6 +55,9 @@ pub enum RequestError {
     #[error("malformed request: {0}")]
     Entries(#[from] EntriesError),
 }
+
+/// The number of `restore` in Request.
+const RESTORE: u32 = 5;
 
 /// The number of `point` in Request and Response.
 const POINT: u32 = 17;
@@ -146,12 +151,29 @@ fn merge<'a>(
     Ok(Incoming::Point(index.parse(spare)?))
 }
 
+/// The snapshot of a frame that carries a Restore and nothing else, left where it lies.
+fn snapshot_bytes(frame: &[u8]) -> Option<&[u8]> {
+    let restore = only_record(frame, RESTORE)?;
+    if restore.is_empty() { Some(restore) } else { only_record(restore, 1) }
+}
+
+/// The body of the record `member` of a message that has no other.
+fn only_record(message: &[u8], member: u32) -> Option<&[u8]> {
+    let mut records = Records::new(message);
+    let record = records.next()?.ok().filter(|record| record.member == member)?;
+    let body = &message[record.body?.range()];
+    records.next().is_none().then_some(body)
+}
+
 fn decode_other<'a>(
-    frame: &[u8],
+    frame: &'a [u8],
     index: &'a mut PointIndex,
     spare: &'a mut Vec<u8>,
 ) -> Result<Incoming<'a>, RequestError> {
     use request::Message;
+    if let Some(snapshot) = snapshot_bytes(frame) {
+        return Ok(Incoming::Restore { snapshot: Cow::Borrowed(snapshot) });
+    }
     match entries::check_request(frame) {
         Err(EntriesError::TooMany(Entries::Calls)) => {
             return Ok(Incoming::Init(Err(InitError::TooManyCalls)));
@@ -163,7 +185,9 @@ fn decode_other<'a>(
         Some(Message::Init(init)) => Incoming::Init(Init::try_from(init)),
         Some(Message::Keepalive(keepalive)) => Incoming::Keepalive { time: keepalive.time },
         Some(Message::Snapshot(_)) => Incoming::Snapshot,
-        Some(Message::Restore(restore)) => Incoming::Restore { snapshot: restore.snapshot },
+        Some(Message::Restore(restore)) => {
+            Incoming::Restore { snapshot: Cow::Owned(restore.snapshot) }
+        }
         Some(Message::Begin(begin)) => {
             index.set_batch(&begin.name);
             Incoming::Begin(begin)

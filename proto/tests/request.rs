@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::borrow::Cow;
+
 use common::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -32,12 +34,20 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
         Just(record(18, BYTES, &[], 0)),
         Just(record(4, BYTES, &[], 1)),
     ];
+    let piece = prop_oneof![
+        4 => vec(any::<u8>(), 0..3).prop_map(|bytes| record(1, BYTES, &bytes, 0)),
+        1 => Just(record(1, VARINT, &[1], 0)),
+        1 => Just(record(2, BYTES, b"?", 0)),
+    ];
+    let restore = (vec(piece, 0..3), 0..3usize)
+        .prop_map(|(pieces, pad)| record(5, BYTES, &pieces.concat(), pad));
     let unknown = prop_oneof![
         Just(record(6, BYTES, b"?", 0)),
         Just(record(19, VARINT, &[1], 0)),
         Just([record(40, 3, &[], 0), record(40, 4, &[], 0)].concat()),
     ];
-    vec(prop_oneof![6 => point, 1 => other, 2 => unknown], 0..4).prop_map(|parts| parts.concat())
+    vec(prop_oneof![6 => point, 1 => other, 2 => restore, 2 => unknown], 0..4)
+        .prop_map(|parts| parts.concat())
 }
 
 fn agrees_on(frame: &[u8]) {
@@ -55,9 +65,11 @@ fn agrees_on(frame: &[u8]) {
         (Ok(Incoming::End(end)), Ok(Some(request::Message::End(expected)))) => {
             assert_eq!(end, expected);
         }
+        (Ok(Incoming::Restore { snapshot }), Ok(Some(request::Message::Restore(expected)))) => {
+            assert_eq!(*snapshot, *expected.snapshot);
+        }
         (Ok(Incoming::Info), Ok(Some(request::Message::Info(_))))
         | (Ok(Incoming::Init(_)), Ok(Some(request::Message::Init(_))))
-        | (Ok(Incoming::Restore { .. }), Ok(Some(request::Message::Restore(_))))
         | (Ok(Incoming::Snapshot), Ok(Some(request::Message::Snapshot(_))))
         | (Ok(Incoming::Unknown), Ok(None))
         | (Err(_), Err(_)) => {}
@@ -131,7 +143,8 @@ fn each_kind_of_request() {
     });
     let restore = messages::RestoreRequest { snapshot: vec![0, 255] };
     look(&encoded(request::Message::Restore(restore)), |found| {
-        assert!(matches!(found, Ok(Incoming::Restore { snapshot }) if snapshot == [0, 255]));
+        // It is not copied.
+        assert!(matches!(found, Ok(Incoming::Restore { snapshot: Cow::Borrowed([0, 255]) })));
     });
     let keepalive = messages::KeepaliveRequest { time: -7 };
     look(&encoded(request::Message::Keepalive(keepalive)), |found| {

@@ -96,6 +96,12 @@ impl PointIndex {
         Ok(Point { bytes, head: &self.head, entries: &self.entries, batch: &self.batch })
     }
 
+    /// Gives back what a point of very many parts has needed, as the next point does.
+    pub fn give_room_back(&mut self) {
+        self.entries.clear();
+        self.entries.shrink_to(KEPT_ENTRIES);
+    }
+
     /// Gives points without a name this one from now on: that of the batch that they lie in. Empty
     /// outside of a batch.
     pub fn set_batch(&mut self, name: &str) {
@@ -105,8 +111,7 @@ impl PointIndex {
 
     fn index(&mut self, bytes: &[u8]) -> Result<(), PointError> {
         self.head = Head::default();
-        self.entries.clear();
-        self.entries.shrink_to(KEPT_ENTRIES);
+        self.give_room_back();
         if bytes.len() > MAX_LIMIT {
             return Err(PointError { problem: Problem::TooLong, member: None, offset: 0 });
         }
