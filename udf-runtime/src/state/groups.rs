@@ -5,10 +5,13 @@ use std::marker::PhantomData;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hashbrown::HashMap;
-use serde::de::{MapAccess, Visitor};
+use hashbrown::hash_map::Entry;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use udf_proto::{BeginBatch, Point};
+
+use super::snapshot;
 
 /// Keeps a value for each group, made with [`Default`] when the group is first seen.
 ///
@@ -238,6 +241,9 @@ impl<T: fmt::Debug> fmt::Debug for Groups<T> {
 /// So many groups are read into the caches at once, for a snapshot.
 const TOGETHER: usize = 64;
 
+/// The bytes of a group and its value in a snapshot: few groups can have names shorter than two bytes.
+const LEAST_ENTRY: usize = 4;
+
 impl<T: Serialize> Serialize for Groups<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // In the order of their last use, which a limit goes by.
@@ -274,17 +280,23 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups<T>, A::Error> {
-        // How many there are is not believed before they have come. Grown entry by entry, the table would hash
-        // each group again and again.
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry::<String, T>()? {
-            entries.push(entry);
-        }
         let mut groups = Groups::default();
-        groups.groups.reserve(entries.len());
-        for (group, value) in entries {
+        // Grown entry by entry, the table would hash each group again and again. How many are said to come is
+        // believed as far as their bytes have come; without memory, they come one by one.
+        let most = snapshot::restored_bytes() / LEAST_ENTRY;
+        let _ = groups.groups.try_reserve(map.size_hint().unwrap_or(0).min(most));
+        while let Some((group, value)) = map.next_entry::<String, T>()? {
             groups.uses += 1;
-            groups.groups.insert(group, Kept { value, used: groups.uses, time: None });
+            let kept = Kept { value, used: groups.uses, time: None };
+            match groups.groups.entry(group) {
+                Entry::Vacant(place) => place.insert(kept),
+                Entry::Occupied(place) => {
+                    let group = place.key();
+                    return Err(A::Error::custom(format_args!(
+                        "the group `{group}` is there twice"
+                    )));
+                }
+            };
         }
         Ok(groups)
     }
@@ -381,5 +393,13 @@ mod tests {
         assert_eq!(restored.remove("b"), None);
         restored.of(&point("c", 1_000).as_point());
         assert_eq!((*restored.of("a"), *restored.of("c")), (4, 3));
+    }
+
+    #[test]
+    fn a_group_that_is_there_twice_is_refused() {
+        // A map of two entries, both of the group "a".
+        let twice = rmp_serde::from_slice::<Groups<u32>>(&[0x82, 0xa1, b'a', 1, 0xa1, b'a', 2]);
+        let error = twice.expect_err("it is no state of ours").to_string();
+        assert!(error.contains("the group `a` is there twice"), "{error}");
     }
 }

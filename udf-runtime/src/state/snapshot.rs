@@ -9,7 +9,7 @@
 //! | for each field: 2 + n | name of the field, behind its length |
 //! | 8 + n | its value in MessagePack, structs by the names of their members, behind its length |
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,16 @@ use crate::Result;
 const MAGIC: &[u8] = b"KUDF";
 const VERSION: u16 = 1;
 const HEADER: usize = MAGIC.len() + 2 + 4;
+
+thread_local! {
+    static RESTORED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Returns how many bytes the value has that is being restored on this thread. What it says of the number of its
+/// elements can be a lie.
+pub(super) fn restored_bytes() -> usize {
+    RESTORED.get()
+}
 
 /// Why a snapshot cannot be restored. Nothing of the state has changed.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +121,9 @@ impl StateWriter {
 /// Hands out the state of a UDF, field by field, from a snapshot.
 #[derive(Debug)]
 pub struct StateReader<'a> {
-    fields: BTreeMap<&'a str, &'a [u8]>,
+    /// They are left where they lie: a snapshot can have very many of a few bytes each.
+    fields: Fields<'a>,
+    asked: Vec<&'static str>,
 }
 
 impl<'a> StateReader<'a> {
@@ -139,33 +151,73 @@ impl<'a> StateReader<'a> {
             let (found, expected) = (found.to_owned(), name.to_owned());
             return Err(SnapshotError::OtherUdf { found, expected });
         }
-        let mut fields = BTreeMap::new();
-        while !rest.0.is_empty() {
-            let name = rest.name()?;
-            let length = u64::from_le_bytes(rest.array()?);
-            let length = usize::try_from(length).map_err(|_| Damaged("a length is impossible"))?;
-            fields.insert(name, rest.take(length)?);
-        }
-        Ok(StateReader { fields })
+        let fields = Fields(rest);
+        fields.clone().try_for_each(|field| field.map(drop))?;
+        Ok(StateReader { fields, asked: Vec::new() })
     }
 
     /// Reads the field `name`; none when the snapshot is older than the field.
     ///
     /// # Errors
-    /// When the value is not one of this type.
+    /// When the value is not one of this type, or the snapshot has two of them.
     pub fn field<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
-        let Some(bytes) = self.fields.remove(name) else { return Ok(None) };
+        if self.asked.contains(&name) {
+            return Ok(None);
+        }
+        self.asked.push(name);
+        let mut values = self.fields().filter(|(found, _)| *found == name).map(|(_, value)| value);
+        let Some(bytes) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(SnapshotError::Damaged("a field is there twice").into());
+        }
+        RESTORED.set(bytes.len());
         let value = rmp_serde::from_slice(bytes);
+        RESTORED.set(0);
         Ok(Some(value.map_err(|source| SnapshotError::Field { field: name, source })?))
     }
 
     /// The fields that nobody has asked for: the UDF had them when the snapshot was taken.
     pub fn left(&self) -> impl Iterator<Item = &'a str> {
-        self.fields.keys().copied()
+        self.fields().map(|(name, _)| name).filter(|name| !self.asked.contains(name))
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        // They were all looked at when the snapshot was opened.
+        self.fields.clone().flatten()
+    }
+}
+
+/// The fields of a snapshot, each a name and a value, up to the first that is damaged.
+#[derive(Debug, Clone)]
+struct Fields<'a>(Rest<'a>);
+
+impl<'a> Fields<'a> {
+    fn read(&mut self) -> Result<(&'a str, &'a [u8]), SnapshotError> {
+        let name = self.0.name()?;
+        let length = u64::from_le_bytes(self.0.array()?);
+        let length = usize::try_from(length)
+            .map_err(|_| SnapshotError::Damaged("a length is impossible"))?;
+        Ok((name, self.0.take(length)?))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(&'a str, &'a [u8]), SnapshotError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.0.is_empty() {
+            return None;
+        }
+        let field = self.read();
+        if field.is_err() {
+            self.0 = Rest(&[]);
+        }
+        Some(field)
     }
 }
 
 /// What is left to be read.
+#[derive(Debug, Clone)]
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -212,6 +264,19 @@ mod tests {
         assert_eq!(reader.left().collect::<Vec<_>>(), ["sum"]);
         let error = reader.field::<bool>("sum").expect_err("a float is no boolean").to_string();
         assert!(error.starts_with("the snapshot's `sum` does not fit the state"), "{error}");
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_refused() {
+        let mut writer = StateWriter::new("mean");
+        writer.field("sum", &1.5).unwrap();
+        writer.field("sum", &2.5).unwrap();
+        let snapshot = writer.finish();
+        let error = StateReader::open("mean", &snapshot).unwrap().field::<f64>("sum");
+        assert_eq!(
+            error.expect_err("it is no snapshot of ours").to_string(),
+            "the snapshot is damaged: a field is there twice"
+        );
     }
 
     #[test]
