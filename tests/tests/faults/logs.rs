@@ -10,7 +10,7 @@ use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
 
-use crate::process::{measured, metrics};
+use crate::metrics::{measured, metrics};
 use crate::subject::{Subject, init, point, trouble, troubled};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
@@ -199,7 +199,7 @@ fn log_at(on: Transport, args: &[&str], level: &str) -> Vec<String> {
 
 fn lines_of_one_kind(_: Transport) {
     const TIMES: usize = 250;
-    let (mut program, address, _directory) = measured();
+    let (mut program, address, _directory) = measured(&[]);
     for _ in 0..TIMES {
         let mut connection = program.connect();
         connection.send(&[2, 0x08, 1]).expect("it reads");

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use super::refusal::{Refusals, tell};
 use super::{Accepter, Limits, ServeError};
-use crate::counters::{Count, Counted};
+use crate::counters::Count;
 use crate::error_text::panic_text;
 use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::link::lock;
-use crate::metrics::Refused;
+use crate::metrics::{Counted, Refused};
 use crate::stop::Stopping;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::Socket;
