@@ -202,6 +202,7 @@ fn only_allowed_users_are_served() {
             Some(Answer::Error(error)) => error.error,
             _ => "served".to_owned(),
         });
+        drop(reader);
         drop(stream);
         stop.stop();
         thread.join().unwrap().unwrap();

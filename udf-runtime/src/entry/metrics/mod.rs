@@ -47,13 +47,17 @@ fn start(address: SocketAddr, metrics: Metrics, limits: Limits) -> io::Result<So
     let address = listener.local_addr()?;
     let page = Page::new(metrics);
     let mut endpoint = Endpoint { listener, resume: None, page, exchanges: Vec::new(), limits };
-    thread::Builder::new().name("metrics".to_owned()).spawn(move || {
+    let run = move || {
         loop {
             if let Err(error) = endpoint.turn() {
                 tracing::debug!("scrapers have to wait: {error}");
                 thread::sleep(PAUSE);
             }
         }
+    };
+    let started = thread::Builder::new().name("metrics".to_owned()).spawn(run);
+    started.map_err(|error| {
+        io::Error::new(error.kind(), format!("no thread could be started: {error}"))
     })?;
     Ok(address)
 }
