@@ -95,3 +95,71 @@ impl Kinds {
         self.0.values().filter(|kind| kind.held_back > 0).map(|kind| kind.due).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, OnceLock};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Subscriber};
+
+    use super::*;
+
+    /// Keeps the metadata of an event.
+    #[derive(Clone, Default)]
+    struct Catch(Arc<OnceLock<&'static Metadata<'static>>>);
+
+    impl Subscriber for Catch {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn event(&self, event: &Event<'_>) {
+            let _ = self.0.set(event.metadata());
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    fn kind() -> &'static Metadata<'static> {
+        let catch = Catch::default();
+        tracing::subscriber::with_default(catch.clone(), || tracing::warn!("peer"));
+        catch.0.get().copied().unwrap()
+    }
+
+    #[test]
+    fn each_window_has_its_lines_and_says_later_how_many_it_held_back() {
+        let (mut kinds, kind, begun) = (Kinds::default(), kind(), Instant::now());
+        let log = |kinds: &mut Kinds, seconds| {
+            let is_logged = kinds.admit(kind, begun + Duration::from_secs(seconds)) == 0;
+            if is_logged {
+                kinds.note(kind, &format!("line of {seconds}"));
+            }
+            is_logged
+        };
+        assert_eq!((0..150).filter(|_| log(&mut kinds, 1)).count(), 100);
+        assert_eq!((0..10).filter(|_| log(&mut kinds, 10)).count(), 0);
+        let end = begun + Duration::from_secs(11);
+        assert_eq!(kinds.next_due(), Some(end));
+        assert!(kinds.take_due(end - Duration::from_millis(1), false).is_none());
+        // The next window may have begun before anybody has said so.
+        assert_eq!((0..150).filter(|_| log(&mut kinds, 12)).count(), 100);
+        assert_eq!(kinds.next_due(), Some(end));
+        let held = kinds.take_due(end, false).unwrap();
+        assert_eq!((held.level, held.count, &*held.like), (Level::WARN, 110, "line of 12"));
+        assert!(kinds.take_due(end + WINDOW, false).is_none() && kinds.next_due().is_none());
+        assert!(!log(&mut kinds, 13));
+        assert_eq!(kinds.take_due(begun, true).map(|held| held.count), Some(1));
+        assert!(log(&mut kinds, 30));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -301,35 +301,4 @@ fn lines_that_cannot_be_written_are_counted() {
     queue.flush(PATIENCE);
     let lost = " WARN 5 lines were lost: stderr was not read, or not writable";
     assert_eq!(written.lines(), ["there is room", lost]);
-}
-
-#[test]
-fn thousands_of_threads_are_in_spans_at_once() {
-    const THREADS: usize = 4200;
-    let written = Written::default();
-    let queue = Queue::start(written.clone(), false).unwrap();
-    let dispatch = tracing::Dispatch::new(Subscriber::new(LevelFilter::INFO, Arc::clone(&queue)));
-    let all = Arc::new(Barrier::new(THREADS));
-    let threads: Vec<_> = (0..THREADS)
-        .map_while(|number| {
-            let (dispatch, all) = (dispatch.clone(), Arc::clone(&all));
-            let run = move || {
-                tracing::dispatcher::with_default(&dispatch, || {
-                    let _span = tracing::error_span!("connection", number).entered();
-                    all.wait();
-                    tracing::info!(target: "moving_avg", "is served");
-                });
-            };
-            thread::Builder::new().stack_size(64 << 10).spawn(run).ok()
-        })
-        .collect();
-    if threads.len() < THREADS {
-        // Those that wait for the others wait until the tests have ended.
-        return eprintln!("skipped: no more than {} threads can be started here", threads.len());
-    }
-    for thread in threads {
-        thread.join().unwrap();
-    }
-    queue.flush(PATIENCE);
-    assert_eq!(written.lines().len(), THREADS);
 }
