@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
+use std::ops::{Deref, DerefMut};
 
 use prost::Message;
 
@@ -103,7 +104,7 @@ pub struct FrameReader<R> {
     /// Asked before the buffer grows beyond a chunk.
     room: Option<Box<dyn Room>>,
     /// Bytes that have come are at `start..end`; its length is its capacity for the reader.
-    buffer: Vec<u8>,
+    buffer: Buffer,
     start: usize,
     end: usize,
     /// Where the frame that was taken last begins, with its length.
@@ -117,7 +118,7 @@ impl<R: Read> FrameReader<R> {
             reader,
             limit: DEFAULT_LIMIT,
             room: None,
-            buffer: vec![0; FIRST],
+            buffer: Buffer(vec![0; FIRST]),
             start: 0,
             end: 0,
             taken: 0,
@@ -297,24 +298,44 @@ impl<R: Read> FrameReader<R> {
     }
 
     fn give_room_back(&mut self) -> Result<(), FrameError> {
-        shrink(&mut self.buffer);
+        self.buffer.shrink();
         self.room.as_mut().map_or(Ok(()), |room| room.hold(0)).map_err(FrameError::NoRoom)
     }
 }
 
-impl<R> Drop for FrameReader<R> {
-    fn drop(&mut self) {
-        shrink(&mut self.buffer);
+/// A buffer that is never freed with more than a chunk.
+///
+/// glibc's allocator would from then on keep as much at hand, in each of its arenas, and no longer give back to the
+/// system what is freed of smaller buffers.
+#[derive(Debug)]
+struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// Gives back what it has beyond a chunk.
+    fn shrink(&mut self) {
+        self.0.truncate(CHUNK);
+        self.0.shrink_to(CHUNK);
     }
 }
 
-/// Gives back what a buffer has beyond a chunk.
-///
-/// It is not freed as a whole: glibc's allocator would from then on keep as much at hand, in each of its arenas,
-/// and no longer give back to the system what is freed of smaller buffers.
-fn shrink(buffer: &mut Vec<u8>) {
-    buffer.truncate(CHUNK);
-    buffer.shrink_to(CHUNK);
+impl Deref for Buffer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.shrink();
+    }
 }
 
 enum Peek {
