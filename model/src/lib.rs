@@ -18,6 +18,8 @@ mod sync;
 
 #[path = "../../udf-runtime/src/agent/mod.rs"]
 mod agent;
+#[path = "../../udf-runtime/src/allowance.rs"]
+mod allowance;
 #[path = "../../udf-runtime/src/counters.rs"]
 mod counters;
 #[path = "../../udf-runtime/src/edge.rs"]
@@ -42,6 +44,8 @@ mod pulse;
 mod rate_limit;
 #[path = "../../udf-runtime/src/server/mod.rs"]
 mod server;
+#[path = "../../udf-runtime/src/shortage.rs"]
+mod shortage;
 #[path = "../../udf-runtime/src/stop.rs"]
 mod stop;
 #[path = "../../udf-runtime/src/transport.rs"]
@@ -71,6 +75,7 @@ type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// Agents are checked without the one watchdog of the process, which lives longer than a check.
 mod watchdog {
+    use std::io;
     use std::sync::Arc;
 
     pub(crate) use crate::dog::Budgets;
@@ -80,11 +85,15 @@ mod watchdog {
     pub(crate) struct Watch(Arc<Link>);
 
     impl Watch {
-        pub(crate) fn new(link: Arc<Link>, _: Box<dyn Transport>, _: Budgets) -> Self {
-            Watch(link)
+        pub(crate) fn new(link: Arc<Link>, _: Box<dyn Transport>, _: Budgets) -> io::Result<Self> {
+            Ok(Watch(link))
         }
 
         pub(crate) fn close_output(&self) {}
+    }
+
+    pub(crate) fn start() -> io::Result<()> {
+        Ok(())
     }
 }
 

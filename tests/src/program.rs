@@ -163,6 +163,24 @@ impl Program {
         }
     }
 
+    /// The lines that are logged until one contains `text`, or until the program ends.
+    ///
+    /// # Panics
+    /// When neither happens in time.
+    pub fn log_until(&self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => return lines,
+                Err(RecvTimeoutError::Timeout) => panic!("neither `{text}` nor an end: {lines:?}"),
+            }
+            if lines.last().is_some_and(|line| line.contains(text)) {
+                return lines;
+            }
+        }
+    }
+
     /// The lines that are logged until the program ends.
     ///
     /// # Panics

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 
+use crate::allowance::{Ahead, Allowance};
 use crate::stop::Stopping;
 
 /// The most that is read ahead while nobody handles input.
 const MOST_AHEAD: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
-/// The room that is kept for the next time.
-const KEPT_ROOM: usize = 64 << 10;
+/// What is read ahead is kept in pieces of this many bytes.
+const PIECE: usize = 64 << 10;
 
 /// How long reading ahead takes at most: whoever does it looks after other connections too.
 const AHEAD_WITHIN: Duration = Duration::from_millis(10);
@@ -26,7 +27,8 @@ pub(crate) struct Source<S> {
     inner: S,
     /// What was read ahead. Whoever reads from `inner` holds the lock, also while it waits for input: so it is a lock of
     /// the standard library under a model checker, too.
-    ahead: Mutex<VecDeque<u8>>,
+    ahead: Mutex<Pieces>,
+    allowance: Allowance,
 }
 
 impl<S> Source<S>
@@ -34,12 +36,22 @@ where
     S: AsFd,
     for<'s> &'s S: Read,
 {
-    pub(crate) fn new(inner: S) -> Arc<Self> {
-        Arc::new(Source { inner, ahead: Mutex::default() })
+    pub(crate) fn new(inner: S, allowance: &Allowance) -> Arc<Self> {
+        let ahead =
+            Mutex::new(Pieces { pieces: VecDeque::new(), taken: 0, room: allowance.ahead() });
+        Arc::new(Source { inner, ahead, allowance: allowance.clone() })
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.inner
     }
 
     pub(crate) fn get_ref(&self) -> &S {
         &self.inner
+    }
+
+    pub(crate) fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// Reads what has arrived and what follows at once, and keeps it for the agent, unless that is reading itself.
@@ -58,16 +70,81 @@ where
             {
                 return;
             }
-            let room = MOST_AHEAD.saturating_sub(ahead.len()) as u64;
-            let most = ioctl_fionread(&self.inner).map_or(0, |arrived| arrived.min(room));
             // An end or an error shows again when the agent reads.
-            match io::copy(&mut (&self.inner).take(most), &mut *ahead) {
+            match ahead.fill(&self.inner) {
                 Ok(1..) if Instant::now() < deadline => {
                     left = deadline.saturating_duration_since(Instant::now());
                 }
                 _ => return,
             }
         }
+    }
+}
+
+/// Bytes in pieces, which are neither moved nor kept when they have been taken.
+#[derive(Debug)]
+struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    /// How much of the first piece was taken.
+    taken: usize,
+    room: Ahead,
+}
+
+impl Pieces {
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Adds what has arrived, as far as there is room for it; returns how much that was.
+    fn fill<S: AsFd>(&mut self, source: &S) -> io::Result<usize>
+    where
+        for<'s> &'s S: Read,
+    {
+        if self.pieces.back().is_none_or(|last| last.len() == PIECE) && !self.add() {
+            return Ok(0);
+        }
+        let Some(last) = self.pieces.back_mut() else { return Ok(0) };
+        let arrived = ioctl_fionread(source)?.min((PIECE - last.len()) as u64);
+        let read = source.take(arrived).read_to_end(last);
+        if last.is_empty() {
+            self.pieces.pop_back();
+            self.give_room_back();
+        }
+        read
+    }
+
+    /// Adds a piece with nothing in it; whether there was room for it.
+    fn add(&mut self) -> bool {
+        let bytes = (self.pieces.len() + 1) * PIECE;
+        let mut piece = Vec::new();
+        if bytes > MOST_AHEAD || !self.room.hold(bytes) || piece.try_reserve_exact(PIECE).is_err() {
+            self.give_room_back();
+            return false;
+        }
+        self.pieces.push_back(piece);
+        true
+    }
+
+    fn give_room_back(&mut self) {
+        self.room.hold(self.pieces.len() * PIECE);
+        if self.pieces.is_empty() {
+            // It has grown with the pieces.
+            self.pieces = VecDeque::new();
+        }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(first) = self.pieces.front() else { return Ok(0) };
+        let read = (&first[self.taken..]).read(buffer)?;
+        self.taken += read;
+        if self.taken == first.len() {
+            self.pieces.pop_front();
+            self.taken = 0;
+            self.give_room_back();
+        }
+        Ok(read)
     }
 }
 
@@ -93,13 +170,19 @@ where
 }
 
 /// Waits until there is something to read, and returns how much of it may be read if that is limited.
-fn wait(source: &impl AsFd, stopping: &Stopping) -> io::Result<Option<u64>> {
+fn wait(source: &impl AsFd, stopping: &Stopping, allowance: &Allowance) -> io::Result<Option<u64>> {
     loop {
+        let due = allowance.due();
+        // Without a limit also when it is one that no clock reaches.
+        let left = due.as_ref().and_then(|(left, _)| Timespec::try_from(*left).ok());
         let mut fds = [PollFd::new(source, PollFlags::IN), PollFd::new(stopping, PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Err(Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-            Ok(_) => {}
+        match (poll(&mut fds, left.as_ref()), due) {
+            (Err(Errno::INTR), _) => continue,
+            (Err(error), _) => return Err(error.into()),
+            (Ok(0), Some((_, error))) => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, error));
+            }
+            (Ok(_), _) => {}
         }
         if fds[1].revents().is_empty() {
             return Ok(None);
@@ -118,10 +201,10 @@ where
     for<'s> &'s S: Read,
 {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Source { inner, ahead } = &*self.source;
+        let Source { inner, ahead, allowance } = &*self.source;
         let mut ahead = ahead.lock().unwrap_or_else(PoisonError::into_inner);
         if self.left.is_none() && ahead.is_empty() {
-            self.left = wait(inner, &self.stopping)?;
+            self.left = wait(inner, &self.stopping, allowance)?;
         }
         if self.left == Some(0) {
             return Err(self.stopping.error());
@@ -131,10 +214,6 @@ where
         let buffer = &mut buffer[..most];
         let mut inner = inner;
         let read = if ahead.is_empty() { inner.read(buffer)? } else { ahead.read(buffer)? };
-        if ahead.is_empty() && ahead.capacity() > KEPT_ROOM {
-            // What a long stop has needed is given back.
-            *ahead = VecDeque::new();
-        }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(read as u64);
         }
@@ -148,13 +227,20 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::Limits;
     use crate::stop::Stop;
+
+    impl Pieces {
+        fn len(&self) -> usize {
+            self.pieces.iter().map(Vec::len).sum()
+        }
+    }
 
     #[test]
     fn what_had_arrived_at_a_stop_is_read_and_nothing_behind_it() {
         let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
         let stop = Stop::new().expect("there are descriptors");
-        let source = Source::new(ours);
+        let source = Source::new(ours, &Allowance::of_process(&Limits::default()));
         let mut input = Input::new(Arc::clone(&source), stop.stopping());
         theirs.write_all(b"ab").expect("there is room");
         source.read_ahead();
@@ -177,27 +263,45 @@ mod tests {
         assert!(crate::stop::Stopped::of(&error).is_some(), "{error}");
     }
 
-    #[test]
-    fn what_is_read_ahead_is_bounded_and_keeps_its_order() {
+    /// Reads ahead until it reads no more; returns how much that was, when all of it has come out in its order.
+    fn most_ahead(limits: &Limits) -> usize {
         let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
         theirs.set_nonblocking(true).expect("it is open");
         let stop = Stop::new().expect("there are descriptors");
-        let source = Source::new(ours);
-        let (mut written, piece) = (0_usize, 64 << 10);
+        let source = Source::new(ours, &Allowance::of_process(limits));
+        let (mut written, mut ahead, piece) = (0_usize, 0, 64 << 10);
         loop {
             let bytes: Vec<u8> = (written..written + piece).map(|byte| byte as u8).collect();
             match theirs.write(&bytes) {
                 Ok(some) => written += some,
-                Err(_) if source.ahead.lock().expect("it is whole").len() < MOST_AHEAD => {
+                Err(_) => {
                     source.read_ahead();
+                    let before = ahead;
+                    ahead = source.ahead.lock().expect("it is whole").len();
+                    if ahead == before {
+                        break;
+                    }
                 }
-                Err(_) => break,
             }
         }
         drop(theirs);
         let mut all = Vec::new();
-        Input::new(source, stop.stopping()).read_to_end(&mut all).expect("it is whole");
+        Input::new(Arc::clone(&source), stop.stopping())
+            .read_to_end(&mut all)
+            .expect("it is whole");
         assert_eq!(all.len(), written);
         assert!(all.iter().enumerate().all(|(place, byte)| *byte == place as u8));
+        assert!(source.ahead.lock().expect("it is whole").pieces.capacity() == 0, "room is kept");
+        ahead
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_bounded_and_keeps_its_order() {
+        assert_eq!(most_ahead(&Limits::default()), MOST_AHEAD);
+        let buffer = MOST_AHEAD;
+        assert_eq!(
+            most_ahead(&Limits { frame: buffer, buffer, ..Limits::default() }),
+            MOST_AHEAD / 2
+        );
     }
 }

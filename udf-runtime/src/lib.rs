@@ -47,6 +47,7 @@ compile_error!(
 #[path = "private.rs"]
 pub mod __private;
 mod agent;
+mod allowance;
 mod counters;
 mod edge;
 mod emitter;
@@ -61,6 +62,7 @@ pub mod options;
 mod pulse;
 mod rate_limit;
 mod server;
+mod shortage;
 pub mod state;
 mod stop;
 mod sync;

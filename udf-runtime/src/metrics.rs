@@ -55,10 +55,6 @@ pub(crate) enum Refused {
     /// No thread could be started for it.
     Thread,
     /// The process has no descriptor left.
-    #[allow(
-        dead_code,
-        reason = "a connection without a descriptor waits in the queue of the socket"
-    )]
     Descriptors,
 }
 
@@ -80,7 +76,7 @@ struct Shared {
     connections: Mutex<Connections>,
     refused: [AtomicU64; REASONS.len()],
     timed_out: AtomicU64,
-    buffered: AtomicU64,
+    buffered: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -140,16 +136,14 @@ impl Metrics {
         self.0.refused[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a connection that was closed since no Init came in time.
-    #[allow(dead_code, reason = "a connection may wait for its Init for ever")]
+    /// Counts a connection that was closed since no Init, or not all of a large request, came in time.
     pub(crate) fn timed_out(&self) {
         self.0.timed_out.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns the bytes that all connections together hold of unhandled requests; the buffers keep it.
-    #[allow(dead_code, reason = "buffers have no budget")]
-    pub(crate) fn buffered(&self) -> &AtomicU64 {
-        &self.0.buffered
+    pub(crate) fn buffered(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0.buffered)
     }
 
     /// Returns the counts in the text format of Prometheus.
@@ -197,7 +191,7 @@ impl Metrics {
             (
                 "udf_connections_timed_out_total",
                 "counter",
-                "Connections closed since no Init came in time.",
+                "Connections closed since no Init, or not all of a large request, came in time.",
                 &self.0.timed_out,
             ),
             (

@@ -11,6 +11,7 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::link::lock;
+use crate::shortage;
 use crate::sync::Mutex;
 use crate::transport::has_hung_up;
 
@@ -70,7 +71,8 @@ impl AsFd for Stopping {
 
 impl Stop {
     pub(crate) fn new() -> io::Result<Self> {
-        let (asked, writer) = io::pipe()?;
+        let (asked, writer) =
+            io::pipe().map_err(shortage::of("the pipe that tells of a stop could not be made"))?;
         let stopping = Stopping { asked: Arc::new(asked), reason: Arc::default() };
         Ok(Stop { wake: Arc::new(Mutex::new(Some(writer))), stopping })
     }
@@ -98,10 +100,11 @@ impl Stop {
     /// Calls `then` when somebody has asked, on a thread of its own.
     pub(crate) fn on_stop(&self, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let stopping = self.stopping();
-        thread::Builder::new().name("stop".to_owned()).spawn(move || {
+        let started = thread::Builder::new().name("stop".to_owned()).spawn(move || {
             stopping.wait();
             then();
-        })?;
+        });
+        started.map_err(shortage::of("the thread that waits for a stop could not be started"))?;
         Ok(())
     }
 
@@ -112,9 +115,10 @@ impl Stop {
     /// # Errors
     /// When the signals cannot be handled, or no thread be started to wait for them.
     pub fn on_signals(&self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let signals = Signals::new([SIGTERM, SIGINT]);
+        let mut signals = signals.map_err(shortage::of("signals cannot be handled"))?;
         let stop = self.clone();
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let started = thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in &mut signals {
                 let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
                 stop.stop_for(name);
@@ -123,7 +127,8 @@ impl Stop {
                     "{name}: finishing what has been received; a second one ends at once"
                 );
             }
-        })?;
+        });
+        started.map_err(shortage::of("the thread that waits for signals could not be started"))?;
         // No thread is needed for the second signal: all of them may wait for something.
         let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {

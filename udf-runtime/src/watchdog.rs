@@ -12,6 +12,7 @@
 //! whose input has ended and whose output does not move is therefore given up after a short while. So that the
 //! message can be finished although nothing is handled, some input is read ahead while the output stands still.
 
+use std::io;
 use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
@@ -20,6 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::counters::Count;
 use crate::link::{Link, Sign, lock};
 use crate::pulse::Call;
+use crate::shortage;
 use crate::sync::{Condvar, Instant, Mutex};
 use crate::transport::Transport;
 
@@ -54,8 +56,16 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts to watch.
-    pub(crate) fn new(link: Arc<Link>, transport: Box<dyn Transport>, budgets: Budgets) -> Self {
-        dog().watch(link, transport, budgets)
+    ///
+    /// # Errors
+    /// When nobody watches, since there is no thread for it.
+    pub(crate) fn new(
+        link: Arc<Link>,
+        transport: Box<dyn Transport>,
+        budgets: Budgets,
+    ) -> io::Result<Self> {
+        start()?;
+        Ok(dog().watch(link, transport, budgets))
     }
 
     /// Lets go of the writing side, when the connection has closed its own.
@@ -77,19 +87,30 @@ impl Drop for Watch {
 /// The one of this process.
 fn dog() -> &'static Dog {
     static DOG: OnceLock<Dog> = OnceLock::new();
-    DOG.get_or_init(|| {
-        let run = || {
-            loop {
-                // Whatever panics on the way, a subscriber of the author's perhaps, the watch goes on.
-                let _ = catch_unwind(|| dog().look());
-                thread::sleep(LOOK);
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("watchdog".to_owned()).spawn(run) {
-            tracing::error!("no thread for keepalives while handlers are busy: {error}");
+    DOG.get_or_init(Dog::default)
+}
+
+/// Starts the thread of this process that watches, unless it runs. A start that has failed can be tried again.
+///
+/// # Errors
+/// When there is no thread for it.
+pub(crate) fn start() -> io::Result<()> {
+    static RUNS: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
+    let mut runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+    if *runs {
+        return Ok(());
+    }
+    let run = || {
+        loop {
+            // Whatever panics on the way, a subscriber of the author's perhaps, the watch goes on.
+            let _ = catch_unwind(|| dog().look());
+            thread::sleep(LOOK);
         }
-        Dog::default()
-    })
+    };
+    let started = thread::Builder::new().name("watchdog".to_owned()).spawn(run);
+    started.map_err(shortage::of("the thread that sends keepalives could not be started"))?;
+    *runs = true;
+    Ok(())
 }
 
 /// Who watches.

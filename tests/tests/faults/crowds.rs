@@ -12,7 +12,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::batch::begin;
 use udf_tests::process::{descriptors, memory, threads};
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame};
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, frame};
 
 use crate::subject::{echo, init, point, serves, trouble, troubled};
 use crate::{SOCKET, cases};
@@ -28,7 +28,6 @@ cases! {
     many_connections_and_one_goes_away, SOCKET, "The same when one is closed with everything unread.";
     connections_beyond_4096, SOCKET, "4,200 connections at once are served, if so many are allowed; behind them, others are.";
     one_connection_too_many, SOCKET, "A connection over the limit is told so; when another ends, its place is free.";
-    no_descriptors_left, SOCKET, "Without descriptors left, open connections go on, new ones wait, and are served when there is room.";
     connections_that_come_and_go, SOCKET, "A thousand connections that came and went leave no thread, descriptor or memory behind.";
     connections_that_fail, SOCKET, "The same for connections that fail.";
     connections_that_are_never_used, SOCKET, "The same for connections that are closed before anything is said.";
@@ -173,29 +172,6 @@ fn one_connection_too_many(_: Transport) {
         matches!(connection.next(), Some(Answer::Init(init)) if init.success)
     });
     assert!(served, "the place of a connection that has ended is not free");
-}
-
-fn no_descriptors_left(_: Transport) {
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 24; exec \"$0\" \"$@\""]).arg(example("mirror"));
-    let program = Program::listen(&mut command);
-    let mut first = program.connect();
-    init(&mut first, &[]);
-    // They are connected as far as the system is concerned: it has a queue for them.
-    let mut waiting: Vec<_> = (0..40).map(|_| program.connect()).collect();
-    let line = program.wait_for_log("a connection has to wait");
-    assert!(line.contains("raise the limit of open files"), "{line}");
-    for time in 0..10 {
-        echo(&mut first, time);
-    }
-    // As those that were served end, those that wait are.
-    for connection in &mut waiting {
-        init(connection, &[]);
-        echo(connection, 1);
-        connection.end_input();
-        assert_eq!(connection.rest(), []);
-    }
-    echo(&mut first, 11);
 }
 
 /// What a daemon without connections has after some visits it has after many more.

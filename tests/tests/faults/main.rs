@@ -7,6 +7,7 @@ mod crowds;
 mod frames;
 mod handlers;
 mod hangups;
+mod limits;
 mod liveness;
 mod logs;
 mod memory;

@@ -25,6 +25,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("systemd", crate::systemd::CASES),
     ("Many connections", crate::crowds::CASES),
     ("Metrics", crate::metrics::CASES),
+    ("Limits", crate::limits::CASES),
     ("Logs", crate::logs::CASES),
     ("A log that nobody reads", crate::unread::CASES),
     ("The process", crate::process::CASES),

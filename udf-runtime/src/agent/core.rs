@@ -14,6 +14,7 @@ use udf_proto::request::{self, Incoming, RequestError};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
 use super::{AgentError, End, Input};
+use crate::allowance::Allowance;
 use crate::counters::Count;
 use crate::error_text::{self, MAX_TEXT};
 use crate::link::Link;
@@ -24,12 +25,17 @@ use crate::{Edge, Emitter, Handler, Verdict};
 /// What a frame has around a snapshot: the snapshot must come back in one.
 const FRAME_MARGIN: usize = 32;
 
+/// Room for merging points that is kept while there is no input.
+const KEPT_SPARE: usize = 64 << 10;
+
 pub(super) struct Core<H: Handler> {
     handler: H,
     /// Its way out, and the state of the conversation: apart from the index, which a point borrows.
     talk: Talk<H>,
     index: PointIndex,
     spare: Vec<u8>,
+    frame_limit: usize,
+    allowance: Option<Allowance>,
     ticks_have_ended: bool,
     /// Set when it is time for a tick, by whoever keeps the time, and taken by whoever ticks.
     tick_due: Arc<AtomicBool>,
@@ -78,6 +84,8 @@ impl<H: Handler> Core<H> {
             talk,
             index: PointIndex::new(),
             spare: Vec::new(),
+            frame_limit: frame::DEFAULT_LIMIT,
+            allowance: None,
             ticks_have_ended: false,
             tick_due: Arc::default(),
         }
@@ -85,7 +93,13 @@ impl<H: Handler> Core<H> {
 
     /// Takes no snapshots that would not come back in a frame of up to `limit` bytes.
     pub(super) fn set_frame_limit(&mut self, limit: usize) {
+        self.frame_limit = limit;
         self.talk.snapshot_limit = limit.min(frame::MAX_LIMIT).saturating_sub(FRAME_MARGIN);
+    }
+
+    /// Lets this connection take what one without an Init must not, once it has had its Init.
+    pub(super) fn set_allowance(&mut self, allowance: Allowance) {
+        self.allowance = Some(allowance);
     }
 
     /// Handles every whole frame that has been read, and writes what was earned.
@@ -98,6 +112,9 @@ impl<H: Handler> Core<H> {
         let (handled, written) = self.timed(|core| {
             let handled = core.handle_all(reader);
             core.talk.count();
+            core.index.give_room_back();
+            core.spare.clear();
+            core.spare.shrink_to(KEPT_SPARE);
             (handled, core.talk.out.flush())
         });
         // Only now: while writing waits, the watchdog must see that.
@@ -134,7 +151,14 @@ impl<H: Handler> Core<H> {
             }
             match request::decode(frame, &mut self.index, &mut self.spare)? {
                 Incoming::Point(point) => self.talk.point(&mut self.handler, &point)?,
-                other => self.talk.other(&mut self.handler, other)?,
+                other => {
+                    let had_started = self.talk.started;
+                    self.talk.other(&mut self.handler, other)?;
+                    if self.talk.started && !had_started {
+                        reader.set_limit(self.frame_limit);
+                        self.allowance.iter().for_each(Allowance::start);
+                    }
+                }
             }
         }
     }

@@ -16,10 +16,12 @@ use udf_proto::request::RequestError;
 
 use self::core::Core;
 use self::ticker::Ticker;
+use crate::allowance::Allowance;
 use crate::counters::Count;
 use crate::error_text::{chain, panic_text};
 use crate::link::{EmitError, Link, OnUnfit, lock};
 pub use crate::pulse::Call;
+use crate::shortage;
 use crate::stop::Stopped;
 use crate::sync::Mutex;
 use crate::sync::thread::{self, JoinHandle};
@@ -34,6 +36,33 @@ pub enum AgentError {
     /// What came is not framed messages; where the next one begins is not known.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// A request is over the limit that holds before Init.
+    #[error(
+        "a request of {length} bytes came before Init, over the limit of {limit} bytes until then; raise \
+         --init-limit if a task has options of that size"
+    )]
+    LongBeforeInit {
+        /// The length of the request.
+        length: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// No Init has come in time.
+    #[error(
+        "no Init has come within {within:?} since the connection was opened; raise --init-timeout if it needs longer"
+    )]
+    NoInit {
+        /// The time.
+        within: Duration,
+    },
+    /// A request that needs memory beyond the connection's own buffer has not come whole in time.
+    #[error(
+        "a large request was not complete {within:?} after its begin; raise --request-timeout if it needs longer"
+    )]
+    Unfinished {
+        /// The time.
+        within: Duration,
+    },
     /// A frame is not a request of this protocol.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -65,17 +94,40 @@ pub enum AgentError {
     /// Answers could not be written.
     #[error(transparent)]
     Emit(#[from] EmitError),
-    /// The thread of the agent could not be started.
-    #[error("no thread could be started for the connection: {0}")]
+    /// A thread could not be started.
+    #[error("{0}")]
     Thread(io::Error),
 }
 
 impl AgentError {
+    /// The error of a reader that has failed, which may be one of ours.
+    fn of_reader(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(|error| FrameError::Io(error).into())
+    }
+
+    /// Names the limit that holds before Init, where that was `limit`.
+    fn before_init(self, limit: usize) -> Self {
+        match self {
+            AgentError::Frame(FrameError::TooLong { length, limit: found }) if found == limit => {
+                AgentError::LongBeforeInit { length, limit }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the other side was waited for in vain.
+    pub(crate) fn is_overdue(&self) -> bool {
+        matches!(self, AgentError::NoInit { .. } | AgentError::Unfinished { .. })
+    }
+
     /// What failed, for the log: whoever speaks another protocol does so from the start.
     pub(crate) fn told(&self, link: &Link) -> String {
         let strange = match self {
-            AgentError::Frame(error) => !matches!(error, FrameError::Io(_)),
-            AgentError::Request(_) => true,
+            AgentError::Frame(error) => matches!(
+                error,
+                FrameError::TooLong { .. } | FrameError::BadLength | FrameError::Cut { .. }
+            ),
+            AgentError::Request(_) | AgentError::LongBeforeInit { .. } => true,
             _ => false,
         };
         match strange && !link.pulse.is_started() {
@@ -118,6 +170,8 @@ pub struct Agent<H: Handler> {
     core: Core<H>,
     /// What the watchdog needs, if the connection is to be watched.
     watched: Option<(Box<dyn Transport>, Budgets)>,
+    /// The limit of frames before Init, if it is another than behind it.
+    init_limit: Option<usize>,
 }
 
 /// Boxed, so that the loop is compiled once for a handler; a call for each read is nothing beside the read.
@@ -132,7 +186,8 @@ impl<H: Handler> Agent<H> {
     ) -> Self {
         let link = Arc::new(Link::new(Box::new(writer)));
         let core = Core::new(handler, Arc::clone(&link));
-        Agent { reader: FrameReader::new(Box::new(reader)), link, core, watched: None }
+        let reader = FrameReader::new(Box::new(reader) as Input);
+        Agent { reader, link, core, watched: None, init_limit: None }
     }
 
     /// Refuses frames of more than `limit` bytes; 64 MiB unless it is set.
@@ -174,6 +229,7 @@ impl<H: Handler> Agent<H> {
         mut self,
         limits: &Limits,
         transport: impl Transport + 'static,
+        allowance: &Allowance,
     ) -> Self {
         let budgets = Budgets {
             busy: limits.busy,
@@ -182,7 +238,14 @@ impl<H: Handler> Agent<H> {
             reads_batches: H::Wants::TYPE == EdgeType::Batch,
         };
         self.watched = Some((Box::new(transport), budgets));
-        self.with_frame_limit(limits.frame).with_unfit_points(limits.unfit_points)
+        let mut agent = self.with_frame_limit(limits.frame).with_unfit_points(limits.unfit_points);
+        agent.core.set_allowance(allowance.clone());
+        agent.reader = agent.reader.with_room(allowance.room());
+        if limits.init_frame < limits.frame {
+            agent.reader.set_limit(limits.init_frame);
+            agent.init_limit = Some(limits.init_frame);
+        }
+        agent
     }
 
     /// Serves the connection on a thread of its own.
@@ -191,6 +254,7 @@ impl<H: Handler> Agent<H> {
     /// When the thread cannot be started.
     pub fn start(self) -> Result<RunningAgent, AgentError> {
         let thread = thread::Builder::new().name("agent".to_owned()).spawn(|| self.run());
+        let thread = thread.map_err(shortage::of("no thread could be started for the connection"));
         Ok(RunningAgent { thread: thread.map_err(AgentError::Thread)? })
     }
 
@@ -199,13 +263,25 @@ impl<H: Handler> Agent<H> {
     /// # Errors
     /// When it ended before its input did; Kapacitor was told why, if it still listens.
     pub fn run(self) -> Result<(), AgentError> {
-        let Agent { mut reader, link, core, watched } = self;
-        let watch =
-            watched.map(|(transport, budgets)| Watch::new(Arc::clone(&link), transport, budgets));
+        let Agent { mut reader, link, core, watched, init_limit } = self;
+        let watch = watched
+            .map(|(transport, budgets)| Watch::new(Arc::clone(&link), transport, budgets))
+            .transpose();
+        let (watch, is_watched) = match watch {
+            Ok(watch) => (watch, Ok(())),
+            Err(error) => (None, Err(AgentError::Thread(error))),
+        };
         let core = Arc::new(Mutex::new(core));
         let mut ticker = None;
-        let exchanged = guard(&link, || exchange(&mut reader, &core, &link, &mut ticker));
+        let exchanged = is_watched
+            .and_then(|()| guard(&link, || exchange(&mut reader, &core, &link, &mut ticker)));
+        let exchanged = exchanged.map_err(|error| match init_limit {
+            Some(limit) if !link.pulse.is_started() => error.before_init(limit),
+            _ => error,
+        });
         drop(ticker);
+        // What it has of a request that is not handled is given back, before `stop` takes its time.
+        drop(reader);
         // Only now: until then a tick can fail.
         let mut ended = exchanged.and_then(|end| lock(&core).take_failure().map(|()| end));
         if ended.is_ok() {
@@ -279,7 +355,7 @@ fn exchange<H: Handler>(
             Err(FrameError::Io(error)) => match Stopped::of(&error) {
                 // Kapacitor may have been within a message, which is not its mistake.
                 Some(stopped) => return Ok(End::Stopped(stopped.to_string())),
-                None => return Err(FrameError::Io(error).into()),
+                None => return Err(AgentError::of_reader(error)),
             },
             Err(error) => return Err(error.into()),
         }
@@ -316,7 +392,8 @@ fn start_ticks<H: Handler>(
             }
         }
     };
-    Ticker::start(period, tick).map_err(AgentError::Thread)
+    let ticker = Ticker::start(period, tick);
+    ticker.map_err(shortage::of("no thread could be started for ticks")).map_err(AgentError::Thread)
 }
 
 /// Makes an error of a panic of the handler.

@@ -72,6 +72,20 @@ pub(super) fn command<T: Udf>() -> Command {
                 .default_value("4096")
                 .value_parser(value_parser!(u32).range(1..)),
             daemon(
+                "init-timeout",
+                "DURATION",
+                "How long a connection may take until its Init has come; 0s for ever",
+            )
+            .default_value("10s")
+            .value_parser(duration),
+            daemon(
+                "request-timeout",
+                "DURATION",
+                "How long a request of more than 256 KiB may take to arrive; 0s for ever",
+            )
+            .default_value("1m")
+            .value_parser(duration),
+            daemon(
                 "metrics",
                 "ADDRESS",
                 "Serve counts for Prometheus at this address; a port alone is one of 127.0.0.1",
@@ -98,6 +112,16 @@ pub(super) fn command<T: Udf>() -> Command {
             set("frame-limit", "BYTES", "Refuse requests, and do not take snapshots, of more bytes")
                 .default_value("67108864")
                 .value_parser(value_parser!(u32).range(1024..=udf_proto::frame::MAX_LIMIT as i64)),
+            set("init-limit", "BYTES", "Refuse requests of more bytes before Init")
+                .default_value("1048576")
+                .value_parser(value_parser!(u32).range(1024..=udf_proto::frame::MAX_LIMIT as i64)),
+            set(
+                "buffer-limit",
+                "BYTES",
+                "What all connections together may hold of requests that are not handled yet, beyond 256 KiB of \
+                 each [default: 134217728, or --frame-limit if that is more]",
+            )
+            .value_parser(value_parser!(u64).range(1024..=1 << 40)),
             set(
                 "unfit-points",
                 "POLICY",
@@ -198,8 +222,17 @@ pub(super) fn unfit(matches: &ArgMatches) -> UnfitSnapshot {
 }
 
 /// The limits of connections.
-pub(super) fn limits(matches: &ArgMatches) -> Limits {
+pub(super) fn limits(matches: &ArgMatches) -> Result<Limits, Failure> {
     let mut limits = Limits::default();
+    if let Some(init) = matches.get_one::<Duration>("init-timeout") {
+        limits.init = Some(*init).filter(|init| !init.is_zero());
+    }
+    if let Some(request) = matches.get_one::<Duration>("request-timeout") {
+        limits.request = Some(*request).filter(|request| !request.is_zero());
+    }
+    if let Some(frame) = matches.get_one::<u32>("init-limit") {
+        limits.init_frame = *frame as usize;
+    }
     if let Some(busy) = matches.get_one::<Duration>("busy-budget") {
         limits.busy = Some(*busy).filter(|busy| !busy.is_zero());
     }
@@ -220,7 +253,17 @@ pub(super) fn limits(matches: &ArgMatches) -> Limits {
     if let Some(frame) = matches.get_one::<u32>("frame-limit") {
         limits.frame = *frame as usize;
     }
-    limits
+    if let Some(buffer) = matches.get_one::<u64>("buffer-limit") {
+        limits.buffer = usize::try_from(*buffer).unwrap_or(usize::MAX);
+        if limits.buffer < limits.frame {
+            return Err(Failure::Usage(format!(
+                "--buffer-limit {buffer} is less than --frame-limit {}: no request of that size could be read; \
+                 raise the one or lower the other",
+                limits.frame
+            )));
+        }
+    }
+    Ok(limits)
 }
 
 /// A path, and not the network address that daemons of other kinds listen on.

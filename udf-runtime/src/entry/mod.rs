@@ -22,9 +22,10 @@ use udf_host::describe::{Description, Install};
 
 use self::args::Daemon;
 use self::systemd::Manager;
+use crate::allowance::Allowance;
 use crate::input::Source;
 use crate::transport::Socket;
-use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler};
+use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler, shortage};
 
 /// Runs the UDF `T` as its arguments say; an author's `main` is this one line.
 ///
@@ -61,14 +62,14 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
     let help = command.render_help();
     let done = command::parse(command, std::env::args_os()).and_then(|matches| {
         args::check(&matches)?;
-        logs::start(args::level(&matches)?, args::has_log_time(&matches)).map_err(|error| {
-            Failure::failed(format!("the thread that writes the log could not be started: {error}"))
-        })?;
+        logs::start(args::level(&matches)?, args::has_log_time(&matches))
+            .map_err(shortage::of("the thread that writes the log could not be started"))
+            .map_err(Failure::failed)?;
         match matches.subcommand() {
             Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
             Some(("replay", matches)) => command::replay(matches, &|| Box::new(loopback::<T>())),
             _ => {
-                let (limits, unfit) = (args::limits(&matches), args::unfit(&matches));
+                let (limits, unfit) = (args::limits(&matches)?, args::unfit(&matches));
                 let handler = move || UdfHandler::<T>::new().with_unfit_snapshots(unfit);
                 match args::daemon(&matches) {
                     Some(daemon) => serve(T::NAME, daemon, limits, handler),
@@ -86,10 +87,12 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
 /// The UDF in this process, spoken with over the real protocol.
 fn loopback<T: Udf + 'static>() -> Loopback {
     Loopback::new(|reader, writer| {
-        let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into()));
         // Whoever reads what a replay prints may take their time.
         let limits = Limits { hangup: None, ..Limits::default() };
-        Ok(Agent::new(reader, writer, UdfHandler::<T>::new()).with_limits(&limits, socket).run()?)
+        let allowance = Allowance::of_process(&limits);
+        let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance));
+        let agent = Agent::new(reader, writer, UdfHandler::<T>::new());
+        Ok(agent.with_limits(&limits, socket, &allowance).run()?)
     })
 }
 
@@ -101,7 +104,7 @@ fn serve(
 ) -> Result<(), Failure> {
     raise_open_files();
     let (listener, file, place) = if let Some(path) = daemon.path {
-        let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(Failure::failed)?;
+        let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
         (listener, Some(file), path.display().to_string())
     } else {
         let listener = systemd::listener();
@@ -109,7 +112,7 @@ fn serve(
         (listener, None, "the socket of systemd".to_owned())
     };
     let mut server = Server::new(listener, accepter)
-        .map_err(Failure::failed)?
+        .map_err(failed)?
         .with_limits(limits)
         .with_allowed_users(daemon.allowed_users);
     if let Some(file) = file {
@@ -117,28 +120,35 @@ fn serve(
     }
     if let Some(address) = daemon.metrics {
         let served = metrics::serve(address, server.metrics());
-        let address = served.map_err(|error| {
-            Failure::failed(format!("the metrics cannot be served at {address}: {error}"))
-        })?;
+        let address = served
+            .map_err(shortage::of(&format!("the metrics cannot be served at {address}")))
+            .map_err(failed)?;
         tracing::info!("metrics are served at http://{address}/metrics");
     }
-    server.stop_on_signals().map_err(Failure::failed)?;
-    ignore_hangups().map_err(Failure::failed)?;
+    server.stop_on_signals().map_err(failed)?;
+    ignore_hangups().map_err(failed)?;
     let listens = format!("{name} listens on {place}");
     tracing::info!("{listens}");
-    server.serve_under(Manager::new(&listens)).map_err(Failure::failed)?;
+    server.serve_under(Manager::new(&listens)).map_err(failed)?;
     tracing::info!("{name} has stopped");
     Ok(())
 }
 
+/// A failure with this error, and with the limit to raise if it is one of those.
+fn failed(error: impl std::error::Error + 'static) -> Failure {
+    Failure::failed(shortage::text(&error))
+}
+
 /// A terminal that is closed, or a tool that tells every daemon to reload, must not stop the tasks.
 fn ignore_hangups() -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP])?;
-    thread::Builder::new().name("hangups".to_owned()).spawn(move || {
+    let signals = Signals::new([SIGHUP]);
+    let mut signals = signals.map_err(shortage::of("SIGHUP cannot be handled"))?;
+    let started = thread::Builder::new().name("hangups".to_owned()).spawn(move || {
         for _ in &mut signals {
             tracing::info!("SIGHUP: ignored, there is nothing to reload; SIGTERM stops the daemon");
         }
-    })?;
+    });
+    started.map_err(shortage::of("the thread that waits for SIGHUP could not be started"))?;
     Ok(())
 }
 

@@ -12,11 +12,12 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::ioctl_fionread;
 
 use super::logs::{self, one_line};
+use crate::allowance::Allowance;
 use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::stop::Stop;
 use crate::transport::{Report, Transport, has_hung_up, has_room};
-use crate::{Agent, Handler, Limits};
+use crate::{Agent, Handler, Limits, shortage};
 
 /// A process that must leave waits no longer than this for its log, if a subscriber of the author's waits for whoever
 /// reads that.
@@ -37,11 +38,17 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
     );
     let _entered = span.enter();
     let (stop, has_finished) = (Stop::new(), Arc::new(AtomicBool::new(false)));
-    let setup = || -> io::Result<_> {
-        let stop = stop?;
+    // The stop is needed for as long as the connection lives: without it, it counts as stopped.
+    let stop = stop.and_then(|stop| {
         stop.on_signals()?;
         stop.on_stop(give_up_in_time(limits.farewell, Arc::clone(&has_finished)))?;
-        let input = Source::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
+        Ok(stop)
+    });
+    let stop = stop.map_err(|error| error.to_string())?;
+    let allowance = Allowance::of_process(limits);
+    let setup = || -> io::Result<_> {
+        let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let input = Source::new(input, &allowance);
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let pipes = Pipes {
             input: Arc::clone(&input),
@@ -50,11 +57,10 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
         };
         rustix::stdio::dup2_stdout(io::stderr())?;
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-        Ok((stop, input, output, pipes))
+        Ok((input, output, pipes))
     };
-    // The stop is needed for as long as the connection lives: without it, it counts as stopped.
-    let (stop, input, output, pipes) =
-        setup().map_err(|error| format!("stdin and stdout cannot be used: {error}"))?;
+    let setup = setup().map_err(shortage::of("stdin and stdout cannot be used"));
+    let (input, output, pipes) = setup.map_err(|error| error.to_string())?;
     // When Kapacitor has read it already, its own error is all that there is.
     if pipes.unread() > 0 {
         tracing::error!(
@@ -63,7 +69,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
         );
     }
     let reader = Input::new(Arc::clone(&input), stop.stopping());
-    let agent = Agent::new(reader, output, handler).with_limits(limits, pipes);
+    let agent = Agent::new(reader, output, handler).with_limits(limits, pipes, &allowance);
     let link = agent.link();
     let result = agent.run();
     has_finished.store(true, Ordering::Relaxed);

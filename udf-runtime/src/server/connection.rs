@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::refusal::{Refusals, tell};
 use super::{Accepter, Limits, ServeError};
+use crate::allowance::{Allowance, Budget};
 use crate::counters::Count;
 use crate::error_text::panic_text;
 use crate::input::{Input, Source};
@@ -19,13 +20,14 @@ use crate::metrics::{Counted, Refused};
 use crate::stop::Stopping;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::Socket;
-use crate::{Agent, Handler, Metrics};
+use crate::{Agent, AgentError, Handler, Metrics, shortage};
 
 /// How long connections have to end after they were cut.
 const CUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Connections {
     limits: Limits,
+    budget: Arc<Budget>,
     metrics: Metrics,
     stopping: Stopping,
     open: Mutex<Open>,
@@ -43,8 +45,9 @@ struct Open {
 
 impl Connections {
     pub(super) fn new(limits: Limits, metrics: Metrics, stopping: Stopping) -> Self {
+        let budget = Budget::new(&limits, metrics.buffered());
         let (open, changed) = (Mutex::default(), Condvar::new());
-        Connections { limits, metrics, stopping, open, changed }
+        Connections { limits, budget, metrics, stopping, open, changed }
     }
 
     /// Serves one more connection, unless that is refused.
@@ -72,7 +75,8 @@ impl Connections {
                 return refusals.refuse(stream, Refused::Panic, &reason);
             }
         };
-        let stream = Source::new(stream);
+        let stream = Source::new(stream, &Allowance::new(&self.budget, &self.limits));
+        let kept = Arc::clone(&stream);
         let number = {
             let mut open = lock(&self.open);
             open.accepted += 1;
@@ -103,9 +107,11 @@ impl Connections {
         let started = catch_unwind(AssertUnwindSafe(|| {
             thread::Builder::new().name(format!("connection-{number}")).spawn(run)
         }));
-        if let Ok(Err(error)) = started {
-            self.metrics.refused(Refused::Thread);
-            tracing::error!("a connection was dropped, since no thread could be started: {error}");
+        if let Ok(Err(error)) = started
+            && let Some(stream) = Arc::into_inner(kept)
+        {
+            let error = shortage::of("no thread could be started for it")(error);
+            refusals.refuse(stream.into_inner(), Refused::Thread, &error.to_string());
         }
     }
 
@@ -170,16 +176,25 @@ fn serve(
 ) {
     let Connections { limits, metrics, stopping, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(stream), stopping.clone());
-    let agent = Agent::new(input, WritingEnd(Arc::clone(stream)), handler)
-        .with_limits(limits, Socket(Arc::clone(stream)));
+    let agent = Agent::new(input, WritingEnd(Arc::clone(stream)), handler).with_limits(
+        limits,
+        Socket(Arc::clone(stream)),
+        stream.allowance(),
+    );
     let link = agent.link();
     *counted = Some(metrics.open(Arc::clone(&link)));
     let result = agent.run();
+    if result.as_ref().is_err_and(AgentError::is_overdue) {
+        metrics.timed_out();
+    }
     let totals = link.counters.totals();
     match &result {
         Ok(()) if link.pulse.is_started() => tracing::info!("the connection has ended: {totals}"),
         // Kapacitor asks for Info again and again, and whoever else connects can do so as often as it likes.
         Ok(()) => tracing::debug!("the connection has ended: {totals}"),
+        Err(error @ AgentError::NoInit { .. }) => {
+            tracing::debug!("the connection has ended: {error}: {totals}");
+        }
         Err(error) => {
             tracing::error!("the connection has failed: {}: {totals}", error.told(&link));
         }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod refusal;
+mod reserve;
 mod rounds;
 mod socket_file;
 mod users;
@@ -17,6 +18,7 @@ use udf_proto::frame;
 
 use self::connection::Connections;
 use self::refusal::Refusals;
+use self::reserve::Reserve;
 use self::rounds::Rounds;
 pub(crate) use self::rounds::Supervisor;
 pub use self::socket_file::{BindError, SocketFile, SocketOptions};
@@ -24,7 +26,7 @@ pub(crate) use self::users::why_not;
 use crate::metrics::Refused;
 use crate::rate_limit::RateLimit;
 use crate::stop::{Stop, Stopping};
-use crate::{Handler, Metrics, OnUnfit};
+use crate::{Handler, Metrics, OnUnfit, shortage, watchdog};
 
 /// Makes the handler for each connection.
 ///
@@ -51,6 +53,18 @@ impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
 pub struct Limits {
     /// Frames of more bytes are refused. 64 MiB.
     pub frame: usize,
+    /// Frames of more bytes are refused before an Init was accepted. Defaults to 1 MiB.
+    pub init_frame: usize,
+    /// How long a connection of a [`Server`] may take until its Init; none for ever. Only the wait for
+    /// its requests counts. Defaults to 10 seconds.
+    pub init: Option<Duration>,
+    /// How long a request of a connection of a [`Server`] may take to arrive if it has more than 256 KiB; none
+    /// for ever. Only the wait for it counts. Defaults to 1 minute.
+    pub request: Option<Duration>,
+    /// How many bytes all connections together may hold of requests that are not handled yet, beyond the
+    /// first 256 KiB of each. A connection that needs more is refused. At most half of it is used for input
+    /// that is read ahead. If it is less than [`frame`](Self::frame), then that counts. Defaults to 128 MiB.
+    pub buffer: usize,
     /// For how long Kapacitor is kept hearing from a handler that is busy with one call; none for ever.
     /// 5 minutes.
     pub busy: Option<Duration>,
@@ -70,6 +84,10 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             frame: frame::DEFAULT_LIMIT,
+            init_frame: 1 << 20,
+            init: Some(Duration::from_secs(10)),
+            request: Some(Duration::from_secs(60)),
+            buffer: 128 << 20,
             busy: Some(Duration::from_secs(300)),
             hangup: Some(Duration::from_secs(3)),
             farewell: Duration::from_secs(10),
@@ -126,6 +144,7 @@ pub struct Server<A> {
     accepter: A,
     limits: Limits,
     stop: Stop,
+    reserve: Reserve,
     allowed_users: Vec<u32>,
     metrics: Metrics,
 }
@@ -134,15 +153,18 @@ impl<A: Accepter> Server<A> {
     /// Serves on a listener that exists; its file, if it has one, is not removed.
     ///
     /// # Errors
-    /// When the process has no descriptors left.
+    /// When the process has no descriptors left, or cannot start the thread that sends keepalives.
     pub fn new(listener: UnixListener, accepter: A) -> io::Result<Self> {
         let stop = Stop::new()?;
+        let reserve = Reserve::new(stop.stopping())?;
+        watchdog::start()?;
         Ok(Server {
             listener,
             file: None,
             accepter,
             limits: Limits::default(),
             stop,
+            reserve,
             allowed_users: Vec::new(),
             metrics: Metrics::new(),
         })
@@ -209,7 +231,16 @@ impl<A: Accepter> Server<A> {
 
     /// Serves as [`serve`](Self::serve) does, under the eyes of `supervisor`.
     pub(crate) fn serve_under(self, supervisor: impl Supervisor) -> Result<(), ServeError> {
-        let Server { listener, file, mut accepter, limits, stop, allowed_users, metrics } = self;
+        let Server {
+            listener,
+            file,
+            mut accepter,
+            limits,
+            stop,
+            mut reserve,
+            allowed_users,
+            metrics,
+        } = self;
         for &uid in &allowed_users {
             why_not(uid).map_or(Ok(()), |why| Err(ServeError::AllowedUser { uid, why }))?;
         }
@@ -219,8 +250,11 @@ impl<A: Accepter> Server<A> {
         let connections = Arc::new(Connections::new(limits, metrics, stopping.clone()));
         let mut rounds = Rounds::new(file.as_ref(), supervisor);
         let accepted = loop {
-            let round = rounds.until_next();
-            match wait(&listener, &stopping, pause.take(), round) {
+            let woken = wait(&listener, &stopping, pause.take(), rounds.until_next(), &refusals);
+            refusals.look_after();
+            // If it fails, it is tried again the next time.
+            let _ = reserve.fill();
+            match woken {
                 Ok(Woken::Stopped) => break Ok(()),
                 Ok(Woken::Connection) => {}
                 Ok(Woken::Timeout) => continue,
@@ -231,6 +265,13 @@ impl<A: Accepter> Server<A> {
                     None => connections.open(stream, &mut accepter, &mut refusals),
                     Some(reason) => refusals.refuse(stream, Refused::User, &reason),
                 },
+                Err(error) if shortage::is_of_descriptors(&error) && reserve.give_up() => {
+                    // What it was waiting for may have gone meanwhile.
+                    if let Ok((stream, _)) = listener.accept() {
+                        let error = shortage::of("there is no descriptor for it")(error);
+                        refusals.refuse(stream, Refused::Descriptors, &error.to_string());
+                    }
+                }
                 Err(error) if pause.passes(&error) => {}
                 Err(error) => break Err(ServeError::Accept(error)),
             }
@@ -258,20 +299,26 @@ fn wait(
     stopped: &Stopping,
     pause: Option<Duration>,
     round: Duration,
+    refusals: &Refusals,
 ) -> rustix::io::Result<Woken> {
     loop {
-        let mut fds = [PollFd::new(stopped, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(stopped, PollFlags::IN)];
         // After an error that may pass, the listener is left alone for a while: it stays readable.
-        let watched = if pause.is_some() { &mut fds[..1] } else { &mut fds[..] };
-        match poll(watched, Timespec::try_from(pause.unwrap_or(round)).ok().as_ref()) {
+        if pause.is_none() {
+            fds.push(PollFd::new(listener, PollFlags::IN));
+        }
+        let own = fds.len();
+        fds.extend(refusals.open().map(|stream| PollFd::new(stream, PollFlags::IN)));
+        let timeout = refusals.left().into_iter().fold(pause.unwrap_or(round), Duration::min);
+        match poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        let [stopped, listener] = fds.map(|fd| !fd.revents().is_empty());
-        return Ok(if stopped {
+        let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        return Ok(if is_ready(&fds[0]) {
             Woken::Stopped
-        } else if listener && pause.is_none() {
+        } else if fds[1..own].iter().any(is_ready) {
             Woken::Connection
         } else {
             Woken::Timeout

@@ -1,0 +1,355 @@
+//! Time, memory, descriptors and threads of a daemon: each has an end, of which the other side is told.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use prost::encoding::encode_varint;
+use rustix::process::geteuid;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use tempfile::TempDir;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{InfoRequest, RestoreRequest};
+use udf_runtime::state::StateWriter;
+use udf_tests::process::{memory, peak_memory};
+use udf_tests::program::{Connection, Program, Transport, example, frame};
+
+use crate::subject::{Subject, echo, init, large_point, serves};
+use crate::{BOTH, SOCKET, cases};
+
+cases! {
+    connections_that_say_nothing, SOCKET, "A connection that has not had its Init in time is ended with an error that names `--init-timeout`, also when it has asked for Info; its place is free for others. One that has had its Init may be silent for as long as it likes.";
+    a_large_request_before_init, BOTH, "Before Init, a length over `--init-limit` is refused from the length alone; the error names the option. Behind it, the same request is handled, also when it comes in one write with the Init.";
+    a_frame_limit_over_the_budget, BOTH, "A `--buffer-limit` below `--frame-limit` is refused at the start.";
+    hoarders_of_memory, SOCKET, "Unfinished requests take no more memory than `--buffer-limit`: those that need more are refused with an error that names it, others are answered throughout, and what is given back can be taken again.";
+    hoarders_of_memory_before_init, SOCKET, "The same of connections that have had no Init.";
+    a_large_request_that_is_never_complete, SOCKET, "A request that takes from the budget and does not come whole in time ends its connection with an error that names `--request-timeout`; a smaller one may take as long as it likes.";
+    a_snapshot_of_one_group_again_and_again, BOTH, "A snapshot that has one group two million times is refused, in memory that grows with its bytes.";
+    no_descriptors_left, SOCKET, "Without descriptors left, open connections go on, new ones are told so with the limit to raise, and are served when there is room.";
+    no_descriptors_at_the_start, BOTH, "A start without descriptors for all that it needs says what could not be done, and which limit to raise.";
+    no_threads_left, SOCKET, "Without threads left, open connections go on, new ones are told so with the limit to raise, and are served when there is room.";
+    no_threads_at_the_start, BOTH, "A start without threads for all that it needs says which could not be started, and which limit to raise.";
+}
+
+/// The next answer is an error with all of this in it; then the connection ends.
+fn is_told(connection: &Connection, with: &[&str]) {
+    match connection.next() {
+        Some(Answer::Error(error)) => {
+            for with in with {
+                assert!(error.error.contains(with), "`{with}` is not in `{}`", error.error);
+            }
+        }
+        other => panic!("not an error: {other:?}"),
+    }
+    assert_eq!(connection.rest_or_reset(), []);
+}
+
+fn connections_that_say_nothing(_: Transport) {
+    let args = ["--init-timeout", "2s", "--max-connections", "3"];
+    let program = Program::daemon("mirror", &args);
+    let mut started = program.connect();
+    init(&mut started, &[]);
+    let silent = program.connect();
+    let mut curious = program.connect();
+    curious.ask(Ask::Info(InfoRequest {}));
+    assert!(matches!(curious.answer(), Answer::Info(_)));
+    let error = ["no Init has come within 2s", "--init-timeout"];
+    is_told(&silent, &error);
+    is_told(&curious, &error);
+    drop((silent, curious));
+    // It has been open for longer than they were.
+    echo(&mut started, 1);
+    // A connection has its place until a moment after the other side has seen its end.
+    let is_served = |_| {
+        let mut connection = program.connect();
+        let _ = connection.send(&frame(udf_tests::program::init(&[])));
+        matches!(connection.next(), Some(Answer::Init(init)) if init.success)
+    };
+    assert!((0..1000).any(is_served), "their places are not free");
+}
+
+/// The length of a request, of which nothing else comes.
+fn announced(bytes: u64) -> Vec<u8> {
+    let mut length = Vec::new();
+    encode_varint(bytes, &mut length);
+    length
+}
+
+fn a_large_request_before_init(on: Transport) {
+    let large = Ask::Point(large_point(7, 2 << 20));
+    let mut udf = Subject::example("mirror", on);
+    udf.send(&announced(2 << 20));
+    udf.fails("over the limit of 1048576 bytes until then; raise --init-limit");
+    let mut udf = Subject::example("mirror", on);
+    let both = [frame(udf_tests::program::init(&[])), frame(large.clone())].concat();
+    udf.send(&both);
+    assert!(matches!(udf.connection.answer(), Answer::Init(init) if init.success));
+    assert!(
+        matches!(udf.connection.answer(), Answer::Point(point) if Ask::Point(point.clone()) == large)
+    );
+    udf.lives();
+}
+
+fn a_frame_limit_over_the_budget(on: Transport) {
+    let mut command = Command::new(example("mirror"));
+    command.args(["--buffer-limit", "1000000"]).stdin(Stdio::piped());
+    if on == Transport::Socket {
+        command.args(["--socket", "/nowhere/udf.sock"]);
+    }
+    let mut program = Program::spawn(&mut command);
+    let log = program.rest_of_log().join("\n");
+    assert!(log.contains("--buffer-limit 1000000 is less than --frame-limit 67108864"), "{log}");
+    assert_eq!(program.wait().code(), Some(2));
+}
+
+/// What is in one request of a hoarder, of which nothing but the last byte is missing.
+const HOARD: usize = 7 << 20;
+
+fn hoard(is_started: bool) {
+    let program = Program::daemon(
+        "mirror",
+        &[
+            "--buffer-limit",
+            &(16 << 20).to_string(),
+            "--frame-limit",
+            &(8 << 20).to_string(),
+            // As if they were what Init may be.
+            "--init-limit",
+            &(8 << 20).to_string(),
+            // It is not the time that ends them.
+            "--init-timeout",
+            "1h",
+            "--request-timeout",
+            "1h",
+        ],
+    );
+    let mut innocent = program.connect();
+    init(&mut innocent, &[]);
+    echo(&mut innocent, 0);
+    let before = memory(program.pid());
+    let mut hoarders = Vec::new();
+    for time in 1..=12 {
+        let mut hoarder = program.connect();
+        if is_started {
+            init(&mut hoarder, &[]);
+        }
+        // If it is refused, it may be closed before it has written everything.
+        let _ = hoarder.send(&[announced(HOARD as u64 + 1), vec![0; HOARD]].concat());
+        hoarders.push(hoarder);
+        echo(&mut innocent, time);
+    }
+    let peak = peak_memory(program.pid());
+    // All of them together would have 84 MiB; a connection may have 256 KiB of its own.
+    assert!(peak < before + (24 << 20), "{peak} bytes of memory, {before} of them before");
+    let error = ["there is no room for a large request", "of 16777216 bytes; raise --buffer-limit"];
+    is_told(hoarders.last().expect("there are twelve"), &error);
+    drop(hoarders);
+    // What they had is given back a moment after they have gone.
+    let large = large_point(1, HOARD);
+    let is_served = |_| {
+        let mut connection = program.connect();
+        init(&mut connection, &[]);
+        let _ = connection.send(&frame(Ask::Point(large.clone())));
+        matches!(connection.next(), Some(Answer::Point(point)) if point == large)
+    };
+    assert!((0..1000).any(is_served), "nothing was given back");
+    echo(&mut innocent, 100);
+}
+
+fn hoarders_of_memory(_: Transport) {
+    hoard(true);
+}
+
+fn hoarders_of_memory_before_init(_: Transport) {
+    hoard(false);
+}
+
+fn a_large_request_that_is_never_complete(_: Transport) {
+    let program = Program::daemon("mirror", &["--request-timeout", "1s"]);
+    let (mut small, mut large) = (program.connect(), program.connect());
+    init(&mut small, &[]);
+    init(&mut large, &[]);
+    let point = Ask::Point(large_point(1, 200 << 10));
+    let bytes = frame(point.clone());
+    let (begin, rest) = bytes.split_at(bytes.len() - 1);
+    small.send(begin).expect("it reads");
+    large.send(&[announced(2 << 20), vec![0; 1 << 20]].concat()).expect("it reads");
+    is_told(&large, &["a large request was not complete 1s after its begin", "--request-timeout"]);
+    small.send(rest).expect("it reads");
+    assert!(matches!(small.answer(), Answer::Point(answer) if Ask::Point(answer.clone()) == point));
+    serves(&program);
+}
+
+/// A state of the same group, so many times.
+struct Same(usize);
+
+impl Serialize for Same {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0))?;
+        for _ in 0..self.0 {
+            map.serialize_entry("", &[0; 0])?;
+        }
+        map.end()
+    }
+}
+
+fn a_snapshot_of_one_group_again_and_again(on: Transport) {
+    let mut state = StateWriter::new("moving_avg");
+    state.field("windows", &Same(2 << 20)).expect("it can be written");
+    let snapshot = state.finish();
+    let mut udf = Subject::moving_avg(on);
+    let before = peak_memory(udf.program.pid());
+    udf.ask(Ask::Restore(RestoreRequest { snapshot: snapshot.clone() }));
+    match udf.connection.answer() {
+        Answer::Restore(answer) if !answer.success => {
+            assert!(answer.error.contains("the group `` is there twice"), "{}", answer.error);
+        }
+        other => panic!("not a refusal: {other:?}"),
+    }
+    let cost = peak_memory(udf.program.pid()) - before;
+    assert!(cost < 3 * snapshot.len() as u64, "{cost} bytes of memory for {}", snapshot.len());
+    udf.lives();
+}
+
+/// A command that runs a program under a limit of the system.
+fn limited(limit: &str, program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg(limit).arg(program.as_ref());
+    command
+}
+
+/// Connections that are told to be too many, each in its turn; then all but the first are closed, and others are
+/// served.
+fn too_many(program: &Program, error: &[&str]) {
+    let mut first = program.connect();
+    init(&mut first, &[]);
+    let mut open = Vec::new();
+    let told = loop {
+        let mut connection = program.connect();
+        // When it is refused, it may be closed already.
+        let _ = connection.send(&frame(udf_tests::program::init(&[])));
+        match connection.next() {
+            Some(Answer::Init(init)) if init.success => open.push(connection),
+            Some(Answer::Error(error)) => break error.error,
+            other => panic!("not an answer: {other:?}"),
+        }
+        assert!(open.len() < 100, "there is no limit");
+    };
+    for with in error {
+        assert!(told.contains(with), "`{with}` is not in `{told}`");
+    }
+    program.wait_for_log("refused a connection");
+    // More than can be told at once.
+    let waiting: Vec<_> = (0..10).map(|_| program.connect()).collect();
+    for (time, connection) in (1..).zip(&waiting) {
+        is_told(connection, error);
+        echo(&mut first, time);
+    }
+    drop((waiting, open));
+    let is_served = |_| {
+        let mut connection = program.connect();
+        let _ = connection.send(&frame(udf_tests::program::init(&[])));
+        matches!(connection.next(), Some(Answer::Init(init)) if init.success)
+    };
+    assert!((0..1000).any(is_served), "there is room, and nobody is served");
+    echo(&mut first, 100);
+}
+
+fn no_descriptors_left(_: Transport) {
+    let program = Program::listen(&mut limited("--nofile=24", example("mirror")));
+    too_many(&program, &["Too many open files", "raise LimitNOFILE or ulimit -n"]);
+}
+
+/// Starts with more and more of something, until that is enough; each start before says what it lacks, and what to
+/// raise.
+fn starts(command: impl Fn(u32) -> Command, raise: &str) {
+    let mut told = 0;
+    for limit in 1..40 {
+        let mut program = Program::spawn(command(limit).stdin(Stdio::piped()));
+        // What is spawned ends with its input.
+        drop(program.pipes());
+        let log = program.log_until("listens on").join("\n");
+        if log.contains("listens on") || program.wait().success() {
+            assert!(told > 0, "there is no limit");
+            return;
+        }
+        match program.wait().code() {
+            Some(1) => {
+                let last = log.lines().last().unwrap_or_default();
+                assert!(last.contains("error: ") && last.contains(raise), "with {limit}: {log}");
+                told += 1;
+            }
+            // The loader or the runtime of the language lacks it.
+            other => assert_eq!(told, 0, "with {limit}: {other:?}: {log}"),
+        }
+    }
+    panic!("it never starts");
+}
+
+fn no_descriptors_at_the_start(on: Transport) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let command = |limit| {
+        let mut command = limited(&format!("--nofile={limit}"), example("mirror"));
+        if on == Transport::Socket {
+            command.arg("--socket").arg(directory.path().join("udf.sock"));
+        }
+        command
+    };
+    starts(command, "raise LimitNOFILE or ulimit -n");
+}
+
+/// A user who has no other process, and whose threads can be limited therefore.
+struct User {
+    id: u32,
+    /// A directory of the user, with the program in it.
+    directory: TempDir,
+}
+
+impl User {
+    /// None where programs cannot be run as another user.
+    fn new(id: u32) -> Option<Self> {
+        if !geteuid().is_root() {
+            eprintln!("SKIPPED: only root can run a program as a user whose threads are its own");
+            return None;
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::copy(example("mirror"), directory.path().join("mirror")).expect("there is room");
+        chown(directory.path(), Some(id), Some(id)).expect("it is root");
+        Some(User { id, directory })
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("udf.sock")
+    }
+
+    /// The program with so many threads at most.
+    fn command(&self, threads: u32) -> Command {
+        let program = self.directory.path().join("mirror");
+        let mut command = limited(&format!("--nproc={threads}"), program);
+        command.uid(self.id).gid(self.id);
+        command
+    }
+}
+
+fn no_threads_left(_: Transport) {
+    let Some(user) = User::new(1_234_567) else { return };
+    let program = Program::listen_at(&user.socket(), &mut user.command(12));
+    too_many(&program, &["no thread could be started for it", "raise TasksMax or ulimit -u"]);
+}
+
+fn no_threads_at_the_start(on: Transport) {
+    // Not the user of the other test, which may run at the same time.
+    let Some(user) = User::new(1_234_568) else { return };
+    let command = |threads| {
+        let mut command = user.command(threads);
+        if on == Transport::Socket {
+            command.arg("--socket").arg(user.socket());
+        }
+        command
+    };
+    starts(command, "raise TasksMax or ulimit -u");
+}
