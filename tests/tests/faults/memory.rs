@@ -146,7 +146,7 @@ fn an_init_of_nothing_but_options(on: Transport) {
     for (count, with, bound) in
         [(60_000, "60000 problems", 3 * BOUND), (4 << 20, "too many options", 2 * BOUND)]
     {
-        let mut udf = Subject::example("mirror", on);
+        let mut udf = Subject::start(example("mirror"), on, &["--init-limit", "67108864"]);
         udf.send(&entries(2, 1, count));
         match udf.connection.answer() {
             Answer::Init(init) if !init.success => {

@@ -6,7 +6,7 @@ use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InitRequest, Option as OptionCall, OptionValue, option_value};
-use udf_tests::program::Transport;
+use udf_tests::program::{Transport, example};
 
 use crate::subject::Subject;
 use crate::{BOTH, cases};
@@ -37,7 +37,9 @@ fn field() -> (&'static str, &'static [Value]) {
 
 /// These options are refused in one answer with all of this in it; after that, the right ones are accepted.
 fn refused(on: Transport, options: &[(&str, &[Value])], with: &[&str]) -> String {
-    let mut udf = Subject::example("moving_avg", on);
+    // One of them has options of some MiB.
+    let args = ["--init-limit", "67108864"];
+    let mut udf = Subject::start(example("moving_avg"), on, &args);
     let error = match udf.connection.init(options) {
         Answer::Init(init) if !init.success => init.error,
         other => panic!("not a refusal: {other:?}"),
