@@ -26,7 +26,7 @@ cases! {
     a_repeated_warning, BOTH, "A warning about each of many points is not logged for each of them.";
     a_repeated_warning_of_a_thread, BOTH, "The same for points that are sent by a remote emitter.";
     lines_of_one_kind, SOCKET, "Of the lines of one kind, 100 are logged in ten seconds; the others are counted, also in the metrics.";
-    a_task_with_a_name_of_1_mib, BOTH, "A long name of a task is cut in the log, and its control characters are escaped.";
+    a_task_with_a_name_of_a_megabyte, BOTH, "A long name of a task is cut in the log, and its control characters are escaped.";
     a_value_that_logs, BOTH, "A value may log while it is shown in a line.";
     levels, BOTH, "The level can be set by argument and by environment; the argument wins.";
     a_level_that_does_not_exist, PIPE, "A level that does not exist is wrong usage, by its name; exit status 2.";
@@ -237,9 +237,9 @@ fn lines_of_one_kind(_: Transport) {
     program.wait();
 }
 
-fn a_task_with_a_name_of_1_mib(on: Transport) {
+fn a_task_with_a_name_of_a_megabyte(on: Transport) {
     let mut udf = Subject::start(troubled(), on, &[]);
-    let name = format!("one\ntwo\x1b[0m{}", "x".repeat(1 << 20));
+    let name = format!("one\ntwo\x1b[0m{}", "x".repeat(1_000_000));
     udf.ask(Ask::Init(InitRequest { task_id: name, node_id: "node".into(), options: Vec::new() }));
     assert!(matches!(udf.connection.answer(), Answer::Init(init) if init.success));
     let (_, log) = udf.finishes_with_log();

@@ -63,7 +63,7 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
     let done = command::parse(command, std::env::args_os()).and_then(|matches| {
         args::check(&matches)?;
         logs::start(args::level(&matches)?, args::has_log_time(&matches))
-            .map_err(shortage::of("the thread that writes the log could not be started"))
+            .map_err(shortage::of("the log cannot be started"))
             .map_err(Failure::failed)?;
         match matches.subcommand() {
             Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),

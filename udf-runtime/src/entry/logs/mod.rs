@@ -38,7 +38,7 @@ static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 /// Starts to log at `level`, to stderr, with the time in each line or without.
 ///
 /// # Errors
-/// When the thread that writes the log cannot be started.
+/// When there is no descriptor or thread for it.
 pub(super) fn start(level: LevelFilter, has_time: bool) -> io::Result<()> {
     let queue = queue(has_time)?;
     // If a global subscriber is already installed, keep it.
@@ -72,6 +72,9 @@ fn has_backtrace() -> bool {
 /// bounded time.
 pub(super) fn finish(last_words: Option<&str>) {
     let text = last_words.unwrap_or_default();
+    if text.is_empty() && QUEUE.get().is_none() {
+        return;
+    }
     match queue(false) {
         Ok(queue) => queue.end(text, LAST_LINES),
         // Without a thread, they are worth the wait.
