@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod generate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ fn command() -> Command {
         .subcommands(
             [info, command::replay_command(), check::command(), bench::command()].map(of_a_target),
         )
+        .subcommands([generate::completions_command(), generate::man_command()])
 }
 
 /// Adds the arguments that say how the UDF is reached.
@@ -81,6 +83,11 @@ fn target(matches: &ArgMatches) -> Target {
 
 fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
+    match name {
+        "man" => return generate::man(matches),
+        "completions" => return generate::completions(matches),
+        _ => {}
+    }
     let target = target(matches);
     match name {
         "info" => {
