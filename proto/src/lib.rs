@@ -27,3 +27,8 @@ pub use info::Info;
 pub use init::{Init, OptionCall, Value};
 pub use messages::{BeginBatch, EdgeType, EndBatch, ValueType};
 pub use point::{Point, PointBuf, Points};
+
+// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -63,3 +63,13 @@ macro_rules! handles_nothing {
         }
     };
 }
+
+// The code of the documents compiles. It is tested here, since the package of the runtime has no
+// files from outside of its folder.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/authoring.md")]
+struct Authoring;

@@ -40,3 +40,8 @@ pub use process::Process;
 pub use server::{BatchIn, PointIn, Receiver, Server};
 pub use settings::{Callbacks, Log, Settings, Writes};
 pub use socket::Socket;
+
+// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

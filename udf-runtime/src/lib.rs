@@ -98,12 +98,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// The result of a UDF's method.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-// The README's code compiles.
+// The code of the README compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
-
-// So does that of the guide, and what it says happens.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/authoring.md")]
-struct Authoring;
