@@ -19,29 +19,6 @@ const OTHERS: &str = "_others";
 /// The most bytes of a name in a label, without the checksum of a name that was cut.
 const MOST_NAME: usize = 100;
 
-/// The lines that the process did not log.
-pub(crate) static LOG_LINES: LogLines =
-    LogLines { dropped: AtomicU64::new(0), held_back: AtomicU64::new(0) };
-
-/// Counts lines that were not logged. The log belongs to the process, not to one server.
-pub(crate) struct LogLines {
-    dropped: AtomicU64,
-    held_back: AtomicU64,
-}
-
-impl LogLines {
-    /// Counts a line that was lost since nobody read the log.
-    #[allow(dead_code, reason = "the log loses no line yet: it waits")]
-    pub(crate) fn dropped(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a line that was left out since the same was logged a moment ago.
-    pub(crate) fn held_back(&self) {
-        self.held_back.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
@@ -199,18 +176,6 @@ impl Metrics {
                 "gauge",
                 "Bytes of requests that are held and not handled yet.",
                 &self.0.buffered,
-            ),
-            (
-                "udf_log_lines_dropped_total",
-                "counter",
-                "Lines of the log that were lost since nobody read it.",
-                &LOG_LINES.dropped,
-            ),
-            (
-                "udf_log_lines_held_back_total",
-                "counter",
-                "Lines of the log that were left out since they repeat.",
-                &LOG_LINES.held_back,
             ),
         ];
         for (name, kind, help, value) in singles {

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::metrics::LOG_LINES;
-
 /// The least time between two messages of the same kind.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -19,7 +17,6 @@ impl RateLimit {
     pub(crate) fn pass(&mut self) -> Option<HeldBack> {
         if self.logged.is_some_and(|logged| logged.elapsed() < EVERY) {
             self.held_back += 1;
-            LOG_LINES.held_back();
             return None;
         }
         self.logged = Some(Instant::now());

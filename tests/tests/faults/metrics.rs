@@ -1,5 +1,6 @@
 //! The metrics of a daemon, and what comes to their address.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
@@ -78,7 +79,10 @@ fn metrics_that_are_asked_for(_: Transport) {
         echo(&mut connection, time);
     }
     let count = "udf_points_sent_total{task=\"task\",node=\"node\"} 5";
-    wait_for(address, count);
+    let said = wait_for(address, count);
+    let series: Vec<_> = said.lines().filter_map(|line| line.rsplit_once(' ')).collect();
+    let names: BTreeSet<_> = series.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), series.len(), "a scrape with a series twice is refused: {said}");
     wait_for(address, "udf_connections_open 1");
     connection.end_input();
     assert_eq!(connection.rest(), []);
