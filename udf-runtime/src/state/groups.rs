@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use udf_proto::{BeginBatch, Point};
@@ -241,6 +241,10 @@ impl<T: fmt::Debug> fmt::Debug for Groups<T> {
 /// So many groups are read into the caches at once, for a snapshot.
 const TOGETHER: usize = 64;
 
+/// So many groups of a snapshot go into the table together: their places in it lie all over the memory, and are
+/// waited for at once.
+const SOME: usize = 512;
+
 /// The bytes of a group and its value in a snapshot: few groups can have names shorter than two bytes.
 const LEAST_ENTRY: usize = 4;
 
@@ -285,20 +289,33 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
         // believed as far as their bytes have come; without memory, they come one by one.
         let most = snapshot::restored_bytes() / LEAST_ENTRY;
         let _ = groups.groups.try_reserve(map.size_hint().unwrap_or(0).min(most));
-        while let Some((group, value)) = map.next_entry::<String, T>()? {
-            groups.uses += 1;
-            let kept = Kept { value, used: groups.uses, time: None };
-            match groups.groups.entry(group) {
+        let mut some = Vec::new();
+        while let Some(entry) = map.next_entry::<String, T>()? {
+            some.push(entry);
+            if some.len() == SOME {
+                groups.take_in(&mut some)?;
+            }
+        }
+        groups.take_in(&mut some)?;
+        Ok(groups)
+    }
+}
+
+impl<T> Groups<T> {
+    /// Takes in groups of a snapshot.
+    fn take_in<E: Error>(&mut self, some: &mut Vec<(String, T)>) -> Result<(), E> {
+        for (group, value) in some.drain(..) {
+            self.uses += 1;
+            let kept = Kept { value, used: self.uses, time: None };
+            match self.groups.entry(group) {
                 Entry::Vacant(place) => place.insert(kept),
                 Entry::Occupied(place) => {
                     let group = place.key();
-                    return Err(A::Error::custom(format_args!(
-                        "the group `{group}` is there twice"
-                    )));
+                    return Err(E::custom(format_args!("the group `{group}` is there twice")));
                 }
             };
         }
-        Ok(groups)
+        Ok(())
     }
 }
 
