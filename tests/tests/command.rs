@@ -305,7 +305,7 @@ fn wrong_usage_is_status_2() {
         (&[][..], "requires a subcommand"),
         (&["info"], "--socket <PATH>|PROGRAM"),
         (&["info", "--socket", "/x", "--", "mirror"], "cannot be used with"),
-        (&["check", "--timeout", "0s", "--", PEER], "longer than nothing"),
+        (&["check", "--timeout", "0s", "--", PEER], "must be greater than zero"),
         (&["check", "--group-by", "host", "--", PEER], "--points <FILE>"),
         (&["check", "--precision", "s", "--", PEER], "--points <FILE>"),
         (

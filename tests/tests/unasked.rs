@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::str::FromStr;
 
-use udf_host::describe::Description;
 use udf_proto::Value::{self, Int};
 use udf_proto::{EdgeType, ValueType};
 use udf_runtime::options::{Help, OptionType};
 use udf_runtime::{Handler, Udf, UdfHandler};
 use udf_tests::{parse, refusal, udf_of};
+use udf_text::describe::Description;
 
 /// How often each kind of code ran. Each test has a thread of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -13,12 +13,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
-use udf_host::describe::Install;
 use udf_host::process::{Child, Exit, Spawned};
 use udf_host::settings::Logger;
 use udf_host::socket::{connect, split};
 use udf_host::{Callbacks, Error, Interface, Log, Process, Settings, Socket, replay};
 use udf_proto::Info;
+use udf_text::describe::Install;
 
 /// A daemon that is not there yet is waited for so long. Kapacitor waits for 5 minutes; a person does not.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

@@ -2,37 +2,28 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`describe`] | what a UDF is, for people and for tools |
 //! | [`interface`] | one connection with a UDF, as its owner sees it |
 //! | [`process`], [`socket`], [`loopback`] | the three ways to reach one |
 //! | [`server`] | the core of them all, over any reader and writer |
 //! | [`settings`] | timeouts, limits, and callbacks |
-//! | [`data`] | what travels in the channels |
 //! | [`error`] | what can go wrong |
 //! | [`diagnosis`] | what a UDF that fails shows of the reason |
-//! | [`line_protocol`] | points from text and back |
-//! | [`options`] | options as they are typed, `name=value` |
 //! | [`replay`] | a file of points, played to a UDF |
 //! | [`command`] | the command line over all this |
 
 mod child;
 pub mod command;
 mod connection;
-pub mod data;
-pub mod describe;
 pub mod diagnosis;
 pub mod error;
 pub mod interface;
-pub mod line_protocol;
 pub mod loopback;
-pub mod options;
 pub mod process;
 pub mod replay;
 pub mod server;
 pub mod settings;
 pub mod socket;
 
-pub use data::Batch;
 pub use error::{Error, RequestKind};
 pub use interface::{Info, Init, Interface};
 pub use loopback::Loopback;
@@ -40,6 +31,8 @@ pub use process::Process;
 pub use server::{BatchIn, PointIn, Receiver, Server};
 pub use settings::{Callbacks, Log, Settings, Writes};
 pub use socket::Socket;
+// The channels of a connection carry it.
+pub use udf_text::batch::Batch;
 
 // The code of the README compiles.
 #[cfg(doctest)]

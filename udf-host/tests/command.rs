@@ -11,9 +11,9 @@ use std::process::{Command, ExitCode, Output, Stdio};
 
 use peer::{Does, Peer};
 use udf_host::command::{self, Failure};
-use udf_host::describe::{Description, Install};
 use udf_host::replay;
 use udf_proto::EdgeType;
+use udf_text::describe::{Description, Install};
 
 /// Tells a child what its UDF does.
 const CHILD: &str = "UDF_HOST_TEST_CHILD";
@@ -172,7 +172,7 @@ fn wrong_usage_is_status_2() {
         (&["replay", path, "-o", "size=x"], "`x` is no INT"),
         (&["replay", path, "--size=3"], "tip: an option of the UDF is given as -o size=VALUE"),
         (&["replay", path, "--every", "10"], "its unit is none of"),
-        (&["replay", path, "--every", "0s"], "longer than nothing"),
+        (&["replay", path, "--every", "0s"], "must be greater than zero"),
         (&["replay", path, "--every", "1s"], "error: --every is for UDFs that want batches"),
         (&["replay", path, "--precision", "d"], "must be ns, u, ms, s, m or h"),
         (

@@ -10,9 +10,9 @@ use std::io::{BufReader, Write as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use peer::{Does, Peer};
-use udf_host::line_protocol::{Grouping, LineReader, Precision};
 use udf_host::replay::{Replay, ReplayError, Summary};
 use udf_proto::EdgeType;
+use udf_text::line_protocol::{Grouping, LineReader, Precision};
 
 /// What a replay of these bytes ends with, and what the UDF was sent: each point with its database
 /// and retention policy, as `database.policy line`.

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use peer::{Does, Peer};
 use prost::Message as _;
-use udf_host::line_protocol::Grouping;
 use udf_host::replay::{Progress, Replay, ReplayError, Summary};
 use udf_proto::{EdgeType, OptionCall, Value};
+use udf_text::line_protocol::Grouping;
 
 /// Only a safety net: nothing waits so long.
 const LONG: Duration = Duration::from_secs(30);

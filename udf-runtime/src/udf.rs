@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use udf_host::describe::OptionHelp;
 use udf_proto::point::FieldError;
 use udf_proto::{BeginBatch, EndBatch, Point, PointBuf};
+use udf_text::describe::OptionHelp;
 
 use crate::options::OptionParser;
 use crate::state::{StateReader, StateWriter};

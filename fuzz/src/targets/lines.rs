@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
 
-use udf_host::line_protocol::{Grouping, LineReader, Unwritable, append_point};
 use udf_host::replay::Replay;
 use udf_host::{Interface, Loopback};
 use udf_proto::PointBuf;
 use udf_proto::point::FieldValue;
 use udf_runtime::{Agent, Udf, UdfHandler};
+use udf_text::line_protocol::{Grouping, LineReader, Unwritable, append_point};
 
 use super::Pieces;
 use super::udfs::{Counts, Pairs};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
-use udf_host::options::OptionProblem;
 use udf_proto::messages::InitRequest;
 use udf_proto::{EdgeType, Info, Init, OptionCall, Value};
 use udf_runtime::{Udf, options};
+use udf_text::options::OptionProblem;
 
 use super::udfs::Everything;
 use super::within;
@@ -93,7 +93,7 @@ pub(super) fn check_prompt(input: &[u8], trace: &mut Trace) {
         all.insert(option.name, option.args);
     }
     let info = Info { wants: EdgeType::Stream, provides: EdgeType::Stream, options: all };
-    match udf_host::options::parse(&info, &typed) {
+    match udf_text::options::parse(&info, &typed) {
         Ok(calls) => {
             assert_eq!(calls.len(), typed.len());
             for call in calls {
@@ -104,7 +104,7 @@ pub(super) fn check_prompt(input: &[u8], trace: &mut Trace) {
                     let shown = value.to_string();
                     trace.see_size("shown", shown.len());
                     if let Value::Duration(nanos) = value {
-                        let again = udf_host::options::parse_duration(&shown);
+                        let again = udf_text::duration::nanos(&shown);
                         assert_eq!(again.ok(), Some(nanos), "{shown}");
                     }
                 }

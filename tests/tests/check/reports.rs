@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use udf_cli::Target;
 use udf_cli::check::{Report, Settings, Status, read_points};
-use udf_host::line_protocol::{Grouping, LineReader};
 use udf_proto::messages::Point;
+use udf_text::line_protocol::{Grouping, LineReader};
 
 use super::{Daemon, LONG, OPTIONS, assert_all_pass, at_once, checked, peer, settings};
 

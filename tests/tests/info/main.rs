@@ -8,12 +8,12 @@ use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
-use udf_host::describe::Description;
 use udf_proto::{Init, OptionCall};
 use udf_runtime::options::{self, Help, MustBe, OptionType};
 use udf_runtime::{Edge, Udf, udf};
 use udf_tests::program::example;
 use udf_tests::{handles_nothing, udf_of};
+use udf_text::describe::Description;
 
 use tickscript::{calls, chain};
 

@@ -28,9 +28,9 @@ mod usage;
 use std::time::Duration;
 
 use udf_host::diagnosis::NoMessage;
-use udf_host::options::OptionsError;
 use udf_host::{Error, Writes};
 use udf_proto::{EdgeType, Init};
+use udf_text::options::OptionsError;
 
 pub use compare::{Row, Step, compare};
 pub use drive::{Throughput, throughput};
@@ -132,7 +132,7 @@ impl BenchError {
 /// How a UDF is measured.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Its options, each `name=value`; see [`udf_host::options`].
+    /// Its options, each `name=value`; see [`udf_text::options`].
     pub options: Vec<String>,
     /// How many connections there are at once, beside the measurements with a single one.
     pub connections: usize,
@@ -170,7 +170,7 @@ pub fn run(
     progress: &mut dyn FnMut(Step),
 ) -> Result<Report, BenchError> {
     let info = target.info().map_err(BenchError::Udf)?;
-    let options = udf_host::options::parse(&info, &settings.options);
+    let options = udf_text::options::parse(&info, &settings.options);
     let options = options.map_err(BenchError::Options)?;
     let init = Init { options, task_id: "bench".into(), node_id: "bench2".into() };
     let sample = Sample::of(&init);

@@ -24,9 +24,9 @@ mod wire;
 
 use std::time::Duration;
 
-use udf_host::options::OptionsError;
 use udf_proto::EdgeType;
 use udf_proto::messages::Point;
+use udf_text::options::OptionsError;
 
 use crate::{Target, Transport};
 use context::Context;
@@ -38,7 +38,7 @@ pub use report::{Finding, Report, Status};
 /// How a UDF is checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Options that it accepts, each `name=value`; see [`udf_host::options`].
+    /// Options that it accepts, each `name=value`; see [`udf_text::options`].
     pub options: Vec<String>,
     /// The longest silence of the UDF. An answer may take six times as long if there are signs of life.
     /// Defaults to 5 seconds.
@@ -186,7 +186,7 @@ pub fn run(
     // The answer is a check of its own, but others need it, and so do the options.
     let info = context.learn();
     if let Some(info) = &info {
-        let options = udf_host::options::parse(info, &settings.options);
+        let options = udf_text::options::parse(info, &settings.options);
         context.try_init(options.map_err(CheckError::Options)?);
     }
     let mut findings: Vec<Finding> = Vec::new();

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::ops::Range;
 
-use udf_host::line_protocol::{LineError, LineReader};
 use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Init};
+use udf_text::line_protocol::{LineError, LineReader};
 
 use super::context::BATCH;
 use crate::sample::{STEP, Sample};
@@ -237,7 +237,7 @@ fn regrouped(mut part: Vec<Ask>, number: usize) -> Option<Vec<Ask>> {
 
 #[cfg(test)]
 mod tests {
-    use udf_host::line_protocol::Grouping;
+    use udf_text::line_protocol::Grouping;
 
     use super::*;
 

@@ -32,7 +32,7 @@ pub(super) fn command() -> Command {
             set("rounds", "N", "5", "How often each measurement is repeated")
                 .value_parser(value_parser!(u16).range(1..=1000)),
             set("time", "DURATION", "20s", "How long all of it takes, about")
-                .value_parser(super::duration),
+                .value_parser(udf_text::duration::positive),
             Arg::new("pid")
                 .long("pid")
                 .value_name("PID")

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure, StatusLine};
-use udf_host::line_protocol::{Grouping, LineReader, Precision};
 use udf_proto::messages::Point;
+use udf_text::line_protocol::{Grouping, LineReader, Precision};
 
 use crate::Target;
 use crate::check::{self, CheckError, Settings};
@@ -30,7 +30,7 @@ pub(super) fn command() -> Command {
                 .long("timeout")
                 .value_name("DURATION")
                 .default_value("5s")
-                .value_parser(super::duration)
+                .value_parser(udf_text::duration::positive)
                 .help("How long the UDF may be silent when an answer is due"),
             Arg::new("points")
                 .long("points")

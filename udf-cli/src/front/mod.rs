@@ -7,12 +7,10 @@ mod generate;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure};
-use udf_host::describe::Description;
-use udf_host::options::parse_duration;
+use udf_text::describe::Description;
 
 use crate::Target;
 
@@ -131,12 +129,4 @@ fn format_arg() -> Arg {
 
 fn is_json(matches: &ArgMatches) -> bool {
     matches.get_one::<String>("format").is_some_and(|format| format == "json")
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
-        Ok(nanos @ 1..) => Ok(Duration::from_nanos(nanos.unsigned_abs())),
-        Ok(_) => Err("it must be longer than nothing".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
 }

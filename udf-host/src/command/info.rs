@@ -5,7 +5,7 @@ use std::io;
 use clap::{Arg, ArgMatches, Command};
 
 use super::{Failure, print};
-use crate::describe::{Description, Install};
+use udf_text::describe::{Description, Install};
 
 /// The width of what is not shown on a terminal, and the largest on one: longer lines read badly.
 const WIDTH: usize = 80;

@@ -7,7 +7,7 @@
 //! use std::process::ExitCode;
 //!
 //! use udf_host::command::{self, Failure};
-//! use udf_host::describe::{Description, Install};
+//! use udf_text::describe::{Description, Install};
 //! use udf_host::{Process, replay};
 //!
 //! fn main() -> ExitCode {

@@ -9,9 +9,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Failure, StatusLine};
-use crate::line_protocol::{Grouping, Precision};
-use crate::options::parse_duration;
 use crate::replay::{Connect, Recorded, Replay, ReplayError, Summary};
+use udf_text::duration;
+use udf_text::line_protocol::{Grouping, Precision};
 
 /// What is read from a file at once.
 const CHUNK: usize = 256 << 10;
@@ -70,12 +70,9 @@ pub fn replay_command() -> Command {
         ])
 }
 
-fn every(text: &str) -> Result<i64, String> {
-    match parse_duration(text) {
-        Ok(nanos @ 1..) => Ok(nanos),
-        Ok(_) => Err("it must be longer than nothing".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+fn every(text: &str) -> Result<i64, duration::DurationError> {
+    duration::positive(text)?;
+    duration::nanos(text)
 }
 
 /// `--precision`, for a command that reads line protocol. Its value is a [`Precision`].
@@ -201,7 +198,7 @@ fn note(summary: &Summary) {
 
 /// Tells stderr of the unit that all times seem to have, if they do; see [`LineReader::likely_precision`].
 ///
-/// [`LineReader::likely_precision`]: crate::line_protocol::LineReader::likely_precision
+/// [`LineReader::likely_precision`]: udf_text::line_protocol::LineReader::likely_precision
 pub fn note_precision(likely: Option<Precision>) {
     let Some(unit) = likely else { return };
     let name = match unit {

@@ -2,7 +2,7 @@
 //!
 //! | input | points |
 //! | --- | --- |
-//! | line protocol | see [`line_protocol`](crate::line_protocol); a byte-order mark is skipped |
+//! | line protocol | see [`line_protocol`](udf_text::line_protocol); a byte-order mark is skipped |
 //! | a file of `influx_inspect export` | its comments set the database and the retention policy |
 //! | a recording of points, `.srpl` | each has its database and retention policy |
 //! | a recording of batches, `.brpl` | batches with their own groups and times; all numbers are floats, as for Kapacitor |
@@ -27,10 +27,8 @@
 //! window come in the order of their measurements and groups.
 
 mod archive;
-mod batches;
 mod output;
 mod recording;
-mod rfc3339;
 mod source;
 mod unseen;
 
@@ -41,14 +39,14 @@ use std::rc::Rc;
 
 use udf_proto::{EdgeType, Info, Init, PointBuf};
 
-use crate::line_protocol::{Grouping, LineError, LineReader, Precision, Unwritable};
-use crate::options::{self, OptionsError};
 use crate::{Error, Interface};
-pub use batches::Batches;
 use recording::BatchReader;
 pub use recording::{RecordingError, RecordingProblem};
 use source::Source;
 pub use source::SourceError;
+use udf_text::line_protocol::{Grouping, LineError, LineReader, Precision, Unwritable};
+use udf_text::options::{self, OptionsError};
+use udf_text::windows::Batches;
 use unseen::Lookout;
 pub use unseen::UnseenTag;
 
@@ -57,7 +55,7 @@ pub use unseen::UnseenTag;
 /// ```no_run
 /// use std::io::{BufReader, stdout};
 /// use udf_host::Process;
-/// use udf_host::line_protocol::Grouping;
+/// use udf_text::line_protocol::Grouping;
 /// use udf_host::replay::Replay;
 ///
 /// let replay = Replay {

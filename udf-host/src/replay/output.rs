@@ -6,9 +6,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 use udf_proto::EdgeType;
 
 use super::ReplayError;
-use crate::line_protocol::{Unwritable, append_line, append_point};
 use crate::server::ReceiveError;
 use crate::{Batch, Error, Interface, Receiver};
+use udf_text::line_protocol::{Unwritable, append_line, append_point};
 
 /// So much is written at once, unless nothing more is there yet.
 const CHUNK: usize = 64 << 10;

@@ -10,9 +10,9 @@ use serde_json::error::Category;
 use udf_proto::{PointBuf, Points, messages};
 
 use super::archive::Files;
-use super::rfc3339;
-use crate::Batch;
-use crate::line_protocol::Grouping;
+use udf_text::batch::Batch;
+use udf_text::line_protocol::Grouping;
+use udf_text::rfc3339;
 
 /// A recording of batches that cannot be read.
 #[derive(Debug, thiserror::Error)]

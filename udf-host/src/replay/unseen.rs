@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::options::nearest;
+use udf_text::suggest::nearest;
 
 /// A tag that points were grouped by, and that none of them had: a name that is misspelt, most likely.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

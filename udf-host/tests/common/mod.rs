@@ -183,8 +183,8 @@ pub fn point(time: i64) -> PointBuf {
 }
 
 /// A batch of `size` points.
-pub fn batch(name: &str, size: i64) -> udf_host::Batch {
-    let mut batch = udf_host::Batch {
+pub fn batch(name: &str, size: i64) -> udf_text::batch::Batch {
+    let mut batch = udf_text::batch::Batch {
         name: name.to_owned(),
         group: "host=a".to_owned(),
         tags: [("host".to_owned(), "a".to_owned())].into(),

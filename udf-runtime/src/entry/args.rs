@@ -11,7 +11,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, Id, value_parser};
 use tracing::level_filters::LevelFilter;
 use udf_host::command::{self, Failure};
-use udf_host::options::parse_duration;
+use udf_text::duration;
 
 use super::logs::LEVEL_VARIABLE;
 use crate::server::why_not;
@@ -77,14 +77,14 @@ pub(super) fn command<T: Udf>() -> Command {
                 "How long a connection may take until its Init has come; 0s for ever",
             )
             .default_value("10s")
-            .value_parser(duration),
+            .value_parser(duration::parse),
             daemon(
                 "request-timeout",
                 "DURATION",
                 "How long a request of more than 256 KiB may take to arrive; 0s for ever",
             )
             .default_value("1m")
-            .value_parser(duration),
+            .value_parser(duration::parse),
             daemon(
                 "metrics",
                 "ADDRESS",
@@ -93,14 +93,14 @@ pub(super) fn command<T: Udf>() -> Command {
             .value_parser(address),
             set("farewell", "DURATION", "How long open connections have to finish after a stop")
                 .default_value("10s")
-                .value_parser(duration),
+                .value_parser(duration::parse),
             set(
                 "busy-budget",
                 "DURATION",
                 "How long Kapacitor keeps hearing from a handler that is busy with one call; 0s for ever",
             )
             .default_value("5m")
-            .value_parser(duration),
+            .value_parser(duration::parse),
             set(
                 "hangup-timeout",
                 "DURATION",
@@ -108,7 +108,7 @@ pub(super) fn command<T: Udf>() -> Command {
                  a spawned UDF exits; 0s for never",
             )
             .default_value("3s")
-            .value_parser(duration),
+            .value_parser(duration::parse),
             set("frame-limit", "BYTES", "Refuse requests, and do not take snapshots, of more bytes")
                 .default_value("67108864")
                 .value_parser(value_parser!(u32).range(1024..=udf_proto::frame::MAX_LIMIT as i64)),
@@ -285,12 +285,6 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
     text.parse().map_err(|_| "it must be a port, or an IP address and a port".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let nanos = parse_duration(text).map_err(|error| error.to_string())?;
-    let nanos = u64::try_from(nanos).map_err(|_| "it must not be negative".to_owned())?;
-    Ok(Duration::from_nanos(nanos))
 }
 
 fn mode(text: &str) -> Result<u32, String> {

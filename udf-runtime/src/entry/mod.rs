@@ -18,7 +18,7 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
 use udf_host::Loopback;
 use udf_host::command::{self, Failure};
-use udf_host::describe::{Description, Install};
+use udf_text::describe::{Description, Install};
 
 use self::args::Daemon;
 use self::systemd::Manager;

@@ -22,8 +22,8 @@ mod types;
 
 use std::fmt;
 
-use udf_host::describe::OptionHelp;
 use udf_proto::{Init, ValueType};
+use udf_text::describe::OptionHelp;
 
 use crate::Udf;
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use udf_host::describe::OptionHelp;
-use udf_host::options::nearest;
 use udf_proto::{OptionCall, Value, ValueType};
+use udf_text::describe::OptionHelp;
+use udf_text::suggest::nearest;
 
 use super::field::Calls;
 use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};

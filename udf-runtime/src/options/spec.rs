@@ -2,8 +2,8 @@
 
 use std::ops::Bound;
 
-use udf_host::describe::OptionHelp;
 use udf_proto::{OptionCall, Value, ValueType};
+use udf_text::describe::OptionHelp;
 
 use super::field::Calls;
 use super::limits::{HasLen, Limits, Ranged, RangedField};

@@ -1,7 +1,7 @@
 //! What came, put right where that can be guessed.
 
-use udf_host::options::nearest;
 use udf_proto::{Value, ValueType};
+use udf_text::suggest::nearest;
 
 use super::types::Help;
 

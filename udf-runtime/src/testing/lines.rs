@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use udf_host::line_protocol::{Grouping, LineReader, append_line};
+use udf_text::line_protocol::{Grouping, LineReader, append_line};
 
 use crate::{Point, PointBuf};
 

@@ -81,8 +81,8 @@ mod wire;
 pub use output::Emitted;
 pub use setup::{Setup, handler, udf};
 pub use task::TestTask;
-pub use udf_host::Batch as WholeBatch;
 pub use udf_proto::point::PointEdit;
+pub use udf_text::batch::Batch as WholeBatch;
 
 use crate::PointBuf;
 use output::Built;

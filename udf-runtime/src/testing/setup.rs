@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use udf_host::line_protocol::Grouping;
-use udf_host::options;
 use udf_proto::messages::{InfoRequest, request, response};
 use udf_proto::{Info, Init};
+use udf_text::line_protocol::Grouping;
+use udf_text::options;
 
 use super::TestTask;
 use super::wire::Wire;

@@ -4,10 +4,10 @@ use std::panic::Location;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udf_host::line_protocol::LineReader;
-use udf_host::replay::Batches;
 use udf_proto::messages::{RestoreRequest, SnapshotRequest, request, response};
 use udf_proto::{EdgeType, PointBuf};
+use udf_text::line_protocol::LineReader;
+use udf_text::windows::Batches;
 
 use super::lines::{self, Line};
 use super::output::Emitted;

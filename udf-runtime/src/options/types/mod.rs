@@ -6,8 +6,8 @@ mod numbers;
 mod text;
 mod tick_value;
 
-use udf_host::describe::Choice;
 use udf_proto::Value;
+use udf_text::describe::Choice;
 
 use super::limits::Limits;
 use crate::Result;

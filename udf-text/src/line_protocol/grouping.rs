@@ -7,7 +7,7 @@ use udf_proto::messages::Point;
 /// What points are grouped by: `.groupBy(...)` in a TICKscript.
 ///
 /// ```
-/// use udf_host::line_protocol::Grouping;
+/// use udf_text::line_protocol::Grouping;
 ///
 /// assert_eq!(Grouping::parse("host, cpu"), Grouping::by(["cpu", "host"]));
 /// assert_eq!(Grouping::parse("*"), Grouping::by_all_tags());

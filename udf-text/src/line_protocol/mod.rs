@@ -52,7 +52,7 @@
 //! # Example
 //!
 //! ```
-//! use udf_host::line_protocol::{Grouping, LineReader, append_point};
+//! use udf_text::line_protocol::{Grouping, LineReader, append_point};
 //!
 //! let text = "cpu,host=a,cpu=cpu0 usage=1.5,busy=true 10\n";
 //! let mut lines = LineReader::new(text.as_bytes(), Grouping::by(["host"]));

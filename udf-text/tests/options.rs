@@ -1,8 +1,9 @@
 //! What is typed as `-o name=value` becomes the calls that a TICKscript would have made.
 
 use proptest::prelude::*;
-use udf_host::options::{DurationError, parse, parse_duration};
 use udf_proto::{EdgeType, Info, OptionCall, Value, ValueType};
+use udf_text::duration::{DurationError, nanos};
+use udf_text::options::parse;
 
 fn info() -> Info {
     use ValueType::{Bool, Double, Duration, Int, String};
@@ -100,7 +101,7 @@ fn durations_know_all_units_and_their_limits() {
         ("10y", Err(DurationError::Unit)),
     ];
     for (text, expected) in cases {
-        assert_eq!(parse_duration(text), expected, "{text}");
+        assert_eq!(nanos(text), expected, "{text}");
     }
 }
 
@@ -192,8 +193,8 @@ proptest! {
     }
 
     #[test]
-    fn a_duration_reads_as_it_is_shown(nanos in any::<i64>()) {
-        prop_assert_eq!(parse_duration(&Value::Duration(nanos).to_string()), Ok(nanos));
+    fn a_duration_reads_as_it_is_shown(length in any::<i64>()) {
+        prop_assert_eq!(nanos(&Value::Duration(length).to_string()), Ok(length));
     }
 
     #[test]
@@ -202,6 +203,6 @@ proptest! {
             let _ = parse(&info(), &[format!("{name}={typed}")]);
         }
         let _ = parse(&info(), &[&typed]);
-        let _ = parse_duration(&duration);
+        let _ = nanos(&duration);
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use std::collections::BTreeMap;
-//! use udf_host::options;
+//! use udf_text::options;
 //! use udf_proto::{EdgeType, Info, Value, ValueType};
 //!
 //! let info = Info {
@@ -40,7 +40,7 @@ use std::fmt;
 
 use udf_proto::{Info, OptionCall, Value, ValueType};
 
-pub use value::{DurationError, parse_duration};
+use crate::suggest::nearest;
 
 /// Everything that is wrong with the options that were typed, in one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,23 +165,6 @@ fn parse_one(info: &Info, typed: &str) -> Result<OptionCall, Vec<OptionProblem>>
     } else {
         Err(problems)
     }
-}
-
-/// The known name that `name` resembles most, if it resembles one: what `did you mean` is asked with.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // The comparison takes time in proportion to both lengths, and what is typed can be of any.
-    if name.len() > 128 {
-        return None;
-    }
-    // What differs in case only, or in `_`, is meant to be the same.
-    let plain = |name: &str| name.replace('_', "").to_lowercase();
-    let name = plain(name);
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&name, &plain(known)), known))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
 }
 
 fn instead(nearest: &Option<String>, known: &[String]) -> String {

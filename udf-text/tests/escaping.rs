@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use influxdb_line_protocol as influx;
 use proptest::prelude::*;
-use udf_host::line_protocol::{
-    Grouping, LineReader, MAX_KEY, MAX_TIME, MIN_TIME, Precision, append_line, append_point,
-};
 use udf_proto::point::FieldValue;
 use udf_proto::{PointBuf, messages};
+use udf_text::line_protocol::{
+    Grouping, LineReader, MAX_KEY, MAX_TIME, MIN_TIME, Precision, append_line, append_point,
+};
 
 fn read(text: &str) -> Result<Vec<PointBuf>, String> {
     let mut lines = LineReader::new(text.as_bytes(), Grouping::none());

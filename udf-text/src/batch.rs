@@ -10,7 +10,7 @@ use udf_proto::{BeginBatch, EndBatch, Points};
 /// members are, in whatever order the tags and fields of a point lie on the wire.
 ///
 /// ```
-/// use udf_host::Batch;
+/// use udf_text::batch::Batch;
 /// use udf_proto::{PointBuf, messages};
 ///
 /// let mut batch = Batch { name: "cpu".into(), tmax: 10, ..Batch::default() };

@@ -2,7 +2,7 @@
 
 /// Returns the nanoseconds since the epoch of `2006-01-02T15:04:05.999999999Z` or the like; none if
 /// it is no time, or one that does not fit.
-pub(super) fn nanos(text: &str) -> Option<i64> {
+pub fn nanos(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T')?;
     let mut date = date.split('-');
     let (year, month, day) =

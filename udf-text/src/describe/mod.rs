@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use std::collections::BTreeMap;
-//! use udf_host::describe::Description;
+//! use udf_text::describe::Description;
 //! use udf_proto::{EdgeType, Info, ValueType};
 //!
 //! let info = Info {

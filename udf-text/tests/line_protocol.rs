@@ -5,9 +5,9 @@
 use std::io::{BufReader, Cursor, Read};
 
 use proptest::prelude::*;
-use udf_host::line_protocol::{Grouping, LineProblem, LineReader, MAX_LINE, append_point};
 use udf_proto::point::FieldValue;
 use udf_proto::{PointBuf, messages};
+use udf_text::line_protocol::{Grouping, LineProblem, LineReader, MAX_LINE, append_point};
 
 fn read(text: &str, grouping: Grouping) -> Vec<PointBuf> {
     let mut lines = LineReader::new(text.as_bytes(), grouping);

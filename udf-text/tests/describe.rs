@@ -1,8 +1,8 @@
 //! A description reads well in each of its forms, and is what the form says it is.
 
 use proptest::prelude::*;
-use udf_host::describe::{Choice, Description, Install, OptionHelp};
 use udf_proto::{EdgeType, Info, Value, ValueType};
+use udf_text::describe::{Choice, Description, Install, OptionHelp};
 
 /// Every kind of option that there is.
 fn complete() -> Description {

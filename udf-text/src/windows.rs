@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use udf_proto::{PointBuf, Points, messages};
 
-use crate::Batch;
+use crate::batch::Batch;
 
 /// The batches of a window as they grow, by measurement and group.
 #[derive(Debug)]
@@ -27,12 +27,12 @@ impl Batches {
     }
 
     /// Whether a point of this time belongs to a window before this one.
-    pub(super) fn is_past(&self, time: i64) -> bool {
+    pub fn is_past(&self, time: i64) -> bool {
         self.window.is_some() && self.window_of(time) < self.window
     }
 
     /// Whether a point of this time belongs to a window behind this one.
-    pub(super) fn is_beyond(&self, time: i64) -> bool {
+    pub fn is_beyond(&self, time: i64) -> bool {
         self.window.is_some() && self.window_of(time) > self.window
     }
 

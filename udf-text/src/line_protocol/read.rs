@@ -148,8 +148,11 @@ impl<R: BufRead> LineReader<R> {
         Ok(self.next_message()?.map(PointBuf::from))
     }
 
-    /// The next point, still in its parts.
-    pub(crate) fn next_message(&mut self) -> Result<Option<messages::Point>, LineError> {
+    /// Returns the next point as a message, which can be taken apart; none at the end of the input.
+    ///
+    /// # Errors
+    /// When the next line is no point, or cannot be read.
+    pub fn next_message(&mut self) -> Result<Option<messages::Point>, LineError> {
         let point = self.read_point();
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
     }

@@ -11,7 +11,7 @@ pub const MAX_TIME: i64 = i64::MAX - 1;
 /// The unit of the times in line protocol. Defaults to nanoseconds.
 ///
 /// ```
-/// use udf_host::line_protocol::Precision;
+/// use udf_text::line_protocol::Precision;
 ///
 /// assert_eq!(Precision::parse("ms"), Some(Precision::Milliseconds));
 /// assert_eq!(Precision::Milliseconds.to_string(), "ms");

@@ -1,0 +1,22 @@
+//! Converts between text and the values of the UDF protocol.
+//!
+//! The crate starts no threads or processes and parses no command line.
+//!
+//! | module | text |
+//! | --- | --- |
+//! | [`describe`] | descriptions of a UDF: for people, as JSON, kapacitor.conf and TICKscript |
+//! | [`options`] | options as users type them, `name=value` |
+//! | [`duration`] | durations, such as `1h30m` |
+//! | [`suggest`] | the name that a user may have meant |
+//! | [`line_protocol`] | points as line protocol, read and written |
+//! | [`rfc3339`] | times as JSON has them |
+//! | [`batch`], [`windows`] | points gathered into batches |
+
+pub mod batch;
+pub mod describe;
+pub mod duration;
+pub mod line_protocol;
+pub mod options;
+pub mod rfc3339;
+pub mod suggest;
+pub mod windows;

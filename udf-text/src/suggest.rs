@@ -1,0 +1,25 @@
+//! Suggestions: the name that a user may have meant.
+
+/// Returns the known name that `name` resembles most, or none if it resembles none of them.
+///
+/// ```
+/// use udf_text::suggest::nearest;
+///
+/// assert_eq!(nearest("feild", ["field", "size"]), Some("field"));
+/// assert_eq!(nearest("window", ["field", "size"]), None);
+/// ```
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // The comparison takes time in proportion to both lengths, and what is typed can be of any.
+    if name.len() > 128 {
+        return None;
+    }
+    // What differs in case only, or in `_`, is meant to be the same.
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let name = plain(name);
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&name, &plain(known)), known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
+}
