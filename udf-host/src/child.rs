@@ -11,9 +11,9 @@ use std::time::Duration;
 use shared_child::SharedChild;
 
 use crate::diagnosis::LastWords;
-use crate::server::spawn;
-use crate::settings::Logger;
-use crate::{Error, Log};
+use crate::error::Error;
+use crate::settings::{Log, Logger};
+use crate::spawn::spawn;
 
 /// The longest piece of a line of stderr that is logged at once, in bytes.
 const PIECE: usize = 64 << 10;

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{Callbacks, Error, Server};
+use crate::error::Error;
+use crate::server::Server;
+use crate::settings::Callbacks;
 
 /// The place of the server of a connection.
 #[derive(Default)]
@@ -102,39 +104,43 @@ impl Connection {
 /// The methods of `Interface` that a server has, for a type with a `connection`.
 macro_rules! delegate_to_server {
     () => {
-        fn info(&self) -> Result<udf_proto::Info, crate::Error> {
+        fn info(&self) -> Result<udf_proto::Info, crate::error::Error> {
             self.connection.server()?.info()
         }
 
-        fn init(&self, init: udf_proto::Init) -> Result<(), crate::Error> {
+        fn init(&self, init: udf_proto::Init) -> Result<(), crate::error::Error> {
             self.connection.server()?.init(init)
         }
 
-        fn abort(&self, error: crate::Error) {
+        fn abort(&self, error: crate::error::Error) {
             self.connection.abort(error);
         }
 
-        fn snapshot(&self) -> Result<Vec<u8>, crate::Error> {
+        fn snapshot(&self) -> Result<Vec<u8>, crate::error::Error> {
             self.connection.server()?.snapshot()
         }
 
-        fn restore(&self, snapshot: Vec<u8>) -> Result<(), crate::Error> {
+        fn restore(&self, snapshot: Vec<u8>) -> Result<(), crate::error::Error> {
             self.connection.server()?.restore(snapshot)
         }
 
-        fn point_in(&self) -> Result<crate::PointIn, crate::Error> {
+        fn point_in(&self) -> Result<crate::server::PointIn, crate::error::Error> {
             Ok(self.connection.server()?.point_in())
         }
 
-        fn batch_in(&self) -> Result<crate::BatchIn, crate::Error> {
+        fn batch_in(&self) -> Result<crate::server::BatchIn, crate::error::Error> {
             Ok(self.connection.server()?.batch_in())
         }
 
-        fn point_out(&self) -> Result<crate::Receiver<udf_proto::PointBuf>, crate::Error> {
+        fn point_out(
+            &self,
+        ) -> Result<crate::server::Receiver<udf_proto::PointBuf>, crate::error::Error> {
             Ok(self.connection.server()?.point_out())
         }
 
-        fn batch_out(&self) -> Result<crate::Receiver<crate::Batch>, crate::Error> {
+        fn batch_out(
+            &self,
+        ) -> Result<crate::server::Receiver<udf_text::batch::Batch>, crate::error::Error> {
             Ok(self.connection.server()?.batch_out())
         }
     };

@@ -1,10 +1,11 @@
 //! One connection with a UDF, as its owner sees it.
 
-pub use udf_proto::{Info, Init};
-
-use crate::server::{BatchIn, PointIn, Receiver};
-use crate::{Batch, Error};
 use udf_proto::PointBuf;
+pub use udf_proto::{Info, Init};
+use udf_text::batch::Batch;
+
+use crate::error::Error;
+use crate::server::{BatchIn, PointIn, Receiver};
 
 /// One connection with a UDF, however it is reached: one use of it, in one task.
 ///

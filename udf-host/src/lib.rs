@@ -1,4 +1,4 @@
-//! Kapacitor's own side of the UDF protocol: it describes and drives any UDF, in any language.
+//! Kapacitor's own side of the UDF protocol: it drives any UDF, in any language.
 //!
 //! | module | what it holds |
 //! | --- | --- |
@@ -23,6 +23,7 @@ pub mod replay;
 pub mod server;
 pub mod settings;
 pub mod socket;
+mod spawn;
 
 pub use error::{Error, RequestKind};
 pub use interface::{Info, Init, Interface};

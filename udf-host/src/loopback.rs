@@ -9,9 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::connection::{Connection, delegate_to_server};
-use crate::server::spawn;
+use crate::error::Error;
+use crate::interface::Interface;
+use crate::server::{EXPLAINED_WITHIN, Server};
+use crate::settings::{Callbacks, Settings};
 use crate::socket::{ReadHalf, WriteHalf, serve, split};
-use crate::{Callbacks, Error, Interface, Server, Settings};
+use crate::spawn::spawn;
 
 /// What the code of a UDF returns: nothing, or why it failed.
 pub type UdfResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -90,7 +93,7 @@ impl Loopback {
         self
     }
 
-    fn connect(&self, mut callbacks: Callbacks) -> Result<Server, Error> {
+    fn connect(&self, callbacks: Callbacks) -> Result<Server, Error> {
         let setup = |error: io::Error| Error::Setup(Arc::new(error));
         let udf = self.udf.lock().unwrap_or_else(PoisonError::into_inner).take();
         let udf = udf.ok_or(Error::AlreadyStarted)?;
@@ -108,14 +111,13 @@ impl Loopback {
         };
         spawn("udf", run).map_err(setup)?;
 
-        let (end, owners) = (self.end.clone(), callbacks.ended.take());
-        callbacks = callbacks.on_end(move |error| {
+        let end = self.end.clone();
+        let callbacks = callbacks.before_end(move |error| {
             // Its side is closed before it has ended by a moment.
-            let error = match end.wait(crate::server::EXPLAINED_WITHIN) {
+            match end.wait(EXPLAINED_WITHIN) {
                 Some(Err(text)) => Error::Ended(text),
                 Some(Ok(())) | None => error,
-            };
-            owners.map_or(error.clone(), |explain| explain(error))
+            }
         });
         serve(host_side, self.settings.clone(), callbacks).map_err(setup)
     }
@@ -135,7 +137,7 @@ impl Interface for Loopback {
     /// is told if it does so within a second.
     fn close(&self) -> Result<(), Error> {
         self.connection.server()?.stop()?;
-        match self.end.wait(crate::server::EXPLAINED_WITHIN) {
+        match self.end.wait(EXPLAINED_WITHIN) {
             Some(Err(text)) => Err(Error::Ended(text)),
             Some(Ok(())) | None => Ok(()),
         }

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 pub use crate::child::{Child, Exit, Spawned};
 use crate::connection::{Connection, delegate_to_server};
-use crate::{Callbacks, Error, Interface, Server, Settings};
+use crate::error::Error;
+use crate::interface::Interface;
+use crate::server::{EXPLAINED_WITHIN, Server};
+use crate::settings::{Callbacks, Settings};
 
 /// A connection with a program that is spawned for it.
 ///
@@ -91,7 +94,7 @@ impl Process {
         self.child.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn connect(&self, mut callbacks: Callbacks) -> Result<Server, Error> {
+    fn connect(&self, callbacks: Callbacks) -> Result<Server, Error> {
         let spawned = {
             let mut command = self.command.lock().unwrap_or_else(PoisonError::into_inner);
             Spawned::new(&mut command, callbacks.log.clone())?
@@ -99,23 +102,15 @@ impl Process {
         let child = Arc::new(spawned.child);
         *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child.clone());
 
-        let (killed, owners) = (child.clone(), callbacks.kill.take());
-        callbacks = callbacks.on_kill(move || {
-            killed.kill();
-            if let Some(kill) = owners {
-                kill();
-            }
-        });
-        let owners = callbacks.ended.take();
-        callbacks = callbacks.on_end(move |error| {
+        let killed = child.clone();
+        let callbacks = callbacks.before_kill(move || killed.kill()).before_end(move |error| {
             // It closes its side before it is gone by a moment.
-            let error = match child.wait(Some(crate::server::EXPLAINED_WITHIN)) {
+            match child.wait(Some(EXPLAINED_WITHIN)) {
                 Some(exited) => {
                     child.error(exited, Some(error).filter(|e| !matches!(e, Error::ClosedEarly)))
                 }
                 None => error,
-            };
-            owners.map_or(error.clone(), |explain| explain(error))
+            }
         });
         Ok(Server::new(spawned.stdout, spawned.stdin, self.settings.clone(), callbacks))
     }
@@ -151,7 +146,7 @@ impl Interface for Process {
         let exited = child.wait(within);
         if exited.is_none() {
             child.kill();
-            child.wait(Some(crate::server::EXPLAINED_WITHIN));
+            child.wait(Some(EXPLAINED_WITHIN));
         }
         stopped?;
         match exited {
@@ -169,7 +164,7 @@ impl Drop for Process {
         self.connection.abort(Error::Aborted("the process was dropped while in use".to_owned()));
         if let Some(child) = self.child() {
             child.kill();
-            child.wait(Some(crate::server::EXPLAINED_WITHIN));
+            child.wait(Some(EXPLAINED_WITHIN));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use udf_proto::{EdgeType, frame};
 
-use crate::{Error, RequestKind};
+use crate::error::{Error, RequestKind};
 
 /// How a [`Server`](crate::Server) behaves: its timeouts, its limits, its way of writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +147,32 @@ impl Callbacks {
     pub fn on_end(mut self, explain: impl FnOnce(Error) -> Error + Send + 'static) -> Self {
         self.ended = Some(Box::new(explain));
         self
+    }
+
+    /// Calls `first` before the kill callback of the owner.
+    pub(crate) fn before_kill(mut self, first: impl FnOnce() + Send + 'static) -> Self {
+        let owners = self.kill.take();
+        self.on_kill(move || {
+            first();
+            if let Some(kill) = owners {
+                kill();
+            }
+        })
+    }
+
+    /// Hands the owner's callback for the end what `first` returns, in place of what the connection shows.
+    pub(crate) fn before_end(
+        mut self,
+        first: impl FnOnce(Error) -> Error + Send + 'static,
+    ) -> Self {
+        let owners = self.ended.take();
+        self.on_end(move |error| {
+            let error = first(error);
+            match owners {
+                Some(explain) => explain(error),
+                None => error,
+            }
+        })
     }
 
     /// Calls `log` with everything worth a line in a log.

@@ -13,7 +13,10 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use crate::connection::{Connection, delegate_to_server};
-use crate::{Callbacks, Error, Interface, Log, Server, Settings};
+use crate::error::Error;
+use crate::interface::Interface;
+use crate::server::Server;
+use crate::settings::{Callbacks, Log, Settings};
 
 /// How long Kapacitor tries to connect.
 const CONNECT_WITHIN: Duration = Duration::from_secs(300);
@@ -177,17 +180,13 @@ fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
 pub(crate) fn serve(
     stream: UnixStream,
     settings: Settings,
-    mut callbacks: Callbacks,
+    callbacks: Callbacks,
 ) -> io::Result<Server> {
     let whole = stream.try_clone()?;
     let (reader, writer) = split(stream)?;
-    let owners = callbacks.kill.take();
-    let callbacks = callbacks.on_kill(move || {
+    let callbacks = callbacks.before_kill(move || {
         // It fails only when it is closed already.
         let _ = whole.shutdown(Shutdown::Both);
-        if let Some(kill) = owners {
-            kill();
-        }
     });
     Ok(Server::new(reader, writer, settings, callbacks))
 }

@@ -11,14 +11,11 @@ use udf_proto::messages::{InfoResponse, InitResponse, Point};
 use udf_proto::{EdgeType, Info, Init, OptionCall};
 
 use super::notes::{Heard, Tally};
-use super::points::Source;
+use super::points::{BATCH, Source};
 use super::trouble::{Trouble, is_data};
 use super::wire::Wire;
 use super::{CheckError, Outcome, Settings, Verdict};
 use crate::{Target, Transport};
-
-/// How many points there are in a batch, unless a check has a reason for another number.
-pub(super) const BATCH: usize = 10;
 
 /// How many points a session has, unless a file has more.
 pub(super) const SESSION: usize = 200;

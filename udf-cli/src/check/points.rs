@@ -9,8 +9,10 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Init};
 use udf_text::line_protocol::{LineError, LineReader};
 
-use super::context::BATCH;
 use crate::sample::{STEP, Sample};
+
+/// How many points there are in a batch, unless a check has a reason for another number.
+pub(super) const BATCH: usize = 10;
 
 /// How many points of a file are used at most.
 const MOST: usize = 10_000;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use udf_proto::messages::response::Message as Answer;
 
-use super::wire::MOST_ANSWERS;
+/// No check causes more answers than this; a UDF that sends more does not stop by itself.
+pub(super) const MOST_ANSWERS: usize = 200_000;
 
 /// What keeps a check from going on. As text, it says what was seen.
 #[derive(Debug, Clone)]

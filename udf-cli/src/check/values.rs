@@ -4,7 +4,8 @@ use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
 
 use super::compare::Output;
-use super::context::{BATCH, Context};
+use super::context::Context;
+use super::points::BATCH;
 use super::trouble::{Trouble, one_line};
 use super::{Check, Needs, Outcome, Verdict, check};
 

@@ -20,11 +20,8 @@ use udf_proto::messages::{
 use udf_proto::{Init, response};
 
 use super::notes::{Heard, Tally};
-use super::trouble::{Trouble, is_answer, is_data, kind};
+use super::trouble::{MOST_ANSWERS, Trouble, is_answer, is_data, kind};
 use crate::{Link, Peer};
-
-/// No check causes more answers than this; a UDF that sends more does not stop by itself.
-pub(super) const MOST_ANSWERS: usize = 200_000;
 
 /// An awaited answer may take this many times as long as the UDF may be silent, if there are signs of life.
 const ALIVE: u32 = 6;

@@ -3,9 +3,10 @@
 use std::io;
 
 use clap::{Arg, ArgMatches, Command};
-
-use super::{Failure, print};
 use udf_text::describe::{Description, Install};
+
+use super::failure::Failure;
+use super::terminal::{columns, print};
 
 /// The width of what is not shown on a terminal, and the largest on one: longer lines read badly.
 const WIDTH: usize = 80;
@@ -51,5 +52,5 @@ pub fn info(
 }
 
 fn width() -> usize {
-    super::columns(&io::stdout()).map_or(WIDTH, |columns| columns.min(LARGEST_WIDTH))
+    columns(&io::stdout()).map_or(WIDTH, |columns| columns.min(LARGEST_WIDTH))
 }

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-
-use super::{Failure, StatusLine};
-use crate::replay::{Connect, Recorded, Replay, ReplayError, Summary};
 use udf_text::duration;
 use udf_text::line_protocol::{Grouping, Precision};
+
+use super::failure::Failure;
+use super::status_line::StatusLine;
+use super::terminal;
+use crate::replay::{Connect, Recorded, Replay, ReplayError, Summary};
 
 /// What is read from a file at once.
 const CHUNK: usize = 256 << 10;
@@ -59,7 +61,7 @@ pub fn replay_command() -> Command {
                 .long("by-name")
                 .action(ArgAction::SetTrue)
                 .help("Group by the name of the measurement too"),
-            Arg::new("every").long("every").value_name("DURATION").value_parser(every).help(
+            Arg::new("every").long("every").value_name("DURATION").value_parser(duration::positive).help(
                 "Cut batches by time, every 10s say, of points sorted by time; else by group only",
             ),
             precision_arg(),
@@ -68,11 +70,6 @@ pub fn replay_command() -> Command {
             named("task", "replay", "The name of the task that the UDF is told"),
             named("node", "replay", "The name of the node that the UDF is told"),
         ])
-}
-
-fn every(text: &str) -> Result<i64, duration::DurationError> {
-    duration::positive(text)?;
-    duration::nanos(text)
 }
 
 /// `--precision`, for a command that reads line protocol. Its value is a [`Precision`].
@@ -115,7 +112,10 @@ pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure>
     let replay = Replay {
         options: matches.get_many("option").unwrap_or_default().cloned().collect(),
         grouping: Grouping::parse(&text("group-by")).with_name(matches.get_flag("by-name")),
-        every: matches.get_one("every").copied(),
+        every: matches.get_one::<Duration>("every").map(|every| {
+            // The parser has no durations that do not fit.
+            i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)
+        }),
         precision: matches.get_one("precision").copied(),
         database: text("database"),
         retention_policy: text("retention-policy"),
@@ -185,13 +185,15 @@ fn run(
 /// Tells what went well, but may not have been meant.
 fn note(summary: &Summary) {
     for unseen in &summary.unseen_tags {
-        super::note(unseen);
+        terminal::note(unseen);
     }
     note_precision(summary.likely_precision);
     match (summary.points_in, summary.points_out) {
-        (0, _) => super::note("there are no points in the input"),
-        (1, 0) => super::note("one point was played, and nothing came back"),
-        (points, 0) => super::note(format!("{points} points were played, and nothing came back")),
+        (0, _) => terminal::note("there are no points in the input"),
+        (1, 0) => terminal::note("one point was played, and nothing came back"),
+        (points, 0) => {
+            terminal::note(format!("{points} points were played, and nothing came back"))
+        }
         _ => {}
     }
 }
@@ -206,7 +208,7 @@ pub fn note_precision(likely: Option<Precision>) {
         Precision::Milliseconds => "milliseconds",
         _ => "seconds",
     };
-    super::note(format!(
+    terminal::note(format!(
         "all times were read as nanoseconds and are in January 1970; they look like {name}: \
          use --precision {unit}"
     ));

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::terminal::columns;
+
 /// Tells how far something is, in one line on stderr that is written over again and again, and removed at its end.
 ///
 /// Only people see it: nothing is written when stderr is no terminal.
@@ -24,7 +26,7 @@ impl StatusLine {
         if !self.seen {
             return;
         }
-        let columns = super::columns(&io::stderr()).unwrap_or(80);
+        let columns = columns(&io::stderr()).unwrap_or(80);
         // A line that is broken by the terminal cannot be written over.
         let text: String = text().chars().take(columns.saturating_sub(1)).collect();
         self.write(&text);

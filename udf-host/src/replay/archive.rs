@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::CrcReader;
 use flate2::bufread::DeflateDecoder;
 
-use super::recording::RecordingProblem;
+use super::error::RecordingProblem;
 
 /// Reads the files of an archive, or a single one, in the order in which they were written.
 ///

@@ -27,26 +27,26 @@
 //! window come in the order of their measurements and groups.
 
 mod archive;
+mod error;
 mod output;
 mod recording;
 mod source;
 mod unseen;
 
 use std::cell::Cell;
-use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{BufRead, Write};
 use std::rc::Rc;
 
 use udf_proto::{EdgeType, Info, Init, PointBuf};
-
-use crate::{Error, Interface};
-use recording::BatchReader;
-pub use recording::{RecordingError, RecordingProblem};
-use source::Source;
-pub use source::SourceError;
-use udf_text::line_protocol::{Grouping, LineError, LineReader, Precision, Unwritable};
-use udf_text::options::{self, OptionsError};
+use udf_text::line_protocol::{Grouping, LineReader, Precision};
+use udf_text::options;
 use udf_text::windows::Batches;
+
+use crate::error::Error;
+use crate::interface::Interface;
+pub use error::{Recorded, RecordingError, RecordingProblem, ReplayError, SourceError};
+use recording::BatchReader;
+use source::Source;
 use unseen::Lookout;
 pub use unseen::UnseenTag;
 
@@ -129,98 +129,6 @@ pub struct Summary {
     /// The unit that the times seem to have, when all of them lie within weeks of 1970 and no
     /// precision was set.
     pub likely_precision: Option<Precision>,
-}
-
-/// Why a replay failed. Whatever the UDF had sent by then is written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReplayError {
-    /// The options do not fit the UDF; nothing was played.
-    #[error(transparent)]
-    Options(#[from] OptionsError),
-    /// `every` was given for a UDF that wants a stream; nothing was played.
-    #[error("the UDF wants a stream, which is not cut into batches; leave `every` out")]
-    EveryOfStream,
-    /// `every` is no length of time.
-    #[error("batches can only be cut every 1ns or more")]
-    BadEvery,
-    /// The input cannot be read, whatever is in it; nothing was played.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The input is a recording of batches, and the UDF wants a stream; nothing was played.
-    #[error(
-        "the input is a recording of batches, and the UDF wants a stream; record a stream, with \
-         `kapacitor record stream` for example"
-    )]
-    BatchesForStream,
-    /// An option was set that a recording of batches leaves no choice about; nothing was played.
-    #[error(
-        "the input is a recording of batches, which have {0} of their own; leave `{option}` out",
-        option = .0.option()
-    )]
-    Recorded(Recorded),
-    /// A batch of a recording cannot be read. What came before it was played to its end.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
-    /// A line is no point. What came before it was played to its end.
-    #[error(transparent)]
-    Line(#[from] LineError),
-    /// A line is of a window whose batches have been sent. What came before it was played to its end.
-    #[error(
-        "line {line}: its time is before that of batches which were sent already; \
-         sort the input by time"
-    )]
-    Order {
-        /// The number of the line, counted from 1.
-        line: u64,
-    },
-    /// The connection or the UDF failed. The text of the UDF is in it as it came.
-    #[error(transparent)]
-    Udf(#[from] Error),
-    /// What came back cannot be written.
-    #[error("writing the points failed: {0}")]
-    Output(#[source] io::Error),
-    /// Some points that came back cannot be expressed in line protocol. All others were written.
-    #[error(
-        "{count} of the points that came back have no form in line protocol; of the first, {first}"
-    )]
-    Unwritable {
-        /// How many they are.
-        count: u64,
-        /// Why the first one has none.
-        first: Unwritable,
-    },
-}
-
-/// What a recording of batches leaves no choice about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
-    /// Its windows: [`Replay::every`].
-    Windows,
-    /// Its times: [`Replay::precision`].
-    Times,
-    /// Its groups: [`Replay::grouping`].
-    Groups,
-}
-
-impl Recorded {
-    fn option(self) -> &'static str {
-        match self {
-            Recorded::Windows => "every",
-            Recorded::Times => "precision",
-            Recorded::Groups => "grouping",
-        }
-    }
-}
-
-impl fmt::Display for Recorded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Recorded::Windows => "windows",
-            Recorded::Times => "times",
-            Recorded::Groups => "groups",
-        })
-    }
 }
 
 /// Points are reported so often.

@@ -4,11 +4,13 @@ use std::io::Write;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use udf_proto::EdgeType;
-
-use super::ReplayError;
-use crate::server::ReceiveError;
-use crate::{Batch, Error, Interface, Receiver};
+use udf_text::batch::Batch;
 use udf_text::line_protocol::{Unwritable, append_line, append_point};
+
+use super::error::ReplayError;
+use crate::error::Error;
+use crate::interface::Interface;
+use crate::server::{ReceiveError, Receiver};
 
 /// So much is written at once, unless nothing more is there yet.
 const CHUNK: usize = 64 << 10;

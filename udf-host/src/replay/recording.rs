@@ -3,54 +3,17 @@
 //! no longer in its archive.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, ErrorKind};
+use std::io::{self, BufRead};
 
 use serde::Deserialize;
 use serde_json::error::Category;
 use udf_proto::{PointBuf, Points, messages};
-
-use super::archive::Files;
 use udf_text::batch::Batch;
 use udf_text::line_protocol::Grouping;
 use udf_text::rfc3339;
 
-/// A recording of batches that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("batch {batch} of the recording: {problem}")]
-pub struct RecordingError {
-    /// The number of the batch, counted from 1.
-    pub batch: u64,
-    /// What is wrong with it.
-    #[source]
-    pub problem: RecordingProblem,
-}
-
-/// What can be wrong with a recording of batches.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordingProblem {
-    /// The recording cannot be read.
-    #[error("reading failed: {0}")]
-    Io(#[source] io::Error),
-    /// A recording without its archive is cut short.
-    #[error("it ends too early: the file is not complete")]
-    HalfBatch,
-    /// The archive is cut short.
-    #[error("the archive ends too early: the file is not complete")]
-    CutShort,
-    /// The archive is damaged.
-    #[error("the archive is damaged: {0}")]
-    Damaged(&'static str),
-    /// The archive is not as Kapacitor writes it.
-    #[error("the archive is not one that Kapacitor wrote: {0}")]
-    Foreign(&'static str),
-    /// A batch is not as Kapacitor writes it.
-    #[error("it is not a batch as Kapacitor records it: {0}")]
-    Json(#[source] serde_json::Error),
-    /// A time is not one, or not one that a point can have.
-    #[error("`{0}` is not a time between the years 1677 and 2262")]
-    Time(String),
-}
+use super::archive::Files;
+use super::error::{RecordingError, RecordingProblem};
 
 /// Reads the batches of a recording, one at a time and from its start to its end.
 pub(super) struct BatchReader<R: BufRead> {
@@ -106,19 +69,6 @@ fn json_problem(error: serde_json::Error, archived: bool) -> RecordingProblem {
         (Category::Eof, true) => RecordingProblem::CutShort,
         (Category::Eof, false) => RecordingProblem::HalfBatch,
         (Category::Syntax | Category::Data, _) => RecordingProblem::Json(error),
-    }
-}
-
-/// What it means that an archive cannot be read.
-impl From<io::Error> for RecordingProblem {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::UnexpectedEof => RecordingProblem::CutShort,
-            ErrorKind::InvalidInput | ErrorKind::InvalidData => {
-                RecordingProblem::Damaged("it cannot be decompressed")
-            }
-            _ => RecordingProblem::Io(error),
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::error::SourceError;
 use super::recording::BatchReader;
 
 /// Decompressed bytes are read in pieces of this size.
@@ -17,25 +18,6 @@ pub(super) enum Source<'a> {
     Text(Box<dyn BufRead + 'a>),
     /// A recording of batches.
     Batches(BatchReader<Box<dyn BufRead + 'a>>),
-}
-
-/// An input that cannot be replayed, whatever is in it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SourceError {
-    /// It cannot be read.
-    #[error("reading the input failed: {0}")]
-    Io(#[from] io::Error),
-    /// It is compressed in a way that is not read.
-    #[error(
-        "the input is compressed with {name}; decompress it first, with `{command}` for example"
-    )]
-    Compressed {
-        /// The name of the format.
-        name: &'static str,
-        /// A command that decompresses it.
-        command: &'static str,
-    },
 }
 
 /// How compressed files begin that are not read, what they are, and what decompresses them.

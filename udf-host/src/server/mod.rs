@@ -17,13 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use udf_proto::messages::{InfoRequest, RestoreRequest, SnapshotRequest, request, response};
 use udf_proto::{Info, Init, Point, PointBuf};
+use udf_text::batch::Batch;
 
-use crate::{Batch, Callbacks, Error, RequestKind, Settings};
+use crate::error::{Error, RequestKind};
+use crate::settings::{Callbacks, Settings};
 
 pub use queue::{ReceiveError, Receiver};
 pub(crate) use shared::EXPLAINED_WITHIN;
 use shared::Shared;
-pub(crate) use threads::spawn;
 
 /// Kapacitor's side of one connection with a UDF, over any reader and writer.
 ///

@@ -8,9 +8,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use udf_proto::messages::{KeepaliveRequest, Request, request};
 use udf_proto::{Point, frame, response};
+use udf_text::batch::Batch;
 
+use crate::error::Error;
 use crate::settings::Writes;
-use crate::{Batch, Error};
 
 /// Data waits when there is so much before it. The writer holds as much again.
 const ROOM: usize = 256 << 10;

@@ -8,12 +8,12 @@ use udf_proto::frame::{FrameError, FrameReader};
 use udf_proto::messages::response::Message;
 use udf_proto::point::PointIndex;
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Point, PointBuf, Points, response};
+use udf_text::batch::Batch;
 
 use super::queue::{Offered, Queue};
 use super::shared::{Phase, Shared};
 use crate::diagnosis::{Broken, fill_frames, text};
-use crate::error::Limit;
-use crate::{Batch, Error, RequestKind};
+use crate::error::{Error, Limit, RequestKind};
 
 /// What a tag costs beyond its text: its place in a map, about.
 const TAG_COST: usize = 96;

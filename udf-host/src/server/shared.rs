@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use udf_proto::PointBuf;
 use udf_proto::messages::{request, response};
+use udf_text::batch::Batch;
 
 use super::outbox::Outbox;
 use super::queue::Queue;
-use super::threads::{OnDrop, spawn};
-use crate::settings::Logger;
-use crate::{Batch, Callbacks, Error, Log, RequestKind, Settings};
+use crate::error::{Error, RequestKind};
+use crate::settings::{Callbacks, Log, Logger, Settings};
+use crate::spawn::{OnDrop, spawn};
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,

@@ -10,7 +10,8 @@ use udf_proto::frame::FrameReader;
 
 use super::shared::{EXPLAINED_WITHIN, Shared};
 use super::{reader, watch};
-use crate::Error;
+use crate::error::Error;
+use crate::spawn::{OnDrop, spawn};
 
 /// Starts the threads.
 pub(crate) fn start(
@@ -81,25 +82,10 @@ fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
     shared.abort(error);
 }
 
-pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
-}
-
-/// Runs its closure when it is dropped, also by a panic or by a thread that never started.
-pub(super) struct OnDrop<F: FnOnce()>(pub(super) Option<F>);
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(run) = self.0.take() {
-            run();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Callbacks, Settings};
+    use crate::settings::{Callbacks, Settings};
 
     #[test]
     fn a_panic_of_the_watch_ends_the_connection() {

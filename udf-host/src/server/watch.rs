@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::shared::{Phase, Shared};
-use crate::Error;
+use crate::error::Error;
 
 /// Watches until the connection is over.
 pub(crate) fn run(shared: &Arc<Shared>) {

@@ -386,8 +386,7 @@ impl Traits {
 
     /// A call of it with the types of its arguments, `.field(STRING)`.
     pub(crate) fn form(&self) -> String {
-        let types: Vec<_> = self.types.iter().map(ValueType::to_string).collect();
-        format!(".{}({})", self.name, types.join(", "))
+        udf_text::describe::call_form(self.name, &self.types)
     }
 
     /// All that people and tools are told of it.

@@ -1,10 +1,9 @@
 //! A description for tools.
 
-use std::fmt::Write as _;
-
 use udf_proto::Value;
 
-use super::{Description, OptionHelp};
+use super::description::{Description, OptionHelp};
+use super::words::quoted;
 
 impl Description {
     /// The UDF as a JSON document.
@@ -77,22 +76,6 @@ fn value(value: &Value) -> String {
 
 fn list<T>(items: &[T], show: impl FnMut(&T) -> String) -> String {
     format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            '\n' => out.push_str("\\n"),
-            char if char.is_control() => {
-                write!(out, "\\u{:04x}", u32::from(char)).expect("a string takes all");
-            }
-            char => out.push(char),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// A document as it grows. Scalars and short lists stand on one line.

@@ -2,8 +2,9 @@
 
 use udf_proto::EdgeType;
 
-use super::text::wrap;
-use super::{Description, OptionHelp, arguments};
+use super::description::{Description, OptionHelp};
+use super::words::arguments;
+use super::wrap::wrap;
 
 impl Description {
     /// A TICKscript that runs the UDF on the measurement `cpu` of the database `telegraf`.

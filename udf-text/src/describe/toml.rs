@@ -1,8 +1,7 @@
 //! The section of kapacitor.conf that makes a UDF known to Kapacitor.
 
-use std::fmt::Write as _;
-
-use super::Description;
+use super::description::Description;
+use super::words::quoted;
 
 /// Where a UDF is found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,19 +55,4 @@ impl Description {
 fn key(name: &str) -> String {
     let bare = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
     if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { quoted(name) }
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => out.extend(['\\', char]),
-            char if char.is_control() => {
-                write!(out, "\\u{:04X}", u32::from(char)).expect("a string takes all");
-            }
-            char => out.push(char),
-        }
-    }
-    out.push('"');
-    out
 }

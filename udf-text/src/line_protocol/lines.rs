@@ -3,11 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind};
 
-use super::LineProblem;
 use super::context::Context;
-
-/// The longest line that is read: 16 MiB.
-pub const MAX_LINE: usize = 16 << 20;
+use super::limits::MAX_LINE;
+use super::problem::LineProblem;
 
 /// Of a comment, no more than this is kept.
 const MAX_COMMENT: usize = 4 << 10;

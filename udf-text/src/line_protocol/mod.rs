@@ -68,18 +68,18 @@
 mod context;
 mod escape;
 mod grouping;
+mod limits;
 mod lines;
 mod parse;
 mod precision;
+mod problem;
 mod read;
 mod unlikely;
 mod write;
 
 pub use grouping::Grouping;
-pub use lines::MAX_LINE;
-pub use precision::{MAX_TIME, MIN_TIME, Precision};
-pub use read::{LineError, LineProblem, LineReader};
+pub use limits::{MAX_KEY, MAX_LINE, MAX_TIME, MIN_TIME};
+pub use precision::Precision;
+pub use problem::{LineError, LineProblem};
+pub use read::LineReader;
 pub use write::{Unwritable, append_line, append_point};
-
-/// The longest measurement with its tags, in bytes as they are written, that InfluxDB 1.x stores.
-pub const MAX_KEY: usize = 65_535;

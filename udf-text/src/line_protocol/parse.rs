@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use udf_proto::messages::Point;
 
 use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field};
-use super::{MAX_KEY, MAX_TIME, MIN_TIME, Precision};
+use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
+use super::precision::Precision;
 
 /// Reads the name, tags, fields and, if it is there, the time of a line.
 ///

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-/// The earliest time that InfluxDB 1.x stores, in nanoseconds since the epoch: in the year 1677.
-pub const MIN_TIME: i64 = i64::MIN + 2;
-
-/// The latest time that InfluxDB 1.x stores, in nanoseconds since the epoch: in the year 2262.
-pub const MAX_TIME: i64 = i64::MAX - 1;
+use super::limits::{MAX_TIME, MIN_TIME};
 
 /// The unit of the times in line protocol. Defaults to nanoseconds.
 ///

@@ -1,6 +1,6 @@
 //! Times that are likely to have another unit.
 
-use super::Precision;
+use super::precision::Precision;
 
 /// Looks for a unit in which all times are moments of our time, unlike in nanoseconds.
 #[derive(Debug, Default)]

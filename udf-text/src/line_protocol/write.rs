@@ -6,7 +6,7 @@ use udf_proto::Point;
 use udf_proto::point::FieldValue;
 
 use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field, is_one_line};
-use super::{MAX_KEY, MAX_TIME, MIN_TIME};
+use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
 
 /// A point that no line can hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

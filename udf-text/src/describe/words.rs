@@ -1,0 +1,48 @@
+//! Pieces of text that several forms of a description have in common.
+
+use std::fmt::Write as _;
+
+use udf_proto::{Value, ValueType};
+
+/// Returns a call of an option with the types of its arguments.
+///
+/// ```
+/// use udf_proto::ValueType;
+/// use udf_text::describe::call_form;
+///
+/// assert_eq!(call_form("window", &[ValueType::Int, ValueType::Duration]), ".window(INT, DURATION)");
+/// ```
+pub fn call_form(name: &str, types: &[ValueType]) -> String {
+    let types: Vec<_> = types.iter().map(ValueType::to_string).collect();
+    format!(".{name}({})", types.join(", "))
+}
+
+/// Values as the arguments of a call in a TICKscript.
+pub(super) fn arguments(values: &[Value]) -> String {
+    values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `a, b and c`
+pub(super) fn listed(mut all: Vec<String>, last_word: &str) -> String {
+    match all.pop() {
+        Some(last) if !all.is_empty() => format!("{} {last_word} {last}", all.join(", ")),
+        last => last.unwrap_or_default(),
+    }
+}
+
+/// Returns `text` as a string of JSON, which is also a basic string of TOML.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '\n' => out.push_str("\\n"),
+            char if char.is_control() => {
+                write!(out, "\\u{:04x}", u32::from(char)).expect("a string takes all");
+            }
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+    out
+}
