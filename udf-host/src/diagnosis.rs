@@ -3,9 +3,10 @@
 use std::io::Read;
 
 use udf_proto::frame::{FrameError, FrameReader};
+use udf_text::message::one_line;
 
-/// The most characters of a text of the UDF that are shown.
-const MOST_CHARS: usize = 200;
+/// The most bytes of a text of the UDF that are shown.
+const MOST_SHOWN: usize = 200;
 
 /// What came where a message was to come.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +88,7 @@ pub fn text(bytes: &[u8]) -> Option<String> {
         return None;
     }
     // A message that follows the text ends it: messages have control characters, or are no UTF-8.
-    let valid = match std::str::from_utf8(&bytes[..bytes.len().min(4 * MOST_CHARS)]) {
+    let valid = match std::str::from_utf8(&bytes[..bytes.len().min(4 * MOST_SHOWN)]) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
     };
@@ -136,13 +137,7 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 /// Text of a UDF as part of a line.
 fn shown(text: &str) -> String {
-    let plain = text.chars().map(|char| if char.is_control() { ' ' } else { char });
-    plain
-        .skip_while(|char| char.is_whitespace())
-        .take(MOST_CHARS)
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+    one_line(text, MOST_SHOWN)
 }
 
 /// What a program has written to stderr, as far as it may tell why the program ended.
@@ -211,7 +206,10 @@ mod tests {
                 assert_eq!(text(&bytes).as_deref(), Some(line), "{printed:?}");
             }
         }
-        assert_eq!(text("x".repeat(1000).as_bytes()).map(|text| text.len()), Some(MOST_CHARS));
+        assert_eq!(
+            text("x".repeat(1000).as_bytes()).map(|text| text.len()),
+            Some(MOST_SHOWN + " ...".len())
+        );
     }
 
     #[test]

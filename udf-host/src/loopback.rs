@@ -1,12 +1,13 @@
 //! UDFs that run in this process, over the same frames as everywhere: for replay and for tests.
 
-use std::any::Any;
 use std::fmt;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use udf_text::message::panic_text;
 
 use crate::connection::{Connection, delegate_to_server};
 use crate::error::Error;
@@ -121,11 +122,6 @@ impl Loopback {
         });
         serve(host_side, self.settings.clone(), callbacks).map_err(setup)
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }
 
 impl Interface for Loopback {

@@ -1,7 +1,9 @@
 //! The text of an error, for whoever reads it at night.
 
-use std::any::Any;
 use std::error::Error;
+
+use udf_text::message::one_line;
+pub(crate) use udf_text::message::{cut, panic_text};
 
 /// What Kapacitor is told of an error or a refusal is cut at this length: it is for people.
 pub(crate) const MAX_TEXT: usize = 16 << 10;
@@ -23,24 +25,5 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// The same on one line of at most `most` bytes.
 pub(crate) fn line(error: &(dyn Error + 'static), most: usize) -> String {
-    let text = chain(error);
-    let words: Vec<&str> =
-        text.split(char::is_control).map(str::trim).filter(|words| !words.is_empty()).collect();
-    cut(words.join(" "), most)
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
-}
-
-/// At most `most` bytes of a text, and a mark if it was cut.
-pub(crate) fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
-        text.push_str(" ...");
-    }
-    text
+    one_line(&chain(error), most)
 }

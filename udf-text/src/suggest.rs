@@ -23,3 +23,25 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| known)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    /// The macros have a rule of their own, and a test with the same table.
+    #[test]
+    fn a_name_is_near_to_one_that_is_misspelt() {
+        let known = ["field", "window_size", "as"];
+        for (name, expected) in [
+            ("feild", Some("field")),
+            ("FIELD", Some("field")),
+            ("windowSize", Some("window_size")),
+            ("windwo_size", Some("window_size")),
+            ("size", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, known), expected, "{name}");
+        }
+        assert_eq!(nearest(&"field".repeat(100), known), None);
+    }
+}

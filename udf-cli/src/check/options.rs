@@ -4,7 +4,7 @@ use udf_proto::messages::{InitRequest, InitResponse, OptionValue, option_value};
 use udf_proto::{Init, OptionCall, Value, ValueType};
 
 use super::context::Context;
-use super::trouble::{is_data, kind, one_line};
+use super::trouble::{is_data, kind, said};
 
 use super::{Check, Needs, Outcome, Verdict, check};
 
@@ -74,11 +74,11 @@ fn init_accepted(context: &mut Context) -> Outcome {
     Ok(match (answer.success, answer.error.as_str()) {
         (true, "") => Verdict::Pass,
         (true, text) => {
-            Verdict::Warn(format!("it accepted them, but with an error text: {}", one_line(text)))
+            Verdict::Warn(format!("it accepted them, but with an error text: {}", said(text)))
         }
         (false, text) => Verdict::Fail(format!(
             "it refused them: {}; pass options that it accepts with -o name=value",
-            one_line(text)
+            said(text)
         )),
     })
 }
@@ -106,10 +106,10 @@ fn any_task_name(context: &mut Context) -> Outcome {
         let init = Init { task_id: name.to_owned(), ..context.init.clone() };
         let answer = wire.init(init)?;
         if !answer.success {
-            let name = one_line(name).chars().take(20).collect::<String>();
+            let name = udf_text::message::one_line(name, 20);
             return Ok(Verdict::Fail(format!(
                 "it refused a task with the name `{name}`: {}",
-                one_line(&answer.error)
+                said(&answer.error)
             )));
         }
     }
@@ -260,7 +260,7 @@ fn refusal_explained(context: &mut Context) -> Outcome {
     let Some((_, answer, name)) = refusal(context) else { return Ok(refused_none()) };
     let verdict = answered(answer.clone());
     if verdict == Verdict::Pass && !answer.error.contains(&name) {
-        let text = one_line(&answer.error);
+        let text = said(&answer.error);
         return Ok(Verdict::Warn(format!("the text does not name `{name}`: {text}")));
     }
     once(context, "refusal_explained", Ok(verdict))

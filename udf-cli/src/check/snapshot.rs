@@ -6,7 +6,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
-use super::trouble::{Trouble, is_data, one_line};
+use super::trouble::{Trouble, is_data, said};
 use super::wire::Wire;
 use super::{Check, Needs, Outcome, Verdict, check};
 
@@ -108,7 +108,7 @@ fn restore_own(context: &mut Context) -> Outcome {
                 wire.settle()?;
             }
             Err(text) => {
-                return Ok(Verdict::Fail(format!("it refused its own: {}", one_line(&text))));
+                return Ok(Verdict::Fail(format!("it refused its own: {}", said(&text))));
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use udf_proto::messages::response::Message as Answer;
+use udf_text::message::one_line;
 
 /// No check causes more answers than this; a UDF that sends more does not stop by itself.
 pub(super) const MOST_ANSWERS: usize = 200_000;
@@ -61,8 +62,8 @@ impl fmt::Display for Trouble {
                 write!(f, "{awaited} was awaited, and {got} came")
             }
             Trouble::Broken(problem) => f.write_str(problem),
-            Trouble::Reported(text) => write!(f, "it reported an error: {}", one_line(text)),
-            Trouble::Refused(text) => write!(f, "it refused its options: {}", one_line(text)),
+            Trouble::Reported(text) => write!(f, "it reported an error: {}", said(text)),
+            Trouble::Refused(text) => write!(f, "it refused its options: {}", said(text)),
             Trouble::NeverCloses(within) => {
                 write!(f, "it did not close its side within {within:?} after its input had ended")
             }
@@ -78,13 +79,9 @@ impl fmt::Display for Trouble {
 }
 
 /// Text of a UDF as part of a line.
-pub(super) fn one_line(text: &str) -> String {
-    let words: Vec<_> = text.split_whitespace().collect();
-    let mut line: String = words.join(" ").chars().take(300).collect();
-    if line.is_empty() {
-        line.push_str("(no text)");
-    }
-    line
+pub(super) fn said(text: &str) -> String {
+    let line = one_line(text, 300);
+    if line.is_empty() { "(no text)".to_owned() } else { line }
 }
 
 /// The kind of an answer.

@@ -6,7 +6,7 @@ use udf_proto::messages::request::Message as Ask;
 use super::compare::Output;
 use super::context::Context;
 use super::points::BATCH;
-use super::trouble::{Trouble, one_line};
+use super::trouble::{Trouble, said};
 use super::{Check, Needs, Outcome, Verdict, check};
 
 pub(super) const CHECKS: [Check; 4] = [
@@ -107,7 +107,7 @@ pub(super) fn or_stops(result: Result<(), Trouble>, what: &str) -> Outcome {
     match result {
         Ok(()) => Ok(Verdict::Pass),
         Err(Trouble::Reported(text)) => {
-            Ok(Verdict::Warn(format!("{what} stops it: {}", one_line(&text))))
+            Ok(Verdict::Warn(format!("{what} stops it: {}", said(&text))))
         }
         Err(trouble) => Ok(Verdict::Fail(format!("with {what}: {trouble}"))),
     }

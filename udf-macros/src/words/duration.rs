@@ -1,6 +1,8 @@
 //! Durations as TICKscript writes them: `10s`, `1m30s`, `500ms`.
+//!
+//! The syntax of `udf_text::duration`: the macros depend on no other crate of the kit.
 
-const UNITS: [(&str, u64); 9] = [
+const UNITS: [(&str, u64); 11] = [
     ("w", 7 * 86_400_000_000_000),
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
@@ -8,6 +10,8 @@ const UNITS: [(&str, u64); 9] = [
     ("m", 60_000_000_000),
     ("s", 1_000_000_000),
     ("us", 1_000),
+    ("µs", 1_000),
+    ("µ", 1_000),
     ("u", 1_000),
     ("ns", 1),
 ];
@@ -71,6 +75,8 @@ mod tests {
         assert_eq!(nanos("5ms"), Ok(5_000_000));
         assert_eq!(nanos("7u"), Ok(7_000));
         assert_eq!(nanos("7us"), Ok(7_000));
+        assert_eq!(nanos("7µs"), Ok(7_000));
+        assert_eq!(nanos("7µ"), Ok(7_000));
         assert_eq!(nanos("1w2d3h4ns"), Ok((9 * 24 + 3) * 3_600_000_000_000 + 4));
         assert_eq!(nanos(" 10s "), Ok(10_000_000_000));
         for wrong in ["", "s", "10", "-1s", "1.5s", "10 s", "10s5", "1y", "300w5000000w"] {
