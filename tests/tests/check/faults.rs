@@ -76,7 +76,7 @@ const OF_STREAMS: [Fault; 73] = [
     fails(
         "picky_about_names",
         "any_task_name",
-        "with the name `(no text)`: a task must have a name",
+        "it refused a task with an empty name: a task must have a name",
     ),
     hangs("silent_refusal", "no_options", "an answer to Init did not come within 10s"),
     warns("accepts_unknown", "unknown_option", "it accepted the option `noSuchOption`"),

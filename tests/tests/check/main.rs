@@ -156,7 +156,7 @@ start
 
 options
   FAIL  any_task_name      a task may have any name
-                           -> it refused a task with the name `(no text)`: a task must have a name
+                           -> it refused a task with an empty name: a task must have a name
 
 end
   skip  exit_status        any status but 0 turns the end of a task into a failure

@@ -2,6 +2,7 @@
 
 use udf_proto::messages::{InitRequest, InitResponse, OptionValue, option_value};
 use udf_proto::{Init, OptionCall, Value, ValueType};
+use udf_text::message::one_line;
 
 use super::context::Context;
 use super::trouble::{is_data, kind, said};
@@ -106,11 +107,11 @@ fn any_task_name(context: &mut Context) -> Outcome {
         let init = Init { task_id: name.to_owned(), ..context.init.clone() };
         let answer = wire.init(init)?;
         if !answer.success {
-            let name = udf_text::message::one_line(name, 20);
-            return Ok(Verdict::Fail(format!(
-                "it refused a task with the name `{name}`: {}",
-                said(&answer.error)
-            )));
+            let name = match one_line(name, 20) {
+                name if name.is_empty() => "with an empty name".to_owned(),
+                name => format!("with the name `{name}`"),
+            };
+            return Ok(Verdict::Fail(format!("it refused a task {name}: {}", said(&answer.error))));
         }
     }
     Ok(Verdict::Pass)

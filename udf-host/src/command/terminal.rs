@@ -9,7 +9,7 @@ use super::failure::Failure;
 /// Tells stderr something that is no failure, but that whoever called the command may not have meant.
 pub(super) fn note(note: impl fmt::Display) {
     // When stderr is gone, nobody is left to tell.
-    let _ = writeln!(io::stderr(), "note: {note}");
+    let _ = io::stderr().write_all(format!("note: {note}\n").as_bytes());
 }
 
 /// How wide a terminal is; nothing when it is none, or does not say.

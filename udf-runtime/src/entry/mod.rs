@@ -62,7 +62,8 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
     let help = command.render_help();
     let done = command::parse(command, std::env::args_os()).and_then(|matches| {
         args::check(&matches)?;
-        logs::start(args::level(&matches)?, args::has_log_time(&matches))
+        let is_command = matches.subcommand_name().is_some();
+        logs::start(args::level(&matches)?, args::has_log_time(&matches), is_command)
             .map_err(shortage::of("the log cannot be started"))
             .map_err(Failure::failed)?;
         match matches.subcommand() {

@@ -35,12 +35,13 @@ const PANIC: Duration = Duration::from_millis(200);
 /// The queue of this process, once something was logged.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// Starts to log at `level`, to stderr, with the time in each line or without.
+/// Starts to log at `level`, to stderr, with the time in each line or without. In the log of a command, a line is
+/// written before its thread goes on, so that it stands before what the command prints later.
 ///
 /// # Errors
 /// When there is no descriptor or thread for it.
-pub(super) fn start(level: LevelFilter, has_time: bool) -> io::Result<()> {
-    let queue = queue(has_time)?;
+pub(super) fn start(level: LevelFilter, has_time: bool, is_command: bool) -> io::Result<()> {
+    let queue = queue(has_time, if is_command { LAST_LINES } else { Duration::ZERO })?;
     // If a global subscriber is already installed, keep it.
     let _ = tracing::subscriber::set_global_default(Subscriber::new(level, queue));
     std::panic::set_hook(Box::new(|panic| {
@@ -75,18 +76,18 @@ pub(super) fn finish(last_words: Option<&str>) {
     if text.is_empty() && QUEUE.get().is_none() {
         return;
     }
-    match queue(false) {
+    match queue(false, Duration::ZERO) {
         Ok(queue) => queue.end(text, LAST_LINES),
         // Without a thread, they are worth the wait.
         Err(_) => drop(io::stderr().write_all(text.as_bytes())),
     }
 }
 
-fn queue(has_time: bool) -> io::Result<Arc<Queue>> {
+fn queue(has_time: bool, patience: Duration) -> io::Result<Arc<Queue>> {
     if let Some(queue) = QUEUE.get() {
         return Ok(Arc::clone(queue));
     }
-    let queue = Queue::start(Stderr::new()?, has_time)?;
+    let queue = Queue::start(Stderr::new()?, has_time, patience)?;
     Ok(Arc::clone(QUEUE.get_or_init(|| queue)))
 }
 

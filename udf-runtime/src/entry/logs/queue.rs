@@ -39,6 +39,8 @@ pub(super) struct Queue {
     /// Everything is written.
     emptied: Condvar,
     has_time: bool,
+    /// How long a thread that logs waits until its line is written.
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -66,13 +68,18 @@ struct Next {
 }
 
 impl Queue {
-    /// Starts the thread that writes to `out`. Its own lines have the time if the queue `has_time`.
+    /// Starts the thread that writes to `out`. Its own lines have the time if the queue `has_time`. A thread that
+    /// logs waits for `patience` until its line is written.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub(super) fn start(out: impl Write + Send + 'static, has_time: bool) -> io::Result<Arc<Self>> {
+    pub(super) fn start(
+        out: impl Write + Send + 'static,
+        has_time: bool,
+        patience: Duration,
+    ) -> io::Result<Arc<Self>> {
         let (state, filled, emptied) = (Mutex::default(), Condvar::new(), Condvar::new());
-        let queue = Arc::new(Queue { state, filled, emptied, has_time });
+        let queue = Arc::new(Queue { state, filled, emptied, has_time, patience });
         let ours = Arc::clone(&queue);
         thread::Builder::new().name("log".to_owned()).spawn(move || ours.write_to(out))?;
         Ok(queue)
@@ -97,9 +104,11 @@ impl Queue {
         held_back == 0
     }
 
-    /// Puts a line without its end into the queue, or counts it as lost. This never waits for whoever reads it.
+    /// Puts a line without its end into the queue, or counts it as lost. Without patience, this never waits for
+    /// whoever reads it.
     pub(super) fn push(&self, line: String) {
         self.push_to(&mut lock(&self.state), line);
+        self.wait();
     }
 
     /// The same for a line of a kind that is limited; its own words begin at `words`.
@@ -107,6 +116,14 @@ impl Queue {
         let mut state = lock(&self.state);
         state.kinds.note(kind, &line[words..]);
         self.push_to(&mut state, line);
+        drop(state);
+        self.wait();
+    }
+
+    fn wait(&self) {
+        if !self.patience.is_zero() {
+            self.flush(self.patience);
+        }
     }
 
     fn push_to(&self, state: &mut State, mut line: String) {

@@ -39,7 +39,7 @@ impl Write for Written {
 /// What is logged meanwhile, with all that was held back at its end.
 fn logged_at(level: LevelFilter, has_time: bool, work: impl FnOnce()) -> Vec<String> {
     let written = Written::default();
-    let queue = Queue::start(written.clone(), has_time).unwrap();
+    let queue = Queue::start(written.clone(), has_time, Duration::ZERO).unwrap();
     tracing::subscriber::with_default(Subscriber::new(level, Arc::clone(&queue)), work);
     queue.end("", PATIENCE);
     written.lines()
@@ -139,7 +139,7 @@ fn what_others_have_chosen_is_escaped_and_cut() {
 #[test]
 fn spans_go_with_their_handles_through_threads() {
     let written = Written::default();
-    let queue = Queue::start(written.clone(), false).unwrap();
+    let queue = Queue::start(written.clone(), false, Duration::ZERO).unwrap();
     let subscriber = Arc::new(Subscriber::new(LevelFilter::INFO, Arc::clone(&queue)));
     tracing::subscriber::with_default(Arc::clone(&subscriber), || {
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
@@ -243,7 +243,7 @@ impl Write for Gate {
 fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted() {
     let (written, (waits, waiting), (open, opened)) = (Written::default(), channel(), channel());
     let gate = Gate { waits, opened, is_open: false, written: written.clone() };
-    let queue = Queue::start(gate, false).unwrap();
+    let queue = Queue::start(gate, false, Duration::ZERO).unwrap();
     queue.push("first".to_owned());
     waiting.recv().unwrap();
     for number in 0..100_000 {
@@ -291,7 +291,7 @@ impl Write for Disk {
 fn lines_that_cannot_be_written_are_counted() {
     let (written, is_full) = (Written::default(), Arc::new(Mutex::new(true)));
     let disk = Disk { is_full: Arc::clone(&is_full), written: written.clone() };
-    let queue = Queue::start(disk, false).unwrap();
+    let queue = Queue::start(disk, false, Duration::ZERO).unwrap();
     for _ in 0..5 {
         queue.push("lost".to_owned());
     }
