@@ -1,13 +1,13 @@
-//! What travels in the channels beside single points: a batch as a whole.
+//! Whole batches.
 
 use std::collections::BTreeMap;
 
 use udf_proto::{BeginBatch, EndBatch, Points};
 
-/// A batch, on its way to a UDF or from it.
+/// A batch of points, sent to a UDF or by a UDF.
 ///
-/// On the wire it is a BeginBatch, its points, and an EndBatch. Two batches are equal when all their
-/// members are, in whatever order the tags and fields of a point lie on the wire.
+/// On the wire, a batch is a BeginBatch, its points, and an EndBatch. Two batches are equal if all
+/// members are equal. The order of tags and fields within a point does not matter.
 ///
 /// ```
 /// use udf_text::batch::Batch;
@@ -22,20 +22,20 @@ use udf_proto::{BeginBatch, EndBatch, Points};
 pub struct Batch {
     /// The name of the measurement.
     pub name: String,
-    /// The group; empty without grouping. Kapacitor computes that of a returned batch again.
+    /// The group, empty without grouping. Kapacitor recomputes the group of a batch from a UDF.
     pub group: String,
-    /// The tags that all its points share.
+    /// The tags that all points share.
     pub tags: BTreeMap<String, String>,
     /// Whether the measurement's name is part of the group.
     pub by_name: bool,
-    /// The time of the batch, in nanoseconds since the epoch; no point of it is later.
+    /// The time of the batch in nanoseconds since the epoch. No point is later.
     pub tmax: i64,
-    /// The points. Those that Kapacitor sends carry only time, group, tags and fields.
+    /// The points. Kapacitor sends only the time, group, tags and fields of each.
     pub points: Points,
 }
 
 impl Batch {
-    /// The message that opens the batch; its size is the number of points.
+    /// Returns the message that begins the batch. Its size is the number of points.
     pub fn begin(&self) -> BeginBatch {
         BeginBatch {
             name: self.name.clone(),
@@ -46,7 +46,7 @@ impl Batch {
         }
     }
 
-    /// The message that closes the batch. Kapacitor leaves `byName` unset in it, and so does this.
+    /// Returns the message that ends the batch. As in the messages of Kapacitor, `byName` is unset.
     pub fn end(&self) -> EndBatch {
         EndBatch {
             name: self.name.clone(),

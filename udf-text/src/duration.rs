@@ -6,26 +6,27 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurationError {
-    /// It is not made of whole numbers, each with its unit.
+    /// The text is not a list of whole numbers with units.
     #[error("write whole numbers with units, like 10s, 100ms or 1h30m")]
     Malformed,
-    /// A number has no unit, or one that does not exist.
+    /// A number has no unit, or an unknown unit.
     #[error("its unit is none of ns, u, ms, s, m, h, d and w")]
     Unit,
-    /// It is below zero, where only a length makes sense.
+    /// The duration is negative, and must not be.
     #[error("must not be negative")]
     Negative,
-    /// It is zero, where something has to take time.
+    /// The duration is zero, and must not be.
     #[error("must be greater than zero")]
     Zero,
-    /// It is longer than about 292 years.
+    /// The duration is longer than about 292 years.
     #[error("it does not fit 64 bits of nanoseconds, about 292 years")]
     TooLong,
 }
 
 /// Parses a duration in the syntax of TICKscript. Returns nanoseconds.
 ///
-/// In addition to TICKscript, units can follow each other as in InfluxDB (`1h30m`), and there is `ns`.
+/// In addition to TICKscript, `ns` is a unit, and units can follow each other as in InfluxDB:
+/// `1h30m`.
 ///
 /// ```
 /// use udf_text::duration::nanos;

@@ -1,7 +1,8 @@
-//! Times as text, as JSON has them.
+//! Parses times in the format of RFC 3339.
 
-/// Returns the nanoseconds since the epoch of `2006-01-02T15:04:05.999999999Z` or the like; none if
-/// it is no time, or one that does not fit.
+/// Parses a time such as `2006-01-02T15:04:05.999999999Z`. Returns nanoseconds since the epoch.
+///
+/// Returns none if `text` is not a time, or if the time does not fit 64 bits of nanoseconds.
 pub fn nanos(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T')?;
     let mut date = date.split('-');
@@ -32,7 +33,7 @@ pub fn nanos(text: &str) -> Option<i64> {
     i64::try_from(nanos).ok()
 }
 
-/// The seconds by which a zone is ahead: `Z`, `+01:00`, `-05:30`.
+/// Returns the offset of a zone in seconds: `Z`, `+01:00`, `-05:30`.
 fn offset(zone: &str) -> Option<i64> {
     if zone == "Z" {
         return Some(0);
@@ -43,7 +44,7 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if sign == "-" { -seconds } else { seconds })
 }
 
-/// The value of so many digits.
+/// Parses a number of exactly `digits` digits.
 fn number(text: &str, digits: usize) -> Option<i64> {
     let all = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| all)
@@ -61,7 +62,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// The days from the epoch to this one.
+/// Returns the number of days since the epoch.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     // Leap days from the year 1 to the end of this one.
     let leap_days = |year: i64| year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);

@@ -1,4 +1,4 @@
-//! Points gathered into batches: those of one window of time, or all there are.
+//! Gathers points into batches, by windows of time or all in one.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,19 @@ use udf_proto::{PointBuf, Points, messages};
 
 use crate::batch::Batch;
 
-/// The batches of a window as they grow, by measurement and group.
+/// Gathers the batches of one window, by measurement and group.
 #[derive(Debug)]
 pub struct Batches {
     every: Option<i64>,
-    /// Which window it is: its begin is so many times `every` after the epoch.
+    /// The number of the window, which begins `window * every` nanoseconds after the epoch.
     window: Option<i64>,
     batches: BTreeMap<(String, String), Batch>,
 }
 
 impl Batches {
-    /// None yet. Windows begin at multiples of `every` nanoseconds since the epoch; without it, there is
-    /// one, and the time of a batch is that of its latest point.
+    /// Creates an empty set of batches. Windows begin at multiples of `every` nanoseconds since the
+    /// epoch. Without `every`, all points are in one window, and the time of a batch is that of its
+    /// latest point.
     pub fn new(every: Option<i64>) -> Self {
         Batches { every, window: None, batches: BTreeMap::new() }
     }
@@ -26,17 +27,17 @@ impl Batches {
         self.every.map(|every| time.div_euclid(every))
     }
 
-    /// Whether a point of this time belongs to a window before this one.
+    /// Returns whether a point with this time belongs to an earlier window.
     pub fn is_past(&self, time: i64) -> bool {
         self.window.is_some() && self.window_of(time) < self.window
     }
 
-    /// Whether a point of this time belongs to a window behind this one.
+    /// Returns whether a point with this time belongs to a later window.
     pub fn is_beyond(&self, time: i64) -> bool {
         self.window.is_some() && self.window_of(time) > self.window
     }
 
-    /// Takes in a point; the first one of a window decides which window it is.
+    /// Adds a point. The first point after [`take`](Self::take) sets the window.
     pub fn push(&mut self, point: messages::Point) {
         if self.batches.is_empty() {
             self.window = self.window_of(point.time);
@@ -75,13 +76,13 @@ impl Batches {
         batch.points.push(&kept.as_point());
     }
 
-    /// Hands out all batches, in the order of their measurements and groups.
+    /// Removes all batches and returns them, sorted by measurement and group.
     pub fn take(&mut self) -> impl Iterator<Item = Batch> + use<> {
         std::mem::take(&mut self.batches).into_values().map(sorted)
     }
 }
 
-/// The batch with its points in the order of their times.
+/// Returns the batch with its points sorted by time.
 fn sorted(mut batch: Batch) -> Batch {
     if !batch.points.iter().is_sorted_by_key(|point| point.time()) {
         let mut order: Vec<_> = batch.points.iter().collect();

@@ -1,74 +1,75 @@
-//! What is known of a UDF and of its options.
+//! The description of a UDF and of its options.
 
 use udf_proto::{EdgeType, Info, Value, ValueType};
 
 use super::words::{call_form, listed};
 
-/// What is known of a UDF: from its Info response alone, or from the UDF itself, with its help.
+/// Describes a UDF. The description comes from an Info response, or from the UDF itself, with help.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
-    /// Its name, as a TICKscript calls it after `@`.
+    /// The name of the UDF. A TICKscript writes it after `@`.
     pub name: String,
-    /// What it does: a line for each paragraph and each item of a list. Empty when it is not known.
+    /// The help text, with one line per paragraph and per list item. Empty if unknown.
     pub help: String,
-    /// The kind of edge that it reads from.
+    /// The kind of edge that the UDF reads.
     pub wants: EdgeType,
-    /// The kind of edge that it writes to.
+    /// The kind of edge that the UDF writes.
     pub provides: EdgeType,
-    /// Its options, in the order in which they are explained.
+    /// The options of the UDF, in the order of the description.
     pub options: Vec<OptionHelp>,
-    /// Whether all of it is known. An Info response tells the names and types of the options, and not
-    /// which of them are required, can be called several times or have a default.
+    /// Whether the description is complete. An Info response contains the names and types of the
+    /// options. It does not contain which options are required, repeatable or have a default.
     pub complete: bool,
 }
 
-/// What is known of one option.
+/// Describes one option.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OptionHelp {
-    /// Its name, as a TICKscript calls it.
+    /// The name of the option in a TICKscript.
     pub name: String,
-    /// Other names by which it can be called.
+    /// Other names of the option.
     pub aliases: Vec<String>,
-    /// What it is for: a line for each paragraph and each item of a list. Empty when it is not known.
+    /// The help text, with one line per paragraph and per list item. Empty if unknown.
     pub help: String,
-    /// The types of its arguments; none for a flag.
+    /// The types of the arguments. A flag has none.
     pub args: Vec<ValueType>,
-    /// Whether it can be called several times.
+    /// Whether a task can call the option several times.
     pub repeated: bool,
-    /// How often a task must call it at least.
+    /// The minimum number of calls in a task.
     pub min_calls: usize,
-    /// The arguments that count when it is not called, when they are known.
+    /// The arguments that apply if a task does not call the option, if they are known.
     pub default: Option<Vec<Value>>,
-    /// The expression of the UDF that makes the value when it is not called, when that value is not known
+    /// The expression in the source of the UDF that computes the default, if the value is unknown
     /// before a task starts.
     pub default_expression: Option<String>,
-    /// What its value must be, in words: `at least 1`.
+    /// The allowed values in words, such as `at least 1`.
     pub range: Option<String>,
-    /// The only values that it takes.
+    /// The allowed values. Empty if the option is not limited to a list.
     pub choices: Vec<Choice>,
-    /// The options that cannot be called together with it.
+    /// The options that a task cannot call together with this option.
     pub conflicts: Vec<String>,
-    /// The options that must be called together with it.
+    /// The options that a task must call together with this option.
     pub requires: Vec<String>,
-    /// What to use in its place, when it is deprecated.
+    /// The replacement, if the option is deprecated.
     pub deprecated: Option<String>,
-    /// Arguments that it accepts, for samples. Empty when none are known, or when it has no arguments.
+    /// Valid arguments for samples. Empty if none are known, or if the option has no arguments.
     pub example: Vec<Value>,
 }
 
-/// One of the only values that an option takes.
+/// Describes one allowed value of an option.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choice {
-    /// The text that a TICKscript writes.
+    /// The text in a TICKscript.
     pub value: String,
-    /// What it means; empty when it is not known.
+    /// The help text. Empty if unknown.
     pub help: String,
-    /// Other texts for the same.
+    /// Other texts with the same meaning.
     pub aliases: Vec<String>,
 }
 
 impl Description {
-    /// What an Info response tells of the UDF `name`: its edges, and its options with their types.
+    /// Returns the description of the UDF `name` from its Info response. It is not
+    /// [complete](Self::complete).
     pub fn from_info(name: impl Into<String>, info: &Info) -> Self {
         let options = info.options.iter().map(|(name, args)| OptionHelp {
             name: name.clone(),
@@ -87,14 +88,14 @@ impl Description {
 }
 
 impl OptionHelp {
-    /// Whether every task must call it.
+    /// Returns whether every task must call the option.
     pub fn is_required(&self) -> bool {
         self.min_calls > 0
     }
 
-    /// Arguments for a sample; none when nobody knows any that would do.
+    /// Returns arguments for a sample, or none if no valid ones are known.
     ///
-    /// Of an option of which nothing is known but its types, any of these types are as good as others.
+    /// If only the types of the option are known, any arguments of these types do.
     pub(super) fn sample(&self, complete: bool) -> Option<Vec<Value>> {
         let fits = |values: &&Vec<Value>| {
             values.len() == self.args.len() && values.iter().all(Value::is_writable)
@@ -113,12 +114,12 @@ impl OptionHelp {
         Some(plain.collect())
     }
 
-    /// A call of it with the types of its arguments, `.field(STRING)`.
+    /// Returns a call of the option with the types of its arguments, `.field(STRING)`.
     pub(super) fn form(&self) -> String {
         call_form(&self.name, &self.args)
     }
 
-    /// How it goes together with others, as sentences.
+    /// Returns the relations to other options, as sentences.
     pub(super) fn relations(&self) -> Vec<String> {
         let names = |names: &[String], last| {
             listed(names.iter().map(|name| format!(".{name}")).collect(), last)

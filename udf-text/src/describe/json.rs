@@ -1,4 +1,4 @@
-//! A description for tools.
+//! Descriptions for tools.
 
 use udf_proto::Value;
 
@@ -6,13 +6,16 @@ use super::description::{Description, OptionHelp};
 use super::words::quoted;
 
 impl Description {
-    /// The UDF as a JSON document.
+    /// Returns the description as a JSON document.
     ///
-    /// Values are those of JSON; a DURATION is an integer, its nanoseconds. What is not known of an
-    /// option, see [`complete`](Description::complete), is null. Its members have the names and meanings of
-    /// those of [`Description`], [`OptionHelp`] and [`Choice`](super::Choice); the `args` of an option are
-    /// `arguments`, and `required` is what [`OptionHelp::is_required`] says. `default_expression` is there
-    /// only when it is known.
+    /// The members have the names and meanings of the fields of [`Description`], [`OptionHelp`] and
+    /// [`Choice`](super::Choice), with these differences:
+    ///
+    /// - The member `arguments` of an option is the field `args`.
+    /// - The member `required` of an option is [`OptionHelp::is_required`].
+    /// - The member `default_expression` is present only if it is known.
+    /// - A DURATION is an integer in nanoseconds.
+    /// - If the description is not [complete](Description::complete), unknown facts are null.
     pub fn to_json(&self) -> String {
         let mut out = Json::default();
         out.open('{');
@@ -78,12 +81,14 @@ fn list<T>(items: &[T], show: impl FnMut(&T) -> String) -> String {
     format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
 }
 
-/// A document as it grows. Scalars and short lists stand on one line.
+/// Writes a document in which scalars and the lists of an option are on one line.
+///
+/// A crate for JSON would add to what every author compiles, and break these lines.
 #[derive(Default)]
 struct Json {
     text: String,
     depth: usize,
-    /// Whether the object or list that is open has something in it.
+    /// Whether the open object or list has an item.
     filled: bool,
 }
 
@@ -103,7 +108,7 @@ impl Json {
         self.filled = true;
     }
 
-    /// Begins the next item of a list, or member of an object.
+    /// Begins the next item of a list, or the next member of an object.
     fn item(&mut self) {
         if self.filled {
             self.text.push(',');

@@ -1,4 +1,4 @@
-//! What a UDF is, as people and tools are told it.
+//! Descriptions of a UDF, for people and for tools.
 //!
 //! | form | for |
 //! | --- | --- |

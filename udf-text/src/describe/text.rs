@@ -1,4 +1,4 @@
-//! A description for people.
+//! Descriptions for people.
 
 use udf_proto::{EdgeType, Value};
 
@@ -7,9 +7,9 @@ use super::words::{arguments, listed};
 use super::wrap::wrap;
 
 impl Description {
-    /// The UDF in words, with lines of at most `width` characters where words allow it.
+    /// Returns the description for people, without colors.
     ///
-    /// There is no colour in it.
+    /// Lines have at most `width` characters, unless a word is longer.
     pub fn to_text(&self, width: usize) -> String {
         let mut out = format!(
             "{}: reads {} and sends {}\n",

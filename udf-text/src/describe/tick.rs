@@ -1,4 +1,4 @@
-//! A TICKscript to start from.
+//! Descriptions as a TICKscript to start from.
 
 use udf_proto::EdgeType;
 
@@ -7,11 +7,12 @@ use super::words::arguments;
 use super::wrap::wrap;
 
 impl Description {
-    /// A TICKscript that runs the UDF on the measurement `cpu` of the database `telegraf`.
+    /// Returns a TICKscript that runs the UDF on the measurement `cpu` in the database `telegraf`.
     ///
-    /// Options that a task must call are called, and those that these need. The others are there as
-    /// comments, unless it is not known which are which; deprecated ones are not there. Where no value is
-    /// known that would do, a comment says so.
+    /// The script calls the required options and the options that they require. Optional options
+    /// are comments, and deprecated options are left out. If the description is not
+    /// [complete](Self::complete), the script calls all options. If no valid value of an option
+    /// is known, a comment says so.
     pub fn to_tick(&self) -> String {
         let mut out = String::from("dbrp \"telegraf\".\"autogen\"\n\n");
         comment(first_paragraph(&self.help), "", &mut out);
@@ -49,7 +50,7 @@ batch
         out
     }
 
-    /// Which options a task calls that calls no more than it must.
+    /// Returns for each option whether a minimal task calls it.
     fn live(&self) -> Vec<bool> {
         let required = |option: &OptionHelp| option.is_required() || !self.complete;
         let mut live: Vec<bool> = self.options.iter().map(required).collect();
@@ -95,14 +96,14 @@ fn append_option(option: &OptionHelp, live: bool, complete: bool, out: &mut Stri
     }
 }
 
-/// More calls of one option are no sample.
+/// The maximum number of calls of one option in a sample.
 const MOST_CALLS: usize = 100;
 
 fn first_paragraph(text: &str) -> &str {
     text.trim().lines().next().unwrap_or_default()
 }
 
-/// Appends `text` as a comment, whatever line breaks are in it.
+/// Appends `text` as a comment. Line breaks in `text` become blanks.
 fn comment(text: &str, indent: &str, out: &mut String) {
     let words: Vec<_> = text.split_whitespace().collect();
     wrap(&words.join(" "), &format!("{indent}// "), 96, out);

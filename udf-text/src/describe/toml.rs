@@ -1,22 +1,24 @@
-//! The section of kapacitor.conf that makes a UDF known to Kapacitor.
+//! Descriptions as a section of kapacitor.conf.
 
 use super::description::Description;
 use super::words::quoted;
 
-/// Where a UDF is found.
+/// The location of a UDF.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Install {
-    /// The path of its program. Kapacitor wants an absolute one, or one in its PATH. Empty when it is not known.
+    /// The path of the program: absolute, or a name in the PATH of Kapacitor. Empty if unknown.
     pub program: String,
-    /// The arguments that the program needs.
+    /// The arguments of the program.
     pub args: Vec<String>,
-    /// The path of its socket, when it runs as a daemon. Empty when it does not.
+    /// The path of the socket of a daemon. Empty if the UDF is not a daemon.
     pub socket: String,
 }
 
 impl Description {
-    /// The section of kapacitor.conf, to be pasted: as a program that Kapacitor spawns and, commented out, as a
-    /// daemon on a socket. With an empty path of one of them, the other alone.
+    /// Returns the section of kapacitor.conf for the UDF.
+    ///
+    /// The section has an entry for the program, which Kapacitor spawns, and an entry for the
+    /// daemon, commented out. If one of the two paths is empty, only the other entry is present.
     pub fn to_toml(&self, install: &Install) -> String {
         let args: Vec<_> = install.args.iter().map(|arg| quoted(arg)).collect();
         let key = key(&self.name);

@@ -1,4 +1,4 @@
-//! Pieces of text that several forms of a description have in common.
+//! Text that the forms of a description share.
 
 use std::fmt::Write as _;
 
@@ -10,19 +10,20 @@ use udf_proto::{Value, ValueType};
 /// use udf_proto::ValueType;
 /// use udf_text::describe::call_form;
 ///
-/// assert_eq!(call_form("window", &[ValueType::Int, ValueType::Duration]), ".window(INT, DURATION)");
+/// let types = [ValueType::Int, ValueType::Duration];
+/// assert_eq!(call_form("window", &types), ".window(INT, DURATION)");
 /// ```
 pub fn call_form(name: &str, types: &[ValueType]) -> String {
     let types: Vec<_> = types.iter().map(ValueType::to_string).collect();
     format!(".{name}({})", types.join(", "))
 }
 
-/// Values as the arguments of a call in a TICKscript.
+/// Returns values as the arguments of a call in a TICKscript.
 pub(super) fn arguments(values: &[Value]) -> String {
     values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// `a, b and c`
+/// Returns `a, b and c`.
 pub(super) fn listed(mut all: Vec<String>, last_word: &str) -> String {
     match all.pop() {
         Some(last) if !all.is_empty() => format!("{} {last_word} {last}", all.join(", ")),

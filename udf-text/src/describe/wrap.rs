@@ -1,9 +1,9 @@
-//! Lines of a bounded width.
+//! Wraps text to a width.
 
-/// Appends `text`, each of its lines filled anew, with `indent` before every line that comes of it.
+/// Appends `text` in lines of at most `width` characters, each behind `indent`.
 ///
-/// A line is a paragraph, and stands apart; one that is indented or an item of a list stands right below the
-/// line before it.
+/// Each line of `text` is a paragraph, with an empty line before it. Indented lines and list items
+/// have no empty line before them.
 pub(super) fn wrap(text: &str, indent: &str, width: usize, out: &mut String) {
     let width = width.saturating_sub(indent.chars().count()).max(20);
     let mut apart = false;
@@ -39,7 +39,7 @@ pub(super) fn wrap(text: &str, indent: &str, width: usize, out: &mut String) {
     }
 }
 
-/// How far what follows the mark of an item, `-`, `*` or `1.`, is indented; 0 when the line is none.
+/// Returns the indent behind the mark of a list item (`-`, `*`, `1.`), or 0 for any other line.
 fn marker(line: &str) -> usize {
     let first = line.split_whitespace().next().unwrap_or_default();
     let number = first.strip_suffix(['.', ')']);

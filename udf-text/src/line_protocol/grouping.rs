@@ -1,10 +1,10 @@
-//! The group of a point, as Kapacitor computes it.
+//! Computes the group of a point as Kapacitor does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use udf_proto::messages::Point;
 
-/// What points are grouped by: `.groupBy(...)` in a TICKscript.
+/// How points are grouped, as `.groupBy(...)` in a TICKscript.
 ///
 /// ```
 /// use udf_text::line_protocol::Grouping;
@@ -21,22 +21,22 @@ pub struct Grouping {
 }
 
 impl Grouping {
-    /// All points are in one group, whose name is empty.
+    /// Puts all points into one group with an empty name.
     pub fn none() -> Self {
         Grouping::default()
     }
 
-    /// By the values of these tags. A point that lacks one is in the group where it is empty.
+    /// Groups by the values of these tags. A missing tag counts as an empty value.
     pub fn by(tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Grouping { tags: tags.into_iter().map(Into::into).collect(), ..Grouping::default() }
     }
 
-    /// By all tags that a point has: every series is a group of its own.
+    /// Groups by all tags of a point, so that each series is a group.
     pub fn by_all_tags() -> Self {
         Grouping { all: true, ..Grouping::default() }
     }
 
-    /// Reads the names of tags, separated by commas; `*` stands for all tags.
+    /// Parses names of tags, separated by commas. `*` means all tags.
     pub fn parse(names: &str) -> Self {
         let names = || names.split(',').map(str::trim).filter(|name| !name.is_empty());
         if names().any(|name| name == "*") {
@@ -46,35 +46,35 @@ impl Grouping {
         }
     }
 
-    /// Also by the name of the measurement, or not.
+    /// Sets whether the name of the measurement is part of the group. Defaults to `false`.
     pub fn with_name(mut self, by_name: bool) -> Self {
         self.by_name = by_name;
         self
     }
 
-    /// Whether the measurement's name is part of the group.
+    /// Returns whether the name of the measurement is part of the group.
     pub fn by_name(&self) -> bool {
         self.by_name
     }
 
-    /// The tags that points are grouped by, sorted; none for all tags that a point has.
+    /// Returns the tags to group by, sorted. Returns none if all tags of a point are used.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().map(String::as_str)
     }
 
-    /// Sets what the point is grouped by, and the group to which its tags bring it.
+    /// Sets the dimensions and the group of a point.
     pub fn apply(&self, point: &mut Point) {
         point.dimensions = self.dimensions(&point.tags);
         point.group = self.group(&point.name, &point.tags, &point.dimensions);
         point.by_name = self.by_name;
     }
 
-    /// The names of the tags by which a point with these tags is grouped, sorted as Kapacitor does.
+    /// Returns the dimensions of a point with these tags, sorted as in Kapacitor.
     fn dimensions(&self, tags: &BTreeMap<String, String>) -> Vec<String> {
         if self.all { tags.keys().cloned().collect() } else { self.tags.iter().cloned().collect() }
     }
 
-    /// The group of a point, by its `dimensions`.
+    /// Returns the group of a point with these `dimensions`.
     fn group(&self, name: &str, tags: &BTreeMap<String, String>, dimensions: &[String]) -> String {
         let mut group = String::new();
         if self.by_name {

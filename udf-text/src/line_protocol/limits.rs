@@ -1,9 +1,9 @@
 //! The limits of InfluxDB 1.x and of the reader.
 
-/// The longest line that is read: 16 MiB.
+/// The maximum length of a line: 16 MiB. The reader refuses longer lines.
 pub const MAX_LINE: usize = 16 << 20;
 
-/// The longest measurement with its tags, in bytes as they are written, that InfluxDB 1.x stores.
+/// The maximum length of a measurement with its tags in InfluxDB 1.x, in bytes of the line.
 pub const MAX_KEY: usize = 65_535;
 
 /// The earliest time that InfluxDB 1.x stores, in nanoseconds since the epoch: in the year 1677.

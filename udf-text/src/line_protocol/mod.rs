@@ -1,12 +1,12 @@
-//! Points from lines of text and back: InfluxDB's line protocol, as `replay` reads and writes it.
+//! Reads and writes points in the line protocol of InfluxDB.
 //!
-//! The reference is InfluxDB 1.x, whose parser is that of Kapacitor too.
+//! The reference is InfluxDB 1.x. Kapacitor uses the same parser.
 //!
-//! | from text | to text |
+//! | read | write |
 //! | --- | --- |
 //! | [`LineReader`] reads points one by one, as Kapacitor would send them | [`append_point`], [`append_line`] |
-//! | [`Grouping`] says which group they belong to | [`Unwritable`] says what text cannot hold |
-//! | [`LineError`] names the line, and says what is wrong with it | |
+//! | [`Grouping`] computes the group of a point | [`Unwritable`] says why a point has no line |
+//! | [`LineError`] names the line and the problem | |
 //!
 //! # Escaping
 //!

@@ -15,7 +15,7 @@ use super::limits::{MAX_TIME, MIN_TIME};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
-    /// `ns`, as line protocol has it when nothing else is agreed.
+    /// `ns`, the default of line protocol.
     #[default]
     Nanoseconds,
     /// `u`.
@@ -31,8 +31,8 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Returns the unit that InfluxDB 1.x calls by this name: `ns`, `u`, `ms`, `s`, `m` or `h`;
-    /// `n`, `us` and `µs` are other names of the first two.
+    /// Parses the name of a unit in InfluxDB 1.x: `ns`, `u`, `ms`, `s`, `m` or `h`. `n` is another
+    /// name of `ns`, and `us` and `µs` are other names of `u`.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "n" | "ns" => Precision::Nanoseconds,

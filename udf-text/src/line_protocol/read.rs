@@ -1,4 +1,4 @@
-//! Points out of lines.
+//! Reads points from lines.
 
 use std::io::BufRead;
 
@@ -14,15 +14,14 @@ use super::unlikely::Times;
 /// Reads points as Kapacitor would send them on a stream edge.
 ///
 /// Times are nanoseconds since the epoch, or of another [`Precision`]. **A line without a time gets
-/// the time of the line before it**, and the first one 0, the epoch. Kapacitor would give it the
-/// time of its arrival; here, the same text gives the same points every time.
+/// the time of the line before it**, and the first line gets 0, the epoch. Kapacitor would use the
+/// time of arrival. The reader does not, so that the same text always gives the same points.
 ///
-/// Blank lines and comments (`#`) are skipped. Comments of a file that `influx_inspect export` has
-/// written set the database and the retention policy of the points behind them. A byte-order mark
-/// is skipped. The [module](super) says which lines are points.
+/// The reader skips a byte-order mark, blank lines and comments (`#`). Comments in a file from
+/// `influx_inspect export` set the database and the retention policy of the points that follow.
+/// The [module](super) defines which lines are points.
 ///
-/// After an error the reader stands at the next line, so a caller may go on, unless the
-/// error is one of reading.
+/// After an error, the reader continues at the next line, unless reading itself failed.
 #[derive(Debug)]
 pub struct LineReader<R> {
     lines: Lines<R>,
@@ -31,13 +30,13 @@ pub struct LineReader<R> {
     retention_policy: String,
     precision: Option<Precision>,
     last_time: i64,
-    /// The times of lines that have one.
+    /// The times of the lines that have a time.
     times: Times,
 }
 
 impl<R: BufRead> LineReader<R> {
-    /// Reads from `reader`. Points are grouped by `grouping`, and are of the database `telegraf` and
-    /// its retention policy `autogen`.
+    /// Creates a reader that groups points by `grouping`. The database defaults to `telegraf`, the
+    /// retention policy to `autogen`.
     pub fn new(reader: R, grouping: Grouping) -> Self {
         LineReader {
             lines: Lines::new(reader),
@@ -50,7 +49,7 @@ impl<R: BufRead> LineReader<R> {
         }
     }
 
-    /// Names the database and the retention policy that points come from.
+    /// Sets the database and the retention policy of the points.
     pub fn with_source(
         mut self,
         database: impl Into<String>,
@@ -61,7 +60,7 @@ impl<R: BufRead> LineReader<R> {
         self
     }
 
-    /// Sets the unit of the times. Defaults to nanoseconds, also for none.
+    /// Sets the unit of the times. Defaults to nanoseconds, which none also means.
     pub fn with_precision(mut self, precision: impl Into<Option<Precision>>) -> Self {
         self.precision = precision.into();
         self
@@ -70,46 +69,46 @@ impl<R: BufRead> LineReader<R> {
     /// Also reads recordings of Kapacitor (`.srpl`, uncompressed), in which a row with the database
     /// and one with the retention policy come before each line.
     ///
-    /// An input is taken for a recording if its first row cannot be a line, but its third one can.
+    /// An input is a recording if its first row cannot be a line, and its third row can.
     pub fn with_recordings(mut self) -> Self {
         self.lines = self.lines.with_recordings();
         self
     }
 
-    /// Gives lines without a time this one, until a line has one. It is 0 at first.
+    /// Sets the time of lines without a time, up to the next line that has a time. Defaults to 0.
     pub fn set_time(&mut self, nanos: i64) {
         self.last_time = nanos;
     }
 
-    /// The number of the line that was read last, counted from 1.
+    /// Returns the number of the last line that was read, counted from 1.
     pub fn line(&self) -> u64 {
         self.lines.number()
     }
 
-    /// How many bytes have been read.
+    /// Returns the number of bytes that were read.
     pub fn bytes(&self) -> u64 {
         self.lines.bytes()
     }
 
-    /// The next point; none at the end of the input.
+    /// Returns the next point, or none at the end of the input.
     ///
     /// # Errors
-    /// When the next line is no point, or cannot be read.
+    /// If the next line is not a point, or if reading fails.
     pub fn next_point(&mut self) -> Result<Option<PointBuf>, LineError> {
         Ok(self.next_message()?.map(PointBuf::from))
     }
 
-    /// Returns the next point as a message, which can be taken apart; none at the end of the input.
+    /// Returns the next point as a message, or none at the end of the input.
     ///
     /// # Errors
-    /// When the next line is no point, or cannot be read.
+    /// If the next line is not a point, or if reading fails.
     pub fn next_message(&mut self) -> Result<Option<messages::Point>, LineError> {
         let point = self.read_point();
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
     }
 
-    /// Returns the unit that all times so far seem to have, when they were read as nanoseconds and lie within
-    /// weeks of 1970. None if a precision was set.
+    /// Returns the unit that the times seem to have, if all of them were read as nanoseconds and
+    /// are within weeks of 1970. Returns none if a precision was set.
     pub fn likely_precision(&self) -> Option<Precision> {
         self.times.likely().filter(|_| self.precision.is_none())
     }
@@ -136,7 +135,7 @@ impl<R: BufRead> LineReader<R> {
         Ok(Some(message))
     }
 
-    /// Adds what is not seen in the row that an error names.
+    /// Adds a hint if rows were joined, which the row in the error does not show.
     fn explain(&self, what: String) -> String {
         if self.lines.is_joined() {
             format!("{what}; a backslash at the end of a row joins it with the next one")

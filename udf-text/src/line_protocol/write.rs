@@ -1,4 +1,4 @@
-//! Lines out of points.
+//! Writes points as lines.
 
 use std::io::Write as _;
 
@@ -8,38 +8,38 @@ use udf_proto::point::FieldValue;
 use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field, is_one_line};
 use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
 
-/// A point that no line can hold.
+/// Why line protocol cannot represent a point.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unwritable {
-    /// It has no field; a line has at least one.
+    /// The point has no field. A line has at least one.
     #[error("it has no field")]
     NoField,
     /// A number is NaN or infinite.
     #[error("the field `{field}` is {value}, which is no number that can be written")]
     NotFinite {
-        /// The field's name.
+        /// The name of the field.
         field: String,
-        /// What it is: `NaN`, `inf` or `-inf`.
+        /// The value: `NaN`, `inf` or `-inf`.
         value: String,
     },
-    /// A name, or the value of a tag, cannot be written.
+    /// Line protocol cannot represent a name, or the value of a tag.
     #[error("{what} {text:?} {reason}")]
     Text {
-        /// What it is: `the tag`, or the like.
+        /// The kind of text, such as `the tag`.
         what: &'static str,
         /// The text.
         text: String,
-        /// Why it cannot be written.
+        /// The reason.
         reason: &'static str,
     },
-    /// The time is outside of what InfluxDB stores: [`MIN_TIME`] to [`MAX_TIME`].
+    /// The time is outside of the range of InfluxDB, [`MIN_TIME`] to [`MAX_TIME`].
     #[error("its time {0} is outside of the range that InfluxDB stores")]
     Time(i64),
     /// The measurement and the tags are longer than [`MAX_KEY`].
     #[error("its measurement and tags are longer than {MAX_KEY} bytes, which is InfluxDB's limit")]
     KeyTooLong,
-    /// InfluxDB would look for the end of the line elsewhere.
+    /// InfluxDB would not find the end of the line.
     #[error(
         "InfluxDB cannot tell where its line ends: a backslash comes before a blank in its \
          measurement or tags, and quotes or line breaks follow"
@@ -49,25 +49,32 @@ pub enum Unwritable {
 
 /// Appends `point` to `out` as a line, with its line break.
 ///
-/// Read again, it is the same point: tags and fields are written in their order, floats
-/// exactly, and the time always. Two things are not part of a line: what the point is
-/// grouped by, and the database that it came from. A tag whose value is empty is left out, as databases do.
+/// A [`LineReader`](super::LineReader) reads the same point from the line: tags and fields keep
+/// their order, floats are exact, and the time is always written. A line contains neither the
+/// grouping nor the database. As in InfluxDB, a tag with an empty value is left out.
 ///
 /// # Errors
-/// When no line can hold it; `out` is then as it was. A line has no way to write NaN and
-/// infinities, an empty name, a name or a tag's value with a line break in it or with a backslash
-/// at its end, a measurement that begins with `#`, a measurement or a field that begins with a tab
-/// or NUL, a field with a backslash before a blank, a comma or `=`, and a point without fields.
-/// InfluxDB 1.x refuses times at the very ends of the range, and more than [`MAX_KEY`] bytes of
-/// measurement and tags. The text of a field may be any.
+/// If line protocol cannot represent the point. `out` is unchanged then. The reasons are:
+///
+/// - a point without fields
+/// - a field that is NaN or infinite
+/// - an empty name
+/// - a name, or the value of a tag, with a line break or with a backslash at the end
+/// - a measurement that begins with `#`
+/// - a measurement, or the name of a field, that begins with a tab or NUL
+/// - the name of a field with a backslash before a blank, a comma or `=`
+/// - a time outside of [`MIN_TIME`] to [`MAX_TIME`]
+/// - a measurement with tags of more than [`MAX_KEY`] bytes
+///
+/// The text of a field can be any text.
 pub fn append_point(point: Point<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     append_line(point.name(), point.tags(), point.fields(), point.time(), out)
 }
 
-/// Appends a line of these parts to `out`, with its line break; `time` is in nanoseconds since the
-/// epoch.
+/// Appends a line of these parts to `out`, with its line break.
 ///
-/// It is for points of a batch, whose name is that of the batch.
+/// `time` is in nanoseconds since the epoch. Use this function for the points of a batch, which
+/// have the name of the batch.
 ///
 /// # Errors
 /// Those of [`append_point`].

@@ -1,16 +1,16 @@
-//! Options as they are typed at a prompt, `name=value`, made into calls of a TICKscript.
+//! Options as users type them, `name=value`, parsed into the calls of a TICKscript.
 //!
-//! The UDF's own [`Info`] says of which types the arguments are:
+//! The [`Info`] of the UDF defines the types of the arguments:
 //!
-//! | type | what is typed |
+//! | type | text |
 //! | --- | --- |
 //! | BOOL | `TRUE`, `true`, `FALSE` or `false` |
 //! | INT | `10`, `-3` |
 //! | DOUBLE | `1.5`, `2`, `1e-3` |
-//! | STRING | `usage_user`; with a comma or a quote at its begin: `'a,b'`, where `\'` is a quote |
-//! | DURATION | `10s`, `100ms`, `1h30m`; units are `ns`, `u`, `ms`, `s`, `m`, `h`, `d` and `w` |
+//! | STRING | `usage_user`. Quote text with a comma or with a quote at its start: `'a,b'`; `\'` is a quote |
+//! | DURATION | `10s`, `100ms`, `1h30m`; see [`duration`](crate::duration) |
 //!
-//! Several arguments are separated by commas; a flag is its name alone.
+//! Commas separate several arguments. A flag is its name alone.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -42,73 +42,71 @@ use udf_proto::{Info, OptionCall, Value, ValueType};
 
 use crate::suggest::nearest;
 
-/// Everything that is wrong with the options that were typed, in one message.
+/// All invalid options, in a single message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionsError {
-    /// What is wrong, in the order of the options.
+    /// The problems, in the order of the options.
     pub problems: Vec<OptionProblem>,
 }
 
-/// What can be wrong with an option that was typed.
+/// Why an option is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionProblem {
-    /// There is nothing before the `=`.
+    /// The name before the `=` is empty.
     #[error("`{typed}` names no option; write name=value")]
     NoName {
-        /// What was typed.
+        /// The text of the user.
         typed: String,
     },
     /// The UDF has no such option.
     #[error("there is no option `{name}`; {}", instead(.nearest, .known))]
     Unknown {
-        /// The name that was typed.
+        /// The name in the text.
         name: String,
-        /// The name that it resembles most, if it does resemble one.
+        /// The known name that the name resembles most, if any.
         nearest: Option<String>,
         /// All names, sorted.
         known: Vec<String>,
     },
-    /// It has another number of arguments.
+    /// The number of arguments is wrong.
     #[error("{}", wrong_number(.name, .types, *.got))]
     Arguments {
         /// The option's name.
         name: String,
-        /// The types of the arguments that it takes; none for a flag.
+        /// The types of the arguments. A flag has none.
         types: Vec<ValueType>,
-        /// How many were typed; none when there was no `=`.
+        /// The number of arguments in the text, or none without a `=`.
         got: Option<usize>,
     },
-    /// A quote is not closed, or something follows it.
+    /// The closing quote is missing, or text follows it.
     #[error("option `{name}`: {problem}")]
     Quotes {
         /// The option's name.
         name: String,
-        /// What is wrong, in words.
+        /// The problem in words.
         problem: &'static str,
     },
-    /// An argument is not of its type.
+    /// An argument does not have its type.
     #[error("option `{name}`: {}`{typed}` is no {expected}: {hint}", argument(*.place))]
     Type {
         /// The option's name.
         name: String,
-        /// Which argument it is, counted from 1; none if it is the only one.
+        /// The number of the argument, counted from 1, or none if the option has only one.
         place: Option<usize>,
-        /// What was typed.
+        /// The text of the user.
         typed: String,
-        /// The type that it must have.
+        /// The required type.
         expected: ValueType,
-        /// How one of this type is typed, or what is wrong.
+        /// How to write an argument of this type, or why the text is invalid.
         hint: String,
     },
 }
 
-/// Types what was typed by the UDF's own `info`; the calls are in the order of `typed`.
-///
-/// An option that is there several times is called several times.
+/// Parses options by the `info` of a UDF. Returns one call per option, in the order of `typed`.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// If an option is invalid. The error contains the problems of all options.
 pub fn parse(info: &Info, typed: &[impl AsRef<str>]) -> Result<Vec<OptionCall>, OptionsError> {
     let (mut calls, mut problems) = (Vec::new(), Vec::new());
     for typed in typed {

@@ -1,18 +1,18 @@
-//! The arguments of an option, apart from each other.
+//! Splits the text of an option into arguments.
 
-/// One argument as it was typed.
+/// The text of one argument.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Without its quotes, if it had some.
+    /// The text without quotes.
     pub(super) text: String,
-    /// Whether it was quoted, and so can only be text.
+    /// Whether the text was quoted. Only a STRING can be quoted.
     pub(super) quoted: bool,
 }
 
-/// Splits `text` at its commas, but for those within single quotes.
+/// Splits `text` at commas outside of single quotes.
 ///
-/// Quotes are those of TICKscript: `\'` is a quote, any other backslash is itself. They count at the begin
-/// of an argument only, so that `it's` need not be quoted.
+/// As in TICKscript, `\'` within quotes is a quote, and any other backslash stands for itself. A
+/// quote opens quoted text only at the start of an argument, so that `it's` needs no quotes.
 pub(super) fn split(text: &str) -> Result<Vec<Piece>, &'static str> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -35,7 +35,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece>, &'static str> {
     }
 }
 
-/// Takes text up to its closing quote; returns what follows the comma behind it, if there is one.
+/// Takes text up to its closing quote. Also returns the text behind the next comma, if any.
 fn take_quoted(quoted: &str) -> Result<(Piece, Option<&str>), &'static str> {
     let mut text = String::new();
     let mut chars = quoted.char_indices().peekable();

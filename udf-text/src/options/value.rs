@@ -1,14 +1,14 @@
-//! One argument, typed.
+//! Parses one argument by its type.
 
 use udf_proto::{Value, ValueType};
 
 use super::split::Piece;
 use crate::duration;
 
-/// Makes a value of the type `expected` of what was typed.
+/// Parses a value of the type `expected`.
 ///
 /// # Errors
-/// How one of this type is typed, or what is wrong with this one.
+/// How to write a value of this type, or why the text is invalid.
 pub(super) fn parse(piece: &Piece, expected: ValueType) -> Result<Value, String> {
     if expected == ValueType::String {
         return Ok(Value::String(piece.text.clone()));
