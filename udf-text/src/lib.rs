@@ -22,3 +22,8 @@ pub mod options;
 pub mod rfc3339;
 pub mod suggest;
 pub mod windows;
+
+// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
