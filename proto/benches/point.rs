@@ -1,6 +1,6 @@
 //! What reading, editing and writing a point costs, as ratios to prost and by size.
 //!
-//! `cargo bench -p udf-proto --bench point` prints the ratios, and then times by criterion.
+//! `cargo bench -p kapacitor-udf-proto --bench point` prints the ratios, and then times by criterion.
 //! With `-- --short` it prints quick ratios only, and fails if one is below half of its reach.
 
 #[path = "common/ratio.rs"]

@@ -1,7 +1,7 @@
 //! The checked-in messages are what prost makes of `udf.proto` today.
 //!
 //! They are checked in so that nobody who builds the kit needs a code generator. After a change of
-//! `udf.proto`, `UPDATE=1 cargo test -p udf-proto --test generated` writes them anew.
+//! `udf.proto`, `UPDATE=1 cargo test -p kapacitor-udf-proto --test generated` writes them anew.
 
 use std::fs;
 use std::path::Path;
@@ -30,6 +30,6 @@ fn messages_are_current() {
     assert!(
         found == generated,
         "src/messages.rs is not what udf.proto gives; renew it with\n  \
-         UPDATE=1 cargo test -p udf-proto --test generated"
+         UPDATE=1 cargo test -p kapacitor-udf-proto --test generated"
     );
 }

@@ -1,4 +1,4 @@
-//! The macros of `udf-runtime`; authors use them from there.
+//! The macros of `kapacitor-udf-runtime`; authors use them from there.
 //!
 //! | module | what it holds |
 //! | --- | --- |

@@ -1,6 +1,6 @@
 //! What each macro emits, so that a review sees how generated code changes.
 //!
-//! After a change on purpose, `INSTA_UPDATE=always cargo test -p udf-macros` writes the snapshots anew.
+//! After a change on purpose, `INSTA_UPDATE=always cargo test -p kapacitor-udf-macros` writes the snapshots anew.
 
 use proc_macro2::TokenStream;
 use quote::quote;
