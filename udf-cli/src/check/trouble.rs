@@ -108,3 +108,15 @@ pub(super) fn is_answer(answer: &Answer) -> bool {
 pub(super) fn is_data(answer: &Answer) -> bool {
     matches!(answer, Answer::Begin(_) | Answer::Point(_) | Answer::End(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn text_of_a_udf_neither_breaks_the_line_nor_controls_the_terminal() {
+        assert_eq!(said("\x1b[31mKeyError:\n\n  'host'\x07"), "[31mKeyError: 'host'");
+        assert_eq!(said(" \n"), "(no text)");
+        assert_eq!(said(&"x".repeat(1000)), format!("{} ...", "x".repeat(300)));
+    }
+}
