@@ -1,6 +1,5 @@
 //! Runs of a target: over its seeds, over past findings, and over mutants of what has shown something new.
 
-use std::any::Any;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
@@ -12,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use udf_text::message::panic_text;
 
 use crate::mutate::mutate;
 use crate::{Target, Trace};
@@ -149,13 +149,8 @@ fn check(target: &Target, input: &[u8]) -> Result<Trace, String> {
     match (outcome, elsewhere) {
         (Ok(()), None) => Ok(trace),
         (_, Some(message)) => Err(message),
-        (Err(panic), None) => Err(text(&*panic)),
+        (Err(panic), None) => Err(panic_text(&*panic)),
     }
-}
-
-fn text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 /// Inputs of past findings.
