@@ -1,20 +1,20 @@
-//! What an input says, besides its points, about where they come from.
+//! The database and the retention policy of the points in an input.
 
 /// The database and the retention policy of the lines that follow.
 ///
-/// Recordings of Kapacitor name them before each line. Files of `influx_inspect export`, which
-/// `influx -import` reads, do so in comments, and begin with statements between `# DDL` and `#
-/// DML`, which are no points.
+/// Recordings of Kapacitor contain both before each line. Files of `influx_inspect export` contain
+/// both in comments. These files begin with statements between `# DDL` and `# DML`, which are not
+/// points.
 #[derive(Debug, Default)]
 pub(super) struct Context {
-    /// The line of the `# DDL` whose `# DML` has not come yet.
+    /// The line of the open `# DDL`, whose `# DML` has not followed yet.
     ddl: Option<u64>,
     pub(super) database: Option<String>,
     pub(super) retention_policy: Option<String>,
 }
 
 impl Context {
-    /// Takes notice of a comment.
+    /// Applies a comment.
     pub(super) fn comment(&mut self, comment: &str, line: u64) {
         if let Some(name) = comment.strip_prefix("# CONTEXT-DATABASE:") {
             self.database = Some(name.trim().to_owned());
@@ -27,13 +27,13 @@ impl Context {
         }
     }
 
-    /// Takes notice of an entry of a recording.
+    /// Applies an entry of a recording.
     pub(super) fn set(&mut self, database: String, retention_policy: String) {
         self.database = Some(database);
         self.retention_policy = Some(retention_policy);
     }
 
-    /// The line of the `# DDL` whose `# DML` has not come yet: what follows are statements.
+    /// Returns the line of the open `# DDL`. Until `# DML`, all lines are statements.
     pub(super) fn unfinished(&self) -> Option<u64> {
         self.ddl
     }

@@ -1,12 +1,12 @@
-//! The escaping rules for names, as InfluxDB 1.x applies them; the module above explains them.
+//! The escaping rules of InfluxDB 1.x for names. The parent module explains the rules.
 
-/// What a backslash means in one kind of name.
+/// The meaning of a backslash in one kind of name.
 ///
 /// A name ends at the first byte of `ends` without a backslash directly before it.
 pub(super) struct Rules {
     /// The name can contain these only with a backslash before them.
     pub(super) ends: &'static [u8],
-    /// A backslash directly before one of these disappears; anywhere else it stands for itself.
+    /// A backslash directly before one of these is dropped. Any other backslash stands for itself.
     dropped_before: &'static [u8],
 }
 
@@ -62,8 +62,9 @@ impl Rules {
 /// Returns whether `raw` contains an even number of backslashes directly before a blank, a comma or
 /// `=`.
 ///
-/// InfluxDB looks for the end of the fields in pairs of a backslash and any byte, but for the end
-/// of a name at single bytes. Where the two disagree, it refuses the line or reads another name.
+/// To find the end of the fields, InfluxDB skips pairs of a backslash and any byte. To find the end
+/// of a name, InfluxDB looks at single bytes. If the results differ, InfluxDB refuses the line or
+/// reads another name.
 pub(super) fn is_ambiguous_field(raw: &[u8]) -> bool {
     let mut backslashes = 0_usize;
     raw.iter().any(|byte| {
@@ -76,8 +77,8 @@ pub(super) fn is_ambiguous_field(raw: &[u8]) -> bool {
 
 /// Returns whether InfluxDB finds the end of `line` at its last byte, which is a line break.
 ///
-/// It splits its input into lines before it parses them, with a simpler notion of where the fields
-/// begin: at a blank behind two backslashes too. From there on, quotes in names can hide line
+/// InfluxDB splits its input into lines before it parses them. The splitter also treats a blank
+/// behind two backslashes as the start of the fields. From there on, quotes in names can hide line
 /// breaks.
 pub(super) fn is_one_line(line: &[u8]) -> bool {
     let (mut quoted, mut in_fields, mut open_values) = (false, false, 0_i64);

@@ -1,4 +1,4 @@
-//! Lines out of a reader, one at a time and of bounded length.
+//! Reads lines of bounded length, one at a time.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind};
@@ -7,39 +7,39 @@ use super::context::Context;
 use super::limits::MAX_LINE;
 use super::problem::LineProblem;
 
-/// Of a comment, no more than this is kept.
+/// The maximum length that is kept of a comment.
 const MAX_COMMENT: usize = 4 << 10;
 
-/// Reads lines; blank ones and comments are skipped.
+/// Reads lines. Skips blank lines and comments.
 ///
-/// A line ends at a line break outside of quoted text: the text of a field may span several.
+/// A line ends at a line break outside of quoted text. The text of a field can span several rows.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     reader: R,
     line: Vec<u8>,
     /// The number of the first row of `line`, counted from 1.
     number: u64,
-    /// How many rows have been read.
+    /// The number of rows that were read.
     rows: u64,
     bytes: u64,
-    /// Whether the rest of a row that is too long is still to be skipped.
+    /// Whether the reader must still skip the rest of a row that is too long.
     in_long_row: bool,
     /// Whether a backslash before a line break has joined rows of the line.
     joined: bool,
-    /// Rows that were looked at, and are still to be read.
+    /// Rows that were read ahead.
     ahead: VecDeque<Vec<u8>>,
     context: Context,
     format: Format,
 }
 
-/// What the rows are.
+/// The format of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     /// Line protocol.
     Lines,
     /// Line protocol, or a recording if the first rows look like one.
     Unknown,
-    /// A recording of Kapacitor: a database, a retention policy and a line, in turns.
+    /// A recording of Kapacitor: a database, a retention policy and a line, repeated.
     Recording,
 }
 
@@ -64,22 +64,22 @@ impl<R: BufRead> Lines<R> {
         Lines { format: Format::Unknown, ..self }
     }
 
-    /// The number of the line that was read last; of its first row if it spans several.
+    /// Returns the number of the last line, or of its first row if it spans several.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// How many bytes have been read.
+    /// Returns the number of bytes that were read.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What the input says about where its points come from.
+    /// Returns the database and the retention policy of the last line.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Whether the input is a recording of Kapacitor.
+    /// Returns whether the input is a recording of Kapacitor.
     pub(super) fn is_recording(&self) -> bool {
         self.format == Format::Recording
     }
@@ -89,7 +89,7 @@ impl<R: BufRead> Lines<R> {
         self.joined
     }
 
-    /// Moves to the next line; false at the end.
+    /// Moves to the next line. Returns false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, LineProblem> {
         if std::mem::take(&mut self.in_long_row) {
             self.skip_row()?;
@@ -126,7 +126,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Moves to the next row, whose number becomes that of the line; false at the end.
+    /// Moves to the next row and sets the number of the line. Returns false at the end.
     fn next_row(&mut self) -> Result<bool, LineProblem> {
         self.line.clear();
         self.number = self.rows + 1;
@@ -146,7 +146,7 @@ impl<R: BufRead> Lines<R> {
         if self.next_row()? { Ok(()) } else { Err(LineProblem::HalfRecorded) }
     }
 
-    /// Takes the first rows for those of a recording, if the third one looks like a line.
+    /// Reads the first rows as a recording, if the third row looks like a line.
     fn open_recording(&mut self) -> Result<(), LineProblem> {
         let mut rows = [const { Vec::new() }; 3];
         let mut count = 0;
@@ -165,7 +165,7 @@ impl<R: BufRead> Lines<R> {
             self.context.set(database.map_err(not_text)?, policy.map_err(not_text)?);
             return Ok(());
         }
-        // The first row has to be a line then, and what is wrong with it is said of it. The others come behind it.
+        // The first row is then an invalid line, and the error names it. The other rows follow.
         self.format = Format::Lines;
         let [first, others @ ..] = rows;
         self.ahead.extend(others.into_iter().take(count - 1));
@@ -175,7 +175,7 @@ impl<R: BufRead> Lines<R> {
         Ok(())
     }
 
-    /// Appends rows until the line has all of its text.
+    /// Appends rows until the line is complete.
     fn complete(&mut self) -> Result<(), LineProblem> {
         let blank = self.line.len() - trim_start(&self.line).len();
         let (mut text, mut seen) = (Text::default(), blank);
@@ -193,7 +193,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The line, without the blanks around it.
+    /// Returns the line without the blanks around it.
     pub(super) fn text(&self) -> Result<&str, LineProblem> {
         let line = trim_start(&self.line);
         let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
@@ -205,7 +205,7 @@ impl<R: BufRead> Lines<R> {
         self.text().map(str::trim)
     }
 
-    /// Appends bytes to the line up to and with a line break; false if there are none.
+    /// Appends bytes up to and including a line break. Returns false if there are none.
     fn read_row(&mut self) -> Result<bool, LineProblem> {
         if let Some(row) = self.ahead.pop_front() {
             self.line.extend_from_slice(&row);
@@ -244,7 +244,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Skips everything up to and with a line break.
+    /// Skips everything up to and including a line break.
     fn skip_row(&mut self) -> Result<(), LineProblem> {
         self.rows += 1;
         loop {
@@ -264,7 +264,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The first byte that is no blank; none if there is nothing else in the row.
+/// Returns the first byte that is not a blank, or none for a blank row.
 fn first(row: &[u8]) -> Option<u8> {
     match trim_start(row) {
         [] | [b'\n'] | [b'\r'] | [b'\r', b'\n'] => None,
@@ -272,31 +272,31 @@ fn first(row: &[u8]) -> Option<u8> {
     }
 }
 
-/// A line without what InfluxDB takes for blanks at its start.
+/// Returns a line without the bytes at its start that InfluxDB treats as blanks.
 fn trim_start(line: &[u8]) -> &[u8] {
     let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | 0)).count();
     &line[blanks..]
 }
 
-/// Why a line is too long: because of a text in it, or because of a missing line break.
+/// Returns why a line is too long: because of a text, or because of a missing line break.
 fn too_long(line: &[u8]) -> LineProblem {
     let mut text = Text::default();
     text.scan(trim_start(line));
     if text.open { LineProblem::TextTooLong } else { LineProblem::TooLong }
 }
 
-/// Whether a row can be line protocol, unlike the name of a database.
+/// Returns whether a row can be line protocol. The name of a database cannot.
 fn looks_like_a_line(row: &[u8]) -> bool {
     row.contains(&b' ') && row.contains(&b'=')
 }
 
 /// Follows a line to find the line breaks that do not end it.
 ///
-/// Only the value of a field is quoted: a quote opens text behind the first blank, and there only
-/// directly behind a `=`.
+/// Only the value of a field is quoted. A quote opens text only behind the first blank, directly
+/// behind a `=`.
 #[derive(Default)]
 struct Text {
-    /// Whether it stands within text.
+    /// Whether the position is within text.
     open: bool,
     /// Whether a backslash joins the row with the next one.
     joins: bool,

@@ -1,4 +1,4 @@
-//! One line, part by part, with words for whatever is wrong with it.
+//! Parses one line. Errors are in words, for the person who wrote the line.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field};
 use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
 use super::precision::Precision;
 
-/// Reads the name, tags, fields and, if it is there, the time of a line.
+/// Parses the name, the tags, the fields and the optional time of a line.
 ///
 /// # Errors
-/// What is wrong, for the person who wrote the line.
+/// The problem in words.
 pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i64>), String> {
     let mut rest = Rest { line, at: 0 };
     let mut point = Point::default();
-    // The last name or value before the fields, as it is written.
+    // The last name or value before the fields, still escaped.
     let mut last = rest.take_raw(&MEASUREMENT);
     if last.is_empty() {
         return Err("it does not begin with the name of a measurement".to_owned());
@@ -44,7 +44,7 @@ pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i
             escaped_blank(last)
         ));
     }
-    // By name first: of a field that is there twice, with two types, only the last may stay.
+    // Collected by name first, so that the last of two fields with one name wins in any type.
     let mut fields = BTreeMap::new();
     loop {
         let first = fields.is_empty().then_some((last, !point.tags.is_empty()));
@@ -72,8 +72,7 @@ enum Value {
     Bool(bool),
 }
 
-/// Takes the name and the value of a tag, as they are written; `before` is the value of the tag
-/// before it.
+/// Takes the name and the value of a tag, still escaped. `before` is the value of the previous tag.
 fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), String> {
     let start = rest.at;
     let name = rest.take_raw(&TAG);
@@ -87,7 +86,7 @@ fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), Stri
             _ => format!("`{}` is no tag: tags are written `name=value`{quoted}", shorten(name)),
         });
     }
-    // InfluxDB takes a `=` at the start of a value for a part of it.
+    // InfluxDB treats a `=` at the start of a value as a part of the value.
     let value_start = rest.at;
     rest.eat(b'=');
     rest.take_raw(&TAG);
@@ -106,8 +105,8 @@ fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), Stri
 
 /// Takes the name and the value of a field.
 ///
-/// For the first one, `first` is the last name or value before it, and whether that is the value of
-/// a tag.
+/// For the first field, `first` is the last name or value before it, and whether that is the value
+/// of a tag.
 fn field(rest: &mut Rest<'_>, first: Option<(&str, bool)>) -> Result<(String, Value), String> {
     let start = rest.at;
     let raw = rest.take_raw(&FIELD);
@@ -149,7 +148,7 @@ fn named(name: String, value: Value, shown: &str) -> Result<(String, Value), Str
     Ok((name, value))
 }
 
-/// A hint for a name or value whose last backslash was not meant to escape what follows.
+/// Returns a hint for a name or value with an unintended escape at its end.
 fn escaped_blank(raw: &str) -> &'static str {
     if raw.contains("\\ ") {
         "; `\\ ` is a blank within a name or value, which cannot end with a backslash"
@@ -160,20 +159,20 @@ fn escaped_blank(raw: &str) -> &'static str {
     }
 }
 
-/// A hint for something that is no field, because of a blank in what came before.
+/// Returns a hint for an invalid field after an unescaped blank.
 fn unescaped_blank(before: &str, of_tag: bool, rest: &Rest<'_>) -> &'static str {
     match () {
         () if of_tag && before.starts_with('"') => {
             "; tag values are not quoted: write `\\ ` for a blank in a tag value"
         }
-        // Without more fields to come, there is no reason to think of a blank.
+        // Without another `=`, a blank is not the likely cause.
         () if !rest.line[rest.at..].contains('=') => "",
         () if of_tag => "; write `\\ ` for a blank in a tag value",
         () => "; write `\\ ` for a blank in a measurement",
     }
 }
 
-/// The value of an unquoted `text`, of the field `name`.
+/// Parses the unquoted `text` of the field `name`.
 fn typed(name: &str, text: &str) -> Result<Value, String> {
     let shown = shorten(text);
     match text {
@@ -241,7 +240,7 @@ fn time(rest: &mut Rest<'_>, precision: Precision) -> Result<Option<i64>, String
     }
 }
 
-/// A line, and how much of it has been read.
+/// A line, and the position in it.
 struct Rest<'a> {
     line: &'a str,
     at: usize,
@@ -258,7 +257,7 @@ impl<'a> Rest<'a> {
         there
     }
 
-    /// Skips a blank and what InfluxDB takes for more of them.
+    /// Skips a blank and the bytes behind it that InfluxDB treats as blanks.
     fn skip_blanks(&mut self) -> bool {
         let there = self.eat(b' ');
         while there && matches!(self.peek(), Some(b' ' | b'\t' | 0)) {
@@ -275,7 +274,7 @@ impl<'a> Rest<'a> {
         &rest[..length]
     }
 
-    /// Takes a name as it is written.
+    /// Takes a name, still escaped.
     fn take_raw(&mut self, rules: &Rules) -> &'a str {
         let rest = &self.line[self.at..];
         let length = rules.length(rest.as_bytes());
@@ -283,7 +282,7 @@ impl<'a> Rest<'a> {
         &rest[..length]
     }
 
-    /// Takes quoted text and its closing quote; none if that is missing.
+    /// Takes quoted text and its closing quote. Returns none if the quote is missing.
     fn take_text(&mut self) -> Option<String> {
         let mut text = String::new();
         let bytes = self.line.as_bytes();
@@ -306,7 +305,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// At most 40 characters of `text`.
+/// Returns at most 40 characters of `text`.
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(40) {
         None => text.to_owned(),

@@ -1,8 +1,8 @@
-//! Times that are likely to have another unit.
+//! Detects times that were read in the wrong unit.
 
 use super::precision::Precision;
 
-/// Looks for a unit in which all times are moments of our time, unlike in nanoseconds.
+/// Detects the unit in which all times are between the years 2000 and 2050.
 #[derive(Debug, Default)]
 pub(super) struct Times {
     seen: bool,
@@ -10,7 +10,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Takes notice of the time of a point.
+    /// Adds the time of a point.
     pub(super) fn see(&mut self, time: i64) {
         if self.seen && self.likely.is_none() {
             return;
@@ -20,7 +20,7 @@ impl Times {
         self.seen = true;
     }
 
-    /// The unit that all times seem to have.
+    /// Returns the unit that all times seem to have.
     pub(super) fn likely(&self) -> Option<Precision> {
         self.likely
     }
