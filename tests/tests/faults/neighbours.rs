@@ -27,6 +27,7 @@ cases! {
     a_socket_that_is_removed_meanwhile, SOCKET, "A socket that is removed while the daemon runs is noticed: the log says that nobody can connect any more.";
     a_socket_that_is_replaced_meanwhile, SOCKET, "The same for one that is replaced.";
     a_group_that_is_none, SOCKET, "4294967295 stands for no group: as a group, it is wrong usage.";
+    a_group_of_others, SOCKET, "A group that the daemon is no member of is an error that says who could do that; the socket is removed.";
     a_user_who_is_none, SOCKET, "The same as a user, and for something that is no number.";
     a_user_who_stands_for_others, SOCKET, "In a user namespace, the user who stands for all that are not mapped cannot be allowed; outside, that user can.";
 }
@@ -41,6 +42,19 @@ fn is_root(test: &str) -> bool {
         eprintln!("SKIPPED {test}: it acts as another user, which only root can");
     }
     is_root
+}
+
+/// Whether these tests may start a daemon as another user; if not, they are skipped.
+fn can_run_as_stranger(test: &str) -> bool {
+    if !is_root(test) {
+        return false;
+    }
+    let output = mirror().arg("--version").uid(STRANGER).gid(STRANGER).output();
+    let can_run = output.as_ref().is_ok_and(|output| output.status.success());
+    if !can_run {
+        eprintln!("SKIPPED {test}: another user cannot run what was built here: {output:?}");
+    }
+    can_run
 }
 
 fn directory() -> TempDir {
@@ -156,12 +170,8 @@ fn a_directory_behind_a_link(_: Transport) {
 }
 
 fn a_daemon_of_an_ordinary_user(_: Transport) {
-    if !is_root("a_daemon_of_an_ordinary_user") {
+    if !can_run_as_stranger("a_daemon_of_an_ordinary_user") {
         return;
-    }
-    let can_run = mirror().arg("--version").uid(STRANGER).gid(STRANGER).output();
-    if !can_run.as_ref().is_ok_and(|output| output.status.success()) {
-        return eprintln!("SKIPPED: another user cannot run what was built here: {can_run:?}");
     }
     let as_stranger = || {
         let mut command = mirror();
@@ -232,6 +242,18 @@ fn a_group_that_is_none(_: Transport) {
     let mut command = mirror();
     command.args(["--socket-group", "4294967295"]);
     refused(&mut command, &path, &["--socket-group", "it stands for no group"], 2);
+}
+
+fn a_group_of_others(_: Transport) {
+    if !can_run_as_stranger("a_group_of_others") {
+        return;
+    }
+    let directory = directory();
+    chown(directory.path(), Some(STRANGER), Some(STRANGER)).expect("we are root");
+    let mut command = mirror();
+    command.uid(STRANGER).gid(STRANGER).args(["--socket-group", "1"]);
+    let with = "it cannot be given to group 1: Operation not permitted (os error 1); only root and members";
+    refused(&mut command, &directory.path().join("udf.sock"), &[with], 1);
 }
 
 fn a_user_who_is_none(_: Transport) {

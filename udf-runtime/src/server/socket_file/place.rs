@@ -253,13 +253,17 @@ impl Held {
     }
 
     pub(super) fn set_access(&self, options: &SocketOptions) -> io::Result<()> {
-        let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
-        };
-        if options.group.is_some() {
-            chown(&self.path, None, options.group).map_err(named)?;
+        if let Some(group) = options.group {
+            chown(&self.path, None, Some(group)).map_err(|error| {
+                let why = format!(
+                    "it cannot be given to group {group}: {error}; only root and members of the group can do that"
+                );
+                io::Error::new(error.kind(), why)
+            })?;
         }
-        fs::set_permissions(&self.path, Permissions::from_mode(options.mode)).map_err(named)
+        fs::set_permissions(&self.path, Permissions::from_mode(options.mode)).map_err(|error| {
+            io::Error::new(error.kind(), format!("its mode cannot be set: {error}"))
+        })
     }
 
     /// Connects without waiting for room, which a program that hangs never makes.
