@@ -1,4 +1,5 @@
-//! Logs of a UDF's process: to stderr, one line each, none too long for Kapacitor to read. Nobody who logs waits.
+//! Logs of a UDF's process: to stderr, one line each, none too long for Kapacitor to read. Only a command waits for
+//! its lines.
 
 mod kinds;
 mod line;
