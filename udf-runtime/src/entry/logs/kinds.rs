@@ -44,6 +44,7 @@ struct Kind {
 
 /// Lines that were held back.
 pub(super) struct HeldBack {
+    kind: Identifier,
     pub(super) level: Level,
     pub(super) count: u64,
     pub(super) like: String,
@@ -84,10 +85,19 @@ impl Kinds {
 
     /// Takes one kind of which lines were held back, if it is time to say so, or if it is the `end`.
     pub(super) fn take_due(&mut self, now: Instant, is_end: bool) -> Option<HeldBack> {
-        let mut kinds = self.0.values_mut().filter(|kind| kind.held_back > 0);
-        let kind = kinds.find(|kind| is_end || kind.due <= now)?;
+        let mut kinds = self.0.iter_mut().filter(|(_, kind)| kind.held_back > 0);
+        let (id, kind) = kinds.find(|(_, kind)| is_end || kind.due <= now)?;
         let count = std::mem::take(&mut kind.held_back);
-        Some(HeldBack { level: kind.level, count, like: kind.like.clone() })
+        Some(HeldBack { kind: id.clone(), level: kind.level, count, like: kind.like.clone() })
+    }
+
+    /// Puts back lines that could not be reported. They are reported with the next ones of their kind, but not at
+    /// once: it may still be impossible.
+    pub(super) fn put_back(&mut self, held: HeldBack, now: Instant) {
+        if let Some(kind) = self.0.get_mut(&held.kind) {
+            kind.held_back += held.count;
+            kind.due = now + WINDOW;
+        }
     }
 
     /// Returns when it will be time for that.
@@ -159,7 +169,10 @@ mod tests {
         assert_eq!((held.level, held.count, &*held.like), (Level::WARN, 110, "line of 12"));
         assert!(kinds.take_due(end + WINDOW, false).is_none() && kinds.next_due().is_none());
         assert!(!log(&mut kinds, 13));
-        assert_eq!(kinds.take_due(begun, true).map(|held| held.count), Some(1));
+        // A line that cannot be written leaves its count for the next one.
+        kinds.put_back(held, end);
+        assert_eq!(kinds.next_due(), Some(end + WINDOW));
+        assert_eq!(kinds.take_due(begun, true).map(|held| held.count), Some(111));
         assert!(log(&mut kinds, 30));
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use tracing::{Level, Metadata};
 
-use super::kinds::{Kinds, MOST, WINDOW};
+use super::kinds::{HeldBack, Kinds, MOST, WINDOW};
 use super::line::Line;
 use crate::link::lock;
 
@@ -51,8 +51,10 @@ struct State {
     is_writing: bool,
     /// Lines that were lost since the log said so last.
     lost: u64,
-    /// Whether the last line could not be written: until one can be, it is no use to write about that.
+    /// Whether the last line could not be written. Until a line can be, the log does not report that.
     fails: bool,
+    /// Whether a thread has waited for its line in vain. Until the queue is empty again, no thread waits.
+    is_unread: bool,
     kinds: Kinds,
     /// Whether the process ends, so that nothing is to be kept for later.
     is_ending: bool,
@@ -63,13 +65,21 @@ struct Next {
     line: String,
     /// The room that is free when it is written.
     bytes: usize,
-    /// The lost lines that it tells of.
-    tells: u64,
+    reports: Reports,
+}
+
+/// What a line reports, to be reported again if the line cannot be written.
+enum Reports {
+    /// A line that was logged.
+    Itself,
+    Lost(u64),
+    HeldBack(HeldBack),
 }
 
 impl Queue {
     /// Starts the thread that writes to `out`. Its own lines have the time if the queue `has_time`. A thread that
-    /// logs waits for `patience` until its line is written.
+    /// logs waits for up to `patience` until its line is written. After one such wait in vain, no thread waits until
+    /// the queue has been empty: nobody may read stderr.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -121,8 +131,11 @@ impl Queue {
     }
 
     fn wait(&self) {
-        if !self.patience.is_zero() {
-            self.flush(self.patience);
+        if self.patience.is_zero() || lock(&self.state).is_unread {
+            return;
+        }
+        if !self.flush(self.patience) {
+            lock(&self.state).is_unread = true;
         }
     }
 
@@ -140,22 +153,27 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Waits until everything is written, but not for longer than `limit`.
-    pub(super) fn flush(&self, limit: Duration) {
+    /// Waits until everything is written, but not for longer than `limit`. Returns whether everything is.
+    pub(super) fn flush(&self, limit: Duration) -> bool {
         let state = lock(&self.state);
         let waited = self.emptied.wait_timeout_while(state, limit, |state| !state.is_empty());
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Has everything written, and behind it the last words, but waits no longer than `limit` in all. From now on,
+    /// Writes everything, and behind it the last words, but waits no longer than `limit` in all. From now on,
     /// nothing is kept for later.
     pub(super) fn end(&self, last_words: &str, limit: Duration) {
         let begun = Instant::now();
-        lock(&self.state).is_ending = true;
+        {
+            let mut state = lock(&self.state);
+            state.is_ending = true;
+            // One last try.
+            state.fails = false;
+        }
         self.filled.notify_one();
         self.flush(limit);
         if !last_words.is_empty() {
-            self.push(last_words.trim_end().to_owned());
+            self.push_to(&mut lock(&self.state), last_words.trim_end().to_owned());
             self.flush(limit.saturating_sub(begun.elapsed()));
         }
     }
@@ -164,6 +182,7 @@ impl Queue {
         let mut state = lock(&self.state);
         loop {
             let Some(next) = state.next(self.has_time) else {
+                state.is_unread = false;
                 self.emptied.notify_all();
                 state = match state.kinds.next_due() {
                     None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -182,10 +201,11 @@ impl Queue {
             state.is_writing = false;
             state.bytes -= next.bytes;
             state.fails = written.is_err();
-            match next.tells {
+            match next.reports {
                 _ if !state.fails => {}
-                0 => state.lose(),
-                lines => state.lost += lines,
+                Reports::Itself => state.lose(),
+                Reports::Lost(lines) => state.lost += lines,
+                Reports::HeldBack(held) => state.kinds.put_back(held, Instant::now()),
             }
         }
     }
@@ -195,24 +215,25 @@ impl State {
     fn next(&mut self, has_time: bool) -> Option<Next> {
         if let Some(line) = self.lines.pop_front() {
             let bytes = line.len() + OVERHEAD;
-            return Some(Next { line, bytes, tells: 0 });
+            return Some(Next { line, bytes, reports: Reports::Itself });
         }
-        let (mut line, tells) = if self.lost > 0 && !self.fails {
+        let (mut line, reports) = if self.lost > 0 && !self.fails {
             let mut line = Line::begin(has_time, Level::WARN);
             let lost = std::mem::take(&mut self.lost);
             line.put(format_args!("{lost} lines were lost: stderr was not read, or not writable"));
-            (line.finish(), lost)
+            (line.finish(), Reports::Lost(lost))
         } else {
-            let held = self.kinds.take_due(Instant::now(), self.is_ending)?;
+            let is_end = self.is_ending && !self.fails;
+            let held = self.kinds.take_due(Instant::now(), is_end)?;
             let mut line = Line::begin(has_time, held.level);
             line.put(format_args!(
                 "held back {} more lines like `{}`: at most {MOST} of a kind are logged in {WINDOW:?}",
                 held.count, held.like
             ));
-            (line.finish(), 0)
+            (line.finish(), Reports::HeldBack(held))
         };
         line.push('\n');
-        Some(Next { line, bytes: 0, tells })
+        Some(Next { line, bytes: 0, reports })
     }
 
     fn lose(&mut self) {
@@ -223,7 +244,7 @@ impl State {
     /// Returns whether there is nothing to write now.
     fn is_empty(&self) -> bool {
         let is_told = self.lost == 0 || self.fails;
-        let holds_back = self.is_ending && self.kinds.next_due().is_some();
+        let holds_back = self.is_ending && !self.fails && self.kinds.next_due().is_some();
         self.lines.is_empty() && !self.is_writing && is_told && !holds_back
     }
 }

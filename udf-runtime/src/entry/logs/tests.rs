@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
@@ -301,4 +301,69 @@ fn lines_that_cannot_be_written_are_counted() {
     queue.flush(PATIENCE);
     let lost = " WARN 5 lines were lost: stderr was not read, or not writable";
     assert_eq!(written.lines(), ["there is room", lost]);
+}
+
+#[test]
+fn a_count_that_cannot_be_written_is_kept() {
+    let (written, is_full) = (Written::default(), Arc::new(Mutex::new(false)));
+    let disk = Disk { is_full: Arc::clone(&is_full), written: written.clone() };
+    let queue = Queue::start(disk, false, Duration::ZERO).unwrap();
+    tracing::subscriber::with_default(
+        Subscriber::new(LevelFilter::INFO, Arc::clone(&queue)),
+        || {
+            for number in 0..150 {
+                tracing::warn!("peer {number}");
+            }
+        },
+    );
+    queue.flush(PATIENCE);
+    *lock(&is_full) = true;
+    queue.end("", PATIENCE);
+    assert_eq!(written.lines().len(), 100);
+    *lock(&is_full) = false;
+    queue.end("error: the end", PATIENCE);
+    let held =
+        " WARN held back 50 more lines like `peer 99`: at most 100 of a kind are logged in 10s";
+    assert_eq!(written.lines()[100..], [held, "error: the end"]);
+}
+
+/// A stderr that takes one line for each permit.
+struct Turnstile {
+    permits: Receiver<()>,
+    written: Written,
+}
+
+impl Write for Turnstile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.permits.recv().map_err(io::Error::other)?;
+        self.written.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_command_waits_once_for_a_stderr_that_nobody_reads() {
+    let (written, (permit, permits)) = (Written::default(), channel());
+    let patience = Duration::from_millis(200);
+    let queue =
+        Queue::start(Turnstile { permits, written: written.clone() }, false, patience).unwrap();
+    let begun = Instant::now();
+    let lines = 1000;
+    for number in 0..lines {
+        queue.push(format!("line {number}"));
+    }
+    // A wait for each line would take 200 seconds.
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    (0..lines).for_each(|_| permit.send(()).unwrap());
+    assert!(queue.flush(PATIENCE));
+    assert_eq!(written.lines().len(), lines);
+    // Since somebody reads again, the next line is waited for.
+    let begun = Instant::now();
+    queue.push("unread again".to_owned());
+    assert!(begun.elapsed() >= patience, "{:?}", begun.elapsed());
+    permit.send(()).unwrap();
+    assert!(queue.flush(PATIENCE));
 }
