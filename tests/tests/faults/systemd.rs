@@ -5,6 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tempfile::TempDir;
@@ -18,9 +19,10 @@ use crate::subject::{echo, init, serves, trouble, troubled};
 use crate::{SOCKET, cases};
 
 cases! {
-    a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end; systemd is told of the start and of the stop.";
+    a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end. systemd is told of the start, and of the stop before the open connections finish.";
     no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
     a_socket_for_another_process, SOCKET, "A socket that is for another process is wrong usage, and the message says how that comes about.";
+    descriptors_for_no_process, SOCKET, "Without a `LISTEN_PID` that names the process, `LISTEN_FDS` does not count: the descriptors may be anything.";
     two_sockets_of_systemd, SOCKET, "More than one socket is wrong usage: none of them is left unserved in silence.";
     a_connection_of_systemd, SOCKET, "With `Accept=yes`, systemd hands one connection over: that is wrong usage, and the message says what to set.";
     a_socket_of_systemd_that_does_not_listen, SOCKET, "A socket that does not listen is wrong usage.";
@@ -32,6 +34,7 @@ cases! {
     a_notify_socket_that_is_gone, SOCKET, "A systemd that cannot be told is worth a warning, and no more.";
     a_notify_socket_that_is_none, SOCKET, "The same for an address that is none, and for a time that is none.";
     a_watchdog, SOCKET, "systemd hears from the accept loop, busy or idle, for as long as it accepts connections.";
+    a_watchdog_of_a_microsecond, SOCKET, "A time of the watchdog that is too short to keep does not make the daemon spin.";
     a_watchdog_for_another_process, SOCKET, "A watchdog that is for another process is left to it.";
 }
 
@@ -127,6 +130,21 @@ fn a_socket_for_another_process(_: Transport) {
     let mut command = Command::new(example("mirror"));
     command.arg("--systemd").stdin(Stdio::null()).env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
     usage(&mut command, &["for the process 1, and not for", "ExecStart="]);
+}
+
+fn descriptors_for_no_process(_: Transport) {
+    let (listener, _directory) = listener();
+    let stdin = OwnedFd::from(listener);
+    for pid in [None, Some(""), Some("me")] {
+        // A socket that would be served.
+        let set = pid.map_or("unset LISTEN_PID".to_owned(), |pid| format!("LISTEN_PID='{pid}'"));
+        let script =
+            format!("exec 3<&0 </dev/null; export LISTEN_PID; {set}; exec \"$0\" --systemd");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(example("mirror")).env("LISTEN_FDS", "1");
+        command.stdin(stdin.try_clone().expect("there are descriptors left"));
+        usage(&mut command, &["no socket over: LISTEN_PID is `", ".socket unit"]);
+    }
 }
 
 fn listener() -> (UnixListener, TempDir) {
@@ -272,6 +290,22 @@ fn a_watchdog(_: Transport) {
         assert_eq!(systemd.hears(), "WATCHDOG=1");
     }
     drop(connection);
+    ends_well(program);
+}
+
+fn a_watchdog_of_a_microsecond(_: Transport) {
+    let systemd = Systemd::new();
+    let mut command = Command::new(example("mirror"));
+    command.env("NOTIFY_SOCKET", &systemd.path).env("WATCHDOG_USEC", "1");
+    let program = Program::listen(&mut command);
+    assert_eq!(systemd.hears(), "READY=1");
+    let (begun, beats) = (Instant::now(), 100);
+    for _ in 0..beats {
+        assert_eq!(systemd.hears(), "WATCHDOG=1");
+    }
+    // Some may have waited in the socket: it holds a few.
+    assert!(begun.elapsed() >= Duration::from_millis(beats / 2), "{:?}", begun.elapsed());
+    serves(&program);
     ends_well(program);
 }
 

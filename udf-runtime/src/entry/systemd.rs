@@ -21,14 +21,10 @@ use crate::server::Supervisor;
 /// # Errors
 /// When it has handed over none, several, or something else.
 pub(super) fn listener() -> Result<UnixListener, String> {
-    let (count, pid) = (variable("LISTEN_FDS"), variable("LISTEN_PID"));
-    let count = count.unwrap_or_default();
-    if let Some(pid) = pid.filter(|pid| *pid != process::id().to_string() && !count.is_empty()) {
-        return Err(format!(
-            "the socket of systemd is for the process {pid}, and not for {}; start the UDF by ExecStart= itself, \
-             or by `exec` in a script",
-            process::id()
-        ));
+    let count = variable("LISTEN_FDS").unwrap_or_default();
+    if !count.is_empty() {
+        // Without a match, the descriptors are none of systemd's: sd_listen_fds(3) ignores them, too.
+        is_for_us(variable("LISTEN_PID").unwrap_or_default().trim())?;
     }
     match count.parse::<u32>() {
         Ok(1) => {}
@@ -61,6 +57,21 @@ pub(super) fn listener() -> Result<UnixListener, String> {
             .to_owned()),
         _ => Err("the socket that systemd has handed over does not listen; use ListenStream= in the .socket unit"
             .to_owned()),
+    }
+}
+
+fn is_for_us(pid: &str) -> Result<(), String> {
+    let own = process::id();
+    match pid.parse::<u32>() {
+        Ok(pid) if pid == own => Ok(()),
+        Ok(pid) => Err(format!(
+            "the socket of systemd is for the process {pid}, and not for {own}; start the UDF by ExecStart= \
+             itself, or by `exec` in a script"
+        )),
+        Err(_) => Err(format!(
+            "systemd has handed no socket over: LISTEN_PID is `{pid}` and not {own}, this process; start it by its \
+             .socket unit"
+        )),
     }
 }
 
@@ -104,8 +115,7 @@ impl Manager {
 impl Supervisor for Manager {
     fn round(&mut self) -> Duration {
         let Some(socket) = &mut self.socket else { return Duration::MAX };
-        // Twice within the time may fail.
-        let beat = self.watchdog.map_or(Duration::MAX, |watchdog| watchdog / 3);
+        let beat = self.watchdog.map_or(Duration::MAX, beat);
         if let Some(start) = &self.start {
             // Without it, systemd would take the start for failed.
             if socket.tell(start) == Told::Later {
@@ -124,6 +134,12 @@ impl Supervisor for Manager {
             socket.tell("STOPPING=1\nSTATUS=finishing what has been received");
         }
     }
+}
+
+/// Returns how often systemd hears from a daemon that it watches: two reports within the time may fail.
+fn beat(watchdog: Duration) -> Duration {
+    // A shorter time than this cannot be kept anyway. The accept loop must not spin because of it.
+    (watchdog / 3).max(Duration::from_millis(1))
 }
 
 /// How soon systemd is told once more what it had no room for.
@@ -176,4 +192,22 @@ impl Socket {
 
 fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_hears_three_times_within_its_time_but_never_in_a_busy_loop() {
+        let millis = Duration::from_millis;
+        for (watchdog, expected) in [
+            (millis(30_000), millis(10_000)),
+            (millis(30), millis(10)),
+            (millis(1), millis(1)),
+            (Duration::from_nanos(1), millis(1)),
+        ] {
+            assert_eq!(beat(watchdog), expected, "{watchdog:?}");
+        }
+    }
 }
