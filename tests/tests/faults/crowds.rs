@@ -14,7 +14,7 @@ use udf_tests::batch::begin;
 use udf_tests::process::{descriptors, memory, threads};
 use udf_tests::program::{Connection, PATIENCE, Program, Transport, frame};
 
-use crate::subject::{echo, init, point, serves, trouble, troubled};
+use crate::subject::{echo, eventually, init, point, serves, trouble, troubled};
 use crate::{SOCKET, cases};
 
 cases! {
@@ -165,7 +165,7 @@ fn one_connection_too_many(_: Transport) {
     assert_eq!(ended.rest(), []);
     program.wait_for_log("the connection has ended");
     // It ends a moment after it has said so.
-    let served = (0..1000).any(|_| {
+    let served = eventually(|| {
         let mut connection = program.connect();
         // When it is refused, it may be closed already.
         let _ = connection.send(&frame(udf_tests::program::init(&[])));

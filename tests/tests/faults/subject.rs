@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, KeepaliveResponse, Point};
 use udf_tests::ends::Ends;
-use udf_tests::program::{Connection, Program, Transport, example};
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
 
 /// A fault, and what must hold when it happens.
 pub(crate) struct Case {
@@ -55,6 +56,19 @@ pub(crate) fn troubled() -> PathBuf {
 /// The path of a UDF of batches that is made for this suite.
 pub(crate) fn troubled_batch() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_troubled_batch"))
+}
+
+/// Tries again and again until it is so; returns whether it is, in the time that a test waits for anything.
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
+    let started = Instant::now();
+    loop {
+        if is_so() {
+            return true;
+        }
+        if started.elapsed() > PATIENCE {
+            return false;
+        }
+    }
 }
 
 /// A running UDF, and a connection with it.

@@ -17,6 +17,7 @@ use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::link::lock;
 use crate::metrics::{Counted, Refused};
+use crate::rate_limit::RateLimit;
 use crate::stop::Stopping;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::Socket;
@@ -32,6 +33,8 @@ pub(super) struct Connections {
     stopping: Stopping,
     open: Mutex<Open>,
     changed: Condvar,
+    /// Warnings of connections without an Init: any peer can cause them.
+    late: Mutex<RateLimit>,
 }
 
 #[derive(Default)]
@@ -46,8 +49,8 @@ struct Open {
 impl Connections {
     pub(super) fn new(limits: Limits, metrics: Metrics, stopping: Stopping) -> Self {
         let budget = Budget::new(&limits, metrics.buffered());
-        let (open, changed) = (Mutex::default(), Condvar::new());
-        Connections { limits, budget, metrics, stopping, open, changed }
+        let (open, changed, late) = (Mutex::default(), Condvar::new(), Mutex::default());
+        Connections { limits, budget, metrics, stopping, open, changed, late }
     }
 
     /// Serves one more connection, unless that is refused.
@@ -174,7 +177,7 @@ fn serve(
     closing: &mut Closing,
     counted: &mut Option<Counted>,
 ) {
-    let Connections { limits, metrics, stopping, .. } = &*closing.connections;
+    let Connections { limits, metrics, stopping, late, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(stream), stopping.clone());
     let agent = Agent::new(input, WritingEnd(Arc::clone(stream)), handler).with_limits(
         limits,
@@ -193,7 +196,10 @@ fn serve(
         // Kapacitor asks for Info again and again, and whoever else connects can do so as often as it likes.
         Ok(()) => tracing::debug!("the connection has ended: {totals}"),
         Err(error @ AgentError::NoInit { .. }) => {
-            tracing::debug!("the connection has ended: {error}: {totals}");
+            let held_back = lock(late).pass();
+            if let Some(held_back) = held_back {
+                tracing::warn!("the connection was closed: {error}{held_back}");
+            }
         }
         Err(error) => {
             tracing::error!("the connection has failed: {}: {totals}", error.told(&link));
