@@ -143,13 +143,13 @@ fn what_may_not_have_been_meant_is_noted() {
     assert_eq!(noted("stream", points, &["--group-by", "*"]), "");
     assert_eq!(
         noted("stream", points, &["--group-by", "hosst,rack"]),
-        "note: no point has the tag `hosst`, which they were grouped by; did you mean `host`?\n\
-         note: no point has the tag `rack`, which they were grouped by; \
-         their tags are `cpu`, `host`\n"
+        "note: the points were grouped by the tag `hosst`, but no point has it; did you mean `host`?\n\
+         note: the points were grouped by the tag `rack`, but no point has it; \
+         the points have the tags `cpu`, `host`\n"
     );
     assert_eq!(
         noted("batch", "m x=1i 1\n", &["--group-by", "h"]),
-        "note: no point has the tag `h`, which they were grouped by; they have no tags\n"
+        "note: the points were grouped by the tag `h`, but no point has it; the points have no tags\n"
     );
     let none = "note: 2 points were played, and nothing came back\n";
     assert_eq!(noted("silent", points, &[]), none);
@@ -171,7 +171,7 @@ fn wrong_usage_is_status_2() {
         ),
         (&["replay", path, "-o", "size=x"], "`x` is no INT"),
         (&["replay", path, "--size=3"], "tip: an option of the UDF is given as -o size=VALUE"),
-        (&["replay", path, "--every", "10"], "its unit is none of"),
+        (&["replay", path, "--every", "10"], "the unit is missing"),
         (&["replay", path, "--every", "0s"], "must be greater than zero"),
         (&["replay", path, "--every", "1s"], "error: --every is for UDFs that want batches"),
         (&["replay", path, "--precision", "d"], "must be ns, u, ms, s, m or h"),

@@ -9,8 +9,13 @@ pub enum DurationError {
     /// The text is not a list of whole numbers with units.
     #[error("write whole numbers with units, like 10s, 100ms or 1h30m")]
     Malformed,
-    /// A number has no unit, or an unknown unit.
-    #[error("its unit is none of ns, u, ms, s, m, h, d and w")]
+    /// A number has no unit.
+    #[error(
+        "the unit is missing; write 10s or 5m, for example, with one of ns, u, ms, s, m, h, d and w"
+    )]
+    NoUnit,
+    /// A number has an unknown unit.
+    #[error("the unit is unknown; use one of ns, u, ms, s, m, h, d and w")]
     Unit,
     /// The duration is negative, and must not be.
     #[error("must not be negative")]
@@ -65,6 +70,7 @@ pub fn nanos(text: &str) -> Result<i64, DurationError> {
             "h" => 3_600_000_000_000,
             "d" => 86_400_000_000_000,
             "w" => 7 * 86_400_000_000_000,
+            "" => return Err(DurationError::NoUnit),
             _ => return Err(DurationError::Unit),
         };
         let number: u64 = number.parse().map_err(|_| DurationError::TooLong)?;

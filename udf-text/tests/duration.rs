@@ -29,7 +29,8 @@ fn durations_know_all_units_and_their_limits() {
         ("1.5h", Err(DurationError::Malformed)),
         ("1h 30m", Err(DurationError::Malformed)),
         ("1h-30m", Err(DurationError::Malformed)),
-        ("10", Err(DurationError::Unit)),
+        ("10", Err(DurationError::NoUnit)),
+        ("1h30", Err(DurationError::NoUnit)),
         ("10y", Err(DurationError::Unit)),
     ];
     for (text, expected) in cases {
@@ -41,7 +42,11 @@ fn durations_know_all_units_and_their_limits() {
 fn every_error_says_what_to_write() {
     for (text, expected) in [
         ("1.5h", "write whole numbers with units, like 10s, 100ms or 1h30m"),
-        ("10y", "its unit is none of ns, u, ms, s, m, h, d and w"),
+        (
+            "10",
+            "the unit is missing; write 10s or 5m, for example, with one of ns, u, ms, s, m, h, d and w",
+        ),
+        ("10y", "the unit is unknown; use one of ns, u, ms, s, m, h, d and w"),
         ("-1s", "must not be negative"),
         ("0s", "must be greater than zero"),
         ("99999w", "it does not fit 64 bits of nanoseconds, about 292 years"),

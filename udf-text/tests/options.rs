@@ -120,7 +120,7 @@ fn each_mistake_is_named() {
         ("ratio=NaN", "option `ratio`: `NaN` is no DOUBLE: a TICKscript has finite numbers only"),
         (
             "period=10",
-            "option `period`: `10` is no DURATION: its unit is none of ns, u, ms, s, m, h, d and w",
+            "option `period`: `10` is no DURATION: the unit is missing; write 10s or 5m, for example, with one of ns, u, ms, s, m, h, d and w",
         ),
         ("pair=a,b", "option `pair`: argument 2, `b` is no INT: write a whole number, like 10"),
         ("field='a", "option `field`: a closing quote is missing"),

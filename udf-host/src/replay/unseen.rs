@@ -6,7 +6,7 @@ use udf_text::suggest::nearest;
 
 /// A tag that points were grouped by, and that none of them had: a name that is misspelt, most likely.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no point has the tag `{tag}`, which they were grouped by; {}", instead(.nearest, .known))]
+#[error("the points were grouped by the tag `{tag}`, but no point has it; {}", instead(.nearest, .known))]
 #[non_exhaustive]
 pub struct UnseenTag {
     /// Its name.
@@ -23,11 +23,11 @@ const SHOWN: usize = 10;
 fn instead(nearest: &Option<String>, known: &[String]) -> String {
     match (nearest, known) {
         (Some(nearest), _) => format!("did you mean `{nearest}`?"),
-        (None, []) => "they have no tags".to_owned(),
+        (None, []) => "the points have no tags".to_owned(),
         (None, known) => {
             let more = if known.len() > SHOWN { ", ..." } else { "" };
             let shown = &known[..known.len().min(SHOWN)];
-            format!("their tags are `{}`{more}", shown.join("`, `"))
+            format!("the points have the tags `{}`{more}", shown.join("`, `"))
         }
     }
 }

@@ -131,7 +131,7 @@ impl AgentError {
             _ => false,
         };
         match strange && !link.pulse.is_started() {
-            true => format!("{self}; no task was started here: is it Kapacitor that is connected?"),
+            true => format!("{self}; no task was started, so the other side may not be Kapacitor"),
             false => self.to_string(),
         }
     }
