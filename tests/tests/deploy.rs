@@ -1,13 +1,205 @@
-//! The files of `docs/deploy`: the documents show them as they are, and systemd accepts its own.
+//! The files of `docs/deploy`: the documents show them as they are, systemd accepts its own, their limits suffice, and
+//! the alert rules name metrics that exist.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::{Read, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use udf_tests::program::example;
+use udf_runtime::Limits;
+use udf_tests::program::{PATIENCE, Program, example};
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+fn operations() -> String {
+    fs::read_to_string(docs().join("operations.md")).expect("it is there")
+}
+
+/// The most KiB of memory that a connection may take beside `--buffer-limit` and the state of its UDF. This constant
+/// decides the limits of the documents.
+const CONNECTION: u64 = 256 + 1024;
+
+/// The memory of a daemon without connections, and what the allocator may keep, in MiB.
+const BASE: u64 = 64;
+
+/// The limits of a daemon with this many connections.
+struct Sizing {
+    connections: u64,
+    /// In MiB, as the next one.
+    buffer: u64,
+    memory: u64,
+    tasks: u64,
+    descriptors: u64,
+}
+
+impl Sizing {
+    fn of(connections: u64) -> Self {
+        let buffer = Limits::default().buffer as u64 >> 20;
+        let memory = (BASE + buffer + connections * CONNECTION / 1024).next_multiple_of(128);
+        // A connection has a thread of its own, and one for its ticks. Beside the threads of the daemon itself, there is
+        // room for some of the UDF.
+        let tasks = 2 * connections + 100;
+        // Scrapers and refused connections have up to 64 each.
+        let descriptors = connections + 256;
+        Sizing { connections, buffer, memory, tasks, descriptors }
+    }
+}
+
+const BEGIN: &str = "<!-- The table of limits; the test `deploy` renews it. -->\n";
+const END: &str = "<!-- The end of the table. -->\n";
+
+/// The document with its table of limits renewed.
+fn with_limits(text: &str) -> String {
+    let (before, rest) = text.split_once(BEGIN).expect("it says where the table begins");
+    let (_, after) = rest.split_once(END).expect("it says where the table ends");
+    let mut table = String::from(
+        "\n| `--max-connections` | `--buffer-limit` | `MemoryMax=` | `TasksMax=` | `LimitNOFILE=` |\n\
+         | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    for connections in [10, 100, 1000] {
+        let Sizing { buffer, memory, tasks, descriptors, .. } = Sizing::of(connections);
+        let _ = writeln!(
+            table,
+            "| {connections} | {} | {memory}M | {tasks} | {descriptors} |",
+            buffer << 20
+        );
+    }
+    let (mebi, kibi) = (CONNECTION / 1024, CONNECTION % 1024 * 100 / 1024);
+    let _ = write!(
+        table,
+        "\n`MemoryMax=` is {BASE} MiB, `--buffer-limit` and {mebi}.{kibi:02} MiB for each connection, rounded up to a \
+         multiple\nof 128 MiB. **Add the state of your UDF** for all tasks together.\n\n"
+    );
+    format!("{before}{BEGIN}{table}{END}{after}")
+}
+
+#[test]
+fn the_files_have_the_limits_of_the_document() {
+    let Sizing { connections, memory, tasks, descriptors, .. } = Sizing::of(1000);
+    for (name, limits) in [
+        (
+            "moving_avg.service",
+            [
+                format!("MemoryMax={memory}M\n"),
+                format!("TasksMax={tasks}\n"),
+                format!("LimitNOFILE={descriptors}\n"),
+            ],
+        ),
+        (
+            "compose.yaml",
+            [
+                format!("mem_limit: {memory}m\n"),
+                format!("pids_limit: {tasks}\n"),
+                format!("nofile: {descriptors} "),
+            ],
+        ),
+        (
+            "kubernetes.yaml",
+            // Kubernetes has neither of the others.
+            [format!("memory: {memory}Mi"), String::new(), String::new()],
+        ),
+    ] {
+        let text = fs::read_to_string(docs().join("deploy").join(name)).expect("it is there");
+        let count = text.replace(['"', ','], "");
+        assert!(count.contains(&format!("--max-connections {connections}")), "{name}: {text}");
+        for limit in limits {
+            assert!(text.contains(&limit), "{name} does not have `{limit}`:\n{text}");
+        }
+    }
+}
+
+/// A daemon with ten connections, and with the limits of the document for them.
+#[test]
+fn the_limits_of_descriptors_and_threads_suffice() {
+    let Sizing { connections, tasks, descriptors, .. } = Sizing::of(10);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("udf.sock");
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={descriptors}")).arg(example("mirror"));
+    command.args(["--metrics", "0", "--max-connections", &connections.to_string(), "--socket"]);
+    let program = Program::spawn(command.arg(&path).stdin(Stdio::null())).at(&path);
+    let address = program.metrics();
+    program.wait_for_log("listens on");
+    let open: Vec<_> = (0..connections)
+        .map(|_| {
+            let mut connection = program.connect();
+            connection.init(&[]);
+            connection
+        })
+        .collect();
+    let scrapers: Vec<_> =
+        (0..100).map(|_| TcpStream::connect(address).expect("it listens")).collect();
+    let refused: Vec<_> = (0..100).map(|_| program.connect()).collect();
+    // Each is told of the limit of connections, and of no other.
+    for connection in &refused {
+        let answer = format!("{:?}", connection.answer());
+        assert!(answer.contains("raise --max-connections"), "{answer}");
+    }
+    let threads = udf_tests::process::threads(program.pid()).len() as u64;
+    assert!(threads < tasks - connections, "{threads} threads");
+    drop((open, scrapers, refused));
+}
+
+/// What a daemon serves at `--metrics`, with one open connection.
+fn scrape() -> String {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("udf.sock");
+    let mut command = Command::new(example("mirror"));
+    command.args(["--metrics", "0", "--socket"]).arg(&path).stdin(Stdio::null());
+    let program = Program::spawn(&mut command).at(&path);
+    let address = program.metrics();
+    program.wait_for_log("listens on");
+    let mut connection = program.connect();
+    connection.init(&[]);
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+    let mut said = String::new();
+    stream.read_to_string(&mut said).expect("it answers");
+    said
+}
+
+/// The names of metrics in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|char: char| !char.is_ascii_lowercase() && char != '_');
+    words.filter(|word| word.starts_with("udf_") && *word != "udf_runtime").collect()
+}
+
+#[test]
+fn the_documents_and_the_alerts_name_the_metrics_that_there_are() {
+    let said = scrape();
+    let served: BTreeSet<_> =
+        said.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(served.len() > 10, "{said}");
+    let document = operations();
+    assert_eq!(names(&document), served);
+    let alerts = fs::read_to_string(docs().join("deploy/alerts.yaml")).expect("it is there");
+    let unknown: Vec<_> = names(&alerts).difference(&served).copied().collect();
+    assert!(unknown.is_empty(), "there are no metrics {unknown:?}");
+    // Each alert has what it needs, and labels that its metric has.
+    let rules: Vec<_> = alerts.split("- alert: ").skip(1).collect();
+    assert!(rules.len() > 5);
+    for rule in rules {
+        for part in ["expr: ", "severity: ", "summary: \""] {
+            assert_eq!(rule.matches(part).count(), 1, "`{part}` in {rule}");
+        }
+        let labels = rule.split("$labels.").skip(1).filter_map(|rest| rest.split(' ').next());
+        for label in labels.filter(|label| *label != "instance") {
+            let has_label = |line: &str| {
+                names(rule).iter().any(|name| line.starts_with(&format!("{name}{{")))
+                    && line.contains(&format!("{label}=\""))
+            };
+            assert!(said.lines().any(has_label), "no metric has the label {label}: {rule}");
+        }
+    }
+    for reason in said.split("reason=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(document.contains(&format!("`{reason}`")), "the reason {reason} is not there");
+    }
 }
 
 /// The document with each block behind a link to a file, and a colon, replaced by that file.
@@ -34,13 +226,13 @@ fn with_files(text: &str) -> String {
 fn the_documents_show_the_files_as_they_are() {
     let path = docs().join("operations.md");
     let found = fs::read_to_string(&path).expect("it is there");
-    let current = with_files(&found);
+    let current = with_limits(&with_files(&found));
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &current).expect("it is writable");
     } else {
         assert!(
             found == current,
-            "docs/operations.md does not show the files of docs/deploy; renew it with\n  \
+            "docs/operations.md does not show the files of docs/deploy, or its limits; renew it with\n  \
              UPDATE=1 cargo test -p udf-tests --test deploy"
         );
     }
@@ -80,7 +272,7 @@ fn systemd_accepts_the_units() {
 
 #[test]
 fn the_unit_is_as_little_exposed_as_the_document_says() {
-    let document = fs::read_to_string(docs().join("operations.md")).expect("it is there");
+    let document = operations().split_whitespace().collect::<Vec<_>>().join(" ");
     let (_, rest) = document.split_once("rates the exposure of this unit at ").expect("it says");
     let (score, _) = rest.split_once(" of 10").expect("it says");
     let threshold = score.replace('.', "");
