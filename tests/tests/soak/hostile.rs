@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use udf_proto::Value;
-use udf_proto::messages::SnapshotRequest;
 use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::{InfoRequest, Point, SnapshotRequest};
 use udf_tests::ends::Ends;
 use udf_tests::program::{frame, init};
 
@@ -30,15 +30,32 @@ pub(super) enum Kind {
     Scrapes,
     /// Opens and closes two hundred connections, some of them to the metrics.
     Floods,
+    /// Sends whole requests on eight connections, and reads no answer: many Infos, or points of 8 MiB after Init.
+    Unread,
+    /// Sends requests byte by byte on fifty connections, before or after Init, and reads no answer.
+    Trickles,
 }
 
 /// Each of them, for a thread of its own.
-pub(super) const KINDS: [Kind; 6] =
-    [Kind::Silent, Kind::Half, Kind::HoardsBefore, Kind::HoardsAfter, Kind::Scrapes, Kind::Floods];
+pub(super) const KINDS: [Kind; 8] = [
+    Kind::Silent,
+    Kind::Half,
+    Kind::HoardsBefore,
+    Kind::HoardsAfter,
+    Kind::Scrapes,
+    Kind::Floods,
+    Kind::Unread,
+    Kind::Trickles,
+];
 
 /// What a hoarder announces, and what it sends of that.
 const ANNOUNCED: u64 = 60 << 20;
 const PIECES: usize = 59;
+
+/// What one sends who does not read.
+const INFOS: usize = 500_000;
+const POINTS: usize = 16;
+const POINT: usize = 8 << 20;
 
 impl Kind {
     /// One visit; returns how many connections it was.
@@ -78,6 +95,12 @@ impl Kind {
                 });
                 held.len() as u64
             }
+            Kind::Unread => {
+                let held: Vec<_> = (0..8).map(|number| unread(daemon, number % 2 == 0)).collect();
+                wait(rng, end, || {});
+                held.len() as u64
+            }
+            Kind::Trickles => trickle(daemon, rng, end),
             Kind::Floods => {
                 (0..180).for_each(|_| drop(connect(daemon)));
                 (0..20).for_each(|_| drop(scraper(daemon)));
@@ -132,4 +155,44 @@ fn hoard(daemon: &Daemon, after_init: bool) -> Ends {
     let mut pieces = iter::once(begin).chain(rest);
     let _ = ends.input.write_while_read(&mut pieces, Duration::from_millis(500));
     ends
+}
+
+/// Sends whole requests for as long as they are taken.
+fn unread(daemon: &Daemon, is_started: bool) -> Ends {
+    let mut ends = connect(daemon);
+    let (begin, piece, count) = if is_started {
+        (hello(), frame(point(POINT)), POINTS)
+    } else {
+        (Vec::new(), frame(Ask::Info(InfoRequest {})).repeat(1000), INFOS / 1000)
+    };
+    let mut pieces = iter::once(begin).chain(iter::repeat_n(piece, count));
+    let _ = ends.input.write_while_read(&mut pieces, Duration::from_millis(500));
+    ends
+}
+
+/// A point that comes back with a tag of this length.
+fn point(bytes: usize) -> Ask {
+    let mut point = Point { name: "cpu".into(), ..Default::default() };
+    point.tags.insert("padding".into(), "x".repeat(bytes));
+    point.fields_double.insert("usage".into(), 1.0);
+    Ask::Point(point)
+}
+
+/// Sends a byte now and then on each of fifty connections.
+fn trickle(daemon: &Daemon, rng: &mut Rng, end: Instant) -> u64 {
+    let mut held: Vec<_> = (0..50).map(|_| connect(daemon)).collect();
+    for ends in held.iter_mut().step_by(2) {
+        let _ = ends.input.write_all(&hello());
+    }
+    let (hello, point) = (hello(), frame(point(0)));
+    // Those that have sent an Init go on with points.
+    let mut before = hello.iter().chain(point.iter().cycle());
+    let mut after = point.iter().cycle();
+    wait(rng, end, || {
+        let bytes = [&mut after as &mut dyn Iterator<Item = &u8>, &mut before].map(Iterator::next);
+        for (ends, byte) in held.iter_mut().zip(bytes.into_iter().flatten().cycle()) {
+            let _ = ends.input.write_all(&[*byte]);
+        }
+    });
+    held.len() as u64
 }
