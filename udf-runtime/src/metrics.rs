@@ -86,7 +86,7 @@ impl fmt::Debug for Connections {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Creates metrics with all counts at zero.
     pub fn new() -> Self {
         Metrics::default()
     }
@@ -125,10 +125,10 @@ impl Metrics {
 
     /// Returns the counts in the text format of Prometheus.
     ///
-    /// Connections are counted by task and node. Connections without an Init, on which Kapacitor asks for Info,
-    /// have empty names. Of the tasks and nodes whose connections have all ended, the latest 100 have series of
-    /// their own; the others are added up under the name `_others`. A name of more than 100 bytes is cut, a
-    /// control character is replaced, and such a name ends in a checksum that keeps it apart from others.
+    /// Each task and node has series of its own. Connections without an Init, on which Kapacitor asks for Info,
+    /// have empty names. Of the tasks and nodes without an open connection, the latest 100 keep their series, and
+    /// the others are added up under the name `_others`. A name of more than 100 bytes is cut, and control
+    /// characters are replaced. Such a name ends in a checksum that distinguishes it from others.
     pub fn to_prometheus(&self) -> String {
         let (open, accepted, totals) = self.totals();
         // The labels are the same for each count.

@@ -45,7 +45,7 @@ pub(super) fn command<T: Udf>() -> Command {
         .version(T::VERSION.unwrap_or("of no package"))
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
-            "Without arguments it speaks with Kapacitor on stdin and stdout, as Kapacitor starts it.",
+            "Without arguments, it communicates with Kapacitor over stdin and stdout: Kapacitor spawns it so.",
         )
         .group(ArgGroup::new("daemon").args(["socket", "systemd"]))
         .args([
@@ -54,72 +54,72 @@ pub(super) fn command<T: Udf>() -> Command {
             Arg::new("systemd")
                 .long("systemd")
                 .action(ArgAction::SetTrue)
-                .help("Run as a daemon, on the socket that systemd hands over"),
-            daemon("socket-mode", "MODE", "The mode of the socket, in octal")
+                .help("Run as a daemon, on the socket that systemd passes"),
+            daemon("socket-mode", "MODE", "Mode of the socket, in octal")
                 .default_value("0660")
                 .value_parser(mode),
-            daemon("socket-group", "GROUP", "The group that owns the socket, by name or number")
+            daemon("socket-group", "GROUP", "Group of the socket, by name or number")
                 .value_parser(group),
             Arg::new("allow-shared-directory")
                 .long("allow-shared-directory")
                 .action(ArgAction::SetTrue)
-                .help("Make the socket also in a directory where other users can replace it")
+                .help("Create the socket also in a directory where other users can replace it")
                 .requires("daemon"),
             daemon("allow-uid", "UID", "Serve only processes of this user; may be repeated")
                 .action(ArgAction::Append)
                 .value_parser(user),
-            daemon("max-connections", "N", "How many connections may be open at once")
+            daemon("max-connections", "N", "Refuse connections when this many are open")
                 .default_value("4096")
                 .value_parser(value_parser!(u32).range(1..)),
             daemon(
                 "init-timeout",
                 "DURATION",
-                "How long a connection may take until its Init has come; 0s for ever",
+                "Close a connection that has sent no Init after this time; 0s for no limit",
             )
             .default_value("10s")
             .value_parser(duration::parse),
             daemon(
                 "request-timeout",
                 "DURATION",
-                "How long a request of more than 256 KiB may take to arrive; 0s for ever",
+                "Close a connection when a request of more than 256 KiB takes longer to arrive; 0s for no limit",
             )
             .default_value("1m")
             .value_parser(duration::parse),
             daemon(
                 "metrics",
                 "ADDRESS",
-                "Serve counts for Prometheus at this address; a port alone is one of 127.0.0.1",
+                "Serve metrics for Prometheus at this address; a port without a host is on 127.0.0.1",
             )
             .value_parser(address),
-            set("farewell", "DURATION", "How long open connections have to finish after a stop")
+            set("farewell", "DURATION", "Grace period of open connections after a stop")
                 .default_value("10s")
                 .value_parser(duration::parse),
             set(
                 "busy-budget",
                 "DURATION",
-                "How long Kapacitor keeps hearing from a handler that is busy with one call; 0s for ever",
+                "Send keepalives for a handler that is busy with one call for up to this time; 0s for no limit",
             )
             .default_value("5m")
             .value_parser(duration::parse),
             set(
                 "hangup-timeout",
                 "DURATION",
-                "Give a connection up when Kapacitor has closed its input and reads no output for this long; \
-                 a spawned UDF exits; 0s for never",
+                "Close a connection, or exit if spawned, when Kapacitor has closed the input and does not read \
+                 the output for this time; 0s for no limit",
             )
             .default_value("3s")
             .value_parser(duration::parse),
-            set("frame-limit", "BYTES", "Refuse requests, and do not take snapshots, of more bytes")
+            set("frame-limit", "BYTES", "Refuse larger requests, and do not send larger snapshots")
                 .default_value("67108864")
                 .value_parser(value_parser!(u32).range(1024..=udf_proto::frame::MAX_LIMIT as i64)),
-            set("init-limit", "BYTES", "Refuse requests of more bytes before Init")
+            set("init-limit", "BYTES", "Refuse larger requests before Init")
                 .default_value("1048576")
                 .value_parser(value_parser!(u32).range(1024..=udf_proto::frame::MAX_LIMIT as i64)),
             set(
                 "buffer-limit",
                 "BYTES",
-                "What all connections together may hold of requests that are not handled yet, beyond 256 KiB of \
-                 each [default: 134217728, or --frame-limit if that is more]",
+                "Memory for the unhandled requests of all connections, beyond 256 KiB for each \
+                 [default: 134217728, or --frame-limit if that is more]",
             )
             .value_parser(value_parser!(u64).range(1024..=1 << 40)),
             set(
@@ -132,20 +132,20 @@ pub(super) fn command<T: Udf>() -> Command {
             set(
                 "bad-snapshot",
                 "POLICY",
-                "What to do with a snapshot that does not fit: refuse the task, or start fresh",
+                "What to do with a snapshot that cannot be restored: refuse the task, or start fresh",
             )
             .default_value("refuse")
             .value_parser(["refuse", "fresh"]),
             set(
                 "log",
                 "LEVEL",
-                "What is logged: error, warn, info, debug, trace or off; info unless UDF_LOG says otherwise",
+                "Log level: error, warn, info, debug, trace or off [default: info, or the variable UDF_LOG]",
             )
             .global(true),
             Arg::new("log-time")
                 .long("log-time")
                 .action(ArgAction::SetTrue)
-                .help("Log the time in each line also when Kapacitor has spawned the UDF, and adds its own")
+                .help("Log the time also when Kapacitor has spawned the UDF, and adds the time itself")
                 .global(true),
         ])
         .subcommands([command::info_command(), command::replay_command()])

@@ -28,14 +28,14 @@ use crate::rate_limit::RateLimit;
 use crate::stop::{Stop, Stopping};
 use crate::{Handler, Metrics, OnUnfit, shortage, watchdog};
 
-/// Makes the handler for each connection.
+/// Creates the handler for each connection.
 ///
-/// Any function that returns a handler is one.
+/// Any function that returns a handler is an accepter.
 pub trait Accepter: Send + 'static {
-    /// What serves a connection.
+    /// The type of the handlers.
     type Handler: Handler;
 
-    /// The handler for one more connection.
+    /// Creates the handler for a new connection.
     fn accept(&mut self) -> Self::Handler;
 }
 
@@ -51,32 +51,32 @@ impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Frames of more bytes are refused. 64 MiB.
+    /// The longest frame in bytes. Longer ones are refused. Defaults to 64 MiB.
     pub frame: usize,
-    /// Frames of more bytes are refused before an Init was accepted. Defaults to 1 MiB.
+    /// The longest frame in bytes before an Init was accepted. Longer ones are refused. Defaults to 1 MiB.
     pub init_frame: usize,
-    /// How long a connection of a [`Server`] may take until its Init; none for ever. Only the wait for
-    /// its requests counts. Defaults to 10 seconds.
+    /// The time limit of a connection of a [`Server`] until its Init. `None` is no limit. Only the wait for
+    /// requests counts. Defaults to 10 seconds.
     pub init: Option<Duration>,
-    /// How long a request of a connection of a [`Server`] may take to arrive if it has more than 256 KiB; none
-    /// for ever. Only the wait for it counts. Defaults to 1 minute.
+    /// The time limit for the arrival of a request of more than 256 KiB on a connection of a [`Server`]. `None`
+    /// is no limit. Only the wait for its bytes counts. Defaults to 1 minute.
     pub request: Option<Duration>,
-    /// How many bytes all connections together may hold of requests that are not handled yet, beyond the
-    /// first 256 KiB of each. A connection that needs more is refused. At most half of it is used for input
-    /// that is read ahead. If it is less than [`frame`](Self::frame), then that counts. Defaults to 128 MiB.
+    /// The bytes of unhandled requests that all connections together may hold, beyond the first 256 KiB of
+    /// each. A connection that needs more is refused. Read-ahead takes at most half of this. If
+    /// [`frame`](Self::frame) is larger, it counts instead. Defaults to 128 MiB.
     pub buffer: usize,
-    /// For how long Kapacitor is kept hearing from a handler that is busy with one call; none for ever.
-    /// 5 minutes.
+    /// How long the agent sends keepalives for a handler that is busy with one call. `None` is no limit.
+    /// Defaults to 5 minutes.
     pub busy: Option<Duration>,
-    /// How long the output may stand still once Kapacitor has closed the input: then it reads no more, and the
-    /// connection is given up, with what was not delivered; none for ever. A program that Kapacitor has spawned
-    /// exits, since Kapacitor waits for that. Defaults to 3 seconds.
+    /// How long unread output may block once Kapacitor has closed the input. Then the connection is closed, and
+    /// that output is lost. A program that Kapacitor has spawned exits, since Kapacitor waits for its exit.
+    /// `None` is no limit. Defaults to 3 seconds.
     pub hangup: Option<Duration>,
-    /// How long open connections have to finish after a stop. 10 seconds.
+    /// The grace period of open connections after a stop. Defaults to 10 seconds.
     pub farewell: Duration,
-    /// How many connections may be open at once. 4096.
+    /// The maximum of open connections. Defaults to 4096.
     pub connections: usize,
-    /// What becomes of points that Kapacitor had better not get. They are dropped.
+    /// Sets what happens to points that Kapacitor cannot store. Defaults to [`OnUnfit::Drop`].
     pub unfit_points: OnUnfit,
 }
 
@@ -97,14 +97,14 @@ impl Default for Limits {
     }
 }
 
-/// Why a server ended otherwise than by being stopped.
+/// Why [`Server::serve`] failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// No more connections can be accepted.
     #[error("connections cannot be accepted: {0}")]
     Accept(io::Error),
-    /// One of the allowed users cannot be told from others.
+    /// One of the allowed users cannot be distinguished from others.
     #[error("user {uid} cannot be allowed: {why}")]
     AllowedUser {
         /// The id of the user.
@@ -112,20 +112,20 @@ pub enum ServeError {
         /// Who else would be admitted.
         why: String,
     },
-    /// It was stopped, and some connections did not finish in time.
+    /// Some connections did not finish within the grace period after a stop.
     #[error("{connections} connections had not finished {farewell:?} after the stop, and were cut")]
     Unfinished {
-        /// How many.
+        /// The number of these connections.
         connections: usize,
-        /// How long they had.
+        /// The grace period.
         farewell: Duration,
     },
 }
 
 /// Accepts connections on a Unix socket, and serves each with a handler on a thread of its own.
 ///
-/// A connection that fails, panics or hangs does so alone. After a [stop](Stop::stop), nothing new is
-/// accepted, and the open connections finish what they have received.
+/// A connection that fails, panics or hangs does not affect others. After a [stop](Stop::stop), the server accepts
+/// no more connections, and the open ones handle the requests that they have received.
 ///
 /// ```no_run
 /// # use udf_runtime::{Server, Udf, UdfHandler};
@@ -150,7 +150,7 @@ pub struct Server<A> {
 }
 
 impl<A: Accepter> Server<A> {
-    /// Serves on a listener that exists; its file, if it has one, is not removed.
+    /// Creates a server on an existing listener. It does not remove the listener's file.
     ///
     /// # Errors
     /// When the process has no descriptors left, or cannot start the thread that sends keepalives.
@@ -170,10 +170,10 @@ impl<A: Accepter> Server<A> {
         })
     }
 
-    /// Makes a socket at `path`, and removes it at the end; see [`SocketFile::bind`].
+    /// Creates a server with a socket at `path`, and removes the socket at the end; see [`SocketFile::bind`].
     ///
     /// # Errors
-    /// When the socket cannot be made, or another server is using it.
+    /// When the socket cannot be created, or another server is using it.
     pub fn bind(path: impl AsRef<Path>, accepter: A) -> Result<Self, BindError> {
         let (listener, file) = SocketFile::bind(path.as_ref(), &SocketOptions::default())?;
         let server = Server::new(listener, accepter)
@@ -181,33 +181,33 @@ impl<A: Accepter> Server<A> {
         Ok(server.with_file(file))
     }
 
-    /// Removes this file when it stops.
+    /// Removes this file when the server stops.
     pub fn with_file(mut self, file: SocketFile) -> Self {
         self.file = Some(file);
         self
     }
 
-    /// Keeps these limits.
+    /// Sets the limits.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Serves only processes of these users; of all users when there is none.
+    /// Serves only processes of these users, or of all users if the list is empty.
     ///
-    /// In a user namespace, all users that it does not map look like one user, `overflowuid` (65534): that one
-    /// cannot be allowed there.
+    /// In a user namespace, all users that it does not map look like the user `overflowuid` (65534), which cannot
+    /// be allowed there.
     pub fn with_allowed_users(mut self, uids: Vec<u32>) -> Self {
         self.allowed_users = uids;
         self
     }
 
-    /// What is counted of its connections, to be read at any time.
+    /// Returns the counts of the server's connections. You can read them at any time.
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
     }
 
-    /// What stops it, from any thread.
+    /// Returns a handle that stops the server from any thread.
     pub fn stopper(&self) -> Stop {
         self.stop.clone()
     }
@@ -220,11 +220,11 @@ impl<A: Accepter> Server<A> {
         self.stop.on_signals()
     }
 
-    /// Serves until it is stopped, and returns when every connection has ended.
+    /// Serves connections until a stop, and returns when every connection has ended.
     ///
     /// # Errors
-    /// When connections can no longer be accepted, had not finished in time after a stop, or when one of the
-    /// allowed users cannot be told from others.
+    /// When connections can no longer be accepted, do not finish within the grace period after a stop, or when one
+    /// of the allowed users cannot be distinguished from others.
     pub fn serve(self) -> Result<(), ServeError> {
         self.serve_under(())
     }
