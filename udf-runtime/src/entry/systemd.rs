@@ -1,7 +1,7 @@
-//! What systemd hands to a daemon, and is told by it: sd_listen_fds(3), sd_notify(3) and sd_watchdog_enabled(3).
+//! The protocol between systemd and a daemon: sd_listen_fds(3), sd_notify(3) and sd_watchdog_enabled(3).
 //!
-//! The variables are left to the programs that a UDF runs: each names the process that it is for, but
-//! `NOTIFY_SOCKET`, and what others than the main process send there is not heard (`NotifyAccess=main`).
+//! Programs that a UDF runs inherit the variables. That does no harm: all but `NOTIFY_SOCKET` name the process that
+//! they are for, and systemd ignores notifications of other processes (`NotifyAccess=main`).
 
 use std::env;
 use std::io::{self, ErrorKind};
@@ -16,10 +16,10 @@ use rustix::net::sockopt::socket_acceptconn;
 use crate::rate_limit::RateLimit;
 use crate::server::Supervisor;
 
-/// Returns the socket that systemd listens on for us.
+/// Returns the listening socket that systemd has passed to this process.
 ///
 /// # Errors
-/// When it has handed over none, several, or something else.
+/// When systemd has passed no socket, several, or something else.
 pub(super) fn listener() -> Result<UnixListener, String> {
     let count = variable("LISTEN_FDS").unwrap_or_default();
     if !count.is_empty() {
@@ -75,20 +75,20 @@ fn is_for_us(pid: &str) -> Result<(), String> {
     }
 }
 
-/// The service manager that is told of the start, the stop, and that the accept loop goes round.
+/// Notifies systemd of the start, of the stop, and of each round of the accept loop.
 ///
-/// Nothing here waits, and no failure is worse than a warning.
+/// Nothing here waits. A failure is only logged.
 pub(super) struct Manager {
-    /// None when nobody wants to be told.
+    /// None without `NOTIFY_SOCKET`.
     socket: Option<Socket>,
-    /// How long it may be without hearing from us.
+    /// The time within which systemd must get a notification.
     watchdog: Option<Duration>,
-    /// What it is told of the start, until it has taken that.
+    /// The notification of the start, until it has been sent.
     start: Option<String>,
 }
 
 impl Manager {
-    /// The manager by the environment, which is told that the daemon has started once it serves.
+    /// Reads the environment. The notification of the start is sent in the first round.
     pub(super) fn new(status: &str) -> Self {
         let address = variable("NOTIFY_SOCKET");
         let socket = address.and_then(|address| match Socket::new(&address) {
@@ -117,7 +117,7 @@ impl Supervisor for Manager {
         let Some(socket) = &mut self.socket else { return Duration::MAX };
         let beat = self.watchdog.map_or(Duration::MAX, beat);
         if let Some(start) = &self.start {
-            // Without it, systemd would take the start for failed.
+            // Without this notification, systemd considers the start failed.
             if socket.tell(start) == Told::Later {
                 return beat.min(AGAIN);
             }
@@ -136,16 +136,16 @@ impl Supervisor for Manager {
     }
 }
 
-/// Returns how often systemd hears from a daemon that it watches: two reports within the time may fail.
+/// Returns the time between two notifications of the watchdog: two in a row may fail.
 fn beat(watchdog: Duration) -> Duration {
-    // A shorter time than this cannot be kept anyway. The accept loop must not spin because of it.
+    // The accept loop must not spin, and systemd cannot check a shorter time anyway.
     (watchdog / 3).max(Duration::from_millis(1))
 }
 
-/// How soon systemd is told once more what it had no room for.
+/// The pause before a notification is sent again when the queue of systemd was full.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// The socket that systemd listens on for news.
+/// The socket for notifications to systemd.
 struct Socket {
     socket: UnixDatagram,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! How often a line of one kind is logged: what a peer can cause must not fill a disk.
+//! Limits how often a line of one kind is logged: a peer must not be able to fill a disk.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use tracing::callsite::Identifier;
 use tracing::{Level, Metadata};
 
-/// The crates whose lines are limited. What authors log is theirs.
+/// The crates whose lines are limited. The lines of authors are not.
 const OURS: [&str; 2] = ["udf_runtime", "udf_host"];
 
-/// So many lines of one kind are logged in each [`WINDOW`], or fewer when they are longer than [`LENGTH`].
+/// The most lines of one kind that are logged in a [`WINDOW`]. A line longer than [`LENGTH`] counts as several.
 pub(super) const MOST: u64 = 100;
 
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
 
 const LENGTH: usize = 1 << 10;
 
-/// What is shown of a line, for those like it that were held back.
+/// The length of the example in the report of lines that were held back.
 const SHOWN: usize = 100;
 
 /// Returns whether lines of this kind are limited: those of the kit that are logged by default.
@@ -25,7 +25,7 @@ pub(super) fn is_limited(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::INFO && OURS.contains(&krate)
 }
 
-/// The kinds of lines that were logged; each has a place in the code of its own.
+/// The kinds of lines that were logged. Each place in the code is a kind.
 #[derive(Default)]
 pub(super) struct Kinds(HashMap<Identifier, Kind>);
 
@@ -36,7 +36,7 @@ struct Kind {
     /// How many lines were logged in it; a long one counts as several.
     logged: u64,
     held_back: u64,
-    /// When it is time to say how many were held back.
+    /// When the number of lines that were held back is reported.
     due: Instant,
     /// The beginning of the last line that was logged.
     like: String,
@@ -75,7 +75,7 @@ impl Kinds {
         kind.held_back
     }
 
-    /// Takes note of a line that was admitted.
+    /// Counts a line that was admitted, and keeps it as an example.
     pub(super) fn note(&mut self, metadata: &Metadata<'_>, line: &str) {
         if let Some(kind) = self.0.get_mut(&metadata.callsite()) {
             kind.logged += (line.len() / LENGTH) as u64;
@@ -83,7 +83,7 @@ impl Kinds {
         }
     }
 
-    /// Takes one kind of which lines were held back, if it is time to say so, or if it is the `end`.
+    /// Returns a kind of which lines were held back, if its report is due or if this is the end.
     pub(super) fn take_due(&mut self, now: Instant, is_end: bool) -> Option<HeldBack> {
         let mut kinds = self.0.iter_mut().filter(|(_, kind)| kind.held_back > 0);
         let (id, kind) = kinds.find(|(_, kind)| is_end || kind.due <= now)?;
@@ -100,7 +100,7 @@ impl Kinds {
         }
     }
 
-    /// Returns when it will be time for that.
+    /// Returns when the next report is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.0.values().filter(|kind| kind.held_back > 0).map(|kind| kind.due).min()
     }

@@ -1,8 +1,8 @@
-//! The way of lines to stderr: a queue, and the one thread that writes.
+//! The queue of lines for stderr, and the one thread that writes them.
 //!
-//! Whoever logs puts a line into the queue and goes on, whether or not somebody reads stderr. The thread alone waits
-//! for that. When the queue is full, lines are lost and counted, until all that it holds is written; then one line
-//! says how many.
+//! A thread that logs puts its line into the queue and goes on, even if nobody reads stderr. Only the writing thread
+//! waits for a reader. When the queue is full, further lines are lost and counted until the queue has been written.
+//! Then one line reports their number.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::link::lock;
 /// How much the queue holds.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What a line in the queue takes beside its text.
+/// The memory of a line in the queue beside its text.
 const OVERHEAD: usize = size_of::<String>() + 16;
 
 /// Lines of this process that were lost, because stderr was not read or not writable.
@@ -34,9 +34,9 @@ pub(super) static HELD_BACK: AtomicU64 = AtomicU64::new(0);
 
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// There is something to write.
+    /// Signals that there is a line to write.
     filled: Condvar,
-    /// Everything is written.
+    /// Signals that everything is written.
     emptied: Condvar,
     has_time: bool,
     /// How long a thread that logs waits until its line is written.
@@ -46,24 +46,24 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     lines: VecDeque<String>,
-    /// The room that they take, with the one that is being written.
+    /// The memory of these lines, and of the line that is being written.
     bytes: usize,
     is_writing: bool,
-    /// Lines that were lost since the log said so last.
+    /// The number of lost lines that is not reported yet.
     lost: u64,
     /// Whether the last line could not be written. Until a line can be, the log does not report that.
     fails: bool,
     /// Whether a thread has waited for its line in vain. Until the queue is empty again, no thread waits.
     is_unread: bool,
     kinds: Kinds,
-    /// Whether the process ends, so that nothing is to be kept for later.
+    /// Whether the process ends, so that nothing is kept for later.
     is_ending: bool,
 }
 
-/// What is written next.
+/// The next line to write.
 struct Next {
     line: String,
-    /// The room that is free when it is written.
+    /// The memory that is freed when it has been written.
     bytes: usize,
     reports: Reports,
 }
@@ -114,14 +114,13 @@ impl Queue {
         held_back == 0
     }
 
-    /// Puts a line without its end into the queue, or counts it as lost. Without patience, this never waits for
-    /// whoever reads it.
+    /// Puts a line without its end into the queue, or counts it as lost. Without `patience`, this never waits.
     pub(super) fn push(&self, line: String) {
         self.push_to(&mut lock(&self.state), line);
         self.wait();
     }
 
-    /// The same for a line of a kind that is limited; its own words begin at `words`.
+    /// Does the same for a line of a kind that is limited. Its message begins at `words`, behind the spans.
     pub(super) fn push_limited(&self, line: String, kind: &Metadata<'_>, words: usize) {
         let mut state = lock(&self.state);
         state.kinds.note(kind, &line[words..]);
@@ -142,7 +141,7 @@ impl Queue {
     fn push_to(&self, state: &mut State, mut line: String) {
         line.push('\n');
         let bytes = line.len() + OVERHEAD;
-        // Once lines are lost, all of them are until that is said: so it stands where they would have stood.
+        // Once a line is lost, all are, until the loss is reported: so the report stands in their place.
         let is_closed = state.lost > 0 && !state.fails;
         if is_closed || state.bytes + bytes > MAX_BYTES {
             state.lose();
@@ -249,7 +248,7 @@ impl State {
     }
 }
 
-/// The stderr of the process, by a descriptor of its own: whoever prints does not wait for the thread that writes here.
+/// The stderr of the process, by a descriptor of its own: code that prints does not wait for the writing thread.
 pub(super) struct Stderr(File);
 
 impl Stderr {
@@ -262,7 +261,7 @@ impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.0.write(bytes) {
-                // Somebody who has the same pipe or terminal has made it so.
+                // Another process with the same pipe or terminal has made it non-blocking.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None)?;
                 }

@@ -1,25 +1,25 @@
-//! Why no socket could be made.
+//! Why a socket could not be created.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why no socket could be made.
+/// Why a socket could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// Another server is alive there.
+    /// Another server is using the socket.
     #[error("another server is using {}; stop it first, or choose another path", path.display())]
     InUse {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// Something that is no socket is at that path, and is left alone.
+    /// The path is taken by a file that is not a socket. The file is left alone.
     #[error("{} exists and is not a socket; it was left alone, choose another path", path.display())]
     NotASocket {
         /// The path.
         path: PathBuf,
     },
-    /// A socket is at that path, and whether anybody listens on it cannot be told.
+    /// The path is taken by a socket, and it cannot be determined whether a server listens on it.
     #[error(
         "cannot determine whether {} is in use: {source}; remove it or choose another path",
         path.display()
@@ -27,10 +27,10 @@ pub enum BindError {
     Untold {
         /// The path of the socket.
         path: PathBuf,
-        /// What connecting to it said.
+        /// The error of connecting to the socket.
         source: io::Error,
     },
-    /// Where it should be is no directory.
+    /// The directory of the socket does not exist.
     #[error(
         "no socket at {}: its directory does not exist; make it, or choose another path",
         path.display()
@@ -39,7 +39,7 @@ pub enum BindError {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// Other users can put a socket of their own in its place; see
+    /// Other users can replace the socket by their own; see
     /// [`SocketOptions::allow_shared_directory`](super::SocketOptions::allow_shared_directory).
     #[error(
         "no socket at {}: other users can replace it, since {why}, or accept that with \
@@ -49,18 +49,18 @@ pub enum BindError {
     SharedDirectory {
         /// The path of the socket.
         path: PathBuf,
-        /// What is wrong with its directory, and what corrects it.
+        /// The problem of the directory, and its remedy.
         why: String,
     },
-    /// The lock is there, but is none that this process can hold.
+    /// The lock exists, and this process cannot open it.
     #[error("the lock {} cannot be opened: {source}; remove it or give it to this user", path.display())]
     Lock {
         /// The path of the lock.
         path: PathBuf,
-        /// What opening it said.
+        /// The error of opening the lock.
         source: io::Error,
     },
-    /// Something that is no file is at the path of the lock, and is left alone.
+    /// The path of the lock is taken by something that is not a regular file. It is left alone.
     #[error(
         "the lock {} is {what} and not a file; it was left alone, remove it or choose another path",
         path.display()
@@ -68,10 +68,10 @@ pub enum BindError {
     NotALock {
         /// The path of the lock.
         path: PathBuf,
-        /// What is there.
+        /// What it is.
         what: &'static str,
     },
-    /// Something else has taken the place of the socket before anybody could connect to it.
+    /// The socket was replaced before anybody could connect to it.
     #[error(
         "the socket {} was replaced while it was made: another user can write to a directory above it; \
          choose a path where only root and this user can",
@@ -81,22 +81,22 @@ pub enum BindError {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// It is too long for the address of a socket.
+    /// The path is too long for the address of a socket.
     #[error("{} is too long for a socket: it has {length} bytes, but at most {max} are possible", path.display())]
     PathTooLong {
         /// The path.
         path: PathBuf,
         /// Its length in bytes.
         length: usize,
-        /// What fits.
+        /// The maximum in bytes.
         max: usize,
     },
-    /// The system refused.
+    /// The operating system failed to create the socket.
     #[error("no socket at {}: {source}", path.display())]
     Socket {
         /// The path of the socket.
         path: PathBuf,
-        /// What it said.
+        /// Its error.
         source: io::Error,
     },
 }

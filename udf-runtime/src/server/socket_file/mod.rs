@@ -1,5 +1,4 @@
-//! The file of a Unix socket: made without a moment of being too open, taken over when it is stale, and
-//! removed by who made it.
+//! The file of a Unix socket: never more open than its mode, replaced when it is stale, removed by its creator.
 
 mod error;
 mod place;
@@ -16,16 +15,16 @@ use rustix::net::listen;
 pub use self::error::BindError;
 use self::place::{Identity, Place};
 
-/// Who may connect.
+/// The options of a socket's file: they decide who can connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketOptions {
-    /// The mode of the file; 0660 unless it is set.
+    /// The mode of the file. Defaults to 0660.
     pub mode: u32,
-    /// The id of the group that owns the file; that of the process unless it is set.
+    /// The id of the group that owns the file. Defaults to the group of the process.
     pub group: Option<u32>,
-    /// Makes the socket although other users can replace it: its directory belongs to a user other than root and
-    /// that of the process, or its group or everybody may write to it and it has no sticky bit. Not set by default.
+    /// Creates the socket even if other users can replace it: its directory belongs to a user other than root and
+    /// that of the process, or others can write to the directory and it has no sticky bit. Defaults to `false`.
     pub allow_shared_directory: bool,
 }
 
@@ -36,24 +35,24 @@ impl Default for SocketOptions {
 }
 
 impl SocketOptions {
-    /// Mode 0660, and the group of the process.
+    /// Creates the default options.
     pub fn new() -> Self {
         SocketOptions::default()
     }
 
-    /// With this mode.
+    /// Sets the mode.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Owned by this group.
+    /// Sets the group.
     pub fn group(mut self, gid: u32) -> Self {
         self.group = Some(gid);
         self
     }
 
-    /// Also in a directory in which other users can replace the socket, such as an `emptyDir` of Kubernetes.
+    /// Allows a directory in which other users can replace the socket, such as an `emptyDir` of Kubernetes.
     pub fn allow_shared_directory(mut self, allow: bool) -> Self {
         self.allow_shared_directory = allow;
         self
@@ -69,25 +68,24 @@ const MAX_PATH: usize = 107;
 /// How many connections may wait to be accepted; the system has a limit of its own.
 const BACKLOG: i32 = 4096;
 
-/// The file of a socket that this process made. Dropping it removes the file, if it is still the same.
+/// The file of a socket that this process created. Dropping this removes the file, unless it was replaced.
 #[derive(Debug)]
 pub struct SocketFile {
     place: Place,
     file: Identity,
-    /// Held as long as the socket is; its file stays, since removing it could free the path for two.
+    /// Held as long as the socket. The file of the lock stays: after its removal, two servers could hold a lock.
     _lock: File,
 }
 
 impl SocketFile {
-    /// Makes a socket at `path` and listens on it.
+    /// Creates a socket at `path` and listens on it.
     ///
-    /// A lock on `path` with `.lock` appended tells whether another server is alive. A socket that nobody
-    /// holds is taken over. Nobody can connect before the mode and the group of the socket are right: only then
-    /// does it listen. Links among the directories above `path` are followed; the socket and its lock are never
-    /// reached through one.
+    /// A server holds a lock on `path` with `.lock` appended. A socket whose lock nobody holds is replaced. Nobody
+    /// can connect before the mode and the group of the socket are set: only then does it listen. Links among the
+    /// directories above `path` are followed. The socket and its lock are never reached through a link.
     ///
     /// # Errors
-    /// Each kind of [`BindError`].
+    /// Every variant of [`BindError`].
     pub fn bind(
         path: &Path,
         options: &SocketOptions,
@@ -114,12 +112,12 @@ impl SocketFile {
         Ok((UnixListener::from(socket), file))
     }
 
-    /// Where it is.
+    /// Returns the path of the socket.
     pub fn path(&self) -> &Path {
         self.place.path()
     }
 
-    /// Returns whether its path leads to it, for those who want to connect; also when that cannot be told.
+    /// Returns whether clients reach this socket by its path. Returns true if that cannot be determined.
     pub(super) fn is_in_place(&self) -> bool {
         self.place.leads_to(&self.file)
     }
