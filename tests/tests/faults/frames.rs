@@ -13,7 +13,7 @@ use crate::{BOTH, PIPE, cases};
 
 cases! {
     garbage_instead_of_a_first_message, BOTH, "Another protocol on the line ends the connection with an error that says why, and a hint in the log.";
-    garbage_after_points, BOTH, "What came before garbage is answered before the error.";
+    garbage_after_points, BOTH, "The UDF answers requests before the garbage, and then reports the error.";
     a_body_that_is_no_message, BOTH, "A frame that is no protobuf is named as such, and ends the connection.";
     a_length_of_2_to_the_40, BOTH, "A length of 2^40 is refused from the length alone, and costs no memory.";
     a_length_of_3_gib, BOTH, "A length of 3 GiB is refused from the length alone, and costs no memory.";
@@ -26,7 +26,7 @@ cases! {
     cut_within_the_body, BOTH, "Input that ends within a message ends the connection with an error that says how much is missing.";
     cut_one_byte_before_the_end, BOTH, "A message that lacks one byte is not handled.";
     an_empty_message, BOTH, "A message of no bytes is ignored, with a warning.";
-    a_message_of_a_kind_that_is_not_known, BOTH, "What newer Kapacitors may ask is ignored, with a warning, and the connection lives.";
+    a_message_of_a_kind_that_is_not_known, BOTH, "A request that only newer Kapacitors know is ignored with a warning. The connection lives.";
     a_message_with_members_that_are_not_known, BOTH, "Members that newer Kapacitors may add do no harm to those that are known.";
     one_byte_at_a_time, BOTH, "It does not matter how the bytes are split into reads.";
     many_messages_in_one_write, BOTH, "Messages that come together are answered in their order.";

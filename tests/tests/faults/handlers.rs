@@ -27,11 +27,11 @@ cases! {
     an_error_at_the_end_of_input, BOTH, "An error in `finish` is told before the connection closes.";
     a_handler_that_works_for_long, BOTH, "Kapacitor hears from a busy handler before it asks, and gets every point and answer when it returns.";
     many_calls_that_take_a_while, BOTH, "Kapacitor hears from a handler that works off many points, also when none of its calls takes long and nothing is emitted.";
-    many_calls_that_emit, BOTH, "What is emitted goes out while the points behind it are still being worked off.";
+    many_calls_that_emit, BOTH, "Emitted points are written while later points are still being handled.";
     a_handler_that_hangs, BOTH, "Beyond the budget Kapacitor hears nothing more; the log says which handler of which task hangs, in which call.";
     a_tick_that_hangs, BOTH, "The same for a tick.";
     a_budget_that_is_not_reached, BOTH, "A handler that returns within the budget is not given up.";
-    a_handler_that_prints, BOTH, "What the author prints goes to stderr: Kapacitor gets messages only.";
+    a_handler_that_prints, BOTH, "Text that the author prints goes to stderr: Kapacitor gets messages only.";
     a_handler_that_reads_stdin, BOTH, "A program that the author runs finds an empty stdin: it cannot take away what Kapacitor sends.";
     a_field_that_is_nan, BOTH, "A point that the UDF gives a field that is NaN is dropped, with a counted warning: a later node could not store it.";
     a_field_that_is_infinite, BOTH, "The same for an infinite one.";

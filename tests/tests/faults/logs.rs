@@ -15,21 +15,21 @@ use crate::subject::{Subject, init, point, trouble, troubled};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
-    a_log_line_of_1_mib, BOTH, "A line stays under 64 KiB, whatever is logged: Kapacitor would stop to read.";
-    a_log_line_with_lines, BOTH, "An event is one line, without colours, whatever is logged.";
-    a_panic_of_several_lines, BOTH, "So is a panic.";
+    a_log_line_of_1_mib, BOTH, "Every line stays under 64 KiB: Kapacitor stops reading at a longer one.";
+    a_log_line_with_lines, BOTH, "Every event is one line without colours.";
+    a_panic_of_several_lines, BOTH, "A panic is one line, too.";
     a_task_in_every_line, BOTH, "From Init on, every line of a connection names the task and the node.";
-    a_task_in_warnings_alone, BOTH, "So does every line at the level `warn`, and every line of a tick.";
+    a_task_in_warnings_alone, BOTH, "Lines name the task and the node also at level `warn`, and in a tick.";
     no_time_when_spawned, PIPE, "A spawned UDF logs no time, since Kapacitor adds its own; with `--log-time` it does.";
-    a_backtrace, BOTH, "With RUST_BACKTRACE, the backtrace of a panic is logged behind it, a line each.";
+    a_backtrace, BOTH, "With RUST_BACKTRACE, the backtrace of a panic follows it, one line for each frame.";
     no_colours, BOTH, "There are no colours when stderr is no terminal.";
-    a_repeated_warning, BOTH, "A warning about each of many points is not logged for each of them.";
-    a_repeated_warning_of_a_thread, BOTH, "The same for points that are sent by a remote emitter.";
+    a_repeated_warning, BOTH, "A warning that concerns many points is not logged for each of them.";
+    a_repeated_warning_of_a_thread, BOTH, "A warning that concerns many points of a remote emitter is not logged for each of them.";
     lines_of_one_kind, SOCKET, "Of the lines of one kind, 100 are logged in ten seconds; the others are counted, also in the metrics.";
     a_task_with_a_name_of_a_megabyte, BOTH, "A long name of a task is cut in the log, and its control characters are escaped.";
-    a_value_that_logs, BOTH, "A value may log while it is shown in a line.";
+    a_value_that_logs, BOTH, "A value can log while it is formatted for a line.";
     levels, BOTH, "The level can be set by argument and by environment; the argument wins.";
-    a_level_that_does_not_exist, PIPE, "A level that does not exist is wrong usage, by its name; exit status 2.";
+    a_level_that_does_not_exist, PIPE, "A level that does not exist is wrong usage; the message names the level.";
 }
 
 fn log_of(on: Transport, kind: &str) -> Vec<String> {

@@ -19,16 +19,16 @@ cases! {
     a_link_in_place_of_the_lock, SOCKET, "A link in place of the lock is not followed, whether or not it leads anywhere.";
     a_lock_of_another_user, SOCKET, "A lock that belongs to another user, who could hold it for ever, is an error that names both.";
     a_directory_that_others_may_write_to, SOCKET, "A directory in which others can replace the socket is refused with what to do; nothing is made there.";
-    a_directory_that_others_may_write_to_and_that_is_allowed, SOCKET, "With `--allow-shared-directory` it is used all the same.";
-    a_directory_of_another_user, SOCKET, "The same for a directory that belongs to another user.";
+    a_directory_that_others_may_write_to_and_that_is_allowed, SOCKET, "With `--allow-shared-directory`, a directory in which others can replace the socket is used.";
+    a_directory_of_another_user, SOCKET, "A directory that belongs to another user is refused with what to do.";
     a_directory_with_the_sticky_bit, SOCKET, "A directory such as /tmp, where nobody can replace what belongs to another, is fine.";
     a_directory_behind_a_link, SOCKET, "Links among the directories above the socket, such as /var/run, are followed.";
     a_daemon_of_an_ordinary_user, SOCKET, "An ordinary user can run a daemon in a directory of their own, and in none of another; a lock that cannot be opened is an error that names it.";
     a_socket_that_is_removed_meanwhile, SOCKET, "A socket that is removed while the daemon runs is noticed: the log says that nobody can connect any more.";
-    a_socket_that_is_replaced_meanwhile, SOCKET, "The same for one that is replaced.";
+    a_socket_that_is_replaced_meanwhile, SOCKET, "A socket that is replaced while the daemon runs is noticed, too.";
     a_group_that_is_none, SOCKET, "4294967295 stands for no group: as a group, it is wrong usage.";
     a_group_of_others, SOCKET, "A group that the daemon is no member of is an error that says who could do that; the socket is removed.";
-    a_user_who_is_none, SOCKET, "The same as a user, and for something that is no number.";
+    a_user_who_is_none, SOCKET, "4294967295 stands for no user: as a user, it is wrong usage, as is a text that is not a number.";
     a_user_who_stands_for_others, SOCKET, "In a user namespace, the user who stands for all that are not mapped cannot be allowed; outside, that user can.";
 }
 

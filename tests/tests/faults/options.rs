@@ -23,7 +23,7 @@ cases! {
     a_value_of_no_type, BOTH, "A value of a type that does not exist is refused by an answer.";
     an_option_with_a_text_of_4_mib, BOTH, "However long an argument is, the refusal stays short enough to be read.";
     ten_thousand_unknown_options, BOTH, "However many mistakes there are, the refusal stays short enough to be read.";
-    an_option_with_control_characters, BOTH, "Whatever an argument holds, the refusal is one line.";
+    an_option_with_control_characters, BOTH, "The refusal is one line, even if an argument has control characters.";
     an_option_with_an_empty_name, BOTH, "The empty text is refused as the name of a field: InfluxDB would refuse each write of it.";
     a_task_without_a_name, BOTH, "A task and a node without names are served like any other.";
 }

@@ -30,7 +30,7 @@ cases! {
     an_error_within_a_batch, BOTH, "An error while a batch is being sent sends nothing of it, but the error.";
     every_kind_of_request_at_once, BOTH, "Each request is answered exactly once, in its order, with an answer of its own kind.";
     requests_within_a_batch, BOTH, "Keepalives and snapshots within a batch are answered, and do not tear apart what is sent.";
-    requests_after_a_fatal_one, BOTH, "What comes behind the message that ended the connection is not acted on.";
+    requests_after_a_fatal_one, BOTH, "Requests behind the one that ended the connection have no effect.";
 }
 
 fn nothing_at_all(on: Transport) {

@@ -21,7 +21,7 @@ cases! {
     stdout_that_is_closed, PIPE, "A stdout that nobody reads any more ends the process with status 1, not by a signal.";
     stderr_that_is_closed, PIPE, "Without a stderr it works all the same.";
     stderr_that_nobody_reads, PIPE, "A stderr whose reader has gone does not end it.";
-    a_full_stderr_at_the_end, PIPE, "What was earned reaches Kapacitor before the last words go to stderr.";
+    a_full_stderr_at_the_end, PIPE, "Everything earned reaches Kapacitor before the last line goes to stderr.";
 }
 
 fn an_orderly_end(on: Transport) {

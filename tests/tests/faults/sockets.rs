@@ -40,8 +40,8 @@ cases! {
     a_mode_that_is_none, SOCKET, "A mode that is not octal is wrong usage; exit status 2.";
     a_limit_of_no_connections, SOCKET, "`--max-connections 0` would refuse everybody: it is wrong usage.";
     a_group_that_does_not_exist, SOCKET, "An unknown group is wrong usage; no socket is made for everybody instead.";
-    a_user_who_is_not_allowed, SOCKET, "Who is not among the allowed users is not served; the log and Kapacitor are told why.";
-    a_user_who_is_allowed, SOCKET, "Who is among the allowed users is served.";
+    a_user_who_is_not_allowed, SOCKET, "A user who is not allowed is not served. The log and Kapacitor get the reason.";
+    a_user_who_is_allowed, SOCKET, "An allowed user is served.";
     two_starts_at_once, SOCKET, "Of several starts at the same path at once, exactly one serves.";
 }
 

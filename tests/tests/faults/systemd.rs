@@ -19,23 +19,23 @@ use crate::subject::{echo, init, serves, trouble, troubled};
 use crate::{SOCKET, cases};
 
 cases! {
-    a_socket_of_systemd, SOCKET, "A socket that systemd hands over is served, and left alone at the end. systemd is told of the start, and of the stop before the open connections finish.";
+    a_socket_of_systemd, SOCKET, "The daemon serves a socket that systemd passes, and does not remove it. It notifies systemd of the start, and of the stop before the open connections finish.";
     no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
-    a_socket_for_another_process, SOCKET, "A socket that is for another process is wrong usage, and the message says how that comes about.";
-    descriptors_for_no_process, SOCKET, "Without a `LISTEN_PID` that names the process, `LISTEN_FDS` does not count: the descriptors may be anything.";
-    two_sockets_of_systemd, SOCKET, "More than one socket is wrong usage: none of them is left unserved in silence.";
-    a_connection_of_systemd, SOCKET, "With `Accept=yes`, systemd hands one connection over: that is wrong usage, and the message says what to set.";
+    a_socket_for_another_process, SOCKET, "A socket that is for another process is wrong usage, and the message names the usual cause.";
+    descriptors_for_no_process, SOCKET, "Without a `LISTEN_PID` that names the process, `LISTEN_FDS` is ignored: the descriptors may be anything.";
+    two_sockets_of_systemd, SOCKET, "More than one socket is wrong usage: one of them would not be served.";
+    a_connection_of_systemd, SOCKET, "With `Accept=yes`, systemd passes one connection. That is wrong usage, and the message names the setting.";
     a_socket_of_systemd_that_does_not_listen, SOCKET, "A socket that does not listen is wrong usage.";
-    something_else_of_systemd, SOCKET, "A pipe, a socket for datagrams or one of the network is wrong usage.";
-    a_path_although_systemd_starts_it, SOCKET, "With `--socket`, what systemd hands over is not touched, whatever it is.";
+    something_else_of_systemd, SOCKET, "A pipe, a datagram socket or a network socket is wrong usage.";
+    a_path_although_systemd_starts_it, SOCKET, "With `--socket`, the daemon does not touch the descriptors that systemd passes.";
     options_of_the_socket_unit, SOCKET, "`--systemd` with an argument about the file of the socket is wrong usage that names the setting of the .socket unit.";
-    an_abstract_notify_socket, SOCKET, "systemd is told also when its socket has no path.";
-    a_full_notify_socket, SOCKET, "A systemd that does not read holds up neither the start nor the stop; it is told when there is room.";
-    a_notify_socket_that_is_gone, SOCKET, "A systemd that cannot be told is worth a warning, and no more.";
-    a_notify_socket_that_is_none, SOCKET, "The same for an address that is none, and for a time that is none.";
-    a_watchdog, SOCKET, "systemd hears from the accept loop, busy or idle, for as long as it accepts connections.";
-    a_watchdog_of_a_microsecond, SOCKET, "A time of the watchdog that is too short to keep does not make the daemon spin.";
-    a_watchdog_for_another_process, SOCKET, "A watchdog that is for another process is left to it.";
+    an_abstract_notify_socket, SOCKET, "Notifications also go to an abstract socket.";
+    a_full_notify_socket, SOCKET, "A systemd that does not read delays neither the start nor the stop. It gets the notification when there is room.";
+    a_notify_socket_that_is_gone, SOCKET, "A notification that cannot be sent causes a warning, and no more.";
+    a_notify_socket_that_is_none, SOCKET, "An invalid address or an invalid time causes a warning, and no more.";
+    a_watchdog, SOCKET, "The accept loop notifies the watchdog, busy or idle, for as long as it accepts connections.";
+    a_watchdog_of_a_microsecond, SOCKET, "A watchdog with a time of a microsecond does not make the daemon spin.";
+    a_watchdog_for_another_process, SOCKET, "A watchdog of another process gets no notifications.";
 }
 
 /// Where systemd listens for what it is told.

@@ -22,11 +22,11 @@ use crate::subject::{echo, init, point, trouble, troubled};
 use crate::{BOTH, SOCKET, cases};
 
 cases! {
-    a_full_log_and_a_sigterm, BOTH, "At SIGTERM it ends in order, with status 0, also when nobody reads its log.";
-    a_full_log_and_a_handler_that_hangs, BOTH, "When it has to give up then, it ends all the same, with status 1.";
-    a_full_log_and_a_second_signal, BOTH, "A second signal ends it at once, while a handler hangs and nobody reads its log.";
-    a_full_log_and_connections, SOCKET, "New connections are served, refused and ended, while nobody reads the log.";
-    a_full_log_that_is_read_again, BOTH, "No handler waits for the log. It holds 1 MiB, then lines are lost; when it is read again, one line says how many.";
+    a_full_log_and_a_sigterm, BOTH, "A UDF whose log nobody reads stops in order at SIGTERM, with status 0.";
+    a_full_log_and_a_handler_that_hangs, BOTH, "A UDF whose log nobody reads and whose handler hangs exits with status 1 after the grace period.";
+    a_full_log_and_a_second_signal, BOTH, "A second signal ends a UDF at once, even if a handler hangs and nobody reads its log.";
+    a_full_log_and_connections, SOCKET, "A daemon whose log nobody reads serves, refuses and ends connections.";
+    a_full_log_that_is_read_again, BOTH, "No handler waits for the log. The log keeps 1 MiB of lines, and loses further ones. When it is read again, one line reports their number.";
 }
 
 /// A program whose log nobody reads.
