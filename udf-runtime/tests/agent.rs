@@ -186,6 +186,21 @@ fn malformed_input_is_named_behind_what_was_earned() {
 }
 
 #[test]
+fn http_is_named_at_once() {
+    for request in ["GET / HTTP/1.0\r\n\r\n", "POST /write HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let mut kapacitor = Kapacitor::connect(mirror());
+        kapacitor.raw(request.as_bytes());
+        // Its end is not waited for: the other side waits for an answer.
+        let error = match kapacitor.answer() {
+            Answer::Error(error) => error.error,
+            other => panic!("not an error: {other:?}"),
+        };
+        assert!(error.starts_with("malformed request: it is HTTP"), "{error}");
+        assert!(matches!(kapacitor.wait(), Err(AgentError::Http)));
+    }
+}
+
+#[test]
 fn an_error_of_the_handler_is_told_behind_what_was_earned() {
     let (stopped, stops) = channel();
     let mut handler = mirror();

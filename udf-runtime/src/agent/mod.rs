@@ -66,6 +66,12 @@ pub enum AgentError {
     /// A frame is not a request of this protocol.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The other side speaks HTTP.
+    #[error(
+        "malformed request: it is HTTP, but this socket takes requests of Kapacitor only; --metrics serves counts over \
+         HTTP"
+    )]
+    Http,
     /// A request came when it must not.
     #[error("unexpected {request}: {reason}")]
     OutOfOrder {
@@ -333,6 +339,10 @@ fn exchange<H: Handler>(
 ) -> Result<End, AgentError> {
     let tick_due = lock(core).tick_due();
     loop {
+        // It could be shorter than the frame that it seems to announce, and wait for an answer.
+        if !link.pulse.is_started() && is_http(reader.rest()) {
+            return Err(AgentError::Http);
+        }
         // Nobody holds the lock while the reader waits.
         let mut held = lock(core);
         let drained = guard(link, || held.drain(reader));
@@ -360,6 +370,14 @@ fn exchange<H: Handler>(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Returns whether this is the begin of a request of HTTP. No request of Kapacitor begins with these bytes: they would
+/// be a field that none has.
+fn is_http(input: &[u8]) -> bool {
+    ["GET ", "HEAD ", "POST ", "PUT ", "OPTIONS "]
+        .iter()
+        .any(|method| input.starts_with(method.as_bytes()))
 }
 
 /// Makes the handler tick every `period`: on the ticker's thread while the agent waits for input, else on the agent's
