@@ -119,7 +119,7 @@ impl SocketFile {
 
     /// Returns whether clients reach this socket by its path. Returns true if that cannot be determined.
     pub(super) fn is_in_place(&self) -> bool {
-        self.place.leads_to(&self.file)
+        self.place.has(&self.file)
     }
 }
 

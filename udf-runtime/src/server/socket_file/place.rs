@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,8 @@ pub(super) struct Place {
     /// The same, wherever the process goes.
     absolute: PathBuf,
     directory: File,
+    /// Where the directory was, links followed, if that is known.
+    origin: Option<PathBuf>,
     name: OsString,
 }
 
@@ -62,7 +64,8 @@ impl Place {
             Err(error) => return Err(failed(error.into())),
         };
         let absolute = std::path::absolute(path).map_err(failed)?;
-        Ok(Place { path: path.to_owned(), absolute, directory, name: name.to_owned() })
+        let (origin, path, name) = (path_of(&directory), path.to_owned(), name.to_owned());
+        Ok(Place { path, absolute, directory, origin, name })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -104,7 +107,7 @@ impl Place {
         }
         let lock = match opened {
             Ok(lock) => File::from(lock),
-            Err(source) if kind.is_some() => {
+            Err(source @ (Errno::ACCESS | Errno::PERM)) => {
                 return Err(BindError::Lock { path, source: source.into() });
             }
             // It could not be made, and neither could the socket.
@@ -175,6 +178,23 @@ impl Place {
         }
     }
 
+    /// Returns whether this file is there, and its directory where it was; also when that cannot be told. No path is
+    /// walked for it: a directory above could be on a file system that hangs.
+    pub(super) fn has(&self, file: &Identity) -> bool {
+        if path_of(&self.directory) != self.origin {
+            return false;
+        }
+        match statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            // Where a link leads could hang as well.
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Symlink => true,
+            Ok(found) => {
+                // The type of a device differs among systems.
+                i128::from(found.st_dev) == i128::from(file.device) && found.st_ino == file.inode
+            }
+            Err(error) => !matches!(error, Errno::NOENT | Errno::NOTDIR),
+        }
+    }
+
     /// Removes this file, if it is still there.
     pub(super) fn remove(&self, file: &Identity) -> io::Result<()> {
         match self.hold() {
@@ -191,7 +211,7 @@ impl Place {
         #[cfg(target_os = "linux")]
         {
             let file = openat(&self.directory, &self.name, HOLD | OFlags::NOFOLLOW, Mode::empty())?;
-            let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+            let number = file.as_raw_fd();
             let path = PathBuf::from(format!("/proc/self/fd/{number}"));
             let file = File::from(file);
             Ok(Held { metadata: file.metadata()?, path, _file: Some(file) })
@@ -211,6 +231,11 @@ impl Place {
     fn failed(&self, source: io::Error) -> BindError {
         BindError::Socket { path: self.path.clone(), source }
     }
+}
+
+/// Returns where an open directory is, if the system tells.
+fn path_of(directory: &File) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()
 }
 
 /// The name of the lock of what has this name.

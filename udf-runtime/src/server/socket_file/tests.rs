@@ -135,7 +135,7 @@ fn a_socket_that_is_there_under_another_name_too_is_in_place() {
     fs::remove_file(directories.socket()).unwrap();
     assert!(!file.is_in_place());
     symlink("other", directories.socket()).unwrap();
-    assert!(file.is_in_place(), "who connects is led to it");
+    assert!(file.is_in_place(), "who connects may be led to it");
 }
 
 #[test]
