@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::IntErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -289,6 +290,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
+        Ok(mode @ 0..=0o777) if mode & 0o222 == 0 => {
+            Err("only root could connect: a process needs \
+             permission to write to the socket; give for instance 0660"
+                .to_owned())
+        }
         Ok(mode @ 0..=0o777) => Ok(mode),
         _ => Err("it must be octal, up to 777".to_owned()),
     }
@@ -302,9 +308,12 @@ fn user(text: &str) -> Result<u32, String> {
 
 /// A group by its number, or by its name in /etc/group.
 fn group(text: &str) -> Result<u32, String> {
-    match text.parse() {
+    match text.parse::<u32>() {
         Ok(u32::MAX) => return Err("it stands for no group; give the number of a group".to_owned()),
         Ok(gid) => return Ok(gid),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+            return Err(format!("the number of a group is at most {}", u32::MAX - 1));
+        }
         Err(_) => {}
     }
     let groups =

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use self::exchange::Exchange;
 use self::page::Page;
-use crate::Metrics;
+use crate::{Metrics, shortage};
 
 /// How long accepting pauses when it has failed for a lack of descriptors or of memory: it would fail again at once.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -56,9 +56,7 @@ fn start(address: SocketAddr, metrics: Metrics, limits: Limits) -> io::Result<So
         }
     };
     let started = thread::Builder::new().name("metrics".to_owned()).spawn(run);
-    started.map_err(|error| {
-        io::Error::new(error.kind(), format!("no thread could be started: {error}"))
-    })?;
+    started.map_err(shortage::of("no thread could be started"))?;
     Ok(address)
 }
 
