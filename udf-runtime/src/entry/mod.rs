@@ -4,6 +4,7 @@
 mod args;
 mod logs;
 mod metrics;
+mod open_files;
 mod stdio;
 mod systemd;
 
@@ -13,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
 use udf_host::Loopback;
@@ -103,7 +103,7 @@ fn serve(
     limits: Limits,
     accepter: impl Accepter,
 ) -> Result<(), Failure> {
-    raise_open_files();
+    open_files::raise(limits.connections);
     let (listener, file, place) = if let Some(path) = daemon.path {
         let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
         (listener, Some(file), path.display().to_string())
@@ -151,15 +151,6 @@ fn ignore_hangups() -> io::Result<()> {
     });
     started.map_err(shortage::of("the thread that waits for SIGHUP could not be started"))?;
     Ok(())
-}
-
-/// Each connection takes a descriptor, and the usual soft limit is there for programs of another age.
-fn raise_open_files() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::debug!("the limit of open files was left as it is: {error}");
-    }
 }
 
 fn description<T: Udf>() -> Description {
