@@ -36,7 +36,7 @@ pub(crate) enum Refused {
 }
 
 /// Each reason, and its name in a label.
-const REASONS: [(Refused, &str); 5] = [
+pub(crate) const REASONS: [(Refused, &str); 5] = [
     (Refused::Limit, "limit"),
     (Refused::User, "user"),
     (Refused::Panic, "panic"),

@@ -18,7 +18,8 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::response;
 use udf_runtime::{Server, Stream};
 
-/// Panics in the threads of the first two connections: in one when its span is made, in the other when that is entered.
+/// Panics in the threads of the first two connections: in one when its span is made, in the other when that is entered;
+/// and in each event of a thread with the name `accepting`.
 struct Broken;
 
 /// Whether this is the thread of the connection with this number.
@@ -41,7 +42,7 @@ impl tracing::Subscriber for Broken {
     }
 
     fn event(&self, _: &Event<'_>) {
-        assert!(!is_in("connection-1"), "no words");
+        assert!(!is_in("connection-1") && !is_in("accepting"), "no words");
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -53,7 +54,8 @@ impl tracing::Subscriber for Broken {
 
 #[test]
 fn a_panic_before_the_agent_starts_is_answered_and_counted() {
-    tracing::subscriber::set_global_default(Broken).unwrap();
+    // The other test may have set it.
+    let _ = tracing::subscriber::set_global_default(Broken);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");
     let server = Server::bind(&path, || Scripted::<Stream, Stream>::new().0).unwrap();
@@ -86,4 +88,28 @@ fn a_panic_before_the_agent_starts_is_answered_and_counted() {
     for line in [r#"udf_errors_total{task="",node=""} 2"#, "udf_connections_total 3"] {
         assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
     }
+}
+
+#[test]
+fn a_panic_of_the_thread_that_accepts_is_survived() {
+    let _ = tracing::subscriber::set_global_default(Broken);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let nobody = rustix::process::geteuid().as_raw() + 1;
+    let server = Server::bind(&path, || Scripted::<Stream, Stream>::new().0).unwrap();
+    let server = server.with_allowed_users(vec![nobody]);
+    let (stop, metrics) = (server.stopper(), server.metrics());
+    let accepting = thread::Builder::new().name("accepting".to_owned());
+    let serving = accepting.spawn(|| server.serve()).unwrap();
+    for _ in 0..3 {
+        let stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut reader = FrameReader::new(stream);
+        let answer = response::decode(reader.next_frame().unwrap().expect("an answer")).unwrap();
+        assert!(matches!(answer, Some(Answer::Error(_))), "{answer:?}");
+    }
+    stop.stop();
+    serving.join().unwrap().unwrap();
+    let text = metrics.to_prometheus();
+    assert!(text.contains("udf_connections_refused_total{reason=\"user\"} 3"), "{text}");
 }

@@ -155,6 +155,9 @@ struct Closing {
 impl Closing {
     /// The connection has done its work: a stop need not wait for it any more.
     fn linger(&mut self) {
+        if self.lingers {
+            return;
+        }
         lock(&self.connections.open).lingering += 1;
         self.lingers = true;
         self.connections.changed.notify_all();
@@ -207,7 +210,8 @@ fn serve(
     }
     *counted = None;
     let has_stopped = stopping.is_asked();
-    if result.is_err() || has_stopped {
+    // Without a task, nothing but Info was asked: a stop need not wait until the other side has read its end.
+    if result.is_err() || (has_stopped && link.pulse.is_started()) {
         closing.linger();
         linger(stream.get_ref(), if has_stopped { LINGER_AT_STOP } else { LINGER });
     }

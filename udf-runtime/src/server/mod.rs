@@ -8,7 +8,9 @@ mod socket_file;
 mod users;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,7 +158,7 @@ impl<A: Accepter> Server<A> {
     /// When the process has no descriptors left, or cannot start the thread that sends keepalives.
     pub fn new(listener: UnixListener, accepter: A) -> io::Result<Self> {
         let stop = Stop::new()?;
-        let reserve = Reserve::new(stop.stopping())?;
+        let reserve = Reserve::new()?;
         watchdog::start()?;
         Ok(Server {
             listener,
@@ -249,22 +251,25 @@ impl<A: Accepter> Server<A> {
         let (mut pause, mut refusals) = (AcceptPause::default(), Refusals::new(metrics.clone()));
         let connections = Arc::new(Connections::new(limits, metrics, stopping.clone()));
         let mut rounds = Rounds::new(file.as_ref(), supervisor);
-        let accepted = loop {
+        let mut turn = || {
             let woken = wait(&listener, &stopping, pause.take(), rounds.until_next(), &refusals);
             refusals.look_after();
             // If it fails, it is tried again the next time.
             let _ = reserve.fill();
             match woken {
-                Ok(Woken::Stopped) => break Ok(()),
+                Ok(Woken::Stopped) => return ControlFlow::Break(Ok(())),
                 Ok(Woken::Connection) => {}
-                Ok(Woken::Timeout) => continue,
-                Err(error) => break Err(ServeError::Accept(error.into())),
+                Ok(Woken::Timeout) => return ControlFlow::Continue(()),
+                Err(error) => return ControlFlow::Break(Err(ServeError::Accept(error.into()))),
             }
             match listener.accept() {
                 Ok((stream, _)) => match not_allowed(&stream, &allowed_users) {
                     None => connections.open(stream, &mut accepter, &mut refusals),
                     Some(reason) => refusals.refuse(stream, Refused::User, &reason),
                 },
+                // The listener is still readable: the next turn tries again.
+                Err(error) if shortage::is_of_descriptors(&error) && refusals.close_unrelated() => {
+                }
                 Err(error) if shortage::is_of_descriptors(&error) && reserve.give_up() => {
                     // What it was waiting for may have gone meanwhile.
                     if let Ok((stream, _)) = listener.accept() {
@@ -272,10 +277,24 @@ impl<A: Accepter> Server<A> {
                         refusals.refuse(stream, Refused::Descriptors, &error.to_string());
                     }
                 }
+                // The next turn takes it into reserve.
+                Err(error) if shortage::is_of_descriptors(&error) && refusals.close_oldest() => {}
                 Err(error) if pause.passes(&error) => {}
-                Err(error) => break Err(ServeError::Accept(error)),
+                Err(error) => return ControlFlow::Break(Err(ServeError::Accept(error))),
+            }
+            ControlFlow::Continue(())
+        };
+        let accepted = loop {
+            // A subscriber of the author's may panic in any line that is logged: accepting goes on.
+            match catch_unwind(AssertUnwindSafe(&mut turn)) {
+                Ok(ControlFlow::Break(accepted)) => break accepted,
+                Ok(ControlFlow::Continue(())) | Err(_) => {}
             }
         };
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            pause.end();
+            refusals.end();
+        }));
         // When it is an error that ends it, the connections are still to be asked.
         stop.stop();
         rounds.end();
@@ -307,9 +326,7 @@ fn wait(
         if pause.is_none() {
             fds.push(PollFd::new(listener, PollFlags::IN));
         }
-        let own = fds.len();
-        fds.extend(refusals.open().map(|stream| PollFd::new(stream, PollFlags::IN)));
-        let timeout = refusals.left().into_iter().fold(pause.unwrap_or(round), Duration::min);
+        let timeout = refusals.until_look().into_iter().fold(pause.unwrap_or(round), Duration::min);
         match poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error),
@@ -318,7 +335,7 @@ fn wait(
         let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
         return Ok(if is_ready(&fds[0]) {
             Woken::Stopped
-        } else if fds[1..own].iter().any(is_ready) {
+        } else if fds[1..].iter().any(is_ready) {
             Woken::Connection
         } else {
             Woken::Timeout
@@ -346,15 +363,24 @@ impl AcceptPause {
         match Errno::from_io_error(error) {
             Some(Errno::WOULDBLOCK | Errno::INTR | Errno::CONNABORTED) => true,
             Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                if let Some(held_back) = self.waiting.pass() {
-                    tracing::error!(
-                        "a connection has to wait: {error}; raise the limit of open files{held_back}"
-                    );
-                }
                 self.next = Some(Self::PAUSE);
+                if let Some(held_back) = self.waiting.pass() {
+                    let error = shortage::text(error);
+                    tracing::error!("a connection has to wait: {error}{held_back}");
+                }
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Logs how many waits were not logged, once there will be no other.
+    fn end(&mut self) {
+        let held_back = self.waiting.rest();
+        if held_back > 0 {
+            tracing::error!(
+                "connections had to wait {held_back} more times since the last warning"
+            );
         }
     }
 }

@@ -43,6 +43,8 @@ impl<'a, S: Supervisor> Rounds<'a, S> {
     pub(super) fn until_next(&mut self) -> Duration {
         let now = Instant::now();
         if now >= self.due {
+            // First: if the log panics, the next round is not due at once.
+            self.due = now + ROUND;
             if let Some(file) = self.file.take_if(|file| !file.is_in_place()) {
                 tracing::warn!(
                     "the socket {} was removed or replaced: nobody can connect any more; restart the daemon, \
