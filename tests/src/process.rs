@@ -36,6 +36,11 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there").count()
 }
 
+/// Returns the id of a user that nobody has: each test has others, also when this runs twice at a time.
+pub fn made_up_user(number: u32) -> u32 {
+    (1 << 24) + std::process::id() * 8 + number
+}
+
 fn status(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
     let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is running");

@@ -15,7 +15,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InfoRequest, RestoreRequest};
 use udf_runtime::state::StateWriter;
-use udf_tests::process::{memory, peak_memory};
+use udf_tests::process::{made_up_user, memory, peak_memory};
 use udf_tests::program::{Connection, Program, Transport, example, frame};
 
 use crate::subject::{Subject, echo, eventually, init, large_point, serves};
@@ -294,6 +294,8 @@ fn starts(command: impl Fn(u32) -> Command, raise: &str) {
             Some(1) => {
                 let last = log.lines().last().unwrap_or_default();
                 assert!(last.contains("error: ") && last.contains(raise), "with {limit}: {log}");
+                // It is none of the files that are there.
+                assert!(!last.contains("remove it"), "with {limit}: {log}");
                 told += 1;
             }
             // The loader or the runtime of the language lacks it.
@@ -308,7 +310,8 @@ fn no_descriptors_at_the_start(on: Transport) {
     let command = |limit| {
         let mut command = limited(&format!("--nofile={limit}"), example("mirror"));
         if on == Transport::Socket {
-            command.arg("--socket").arg(directory.path().join("udf.sock"));
+            command.args(["--metrics", "127.0.0.1:0", "--socket"]);
+            command.arg(directory.path().join("udf.sock"));
         }
         command
     };
@@ -323,14 +326,12 @@ struct User {
 }
 
 impl User {
-    /// One of the two users of this process; none where programs cannot be run as another user.
-    fn new(number: u32) -> Option<Self> {
+    /// The user with this id; none where programs cannot be run as another user.
+    fn new(id: u32) -> Option<Self> {
         if !geteuid().is_root() {
             eprintln!("SKIPPED: only root can run a program as a user whose threads are its own");
             return None;
         }
-        // Not the user of another run of these tests.
-        let id = (1 << 30) + 2 * std::process::id() + number;
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::copy(example("mirror"), directory.path().join("mirror")).expect("there is room");
         chown(directory.path(), Some(id), Some(id)).expect("it is root");
@@ -351,18 +352,18 @@ impl User {
 }
 
 fn no_threads_left(_: Transport) {
-    let Some(user) = User::new(0) else { return };
+    let Some(user) = User::new(made_up_user(0)) else { return };
     let program = Program::listen_at(&user.socket(), &mut user.command(12));
     too_many(&program, &["no thread could be started for it", "raise TasksMax or ulimit -u"]);
 }
 
 fn no_threads_at_the_start(on: Transport) {
     // Not the user of the other test, which may run at the same time.
-    let Some(user) = User::new(1) else { return };
+    let Some(user) = User::new(made_up_user(1)) else { return };
     let command = |threads| {
         let mut command = user.command(threads);
         if on == Transport::Socket {
-            command.arg("--socket").arg(user.socket());
+            command.args(["--metrics", "127.0.0.1:0", "--socket"]).arg(user.socket());
         }
         command
     };

@@ -4,6 +4,7 @@
 //! `docs/reliability.md`, which is renewed with `UPDATE=1 cargo test -p udf-tests --test faults table`.
 
 mod crowds;
+mod descriptors;
 mod frames;
 mod handlers;
 mod hangups;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{CWD, Mode};
 use tempfile::TempDir;
+use udf_tests::process::made_up_user;
 use udf_tests::program::{Program, Transport, example};
 
 use crate::subject::serves;
@@ -33,7 +34,9 @@ cases! {
 }
 
 /// A user and group who have nothing here.
-const STRANGER: u32 = 54321;
+fn stranger() -> u32 {
+    made_up_user(2)
+}
 
 /// Whether these tests may act as other users; if not, they are skipped.
 fn is_root(test: &str) -> bool {
@@ -49,7 +52,7 @@ fn can_run_as_stranger(test: &str) -> bool {
     if !is_root(test) {
         return false;
     }
-    let output = mirror().arg("--version").uid(STRANGER).gid(STRANGER).output();
+    let output = mirror().arg("--version").uid(stranger()).gid(stranger()).output();
     let can_run = output.as_ref().is_ok_and(|output| output.status.success());
     if !can_run {
         eprintln!("SKIPPED {test}: another user cannot run what was built here: {output:?}");
@@ -110,7 +113,7 @@ fn a_lock_of_another_user(_: Transport) {
     let directory = directory();
     let (path, lock) = (directory.path().join("udf.sock"), directory.path().join("udf.sock.lock"));
     fs::write(&lock, "").expect("the directory is ours");
-    chown(&lock, Some(STRANGER), None).expect("root may do this");
+    chown(&lock, Some(stranger()), None).expect("root may do this");
     let with = format!("the lock {} cannot be opened: it belongs to user 54321", lock.display());
     refused(&mut mirror(), &path, &[&with, "remove it or give it to this user"], 1);
 }
@@ -144,7 +147,7 @@ fn a_directory_of_another_user(_: Transport) {
     }
     let directory = directory();
     let path = directory.path().join("udf.sock");
-    chown(directory.path(), Some(STRANGER), None).expect("root may do this");
+    chown(directory.path(), Some(stranger()), None).expect("root may do this");
     let with = format!("{} belongs to user 54321; run `chown 0 ", directory.path().display());
     refused(&mut mirror(), &path, &[&with, "--allow-shared-directory"], 1);
     serves(&Program::listen_at(&path, mirror().arg("--allow-shared-directory")));
@@ -175,7 +178,7 @@ fn a_daemon_of_an_ordinary_user(_: Transport) {
     }
     let as_stranger = || {
         let mut command = mirror();
-        command.uid(STRANGER).gid(STRANGER);
+        command.uid(stranger()).gid(stranger());
         command
     };
     let directory = directory();
@@ -184,7 +187,7 @@ fn a_daemon_of_an_ordinary_user(_: Transport) {
     let own = directory.path().join("own");
     fs::create_dir(&own).expect("the directory is ours");
     set_mode(&own, 0o755);
-    chown(&own, Some(STRANGER), Some(STRANGER)).expect("root may do this");
+    chown(&own, Some(stranger()), Some(stranger())).expect("root may do this");
     let (path, lock) = (own.join("udf.sock"), own.join("udf.sock.lock"));
     fs::write(&lock, "").expect("root may do this");
     set_mode(&lock, 0o600);
@@ -249,9 +252,9 @@ fn a_group_of_others(_: Transport) {
         return;
     }
     let directory = directory();
-    chown(directory.path(), Some(STRANGER), Some(STRANGER)).expect("we are root");
+    chown(directory.path(), Some(stranger()), Some(stranger())).expect("we are root");
     let mut command = mirror();
-    command.uid(STRANGER).gid(STRANGER).args(["--socket-group", "1"]);
+    command.uid(stranger()).gid(stranger()).args(["--socket-group", "1"]);
     let with = "it cannot be given to group 1: Operation not permitted (os error 1); only root and members";
     refused(&mut command, &directory.path().join("udf.sock"), &[with], 1);
 }

@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tempfile::TempDir;
 use udf_proto::messages::ErrorResponse;
 use udf_proto::messages::response::Message as Answer;
+use udf_tests::process::made_up_user;
 use udf_tests::program::{Program, Transport, example};
 
 use crate::subject::{echo, init, serves};
@@ -262,6 +263,8 @@ fn usage(args: &[&str], with: &str) {
 fn a_mode_that_is_none(_: Transport) {
     usage(&["--socket-mode", "rw-rw----"], "octal");
     usage(&["--socket-mode", "1777"], "octal");
+    usage(&["--socket-mode", "0"], "only root could connect");
+    usage(&["--socket-mode", "0444"], "only root could connect");
 }
 
 fn a_limit_of_no_connections(_: Transport) {
@@ -270,10 +273,12 @@ fn a_limit_of_no_connections(_: Transport) {
 
 fn a_group_that_does_not_exist(_: Transport) {
     usage(&["--socket-group", "no-such-group"], "no such group");
+    usage(&["--socket-group", "4294967296"], "the number of a group is at most 4294967294");
 }
 
 fn a_user_who_is_not_allowed(_: Transport) {
-    let program = Program::daemon("mirror", &["--allow-uid", "54321"]);
+    let other = made_up_user(3).to_string();
+    let program = Program::daemon("mirror", &["--allow-uid", &other]);
     let user = rustix::process::getuid().as_raw();
     let reason = format!("the user {user} is not among those of --allow-uid");
     let mut connection = program.connect();
@@ -287,7 +292,8 @@ fn a_user_who_is_not_allowed(_: Transport) {
 
 fn a_user_who_is_allowed(_: Transport) {
     let user = rustix::process::getuid().as_raw().to_string();
-    serves(&Program::daemon("mirror", &["--allow-uid", "54321", "--allow-uid", &user]));
+    let other = made_up_user(3).to_string();
+    serves(&Program::daemon("mirror", &["--allow-uid", &other, "--allow-uid", &user]));
 }
 
 fn two_starts_at_once(_: Transport) {
@@ -296,7 +302,9 @@ fn two_starts_at_once(_: Transport) {
     let mut programs: Vec<_> = (0..8)
         .map(|_| {
             let mut command = Command::new(example("mirror"));
-            Program::spawn(command.arg("--socket").arg(&path).stdin(Stdio::null()))
+            // A low limit of open files is no warning then.
+            command.args(["--max-connections", "8", "--socket"]);
+            Program::spawn(command.arg(&path).stdin(Stdio::null()))
         })
         .collect();
     // Each says in its first line whether it listens.
