@@ -130,8 +130,8 @@ fn more_connections_than_descriptors(_: Transport) {
         lines.join("\n")
     };
     let log = start("200");
-    for with in ["--max-connections 100 needs 228 open files", "limit is 200", "LimitNOFILE=228"] {
+    for with in ["--max-connections 100 needs 356 open files", "limit is 200", "LimitNOFILE=356"] {
         assert!(log.contains(with), "`{with}` is not in {log}");
     }
-    assert!(!start("30:228").contains("open files"));
+    assert!(!start("30:356").contains("open files"));
 }

@@ -114,7 +114,8 @@ fn a_lock_of_another_user(_: Transport) {
     let (path, lock) = (directory.path().join("udf.sock"), directory.path().join("udf.sock.lock"));
     fs::write(&lock, "").expect("the directory is ours");
     chown(&lock, Some(stranger()), None).expect("root may do this");
-    let with = format!("the lock {} cannot be opened: it belongs to user 54321", lock.display());
+    let with =
+        format!("the lock {} cannot be opened: it belongs to user {}", lock.display(), stranger());
     refused(&mut mirror(), &path, &[&with, "remove it or give it to this user"], 1);
 }
 
@@ -148,7 +149,8 @@ fn a_directory_of_another_user(_: Transport) {
     let directory = directory();
     let path = directory.path().join("udf.sock");
     chown(directory.path(), Some(stranger()), None).expect("root may do this");
-    let with = format!("{} belongs to user 54321; run `chown 0 ", directory.path().display());
+    let at = directory.path().display();
+    let with = format!("{at} belongs to user {}; run `chown 0 ", stranger());
     refused(&mut mirror(), &path, &[&with, "--allow-shared-directory"], 1);
     serves(&Program::listen_at(&path, mirror().arg("--allow-shared-directory")));
 }

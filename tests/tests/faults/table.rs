@@ -24,6 +24,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("Other users of the machine", crate::neighbours::CASES),
     ("systemd", crate::systemd::CASES),
     ("Many connections", crate::crowds::CASES),
+    ("More connections than there may be", crate::descriptors::CASES),
     ("Metrics", crate::metrics::CASES),
     ("Limits", crate::limits::CASES),
     ("Logs", crate::logs::CASES),

@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Descriptors beside those of the connections: scrapers of the metrics, the socket, the log, and the UDF's own.
-const OTHERS: u64 = 128;
+/// Descriptors beside those of the connections: those in reserve, 64 scrapers, the socket, the log, and the UDF's own.
+const OTHERS: u64 = 256;
 
 /// Raises the soft limit to the hard one, and warns when that is too low for so many connections.
 ///

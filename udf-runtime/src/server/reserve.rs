@@ -3,15 +3,24 @@
 use std::io;
 use std::os::unix::net::UnixDatagram;
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::shortage;
 
-/// How many connections can be told at once.
-const RESERVE: usize = 4;
+/// The least and the most connections that can be told at once.
+const LEAST: usize = 4;
+const MOST: usize = 64;
+
+/// The part of the descriptors of the process that is kept in reserve.
+const PART: u64 = 32;
 
 /// Each is an open file of its own, and no copy of another: also the files of the whole system can run out, and a
 /// copy has none to give up.
 #[derive(Debug)]
-pub(super) struct Reserve(Vec<UnixDatagram>);
+pub(super) struct Reserve {
+    files: Vec<UnixDatagram>,
+    size: usize,
+}
 
 impl Reserve {
     /// Takes descriptors into reserve.
@@ -19,22 +28,24 @@ impl Reserve {
     /// # Errors
     /// When there are none.
     pub(super) fn new() -> io::Result<Self> {
-        let mut reserve = Reserve(Vec::new());
+        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let size = usize::try_from(descriptors / PART).unwrap_or(MOST).clamp(LEAST, MOST);
+        let mut reserve = Reserve { files: Vec::new(), size };
         reserve.fill().map_err(shortage::of("no descriptors can be kept in reserve"))?;
         Ok(reserve)
     }
 
     /// Takes descriptors into reserve again, as many as were given up.
     pub(super) fn fill(&mut self) -> io::Result<()> {
-        while self.0.len() < RESERVE {
-            self.0.push(UnixDatagram::unbound()?);
+        while self.files.len() < self.size {
+            self.files.push(UnixDatagram::unbound()?);
         }
         Ok(())
     }
 
     /// Gives up one of them, if any is left: the next that is asked for can be had.
     pub(super) fn give_up(&mut self) -> bool {
-        self.0.pop().is_some()
+        self.files.pop().is_some()
     }
 }
 
@@ -48,9 +59,10 @@ mod tests {
     fn each_is_a_file_of_its_own() {
         let mut reserve = Reserve::new().unwrap();
         let files: BTreeSet<_> =
-            reserve.0.iter().map(|file| rustix::fs::fstat(file).unwrap().st_ino).collect();
-        assert_eq!(files.len(), RESERVE);
-        assert!((0..RESERVE).all(|_| reserve.give_up()));
+            reserve.files.iter().map(|file| rustix::fs::fstat(file).unwrap().st_ino).collect();
+        assert_eq!(files.len(), reserve.size);
+        assert!(files.len() >= LEAST);
+        assert!(files.iter().all(|_| reserve.give_up()));
         assert!(!reserve.give_up());
     }
 }
