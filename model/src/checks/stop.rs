@@ -49,9 +49,9 @@ fn a_stop_is_seen_by_whoever_asked() {
 fn a_server_waits_for_its_connections() {
     time_out(0);
     let stopped = Arc::new(AtomicUsize::new(0));
-    let (stop, mut refusals) = (Stop::new().expect("there are descriptors"), Refusals::default());
-    let stopping = stop.stopping();
-    let connections = Arc::new(Connections::new(Limits::default(), Metrics::new(), stopping));
+    let (stop, metrics) = (Stop::new().expect("there are descriptors"), Metrics::new());
+    let mut refusals = Refusals::new(metrics.clone());
+    let connections = Arc::new(Connections::new(Limits::default(), metrics, stop.stopping()));
     let mut accepter = {
         let stopped = Arc::clone(&stopped);
         move || Counting(Arc::clone(&stopped))
