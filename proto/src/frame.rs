@@ -27,7 +27,7 @@ const FASTER: usize = 8;
 /// How much is asked of the reader at once, at most. Larger reads save more system calls than they cost.
 const CHUNK: usize = 256 << 10;
 
-/// Grants a [`FrameReader`] the memory that a frame of more than 256 KiB needs.
+/// Grants a [`FrameReader`] the memory that a frame needs beyond the reader's own buffer.
 pub trait Room: fmt::Debug + Send + Sync {
     /// Asks for `bytes` in all, in place of those that were granted before. It never refuses fewer than
     /// before; with 0, all of them are given back, and so they are when it is dropped.
@@ -85,8 +85,9 @@ fn missing(read: usize, expected: Option<usize>) -> String {
 /// Reads frames from any reader.
 ///
 /// Reads may stop anywhere: a frame is handed out when all of it has come. The buffer is reused from
-/// frame to frame. It begins small, and grows to 256 KiB as reads fill it. For a larger frame, it grows
-/// only with bytes that really came, by half of them, so a length alone never costs memory.
+/// frame to frame. It begins small, and grows to 256 KiB as reads fill it, or to [less](Self::set_base). For a
+/// larger frame, it grows only with bytes that really came, by half of them, so a length alone never costs
+/// memory.
 ///
 /// ```
 /// use udf_proto::frame::FrameReader;
@@ -101,7 +102,9 @@ fn missing(read: usize, expected: Option<usize>) -> String {
 pub struct FrameReader<R> {
     reader: R,
     limit: usize,
-    /// Asked before the buffer grows beyond a chunk.
+    /// How large the buffer may be without room that was granted.
+    base: usize,
+    /// Asked before the buffer grows beyond that.
     room: Option<Box<dyn Room>>,
     /// Bytes that have come are at `start..end`; its length is its capacity for the reader.
     buffer: Buffer,
@@ -117,6 +120,7 @@ impl<R: Read> FrameReader<R> {
         FrameReader {
             reader,
             limit: DEFAULT_LIMIT,
+            base: CHUNK,
             room: None,
             buffer: Buffer(vec![0; FIRST]),
             start: 0,
@@ -136,10 +140,21 @@ impl<R: Read> FrameReader<R> {
         self.limit = limit.min(MAX_LIMIT);
     }
 
-    /// Asks `room` before the buffer grows beyond 256 KiB.
+    /// Asks `room` before the buffer grows beyond its [base](Self::set_base).
     pub fn with_room(mut self, room: impl Room + 'static) -> Self {
         self.room = Some(Box::new(room));
         self
+    }
+
+    /// Sets how large the buffer may grow without [`Room`]; between 1 KiB and 256 KiB. Defaults to 256 KiB.
+    ///
+    /// When it is raised, granted room that is no longer needed is given back. A lower base holds for
+    /// buffers that grow from now on.
+    pub fn set_base(&mut self, bytes: usize) {
+        let before = std::mem::replace(&mut self.base, bytes.clamp(FIRST, CHUNK));
+        if self.base > before && self.buffer.len() > before {
+            self.hold_less(self.buffer.len().saturating_sub(self.base));
+        }
     }
 
     /// The reader under it; bytes that were read ahead are not in it any more.
@@ -202,6 +217,17 @@ impl<R: Read> FrameReader<R> {
         self.start < self.end
     }
 
+    /// Gives back what a long frame needed beyond the [base](Self::set_base), if every byte that has come was
+    /// taken: the frame that was taken last is gone then. The reader does the same before it reads again.
+    #[inline]
+    pub fn trim(&mut self) {
+        if self.start == self.end && self.buffer.len() > self.base {
+            (self.start, self.end, self.taken) = (0, 0, 0);
+            self.buffer.shrink(self.base);
+            self.hold_less(0);
+        }
+    }
+
     /// Reads once, waiting if it must; false at the end of the input, between two frames.
     ///
     /// # Errors
@@ -254,20 +280,18 @@ impl<R: Read> FrameReader<R> {
 
     /// Makes room behind the bytes that have come.
     ///
-    /// Room beyond a chunk that was made for a long frame ends with it, so that the buffer is empty
+    /// Room beyond the base that was made for a long frame ends with it, so that the buffer is empty
     /// when the frame is taken: then the room is given back.
     fn make_room(&mut self) -> Result<(), FrameError> {
         let (used, peek) = (self.end - self.start, self.peek()?);
         let is_full = self.end == self.buffer.len();
         if used == 0 {
+            self.trim();
             (self.start, self.end) = (0, 0);
-            if self.buffer.len() > CHUNK {
-                self.give_room_back()?;
-            }
         }
-        if is_full && self.buffer.len() < CHUNK {
+        if is_full && self.buffer.len() < self.base {
             // More may have been there than there was room for.
-            self.resize((FASTER * self.buffer.len()).min(CHUNK))?;
+            self.resize((FASTER * self.buffer.len()).min(self.base))?;
         }
         let wanted = match peek {
             Peek::Part { read, expected: Some(length) } => used - read + length,
@@ -275,7 +299,7 @@ impl<R: Read> FrameReader<R> {
             Peek::Whole { .. } => 2 * used,
             Peek::Empty | Peek::Part { .. } => used + 1,
         };
-        let half = self.buffer.len().min(CHUNK) / 2;
+        let half = self.buffer.len().min(self.base) / 2;
         if self.start > 0 && self.start + wanted.max(used + half) > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, used);
@@ -287,8 +311,8 @@ impl<R: Read> FrameReader<R> {
     }
 
     fn resize(&mut self, bytes: usize) -> Result<(), FrameError> {
-        if let Some(room) = self.room.as_mut().filter(|_| bytes > CHUNK) {
-            room.hold(bytes - CHUNK).map_err(FrameError::NoRoom)?;
+        if let Some(room) = self.room.as_mut().filter(|_| bytes > self.base) {
+            room.hold(bytes - self.base).map_err(FrameError::NoRoom)?;
         }
         // Exactly: there is room for no more.
         let more = bytes - self.buffer.len();
@@ -297,9 +321,12 @@ impl<R: Read> FrameReader<R> {
         Ok(())
     }
 
-    fn give_room_back(&mut self) -> Result<(), FrameError> {
-        self.buffer.shrink();
-        self.room.as_mut().map_or(Ok(()), |room| room.hold(0)).map_err(FrameError::NoRoom)
+    /// Keeps `bytes` of the room that was granted, of which there are no fewer.
+    fn hold_less(&mut self, bytes: usize) {
+        if let Some(room) = &mut self.room {
+            // Fewer than before are never refused.
+            let _ = room.hold(bytes);
+        }
     }
 }
 
@@ -311,10 +338,10 @@ impl<R: Read> FrameReader<R> {
 struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// Gives back what it has beyond a chunk.
-    fn shrink(&mut self) {
-        self.0.truncate(CHUNK);
-        self.0.shrink_to(CHUNK);
+    /// Gives back what it has beyond so many bytes.
+    fn shrink(&mut self, bytes: usize) {
+        self.0.truncate(bytes);
+        self.0.shrink_to(bytes);
     }
 }
 
@@ -334,7 +361,7 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.shrink();
+        self.shrink(CHUNK);
     }
 }
 

@@ -287,6 +287,55 @@ fn a_frame_beyond_the_first_buffer_asks_for_room_and_gives_it_back() {
 }
 
 #[test]
+fn a_reader_with_a_small_base_asks_for_room_earlier_until_it_is_raised() {
+    let (short, long) = (framed(&[1; 16_000], 0), framed(&[2; 100 << 10], 0));
+    let bytes = [short.repeat(20), long.clone(), long.clone(), long.clone()].concat();
+    let held = Arc::new(AtomicUsize::new(0));
+    let room = Rooms { held: Arc::clone(&held), limit: long.len() };
+    let mut reader = FrameReader::new(Pieces::new(&bytes, &[16_000; 20])).with_room(room);
+    reader.set_base(16 << 10);
+    for _ in 0..20 {
+        assert_eq!(reader.next_frame().unwrap().unwrap().len(), 16_000);
+        assert_eq!(held.load(Ordering::Relaxed), 0);
+    }
+    assert_eq!(reader.next_frame().unwrap().unwrap().len(), 100 << 10);
+    assert_eq!(held.load(Ordering::Relaxed), long.len() - (16 << 10));
+    // Then it is large enough by itself.
+    reader.set_base(256 << 10);
+    assert_eq!(held.load(Ordering::Relaxed), 0);
+    assert_eq!(reader.next_frame().unwrap().unwrap().len(), 100 << 10);
+    assert_eq!(held.load(Ordering::Relaxed), 0);
+
+    let none = Rooms { held: Arc::clone(&held), limit: 0 };
+    let mut reader = FrameReader::new(&long[..]).with_room(none);
+    reader.set_base(16 << 10);
+    assert!(matches!(reader.next_frame(), Err(FrameError::NoRoom(_))));
+}
+
+#[test]
+fn the_room_of_a_frame_that_was_handled_can_be_given_back_at_once() {
+    let (long, short) = (framed(&[2; 5 << 20], 0), framed(&[3; 10], 0));
+    let held = Arc::new(AtomicUsize::new(0));
+    let room = Rooms { held: Arc::clone(&held), limit: long.len() };
+    let bytes = [short.clone(), long.clone(), short].concat();
+    let mut reader = FrameReader::new(&bytes[..]).with_room(room);
+    assert_eq!(reader.next_frame().unwrap().unwrap().len(), 10);
+    // There is no room to give back, and what comes behind the frame stays.
+    reader.trim();
+    while !reader.has_frame().unwrap() {
+        assert!(reader.fill().unwrap());
+        reader.trim();
+    }
+    assert_eq!(held.load(Ordering::Relaxed), long.len() - (256 << 10));
+    assert_eq!(reader.buffered_frame().unwrap().unwrap().len(), 5 << 20);
+    reader.trim();
+    assert_eq!(held.load(Ordering::Relaxed), 0);
+    assert!(reader.taken().is_empty() && !reader.is_within_frame());
+    assert_eq!(reader.next_frame().unwrap(), Some(&[3; 10][..]));
+    assert!(reader.next_frame().unwrap().is_none());
+}
+
+#[test]
 fn a_limit_that_is_raised_between_two_frames_holds_for_the_second() {
     let bytes = [framed(b"init", 0), framed(&[1; 100], 0)].concat();
     let mut reader = FrameReader::new(&bytes[..]).with_limit(4);
