@@ -40,6 +40,7 @@ checks! {
     calls_that_follow_each_other_are_shown
     input_that_keeps_coming_is_shown
     a_connection_that_was_left_is_given_up
+    a_look_waits_for_all_connections_as_long_as_for_one
     a_ticker_that_waits_can_be_dropped
     a_ticker_that_ticks_can_be_dropped
     a_tick_can_end_its_ticker

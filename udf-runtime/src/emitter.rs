@@ -134,7 +134,13 @@ impl<E: Edge> Emitter<E> {
 
     #[inline]
     pub(crate) fn flush_if_much(&mut self) -> Result<(), EmitError> {
-        if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
+        self.flush_if(HIGH_WATER)
+    }
+
+    /// Writes what has gathered if that is `bytes` or more.
+    #[inline]
+    pub(crate) fn flush_if(&mut self, bytes: usize) -> Result<(), EmitError> {
+        if self.out.len() >= bytes { self.flush() } else { Ok(()) }
     }
 
     /// Takes back a batch that was begun and then forgotten.

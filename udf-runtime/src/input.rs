@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 
-use crate::allowance::{Ahead, Allowance};
+use crate::allowance::{Allowance, Share};
 use crate::stop::Stopping;
 
 /// The most that is read ahead while nobody handles input.
@@ -18,9 +18,6 @@ const MOST_AHEAD: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// What is read ahead is kept in pieces of this many bytes.
 const PIECE: usize = 64 << 10;
 
-/// How long reading ahead takes at most: whoever does it looks after other connections too.
-const AHEAD_WITHIN: Duration = Duration::from_millis(10);
-
 /// Where the input of a connection comes from, shared by its agent and by the watchdog.
 #[derive(Debug)]
 pub(crate) struct Source<S> {
@@ -28,7 +25,7 @@ pub(crate) struct Source<S> {
     /// What was read ahead. Whoever reads from `inner` holds the lock, also while it waits for input: so it is a lock of
     /// the standard library under a model checker, too.
     ahead: Mutex<Pieces>,
-    allowance: Allowance,
+    allowance: Arc<Allowance>,
 }
 
 impl<S> Source<S>
@@ -36,10 +33,10 @@ where
     S: AsFd,
     for<'s> &'s S: Read,
 {
-    pub(crate) fn new(inner: S, allowance: &Allowance) -> Arc<Self> {
+    pub(crate) fn new(inner: S, allowance: &Arc<Allowance>) -> Arc<Self> {
         let ahead =
-            Mutex::new(Pieces { pieces: VecDeque::new(), taken: 0, room: allowance.ahead() });
-        Arc::new(Source { inner, ahead, allowance: allowance.clone() })
+            Mutex::new(Pieces { pieces: VecDeque::new(), taken: 0, share: allowance.share() });
+        Arc::new(Source { inner, ahead, allowance: Arc::clone(allowance) })
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -50,32 +47,31 @@ where
         &self.inner
     }
 
-    pub(crate) fn allowance(&self) -> &Allowance {
+    pub(crate) fn allowance(&self) -> &Arc<Allowance> {
         &self.allowance
     }
 
-    /// Reads what has arrived and what follows at once, and keeps it for the agent, unless that is reading itself.
-    pub(crate) fn read_ahead(&self) {
+    /// Reads what has arrived, and keeps it for the agent, unless that is reading itself. It waits for what
+    /// follows for up to `left`, and takes from that what it has used.
+    pub(crate) fn read_ahead(&self, left: &mut Duration) {
         let mut ahead = match self.ahead.try_lock() {
             Ok(ahead) => ahead,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        let deadline = Instant::now() + AHEAD_WITHIN;
+        let begun = Instant::now();
         // More is waited for only behind what has come.
-        let mut left = Duration::ZERO;
+        let mut wait = Duration::ZERO;
         loop {
             let mut fds = [PollFd::new(&self.inner, PollFlags::IN)];
-            if !poll(&mut fds, Timespec::try_from(left).ok().as_ref()).is_ok_and(|ready| ready > 0)
-            {
-                return;
-            }
+            let ready = poll(&mut fds, Timespec::try_from(wait).ok().as_ref());
             // An end or an error shows again when the agent reads.
-            match ahead.fill(&self.inner) {
-                Ok(1..) if Instant::now() < deadline => {
-                    left = deadline.saturating_duration_since(Instant::now());
-                }
-                _ => return,
+            let has_more = ready.is_ok_and(|ready| ready > 0)
+                && ahead.fill(&self.inner).is_ok_and(|read| read > 0);
+            wait = left.saturating_sub(begun.elapsed());
+            if !has_more || wait.is_zero() {
+                *left = wait;
+                return;
             }
         }
     }
@@ -87,7 +83,7 @@ struct Pieces {
     pieces: VecDeque<Vec<u8>>,
     /// How much of the first piece was taken.
     taken: usize,
-    room: Ahead,
+    share: Share,
 }
 
 impl Pieces {
@@ -100,12 +96,14 @@ impl Pieces {
     where
         for<'s> &'s S: Read,
     {
-        if self.pieces.back().is_none_or(|last| last.len() == PIECE) && !self.add() {
+        let arrived = ioctl_fionread(source)?;
+        let is_full = self.pieces.back().is_none_or(|last| last.len() == PIECE);
+        if arrived == 0 || is_full && !self.add() {
             return Ok(0);
         }
         let Some(last) = self.pieces.back_mut() else { return Ok(0) };
-        let arrived = ioctl_fionread(source)?.min((PIECE - last.len()) as u64);
-        let read = source.take(arrived).read_to_end(last);
+        let room = (PIECE - last.len()) as u64;
+        let read = source.take(arrived.min(room)).read_to_end(last);
         if last.is_empty() {
             self.pieces.pop_back();
             self.give_room_back();
@@ -117,7 +115,10 @@ impl Pieces {
     fn add(&mut self) -> bool {
         let bytes = (self.pieces.len() + 1) * PIECE;
         let mut piece = Vec::new();
-        if bytes > MOST_AHEAD || !self.room.hold(bytes) || piece.try_reserve_exact(PIECE).is_err() {
+        if bytes > MOST_AHEAD
+            || !self.share.hold_ahead(bytes)
+            || piece.try_reserve_exact(PIECE).is_err()
+        {
             self.give_room_back();
             return false;
         }
@@ -126,7 +127,7 @@ impl Pieces {
     }
 
     fn give_room_back(&mut self) {
-        self.room.hold(self.pieces.len() * PIECE);
+        self.share.hold_ahead(self.pieces.len() * PIECE);
         if self.pieces.is_empty() {
             // It has grown with the pieces.
             self.pieces = VecDeque::new();
@@ -179,7 +180,8 @@ fn wait(source: &impl AsFd, stopping: &Stopping, allowance: &Allowance) -> io::R
         match (poll(&mut fds, left.as_ref()), due) {
             (Err(Errno::INTR), _) => continue,
             (Err(error), _) => return Err(error.into()),
-            (Ok(0), Some((_, error))) => {
+            // Also when there is input: a peer that never stops sending has had its time.
+            (Ok(ready), Some((left, error))) if ready == 0 || left.is_zero() => {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, error));
             }
             (Ok(_), _) => {}
@@ -207,7 +209,7 @@ where
             self.left = wait(inner, &self.stopping, allowance)?;
         }
         if self.left == Some(0) {
-            return Err(self.stopping.error());
+            return Err(io::Error::other(self.stopping.stopped()));
         }
         let most = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let most = buffer.len().min(most);
@@ -228,6 +230,7 @@ mod tests {
 
     use super::*;
     use crate::Limits;
+    use crate::allowance::Budget;
     use crate::stop::Stop;
 
     impl Pieces {
@@ -243,7 +246,7 @@ mod tests {
         let source = Source::new(ours, &Allowance::of_process(&Limits::default()));
         let mut input = Input::new(Arc::clone(&source), stop.stopping());
         theirs.write_all(b"ab").expect("there is room");
-        source.read_ahead();
+        source.read_ahead(&mut Duration::default());
         theirs.write_all(b"cde").expect("there is room");
         stop.stop();
         let mut buffer = [0; 2];
@@ -256,11 +259,11 @@ mod tests {
             if read == b"abc" || read == b"abcd" {
                 // The stop was seen by now: this is not looked at, read ahead or not.
                 theirs.write_all(b"never").expect("there is room");
-                source.read_ahead();
+                source.read_ahead(&mut Duration::default());
             }
         };
         assert_eq!(String::from_utf8_lossy(&read), "abcde");
-        assert!(crate::stop::Stopped::of(&error).is_some(), "{error}");
+        assert!(crate::stop::Stopped::of(&error.into()).is_some());
     }
 
     /// Reads ahead until it reads no more; returns how much that was, when all of it has come out in its order.
@@ -275,7 +278,7 @@ mod tests {
             match theirs.write(&bytes) {
                 Ok(some) => written += some,
                 Err(_) => {
-                    source.read_ahead();
+                    source.read_ahead(&mut Duration::default());
                     let before = ahead;
                     ahead = source.ahead.lock().expect("it is whole").len();
                     if ahead == before {
@@ -303,5 +306,39 @@ mod tests {
             most_ahead(&Limits { frame: buffer, buffer, ..Limits::default() }),
             MOST_AHEAD / 2
         );
+    }
+
+    #[test]
+    fn reading_ahead_uses_up_the_time_that_it_has() {
+        let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
+        let source = Source::new(ours, &Allowance::of_process(&Limits::default()));
+        let ahead = || source.ahead.lock().expect("it is whole").len();
+        let mut left = Duration::from_millis(10);
+        // It waits only behind what has come.
+        source.read_ahead(&mut left);
+        assert_eq!(ahead(), 0);
+        assert_eq!(source.ahead.lock().expect("it is whole").pieces.capacity(), 0);
+        for expected in 1..3 {
+            theirs.write_all(b"a").expect("there is room");
+            source.read_ahead(&mut left);
+            assert_eq!(left, Duration::ZERO);
+            // Without time, it takes what has come.
+            assert_eq!(ahead(), expected);
+        }
+    }
+
+    #[test]
+    fn input_that_is_always_there_does_not_put_off_a_deadline() {
+        let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
+        let stop = Stop::new().expect("there are descriptors");
+        let limits = Limits { init: Some(Duration::ZERO), ..Limits::default() };
+        let budget = Budget::new(&limits, Arc::default());
+        let allowance = Allowance::new(&budget, &limits, &stop.stopping());
+        let mut input = Input::new(Source::new(ours, &allowance), stop.stopping());
+        theirs.write_all(b"more").expect("there is room");
+        let error = input.read(&mut [0; 4]).expect_err("it is overdue");
+        assert!(error.to_string().starts_with("no Init has come within 0ns"), "{error}");
+        allowance.start();
+        assert_eq!(input.read(&mut [0; 4]).expect("it may be read now"), 4);
     }
 }

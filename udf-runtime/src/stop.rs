@@ -9,6 +9,7 @@ use std::{process, thread};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use udf_proto::frame::FrameError;
 
 use crate::link::lock;
 use crate::shortage;
@@ -23,9 +24,13 @@ pub(crate) struct Stopped {
 }
 
 impl Stopped {
-    /// Returns it if a reader has failed with it.
-    pub(crate) fn of(error: &io::Error) -> Option<&Stopped> {
-        error.get_ref()?.downcast_ref()
+    /// Returns it if a reader has failed with it, or a wait for room.
+    pub(crate) fn of(error: &FrameError) -> Option<&Stopped> {
+        match error {
+            FrameError::Io(error) => error.get_ref()?.downcast_ref(),
+            FrameError::NoRoom(error) => error.downcast_ref(),
+            _ => None,
+        }
     }
 }
 
@@ -46,9 +51,9 @@ pub(crate) struct Stopping {
 }
 
 impl Stopping {
-    /// What a reader fails with once it was asked.
-    pub(crate) fn error(&self) -> io::Error {
-        io::Error::other(Stopped { reason: self.reason.get().copied() })
+    /// What a reader fails with once somebody has asked.
+    pub(crate) fn stopped(&self) -> Stopped {
+        Stopped { reason: self.reason.get().copied() }
     }
 
     /// Returns whether somebody has asked.

@@ -4,6 +4,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -30,8 +31,9 @@ pub(crate) trait Transport: Send {
         false
     }
 
-    /// Takes input that nobody handles, so that the other side can go on with what it is writing.
-    fn make_way(&self) {}
+    /// Takes input that nobody handles, so that the other side can go on with what it is writing. It waits for
+    /// more of it for up to `left`, and takes from that what it has used.
+    fn make_way(&self, _left: &mut Duration) {}
 
     /// Ends the connection although a write waits. `report` logs the reason.
     fn give_up(&self, report: Report);
@@ -77,8 +79,8 @@ impl Transport for Socket {
         has_hung_up(self.0.get_ref().as_fd())
     }
 
-    fn make_way(&self) {
-        self.0.read_ahead();
+    fn make_way(&self, left: &mut Duration) {
+        self.0.read_ahead(left);
     }
 
     fn give_up(&self, report: Report) {

@@ -14,6 +14,7 @@
 
 use std::io;
 use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,6 +32,10 @@ const LOOK: Duration = Duration::from_millis(70);
 /// The watchdog reads input ahead once the output has stood still for this long: of batches at every look from then
 /// on, of a stream after twice as long each time.
 const MAKE_WAY: Duration = Duration::from_secs(1);
+
+/// A look waits no longer than this, in all, for more input that it reads ahead: other connections wait for their
+/// turn meanwhile.
+const AHEAD_WITHIN: Duration = Duration::from_millis(10);
 
 /// The log says that the other side does not read when it has not for this long.
 const STALL: Duration = Duration::from_secs(10);
@@ -118,6 +123,8 @@ pub(crate) fn start() -> io::Result<()> {
 pub(crate) struct Dog {
     watched: Mutex<Vec<Watched>>,
     changed: Condvar,
+    /// How often it has looked. It orders nothing.
+    looks: AtomicUsize,
 }
 
 impl Dog {
@@ -138,9 +145,12 @@ impl Dog {
         while watched.is_empty() {
             watched = self.changed.wait(watched).unwrap_or_else(PoisonError::into_inner);
         }
-        let now = Instant::now();
-        for watched in &mut *watched {
-            watched.look(now);
+        let (now, mut left) = (Instant::now(), AHEAD_WITHIN);
+        // Each time, another one comes first: it may be the one that uses up the time.
+        let first = self.looks.fetch_add(1, Ordering::Relaxed) % watched.len();
+        let (last, first) = watched.split_at_mut(first);
+        for watched in first.iter_mut().chain(last) {
+            watched.look(now, &mut left);
         }
     }
 }
@@ -203,8 +213,9 @@ impl Watched {
         }
     }
 
-    fn look(&mut self, now: Instant) {
-        self.look_for_hangup(now);
+    /// Waits for more input that is read ahead for up to `left`, and takes from that what was used.
+    fn look(&mut self, now: Instant, left: &mut Duration) {
+        self.look_for_hangup(now, left);
         // In this order: a rest behind the first is not missed at the next look.
         let pulse = &self.link.pulse;
         let (rests, reads, call) = (pulse.rests(), pulse.reads(), pulse.present());
@@ -259,7 +270,7 @@ impl Watched {
     }
 
     /// Looks after output that stands still: gives the connection up when its input has ended for too long.
-    fn look_for_hangup(&mut self, now: Instant) {
+    fn look_for_hangup(&mut self, now: Instant, left: &mut Duration) {
         let Some(limit) = self.budgets.hangup else { return };
         let (unread, written) = (self.transport.unread(), self.link.written());
         let waits = unread > 0 || self.link.is_writing();
@@ -276,11 +287,13 @@ impl Watched {
         let mut still = self.still.take().filter(|still| still.read == read).unwrap_or(begun);
         if !self.transport.has_hung_up() {
             still.ended = None;
-            if now.duration_since(still.since) >= still.make_way {
+            // Before Init there is no message that Kapacitor would have to finish.
+            let has_started = self.link.pulse.is_started();
+            if has_started && now.duration_since(still.since) >= still.make_way {
                 if !self.budgets.reads_batches {
                     still.make_way = still.make_way.saturating_mul(2);
                 }
-                self.transport.make_way();
+                self.transport.make_way(left);
             }
             self.still = Some(still);
             return;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -12,17 +12,22 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{PATIENCE, Scripted, error_of, frame_of, info, point, times};
 use tempfile::TempDir;
 use udf_proto::frame::FrameReader;
-use udf_proto::messages::InitRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{InitRequest, RestoreRequest};
 use udf_proto::response;
-use udf_runtime::{BindError, Limits, ServeError, Server, SocketFile, SocketOptions, Stop, Stream};
+use udf_runtime::{
+    BindError, Emitter, Handler, Init, Limits, Metrics, Point, Remote, Result, ServeError, Server,
+    SocketFile, SocketOptions, Stop, Stream, ValueType, Verdict,
+};
 
 /// Mirrors points; one at time 13 panics, one at time 14 never returns.
 fn mirror() -> Scripted<Stream, Stream> {
@@ -430,4 +435,129 @@ fn a_user_who_cannot_be_told_from_others_is_refused() {
     let error = server.serve().expect_err("it would serve others, or nobody");
     assert!(matches!(error, ServeError::AllowedUser { uid: u32::MAX, .. }), "{error}");
     assert!(!path.exists(), "the socket is still there");
+}
+
+/// The value of a metric without labels.
+fn metric(metrics: &Metrics, name: &str) -> u64 {
+    let text = metrics.to_prometheus();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|value| value.parse().ok()).unwrap()
+}
+
+/// Waits until a metric has this value.
+fn wait_for(metrics: &Metrics, name: &str, value: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while metric(metrics, name) != value {
+        assert!(Instant::now() < deadline, "{name} is {}, not {value}", metric(metrics, name));
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_large_request_gives_its_memory_back_before_its_answer_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let (sender, remotes) = channel();
+    let accepter = move || {
+        let (mut handler, _) = Scripted::<Stream, Stream>::new();
+        handler.remote = sender.clone();
+        handler
+    };
+    let server = Server::bind(&path, accepter).unwrap();
+    let (metrics, stop) = (server.metrics(), server.stopper());
+    let serving = thread::spawn(|| server.serve());
+    let stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut connection =
+        Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) };
+    connection.init();
+    // A thread of the author's writes more than the socket takes, and nobody reads.
+    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    let (begun, begins) = channel();
+    let writing = thread::spawn(move || {
+        let name = "a".repeat(4 << 20);
+        remote.emit(|out| {
+            begun.send(()).unwrap();
+            out.build(&name).field("x", 1.0).send()
+        })
+    });
+    begins.recv_timeout(PATIENCE).unwrap();
+    // Only one of them can write: the answer to the restore waits, if it is not the first.
+    connection.ask(Ask::Restore(RestoreRequest { snapshot: vec![0; 4 << 20] }));
+    wait_for(&metrics, "udf_buffered_bytes", 0);
+    let mut answers = Vec::new();
+    while answers.len() < 2 {
+        match connection.answer().unwrap() {
+            Answer::Keepalive(_) => {}
+            answer => answers.push(answer),
+        }
+    }
+    assert!(answers.iter().any(|answer| matches!(answer, Answer::Restore(_))));
+    writing.join().unwrap().unwrap();
+    drop(connection);
+    stop.stop();
+    serving.join().unwrap().unwrap();
+}
+
+/// Says that it is asked for Info, and answers when it has been told to and some time has passed.
+struct Slow {
+    asked: Sender<()>,
+    told: Arc<Mutex<Receiver<()>>>,
+    takes: Duration,
+}
+
+impl Handler for Slow {
+    type Wants = Stream;
+    type Provides = Stream;
+
+    fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
+        self.asked.send(()).unwrap();
+        self.told.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        thread::sleep(self.takes);
+        BTreeMap::new()
+    }
+
+    fn init(&mut self, _: Init, _: &Remote<Stream>) -> Result<Verdict> {
+        Ok(Verdict::Accepted)
+    }
+
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_time_of_the_author_does_not_count_until_init() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("udf.sock");
+    let within = Duration::from_secs(1);
+    let (asked, asks) = channel();
+    let (tell, told) = channel();
+    let told = Arc::new(Mutex::new(told));
+    let accepter = move || Slow { asked: asked.clone(), told: Arc::clone(&told), takes: within };
+    let mut limits = Limits::default();
+    limits.init = Some(within);
+    let server = Server::bind(&path, accepter).unwrap().with_limits(limits);
+    let stop = server.stopper();
+    let serving = thread::spawn(|| server.serve());
+    let stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut connection =
+        Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) };
+    connection.ask(info());
+    asks.recv_timeout(PATIENCE).unwrap();
+    // It is there when the answer has been written.
+    connection.ask(Ask::Init(InitRequest::default()));
+    tell.send(()).unwrap();
+    let mut answer = || loop {
+        match connection.answer() {
+            Some(Answer::Keepalive(_)) => {}
+            answer => return answer,
+        }
+    };
+    assert!(matches!(answer(), Some(Answer::Info(_))));
+    assert!(matches!(answer(), Some(Answer::Init(init)) if init.success));
+    drop(connection);
+    stop.stop();
+    serving.join().unwrap().unwrap();
 }

@@ -57,6 +57,13 @@ pub(super) const CHECKS: &[Check] = &[
         preemptions: 1,
         threads: a_connection_that_was_left_is_given_up,
     },
+    Check {
+        name: "a_look_waits_for_all_connections_as_long_as_for_one",
+        promise: "However many connections have more to be read ahead, a look waits no longer for it; each time, \
+                  another connection comes first. One without an Init is not waited for.",
+        preemptions: 1,
+        threads: a_look_waits_for_all_connections_as_long_as_for_one,
+    },
 ];
 
 /// One for each order that is tried.
@@ -269,6 +276,61 @@ fn a_connection_that_was_left_is_given_up() {
         assert_eq!(given_up.load(Ordering::Relaxed), expected, "{has_hung_up}, {moves}");
         drop(watch);
     }
+}
+
+/// A transport that nobody reads from, and that uses up all the time there is for reading ahead.
+struct Trickle(Arc<Mutex<Vec<(usize, Duration)>>>, usize);
+
+impl Transport for Trickle {
+    fn has_room(&self) -> bool {
+        false
+    }
+
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+
+    fn unread(&self) -> u64 {
+        1
+    }
+
+    fn make_way(&self, left: &mut Duration) {
+        lock(&self.0).push((self.1, std::mem::take(left)));
+    }
+
+    fn give_up(&self, _: Report) {}
+}
+
+fn a_look_waits_for_all_connections_as_long_as_for_one() {
+    time_out(1);
+    let dog = dog();
+    let waits = Arc::default();
+    let budgets = Budgets { hangup: Some(Duration::from_secs(3)), reads_batches: true, ..FOR_EVER };
+    let watches: Vec<_> = (0..5)
+        .map(|number| {
+            let link = Arc::new(Link::new(Box::new(std::io::sink())));
+            if number > 0 {
+                link.pulse.name_task("task", "node");
+            }
+            dog.watch(link, Box::new(Trickle(Arc::clone(&waits), number)), budgets)
+        })
+        .collect();
+    // It sees that they stand still, and then that they have for a while.
+    dog.look();
+    pass(Duration::from_secs(2));
+    let mut first = Vec::new();
+    for _ in 0..5 {
+        dog.look();
+        let waits = std::mem::take(&mut *lock(&waits));
+        assert_eq!(waits.len(), 4, "each that was started is read ahead: {waits:?}");
+        let all: Duration = waits.iter().map(|(_, waited)| *waited).sum();
+        assert!(all > Duration::ZERO && all <= Duration::from_millis(10), "{waits:?}");
+        first.push(waits[0].0);
+    }
+    first.sort();
+    first.dedup();
+    assert_eq!(first, [1, 2, 3, 4]);
+    drop(watches);
 }
 
 /// Lets time pass.

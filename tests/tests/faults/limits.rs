@@ -1,10 +1,13 @@
 //! Time, memory, descriptors and threads of a daemon: each has an end, of which the other side is told.
 
 use std::fs;
+use std::io::Write;
+use std::iter;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use prost::encoding::encode_varint;
 use rustix::process::geteuid;
@@ -15,18 +18,24 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InfoRequest, RestoreRequest};
 use udf_runtime::state::StateWriter;
+use udf_tests::ends::Input;
 use udf_tests::process::{made_up_user, memory, peak_memory};
-use udf_tests::program::{Connection, Program, Transport, example, frame};
+use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame};
 
+use crate::metrics::{measured, wait_for};
 use crate::subject::{Subject, echo, eventually, init, large_point, serves};
 use crate::{BOTH, SOCKET, cases};
 
 cases! {
     connections_that_say_nothing, SOCKET, "A connection that has not had its Init in time is ended with an error that names `--init-timeout`, also when it has asked for Info; its place is free for others. One that has had its Init may be silent for as long as it likes.";
+    a_peer_that_never_reads_before_init, SOCKET, "A connection that asks for Info again and again and reads no answer is ended in that time as well, and counted in the metrics.";
     a_large_request_before_init, BOTH, "Before Init, a length over `--init-limit` is refused from the length alone; the error names the option. Behind it, the same request is handled, also when it comes in one write with the Init.";
     a_frame_limit_over_the_budget, BOTH, "A `--buffer-limit` below `--frame-limit` is refused at the start.";
-    hoarders_of_memory, SOCKET, "Unfinished requests take no more memory than `--buffer-limit`: those that need more are refused with an error that names it, others are answered throughout, and what is given back can be taken again.";
+    hoarders_of_memory, SOCKET, "Unfinished requests take no more memory than `--buffer-limit`: those that need more wait, others are answered throughout, and what is given back can be taken again.";
     hoarders_of_memory_before_init, SOCKET, "The same of connections that have had no Init.";
+    large_requests_at_the_same_time, SOCKET, "A large request for which there is no room waits until another has been handled.";
+    a_large_request_that_finds_no_room, SOCKET, "A large request that finds no room within `--request-timeout` is refused with an error that names `--buffer-limit`; others are answered meanwhile.";
+    a_large_request_that_waits_at_a_stop, SOCKET, "A stop does not wait for a large request that waits for room.";
     a_large_request_that_is_never_complete, SOCKET, "A request that takes from the budget and does not come whole in time ends its connection with an error that names `--request-timeout`; a smaller one may take as long as it likes.";
     a_snapshot_of_one_group_again_and_again, BOTH, "A snapshot that has one group two million times is refused, in memory that grows with its bytes.";
     no_descriptors_left, SOCKET, "Without descriptors left, open connections go on, new ones are told so with the limit to raise, and are served when there is room.";
@@ -86,6 +95,16 @@ fn connections_that_say_nothing(_: Transport) {
     echo(&mut one, 1);
     // A connection has its place until a moment after the other side has seen its end.
     started(&program);
+}
+
+fn a_peer_that_never_reads_before_init(_: Transport) {
+    let (program, address, _directory) = measured(&["--init-timeout", "1s"]);
+    let requests = frame(Ask::Info(InfoRequest {})).repeat(10_000);
+    let mut ends = program.ends();
+    let mut endless = iter::repeat_with(|| requests.clone());
+    ends.input.write_while_read(&mut endless, PATIENCE).expect_err("it is closed");
+    wait_for(address, "udf_connections_timed_out_total 1");
+    serves(&program);
 }
 
 /// The length of a request, of which nothing else comes.
@@ -153,16 +172,13 @@ fn hoard(is_started: bool) {
         if is_started {
             init(&mut hoarder, &[]);
         }
-        // If it is refused, it may be closed before it has written everything.
-        let _ = hoarder.send(&[announced(HOARD as u64 + 1), vec![0; HOARD]].concat());
+        send_as_read(&mut hoarder, [announced(HOARD as u64 + 1), vec![0; HOARD]].concat());
         hoarders.push(hoarder);
         echo(&mut innocent, time);
     }
     let peak = peak_memory(program.pid());
     // All of them together would have 84 MiB; a connection may have 256 KiB of its own.
     assert!(peak < before + (24 << 20), "{peak} bytes of memory, {before} of them before");
-    let error = ["there is no room for a large request", "of 16777216 bytes; raise --buffer-limit"];
-    is_told(hoarders.last().expect("there are twelve"), &error);
     drop(hoarders);
     // What they had is given back a moment after they have gone.
     let large = large_point(1, HOARD);
@@ -182,6 +198,87 @@ fn hoarders_of_memory(_: Transport) {
 
 fn hoarders_of_memory_before_init(_: Transport) {
     hoard(false);
+}
+
+/// A mirror with room for one large request and a half.
+fn with_little_room(request_timeout: &str) -> Program {
+    let (buffer, frame) = ((12 << 20).to_string(), (8 << 20).to_string());
+    let limits = ["--buffer-limit", &buffer, "--frame-limit", &frame];
+    Program::daemon("mirror", &[&limits[..], &["--request-timeout", request_timeout]].concat())
+}
+
+/// A connection that has sent all of a large request but its last byte, which is returned.
+fn nearly_all(program: &Program, point: &Ask) -> (Connection, Vec<u8>) {
+    let mut connection = program.connect();
+    init(&mut connection, &[]);
+    let mut bytes = frame(point.clone());
+    let last = bytes.split_off(bytes.len() - 1);
+    // All but what the socket holds was read then.
+    connection.send(&bytes).expect("it reads");
+    (connection, last)
+}
+
+/// Sends as long as that is read; returns what was not.
+fn send_as_read(connection: &mut Connection, bytes: Vec<u8>) -> Vec<u8> {
+    let mut input = connection.take_input();
+    let Input::Socket(socket) = &mut input else { panic!("a daemon has sockets") };
+    socket.set_write_timeout(Some(Duration::from_millis(200))).expect("it is open");
+    let mut sent = 0;
+    // If it is refused, it may be closed before it has read everything.
+    while let Ok(count @ 1..) = socket.write(&bytes[sent..]) {
+        sent += count;
+    }
+    socket.set_write_timeout(None).expect("it is open");
+    connection.give_input(input);
+    bytes[sent..].to_vec()
+}
+
+fn large_requests_at_the_same_time(_: Transport) {
+    let program = with_little_room("1h");
+    let large = Ask::Point(large_point(1, HOARD));
+    let (mut first, last) = nearly_all(&program, &large);
+    let mut second = program.connect();
+    init(&mut second, &[]);
+    let rest = send_as_read(&mut second, frame(large.clone()));
+    serves(&program);
+    first.send(&last).expect("it reads");
+    let is_back = |connection: &Connection| match connection.answer() {
+        Answer::Point(point) => assert!(Ask::Point(point) == large, "it is another"),
+        other => panic!("not a point: {other:?}"),
+    };
+    is_back(&first);
+    second.send(&rest).expect("it reads");
+    is_back(&second);
+}
+
+fn a_large_request_that_finds_no_room(_: Transport) {
+    let program = with_little_room("2s");
+    // It is handled, but nobody reads its answer, which is as large.
+    let mut unread = program.ends();
+    unread.input.write_all(&frame(udf_tests::program::init(&[]))).expect("it reads");
+    let large = frame(Ask::Point(large_point(1, HOARD)));
+    unread.input.write_all(&large).expect("it reads");
+    let mut refused = program.connect();
+    init(&mut refused, &[]);
+    send_as_read(&mut refused, large);
+    serves(&program);
+    let error = ["there is no room for a large request", "of 12582912 bytes; raise --buffer-limit"];
+    is_told(&refused, &error);
+    serves(&program);
+}
+
+fn a_large_request_that_waits_at_a_stop(_: Transport) {
+    let mut program = with_little_room("1h");
+    let large = Ask::Point(large_point(1, HOARD));
+    let (first, _) = nearly_all(&program, &large);
+    let mut second = program.connect();
+    init(&mut second, &[]);
+    send_as_read(&mut second, frame(large));
+    program.signal("TERM");
+    for connection in [first, second] {
+        is_told(&connection, &["the UDF was stopped (SIGTERM)"]);
+    }
+    assert_eq!(program.wait().code(), Some(0));
 }
 
 fn a_large_request_that_is_never_complete(_: Transport) {

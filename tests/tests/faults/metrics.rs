@@ -59,7 +59,7 @@ pub(crate) fn metrics(address: SocketAddr) -> String {
 
 /// Scrapes until a line is there: the text is renewed once a second.
 #[track_caller]
-fn wait_for(address: SocketAddr, line: &str) -> String {
+pub(crate) fn wait_for(address: SocketAddr, line: &str) -> String {
     let begun = Instant::now();
     loop {
         let said = metrics(address);

@@ -13,7 +13,7 @@ use udf_proto::point::PointIndex;
 use udf_proto::request::{self, Incoming, RequestError};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
-use super::{AgentError, End, Input};
+use super::{AgentError, BEFORE_INIT, End, Input};
 use crate::allowance::Allowance;
 use crate::counters::Count;
 use crate::error_text::{self, MAX_TEXT};
@@ -35,7 +35,6 @@ pub(super) struct Core<H: Handler> {
     index: PointIndex,
     spare: Vec<u8>,
     frame_limit: usize,
-    allowance: Option<Allowance>,
     ticks_have_ended: bool,
     /// Set when it is time for a tick, by whoever keeps the time, and taken by whoever ticks.
     tick_due: Arc<AtomicBool>,
@@ -45,6 +44,7 @@ struct Talk<H: Handler> {
     out: Emitter<H::Provides>,
     link: Arc<Link>,
     started: bool,
+    allowance: Option<Arc<Allowance>>,
     /// Whether the log names the task.
     is_named: bool,
     in_batch: bool,
@@ -68,6 +68,7 @@ impl<H: Handler> Core<H> {
             out: Emitter::new(Arc::clone(&link)),
             link,
             started: false,
+            allowance: None,
             is_named: false,
             in_batch: false,
             tick_every: None,
@@ -85,7 +86,6 @@ impl<H: Handler> Core<H> {
             index: PointIndex::new(),
             spare: Vec::new(),
             frame_limit: frame::DEFAULT_LIMIT,
-            allowance: None,
             ticks_have_ended: false,
             tick_due: Arc::default(),
         }
@@ -98,8 +98,8 @@ impl<H: Handler> Core<H> {
     }
 
     /// Lets this connection take what one without an Init must not, once it has had its Init.
-    pub(super) fn set_allowance(&mut self, allowance: Allowance) {
-        self.allowance = Some(allowance);
+    pub(super) fn set_allowance(&mut self, allowance: Arc<Allowance>) {
+        self.talk.allowance = Some(allowance);
     }
 
     /// Handles every whole frame that has been read, and writes what was earned.
@@ -115,6 +115,8 @@ impl<H: Handler> Core<H> {
             core.index.give_room_back();
             core.spare.clear();
             core.spare.shrink_to(KEPT_SPARE);
+            // What was handled is given back before writing waits.
+            reader.trim();
             (handled, core.talk.out.flush())
         });
         // Only now: while writing waits, the watchdog must see that.
@@ -156,7 +158,7 @@ impl<H: Handler> Core<H> {
                     self.talk.other(&mut self.handler, other)?;
                     if self.talk.started && !had_started {
                         reader.set_limit(self.frame_limit);
-                        self.allowance.iter().for_each(Allowance::start);
+                        reader.set_base(usize::MAX);
                     }
                 }
             }
@@ -275,11 +277,8 @@ impl<H: Handler> Talk<H> {
         match incoming {
             Incoming::Info => {
                 self.link.pulse.call(Call::Info);
-                let info = Info {
-                    wants: H::Wants::TYPE,
-                    provides: H::Provides::TYPE,
-                    options: handler.info(),
-                };
+                let options = self.left_out(|_| handler.info());
+                let info = Info { wants: H::Wants::TYPE, provides: H::Provides::TYPE, options };
                 self.out.answer(Message::Info(info.into()));
             }
             Incoming::Init(init) => {
@@ -324,7 +323,18 @@ impl<H: Handler> Talk<H> {
                 }
             }
         }
+        if !self.started {
+            self.out.flush_if(BEFORE_INIT)?;
+        }
         Ok(self.out.flush_if_much()?)
+    }
+
+    /// A call that does not count as time that the other side takes until its Init.
+    fn left_out<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
+        let begun = Instant::now();
+        let done = call(self);
+        self.allowance.iter().for_each(|allowance| allowance.leave_out(begun.elapsed()));
+        done
     }
 
     fn init(&mut self, handler: &mut H, init: Init) -> Result<Verdict, AgentError> {
@@ -337,7 +347,8 @@ impl<H: Handler> Talk<H> {
         if !std::mem::replace(&mut self.is_named, true) {
             tracing::Span::current().record("task", &task).record("node", &node);
         }
-        let verdict = self.called(Call::Init, |_| handler.init(init, &remote))?;
+        let verdict =
+            self.left_out(|talk| talk.called(Call::Init, |_| handler.init(init, &remote)))?;
         if verdict != Verdict::Accepted {
             return Ok(verdict);
         }
@@ -349,6 +360,7 @@ impl<H: Handler> Talk<H> {
             ));
         }
         self.started = true;
+        self.allowance.iter().for_each(|allowance| allowance.start());
         self.link.pulse.name_task(&task, &node);
         self.tick_every = tick_every;
         Ok(verdict)

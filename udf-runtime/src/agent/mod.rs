@@ -107,8 +107,25 @@ pub enum AgentError {
 
 impl AgentError {
     /// The error of a reader that has failed, which may be one of ours.
-    fn of_reader(error: io::Error) -> Self {
-        error.downcast().unwrap_or_else(|error| FrameError::Io(error).into())
+    fn of_reader(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(error) => {
+                error.downcast().unwrap_or_else(|error| FrameError::Io(error).into())
+            }
+            error => error.into(),
+        }
+    }
+
+    /// The error of a writer that has failed, which may have waited for the other side until Init was overdue.
+    fn of_writer(self) -> Self {
+        let overdue = match &self {
+            AgentError::Emit(EmitError::Write(error)) => error.get_ref(),
+            _ => None,
+        };
+        match overdue.and_then(|error| error.downcast_ref()) {
+            Some(&AgentError::NoInit { within }) => AgentError::NoInit { within },
+            _ => self,
+        }
     }
 
     /// Names the limit that holds before Init, where that was `limit`.
@@ -180,6 +197,9 @@ pub struct Agent<H: Handler> {
     init_limit: Option<usize>,
 }
 
+/// A connection that has had no Init has buffers of about this size: anybody can open many.
+const BEFORE_INIT: usize = 16 << 10;
+
 /// Boxed, so that the loop is compiled once for a handler; a call for each read is nothing beside the read.
 type Input = Box<dyn Read + Send>;
 
@@ -235,7 +255,7 @@ impl<H: Handler> Agent<H> {
         mut self,
         limits: &Limits,
         transport: impl Transport + 'static,
-        allowance: &Allowance,
+        allowance: &Arc<Allowance>,
     ) -> Self {
         let budgets = Budgets {
             busy: limits.busy,
@@ -245,8 +265,9 @@ impl<H: Handler> Agent<H> {
         };
         self.watched = Some((Box::new(transport), budgets));
         let mut agent = self.with_frame_limit(limits.frame).with_unfit_points(limits.unfit_points);
-        agent.core.set_allowance(allowance.clone());
+        agent.core.set_allowance(Arc::clone(allowance));
         agent.reader = agent.reader.with_room(allowance.room());
+        agent.reader.set_base(BEFORE_INIT);
         if limits.init_frame < limits.frame {
             agent.reader.set_limit(limits.init_frame);
             agent.init_limit = Some(limits.init_frame);
@@ -282,8 +303,8 @@ impl<H: Handler> Agent<H> {
         let exchanged = is_watched
             .and_then(|()| guard(&link, || exchange(&mut reader, &core, &link, &mut ticker)));
         let exchanged = exchanged.map_err(|error| match init_limit {
-            Some(limit) if !link.pulse.is_started() => error.before_init(limit),
-            _ => error,
+            Some(limit) if !link.pulse.is_started() => error.before_init(limit).of_writer(),
+            _ => error.of_writer(),
         });
         drop(ticker);
         // What it has of a request that is not handled is given back, before `stop` takes its time.
@@ -362,12 +383,11 @@ fn exchange<H: Handler>(
         match reader.fill() {
             Ok(true) => link.pulse.take_input(),
             Ok(false) => return Ok(End::Closed),
-            Err(FrameError::Io(error)) => match Stopped::of(&error) {
+            Err(error) => match Stopped::of(&error) {
                 // Kapacitor may have been within a message, which is not its mistake.
                 Some(stopped) => return Ok(End::Stopped(stopped.to_string())),
                 None => return Err(AgentError::of_reader(error)),
             },
-            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -82,7 +82,8 @@ pub(super) fn command<T: Udf>() -> Command {
             daemon(
                 "request-timeout",
                 "DURATION",
-                "Close a connection when a request of more than 256 KiB takes longer to arrive; 0s for no limit",
+                "Close a connection when a request of more than 256 KiB takes longer to arrive, or to find room in \
+                 --buffer-limit; 0s for no limit, and no wait for room",
             )
             .default_value("1m")
             .value_parser(duration::parse),

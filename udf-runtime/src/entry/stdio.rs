@@ -144,8 +144,8 @@ impl Transport for Pipes {
         true
     }
 
-    fn make_way(&self) {
-        self.input.read_ahead();
+    fn make_way(&self, left: &mut Duration) {
+        self.input.read_ahead(left);
     }
 
     fn unread(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The open connections of a server, each on a thread of its own.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,7 +78,8 @@ impl Connections {
                 return refusals.refuse(stream, Refused::Panic, &reason);
             }
         };
-        let stream = Source::new(stream, &Allowance::new(&self.budget, &self.limits));
+        let stream =
+            Source::new(stream, &Allowance::new(&self.budget, &self.limits, &self.stopping));
         let kept = Arc::clone(&stream);
         let number = {
             let mut open = lock(&self.open);
@@ -182,7 +183,8 @@ fn serve(
 ) {
     let Connections { limits, metrics, stopping, late, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(stream), stopping.clone());
-    let agent = Agent::new(input, WritingEnd(Arc::clone(stream)), handler).with_limits(
+    let output = WritingEnd { stream: Arc::clone(stream), is_limited: false };
+    let agent = Agent::new(input, output, handler).with_limits(
         limits,
         Socket(Arc::clone(stream)),
         stream.allowance(),
@@ -231,12 +233,29 @@ fn fail(stream: &Source<UnixStream>, panic: &str, closing: &mut Closing, counted
     linger(stream.get_ref(), LINGER);
 }
 
-/// The writing side of a socket, which is closed when this is dropped.
-struct WritingEnd(Arc<Source<UnixStream>>);
+/// The writing side of a socket, which is closed when this is dropped. Until Init, a write waits for the other
+/// side no longer than a read.
+struct WritingEnd {
+    stream: Arc<Source<UnixStream>>,
+    is_limited: bool,
+}
 
 impl Write for WritingEnd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.get_ref().write(bytes)
+        let mut stream = self.stream.get_ref();
+        let due = self.stream.allowance().until_init();
+        if due.is_some() || self.is_limited {
+            // What is overdue already is written as far as there is room.
+            let left = due.as_ref().map(|(left, _)| (*left).max(Duration::from_millis(1)));
+            stream.set_write_timeout(left)?;
+            self.is_limited = due.is_some();
+        }
+        match (stream.write(bytes), due) {
+            (Err(error), Some((_, overdue))) if error.kind() == ErrorKind::WouldBlock => {
+                Err(io::Error::new(ErrorKind::TimedOut, overdue))
+            }
+            (written, _) => written,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -249,7 +268,7 @@ impl Drop for WritingEnd {
         // Whoever catches the panic still has to tell the other side.
         if !std::thread::panicking() {
             // It fails when the other side has gone already.
-            let _ = self.0.get_ref().shutdown(Shutdown::Write);
+            let _ = self.stream.get_ref().shutdown(Shutdown::Write);
         }
     }
 }

@@ -57,14 +57,17 @@ pub struct Limits {
     pub frame: usize,
     /// The longest frame in bytes before an Init was accepted. Longer ones are refused. Defaults to 1 MiB.
     pub init_frame: usize,
-    /// The time limit of a connection of a [`Server`] until its Init. `None` is no limit. Only the wait for
-    /// requests counts. Defaults to 10 seconds.
+    /// The time limit of a connection of a [`Server`] until its Init. `None` is no limit. The time that the peer
+    /// takes to read its answers counts; the longest call of the handler, such as a slow `info`, does not.
+    /// Defaults to 10 seconds.
     pub init: Option<Duration>,
-    /// The time limit for the arrival of a request of more than 256 KiB on a connection of a [`Server`]. `None`
-    /// is no limit. Only the wait for its bytes counts. Defaults to 1 minute.
+    /// The time limit for the arrival of a large request on a connection of a [`Server`]. `None` is no limit. A
+    /// request is large if it needs more than the connection's own buffer: 16 KiB before Init, and 256 KiB after
+    /// it. The wait for room counts. Defaults to 1 minute.
     pub request: Option<Duration>,
-    /// The bytes of unhandled requests that all connections together may hold, beyond the first 256 KiB of
-    /// each. A connection that needs more is refused. Read-ahead takes at most half of this. If
+    /// The bytes of unhandled large requests that all connections together may hold, beyond the own buffer of
+    /// each. A request that needs more waits for room for as long as [`request`](Self::request) allows, and is
+    /// then refused; without that limit, it is refused at once. Read-ahead takes at most half of this. If
     /// [`frame`](Self::frame) is larger, it counts instead. Defaults to 128 MiB.
     pub buffer: usize,
     /// How long the agent sends keepalives for a handler that is busy with one call. `None` is no limit.
