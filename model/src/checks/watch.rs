@@ -316,7 +316,9 @@ fn a_look_waits_for_all_connections_as_long_as_for_one() {
         })
         .collect();
     // It sees that they stand still, and then that they have for a while.
+    let looking = thread::spawn(|| dog.look());
     dog.look();
+    looking.join().expect("it does not panic");
     pass(Duration::from_secs(2));
     let mut first = Vec::new();
     for _ in 0..5 {
