@@ -3,10 +3,9 @@
 use udf_proto::EdgeType;
 
 use crate::Emitter;
-use crate::testing::Emitted;
 
 /// A kind of edge: [`Stream`] or [`Batch`].
-pub trait Edge: sealed::Sealed + Emitted + Send + Sync + 'static {
+pub trait Edge: sealed::Sealed + Send + Sync + 'static {
     /// How the protocol names it.
     const TYPE: EdgeType;
 }

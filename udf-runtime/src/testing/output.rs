@@ -7,10 +7,10 @@ use udf_proto::point::{EditScratch, PointSink};
 use super::WholeBatch;
 use super::lines::{Line, line};
 use super::wire::Data;
-use crate::{Batch, Point, PointBuf, Stream};
+use crate::{Batch, Edge, Point, PointBuf, Stream};
 
-/// What a UDF that provides this edge emits: points, or whole batches.
-pub trait Emitted: Sized {
+/// The output of a UDF that provides this edge: points, or whole batches.
+pub trait Emitted: Edge {
     /// [`PointBuf`] or [`WholeBatch`].
     type Item: std::fmt::Debug;
 

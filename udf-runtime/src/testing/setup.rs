@@ -8,8 +8,8 @@ use udf_proto::{Info, Init};
 use udf_text::line_protocol::Grouping;
 use udf_text::options;
 
-use super::TestTask;
 use super::wire::Wire;
+use super::{Emitted, TestTask};
 use crate::{Handler, OnUnfit, Udf, UdfHandler};
 
 /// A task with the UDF `T`, to be started with [`Setup::start`].
@@ -54,7 +54,7 @@ enum NotStarted {
     Failed(String),
 }
 
-impl<H: Handler> Setup<H> {
+impl<H: Handler<Provides: Emitted>> Setup<H> {
     /// Calls an option, as `-o` of `replay` does: `field=usage`, `window=10,1m`, or the name of a flag.
     ///
     /// The UDF itself says of which types the arguments are. An option that is called several times

@@ -18,7 +18,7 @@ use crate::{Batch, Edge, Handler, Stream};
 /// A UDF that runs in a test, which plays Kapacitor's part.
 ///
 /// When it is dropped, its input ends; that fails the test if the UDF fails, or has failed unnoticed.
-pub struct TestTask<H: Handler> {
+pub struct TestTask<H: Handler<Provides: Emitted>> {
     setup: Setup<H>,
     wire: Wire,
     /// The time of lines without one.
@@ -36,7 +36,7 @@ fn expect<T>(result: Result<T, String>) -> T {
     }
 }
 
-impl<H: Handler> TestTask<H> {
+impl<H: Handler<Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub(super) fn new(setup: Setup<H>, wire: Wire) -> Self {
         TestTask { setup, wire, time: 0, last: ("start", Location::caller()) }
@@ -356,7 +356,7 @@ impl<H: Handler> TestTask<H> {
     }
 }
 
-impl<H: Handler<Wants = Stream>> TestTask<H> {
+impl<H: Handler<Wants = Stream, Provides: Emitted>> TestTask<H> {
     /// Feeds a point, which is grouped as text is, and waits until the UDF has handled it.
     ///
     /// # Panics
@@ -370,7 +370,7 @@ impl<H: Handler<Wants = Stream>> TestTask<H> {
     }
 }
 
-impl<H: Handler<Wants = Batch>> TestTask<H> {
+impl<H: Handler<Wants = Batch, Provides: Emitted>> TestTask<H> {
     /// Feeds a batch as it is, and waits until the UDF has handled it.
     ///
     /// # Panics
@@ -390,7 +390,7 @@ fn batch_messages(batch: &WholeBatch, messages: &mut Vec<request::Message>) {
     messages.push(request::Message::End(batch.end()));
 }
 
-impl<H: Handler> Drop for TestTask<H> {
+impl<H: Handler<Provides: Emitted>> Drop for TestTask<H> {
     fn drop(&mut self) {
         // A test that has failed already is told why by its own panic.
         if !thread::panicking() {
@@ -403,7 +403,7 @@ impl<H: Handler> Drop for TestTask<H> {
     }
 }
 
-impl<H: Handler> std::fmt::Debug for TestTask<H> {
+impl<H: Handler<Provides: Emitted>> std::fmt::Debug for TestTask<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TestTask").field("setup", &self.setup).finish_non_exhaustive()
     }
