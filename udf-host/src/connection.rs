@@ -112,6 +112,10 @@ macro_rules! delegate_to_server {
             self.connection.server()?.init(init)
         }
 
+        fn keepalive(&self) -> Result<(), crate::error::Error> {
+            self.connection.server()?.keepalive()
+        }
+
         fn abort(&self, error: crate::error::Error) {
             self.connection.abort(error);
         }

@@ -253,6 +253,8 @@ pub enum RequestKind {
     Snapshot,
     /// Take this state.
     Restore,
+    /// A sign of life, which was awaited.
+    Keepalive,
 }
 
 impl fmt::Display for RequestKind {
@@ -262,6 +264,7 @@ impl fmt::Display for RequestKind {
             RequestKind::Init => "Init",
             RequestKind::Snapshot => "Snapshot",
             RequestKind::Restore => "Restore",
+            RequestKind::Keepalive => "Keepalive",
         })
     }
 }

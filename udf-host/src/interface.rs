@@ -30,6 +30,15 @@ pub trait Interface: Send + Sync {
     /// Those of the connection, and [`Error::InitRefused`].
     fn init(&self, init: Init) -> Result<(), Error>;
 
+    /// Sends a keepalive and waits until the UDF echoes it.
+    ///
+    /// A UDF answers in order: it has handled all data that was sent before. All output that it sent
+    /// meanwhile can be read without waiting.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    fn keepalive(&self) -> Result<(), Error>;
+
     /// Gives the connection up: what is on its way is not processed, and every pending request fails
     /// with `error`. It does not wait; [`close`](Self::close) does.
     fn abort(&self, error: Error);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{Asked, LONG, Said, connect, initialized, point, quiet, serve, signal, timed};
 use udf_host::{Callbacks, Error, Init, Server, Settings};
-use udf_proto::messages::KeepaliveResponse;
+use udf_proto::messages::{KeepaliveResponse, SnapshotResponse};
 
 fn is_timeout(error: &Error) -> bool {
     error.to_string().starts_with("keepalive timedout")
@@ -269,4 +269,45 @@ impl StopAfterError for udf_host::Server {
         assert_eq!(ended, Err(udf_host::server::ReceiveError::Ended));
         self.stop().unwrap_err()
     }
+}
+
+#[test]
+fn the_echo_of_a_keepalive_comes_behind_all_that_was_sent_before() {
+    let server = initialized(timed(1_000), |mut peer| {
+        while let Some(request) = peer.next() {
+            // Signs of life of a busy UDF are no echo.
+            let sign_of_life = Said::Keepalive(KeepaliveResponse { time: i64::MAX });
+            assert!(peer.say(sign_of_life));
+            peer.answer(request);
+        }
+    });
+    let (input, output) = (server.point_in(), server.point_out());
+    for time in 1..=3 {
+        input.send(point(time).as_point()).unwrap();
+        server.keepalive().unwrap();
+        assert_eq!(output.try_recv(), Ok(point(time)));
+    }
+    // A keepalive that is awaited stands in the way of no other request, nor of its answer.
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..4).map(|_| scope.spawn(|| server.keepalive())).collect();
+        assert_eq!(server.snapshot().unwrap(), b"state");
+        for other in others {
+            other.join().unwrap().unwrap();
+        }
+    });
+    server.stop().unwrap();
+    assert_eq!(server.keepalive().unwrap_err().to_string(), "server already stopped");
+}
+
+#[test]
+fn an_answer_to_nothing_is_dropped_while_a_keepalive_is_awaited() {
+    let server = initialized(quiet(), |mut peer| {
+        let request = peer.next().expect("a keepalive");
+        assert!(peer.say(Said::Snapshot(SnapshotResponse::default())));
+        peer.answer(request);
+        peer.drain();
+    });
+    server.keepalive().unwrap();
+    assert_eq!(server.unasked(), 1);
+    server.stop().unwrap();
 }

@@ -57,6 +57,7 @@ mod handler;
 mod input;
 mod linger;
 mod link;
+mod loopback;
 mod metrics;
 pub mod options;
 mod pulse;

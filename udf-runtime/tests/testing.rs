@@ -358,6 +358,8 @@ struct Script {
     /// A point waits until this is sent to or dropped.
     busy: Option<Arc<Mutex<mpsc::Receiver<()>>>>,
     panics: bool,
+    /// It panics when it was busy.
+    panics_after: bool,
 }
 
 impl Handler for Odd {
@@ -384,6 +386,7 @@ impl Handler for Odd {
         assert!(!self.script.panics, "no more points");
         if let Some(busy) = &self.script.busy {
             let _ = busy.lock().unwrap().recv();
+            assert!(!self.script.panics_after, "released");
         }
         let (remote, time) = (self.remote.clone().unwrap(), point.time());
         std::thread::spawn(move || {
@@ -487,4 +490,40 @@ fn a_panic_of_a_handler_is_its_failure() {
     task.feed("a v=1");
     let failure = task.failure();
     assert!(failure.contains("panicked") && failure.contains("no more points"), "{failure}");
+}
+
+/// So many points are far more than what the transport and its queues hold.
+const MANY: usize = 30_000;
+
+fn many_lines() -> String {
+    (0..MANY).map(|time| format!("net bytes=1 {time}\n")).collect()
+}
+
+#[test]
+fn more_can_be_fed_and_emitted_than_the_transport_holds() {
+    let mut task = total().start();
+    task.feed(&many_lines());
+    let output = task.output();
+    assert_eq!(output.len(), MANY);
+    assert_eq!(output[MANY - 1].as_point().number("total"), Ok(MANY as f64));
+    task.end();
+}
+
+#[test]
+fn a_busy_udf_is_not_waited_for_beyond_patience_when_much_is_fed() {
+    let (release, busy) = mpsc::channel();
+    let busy = Some(Arc::new(Mutex::new(busy)));
+    let (setup, _) = odd(&Script { busy, panics_after: true, ..Script::default() });
+    let mut task = setup.patience(Duration::from_millis(400)).start();
+    let (text, _) = panic_of(|| task.feed(&many_lines()));
+    assert_eq!(
+        text,
+        "waited 400ms in vain for the UDF to handle what it was fed; is it still busy?"
+    );
+    drop(release);
+    let (text, _) = panic_of(|| drop(task.next_within(SOON)));
+    assert!(text.starts_with("the UDF failed: ") && text.contains("released"), "{text}");
+    // That failure is known, so it is not waited for again.
+    let (text, _) = panic_of(|| drop(task));
+    assert!(text.starts_with("the UDF failed in `next_within` at "), "{text}");
 }

@@ -15,7 +15,9 @@ use std::io::{Read, Write};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use udf_proto::messages::{InfoRequest, RestoreRequest, SnapshotRequest, request, response};
+use udf_proto::messages::{
+    InfoRequest, KeepaliveRequest, RestoreRequest, SnapshotRequest, request, response,
+};
 use udf_proto::{Info, Init, Point, PointBuf};
 use udf_text::batch::Batch;
 
@@ -138,6 +140,19 @@ impl Server {
             response::Message::Restore(answer) => Err(Error::RestoreRefused(answer.error)),
             _ => unreachable!("answers are matched with their requests"),
         }
+    }
+
+    /// Sends a keepalive and waits until the UDF echoes it.
+    ///
+    /// A UDF answers in order: it has handled all data that was sent before. All output that it sent
+    /// meanwhile can be read without waiting.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub fn keepalive(&self) -> Result<(), Error> {
+        let time = self.shared.next_keepalive();
+        let request = request::Message::Keepalive(KeepaliveRequest { time });
+        self.request(RequestKind::Keepalive, request).map(drop)
     }
 
     fn request(

@@ -134,6 +134,10 @@ impl Reader<'_> {
             problem: error.to_string(),
         })?;
         match message.ok_or(Error::EmptyResponse)? {
+            // All others answer the keepalives of the watch, or show that a busy UDF is alive.
+            Message::Keepalive(echo) if self.shared.awaits_echo(echo.time) => {
+                self.answer(RequestKind::Keepalive, Message::Keepalive(echo))
+            }
             Message::Keepalive(_) => Ok(()),
             Message::Error(error) => Err(Error::Reported(error.error).into()),
             Message::Begin(begin) => self.begin(begin),

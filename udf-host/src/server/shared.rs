@@ -1,6 +1,6 @@
 //! What the threads of a server share: its life, from start to stop, and the first error.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     changed: Condvar,
     log: Option<Logger>,
     unasked: AtomicU64,
+    /// How many keepalives the owner has sent. This is the time of the last of them, which those of the watch never have.
+    keepalives: AtomicI64,
     initialized: AtomicBool,
     /// When the UDF was heard last, in nanoseconds after `epoch`.
     heard: AtomicU64,
@@ -58,6 +60,8 @@ pub(crate) enum Phase {
 
 struct Pending {
     kind: RequestKind,
+    /// The time that the answer to a keepalive repeats.
+    echo: Option<i64>,
     answer: SyncSender<Result<response::Message, Error>>,
 }
 
@@ -100,6 +104,7 @@ impl Shared {
             changed: Condvar::new(),
             log,
             unasked: AtomicU64::new(0),
+            keepalives: AtomicI64::new(0),
             initialized: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             epoch: Instant::now(),
@@ -192,11 +197,24 @@ impl Shared {
             Phase::Stopping | Phase::Aborted { .. } => Err(unusable(&state)),
             Phase::Running => {
                 let (sender, answer) = sync_channel(1);
+                let echo = match &message {
+                    request::Message::Keepalive(keepalive) => Some(keepalive.time),
+                    _ => None,
+                };
                 self.outbox.request(message)?;
-                state.pending.push(Pending { kind, answer: sender });
+                state.pending.push(Pending { kind, echo, answer: sender });
                 Ok(answer)
             }
         }
+    }
+
+    pub(crate) fn next_keepalive(&self) -> i64 {
+        self.keepalives.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Returns whether the owner waits for the echo of a keepalive with this time.
+    pub(crate) fn awaits_echo(&self, time: i64) -> bool {
+        self.state().pending.iter().any(|pending| pending.echo == Some(time))
     }
 
     /// Hands an answer to the oldest request of its kind.
@@ -206,12 +224,18 @@ impl Shared {
         message: response::Message,
     ) -> Result<(), Error> {
         let mut state = self.state();
-        if let Some(place) = state.pending.iter().position(|pending| pending.kind == kind) {
+        let echo = match &message {
+            response::Message::Keepalive(keepalive) => Some(keepalive.time),
+            _ => None,
+        };
+        let is_asked = |pending: &Pending| pending.kind == kind && pending.echo == echo;
+        if let Some(place) = state.pending.iter().position(is_asked) {
             // Nobody waits any more when its time is over.
             let _ = state.pending.remove(place).answer.send(Ok(message));
             return Ok(());
         }
-        if let Some(pending) = state.pending.first() {
+        // A keepalive is answered beside other requests: its echo does not show which of them was meant.
+        if let Some(pending) = state.pending.iter().find(|pending| pending.echo.is_none()) {
             return Err(Error::WrongAnswer { asked: pending.kind, got: kind });
         }
         drop(state);

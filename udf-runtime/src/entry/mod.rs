@@ -9,23 +9,19 @@ mod stdio;
 mod systemd;
 
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
-use udf_host::Loopback;
 use udf_host::command::{self, Failure};
 use udf_text::describe::{Description, Install};
 
 use self::args::Daemon;
 use self::systemd::Manager;
-use crate::allowance::Allowance;
-use crate::input::Source;
-use crate::transport::Socket;
-use crate::{Accepter, Agent, Limits, Server, SocketFile, Udf, UdfHandler, shortage};
+use crate::loopback::loopback;
+use crate::{Accepter, Limits, OnUnfit, Server, SocketFile, Udf, UdfHandler, shortage};
 
 /// Runs the UDF `T` as its arguments say; an author's `main` is this one line.
 ///
@@ -68,7 +64,9 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
             .map_err(Failure::failed)?;
         match matches.subcommand() {
             Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
-            Some(("replay", matches)) => command::replay(matches, &|| Box::new(loopback::<T>())),
+            Some(("replay", matches)) => command::replay(matches, &|| {
+                Box::new(loopback(UdfHandler::<T>::new(), OnUnfit::Drop, |_| {}))
+            }),
             _ => {
                 let (limits, unfit) = (args::limits(&matches)?, args::unfit(&matches));
                 let handler = move || UdfHandler::<T>::new().with_unfit_snapshots(unfit);
@@ -83,18 +81,6 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
     let (status, last_words) = command::end(done);
     logs::finish(last_words.as_deref());
     status
-}
-
-/// The UDF in this process, spoken with over the real protocol.
-fn loopback<T: Udf + 'static>() -> Loopback {
-    Loopback::new(|reader, writer| {
-        // Whoever reads what a replay prints may take their time.
-        let limits = Limits { hangup: None, ..Limits::default() };
-        let allowance = Allowance::of_process(&limits);
-        let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance));
-        let agent = Agent::new(reader, writer, UdfHandler::<T>::new());
-        Ok(agent.with_limits(&limits, socket, &allowance).run()?)
-    })
 }
 
 fn serve(

@@ -72,11 +72,11 @@
 //! [`Setup::patience`]. A UDF that fails, and whose failure the test does not ask for, fails the test, at the latest
 //! when the task is dropped.
 
+mod driver;
 mod lines;
 mod output;
 mod setup;
 mod task;
-mod wire;
 
 pub use output::Emitted;
 pub use setup::{Setup, handler, udf};

@@ -2,11 +2,11 @@
 
 use std::convert::Infallible;
 
+use udf_host::{Error, Interface, Loopback, Receiver};
 use udf_proto::point::{EditScratch, PointSink};
 
 use super::WholeBatch;
 use super::lines::{Line, line};
-use super::wire::Data;
 use crate::{Batch, Edge, Point, PointBuf, Stream};
 
 /// The output of a UDF that provides this edge: points, or whole batches.
@@ -15,21 +15,16 @@ pub trait Emitted: Edge {
     type Item: std::fmt::Debug;
 
     #[doc(hidden)]
-    fn item(data: Data) -> Self::Item;
+    fn receiver(udf: &Loopback) -> Result<Receiver<Self::Item>, Error>;
     #[doc(hidden)]
     fn lines(item: &Self::Item, lines: &mut Vec<Line>);
 }
 
-const TYPED: &str = "an emitter sends the data of its own edge only";
-
 impl Emitted for Stream {
     type Item = PointBuf;
 
-    fn item(data: Data) -> PointBuf {
-        match data {
-            Data::Point(point) => point,
-            Data::Batch(_) => unreachable!("{TYPED}"),
-        }
+    fn receiver(udf: &Loopback) -> Result<Receiver<PointBuf>, Error> {
+        udf.point_out()
     }
 
     fn lines(item: &PointBuf, lines: &mut Vec<Line>) {
@@ -41,11 +36,8 @@ impl Emitted for Stream {
 impl Emitted for Batch {
     type Item = WholeBatch;
 
-    fn item(data: Data) -> WholeBatch {
-        match data {
-            Data::Batch(batch) => batch,
-            Data::Point(_) => unreachable!("{TYPED}"),
-        }
+    fn receiver(udf: &Loopback) -> Result<Receiver<WholeBatch>, Error> {
+        udf.batch_out()
     }
 
     fn lines(batch: &WholeBatch, lines: &mut Vec<Line>) {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use udf_proto::messages::{InfoRequest, request, response};
-use udf_proto::{Info, Init};
+use udf_host::{Error, Info, Init, Interface};
 use udf_text::line_protocol::Grouping;
 use udf_text::options;
 
-use super::wire::Wire;
+use super::driver::Driver;
 use super::{Emitted, TestTask};
 use crate::{Handler, OnUnfit, Udf, UdfHandler};
 
@@ -109,7 +108,7 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
     #[track_caller]
     pub fn start(self) -> TestTask<H> {
         match self.try_start() {
-            Ok(wire) => TestTask::new(self, wire),
+            Ok(driver) => TestTask::new(self, driver),
             Err(NotStarted::Refused(text)) => panic!("the UDF refused its options: {text}"),
             Err(NotStarted::Failed(text)) => panic!("{text}"),
         }
@@ -130,37 +129,31 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
         }
     }
 
-    fn try_start(&self) -> Result<Wire, NotStarted> {
+    fn try_start(&self) -> Result<Driver<H::Provides>, NotStarted> {
         let info = self.info().map_err(NotStarted::Failed)?;
         let options = options::parse(&info, &self.options).map_err(|error| {
             NotStarted::Failed(format!("Kapacitor itself would refuse these options: {error}"))
         })?;
-        let mut wire = self.connect().map_err(NotStarted::Failed)?;
+        let mut driver = self.connect().map_err(NotStarted::Failed)?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
-        let init = request::Message::Init(Init { options, task_id, node_id }.into());
-        match wire.ask("the answer to Init", init) {
-            Ok(response::Message::Init(answer)) if answer.success => Ok(wire),
-            Ok(response::Message::Init(answer)) => Err(NotStarted::Refused(answer.error)),
-            Ok(other) => Err(NotStarted::Failed(format!("Init was answered with {other:?}"))),
-            Err(error) => Err(NotStarted::Failed(error)),
-        }
+        let init = Init { options, task_id, node_id };
+        let accepted = driver.call("the answer to Init", |udf| match udf.init(init) {
+            Err(Error::InitRefused(text)) => Ok(Err(NotStarted::Refused(text))),
+            result => result.map(Ok),
+        });
+        accepted.map_err(NotStarted::Failed)?.map(|()| driver)
     }
 
     /// Asks what the UDF is, on a connection of its own.
     fn info(&self) -> Result<Info, String> {
-        let mut wire = self.connect()?;
-        let answer = wire.ask("the answer to Info", request::Message::Info(InfoRequest {}))?;
-        wire.end()?;
-        match answer {
-            response::Message::Info(info) => {
-                Info::try_from(info).map_err(|error| error.to_string())
-            }
-            other => Err(format!("Info was answered with {other:?}")),
-        }
+        let mut driver = self.connect()?;
+        let info = driver.call("the answer to Info", Interface::info)?;
+        driver.end()?;
+        Ok(info)
     }
 
-    fn connect(&self) -> Result<Wire, String> {
-        Wire::connect((self.make)(), self.on_unfit, self.patience)
+    fn connect(&self) -> Result<Driver<H::Provides>, String> {
+        Driver::start((self.make)(), self.on_unfit, self.patience)
     }
 
     /// Another task just like this one.

@@ -4,14 +4,14 @@ use std::panic::Location;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udf_proto::messages::{RestoreRequest, SnapshotRequest, request, response};
+use udf_host::{Error, Interface};
 use udf_proto::{EdgeType, PointBuf};
 use udf_text::line_protocol::LineReader;
 use udf_text::windows::Batches;
 
+use super::driver::Driver;
 use super::lines::{self, Line};
 use super::output::Emitted;
-use super::wire::Wire;
 use super::{Setup, WholeBatch};
 use crate::{Batch, Edge, Handler, Stream};
 
@@ -20,11 +20,17 @@ use crate::{Batch, Edge, Handler, Stream};
 /// When it is dropped, its input ends; that fails the test if the UDF fails, or has failed unnoticed.
 pub struct TestTask<H: Handler<Provides: Emitted>> {
     setup: Setup<H>,
-    wire: Wire,
+    driver: Driver<H::Provides>,
     /// The time of lines without one.
     time: i64,
     /// What the test did last, and where, for a failure that is told later.
     last: (&'static str, &'static Location<'static>),
+}
+
+/// Data that a UDF is fed.
+enum Data {
+    Points(Vec<PointBuf>),
+    Batches(Vec<WholeBatch>),
 }
 
 /// Panics at the line of the test.
@@ -38,8 +44,8 @@ fn expect<T>(result: Result<T, String>) -> T {
 
 impl<H: Handler<Provides: Emitted>> TestTask<H> {
     #[track_caller]
-    pub(super) fn new(setup: Setup<H>, wire: Wire) -> Self {
-        TestTask { setup, wire, time: 0, last: ("start", Location::caller()) }
+    pub(super) fn new(setup: Setup<H>, driver: Driver<H::Provides>) -> Self {
+        TestTask { setup, driver, time: 0, last: ("start", Location::caller()) }
     }
 
     /// Feeds points of line protocol, and waits until the UDF has handled them.
@@ -56,49 +62,56 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub fn feed(&mut self, text: &str) {
         self.note("feed");
-        let messages = expect(self.messages(text));
-        expect(self.hand_over(messages));
+        let data = expect(self.parse(text));
+        expect(self.hand_over(data));
     }
 
-    fn messages(&mut self, text: &str) -> Result<Vec<request::Message>, String> {
+    fn parse(&mut self, text: &str) -> Result<Data, String> {
         let mut reader = LineReader::new(text.as_bytes(), self.setup.grouping());
         reader.set_time(self.time);
-        let (mut messages, mut batches) = (Vec::new(), Batches::new(None));
+        let (mut points, mut batches) = (Vec::new(), Batches::new(None));
         while let Some(point) = lines::read(&mut reader, "what is fed")? {
-            let point = point.as_point();
-            self.time = point.time();
+            self.time = point.as_point().time();
             match H::Wants::TYPE {
-                EdgeType::Stream => messages.push(request::Message::Point(point.to_message())),
-                EdgeType::Batch => batches.push(point.to_message()),
+                EdgeType::Stream => points.push(point),
+                EdgeType::Batch => batches.push(point.as_point().to_message()),
             }
         }
-        for batch in batches.take() {
-            batch_messages(&batch, &mut messages);
-        }
-        Ok(messages)
+        Ok(match H::Wants::TYPE {
+            EdgeType::Stream => Data::Points(points),
+            EdgeType::Batch => Data::Batches(batches.take().collect()),
+        })
     }
 
     /// Sends data, and waits until it is handled or the UDF has failed.
-    fn hand_over(&mut self, messages: Vec<request::Message>) -> Result<(), String> {
+    fn hand_over(&mut self, data: Data) -> Result<(), String> {
         self.check()?;
-        for message in messages {
-            self.wire.send(message)?;
-        }
-        self.sync("the UDF to handle what it was fed; is it still busy?")
+        let awaited = "the UDF to handle what it was fed; is it still busy?";
+        let handled = self.driver.call(awaited, move |udf| {
+            match data {
+                Data::Points(points) => {
+                    let input = udf.point_in()?;
+                    points.iter().try_for_each(|point| input.send(point.as_point()))?;
+                }
+                Data::Batches(batches) => {
+                    let input = udf.batch_in()?;
+                    batches.iter().try_for_each(|batch| input.send(batch))?;
+                }
+            }
+            udf.keepalive()
+        });
+        self.unless_failed(handled)
     }
 
-    /// Waits until everything is handled. A failure is for those who come next.
-    fn sync(&mut self, awaited: &str) -> Result<(), String> {
-        match self.wire.sync(awaited) {
-            Err(_) if self.wire.failure.is_some() => Ok(()),
-            result => result,
-        }
+    /// Leaves a failure of the UDF to the next call.
+    fn unless_failed(&self, result: Result<(), String>) -> Result<(), String> {
+        if self.driver.failure.is_some() { Ok(()) } else { result }
     }
 
     /// Whether the UDF has failed before.
     fn check(&self) -> Result<(), String> {
         let (doing, place) = self.last;
-        match &self.wire.failure {
+        match &self.driver.failure {
             Some(text) => Err(format!("the UDF failed in `{doing}` at {place}: {text}")),
             None => Ok(()),
         }
@@ -107,7 +120,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     #[track_caller]
     fn note(&mut self, doing: &'static str) {
         // A failure belongs to what was done before it.
-        if self.wire.failure.is_none() {
+        if self.driver.failure.is_none() {
             self.last = (doing, Location::caller());
         }
     }
@@ -120,7 +133,8 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     pub fn keepalive(&mut self) {
         self.note("keepalive");
         expect(self.check());
-        expect(self.wire.sync("the answer to a keepalive; is the UDF still busy?"));
+        let awaited = "the answer to a keepalive; is the UDF still busy?";
+        expect(self.driver.call(awaited, Interface::keepalive));
     }
 
     /// The state of the UDF.
@@ -135,11 +149,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
 
     fn try_snapshot(&mut self) -> Result<Vec<u8>, String> {
         self.check()?;
-        let request = request::Message::Snapshot(SnapshotRequest {});
-        match self.wire.ask("the answer to a snapshot request", request)? {
-            response::Message::Snapshot(answer) => Ok(answer.snapshot),
-            other => Err(format!("a snapshot request was answered with {other:?}")),
-        }
+        self.driver.call("the answer to a snapshot request", Interface::snapshot)
     }
 
     /// Gives the UDF an earlier snapshot, of itself or of another one.
@@ -170,12 +180,12 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     /// The text of the refusal, if it is one.
     fn try_restore(&mut self, snapshot: &[u8]) -> Result<Option<String>, String> {
         self.check()?;
-        let request = request::Message::Restore(RestoreRequest { snapshot: snapshot.to_vec() });
-        match self.wire.ask("the answer to a restore request", request)? {
-            response::Message::Restore(answer) if answer.success => Ok(None),
-            response::Message::Restore(answer) => Ok(Some(answer.error)),
-            other => Err(format!("a restore request was answered with {other:?}")),
-        }
+        let snapshot = snapshot.to_vec();
+        self.driver.call("the answer to a restore request", |udf| match udf.restore(snapshot) {
+            Ok(()) => Ok(None),
+            Err(Error::RestoreRefused(text)) => Ok(Some(text)),
+            Err(error) => Err(error),
+        })
     }
 
     /// What happens when Kapacitor is restarted: takes a snapshot, ends this UDF, and starts another
@@ -192,7 +202,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         expect(self.check());
         let mut next = self.setup.again().start();
         next.time = self.time;
-        next.wire.data = std::mem::take(&mut self.wire.data);
+        next.driver.kept = self.driver.take().into();
         next.restore(&snapshot);
         next
     }
@@ -208,14 +218,16 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     pub fn output(&mut self) -> Vec<<H::Provides as Emitted>::Item> {
         self.note("output");
         expect(self.gather());
-        self.wire.data.drain(..).map(H::Provides::item).collect()
+        self.driver.take()
     }
 
     /// Takes in what has been emitted by now.
     fn gather(&mut self) -> Result<(), String> {
         self.check()?;
-        if self.wire.is_open() {
-            self.sync("the UDF to send what it has emitted; is it still busy?")?;
+        if self.driver.is_open() {
+            let awaited = "the UDF to send what it has emitted; is it still busy?";
+            let handled = self.driver.call(awaited, Interface::keepalive);
+            self.unless_failed(handled)?;
             self.check()?;
         }
         Ok(())
@@ -235,8 +247,8 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
 
     fn take_lines(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
-        for data in self.wire.data.drain(..) {
-            H::Provides::lines(&H::Provides::item(data), &mut lines);
+        for item in self.driver.take() {
+            H::Provides::lines(&item, &mut lines);
         }
         lines
     }
@@ -267,11 +279,13 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     pub fn emits_nothing(&mut self) {
         self.note("emits_nothing");
         expect(self.gather());
-        let output: Vec<_> = self.wire.data.drain(..).map(H::Provides::item).collect();
+        let output = self.driver.take();
         assert!(output.is_empty(), "the UDF was to emit nothing, but sent {output:#?}");
     }
 
     /// As [`emits`](Self::emits), and waits for as many points as there are lines: for those of ticks and threads.
+    ///
+    /// It takes no more than these. Points that come behind them are for the next call.
     ///
     /// # Panics
     /// When they do not come in time, and when others come.
@@ -280,19 +294,18 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         self.note("emits_within");
         let expected = expect(lines::expected(text));
         let deadline = Instant::now() + within;
+        let awaited = match expected.len() {
+            1 => "one point".to_owned(),
+            count => format!("{count} points"),
+        };
         let mut came = Vec::new();
-        loop {
-            came.extend(self.take_lines());
-            if came.len() >= expected.len() {
-                break;
-            }
-            let awaited = match expected.len() {
-                1 => "one point".to_owned(),
-                count => format!("{count} points"),
-            };
-            if let Err(error) = self.wait_for_data(deadline, within, &awaited) {
-                let difference = lines::difference(&expected, &came).unwrap_or_default();
-                panic!("{error}\n{difference}");
+        while came.len() < expected.len() {
+            match self.next(deadline, within, &awaited) {
+                Ok(item) => H::Provides::lines(&item, &mut came),
+                Err(error) => {
+                    let difference = lines::difference(&expected, &came).unwrap_or_default();
+                    panic!("{error}\n{difference}");
+                }
             }
         }
         if let Some(difference) = lines::difference(&expected, &came) {
@@ -307,24 +320,26 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub fn next_within(&mut self, within: Duration) -> <H::Provides as Emitted>::Item {
         self.note("next_within");
-        if self.wire.data.is_empty() {
-            let awaited = match H::Provides::TYPE {
-                EdgeType::Stream => "a point",
-                EdgeType::Batch => "a batch",
-            };
-            expect(self.wait_for_data(Instant::now() + within, within, awaited));
-        }
-        H::Provides::item(self.wire.data.pop_front().expect("there is one now"))
+        let awaited = match H::Provides::TYPE {
+            EdgeType::Stream => "a point",
+            EdgeType::Batch => "a batch",
+        };
+        expect(self.next(Instant::now() + within, within, awaited))
     }
 
-    fn wait_for_data(
+    fn next(
         &mut self,
         deadline: Instant,
         within: Duration,
         awaited: &str,
-    ) -> Result<(), String> {
-        self.check()?;
-        self.wire.wait_for_data(deadline, within, awaited)
+    ) -> Result<<H::Provides as Emitted>::Item, String> {
+        match self.driver.take_next() {
+            Some(item) => Ok(item),
+            None => {
+                self.check()?;
+                self.driver.wait_for_next(deadline, within, awaited)
+            }
+        }
     }
 
     /// The text with which the UDF fails; it is what Kapacitor logs as the reason why the task has stopped.
@@ -336,12 +351,12 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub fn failure(&mut self) -> String {
         self.note("failure");
-        let waited = match self.wire.failure {
-            None => self.wire.wait_for_failure(),
+        let waited = match self.driver.failure {
+            None => self.driver.wait_for_failure(),
             Some(_) => Ok(()),
         };
-        expect(waited.and_then(|()| self.wire.end()));
-        self.wire.failure.take().expect("it was waited for")
+        expect(waited.and_then(|()| self.driver.end()));
+        self.driver.failure.take().expect("it was waited for")
     }
 
     /// Ends the input, and waits until the UDF has ended. What it emitted until then can be taken.
@@ -352,7 +367,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     pub fn end(&mut self) {
         expect(self.check());
         self.note("end");
-        expect(self.wire.end());
+        expect(self.driver.end());
     }
 }
 
@@ -366,7 +381,7 @@ impl<H: Handler<Wants = Stream, Provides: Emitted>> TestTask<H> {
         self.note("feed_point");
         let mut point = point.as_point().to_message();
         self.setup.grouping().apply(&mut point);
-        expect(self.hand_over(vec![request::Message::Point(point)]));
+        expect(self.hand_over(Data::Points(vec![point.into()])));
     }
 }
 
@@ -378,16 +393,8 @@ impl<H: Handler<Wants = Batch, Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub fn feed_batch(&mut self, batch: &WholeBatch) {
         self.note("feed_batch");
-        let mut messages = Vec::new();
-        batch_messages(batch, &mut messages);
-        expect(self.hand_over(messages));
+        expect(self.hand_over(Data::Batches(vec![batch.clone()])));
     }
-}
-
-fn batch_messages(batch: &WholeBatch, messages: &mut Vec<request::Message>) {
-    messages.push(request::Message::Begin(batch.begin()));
-    messages.extend(batch.points.iter().map(|point| request::Message::Point(point.to_message())));
-    messages.push(request::Message::End(batch.end()));
 }
 
 impl<H: Handler<Provides: Emitted>> Drop for TestTask<H> {
@@ -395,8 +402,8 @@ impl<H: Handler<Provides: Emitted>> Drop for TestTask<H> {
         // A test that has failed already is told why by its own panic.
         if !thread::panicking() {
             expect(self.check());
-            expect(self.wire.end());
-            if let Some(text) = &self.wire.failure {
+            expect(self.driver.end());
+            if let Some(text) = &self.driver.failure {
                 panic!("the UDF failed at its end, when the task was dropped: {text}");
             }
         }
