@@ -9,9 +9,10 @@
 //! | [`error`] | what can go wrong |
 //! | [`diagnosis`] | what a UDF that fails shows of the reason |
 //! | [`replay`] | a file of points, played to a UDF |
-//! | [`command`] | the command line over all this |
+//! | `command` | the command line over all this, with the feature of that name, a default |
 
 mod child;
+#[cfg(feature = "command")]
 pub mod command;
 mod connection;
 pub mod diagnosis;

@@ -36,7 +36,14 @@
 //! | [`Point`], [`Emitter`], [`Remote`] | reading points, and sending them |
 //! | [`state`] | state for each group, and snapshots |
 //! | [`testing`] | a UDF in `cargo test` |
-//! | [`Handler`], [`Agent`], [`Server`] | the level below, to be used by hand |
+//! | [`Handler`], [`Agent`], [`Server`], [`serve_stdio`] | the level below, to be used by hand |
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `main`, a default | [`main`]: the command line, logs on stderr, signals, systemd, metrics over HTTP |
+//! | `testing`, a default | [`testing`] |
 
 #[cfg(not(unix))]
 compile_error!(
@@ -57,6 +64,7 @@ mod handler;
 mod input;
 mod linger;
 mod link;
+#[cfg(any(feature = "main", feature = "testing"))]
 mod loopback;
 mod metrics;
 pub mod options;
@@ -64,9 +72,12 @@ mod pulse;
 mod rate_limit;
 mod server;
 mod shortage;
+#[cfg(feature = "main")]
+mod signals;
 pub mod state;
 mod stop;
 mod sync;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
 pub mod typed;
@@ -77,7 +88,9 @@ mod watchdog;
 pub use agent::{Agent, AgentError, Call, RunningAgent};
 pub use edge::{Batch, Edge, ProvidesBatches, ProvidesStream, Stream};
 pub use emitter::{Emitter, OpenBatch, Remote};
+#[cfg(feature = "main")]
 pub use entry::main;
+pub use entry::{StdioError, serve_stdio};
 pub use handler::{Handler, Verdict};
 pub use link::{EmitError, OnUnfit};
 pub use metrics::Metrics;

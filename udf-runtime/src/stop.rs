@@ -1,14 +1,10 @@
-//! Asking a server or an agent to stop, from another thread or by a signal.
+//! Asking a server or an agent to stop, from another thread.
 
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::{process, thread};
+use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::iterator::Signals;
 use udf_proto::frame::FrameError;
 
 use crate::link::lock;
@@ -75,7 +71,11 @@ impl AsFd for Stopping {
 }
 
 impl Stop {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Creates a stop that nobody has asked for yet.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn new() -> io::Result<Self> {
         let (asked, writer) =
             io::pipe().map_err(shortage::of("the pipe that tells of a stop could not be made"))?;
         let stopping = Stopping { asked: Arc::new(asked), reason: Arc::default() };
@@ -92,8 +92,8 @@ impl Stop {
         drop(lock(&self.wake).take());
     }
 
-    /// Asks to stop, and says why if nobody has asked before.
-    fn stop_for(&self, reason: &'static str) {
+    /// Asks to stop, and says why: `SIGTERM`, for example. The first reason counts, and Kapacitor is told it.
+    pub fn stop_for(&self, reason: &'static str) {
         let mut wake = lock(&self.wake);
         if wake.is_some() {
             // Under the lock, the first reason is the one that counts.
@@ -110,42 +110,6 @@ impl Stop {
             then();
         });
         started.map_err(shortage::of("the thread that waits for a stop could not be started"))?;
-        Ok(())
-    }
-
-    /// Asks to stop when the process receives SIGTERM or SIGINT. A second signal ends the process at once, as
-    /// if it were not handled; the first process of a container, which such a signal cannot end, exits with
-    /// the status that shells have for it, 143 or 130.
-    ///
-    /// # Errors
-    /// When the signals cannot be handled, or no thread be started to wait for them.
-    pub fn on_signals(&self) -> io::Result<()> {
-        let signals = Signals::new([SIGTERM, SIGINT]);
-        let mut signals = signals.map_err(shortage::of("signals cannot be handled"))?;
-        let stop = self.clone();
-        let started = thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for signal in &mut signals {
-                let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
-                stop.stop_for(name);
-                // Only now: a subscriber of the author's may wait for whoever reads the log.
-                tracing::info!(
-                    "{name}: finishing what has been received; a second one ends at once"
-                );
-            }
-        });
-        started.map_err(shortage::of("the thread that waits for signals could not be started"))?;
-        // No thread is needed for the second signal: all of them may wait for something.
-        let is_second = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT] {
-            let condition = Arc::clone(&is_second);
-            if process::id() == 1 {
-                flag::register_conditional_shutdown(signal, 128 + signal, condition)?;
-            } else {
-                flag::register_conditional_default(signal, condition)?;
-            }
-            // Behind it, so that the first signal only sets it.
-            flag::register(signal, Arc::clone(&is_second))?;
-        }
         Ok(())
     }
 }

@@ -11,40 +11,64 @@ use std::time::Duration;
 use rustix::fs::{FileType, fstat};
 use rustix::io::ioctl_fionread;
 
-use super::logs::{self, one_line};
 use crate::allowance::Allowance;
 use crate::input::{Input, Source};
 use crate::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::stop::Stop;
 use crate::transport::{Report, Transport, has_hung_up, has_room};
-use crate::{Agent, Handler, Limits, shortage};
+use crate::{Agent, AgentError, Handler, Limits, shortage};
 
 /// A process that must leave waits no longer than this for its log, if a subscriber of the author's waits for whoever
 /// reads that.
 const LAST_LINE: Duration = Duration::from_millis(1500);
 
-/// Serves Kapacitor on stdin and stdout until the input ends, or a signal asks to stop.
+/// Why serving stdin and stdout ended before the input did.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StdioError {
+    /// Stdin and stdout cannot be used, or a thread cannot be started.
+    #[error(transparent)]
+    Setup(#[from] io::Error),
+    /// The connection failed. If Kapacitor still listens, it was told why.
+    #[error("{text}")]
+    Failed {
+        /// What failed.
+        text: String,
+        /// The error.
+        error: AgentError,
+    },
+}
+
+/// Serves Kapacitor on stdin and stdout until the input ends, or until `stop` is asked for.
 ///
-/// Nothing else reaches Kapacitor on stdout: what the UDF prints goes to stderr. Nothing else reads what
+/// Nothing else reaches Kapacitor on stdout: all that the UDF prints goes to stderr. Nothing else reads what
 /// Kapacitor sends either: for the UDF and the programs that it runs, stdin is empty.
 ///
+/// It ends the process if Kapacitor waits for that and nothing else can end a write to it, and
+/// [`farewell`](Limits::farewell) after a stop if the connection has not finished. [`main`](crate::main) calls it
+/// when a program has no arguments. An author's own `main` calls it without the feature `main`; signals are then its
+/// own matter:
+///
+/// ```no_run
+/// # use udf_runtime::{Limits, Stop, Udf, UdfHandler, serve_stdio};
+/// # fn serve<T: Udf + 'static>() -> Result<(), Box<dyn std::error::Error>> {
+/// let stop = Stop::new()?;
+/// serve_stdio(UdfHandler::<T>::new(), &Limits::default(), &stop)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
-/// What failed, in one line.
-pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String> {
+/// [`StdioError`].
+pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Result<(), StdioError> {
     let span = tracing::error_span!(
         "connection",
         task = tracing::field::Empty,
         node = tracing::field::Empty
     );
     let _entered = span.enter();
-    let (stop, has_finished) = (Stop::new(), Arc::new(AtomicBool::new(false)));
-    // The stop is needed for as long as the connection lives: without it, it counts as stopped.
-    let stop = stop.and_then(|stop| {
-        stop.on_signals()?;
-        stop.on_stop(give_up_in_time(limits.farewell, Arc::clone(&has_finished)))?;
-        Ok(stop)
-    });
-    let stop = stop.map_err(|error| error.to_string())?;
+    let has_finished = Arc::new(AtomicBool::new(false));
+    stop.on_stop(give_up_in_time(limits.farewell, Arc::clone(&has_finished)))?;
     let allowance = Allowance::of_process(limits);
     let setup = || -> io::Result<_> {
         let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -60,12 +84,12 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
         Ok((input, output, pipes))
     };
     let setup = setup().map_err(shortage::of("stdin and stdout cannot be used"));
-    let (input, output, pipes) = setup.map_err(|error| error.to_string())?;
+    let (input, output, pipes) = setup?;
     // When Kapacitor has read it already, its own error is all that there is.
     if pipes.unread() > 0 {
         tracing::error!(
-            "something was printed to stdout before `udf_runtime::main` was called: Kapacitor takes it for a \
-             message; print to stderr instead"
+            "something was printed to stdout before the UDF was served: Kapacitor takes it for a message; print \
+             to stderr instead"
         );
     }
     let reader = Input::new(Arc::clone(&input), stop.stopping());
@@ -82,7 +106,7 @@ pub(super) fn serve(handler: impl Handler, limits: &Limits) -> Result<(), String
         (Err(_), false) => linger(input.get_ref(), LINGER),
         (Ok(()), false) => {}
     }
-    result.map_err(|error| one_line(&error.told(&link)))
+    result.map_err(|error| StdioError::Failed { text: error.told(&link), error })
 }
 
 /// Ends the process when it has not finished so long after a stop.
@@ -106,17 +130,30 @@ fn give_up_in_time(
 
 /// Ends the process with status 1, whatever its threads wait for, when `report` has been logged or cannot be.
 fn leave(report: impl FnOnce()) -> ! {
-    // Unlike `std::process::exit`, this flushes nothing, for which it could wait.
-    let exit = || signal_hook::low_level::exit(1);
     let in_time = move || {
         thread::sleep(LAST_LINE);
         exit()
     };
     if thread::Builder::new().name("exit".to_owned()).spawn(in_time).is_ok() {
         report();
-        logs::finish(None);
+        #[cfg(feature = "main")]
+        super::logs::finish(None);
     }
     exit()
+}
+
+/// Ends the process. Unlike `std::process::exit`, this flushes nothing, for which it could wait.
+#[cfg(feature = "main")]
+fn exit() -> ! {
+    signal_hook::low_level::exit(1)
+}
+
+/// Ends the process. Unlike `std::process::exit`, this flushes nothing, for which it could wait.
+#[cfg(not(feature = "main"))]
+fn exit() -> ! {
+    // The first process of a container cannot end itself like this.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::exit(1)
 }
 
 /// The pipes of a process that Kapacitor has spawned.

@@ -217,14 +217,6 @@ impl<A: Accepter> Server<A> {
         self.stop.clone()
     }
 
-    /// Stops on SIGTERM and SIGINT; see [`Stop::on_signals`].
-    ///
-    /// # Errors
-    /// When the signals cannot be handled.
-    pub fn stop_on_signals(&self) -> io::Result<()> {
-        self.stop.on_signals()
-    }
-
     /// Serves connections until a stop, and returns when every connection has ended.
     ///
     /// # Errors
