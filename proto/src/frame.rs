@@ -62,8 +62,8 @@ pub enum FrameError {
         expected: Option<usize>,
     },
     /// No [`Room`] is left for a frame.
-    #[error("{0}")]
-    NoRoom(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    NoRoom(Box<dyn Error + Send + Sync>),
     /// The system has no memory for a frame.
     #[error("there is no memory for the first {bytes} bytes of a frame")]
     NoMemory {
@@ -72,7 +72,13 @@ pub enum FrameError {
     },
     /// The reader failed. After an error that may pass, such as a timeout, reading can go on.
     #[error("reading failed: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for FrameError {
+    fn from(error: io::Error) -> Self {
+        FrameError::Io(error)
+    }
 }
 
 fn missing(read: usize, expected: Option<usize>) -> String {

@@ -47,13 +47,25 @@ pub enum Incoming<'a> {
 pub enum RequestError {
     /// The frame is not a message of this protocol.
     #[error("malformed request: {0}")]
-    Message(#[from] prost::DecodeError),
+    Message(String),
     /// The frame carries a point, which is malformed.
     #[error(transparent)]
     Point(#[from] PointError),
     /// The frame has too many entries to be decoded. Those of an Init are an error of the Init instead.
     #[error("malformed request: {0}")]
-    Entries(#[from] EntriesError),
+    Entries(EntriesError),
+}
+
+impl From<prost::DecodeError> for RequestError {
+    fn from(error: prost::DecodeError) -> Self {
+        RequestError::Message(error.to_string())
+    }
+}
+
+impl From<EntriesError> for RequestError {
+    fn from(error: EntriesError) -> Self {
+        RequestError::Entries(error)
+    }
 }
 
 /// The number of `restore` in Request.

@@ -98,11 +98,17 @@ pub fn fill_size(out: &mut [u8], SizeMark(at): SizeMark, points: u64) {
 #[non_exhaustive]
 pub enum ResponseError {
     /// The frame is not a message of this protocol.
-    #[error(transparent)]
-    Message(#[from] prost::DecodeError),
+    #[error("{0}")]
+    Message(String),
     /// The frame has too many entries to be decoded.
     #[error(transparent)]
     Entries(#[from] EntriesError),
+}
+
+impl From<prost::DecodeError> for ResponseError {
+    fn from(error: prost::DecodeError) -> Self {
+        ResponseError::Message(error.to_string())
+    }
 }
 
 /// Decodes a frame that a UDF sent.

@@ -22,7 +22,7 @@ fn mirror() -> Subject {
 
 #[test]
 fn all_that_is_sent_to_a_mirror_comes_back() {
-    for writes in [Writes::Kapacitor, Writes::Message, Writes::Large] {
+    for writes in [Writes::Kapacitor, Writes::Large] {
         let load = Load { connections: 2, ..Load::new(EdgeType::Stream, writes) };
         let flow = throughput(&mirror(), &load, SHORT).expect("a measurement");
         assert!(flow.points_in > 0);

@@ -37,7 +37,7 @@ pub enum Error {
     RestoreRefused(String),
     /// The Info answer names an edge or a type that does not exist.
     #[error("the UDF describes itself wrongly: {0}")]
-    BadInfo(#[from] InfoError),
+    BadInfo(InfoError),
     /// The UDF sent an ErrorResponse; the text is the UDF's own.
     #[error("the UDF failed: {0}")]
     Reported(String),
@@ -156,7 +156,7 @@ pub enum Error {
     },
     /// A frame with a point that is none.
     #[error("the UDF sent a {0}")]
-    MalformedPoint(#[from] PointError),
+    MalformedPoint(PointError),
     /// A frame with a length over the limit; nothing of it was read.
     #[error(
         "the UDF announced a message of {length} bytes, over the limit of {limit} bytes; {STDOUT}"
@@ -231,6 +231,18 @@ pub enum Error {
     Panicked(&'static str),
 }
 
+impl From<InfoError> for Error {
+    fn from(error: InfoError) -> Self {
+        Error::BadInfo(error)
+    }
+}
+
+impl From<PointError> for Error {
+    fn from(error: PointError) -> Self {
+        Error::MalformedPoint(error)
+    }
+}
+
 /// Where bytes that are no message usually come from.
 const STDOUT: &str = "if it prints to stdout, print to stderr";
 
@@ -244,6 +256,7 @@ fn wrote(said: &Option<String>) -> String {
 
 /// A request that has an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RequestKind {
     /// What is this UDF?
     Info,
@@ -271,6 +284,7 @@ impl fmt::Display for RequestKind {
 
 /// A limit of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Limit {
     /// So many points.
     Points(usize),

@@ -44,6 +44,7 @@ type Udf = Box<dyn FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send>;
 /// udf.close()?;
 /// # Ok::<(), udf_host::Error>(())
 /// ```
+#[must_use = "no UDF is reached before `open` is called"]
 pub struct Loopback {
     udf: Mutex<Option<Udf>>,
     settings: Settings,

@@ -27,6 +27,7 @@ use crate::settings::{Callbacks, Settings};
 /// udf.close()?;
 /// # Ok::<(), udf_host::Error>(())
 /// ```
+#[must_use = "no UDF is reached before `open` is called"]
 pub struct Process {
     command: Mutex<Command>,
     settings: Settings,

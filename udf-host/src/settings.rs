@@ -90,8 +90,6 @@ pub enum Writes {
     /// All that waits to be sent in one write.
     #[default]
     Large,
-    /// Each message in one write.
-    Message,
     /// Each message in two writes, its length and its body: this is what Kapacitor does.
     Kapacitor,
 }
@@ -107,6 +105,7 @@ pub enum Writes {
 /// # drop(callbacks);
 /// ```
 #[derive(Default)]
+#[must_use]
 pub struct Callbacks {
     pub(crate) abort: Option<OnAbort>,
     pub(crate) kill: Option<Box<dyn FnOnce() + Send>>,

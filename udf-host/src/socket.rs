@@ -36,6 +36,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// udf.close()?;
 /// # Ok::<(), udf_host::Error>(())
 /// ```
+#[must_use = "no UDF is reached before `open` is called"]
 pub struct Socket {
     path: PathBuf,
     connect_within: Duration,

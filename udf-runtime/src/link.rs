@@ -42,6 +42,7 @@ pub enum EmitError {
 /// point, depending on its version. [`FieldName`](crate::options::FieldName) and
 /// [`TagName`](crate::options::TagName) refuse that name in an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OnUnfit {
     /// It is not sent, and counted, with a warning that is rate-limited.
     #[default]

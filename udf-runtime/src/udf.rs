@@ -56,6 +56,7 @@ pub trait Udf: Sized {
 
 /// What becomes of a point that lacks a field which a handler asked for with `?`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnMissing {
     /// It is left out, with a warning that is rate-limited.
     Skip,

@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// Handles the requests of one connection with a `T`, which is made when Init comes.
+#[must_use = "a handler does nothing before an agent or a server calls it"]
 pub struct UdfHandler<T: Udf> {
     /// None before Init.
     udf: Option<Held<T>>,
@@ -25,6 +26,7 @@ pub struct UdfHandler<T: Udf> {
 
 /// What becomes of a snapshot that does not fit the UDF: damaged, of another UDF, or of another state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum UnfitSnapshot {
     /// It is refused, which stops the task: somebody has to decide.
     #[default]

@@ -219,6 +219,8 @@ fn an_error_of_the_handler_is_told_behind_what_was_earned() {
     assert_eq!(answers.len(), 3);
     let error = kapacitor.wait().expect_err("it has failed");
     assert!(matches!(error, AgentError::Handler { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "two is too much");
+    assert!(std::error::Error::source(&error).is_none(), "its text has all of it");
     assert_eq!(stops.iter().count(), 1);
 }
 

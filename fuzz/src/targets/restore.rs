@@ -70,9 +70,9 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             trace.see(std::mem::discriminant(&*error));
             match *error {
                 SnapshotError::Damaged(how) => trace.see(how),
-                SnapshotError::Field { field, source } => {
-                    trace.see((field, std::mem::discriminant(&source)));
-                    trace.see_text(&source.to_string());
+                SnapshotError::Field { field, why } => {
+                    trace.see(field);
+                    trace.see_text(&why);
                 }
                 _ => {}
             }

@@ -11,7 +11,7 @@ use super::{BenchError, Load, Subject, answers, latency, throughput};
 /// What a UDF does with one load; numbers are medians of the rounds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// How messages were written: `kapacitor`, the length and the body in two writes; `message`, each in one; or
+    /// How messages were written: `kapacitor`, the length and the body in two writes; or
     /// `large`, many in one.
     pub writes: &'static str,
     /// Over how many connections at once; the numbers of points are those of all together.
@@ -54,7 +54,6 @@ pub struct Step {
 fn name(writes: Writes) -> &'static str {
     match writes {
         Writes::Large => "large",
-        Writes::Message => "message",
         Writes::Kapacitor => "kapacitor",
     }
 }

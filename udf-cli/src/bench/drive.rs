@@ -201,11 +201,6 @@ pub(super) fn write_piece(
                 writer.write_all(body)?;
             }
         }
-        Writes::Message => {
-            for (length, body) in block.frames(piece) {
-                writer.write_all(&[length, body].concat())?;
-            }
-        }
     }
     writer.flush()
 }

@@ -56,7 +56,7 @@ pub enum ReplayError {
     Udf(#[from] Error),
     /// What came back cannot be written.
     #[error("writing the points failed: {0}")]
-    Output(#[source] io::Error),
+    Output(io::Error),
     /// Some points that came back cannot be expressed in line protocol. All others were written.
     #[error(
         "{count} of the points that came back have no form in line protocol; of the first, {first}"
@@ -106,7 +106,7 @@ impl fmt::Display for Recorded {
 pub enum SourceError {
     /// It cannot be read.
     #[error("reading the input failed: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// It is compressed in a way that is not read.
     #[error(
         "the input is compressed with {name}; decompress it first, with `{command}` for example"
@@ -119,6 +119,12 @@ pub enum SourceError {
     },
 }
 
+impl From<io::Error> for SourceError {
+    fn from(error: io::Error) -> Self {
+        SourceError::Io(error)
+    }
+}
+
 /// A recording of batches that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("batch {batch} of the recording: {problem}")]
@@ -126,7 +132,6 @@ pub struct RecordingError {
     /// The number of the batch, counted from 1.
     pub batch: u64,
     /// What is wrong with it.
-    #[source]
     pub problem: RecordingProblem,
 }
 
@@ -136,7 +141,7 @@ pub struct RecordingError {
 pub enum RecordingProblem {
     /// The recording cannot be read.
     #[error("reading failed: {0}")]
-    Io(#[source] io::Error),
+    Io(io::Error),
     /// A recording without its archive is cut short.
     #[error("it ends too early: the file is not complete")]
     HalfBatch,
@@ -151,7 +156,7 @@ pub enum RecordingProblem {
     Foreign(&'static str),
     /// A batch is not as Kapacitor writes it.
     #[error("it is not a batch as Kapacitor records it: {0}")]
-    Json(#[source] serde_json::Error),
+    Json(serde_json::Error),
     /// A time is not one, or not one that a point can have.
     #[error("`{0}` is not a time between the years 1677 and 2262")]
     Time(String),

@@ -52,6 +52,7 @@ use shared::Shared;
 /// # server.stop().ok();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "nothing is sent before `start` is called"]
 pub struct Server {
     shared: Arc<Shared>,
     /// What the threads take over when they start.

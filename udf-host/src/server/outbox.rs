@@ -206,13 +206,8 @@ fn write_all(mut frames: &[u8], writer: &mut impl Write, writes: Writes) -> io::
         let head = 1 + frames.iter().take_while(|byte| **byte >= 0x80).count();
         let length = (0..head).map(|i| usize::from(frames[i] & 0x7f) << (7 * i)).sum::<usize>();
         let (frame, rest) = frames.split_at(head + length);
-        match writes {
-            Writes::Kapacitor => {
-                writer.write_all(&frame[..head])?;
-                writer.write_all(&frame[head..])?;
-            }
-            Writes::Large | Writes::Message => writer.write_all(frame)?,
-        }
+        writer.write_all(&frame[..head])?;
+        writer.write_all(&frame[head..])?;
         writer.flush()?;
         frames = rest;
     }

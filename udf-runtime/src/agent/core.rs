@@ -394,7 +394,7 @@ impl<H: Handler> Talk<H> {
         if !matches!(call, Call::Point | Call::EndBatch) {
             self.out.set_time(None);
         }
-        work(&mut self.out).map_err(|source| AgentError::Handler { call, source })
+        work(&mut self.out).map_err(|error| AgentError::Handler { call, error })
     }
 
     /// The most telling reason why a request must not come now.

@@ -81,13 +81,12 @@ pub enum AgentError {
         reason: &'static str,
     },
     /// A method of the handler returned an error.
-    #[error("{}", chain(source.as_ref()))]
+    #[error("{}", chain(error.as_ref()))]
     Handler {
         /// The method.
         call: Call,
         /// Its error.
-        #[source]
-        source: Error,
+        error: Error,
     },
     /// A method of the handler panicked.
     #[error("the handler panicked in {call}: {message}")]
@@ -187,6 +186,7 @@ impl AgentError {
 /// agent.wait()?;
 /// # Ok::<(), udf_runtime::AgentError>(())
 /// ```
+#[must_use = "an agent serves nobody before `run` or `start` is called"]
 pub struct Agent<H: Handler> {
     reader: FrameReader<Input>,
     link: Arc<Link>,
@@ -444,6 +444,7 @@ fn guard<T>(link: &Link, work: impl FnOnce() -> Result<T, AgentError>) -> Result
 
 /// An agent on a thread of its own.
 #[derive(Debug)]
+#[must_use = "only `wait` tells how the connection ends"]
 pub struct RunningAgent {
     thread: JoinHandle<Result<(), AgentError>>,
 }

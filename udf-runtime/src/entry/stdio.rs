@@ -45,9 +45,11 @@ pub enum StdioError {
 /// Kapacitor sends either: for the UDF and the programs that it runs, stdin is empty.
 ///
 /// It ends the process if Kapacitor waits for that and nothing else can end a write to it, and
-/// [`farewell`](Limits::farewell) after a stop if the connection has not finished. [`main`](crate::main) calls it
-/// when a program has no arguments. An author's own `main` calls it without the feature `main`; signals are then its
-/// own matter:
+/// [`farewell`](Limits::farewell) after a stop if the connection has not finished. The status is 1 then. Without the
+/// feature `main`, the process kills itself by SIGKILL, so that nothing unwritten can hold it up.
+///
+/// `udf_runtime::main` calls this function when a program has no arguments. An author's own `main` calls it without
+/// the feature `main`, and handles signals itself:
 ///
 /// ```no_run
 /// # use udf_runtime::{Limits, Stop, Udf, UdfHandler, serve_stdio};

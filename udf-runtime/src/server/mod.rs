@@ -50,6 +50,13 @@ impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
 }
 
 /// The limits of a server.
+///
+/// ```
+/// use udf_runtime::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.connections = 100;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -142,6 +149,7 @@ pub enum ServeError {
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "a server serves nobody before `serve` is called"]
 pub struct Server<A> {
     listener: UnixListener,
     /// The file of the listener, if the server made it.
@@ -182,7 +190,7 @@ impl<A: Accepter> Server<A> {
     pub fn bind(path: impl AsRef<Path>, accepter: A) -> Result<Self, BindError> {
         let (listener, file) = SocketFile::bind(path.as_ref(), &SocketOptions::default())?;
         let server = Server::new(listener, accepter)
-            .map_err(|source| BindError::Socket { path: path.as_ref().to_owned(), source })?;
+            .map_err(|error| BindError::Socket { path: path.as_ref().to_owned(), error })?;
         Ok(server.with_file(file))
     }
 

@@ -60,12 +60,12 @@ pub enum SnapshotError {
         expected: String,
     },
     /// A value is not what the field now holds.
-    #[error("the snapshot's `{field}` does not fit the state of this UDF: {source}")]
+    #[error("the snapshot's `{field}` does not fit the state of this UDF: {why}")]
     Field {
         /// The name of the field.
         field: &'static str,
         /// What does not fit.
-        source: rmp_serde::decode::Error,
+        why: String,
     },
 }
 
@@ -173,7 +173,9 @@ impl<'a> StateReader<'a> {
         RESTORED.set(bytes.len());
         let value = rmp_serde::from_slice(bytes);
         RESTORED.set(0);
-        Ok(Some(value.map_err(|source| SnapshotError::Field { field: name, source })?))
+        Ok(Some(
+            value.map_err(|error| SnapshotError::Field { field: name, why: error.to_string() })?,
+        ))
     }
 
     /// The fields that nobody has asked for: the UDF had them when the snapshot was taken.

@@ -34,6 +34,7 @@ pub fn handler<H: Handler>(make: impl Fn() -> H + Send + Sync + 'static) -> Setu
 }
 
 /// A task that has not been started: its options, and what its points are grouped by.
+#[must_use = "nothing runs before `start` or `refusal` is called"]
 pub struct Setup<H> {
     make: Arc<dyn Fn() -> H + Send + Sync>,
     options: Vec<String>,

@@ -11,7 +11,6 @@ pub struct LineError {
     /// The number of the line, counted from 1. For a line of several rows, the number of the first.
     pub line: u64,
     /// The problem.
-    #[source]
     pub problem: LineProblem,
 }
 
@@ -21,7 +20,7 @@ pub struct LineError {
 pub enum LineProblem {
     /// The reader failed.
     #[error("reading failed: {0}")]
-    Io(#[source] io::Error),
+    Io(io::Error),
     /// The line is longer than [`MAX_LINE`].
     #[error("it is longer than {} MiB and has no line break", MAX_LINE >> 20)]
     TooLong,

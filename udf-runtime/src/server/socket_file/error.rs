@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::shortage;
+
 /// Why a socket could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,14 +23,15 @@ pub enum BindError {
     },
     /// The path is taken by a socket, and it cannot be determined whether a server listens on it.
     #[error(
-        "cannot determine whether {} is in use: {source}; remove it or choose another path",
-        path.display()
+        "cannot determine whether {} is in use: {}; remove it or choose another path",
+        path.display(),
+        shortage::text(error)
     )]
     Untold {
         /// The path of the socket.
         path: PathBuf,
         /// The error of connecting to the socket.
-        source: io::Error,
+        error: io::Error,
     },
     /// The directory of the socket does not exist.
     #[error(
@@ -53,12 +56,16 @@ pub enum BindError {
         why: String,
     },
     /// The lock exists, and this process cannot open it.
-    #[error("the lock {} cannot be opened: {source}; remove it or give it to this user", path.display())]
+    #[error(
+        "the lock {} cannot be opened: {}; remove it or give it to this user",
+        path.display(),
+        shortage::text(error)
+    )]
     Lock {
         /// The path of the lock.
         path: PathBuf,
         /// The error of opening the lock.
-        source: io::Error,
+        error: io::Error,
     },
     /// The path of the lock is taken by something that is not a regular file. It is left alone.
     #[error(
@@ -92,11 +99,11 @@ pub enum BindError {
         max: usize,
     },
     /// The operating system failed to create the socket.
-    #[error("no socket at {}: {source}", path.display())]
+    #[error("no socket at {}: {}", path.display(), shortage::text(error))]
     Socket {
         /// The path of the socket.
         path: PathBuf,
         /// Its error.
-        source: io::Error,
+        error: io::Error,
     },
 }

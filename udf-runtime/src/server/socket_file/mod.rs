@@ -17,6 +17,7 @@ use self::place::{Identity, Place};
 
 /// The options of a socket's file: they decide who can connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct SocketOptions {
     /// The mode of the file. Defaults to 0660.
@@ -90,7 +91,7 @@ impl SocketFile {
         path: &Path,
         options: &SocketOptions,
     ) -> Result<(UnixListener, SocketFile), BindError> {
-        let failed = |source| BindError::Socket { path: path.to_owned(), source };
+        let failed = |error| BindError::Socket { path: path.to_owned(), error };
         let length = path.as_os_str().len();
         if length > MAX_PATH {
             return Err(BindError::PathTooLong { path: path.to_owned(), length, max: MAX_PATH });

@@ -51,7 +51,7 @@ pub(super) struct Place {
 impl Place {
     /// Opens the directory of `path`.
     pub(super) fn open(path: &Path) -> Result<Self, BindError> {
-        let failed = |source| BindError::Socket { path: path.to_owned(), source };
+        let failed = |error| BindError::Socket { path: path.to_owned(), error };
         let Some(name) = path.file_name() else {
             let text = "it does not end in the name of a file";
             return Err(failed(io::Error::new(ErrorKind::InvalidInput, text)));
@@ -107,8 +107,8 @@ impl Place {
         }
         let lock = match opened {
             Ok(lock) => File::from(lock),
-            Err(source @ (Errno::ACCESS | Errno::PERM)) => {
-                return Err(BindError::Lock { path, source: source.into() });
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(BindError::Lock { path, error: error.into() });
             }
             // It could not be made, and neither could the socket.
             Err(error) => return Err(self.failed(error.into())),
@@ -116,8 +116,8 @@ impl Place {
         let owner = lock.metadata().map_err(|error| self.failed(error))?.uid();
         if owner != geteuid().as_raw() {
             // Its owner could hold it for ever.
-            let source = io::Error::other(format!("it belongs to user {owner}"));
-            return Err(BindError::Lock { path, source });
+            let error = io::Error::other(format!("it belongs to user {owner}"));
+            return Err(BindError::Lock { path, error });
         }
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(lock),
@@ -144,7 +144,7 @@ impl Place {
             Ok(()) | Err(Errno::PROTOTYPE | Errno::AGAIN) => {
                 Err(BindError::InUse { path: self.path.clone() })
             }
-            Err(error) => Err(BindError::Untold { path: self.path.clone(), source: error.into() }),
+            Err(error) => Err(BindError::Untold { path: self.path.clone(), error: error.into() }),
         }
     }
 
@@ -228,8 +228,8 @@ impl Place {
         self.absolute.parent().unwrap_or(&self.absolute)
     }
 
-    fn failed(&self, source: io::Error) -> BindError {
-        BindError::Socket { path: self.path.clone(), source }
+    fn failed(&self, error: io::Error) -> BindError {
+        BindError::Socket { path: self.path.clone(), error }
     }
 }
 
