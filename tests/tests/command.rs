@@ -64,7 +64,8 @@ fn a_program_whose_status_the_system_does_not_tell_has_exited() {
     assert_eq!((status, &*stderr), (0, ""));
     assert!(stdout.starts_with("faulty_peer: reads a stream"), "{stdout}");
 
-    let unknown = "exit status unknown: SIGCHLD is ignored, or something else has waited for it";
+    let unknown =
+        "exit status unknown: SIGCHLD is ignored, or other code has waited for the program";
     let (status, _, stderr) = udf(&["info", "--", PEER, "dies_of_info"]);
     let error = format!(
         "error: process exited unexpectedly: {unknown}; \
@@ -330,10 +331,7 @@ fn a_udf_that_is_not_there_is_status_1_in_one_line() {
     for command in ["info", "check", "bench"] {
         let (status, stdout, stderr) = udf(&[command, "--", "/no/such/udf"]);
         assert_eq!((status, &*stdout), (1, ""), "{stderr}");
-        assert!(
-            stderr.starts_with("error: the program `/no/such/udf` could not be started: "),
-            "{stderr}"
-        );
+        assert!(stderr.starts_with("error: cannot start the program `/no/such/udf`: "), "{stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 }

@@ -1,4 +1,4 @@
-//! A program that was spawned: its end, its stderr, and how it is killed.
+//! A spawned program: its exit, its stderr, and how it is killed.
 
 use std::fmt;
 use std::io::Read;
@@ -15,37 +15,38 @@ use crate::error::Error;
 use crate::settings::{Log, Logger};
 use crate::spawn::spawn;
 
-/// The longest piece of a line of stderr that is logged at once, in bytes.
+/// The longest piece of a stderr line that is logged in one call, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// A program whose stdin and stdout are free to be used, for whoever speaks the protocol by hand.
+/// A program with its stdin and stdout, for callers that speak the protocol themselves.
 #[derive(Debug)]
 pub struct Spawned {
-    /// What it reads.
+    /// The stdin of the program.
     pub stdin: ChildStdin,
-    /// What it writes.
+    /// The stdout of the program.
     pub stdout: ChildStdout,
-    /// The program itself.
+    /// The running program.
     pub child: Child,
 }
 
-/// A program that runs, or has run. Dropped, it is killed.
+/// A program that is running or has exited. Kills the program on drop.
 pub struct Child {
     inner: Arc<Inner>,
 }
 
-/// How a program has exited.
+/// How a program exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// With this status.
+    /// The program exited with this status.
     Status(ExitStatus),
-    /// With a status that the system does not tell: this process ignores the exits of its children (`SIGCHLD`, which
-    /// it may have inherited from its parent), or has waited for the program elsewhere.
+    /// The operating system does not report the status: this process ignores the exits of its
+    /// children (`SIGCHLD`, perhaps inherited from its parent), or other code has already waited
+    /// for the program.
     Unknown,
 }
 
 impl Exit {
-    /// Whether it is known to be no success.
+    /// Returns whether the exit is known to be a failure.
     pub fn is_failure(self) -> bool {
         matches!(self, Exit::Status(status) if !status.success())
     }
@@ -56,7 +57,7 @@ impl fmt::Display for Exit {
         match self {
             Exit::Status(status) => status.fmt(f),
             Exit::Unknown => f.write_str(
-                "exit status unknown: SIGCHLD is ignored, or something else has waited for it",
+                "exit status unknown: SIGCHLD is ignored, or other code has waited for the program",
             ),
         }
     }
@@ -69,22 +70,22 @@ struct Inner {
 }
 
 struct State {
-    /// How it has exited; none while it runs.
+    /// The exit, once the program has exited.
     exited: Option<Exit>,
-    /// Whether something may still come from stderr.
+    /// Whether stderr is still open.
     talking: bool,
-    /// Whether the log panicked.
+    /// Whether the log callback panicked.
     log_panicked: bool,
     words: LastWords,
 }
 
-/// How long the last lines of stderr are waited for after an exit: a child of the program may hold it
-/// open for ever.
+/// How long to wait for the last lines of stderr after an exit. A child of the program may hold
+/// stderr open forever.
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
 
 impl Spawned {
-    /// Spawns `command`, its stdin and stdout as pipes; `log` is handed the lines of its stderr. If `log` panics,
-    /// the program is killed.
+    /// Spawns `command` with pipes for stdin and stdout, and passes each line of its stderr to
+    /// `log`. If `log` panics, the program is killed.
     ///
     /// # Errors
     /// When the program cannot be started.
@@ -108,7 +109,7 @@ impl Spawned {
         let child = Child { inner };
         child.follow(stderr, log).map_err(|error| {
             child.kill();
-            // There may be no thread that does.
+            // The thread that waits for the exit may not have started.
             let _ = child.inner.process.wait();
             Error::Setup(Arc::new(error))
         })?;
@@ -122,9 +123,9 @@ impl Inner {
     }
 
     fn kill(&self) {
-        // Once it has exited, its number may be that of another process.
+        // After the exit, the process ID may belong to another process.
         if self.state().exited.is_none() {
-            // It fails only when the process is not ours any more.
+            // Fails only when the process is no longer a child of this process.
             let _ = self.process.kill();
         }
     }
@@ -151,11 +152,11 @@ impl Inner {
 }
 
 impl Child {
-    /// One thread waits for the exit, so that no zombie is left; one reads stderr.
+    /// Starts two threads: one waits for the exit, which leaves no zombie, and one reads stderr.
     fn follow(&self, stderr: ChildStderr, log: Option<Logger>) -> std::io::Result<()> {
         let inner = self.inner.clone();
         let exit = move || {
-            // An error says that there is no such child any more.
+            // On an error, this process has no such child any more.
             let exited = inner.process.wait().map_or(Exit::Unknown, Exit::Status);
             inner.change(|state| state.exited = Some(exited));
         };
@@ -174,31 +175,32 @@ impl Child {
                 state.log_panicked = read.is_err();
             });
             if read.is_err() {
-                // Nobody reads its stderr any more: it would block in its own logging.
+                // Without a reader of stderr, the program would block in its own logging.
                 inner.kill();
             }
         };
         spawn("udf-stderr", talk)
     }
 
-    /// The identity of its process.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.inner.process.id()
     }
 
-    /// Kills it, if it still runs.
+    /// Kills the program if it is still running.
     pub fn kill(&self) {
         self.inner.kill();
     }
 
-    /// Waits until it has exited, and its last lines of stderr are logged; none if it takes longer.
+    /// Waits until the program has exited and its last stderr lines are logged. Returns `None`
+    /// after the time limit.
     pub fn wait(&self, within: Option<Duration>) -> Option<Exit> {
         let exited = self.inner.wait(within, |state| state.exited.is_none()).exited?;
         drop(self.inner.wait(Some(LAST_LINES_WITHIN), |state| state.talking));
         Some(exited)
     }
 
-    /// What this exit means for a connection that has shown `found` of it.
+    /// Returns the error for this exit on a connection that showed the error `found`.
     pub(crate) fn error(&self, exited: Exit, found: Option<Error>) -> Error {
         if self.inner.state().log_panicked {
             return Error::Panicked("logs the stderr of the UDF");
@@ -207,7 +209,7 @@ impl Child {
         Error::Exited { status, found, said: self.last_words() }
     }
 
-    /// The line of its stderr that tells most of why it ended: that of a panic, or the last one.
+    /// Returns the most telling line of stderr: the line of a panic, or else the last line.
     pub fn last_words(&self) -> Option<String> {
         self.inner.state().words.telling().map(str::to_owned)
     }
@@ -225,7 +227,7 @@ impl fmt::Debug for Child {
     }
 }
 
-/// Hands on every line until the end, a long one in pieces.
+/// Passes each line to `hear` until the end. A long line comes in pieces.
 fn read_lines(mut stderr: impl Read, hear: impl Fn(&str, bool)) {
     let hand_on = |bytes: &[u8], cut| hear(&String::from_utf8_lossy(bytes), cut);
     let mut buffer = vec![0; PIECE];
@@ -247,7 +249,7 @@ fn read_lines(mut stderr: impl Read, hear: impl Fn(&str, bool)) {
         buffer.copy_within(start..end, 0);
         end -= start;
         if end == buffer.len() {
-            // A character that is cut is left for the next piece.
+            // Leaves a character that is cut for the next piece.
             let piece = whole_characters(&buffer);
             hand_on(&buffer[..piece], true);
             buffer.copy_within(piece..end, 0);
@@ -259,7 +261,7 @@ fn read_lines(mut stderr: impl Read, hear: impl Fn(&str, bool)) {
     }
 }
 
-/// How many of the bytes are not the beginning of a character that goes on behind them.
+/// Returns the length of the bytes without a trailing incomplete character.
 fn whole_characters(bytes: &[u8]) -> usize {
     let last = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 != 0x80);
     let Some(behind) = last else { return bytes.len() };

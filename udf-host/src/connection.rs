@@ -1,4 +1,5 @@
-//! What the three ways to reach a UDF have in common: a server that is there once they are open.
+//! The common part of the three kinds of connection: a server that exists once the connection is
+//! open.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,12 +8,12 @@ use crate::error::Error;
 use crate::server::Server;
 use crate::settings::Callbacks;
 
-/// The place of the server of a connection.
+/// Holds the server of a connection once it is open.
 #[derive(Default)]
 pub(crate) struct Connection {
     slot: Mutex<Slot>,
     changed: Condvar,
-    /// Whom the server is to call, until it is made.
+    /// The callbacks, until the server takes them.
     callbacks: Mutex<Callbacks>,
 }
 
@@ -22,7 +23,7 @@ enum Slot {
     New,
     Opening,
     Open(Arc<Server>),
-    /// It failed to open, or was given up before.
+    /// Opening failed, or the connection was aborted before.
     Failed(Error),
 }
 
@@ -35,7 +36,7 @@ impl Connection {
         self.callbacks = Mutex::new(callbacks);
     }
 
-    /// Makes the server and starts it.
+    /// Creates the server and starts it.
     pub(crate) fn open(
         &self,
         connect: impl FnOnce(Callbacks) -> Result<Server, Error>,
@@ -52,7 +53,7 @@ impl Connection {
             std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
         let connected = connect(callbacks).and_then(|server| server.start().map(|()| server));
         let mut slot = self.slot();
-        // Given up meanwhile: the server is dropped, and so is what it was connected to.
+        // Aborted meanwhile: dropping the server also drops the connection that it holds.
         if let Slot::Failed(error) = &*slot {
             return Err(error.clone());
         }
@@ -90,7 +91,7 @@ impl Connection {
         self.changed.notify_all();
     }
 
-    /// Waits between two tries to connect, unless it is given up meanwhile.
+    /// Waits between two attempts to connect. Returns early if the connection is aborted.
     pub(crate) fn pause(&self, time: Duration) -> Result<(), Error> {
         let opening = |slot: &mut Slot| matches!(slot, Slot::Opening);
         let waited = self.changed.wait_timeout_while(self.slot(), time, opening);
@@ -101,7 +102,7 @@ impl Connection {
     }
 }
 
-/// The methods of `Interface` that a server has, for a type with a `connection`.
+/// Implements the methods of `Interface` that the server provides, for a type with a `connection`.
 macro_rules! delegate_to_server {
     () => {
         fn info(&self) -> Result<udf_proto::Info, crate::error::Error> {

@@ -1,46 +1,47 @@
-//! What a UDF that fails shows of the reason: text among its messages, and what it wrote to stderr.
+//! Finds the cause of a UDF's failure: text among its messages, and its last lines of stderr.
 
 use std::io::Read;
 
 use udf_proto::frame::{FrameError, FrameReader};
 use udf_text::message::one_line;
 
-/// The most bytes of a text of the UDF that are shown.
+/// The longest quoted text of the UDF, in bytes.
 const MOST_SHOWN: usize = 200;
 
-/// What came where a message was to come.
+/// Bytes in the place of a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoMessage {
-    /// Text, as a program prints it to stdout; this is its first line.
+    /// Text, as a program prints it to stdout. Holds the first line.
     #[error(
         "it printed text where only protocol frames may go: `{0}`; print to stderr, not to stdout"
     )]
     Text(String),
-    /// Other bytes; this says what is wrong with them.
-    #[error("it sent bytes that are no message: {0}; if it prints to stdout, print to stderr")]
+    /// Other bytes. Holds the decoding error.
+    #[error("it sent bytes that are not a message: {0}; if it prints to stdout, print to stderr")]
     Bytes(String),
-    /// The end of the output, within a message.
-    #[error("it sent bytes that are no message: {0}")]
+    /// The output ended within a message.
+    #[error("it sent bytes that are not a message: {0}")]
     Cut(String),
 }
 
 impl NoMessage {
-    /// What the frame is that was taken last, and that is no message because of this problem.
+    /// Classifies the last frame that was taken, which is invalid because of `problem`.
     pub fn in_frame<R: Read>(frames: &FrameReader<R>, problem: impl ToString) -> Self {
         let text = text(frames.taken()).map(NoMessage::Text);
         text.unwrap_or_else(|| NoMessage::Bytes(problem.to_string()))
     }
 }
 
-/// Waits for the next frame; none at the end of the output, also when the connection is reset.
+/// Waits for the next frame. Returns `None` at the end of the output or when the connection is
+/// reset.
 ///
-/// Text is recognized as soon as it comes, although it may look like the begin of a long frame.
+/// Text is recognized immediately, even if it looks like the begin of a long frame.
 ///
 /// # Errors
-/// When what comes is no frame.
+/// When the bytes are not a frame.
 pub fn next_frame<R: Read>(frames: &mut FrameReader<R>) -> Result<Option<&[u8]>, NoMessage> {
-    // A length that is none is an error of `fill`, too.
+    // An invalid length ends the loop: `fill` returns it as an error.
     while !frames.has_frame().is_ok_and(|whole| whole) {
         if !fill(frames)? {
             return Ok(None);
@@ -49,10 +50,11 @@ pub fn next_frame<R: Read>(frames: &mut FrameReader<R>) -> Result<Option<&[u8]>,
     frames.buffered_frame().map_err(|error| NoMessage::Bytes(error.to_string()))
 }
 
-/// Reads once, when no whole frame is left; false at the end of the output, also when the connection is reset.
+/// Reads once, if no whole frame is left. Returns false at the end of the output or when the
+/// connection is reset.
 ///
 /// # Errors
-/// When what has come begins no frame.
+/// When the bytes cannot begin a frame.
 pub fn fill<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, NoMessage> {
     match fill_frames(frames) {
         Ok(more) => Ok(more),
@@ -65,29 +67,30 @@ pub fn fill<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, NoMessage> {
     }
 }
 
-/// What keeps the next frame from being read.
+/// Why the next frame cannot be read.
 pub(crate) enum Broken {
-    /// Text where the frame was to begin; this is its first line.
+    /// Text in the place of the frame. Holds the first line.
     Text(String),
     Frame(FrameError),
 }
 
-/// Reads once, when no whole frame is left; false at the end of the output.
+/// Reads once, if no whole frame is left. Returns false at the end of the output.
 pub(crate) fn fill_frames<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, Broken> {
-    // Text may look like the begin of a long frame, of which nothing more would come.
+    // Text may look like the begin of a long frame. Reading on would wait for bytes that never
+    // come.
     if let Some(text) = text(frames.rest()) {
         return Err(Broken::Text(text));
     }
     frames.fill().map_err(Broken::Frame)
 }
 
-/// The first line of text in bytes that should be those of a frame, its length included; none when they may be
-/// a frame, or the begin of one.
+/// Returns the first line of text at the place of a frame. `bytes` starts at the length of the
+/// frame. Returns `None` if the bytes can be a frame or the begin of one.
 pub fn text(bytes: &[u8]) -> Option<String> {
     if may_be_response(bytes) {
         return None;
     }
-    // A message that follows the text ends it: messages have control characters, or are no UTF-8.
+    // A message after the text ends the text: a message has control characters or is invalid UTF-8.
     let valid = match std::str::from_utf8(&bytes[..bytes.len().min(4 * MOST_SHOWN)]) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
@@ -103,8 +106,8 @@ pub fn text(bytes: &[u8]) -> Option<String> {
     Some(shown(line))
 }
 
-/// Whether a Response may begin like this: behind its length comes the key of a member, a length that fills the
-/// rest, and a key of what is in there.
+/// Returns whether a Response may begin with these bytes. After the frame's length come the key of
+/// a member, a length that fills the rest of the frame, and a key of the inner message.
 fn may_be_response(bytes: &[u8]) -> bool {
     let Some((length, rest)) = varint(bytes) else { return bytes.len() < 10 };
     let (is_data, inner) = match rest {
@@ -117,7 +120,8 @@ fn may_be_response(bytes: &[u8]) -> bool {
         None => inner.len() < 10,
         Some(_) if is_data => true,
         Some((inner_length, body)) => {
-            // Members of answers have low numbers: no key of theirs is a printable character.
+            // The members of answers have low numbers, so none of their keys is a printable
+            // character.
             let is_key = body.first().is_none_or(|key| *key < b' ');
             length == (rest.len() - body.len()) as u64 + inner_length && is_key
         }
@@ -135,29 +139,29 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
-/// Text of a UDF as part of a line.
+/// Returns text of the UDF as part of one line.
 fn shown(text: &str) -> String {
     one_line(text, MOST_SHOWN)
 }
 
-/// What a program has written to stderr, as far as it may tell why the program ended.
+/// The lines of stderr that may explain why a program ended.
 #[derive(Debug, Default)]
 pub(crate) struct LastWords {
     last: String,
     panic: String,
-    /// The message of a panic comes in the next line.
+    /// The next line holds the message of a panic.
     continued: bool,
-    /// The next piece belongs to a line that has begun.
+    /// The next piece continues a line.
     cut: bool,
 }
 
 impl LastWords {
-    /// Takes the next line, or a piece of it if it is `cut`.
+    /// Takes the next line, or a piece of the line if it is `cut`.
     pub(crate) fn hear(&mut self, line: &str, cut: bool) {
         if std::mem::replace(&mut self.cut, cut) || line.trim().is_empty() {
             return;
         }
-        // Those of Go begin like this; the trace that follows them ends in a line of source.
+        // Panics of Go begin like this. The trace after them ends with a line of source.
         if line.starts_with("panic: ") || line.starts_with("fatal error: ") {
             self.panic = shown(line);
         } else if line.starts_with("thread '") && line.contains(" panicked at ") {
@@ -169,7 +173,8 @@ impl LastWords {
         self.last = shown(line);
     }
 
-    /// The line that tells most: the one of a panic, else the last one, which of Python names the exception.
+    /// Returns the most telling line: the line of a panic, else the last line. In Python, the last
+    /// line names the exception.
     pub(crate) fn telling(&self) -> Option<&str> {
         [&self.panic, &self.last].into_iter().map(String::as_str).find(|line| !line.is_empty())
     }
@@ -185,7 +190,8 @@ mod tests {
 
     #[test]
     fn text_is_told_from_messages() {
-        // Behind each of them comes a message, as an answer comes behind what is printed at the start.
+        // A message follows each text, as an answer follows text that a program prints at its
+        // start.
         let answer = [4, 0x0a, 2, 0x08, 1];
         for (printed, line) in [
             ("starting up\n", "starting up"),

@@ -1,4 +1,4 @@
-//! What can go wrong with a UDF, seen from Kapacitor's side: one name for each fault.
+//! Errors of a connection with a UDF, as Kapacitor's side sees them: one variant for each fault.
 
 use std::fmt;
 use std::io;
@@ -10,190 +10,194 @@ use udf_proto::EdgeType;
 use udf_proto::info::InfoError;
 use udf_proto::point::PointError;
 
-/// Why a connection with a UDF failed, or a request on it.
+/// Why a connection with a UDF, or a request on it, failed.
 ///
-/// The first error of a connection is kept: every pending request fails with it, and `stop` returns
+/// The connection keeps its first error: every pending request fails with it, and `stop` returns
 /// it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server was used before it was started, or the connection before it was opened.
+    /// The server was used before `start`, or the connection before `open`.
     #[error("the server is not started")]
     NotStarted,
-    /// It was started, or opened, a second time.
-    #[error("the server was started already; make a new one for each connection")]
+    /// The server or connection was started or opened a second time.
+    #[error("the server has already been started; create a new one for each connection")]
     AlreadyStarted,
-    /// It was used after `stop`.
+    /// The server was used after `stop`.
     #[error("server already stopped")]
     AlreadyStopped,
-    /// The owner aborted it, and gave this reason.
+    /// The owner aborted the connection for this reason.
     #[error("{0}")]
     Aborted(String),
-    /// The UDF refused its options; the text is the UDF's own.
+    /// The UDF refused its options. Holds the text of the UDF.
     #[error("the UDF refused its options: {0}")]
     InitRefused(String),
-    /// The UDF did not take the snapshot; the text is the UDF's own.
+    /// The UDF refused the snapshot. Holds the text of the UDF.
     #[error("the UDF refused to restore the snapshot: {0}")]
     RestoreRefused(String),
-    /// The Info answer names an edge or a type that does not exist.
-    #[error("the UDF describes itself wrongly: {0}")]
+    /// The Info response names an edge or a type that does not exist.
+    #[error("the Info answer of the UDF is invalid: {0}")]
     BadInfo(InfoError),
-    /// The UDF sent an ErrorResponse; the text is the UDF's own.
+    /// The UDF sent an ErrorResponse. Holds the text of the UDF.
     #[error("the UDF failed: {0}")]
     Reported(String),
 
-    /// Nothing came from the UDF within the timeout.
+    /// No message came from the UDF within the timeout.
     #[error(
-        "keepalive timedout: nothing came from the UDF for {timeout:?}; \
-         it must answer keepalives while it works, or be given a longer timeout"
+        "keepalive timedout: no message from the UDF for {timeout:?}; \
+         answer keepalives while the UDF works, or set a longer timeout"
     )]
     KeepaliveTimedout {
-        /// The timeout that is set.
+        /// The timeout.
         timeout: Duration,
     },
     /// The UDF is alive but did not answer a request.
     #[error("the UDF did not answer the {asked} request within {within:?}")]
     NoAnswer {
-        /// What was asked.
+        /// The request.
         asked: RequestKind,
-        /// How long was waited.
+        /// The time limit.
         within: Duration,
     },
-    /// The UDF answered another question than the one that was asked. Kapacitor would wait for ever.
-    #[error("the UDF answered {got} where {asked} was asked")]
+    /// The UDF answered another request than the pending one. Kapacitor would wait forever.
+    #[error("the UDF answered {got} to the {asked} request")]
     WrongAnswer {
         /// The oldest request without an answer.
         asked: RequestKind,
-        /// What came.
+        /// The answer that came.
         got: RequestKind,
     },
-    /// The UDF did not close its side after its input had ended. Kapacitor's task would never stop.
-    #[error("the UDF did not close its side within {within:?} after its input had ended")]
+    /// The UDF did not close its output after the end of its input. Kapacitor's task would never
+    /// stop.
+    #[error("the UDF did not close its output within {within:?} after the end of its input")]
     NeverCloses {
-        /// How long was waited.
+        /// The time limit.
         within: Duration,
     },
-    /// The program closed its side but went on running, and was killed.
-    #[error("the program had not exited {within:?} after it closed its side, and was killed")]
+    /// The program closed its output but kept running, and was killed.
+    #[error("the program was still running {within:?} after it closed its output, and was killed")]
     NeverExits {
-        /// How long was waited.
+        /// The time limit.
         within: Duration,
     },
-    /// What the UDF sent was not read by the owner, so that the UDF could not come to an end.
-    #[error("{what} of the UDF were still not read {within:?} after its input had ended")]
+    /// The owner did not read the UDF's points or batches, so the UDF could not finish.
+    #[error("{what} of the UDF were still unread {within:?} after the end of its input")]
     NotRead {
         /// `points` or `batches`.
         what: &'static str,
-        /// How long was waited.
+        /// The time limit.
         within: Duration,
     },
 
-    /// An EndBatch without a BeginBatch before it. Kapacitor would crash.
-    #[error("the UDF ended the batch `{name}` without having begun it")]
+    /// The UDF sent an EndBatch without a BeginBatch. Kapacitor would crash.
+    #[error("the UDF ended the batch `{name}` without beginning it")]
     EndWithoutBegin {
         /// The name in the EndBatch.
         name: String,
     },
-    /// A BeginBatch while a batch is open.
-    #[error("the UDF began the batch `{name}` within the batch `{open}`, which it had not ended")]
+    /// The UDF sent a BeginBatch while a batch was open.
+    #[error("the UDF began the batch `{name}` before it ended the batch `{open}`")]
     BeginWithinBatch {
-        /// The name of the batch that is open.
+        /// The name of the open batch.
         open: String,
         /// The name in the new BeginBatch.
         name: String,
     },
-    /// A point or batch before the UDF was asked to start.
+    /// The UDF sent a point or batch before Init.
     #[error("the UDF sent {what} before it was initialized")]
     DataBeforeInit {
         /// `a point`, `the begin of a batch`, `the end of a batch`.
         what: &'static str,
     },
-    /// Data of the kind of edge that the UDF does not provide.
+    /// The UDF sent data of a kind of edge that it does not provide.
     #[error("the UDF sent {what}, but its edge is {provides}")]
     WrongEdge {
         /// `a point outside of a batch`, `a batch`.
         what: &'static str,
-        /// The edge that it says it provides, or that its owner reads.
+        /// The edge that the UDF says it provides, or that its owner reads.
         provides: EdgeType,
     },
-    /// A BeginBatch with a size that is negative or over the limit. Kapacitor would panic.
+    /// The UDF sent a BeginBatch with a size that is negative or over the limit. Kapacitor would
+    /// panic.
     #[error(
-        "the UDF began the batch `{name}` with the size {size}; it must be 0 to {limit}, \
-         and 0 if it is not known"
+        "the UDF began the batch `{name}` with the size {size}; the size must be 0 to {limit}, \
+         or 0 if it is unknown"
     )]
     BadBatchSize {
         /// The name of the batch.
         name: String,
-        /// The size that was announced.
+        /// The announced size.
         size: i64,
-        /// The limit that is set.
+        /// The limit in points.
         limit: usize,
     },
-    /// A batch went on beyond the limits.
-    #[error("the batch `{name}` of the UDF is over the limit of {limit}")]
+    /// A batch exceeded a limit.
+    #[error("the batch `{name}` of the UDF exceeds the limit of {limit}")]
     BatchTooLarge {
         /// The name of the batch.
         name: String,
-        /// The limit that was hit, in points or in bytes.
+        /// The exceeded limit, in points or in bytes.
         limit: Limit,
     },
-    /// A Response with nothing set, or of a kind that does not exist. Kapacitor would panic.
-    #[error("the UDF sent an empty response: it has no message that this protocol knows")]
+    /// The UDF sent a Response with no message, or with a message of an unknown kind. Kapacitor
+    /// would panic.
+    #[error("the UDF sent an empty response: it holds no message of a known kind")]
     EmptyResponse,
-    /// Text among the messages, as a program prints it to stdout; this is its first line.
+    /// The UDF printed text to stdout, among the messages. Holds the first line of the text.
     #[error(
         "the UDF printed text where only protocol frames may go: `{0}`; \
          print to stderr, not to stdout"
     )]
     Text(String),
-    /// A frame that is no Response.
-    #[error("the UDF sent {length} bytes that are no response: {problem}; {STDOUT}")]
+    /// The UDF sent a frame that is not a Response.
+    #[error("the UDF sent {length} bytes that are not a response: {problem}; {STDOUT}")]
     MalformedResponse {
         /// The length of the frame.
         length: usize,
-        /// What is wrong.
+        /// The decoding error.
         problem: String,
     },
-    /// A frame with a point that is none.
+    /// The UDF sent a frame with an invalid point.
     #[error("the UDF sent a {0}")]
     MalformedPoint(PointError),
-    /// A frame with a length over the limit; nothing of it was read.
+    /// The UDF announced a frame over the length limit. The frame was not read.
     #[error(
         "the UDF announced a message of {length} bytes, over the limit of {limit} bytes; {STDOUT}"
     )]
     FrameTooLong {
-        /// The length that was announced.
+        /// The announced length.
         length: u64,
-        /// The limit that is set.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The length of a frame is no varint of up to 64 bits.
-    #[error("the UDF sent a length that does not end; {STDOUT}")]
+    /// The length of a frame is not a varint of at most 64 bits.
+    #[error("the UDF sent an endless frame length; {STDOUT}")]
     BadFrameLength,
     /// The output of the UDF ended within a message.
-    #[error("the UDF closed its side within a message ({0})")]
+    #[error("the UDF closed its output within a message ({0})")]
     FrameCut(String),
     /// The output of the UDF ended within a batch.
-    #[error("the UDF closed its side within the batch `{name}`")]
+    #[error("the UDF closed its output within the batch `{name}`")]
     ClosedInBatch {
         /// The name of the batch.
         name: String,
     },
-    /// The output of the UDF ended while it was in use.
-    #[error("the UDF closed its side while it was in use")]
+    /// The output of the UDF ended while the connection was in use.
+    #[error("the UDF closed its output while it was in use")]
     ClosedEarly,
 
-    /// The program of the UDF ended while it was in use, or not with success.
+    /// The program of the UDF exited while the connection was in use, or exited with a failure.
     #[error("process exited unexpectedly: {status}{}{}", before(.found), wrote(.said))]
     Exited {
-        /// The [exit](crate::process::Exit) in words: `exit status: 3`.
+        /// The [exit](crate::process::Exit) as text: `exit status: 3`.
         status: String,
-        /// What the connection showed of it, if that tells more.
+        /// The error that the connection showed, if it says more than the exit.
         found: Option<Box<Error>>,
-        /// The line of stderr that tells most, if there is one: that of a panic, or the last.
+        /// The most telling line of stderr, if any: the line of a panic, or the last line.
         said: Option<String>,
     },
-    /// The code of a UDF in this process ended while it was in use, or not with success.
+    /// The code of a UDF in this process ended while the connection was in use, or ended with a
+    /// failure.
     #[error("the UDF ended unexpectedly: {0}")]
     Ended(String),
     /// Reading from the UDF failed.
@@ -203,30 +207,30 @@ pub enum Error {
     #[error("writing to the UDF failed: {0}")]
     Write(Arc<io::Error>),
     /// The program of the UDF could not be started.
-    #[error("the program `{}` could not be started: {error}", .program.display())]
+    #[error("cannot start the program `{}`: {error}", .program.display())]
     Spawn {
         /// The program.
         program: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         error: Arc<io::Error>,
     },
-    /// The socket of the UDF could not be connected to.
+    /// The connection to the UDF's socket failed.
     #[error(
-        "no connection to the socket `{}` within {within:?}: {error}; is the UDF running?",
+        "cannot connect to the socket `{}` within {within:?}: {error}; check that the UDF is running",
         .path.display()
     )]
     Connect {
         /// The path of the socket.
         path: PathBuf,
-        /// How long it was tried.
+        /// How long the host tried to connect.
         within: Duration,
-        /// How the last try failed.
+        /// The error of the last attempt.
         error: Arc<io::Error>,
     },
-    /// The machine gave no thread or no pipe for the connection.
-    #[error("the connection could not be set up: {0}")]
+    /// The operating system refused a thread or a pipe for the connection.
+    #[error("cannot set up the connection: {0}")]
     Setup(Arc<io::Error>),
-    /// A thread of the connection panicked: a callback did, or this library is wrong.
+    /// A thread of the connection panicked. The cause is a callback or a bug in this library.
     #[error("the thread that {0} panicked")]
     Panicked(&'static str),
 }
@@ -243,7 +247,7 @@ impl From<PointError> for Error {
     }
 }
 
-/// Where bytes that are no message usually come from.
+/// The usual source of bytes that are not a message.
 const STDOUT: &str = "if it prints to stdout, print to stderr";
 
 fn before(found: &Option<Box<Error>>) -> String {
@@ -258,15 +262,15 @@ fn wrote(said: &Option<String>) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RequestKind {
-    /// What is this UDF?
+    /// Asks for the edges and options of the UDF.
     Info,
-    /// Start with these options.
+    /// Starts the UDF with its options.
     Init,
-    /// Hand out the state.
+    /// Asks for the state of the UDF.
     Snapshot,
-    /// Take this state.
+    /// Hands back an earlier state.
     Restore,
-    /// A sign of life, which was awaited.
+    /// Asks for a sign of life.
     Keepalive,
 }
 
@@ -286,9 +290,9 @@ impl fmt::Display for RequestKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
-    /// So many points.
+    /// A number of points.
     Points(usize),
-    /// So many bytes.
+    /// A number of bytes.
     Bytes(usize),
 }
 

@@ -1,4 +1,4 @@
-//! One connection with a UDF, as its owner sees it.
+//! The operations on one connection with a UDF.
 
 use udf_proto::PointBuf;
 pub use udf_proto::{Info, Init};
@@ -7,87 +7,88 @@ use udf_text::batch::Batch;
 use crate::error::Error;
 use crate::server::{BatchIn, PointIn, Receiver};
 
-/// One connection with a UDF, however it is reached: one use of it, in one task.
+/// One connection with a UDF of any kind: one use of the UDF, in one task.
 ///
-/// The order is that of Kapacitor: open, then either info and close; or init, perhaps restore, then
-/// data and snapshots, then close. Every method may be called from several threads at once.
+/// Call the methods in Kapacitor's order. Either `open`, `info`, `close`; or `open`, `init`,
+/// perhaps `restore`, then data and snapshots, then `close`. Every method may be called from
+/// several threads at once.
 pub trait Interface: Send + Sync {
-    /// Starts or reaches the UDF.
+    /// Starts the UDF, or connects to it.
     ///
     /// # Errors
-    /// When it cannot be started or reached, and when it was opened before.
+    /// When the UDF cannot be started or connected to, or when the connection was opened before.
     fn open(&self) -> Result<(), Error>;
 
-    /// Asks what the UDF is.
+    /// Asks for the edges and options of the UDF.
     ///
     /// # Errors
-    /// Those of the connection, and [`Error::BadInfo`].
+    /// The errors of the connection, and [`Error::BadInfo`].
     fn info(&self) -> Result<Info, Error>;
 
     /// Starts the UDF with its options, for one node of one task.
     ///
     /// # Errors
-    /// Those of the connection, and [`Error::InitRefused`].
+    /// The errors of the connection, and [`Error::InitRefused`].
     fn init(&self, init: Init) -> Result<(), Error>;
 
     /// Sends a keepalive and waits until the UDF echoes it.
     ///
-    /// A UDF answers in order: it has handled all data that was sent before. All output that it sent
-    /// meanwhile can be read without waiting.
+    /// A UDF answers in order, so it has then handled all data sent before the keepalive. All output
+    /// that the UDF sent meanwhile can be read without waiting.
     ///
     /// # Errors
-    /// Those of the connection.
+    /// The errors of the connection.
     fn keepalive(&self) -> Result<(), Error>;
 
-    /// Gives the connection up: what is on its way is not processed, and every pending request fails
-    /// with `error`. It does not wait; [`close`](Self::close) does.
+    /// Aborts the connection: queued data is dropped, and every pending request fails with `error`.
+    /// `abort` does not wait; [`close`](Self::close) does.
     fn abort(&self, error: Error);
 
-    /// Ends the input, lets the UDF finish, and waits until it has.
+    /// Ends the input and waits until the UDF has finished.
     ///
-    /// What the UDF still sends must be read meanwhile.
+    /// If the UDF still sends data, another thread must read the data meanwhile.
     ///
     /// # Errors
-    /// The first error of the connection, also when it was returned before.
+    /// The first error of the connection, even if another call has already returned it.
     fn close(&self) -> Result<(), Error>;
 
-    /// Asks for the state.
+    /// Asks for the state of the UDF.
     ///
     /// # Errors
-    /// Those of the connection.
+    /// The errors of the connection.
     fn snapshot(&self) -> Result<Vec<u8>, Error>;
 
     /// Hands back an earlier snapshot.
     ///
     /// # Errors
-    /// Those of the connection, and [`Error::RestoreRefused`].
+    /// The errors of the connection, and [`Error::RestoreRefused`].
     fn restore(&self, snapshot: Vec<u8>) -> Result<(), Error>;
 
-    /// Where points are written to a UDF that wants a stream.
+    /// Returns a sender of points, for a UDF that wants a stream.
     ///
     /// # Errors
-    /// When the connection was not opened.
+    /// When the connection is not open.
     fn point_in(&self) -> Result<PointIn, Error>;
 
-    /// Where batches are written to a UDF that wants batches.
+    /// Returns a sender of batches, for a UDF that wants batches.
     ///
     /// # Errors
-    /// When the connection was not opened.
+    /// When the connection is not open.
     fn batch_in(&self) -> Result<BatchIn, Error>;
 
-    /// Where the points of a UDF that provides a stream are read.
+    /// Returns a receiver of points, for a UDF that provides a stream.
     ///
-    /// Once every [`Receiver`] is dropped, points are dropped as soon as the queue is full.
+    /// After the drop of every [`Receiver`], points are dropped as soon as the queue is full.
     ///
     /// # Errors
-    /// When the connection was not opened.
+    /// When the connection is not open.
     fn point_out(&self) -> Result<Receiver<PointBuf>, Error>;
 
-    /// Where the batches of a UDF that provides batches are read.
+    /// Returns a receiver of batches, for a UDF that provides batches.
     ///
-    /// Once every [`Receiver`] is dropped, batches are dropped as soon as the queue is full.
+    /// After the drop of every [`Receiver`], batches are dropped as soon as the queue is full.
     ///
     /// # Errors
-    /// When the connection was not opened.
+    /// When the connection is not open.
     fn batch_out(&self) -> Result<Receiver<Batch>, Error>;
 }

@@ -1,15 +1,15 @@
-//! Kapacitor's own side of the UDF protocol: it drives any UDF, in any language.
+//! Kapacitor's side of the UDF protocol. Drives any UDF, in any language.
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`interface`] | one connection with a UDF, as its owner sees it |
-//! | [`process`], [`socket`], [`loopback`] | the three ways to reach one |
-//! | [`server`] | the core of them all, over any reader and writer |
+//! | [`interface`] | the operations on one connection with a UDF |
+//! | [`process`], [`socket`], [`loopback`] | the three kinds of connection |
+//! | [`server`] | the core of all three, over any reader and writer |
 //! | [`settings`] | timeouts, limits, and callbacks |
-//! | [`error`] | what can go wrong |
-//! | [`diagnosis`] | what a UDF that fails shows of the reason |
-//! | [`replay`] | a file of points, played to a UDF |
-//! | `command` | the command line over all this, with the feature of that name, a default |
+//! | [`error`] | every way in which a connection can fail |
+//! | [`diagnosis`] | finds the cause of a failure in the UDF's output and stderr |
+//! | [`replay`] | plays a file of points to a UDF |
+//! | `command` | the subcommands `info` and `replay`, with the default feature `command` |
 
 mod child;
 #[cfg(feature = "command")]
@@ -33,10 +33,10 @@ pub use process::Process;
 pub use server::{BatchIn, PointIn, Receiver, Server};
 pub use settings::{Callbacks, Log, Settings, Writes};
 pub use socket::Socket;
-// The channels of a connection carry it.
+// Part of the public API: the batch channels of a connection carry this type.
 pub use udf_text::batch::Batch;
 
-// The code of the README compiles.
+// Compiles the code of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

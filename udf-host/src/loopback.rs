@@ -1,4 +1,4 @@
-//! UDFs that run in this process, over the same frames as everywhere: for replay and for tests.
+//! UDFs that run in this process, over the same frames as any other UDF. For replay and tests.
 
 use std::fmt;
 use std::io;
@@ -17,16 +17,16 @@ use crate::settings::{Callbacks, Settings};
 use crate::socket::{ReadHalf, WriteHalf, serve, split};
 use crate::spawn::spawn;
 
-/// What the code of a UDF returns: nothing, or why it failed.
+/// The result of a UDF's code: nothing, or the reason of its failure.
 pub type UdfResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 type Udf = Box<dyn FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send>;
 
 /// A connection with a UDF that runs on a thread of this process.
 ///
-/// Both sides are ends of a pair of sockets, so everything is as it is with a UDF elsewhere: the
-/// frames, the bounded room between the two, the end of the input. A UDF that returns an error or
-/// panics is one that ended unexpectedly.
+/// The two sides are the ends of a socket pair, so everything behaves as with a UDF in another
+/// process: the frames, the bounded buffer between the sides, the end of the input. A UDF that
+/// returns an error or panics has ended unexpectedly.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -52,7 +52,7 @@ pub struct Loopback {
     end: Arc<End>,
 }
 
-/// How the UDF ended, once it has.
+/// How the UDF ended, once it has ended.
 #[derive(Default)]
 struct End {
     how: Mutex<Option<Result<(), String>>>,
@@ -71,8 +71,7 @@ impl End {
 }
 
 impl Loopback {
-    /// A connection with `udf`, which is started on a thread of its own by
-    /// [`open`](Interface::open).
+    /// Creates a connection with `udf`. [`open`](Interface::open) starts `udf` on a new thread.
     pub fn new(udf: impl FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send + 'static) -> Self {
         Loopback {
             udf: Mutex::new(Some(Box::new(udf))),
@@ -82,14 +81,14 @@ impl Loopback {
         }
     }
 
-    /// The timeouts and limits.
+    /// Sets the timeouts and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Whom to call. The kill callback is called once the connection is closed; a thread cannot be
-    /// ended by force.
+    /// Sets the callbacks. The kill callback is called after the connection is closed. The thread
+    /// of the UDF cannot be killed.
     pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
         self.connection.set_callbacks(callbacks);
         self
@@ -115,7 +114,7 @@ impl Loopback {
 
         let end = self.end.clone();
         let callbacks = callbacks.before_end(move |error| {
-            // Its side is closed before it has ended by a moment.
+            // The UDF closes its output a moment before it ends.
             match end.wait(EXPLAINED_WITHIN) {
                 Some(Err(text)) => Error::Ended(text),
                 Some(Ok(())) | None => error,
@@ -130,8 +129,8 @@ impl Interface for Loopback {
         self.connection.open(|callbacks| self.connect(callbacks))
     }
 
-    /// Ends the input, and waits until the UDF has closed its side. That its code failed after that
-    /// is told if it does so within a second.
+    /// Ends the input, then waits until the UDF has closed its output. Also reports a failure of
+    /// the UDF's code up to one second later.
     fn close(&self) -> Result<(), Error> {
         self.connection.server()?.stop()?;
         match self.end.wait(EXPLAINED_WITHIN) {

@@ -1,4 +1,4 @@
-//! UDFs that are programs: they are spawned, and spoken with over their stdin and stdout.
+//! UDFs that are programs. The host spawns the program and connects to its stdin and stdout.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::settings::{Callbacks, Settings};
 
 /// A connection with a program that is spawned for it.
 ///
-/// Dropped, it kills the program if it still runs.
+/// Kills the program on drop if it is still running.
 ///
 /// ```no_run
 /// use udf_host::{Interface, Process};
@@ -36,9 +36,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// A connection with `program`, which is spawned by [`open`](Interface::open).
+    /// Creates a connection with `program`. [`open`](Interface::open) spawns the program.
     ///
-    /// A name without a slash is looked for in `PATH`.
+    /// A name without a slash is searched in `PATH`.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Process {
             command: Mutex::new(Command::new(program)),
@@ -53,40 +53,41 @@ impl Process {
         self
     }
 
-    /// Gives the program these arguments, behind those that it has.
+    /// Appends arguments of the program.
     pub fn args(self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.with_command(|command| {
             command.args(args);
         })
     }
 
-    /// Sets a variable in the environment of the program, which has those of this process.
+    /// Sets an environment variable of the program. The program inherits the environment of this
+    /// process.
     pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.with_command(|command| {
             command.env(name, value);
         })
     }
 
-    /// Starts the program in this directory.
+    /// Sets the working directory of the program.
     pub fn current_dir(self, directory: impl AsRef<Path>) -> Self {
         self.with_command(|command| {
             command.current_dir(directory);
         })
     }
 
-    /// The timeouts and limits.
+    /// Sets the timeouts and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Whom to call. The kill callback is called once the program is killed.
+    /// Sets the callbacks. The kill callback is called after the program is killed.
     pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
         self.connection.set_callbacks(callbacks);
         self
     }
 
-    /// The identity of the program's process, once it is open.
+    /// Returns the process ID of the program once it is spawned.
     pub fn id(&self) -> Option<u32> {
         self.child().map(|child| child.id())
     }
@@ -105,7 +106,7 @@ impl Process {
 
         let killed = child.clone();
         let callbacks = callbacks.before_kill(move || killed.kill()).before_end(move |error| {
-            // It closes its side before it is gone by a moment.
+            // The program closes its output a moment before it exits.
             match child.wait(Some(EXPLAINED_WITHIN)) {
                 Some(exited) => {
                     child.error(exited, Some(error).filter(|e| !matches!(e, Error::ClosedEarly)))
@@ -116,7 +117,7 @@ impl Process {
         Ok(Server::new(spawned.stdout, spawned.stdin, self.settings.clone(), callbacks))
     }
 
-    /// How long the program may take to exit once its connection is over.
+    /// Returns how long the program may run after its connection has ended.
     fn exit_within(&self, stopped: &Result<(), Error>) -> Option<Duration> {
         match (stopped, self.settings.close_within) {
             (Ok(()), Duration::ZERO) => None,
@@ -129,7 +130,8 @@ impl Process {
 impl Interface for Process {
     fn open(&self) -> Result<(), Error> {
         self.connection.open(|callbacks| self.connect(callbacks)).inspect_err(|error| {
-            // It was given up, or there were no threads, after the program was spawned.
+            // The connection was aborted, or its threads failed to start, after the program was
+            // spawned.
             if !matches!(error, Error::AlreadyStarted)
                 && let Some(child) = self.child()
             {
@@ -138,8 +140,8 @@ impl Interface for Process {
         })
     }
 
-    /// Ends the input, and waits until the program has closed its stdout and has exited. An [`Exit::Unknown`] behind
-    /// an orderly end is no error.
+    /// Ends the input, then waits until the program has closed its stdout and exited. An
+    /// [`Exit::Unknown`] after an orderly end is not an error.
     fn close(&self) -> Result<(), Error> {
         let stopped = self.connection.server()?.stop();
         let Some(child) = self.child() else { return stopped };

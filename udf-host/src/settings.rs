@@ -1,4 +1,4 @@
-//! How a server behaves, and whom it calls.
+//! The timeouts, limits and callbacks of a server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,40 +8,43 @@ use udf_proto::{EdgeType, frame};
 
 use crate::error::{Error, RequestKind};
 
-/// How a [`Server`](crate::Server) behaves: its timeouts, its limits, its way of writing.
+/// The settings of a [`Server`](crate::Server): timeouts, limits, and how it writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Kapacitor's `timeout`: a keepalive is sent after every half of it, and the UDF is given up when
-    /// nothing at all came within it. Zero: no keepalives, and silence is fine. 10 seconds.
+    /// Kapacitor's `timeout`. The server sends a keepalive after each half of the timeout, and
+    /// aborts the connection if no message came within the timeout. Zero turns off both. Defaults
+    /// to 10 seconds.
     ///
-    /// Time in which the owner does not read what the UDF sent is not counted: nobody listens then.
-    /// Kapacitor does count it.
+    /// Time in which the owner does not read the UDF's data does not count, because the server does
+    /// not read either. In Kapacitor, this time counts.
     pub timeout: Duration,
-    /// How long an answer may take, even if the UDF shows signs of life. Zero: for ever, as in
-    /// Kapacitor. 5 minutes.
+    /// The time limit for an answer, even if the UDF shows signs of life. Zero means no limit, as
+    /// in Kapacitor. Defaults to 5 minutes.
     pub answer_within: Duration,
-    /// How long the UDF may take to close its side once its input has ended. Zero: for ever, as in
-    /// Kapacitor. 5 minutes.
+    /// The time limit for the UDF to close its output after the end of its input. Zero means no
+    /// limit, as in Kapacitor. Defaults to 5 minutes.
     pub close_within: Duration,
-    /// How long the UDF may take to close its side after an abort, before it is killed. Defaults to zero:
-    /// twice the timeout, as in Kapacitor, or 10 seconds when there is no timeout.
+    /// The grace period after an abort in which the UDF must close its output before it is killed.
+    /// Zero means twice the timeout, as in Kapacitor, or 10 seconds without a timeout. Defaults to
+    /// zero.
     pub abort_within: Duration,
-    /// The longest message that is accepted, in bytes. [`frame::DEFAULT_LIMIT`].
+    /// The longest accepted message, in bytes. Defaults to [`frame::DEFAULT_LIMIT`].
     pub frame_limit: usize,
-    /// The most points that a batch may have. 2 Mi.
+    /// The most points of a batch. Defaults to 2 Mi.
     pub batch_points: usize,
-    /// The most bytes of memory that a batch may take: its points with their tables, its names and
-    /// tags. 256 MiB.
+    /// The most memory of a batch in bytes: its points with their tables, its names and tags.
+    /// Defaults to 256 MiB.
     pub batch_bytes: usize,
-    /// How many points, or batches, of the UDF may wait to be read by the owner before the server
-    /// stops reading. 4096.
+    /// How many points, or batches, of the UDF may wait for the owner before the server stops
+    /// reading. Defaults to 4096.
     pub queue: usize,
-    /// How many bytes of such points or batches may wait; one is always let in. 16 MiB.
+    /// How many bytes of such points or batches may wait. An empty queue always accepts one.
+    /// Defaults to 16 MiB.
     pub queue_bytes: usize,
-    /// The kind of edge that the UDF provides, if it is known: data of the other kind is then refused.
-    /// An Info answer on the same connection tells it too. Not known.
+    /// The edge that the UDF provides, if known. Data of the other kind is then refused. An Info
+    /// answer on the same connection also sets the edge. Defaults to `None`.
     pub provides: Option<EdgeType>,
-    /// How messages are written. [`Writes::Large`].
+    /// How messages are written. Defaults to [`Writes::Large`].
     pub writes: Writes,
 }
 
@@ -63,11 +66,11 @@ impl Default for Settings {
     }
 }
 
-/// How long an abort may take when neither that nor a timeout is set.
+/// The grace period of an abort if neither a grace period nor a timeout is set.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 impl Settings {
-    /// The timeout, if there is one: a time that no clock reaches is none.
+    /// Returns the timeout. A timeout too long for the clock counts as none.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         let is_reached = |timeout: &Duration| {
             timeout.checked_mul(2).and_then(|twice| Instant::now().checked_add(twice)).is_some()
@@ -75,7 +78,8 @@ impl Settings {
         Some(self.timeout).filter(|timeout| !timeout.is_zero()).filter(is_reached)
     }
 
-    /// How long an abort may take before the kill callback is called, and again after it.
+    /// Returns the grace period before the kill callback is called. The same time applies again
+    /// after the kill.
     pub(crate) fn grace(&self) -> Duration {
         match self.abort_within {
             Duration::ZERO => self.timeout().map_or(DEFAULT_GRACE, |timeout| 2 * timeout),
@@ -87,14 +91,14 @@ impl Settings {
 /// How messages are written to the UDF. The bytes are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Writes {
-    /// All that waits to be sent in one write.
+    /// All waiting messages in one write.
     #[default]
     Large,
-    /// Each message in two writes, its length and its body: this is what Kapacitor does.
+    /// Each message in two writes, its length and its body, as Kapacitor does.
     Kapacitor,
 }
 
-/// Whom a [`Server`](crate::Server) calls, each from a thread of its own.
+/// The callbacks of a [`Server`](crate::Server). Each is called on a thread of its own.
 ///
 /// ```
 /// use udf_host::Callbacks;
@@ -113,36 +117,39 @@ pub struct Callbacks {
     pub(crate) log: Option<Logger>,
 }
 
-/// Tells the owner to stop writing, and why.
+/// Asks the owner to stop writing, and passes the reason.
 pub(crate) type OnAbort = Box<dyn FnOnce(&Error) + Send>;
 
-/// Turns what the connection shows of its end into what is known about it.
+/// Turns the error that the connection shows at its end into the error with the real reason.
 pub(crate) type Explain = Box<dyn FnOnce(Error) -> Error + Send>;
 
-/// Takes what is worth a line in a log; see [`Callbacks::on_log`].
+/// Receives each event worth logging; see [`Callbacks::on_log`].
 pub type Logger = Arc<dyn Fn(&Log<'_>) + Send + Sync>;
 
 impl Callbacks {
-    /// None.
+    /// Creates an empty set of callbacks.
     pub fn new() -> Self {
         Callbacks::default()
     }
 
-    /// Calls `abort` once when the connection is aborted, by whomever, so that its owner stops writing.
+    /// Calls `abort` once when the connection is aborted for any reason, so that its owner stops
+    /// writing.
     pub fn on_abort(mut self, abort: impl FnOnce(&Error) + Send + 'static) -> Self {
         self.abort = Some(Box::new(abort));
         self
     }
 
-    /// Calls `kill` once when an abort has not come to its end
-    /// [in time](Settings::abort_within): it must end the reader and the writer, by force.
+    /// Calls `kill` once when the UDF has not closed its output within the [grace
+    /// period](Settings::abort_within) after an abort. `kill` must end the reader and the writer by
+    /// force.
     pub fn on_kill(mut self, kill: impl FnOnce() + Send + 'static) -> Self {
         self.kill = Some(Box::new(kill));
         self
     }
 
-    /// Calls `explain` when the UDF has closed its side in mid-use, with what the connection shows of
-    /// it; what it returns becomes the error. It may wait a moment, for an exit status.
+    /// Calls `explain` when the UDF has closed its output while the connection is in use. The
+    /// argument is the error that the connection shows; the returned error replaces it. `explain`
+    /// may wait briefly, for an exit status.
     pub fn on_end(mut self, explain: impl FnOnce(Error) -> Error + Send + 'static) -> Self {
         self.ended = Some(Box::new(explain));
         self
@@ -159,7 +166,7 @@ impl Callbacks {
         })
     }
 
-    /// Hands the owner's callback for the end what `first` returns, in place of what the connection shows.
+    /// Calls `first` before the owner's `explain`, which gets the error that `first` returns.
     pub(crate) fn before_end(
         mut self,
         first: impl FnOnce(Error) -> Error + Send + 'static,
@@ -174,7 +181,7 @@ impl Callbacks {
         })
     }
 
-    /// Calls `log` with everything worth a line in a log.
+    /// Calls `log` with every event worth logging.
     pub fn on_log(mut self, log: impl Fn(&Log<'_>) + Send + Sync + 'static) -> Self {
         self.log = Some(Arc::new(log));
         self
@@ -187,32 +194,33 @@ impl fmt::Debug for Callbacks {
     }
 }
 
-/// Something that is worth a line in a log. Its text is for people.
+/// An event worth logging. Its text is for people.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Log<'a> {
-    /// A line that the UDF wrote to stderr, without its end.
+    /// A line that the UDF wrote to stderr, without its line end.
     ///
-    /// Kapacitor stops reading at a line of 64 KiB; here it comes in pieces of that length.
+    /// Kapacitor stops reading at a line of 64 KiB. The host passes a long line in pieces of this
+    /// length.
     Stderr {
-        /// The line, or a piece of it. What is no UTF-8 is replaced.
+        /// The line, or a piece of it. Invalid UTF-8 is replaced.
         line: &'a str,
-        /// Whether the line goes on in the next call.
+        /// Whether the line continues in the next call.
         cut: bool,
     },
-    /// An answer to nothing, which was dropped, as Kapacitor does. Of many, only the calls number 1, 2,
-    /// 4, 8 and so on are told.
+    /// An unrequested answer, which was dropped as in Kapacitor. Only the answers number 1, 2, 4, 8
+    /// and so on are logged.
     Unasked {
-        /// What was answered.
+        /// The kind of the answer.
         kind: RequestKind,
         /// How many such answers have come on this connection.
         count: u64,
     },
-    /// A try to connect has failed, and there will be another one.
+    /// An attempt to connect failed. Another attempt follows.
     Connecting {
-        /// How it failed.
+        /// The error of the attempt.
         error: &'a std::io::Error,
-        /// When the next one follows.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
 }
@@ -222,10 +230,10 @@ impl fmt::Display for Log<'_> {
         match self {
             Log::Stderr { line, .. } => f.write_str(line),
             Log::Unasked { kind, count } => {
-                write!(f, "the UDF answered {kind} without being asked ({count} such answers)")
+                write!(f, "the UDF sent an unrequested {kind} answer ({count} so far)")
             }
             Log::Connecting { error, retry_in } => {
-                write!(f, "no connection yet: {error}; next try in {retry_in:?}")
+                write!(f, "cannot connect yet: {error}; retrying in {retry_in:?}")
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::settings::{Callbacks, Log, Settings};
 /// How long Kapacitor tries to connect.
 const CONNECT_WITHIN: Duration = Duration::from_secs(300);
 
-/// The first pause between two tries; each is twice as long as the one before it.
+/// The pause after the first attempt. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -45,7 +45,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A connection with the UDF at `path`, which is reached by [`open`](Interface::open).
+    /// Creates a connection with the UDF at `path`. [`open`](Interface::open) connects to the
+    /// socket.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Socket {
             path: path.into(),
@@ -55,20 +56,20 @@ impl Socket {
         }
     }
 
-    /// How long to go on trying to connect, with longer and longer pauses; 5 minutes, as Kapacitor
-    /// does. With zero, there is one try.
+    /// Sets how long to try to connect, with growing pauses. Zero means a single attempt. Defaults
+    /// to 5 minutes, as in Kapacitor.
     pub fn connect_within(mut self, within: Duration) -> Self {
         self.connect_within = within;
         self
     }
 
-    /// The timeouts and limits.
+    /// Sets the timeouts and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Whom to call. The kill callback is called once the connection is closed.
+    /// Sets the callbacks. The kill callback is called after the connection is closed.
     pub fn callbacks(mut self, callbacks: Callbacks) -> Self {
         self.connection.set_callbacks(callbacks);
         self
@@ -88,14 +89,14 @@ impl Socket {
         })
     }
 
-    /// The path of the socket.
+    /// Returns the path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
 impl Interface for Socket {
-    /// Connects, again and again until it is reached, aborted, or the time is over.
+    /// Tries to connect until it succeeds, the connection is aborted, or the time limit passes.
     fn open(&self) -> Result<(), Error> {
         self.connection.open(|callbacks| self.connect(callbacks))
     }
@@ -113,14 +114,15 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// Connects to the listener at `path`, again and again until `within` is over. No try waits.
+/// Tries to connect to the listener at `path` until `within` has passed. A single attempt never
+/// blocks.
 ///
-/// A listener that accepts nobody, so that its backlog is full, refuses like any other: the error is then of the kind
-/// [`WouldBlock`](ErrorKind::WouldBlock). Between two tries, `pause` is called with the last error and a time, for
-/// which it sleeps; an error that it returns ends the tries.
+/// A listener whose backlog is full, because it does not accept, refuses like any other listener:
+/// the error is of the kind [`WouldBlock`](ErrorKind::WouldBlock). Between two attempts, `pause` is
+/// called with the last error and the time to sleep. An error from `pause` ends the attempts.
 ///
 /// # Errors
-/// [`Error::Connect`] with the last error when the time is over, and those of `pause`.
+/// [`Error::Connect`] with the last error after the time limit, and the errors of `pause`.
 pub fn connect(
     path: &Path,
     within: Duration,
@@ -142,9 +144,9 @@ pub fn connect(
     }
 }
 
-/// Tries once, and does not wait.
+/// Makes one attempt without blocking.
 fn try_to_connect(path: &Path) -> io::Result<UnixStream> {
-    // A blocking socket would wait for room in the backlog, for as long as that takes.
+    // A blocking `connect` would wait for room in the backlog without any limit.
     let socket = nonblocking_socket()?;
     let address = SocketAddrUnix::new(path)?;
     rustix::net::connect(&socket, &address).map_err(|error| match error {
@@ -159,7 +161,7 @@ fn try_to_connect(path: &Path) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// Makes a socket that programs which are spawned do not inherit.
+/// Creates a socket that spawned programs do not inherit.
 #[cfg(not(target_vendor = "apple"))]
 fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
     use rustix::net::SocketFlags;
@@ -168,7 +170,8 @@ fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
-/// Makes a socket that programs which are spawned do not inherit, unless they are spawned this very moment.
+/// Creates a socket that spawned programs do not inherit, except a program that is spawned between
+/// the two system calls.
 #[cfg(target_vendor = "apple")]
 fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
@@ -177,7 +180,8 @@ fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A server over `stream`; the kill callback closes it before it calls that of `callbacks`.
+/// Creates a server over `stream`. The kill callback closes `stream` before it calls the one of
+/// `callbacks`.
 pub(crate) fn serve(
     stream: UnixStream,
     settings: Settings,
@@ -186,13 +190,13 @@ pub(crate) fn serve(
     let whole = stream.try_clone()?;
     let (reader, writer) = split(stream)?;
     let callbacks = callbacks.before_kill(move || {
-        // It fails only when it is closed already.
+        // Fails only when the socket is already closed.
         let _ = whole.shutdown(Shutdown::Both);
     });
     Ok(Server::new(reader, writer, settings, callbacks))
 }
 
-/// Splits a connected socket into its two directions, each of which ends when its half is dropped.
+/// Splits a connected socket into its two directions. Each direction ends when its half is dropped.
 ///
 /// # Errors
 /// When the process has no file descriptor left.
@@ -201,7 +205,7 @@ pub fn split(stream: UnixStream) -> io::Result<(ReadHalf, WriteHalf)> {
     Ok((reader, WriteHalf(stream)))
 }
 
-/// The half of a socket that is read. Dropped, it makes the other side's writes fail.
+/// The reading half of a socket. After its drop, writes of the other side fail.
 #[derive(Debug)]
 pub struct ReadHalf(UnixStream);
 
@@ -217,7 +221,7 @@ impl Drop for ReadHalf {
     }
 }
 
-/// The half of a socket that is written. Dropped, it ends the input of the other side.
+/// The writing half of a socket. Its drop ends the input of the other side.
 #[derive(Debug)]
 pub struct WriteHalf(UnixStream);
 

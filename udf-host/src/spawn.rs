@@ -1,13 +1,13 @@
-//! Threads with names, and what happens when they end.
+//! Named threads, and closures that run when a thread ends.
 
 use std::{io, thread};
 
-/// Runs a closure on a thread of its own, which nobody joins.
+/// Runs a closure on a new thread, which is never joined.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
-/// Runs its closure when it is dropped, also by a panic or by a thread that never started.
+/// Runs its closure when dropped, even if the thread panics or never starts.
 pub(crate) struct OnDrop<F: FnOnce()>(pub(crate) Option<F>);
 
 impl<F: FnOnce()> Drop for OnDrop<F> {

@@ -1,6 +1,7 @@
-//! `info` and `replay` as programs: what they print where, and their exit status.
+//! `info` and `replay` as programs: their stdout, their stderr, and their exit status.
 //!
-//! Run by itself it tests; as its own child it is a UDF's program with these two subcommands.
+//! Run directly, this program runs the tests. As its own child, it is the program of a UDF with
+//! these two subcommands.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +16,7 @@ use udf_host::replay;
 use udf_proto::EdgeType;
 use udf_text::describe::{Description, Install};
 
-/// Tells a child what its UDF does.
+/// Tells the child how its UDF behaves.
 const CHILD: &str = "UDF_HOST_TEST_CHILD";
 
 fn main() -> ExitCode {
@@ -225,7 +226,7 @@ fn the_precision_is_an_argument() {
         "note: all times were read as nanoseconds and are in January 1970; they look like seconds: \
          use --precision s\n"
     );
-    // Whoever asks for nanoseconds means them.
+    // An explicit unit suppresses the note.
     assert_eq!(run("stream", &["replay", path, "--precision", "ns"]).2, "");
 }
 

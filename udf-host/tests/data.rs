@@ -1,4 +1,4 @@
-//! Points and batches there and back, and the bytes that carry them.
+//! Points and batches in both directions, and the bytes that carry them.
 
 #![allow(clippy::unwrap_used)] // Also in what tests have in common.
 
@@ -134,7 +134,7 @@ fn what_waits_for_the_owner_is_bounded_in_bytes_too() {
     let server = initialized(settings, move |mut peer| {
         let mut bytes = Vec::new();
         udf_proto::response::append_point(point(1).as_point(), &mut bytes);
-        // Many times what pipe and buffers hold.
+        // Many times the size of the pipe and the buffers.
         for _ in 0..4_000_000 / bytes.len() {
             assert!(peer.write(&bytes));
         }
@@ -169,7 +169,7 @@ fn a_stop_lets_a_batch_be_sent_to_its_end() {
         ended.send(last).unwrap();
     }));
     let batches = server.batch_in();
-    // More than what waits on the way: it is in the midst of it when the stop comes.
+    // More than fits in transit, so the sender is in the middle of the batch when the stop comes.
     let sending = std::thread::spawn(move || batches.send(&batch("large", 25_000)));
     begin.wait("the begin of the batch");
     let stopping = {
@@ -185,7 +185,7 @@ fn a_stop_lets_a_batch_be_sent_to_its_end() {
     stopping.join().unwrap().unwrap();
 }
 
-/// A writer that keeps each write apart, and closes the other direction when it is dropped.
+/// A writer that records each write separately. Its drop closes the other direction.
 struct Recorder {
     writes: mpsc::Sender<Vec<u8>>,
     _peer: PipeWriter,
@@ -202,7 +202,7 @@ impl Write for Recorder {
     }
 }
 
-/// The writes for two points and a batch of one.
+/// Returns the writes for two points and a batch of one point.
 fn written(writes: Writes) -> Vec<Vec<u8>> {
     let (input, _peer) = std::io::pipe().unwrap();
     let (sender, receiver) = mpsc::channel();
@@ -231,7 +231,7 @@ fn the_bytes_are_the_same_however_they_are_written() {
     }
 }
 
-/// What prost makes of the same messages.
+/// Returns prost's encoding of the same messages.
 fn expected_frames() -> Vec<Vec<u8>> {
     let decoded = |point: &udf_proto::PointBuf| {
         messages::Point::decode(point.as_point().as_bytes()).expect("a point")

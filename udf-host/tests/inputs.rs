@@ -1,4 +1,4 @@
-//! What `replay` reads: line protocol in all its states, exports of InfluxDB, recordings of
+//! The inputs of `replay`: line protocol in all its forms, exports of InfluxDB, recordings of
 //! Kapacitor, and gzip.
 
 #![allow(clippy::unwrap_used)]
@@ -14,12 +14,12 @@ use udf_host::replay::{Replay, ReplayError, Summary};
 use udf_proto::EdgeType;
 use udf_text::line_protocol::{Grouping, LineReader, Precision};
 
-/// What a replay of these bytes ends with, and what the UDF was sent: each point with its database
-/// and retention policy, as `database.policy line`.
+/// Returns the result of a replay of these bytes, and the points that the UDF got, each with its
+/// database and retention policy, as `database.policy line`.
 fn play(replay: &Replay, peer: &Peer, input: &[u8]) -> (Result<Summary, ReplayError>, String) {
     let mut output = Vec::new();
     let connect = || peer.connect();
-    // Little at a time: nothing depends on where reads stop.
+    // Reads a few bytes at a time: the result must not depend on where reads stop.
     let result = replay.run(&connect, BufReader::with_capacity(7, input), &mut output, &mut |_| {});
     (result, String::from_utf8(output).unwrap())
 }
@@ -30,7 +30,7 @@ fn stream(input: &[u8]) -> Result<String, String> {
     result.map(|_| output).map_err(|error| error.to_string())
 }
 
-/// The database and the retention policy of each point that the UDF was sent.
+/// Returns the database and the retention policy of each point that the UDF got.
 fn sources(input: &[u8]) -> Vec<(String, String)> {
     let peer = Peer::new(EdgeType::Stream, Does::Echo);
     play(&Replay::default(), &peer, input).0.unwrap();
@@ -84,7 +84,7 @@ fn an_export_of_influxdb_is_read_without_its_statements() {
     );
     let lake = source("lake_db", "autogen");
     assert_eq!(sources(EXPORT.as_bytes()), [lake.clone(), lake]);
-    // The names stay until there are others.
+    // The names hold until the next ones.
     let text = "m x=1 1\n# CONTEXT-DATABASE:a\n# CONTEXT-RETENTION-POLICY:two weeks\n# writing tsm data\n\
                 m x=1 2\n# CONTEXT-DATABASE: b\nm x=1 3\n";
     assert_eq!(
@@ -95,7 +95,7 @@ fn an_export_of_influxdb_is_read_without_its_statements() {
         stream(b"m x=1 1\n# DDL\nm x=2 2\n# DDL\n").unwrap_err(),
         "line 5: the `# DDL` of line 2 has no `# DML`, which begins the points"
     );
-    // Other comments mean nothing.
+    // Other comments have no meaning.
     let text = b"# DDL is what the next file begins with\nm x=1i 1\n";
     assert_eq!(stream(text).unwrap(), "m x=1i 1\n");
 }
@@ -154,11 +154,11 @@ fn times_that_seem_to_have_another_unit_are_noted() {
     assert_eq!(likely(MILLIS), Some(Precision::Milliseconds));
     assert_eq!(likely("m x=1 1439856000000000\n"), Some(Precision::Microseconds));
     assert_eq!(likely("m x=1 1439856000000000000\n"), None);
-    // Neither small numbers nor lines without a time say anything about a unit.
+    // Neither small numbers nor lines without a time allow a guess of the unit.
     assert_eq!(likely("m x=1 1\nm x=1 10\n"), None);
     assert_eq!(likely("m x=1\n"), None);
     assert_eq!(likely(&format!("m x=1\n{SECONDS}")), Some(Precision::Seconds));
-    // One that differs is enough.
+    // A single time of another size rules the guess out.
     assert_eq!(likely(&format!("{SECONDS}{MILLIS}")), None);
     assert_eq!(likely(&format!("{SECONDS}m x=1 7\n{SECONDS}")), None);
     assert_eq!(likely("net bytes=1 1000000000\nnet bytes=2 3000000000\n"), None);
@@ -187,7 +187,7 @@ fn other_encodings_and_compressions_are_named() {
     }
 }
 
-/// `cpu v=1 10` and a recording of two points, compressed by other programs than this.
+/// `cpu v=1 10` and a recording of two points, compressed by other programs than this one.
 const GZIPPED: &str = "1f8b08002323076b02ff4b2e285528b335543034e00200a1bfaf060b000000";
 const RECORDED: &str = "1f8b08082323076b00036134325f7372706c2e6c70002b49cd494d2f4a4ce34a2c2dc94f4fcde34a2e28\
      d5c9c82f2eb14d5428b335543034e02ac1abc448c1c8800b0042dab27546000000";
@@ -195,7 +195,7 @@ const RECORDED: &str = "1f8b08082323076b00036134325f7372706c2e6c70002b49cd494d2f
 #[test]
 fn gzip_is_read() {
     assert_eq!(stream(&bytes(GZIPPED)).unwrap(), "cpu v=1.0 10\n");
-    // It may consist of several members, as `cat a.gz b.gz` makes it.
+    // A gzip file may have several members, as from `cat a.gz b.gz`.
     let two = [gzip(b"m x=1i 1\n"), gzip(b"m x=2i 2\n")].concat();
     assert_eq!(stream(&two).unwrap(), "m x=1i 1\nm x=2i 2\n");
     assert_eq!(stream(&gzip(b"")).unwrap(), "");
@@ -253,7 +253,7 @@ fn what_is_wrong_with_a_recording_is_said_with_the_line() {
             "db\nrp\n#m x=1 1\n",
             "line 3: the name of a measurement cannot begin with `#`, as comments do",
         ),
-        // These are no recordings: the first row is a bad line.
+        // These inputs are not recordings: the first row is an invalid line.
         (
             "cpu\nm x=1 1\nm x=1 2\n",
             "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`",
@@ -271,8 +271,8 @@ fn what_is_wrong_with_a_recording_is_said_with_the_line() {
     );
 }
 
-/// An archive with two files, as Go's `archive/zip` writes them: three batches, of which one is
-/// empty, and one.
+/// An archive with two files, as Go's `archive/zip` writes them. One file holds three batches, one
+/// of them empty; the other holds one batch.
 const ARCHIVE: &str = "504b03041400080008000000000000000000000000000000000001000000309490416ac3301045f739c6\
      5f8fc3c88e493bd05b64e5260b395513832d9b58a20d46772f52a0a4756b08cc4a8cde3cde04ab3b03c1\
      71f020b84e7f4290b32a33c559c13bb515b5919c2b104e97de0f109cfbd1bde8b8ae4f23644a0f106804\
@@ -401,7 +401,7 @@ fn a_recording_of_batches_that_is_cut_short_or_damaged_is_refused_behind_what_is
         let (result, output) = play(&Replay::default(), &peer, input);
         (result.map_err(|error| error.to_string()), output)
     };
-    // The list of files at the end is not needed.
+    // The central directory at the end is not needed.
     let files = archive.windows(4).position(|start| start == b"PK\x01\x02").unwrap();
     for length in 4..=archive.len() {
         let (result, output) = play(&archive[..length]);
@@ -420,12 +420,12 @@ fn a_recording_of_batches_that_is_cut_short_or_damaged_is_refused_behind_what_is
             }
         }
     }
-    // What is wrong with the gzip around it is not blamed on the archive.
+    // An error of the gzip layer is not reported as an error of the archive.
     let (result, output) = play(&gzip(&archive));
     assert_eq!((result.is_ok(), &*output), (true, POINTS));
     let (result, _) = play(&cut_short(gzip(&archive)));
     assert_eq!(result.unwrap_err(), format!("batch 1 of the recording: {GZIP_CUT_SHORT}"));
-    // No byte of the data can change unnoticed.
+    // A change of any byte of the data is noticed.
     for at in 31..files {
         let mut damaged = archive.clone();
         damaged[at] ^= 0x10;

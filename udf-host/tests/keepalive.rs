@@ -1,4 +1,4 @@
-//! Signs of life: that they are asked for, and what their lack leads to.
+//! Keepalives: when they are sent, and what happens when the UDF is silent.
 
 #![allow(clippy::unwrap_used)] // Also in what tests have in common.
 
@@ -30,7 +30,7 @@ fn keepalives_are_sent_and_answers_keep_it_going() {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
     let times = [(); 3].map(|()| keepalive.wait("a keepalive"));
     assert!(times[0] >= started && times.is_sorted(), "{times:?} after {started}");
-    // Three of them have passed, which is longer than the timeout.
+    // Three keepalives have passed, which is longer than the timeout.
     server.info().unwrap();
     server.stop().unwrap();
 }
@@ -61,7 +61,7 @@ fn a_peer_that_does_not_even_read_is_missed_and_killed() {
     let (server, peer) = connect(timed(100), callbacks);
     let points = server.point_in();
     let point = point(1);
-    // More than the pipe and the server hold: the last one waits until the abort.
+    // More than the pipe and the server hold, so the last item waits until the abort.
     let error = (0..1_000_000).find_map(|_| points.send(point.as_point()).err()).unwrap();
     assert!(is_timeout(&error), "{error}");
     kill.wait("the kill callback");
@@ -109,7 +109,7 @@ fn any_response_is_a_sign_of_life() {
     let (server, mut peer) = connect(timed(500), Callbacks::new());
     let (late, latest) = signal();
     std::thread::spawn(move || {
-        // Never an answer, but a word of its own for every keepalive.
+        // Never answers the request, but sends a keepalive for each keepalive.
         for _ in 0..4 {
             assert!(matches!(peer.next(), Some(Asked::Keepalive(_))));
             peer.say(Said::Keepalive(KeepaliveResponse { time: 0 }));
@@ -146,11 +146,11 @@ fn an_abort_that_ends_in_time_kills_nobody() {
     server.abort(Error::Aborted("enough".into()));
     assert_eq!(server.stop().unwrap_err().to_string(), "enough");
     drop(server);
-    // The sender goes with the callback, which is forgotten at the end.
+    // The callback owns the sender and is dropped at the end.
     assert!(kill.ends_without_a_word());
 }
 
-/// A reader that tells of a read and never returns from it.
+/// A reader that reports the start of a read and never returns.
 struct Stuck(std::sync::mpsc::Sender<()>);
 
 impl Read for Stuck {
@@ -185,7 +185,7 @@ fn timeout_zero_means_no_keepalives() {
         }
     });
     server.info().unwrap();
-    // A timeout of zero that was taken at its word would have ended it by now.
+    // A timeout of zero taken literally would have ended the connection by now.
     server.info().unwrap();
     server.stop().unwrap();
     let requests = [(); 2].map(|()| requests.wait("two requests"));
@@ -201,14 +201,14 @@ fn keepalives_pass_between_the_points_of_a_batch() {
             match &request {
                 Asked::Begin(_) => {
                     in_batch = true;
-                    // Busy until a keepalive has fallen due within the batch.
+                    // Stays busy until a keepalive becomes due within the batch.
                     let begun = Instant::now();
                     while begun.elapsed() < Duration::from_millis(600) {
                         peer.say(Said::Keepalive(KeepaliveResponse { time: 0 }));
                         std::thread::sleep(Duration::from_millis(20));
                     }
                 }
-                // Decoding takes its time.
+                // Decoding takes time.
                 Asked::Point(point) if point.time % 500 == 0 => {
                     peer.say(Said::Keepalive(KeepaliveResponse { time: 0 }));
                 }
@@ -221,7 +221,7 @@ fn keepalives_pass_between_the_points_of_a_batch() {
             }
         }
     });
-    // Far more than what waits in the server and in the pipe.
+    // Far more than fits into the server and the pipe.
     server.batch_in().send(&common::batch("large", 25_000)).unwrap();
     keepalive.wait("a keepalive within the batch");
     server.stop().unwrap();
@@ -237,7 +237,7 @@ fn an_owner_who_does_not_read_is_not_the_udfs_silence() {
         peer.init();
         let mut bytes = Vec::new();
         udf_proto::response::append_point(point(1).as_point(), &mut bytes);
-        // More than the pipe and the server hold: no keepalive is answered before all is read.
+        // More than the pipe and the server hold: no keepalive is answered before all data is read.
         for sent in 0..20_000 {
             assert!(peer.write(&bytes));
             if sent == 300 {

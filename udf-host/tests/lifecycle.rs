@@ -122,7 +122,7 @@ fn aborted_from_outside(request: fn(&Server) -> Result<(), Error>) {
     let (answered, answer) = signal();
     let asking = server.clone();
     std::thread::spawn(move || answered.send(request(&asking)).unwrap());
-    // The request has gone out, so it is pending.
+    // The request has been sent, so it is pending.
     peer.next().unwrap();
     server.abort(Error::Aborted("the task was deleted".into()));
     let error = answer.wait("the pending request fails").unwrap_err();

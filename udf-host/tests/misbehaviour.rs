@@ -1,4 +1,4 @@
-//! UDFs that do wrong: each wrong has a name, and none of them hurts the host.
+//! UDFs that break the protocol: each fault has its own error, and none of them harms the host.
 
 #![allow(clippy::unwrap_used)] // Also in what tests have in common.
 
@@ -28,13 +28,13 @@ fn small_point() -> Said {
     Said::Point(messages::Point { time: 1, ..messages::Point::default() })
 }
 
-/// The error of a connection whose UDF follows `script` after Init and then only listens.
+/// Returns the error of a connection whose UDF follows `script` after Init and then only reads.
 fn fault<T>(settings: Settings, script: impl FnOnce(&mut Peer) -> T + Send + 'static) -> Error {
     let server = initialized(settings, |mut peer| {
         script(&mut peer);
         peer.drain();
     });
-    // It ends by itself: nobody has stopped it.
+    // The connection ends by itself; no one has stopped it.
     assert!(server.batch_out().iter().all(|batch| batch.name == "good"));
     let error = server.snapshot().expect_err("the connection has failed");
     let first = server.stop().expect_err("the error is kept");
@@ -53,7 +53,7 @@ macro_rules! assert_fault {
 fn an_end_without_begin() {
     let error = fault(quiet(), |peer| peer.say(end("cpu")));
     assert_fault!(&error, Error::EndWithoutBegin { name } if name == "cpu");
-    assert_eq!(error.to_string(), "the UDF ended the batch `cpu` without having begun it");
+    assert_eq!(error.to_string(), "the UDF ended the batch `cpu` without beginning it");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn sizes_that_are_none() {
 fn a_size_is_no_more_than_a_hint() {
     let settings = Settings { batch_points: 10, ..quiet() };
     let error = fault(settings, |peer| {
-        // Less comes than was announced, and more.
+        // Fewer points than announced, and more.
         for (size, points) in [(10, 1), (1, 10), (0, 11)] {
             peer.say(begin("good", size));
             for _ in 0..points {
@@ -150,7 +150,7 @@ fn data_of_the_other_edge_than_its_info_says() {
 
 #[test]
 fn data_of_an_edge_that_nobody_reads() {
-    // Its owner reads batches alone, and nothing told what it provides.
+    // The owner reads only batches, and does not know what the UDF provides.
     let error = fault(quiet(), |peer| while peer.say(small_point()) {});
     assert_fault!(error, Error::WrongEdge { provides: EdgeType::Batch, .. });
 }
@@ -158,7 +158,7 @@ fn data_of_an_edge_that_nobody_reads() {
 #[test]
 fn an_empty_response() {
     assert_fault!(fault(quiet(), |peer| peer.write(&[0])), Error::EmptyResponse);
-    // A message of a kind that does not exist: number 9, empty.
+    // An empty message of the unknown kind number 9.
     assert_fault!(fault(quiet(), |peer| peer.write(&[2, 0x4a, 0])), Error::EmptyResponse);
 }
 
@@ -197,7 +197,7 @@ fn a_wrong_answer_to_a_request() {
         peer.drain();
     });
     let error = server.snapshot().unwrap_err();
-    assert_eq!(error.to_string(), "the UDF answered Info where Snapshot was asked");
+    assert_eq!(error.to_string(), "the UDF answered Info to the Snapshot request");
     assert_fault!(server.stop().unwrap_err(), Error::WrongAnswer { .. });
 }
 
@@ -218,7 +218,7 @@ fn what_came_before_an_error_is_handed_out() {
         }
         let error = Said::Error(ErrorResponse { error: "enough".into() });
         udf_proto::response::append(error, &mut bytes);
-        // All at once: the points are not handed on when the error is read.
+        // In one write: the points are not handed on when the error is read.
         peer.write(&bytes);
         peer.drain();
     });
@@ -232,7 +232,7 @@ fn a_message_that_is_too_long() {
     let settings = Settings { frame_limit: 100, ..quiet() };
     let error = fault(settings, |peer| peer.write(&[101]));
     assert_fault!(error, Error::FrameTooLong { length: 101, limit: 100 });
-    // As long as a number can be; nothing is allocated for it.
+    // The largest possible length. No memory is allocated for it.
     let longest = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     let error = fault(quiet(), move |peer| peer.write(&longest));
     assert_fault!(error, Error::FrameTooLong { length: u64::MAX, .. });
@@ -246,8 +246,8 @@ fn a_length_that_never_ends() {
 
 #[test]
 fn text_among_the_messages() {
-    // Long and short; a frame of its own length, or the begin of one that never comes; alone, or
-    // with the answer behind it.
+    // Short and long text; text that looks like a whole frame, or like the begin of an incomplete
+    // one; alone, or followed by the answer.
     let info = Said::Info(InfoResponse::default());
     for (printed, line) in [
         ("starting up\n", "starting up"),
@@ -280,7 +280,7 @@ fn text_among_the_messages() {
 
 #[test]
 fn garbage() {
-    // A response with a key of no wire type that there is.
+    // A response with a key of an unknown wire type.
     let error = fault(quiet(), |peer| peer.write(&[3, 0x0f, 1, 2]));
     assert_fault!(&error, Error::MalformedResponse { .. });
     assert!(error.to_string().ends_with("if it prints to stdout, print to stderr"), "{error}");
@@ -325,7 +325,7 @@ fn a_point_that_is_none() {
 #[test]
 fn a_point_among_other_things_still_is_one() {
     let server = initialized(quiet(), |mut peer| {
-        // Member 30, unknown to us, and then a point at the time 5.
+        // The unknown member 30, and then a point at the time 5.
         peer.write(&[8, 0xf0, 0x01, 7, 0x8a, 0x01, 2, 0x08, 5]);
         peer.drain();
     });
@@ -369,7 +369,7 @@ fn a_udf_that_goes_away() {
     assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
 }
 
-/// A writer that tells of each write, and fails it.
+/// A writer that reports each write and fails it.
 struct Broken(std::sync::mpsc::Sender<()>);
 
 impl Write for Broken {
@@ -393,7 +393,7 @@ fn a_udf_that_goes_away_while_it_is_written_to() {
     written.wait("a write that fails");
     drop(output);
     server.wait_io();
-    // Both sides see it; the side that is read has the say.
+    // Both sides notice the end. The error of the reading side wins.
     assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
 }
 
@@ -459,7 +459,7 @@ fn an_owner_that_never_reads_is_told_so() {
     let error = server.stop().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "points of the UDF were still not read 100ms after its input had ended"
+        "points of the UDF were still unread 100ms after the end of its input"
     );
 }
 
@@ -489,7 +489,7 @@ fn nobody_reads_any_more() {
     drop(out);
     clone.recv_timeout(LONG).expect("a clone is left");
     drop(clone);
-    // The answer comes behind all the points, which nobody reads.
+    // The answer follows all the points, which are never read.
     server.snapshot().unwrap();
     assert_eq!(server.dropped(), points - 5, "but for the one that was read, and those that wait");
     server.stop().unwrap();
@@ -517,7 +517,7 @@ fn what_there_is_room_for_waits_for_the_next_receiver() {
         peer.mirror();
     });
     drop(server.point_out());
-    // The answer comes behind all the points, one of which has no room.
+    // The answer follows all the points. One of the points does not fit into the queue.
     server.snapshot().unwrap();
     let out = server.point_out();
     assert_eq!([(); 2].map(|()| out.recv().unwrap().as_point().time()), [1, 2]);
@@ -528,7 +528,7 @@ fn what_there_is_room_for_waits_for_the_next_receiver() {
 
 #[test]
 fn random_bytes_are_survived() {
-    // A fixed sequence of a small generator: every run sends the same.
+    // A small generator with a fixed seed: every run sends the same bytes.
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..200 {
         let bytes: Vec<u8> = std::iter::repeat_with(|| {

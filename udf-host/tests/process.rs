@@ -1,4 +1,4 @@
-//! UDFs that are programs. `cat` is one: what it is sent, it sends back, and data has the same
+//! UDFs that are programs. One of them is `cat`: it sends back its input, and data has the same
 //! members in both directions.
 
 #![allow(clippy::unwrap_used)] // Also in what tests have in common.
@@ -12,15 +12,15 @@ use std::time::Duration;
 use common::{batch, point, quiet, signal, timed};
 use udf_host::{Callbacks, Error, Init, Interface, Log, Process, Settings};
 
-/// A shell as the UDF, which runs `script`.
+/// Returns a UDF that is a shell with this script.
 fn shell(script: &str) -> Process {
     Process::new("sh").args(["-c", script]).settings(quiet())
 }
 
-/// Answers Info, the 3 bytes of its request read, as a UDF that wants and provides a stream.
+/// Reads the 3 bytes of the Info request, and answers like a UDF that wants and provides a stream.
 const INFO: &str = r#"head -c 3 >/dev/null; printf '\002\012\000'"#;
 
-/// Whether a process exists, also as a zombie.
+/// Returns whether a process exists, even as a zombie.
 fn exists(id: u32) -> bool {
     Path::new(&format!("/proc/{id}")).exists()
 }
@@ -40,7 +40,7 @@ fn a_program_answers_and_exits() {
 fn points_and_batches_come_back_equal() {
     let udf = Process::new("cat").settings(timed(10_000));
     udf.open().unwrap();
-    // Its own request makes an answer that says no more than that it did not succeed.
+    // An echoed Init request decodes as an Init answer without success.
     assert!(matches!(udf.init(Init::default()), Err(Error::InitRefused(_))));
     let (points, batches) = (udf.point_out().unwrap(), udf.batch_out().unwrap());
     udf.point_in().unwrap().send(point(3).as_point()).unwrap();
@@ -68,7 +68,7 @@ fn args_env_and_directory_are_those_of_the_program() {
 fn a_program_that_is_not_there() {
     let udf = Process::new("/nowhere/udf");
     let error = udf.open().unwrap_err();
-    assert!(error.to_string().starts_with("the program `/nowhere/udf` could not be started"));
+    assert!(error.to_string().starts_with("cannot start the program `/nowhere/udf`"));
     assert!(matches!(udf.info(), Err(Error::Spawn { .. })));
 }
 
@@ -130,7 +130,8 @@ fn an_exit_at_the_end_that_is_no_success() {
 #[test]
 fn a_panic_of_the_log_is_an_error() {
     let callbacks = Callbacks::new().on_log(|_| panic!("this is expected"));
-    // It would block in its own logging if nobody read it, and go on answering if nobody noticed.
+    // Without the kill, the program would block in its own logging if stderr were not read, or keep
+    // answering.
     let udf = shell("echo up >&2; cat >/dev/null").callbacks(callbacks);
     udf.open().unwrap();
     let error = udf.info().unwrap_err();
@@ -138,7 +139,7 @@ fn a_panic_of_the_log_is_an_error() {
     assert!(matches!(udf.close(), Err(Error::Panicked(_))));
 }
 
-/// Lines of stderr, or pieces of them, each with whether the line goes on.
+/// Collects lines of stderr, or pieces of them, each with whether the line continues.
 type Lines = Arc<Mutex<Vec<(String, bool)>>>;
 
 fn collect() -> (Callbacks, Lines) {
@@ -165,7 +166,8 @@ fn lines_of_stderr_are_logged_until_the_last() {
 #[test]
 fn a_line_of_any_length_comes_in_pieces() {
     let (callbacks, lines) = collect();
-    // 300,001 bytes: one, and then characters of two bytes, so that pieces would cut one.
+    // 300,001 bytes: one byte and then characters of two bytes, so that a piece could cut a
+    // character.
     let long = "printf x; head -c 300000 /dev/zero | sed 's/\\x00\\x00/\u{e9}/g'; echo; echo short";
     let udf = shell(&format!("({long}) >&2; cat >/dev/null")).callbacks(callbacks);
     udf.open().unwrap();
@@ -182,7 +184,7 @@ fn a_line_of_any_length_comes_in_pieces() {
 
 #[test]
 fn stderr_is_read_without_a_log_too() {
-    // More than a pipe holds.
+    // More than fits into a pipe.
     let udf = shell("head -c 1000000 /dev/zero >&2; cat >/dev/null");
     udf.open().unwrap();
     udf.close().unwrap();

@@ -1,4 +1,5 @@
-//! A replay gives a UDF what Kapacitor would, and writes what comes back while it still reads.
+//! A replay sends a UDF the same messages as Kapacitor, and writes the output while it still reads
+//! the input.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +17,7 @@ use udf_host::replay::{Progress, Replay, ReplayError, Summary};
 use udf_proto::{EdgeType, OptionCall, Value};
 use udf_text::line_protocol::Grouping;
 
-/// Only a safety net: nothing waits so long.
+/// Only a safety net: no wait takes this long.
 const LONG: Duration = Duration::from_secs(30);
 
 fn play(replay: &Replay, peer: &Peer, text: &str) -> (Result<Summary, ReplayError>, String) {
@@ -69,7 +70,7 @@ fn what_comes_late_or_in_numbers_is_written_all_the_same() {
     result.unwrap();
     assert!(output == text, "all of it, in order");
 
-    // More than all that is buffered between here and there.
+    // More than all buffers hold together.
     let few = &text[..text.len() / 8];
     let few = &few[..=few.rfind('\n').unwrap()];
     let peer = Peer::new(EdgeType::Stream, Does::Repeat(50));
@@ -78,7 +79,7 @@ fn what_comes_late_or_in_numbers_is_written_all_the_same() {
     assert_eq!(output.len(), 50 * few.len());
 }
 
-/// Input that ends only when it has been told to, and goes on line by line.
+/// Input that arrives line by line, and ends only when the test ends it.
 struct Live(Receiver<&'static [u8]>, &'static [u8]);
 
 impl Read for Live {
@@ -90,7 +91,8 @@ impl Read for Live {
     }
 }
 
-/// Output that asks for the next line when it has got one, and for the end behind the last.
+/// Output that requests the next input line for each line written, and the end of the input after
+/// the last.
 struct Asking {
     next: Sender<&'static [u8]>,
     lines: Vec<&'static [u8]>,
@@ -110,9 +112,9 @@ impl Write for Asking {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Whether it is flushed before anything has come depends on who is faster.
+        // Whether a flush comes before the first write depends on the timing.
         if std::mem::take(&mut self.has_got) {
-            // When all is written the input has ended, and nobody listens.
+            // After the last line, the input has ended and the channel is closed.
             let _ = self.next.send(self.lines.pop().unwrap_or_default());
         }
         Ok(())
@@ -133,7 +135,7 @@ fn a_point_is_written_before_the_next_one_is_there() {
     assert!(started.elapsed() < LONG, "it went on when the point was there");
 }
 
-/// Output that takes so many bytes, and then is closed.
+/// Output that accepts this many bytes and is then closed.
 struct Head(usize);
 
 impl Write for Head {
@@ -194,7 +196,7 @@ fn the_udfs_own_words_come_out_unspoiled() {
     assert!(error.contains("the moon is full:\n  \"try\\again\" tomorrow"), "{error}");
     assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n", "what was earned is written");
 
-    // Also when it fails while it is still being fed.
+    // Also when the UDF fails while the input is still being sent.
     let peer = Peer::new(EdgeType::Stream, Does::FailAt(2));
     let (result, output) = play(&by(""), &peer, &"m x=1 1\n".repeat(100_000));
     let error = result.unwrap_err().to_string();
@@ -233,13 +235,13 @@ fn points_that_have_no_form_in_line_protocol_are_counted_and_all_others_written(
     let (result, output) = play(&by(""), &peer, "m x=1 1\nm x=2 2\n");
     assert_eq!(
         result.unwrap_err().to_string(),
-        "2 of the points that came back have no form in line protocol; of the first, the field \
+        "line protocol cannot express 2 of the points from the UDF; of the first, the field \
          `avg` is NaN, which is no number that can be written"
     );
     assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n");
 }
 
-/// Batches as `name group tmax [times]`.
+/// Formats batches as `name group tmax [times]`.
 fn batches(peer: &Peer) -> Vec<String> {
     let seen = peer.seen.lock().unwrap();
     let mut times = seen.points.iter().map(|point| point.as_point().time().to_string());
@@ -259,7 +261,7 @@ fn batches(peer: &Peer) -> Vec<String> {
 fn windows_begin_at_multiples_of_their_length() {
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
     let replay = Replay { every: Some(10), ..by("h") };
-    // Within a window the order is free; windows without points are no batches.
+    // Within a window the order is free. Windows without points make no batches.
     let text = "m,h=b x=1 -1\nm,h=a x=1 -10\nm,h=b x=2 0\nm,h=b x=3 9\nm,h=a x=4 5\nm,h=b x=5 2\n\
                 l,h=b x=6 4\nm,h=a x=7 35\nm x=8 30\n";
     let (result, output) = play(&replay, &peer, text);
@@ -295,7 +297,7 @@ fn a_point_in_a_batch_has_only_what_kapacitor_sends_there() {
     assert_eq!((point.time(), point.group()), (7, "m\nh=a"));
     assert_eq!(point.tags().collect::<Vec<_>>(), [("cpu", "0"), ("h", "a")]);
     assert_eq!(point.fields().count(), 4);
-    // The name is that of the batch; on the wire, the point has none.
+    // The batch carries the name. On the wire, its points have none.
     assert_eq!((point.name(), point.database(), point.retention_policy()), ("m", "", ""));
     let sent = udf_proto::messages::Point::decode(point.as_bytes()).unwrap();
     assert_eq!(sent.name, "");
@@ -333,7 +335,7 @@ fn input_that_is_not_sorted_by_its_windows_is_refused_with_the_line() {
     let (result, output) = play(&replay, &peer, &text);
     assert_eq!(
         result.unwrap_err().to_string(),
-        "line 4: its time is before that of batches which were sent already; sort the input by time"
+        "line 4: its time lies in a batch that has already been sent; sort the input by time"
     );
     assert_eq!(output, "m x=1.0 5\nm x=2.0 25000000000\n");
 }
@@ -341,7 +343,7 @@ fn input_that_is_not_sorted_by_its_windows_is_refused_with_the_line() {
 #[test]
 fn only_one_window_is_held_at_a_time() {
     let (next, lines) = channel();
-    // The second window's begin sends the first one, whose point then asks for more.
+    // The first point of the second window sends the first window and requests the next line.
     next.send(&b"m x=1i 1\nm x=2i 11\n"[..]).unwrap();
     let output = Asking::new(next, &[b"m x=3i 21\n", b"m x=4i 31\n"]);
     let peer = Peer::new(EdgeType::Batch, Does::Echo);

@@ -22,7 +22,7 @@ fn place() -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// Sends back what comes until the input ends, and then closes.
+/// Sends its input back until the input ends, and then closes.
 fn echo(mut stream: UnixStream) {
     let mut reader = stream.try_clone().unwrap();
     std::io::copy(&mut reader, &mut stream).unwrap();
@@ -35,7 +35,7 @@ fn a_point_comes_back_equal_and_stop_closes_one_half() {
     let udf = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         echo(stream.try_clone().unwrap());
-        // The other half is still open: a last word arrives.
+        // The other direction is still open, so a last message arrives.
         let mut last = Vec::new();
         udf_proto::response::append_point(point(2).as_point(), &mut last);
         stream.write_all(&last).unwrap();
@@ -82,11 +82,11 @@ fn it_gives_up_in_the_end() {
     let error = socket.open().unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("udf.sock") && text.contains("is the UDF running?"), "{text}");
+    assert!(text.contains("udf.sock") && text.contains("check that the UDF is running"), "{text}");
     assert!(matches!(socket.info(), Err(Error::Connect { .. })));
 }
 
-/// A listener that accepts nobody, and has no room for one more who waits for it.
+/// A listener that never accepts, with a full backlog.
 fn full() -> (TempDir, PathBuf, impl Sized) {
     let (directory, path) = place();
     let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
@@ -136,7 +136,7 @@ fn a_listener_that_accepts_again_is_reached() {
     let mut listener = Some(UnixListener::from(listener));
     let reached = connect(&path, LONG, |error, _| {
         assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
-        // Now there is room.
+        // Now the backlog has room.
         drop(listener.as_ref().unwrap().accept().unwrap());
         Ok(())
     });
@@ -144,7 +144,7 @@ fn a_listener_that_accepts_again_is_reached() {
     let mut reached = reached.unwrap();
     let (mut accepted, _) = listener.take().unwrap().accept().unwrap();
     accepted.write_all(b"x").unwrap();
-    // It waits like any other stream.
+    // The connected stream blocks like any other stream.
     reached.read_exact(&mut [0]).unwrap();
 }
 
@@ -171,7 +171,7 @@ fn a_silent_udf_is_closed_by_force() {
     let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
     let socket = Socket::new(&path).settings(timed(50)).callbacks(callbacks);
     socket.open().unwrap();
-    // It reads nothing, writes nothing, and does not close.
+    // The UDF reads nothing, writes nothing, and does not close.
     let (mut silent, _) = listener.accept().unwrap();
     assert!(matches!(socket.info(), Err(Error::KeepaliveTimedout { .. })));
     kill.wait("the kill callback");

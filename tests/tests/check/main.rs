@@ -145,9 +145,9 @@ fn what_is_wrong_on_the_way_to_a_report_is_an_error() {
     let text = error(&target, &settings(&[], LONG, &["info"]));
     assert!(text.starts_with("there is no check `info`; the checks are info_answered, "), "{text}");
     let text = error(&Target::program("/no/such/program"), &settings(&[], LONG, &[]));
-    assert!(text.contains("the program `/no/such/program` could not be started"), "{text}");
+    assert!(text.contains("cannot start the program `/no/such/program`"), "{text}");
     let text = error(&Target::Socket("/no/such/socket".into()), &settings(&[], LONG, &[]));
-    assert!(text.starts_with("no connection to the socket `/no/such/socket`"), "{text}");
+    assert!(text.starts_with("cannot connect to the socket `/no/such/socket`"), "{text}");
 }
 
 const REPORT: &str = "\

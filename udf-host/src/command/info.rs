@@ -1,4 +1,4 @@
-//! `info`: what a UDF is.
+//! The subcommand `info`: describes a UDF.
 
 use std::io;
 
@@ -8,15 +8,14 @@ use udf_text::describe::{Description, Install};
 use super::failure::Failure;
 use super::terminal::{columns, print};
 
-/// The width of what is not shown on a terminal, and the largest on one: longer lines read badly.
+/// The width of help texts when stdout is not a terminal, and the most on a terminal. Longer lines
+/// are hard to read.
 const WIDTH: usize = 80;
 const LARGEST_WIDTH: usize = 100;
 
-/// The subcommand `info`.
+/// Returns the definition of the subcommand `info`.
 pub fn info_command() -> Command {
-    Command::new("info")
-        .about("Say what the UDF is: its edges, its options, how to install it")
-        .arg(
+    Command::new("info").about("Describe the UDF: its edges, its options, how to install it").arg(
         Arg::new("format")
             .long("format")
             .value_name("FORMAT")
@@ -28,10 +27,10 @@ pub fn info_command() -> Command {
     )
 }
 
-/// Runs `info` with its arguments, and prints to stdout.
+/// Runs `info` with its arguments and prints to stdout.
 ///
 /// # Errors
-/// When stdout takes nothing.
+/// When stdout cannot be written to.
 pub fn info(
     matches: &ArgMatches,
     description: &Description,

@@ -1,8 +1,7 @@
-//! The command line of `info` and `replay`, for an author's own program and for the `udf` command.
+//! The subcommands `info` and `replay`, for an author's own program and for the `udf` command.
 //!
-//! Arguments are defined here once; whoever owns `main` puts the subcommands into its own
-//! [`clap::Command`], and says how a connection with the UDF is made:
-//!
+//! The arguments are defined here once. A program adds the subcommands to its own
+//! [`clap::Command`], and passes a function that connects to the UDF:
 //! ```no_run
 //! use std::process::ExitCode;
 //!
@@ -29,8 +28,8 @@
 //! }
 //! ```
 //!
-//! The exit status is 0 on success, also when whoever reads the output has read enough; 1 when something
-//! failed, which stderr then names; 2 when the command was not used as it can be.
+//! The exit status is 0 on success, also when the reader of stdout closes it early; 1 on a failure,
+//! which is reported on stderr; 2 for invalid usage.
 
 mod failure;
 mod info;
@@ -48,7 +47,7 @@ pub use replay::{note_precision, precision_arg, replay, replay_command};
 pub use status_line::StatusLine;
 pub use terminal::print;
 
-/// Parses the arguments of a program, the first of which is its name.
+/// Parses the arguments of a program. The first argument is the name of the program.
 ///
 /// # Errors
 /// [`Failure::Arguments`].

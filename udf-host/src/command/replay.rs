@@ -1,4 +1,4 @@
-//! `replay`: points out of a file, played to a UDF.
+//! The subcommand `replay`: plays points from a file to a UDF.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
@@ -15,16 +15,16 @@ use super::status_line::StatusLine;
 use super::terminal;
 use crate::replay::{Connect, Recorded, Replay, ReplayError, Summary};
 
-/// What is read from a file at once.
+/// The size of a read from a file, in bytes.
 const CHUNK: usize = 256 << 10;
 
-/// A replay that ends sooner needs no line about it.
+/// A shorter replay shows no progress.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often the line changes.
+/// The time between two updates of the progress line.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The subcommand `replay`.
+/// Returns the definition of the subcommand `replay`.
 pub fn replay_command() -> Command {
     let named = |name: &'static str, default: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name("NAME").default_value(default).help(help)
@@ -33,7 +33,7 @@ pub fn replay_command() -> Command {
         .about("Play points from a file to the UDF, and print what comes back")
         .after_help(
             "FILE holds line protocol, the output of `influx_inspect export`, or a recording of\n\
-             Kapacitor (.srpl, .brpl), which is told by its content. Each may be compressed with gzip.\n\
+             Kapacitor (.srpl, .brpl). The content decides the format. Any format may be in gzip.\n\
              An export or a recording sets the database and the retention policy of its points.\n\
              \n\
              A line without a time gets the time of the line before it, and the first line gets\n\
@@ -60,19 +60,20 @@ pub fn replay_command() -> Command {
             Arg::new("by-name")
                 .long("by-name")
                 .action(ArgAction::SetTrue)
-                .help("Group by the name of the measurement too"),
+                .help("Also group by the name of the measurement"),
             Arg::new("every").long("every").value_name("DURATION").value_parser(duration::positive).help(
-                "Cut batches by time, every 10s say, of points sorted by time; else by group only",
+                "Cut batches by time, such as 10s, from points sorted by time [default: by group]",
             ),
             precision_arg(),
-            named("database", "telegraf", "The database of points whose FILE names none"),
-            named("retention-policy", "autogen", "The retention policy of such points"),
-            named("task", "replay", "The name of the task that the UDF is told"),
-            named("node", "replay", "The name of the node that the UDF is told"),
+            named("database", "telegraf", "The database of points, unless FILE names one"),
+            named("retention-policy", "autogen", "The retention policy of points, unless FILE names one"),
+            named("task", "replay", "The name of the task in the Init of the UDF"),
+            named("node", "replay", "The name of the node in the Init of the UDF"),
         ])
 }
 
-/// `--precision`, for a command that reads line protocol. Its value is a [`Precision`].
+/// Returns the argument `--precision`, for a command that reads line protocol. Its value is a
+/// [`Precision`].
 pub fn precision_arg() -> Arg {
     let help = "The unit of the times in line protocol: ns, u, ms, s, m or h [default: ns]";
     Arg::new("precision").long("precision").value_name("UNIT").value_parser(precision).help(help)
@@ -82,28 +83,28 @@ fn precision(text: &str) -> Result<Precision, String> {
     Precision::parse(text).ok_or_else(|| "must be ns, u, ms, s, m or h".to_owned())
 }
 
-/// Has an error about an argument that `replay` does not know say how options of the UDF are given.
+/// Adds a tip to an error about an unknown argument of `replay`: how to set an option of the UDF.
 pub(super) fn tip(error: &mut clap::Error) {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let (argument, usage) = (text(ContextKind::InvalidArg), text(ContextKind::Usage));
     let name = argument.trim_start_matches('-');
-    // One that resembles an argument has a better tip.
+    // An argument that resembles a known one has a better tip.
     if error.kind() == ErrorKind::UnknownArgument
         && error.get(ContextKind::SuggestedArg).is_none()
         && usage.contains(" replay ")
         && argument.starts_with("--")
     {
-        let tip = format!("an option of the UDF is given as -o {name}=VALUE");
+        let tip = format!("set an option of the UDF with -o {name}=VALUE");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
 }
 
-/// Runs `replay` with its arguments: `connect` makes the connections with the UDF.
+/// Runs `replay` with its arguments. `connect` creates the connections with the UDF.
 ///
-/// Points go to stdout. What may not have been meant goes to stderr: that there were no points,
-/// that none came back, tags to group by that no point has, and times that seem to have another
-/// unit. How far it is goes to stderr, when that is a terminal and stdout is not, and a file takes
-/// a while.
+/// Points go to stdout. Notes about probable mistakes go to stderr: no points in the input, no
+/// points in the output, tags to group by that no point has, and times that look like another unit.
+/// Progress also goes to stderr if the input is a file, stderr is a terminal, stdout is not, and
+/// the replay takes a while.
 ///
 /// # Errors
 /// When the file cannot be read, the options do not fit, or the replay fails.
@@ -113,7 +114,7 @@ pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure>
         options: matches.get_many("option").unwrap_or_default().cloned().collect(),
         grouping: Grouping::parse(&text("group-by")).with_name(matches.get_flag("by-name")),
         every: matches.get_one::<Duration>("every").map(|every| {
-            // The parser has no durations that do not fit.
+            // The parser rejects longer durations.
             i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)
         }),
         precision: matches.get_one("precision").copied(),
@@ -143,7 +144,7 @@ fn run(
     input: impl BufRead,
     total: Option<u64>,
 ) -> Result<(), Failure> {
-    // Points that come out on the terminal show how far it is.
+    // If points are printed to the terminal, they show the progress.
     let mut line = StatusLine::new(total.is_some() && !io::stdout().is_terminal());
     let mut next = Instant::now() + PATIENCE;
     let played = replay.run(connect, input, io::stdout(), &mut |progress| {
@@ -164,7 +165,7 @@ fn run(
         }
         Err(ReplayError::Options(error)) => Err(Failure::Usage(error.to_string())),
         Err(ReplayError::EveryOfStream) => Err(Failure::Usage(
-            "--every is for UDFs that want batches; this one wants a stream".to_owned(),
+            "--every is for UDFs that want batches, and this UDF wants a stream".to_owned(),
         )),
         Err(ReplayError::Recorded(what)) => {
             let arguments = match what {
@@ -182,7 +183,7 @@ fn run(
     }
 }
 
-/// Tells what went well, but may not have been meant.
+/// Prints notes about results that are valid but may be unintended.
 fn note(summary: &Summary) {
     for unseen in &summary.unseen_tags {
         terminal::note(unseen);
@@ -198,7 +199,8 @@ fn note(summary: &Summary) {
     }
 }
 
-/// Tells stderr of the unit that all times seem to have, if they do; see [`LineReader::likely_precision`].
+/// Prints a note about the unit that all times seem to have, if any; see
+/// [`LineReader::likely_precision`].
 ///
 /// [`LineReader::likely_precision`]: udf_text::line_protocol::LineReader::likely_precision
 pub fn note_precision(likely: Option<Precision>) {

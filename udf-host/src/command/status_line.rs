@@ -1,39 +1,39 @@
-//! A line on stderr that tells whoever waits how far something is.
+//! A line on stderr that shows progress.
 
 use std::io::{self, IsTerminal, Write};
 
 use super::terminal::columns;
 
-/// Tells how far something is, in one line on stderr that is written over again and again, and removed at its end.
+/// Shows progress in a line on stderr. Each update overwrites the line, and the drop removes it.
 ///
-/// Only people see it: nothing is written when stderr is no terminal.
+/// Nothing is written if stderr is not a terminal.
 #[derive(Debug)]
 pub struct StatusLine {
-    /// Whether somebody sees it.
+    /// Whether the line is shown.
     seen: bool,
-    /// How many characters stand there.
+    /// The number of characters in the line.
     written: usize,
 }
 
 impl StatusLine {
-    /// A line that is `wanted`, if stderr is a terminal.
+    /// Creates a line, which is shown if it is `wanted` and stderr is a terminal.
     pub fn new(wanted: bool) -> Self {
         StatusLine { seen: wanted && io::stderr().is_terminal(), written: 0 }
     }
 
-    /// Shows a text, which is asked for only if somebody sees it.
+    /// Shows a text. `text` is only called if the line is shown.
     pub fn show(&mut self, text: impl FnOnce() -> String) {
         if !self.seen {
             return;
         }
         let columns = columns(&io::stderr()).unwrap_or(80);
-        // A line that is broken by the terminal cannot be written over.
+        // A line that wraps in the terminal could not be overwritten.
         let text: String = text().chars().take(columns.saturating_sub(1)).collect();
         self.write(&text);
     }
 
     fn write(&mut self, text: &str) {
-        // Nobody is harmed when it cannot be written.
+        // Errors are ignored: progress is not essential.
         let _ = write!(io::stderr(), "\r{text:width$}\r{text}", width = self.written);
         self.written = text.chars().count();
     }

@@ -1,4 +1,4 @@
-//! What is written to stdout and stderr.
+//! Output to stdout and stderr.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -6,13 +6,14 @@ use std::os::fd::AsFd;
 
 use super::failure::Failure;
 
-/// Tells stderr something that is no failure, but that whoever called the command may not have meant.
+/// Prints a note to stderr: not a failure, but a result that the user may not have intended.
 pub(super) fn note(note: impl fmt::Display) {
-    // When stderr is gone, nobody is left to tell.
+    // Errors are ignored: without stderr there is no place to report them.
     let _ = io::stderr().write_all(format!("note: {note}\n").as_bytes());
 }
 
-/// How wide a terminal is; nothing when it is none, or does not say.
+/// Returns the width of a terminal. Returns `None` if the descriptor is not a terminal or its width
+/// is unknown.
 pub(super) fn columns(terminal: &impl AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
@@ -21,7 +22,7 @@ pub(super) fn columns(terminal: &impl AsFd) -> Option<usize> {
 /// Writes `text` to stdout.
 ///
 /// # Errors
-/// When stdout takes nothing.
+/// When stdout cannot be written to.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::output)

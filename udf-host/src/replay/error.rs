@@ -1,4 +1,4 @@
-//! What can go wrong with a replay.
+//! The errors of a replay.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -8,75 +8,76 @@ use udf_text::options::OptionsError;
 
 use crate::error::Error;
 
-/// Why a replay failed. Whatever the UDF had sent by then is written.
+/// Why a replay failed. All points that the UDF had sent are written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The options do not fit the UDF; nothing was played.
+    /// The options do not fit the UDF. Nothing was played.
     #[error(transparent)]
     Options(#[from] OptionsError),
-    /// `every` was given for a UDF that wants a stream; nothing was played.
+    /// `every` was set for a UDF that wants a stream. Nothing was played.
     #[error("the UDF wants a stream, which is not cut into batches; leave `every` out")]
     EveryOfStream,
-    /// `every` is no length of time.
-    #[error("batches can only be cut every 1ns or more")]
+    /// `every` is less than 1 nanosecond.
+    #[error("`every` must be at least 1ns")]
     BadEvery,
-    /// The input cannot be read, whatever is in it; nothing was played.
+    /// The input cannot be replayed, whatever it contains. Nothing was played.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The input is a recording of batches, and the UDF wants a stream; nothing was played.
+    /// The input is a recording of batches, and the UDF wants a stream. Nothing was played.
     #[error(
         "the input is a recording of batches, and the UDF wants a stream; record a stream, with \
          `kapacitor record stream` for example"
     )]
     BatchesForStream,
-    /// An option was set that a recording of batches leaves no choice about; nothing was played.
+    /// An option was set that a recording of batches already determines. Nothing was played.
     #[error(
         "the input is a recording of batches, which have {0} of their own; leave `{option}` out",
         option = .0.option()
     )]
     Recorded(Recorded),
-    /// A batch of a recording cannot be read. What came before it was played to its end.
+    /// A batch of a recording cannot be read. The batches before it were played.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// A line is no point. What came before it was played to its end.
+    /// A line is not a valid point. The lines before it were played.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// A line is of a window whose batches have been sent. What came before it was played to its end.
+    /// The window of a line has already been sent. The lines before it were played.
     #[error(
-        "line {line}: its time is before that of batches which were sent already; \
+        "line {line}: its time lies in a batch that has already been sent; \
          sort the input by time"
     )]
     Order {
         /// The number of the line, counted from 1.
         line: u64,
     },
-    /// The connection or the UDF failed. The text of the UDF is in it as it came.
+    /// The connection or the UDF failed. A text of the UDF is part of the message, unchanged.
     #[error(transparent)]
     Udf(#[from] Error),
-    /// What came back cannot be written.
+    /// The output cannot be written.
     #[error("writing the points failed: {0}")]
     Output(io::Error),
-    /// Some points that came back cannot be expressed in line protocol. All others were written.
+    /// Some points from the UDF cannot be expressed in line protocol. All other points were
+    /// written.
     #[error(
-        "{count} of the points that came back have no form in line protocol; of the first, {first}"
+        "line protocol cannot express {count} of the points from the UDF; of the first, {first}"
     )]
     Unwritable {
-        /// How many they are.
+        /// The number of such points.
         count: u64,
-        /// Why the first one has none.
+        /// Why the first such point cannot be expressed.
         first: Unwritable,
     },
 }
 
-/// What a recording of batches leaves no choice about.
+/// What a recording of batches determines by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// Its windows: [`every`](super::Replay::every).
+    /// Windows: [`every`](super::Replay::every).
     Windows,
-    /// Its times: [`precision`](super::Replay::precision).
+    /// Times: [`precision`](super::Replay::precision).
     Times,
-    /// Its groups: [`grouping`](super::Replay::grouping).
+    /// Groups: [`grouping`](super::Replay::grouping).
     Groups,
 }
 
@@ -100,21 +101,21 @@ impl fmt::Display for Recorded {
     }
 }
 
-/// An input that cannot be replayed, whatever is in it.
+/// Why an input cannot be replayed at all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// It cannot be read.
+    /// The input cannot be read.
     #[error("reading the input failed: {0}")]
     Io(io::Error),
-    /// It is compressed in a way that is not read.
+    /// The input is compressed in an unsupported format.
     #[error(
         "the input is compressed with {name}; decompress it first, with `{command}` for example"
     )]
     Compressed {
         /// The name of the format.
         name: &'static str,
-        /// A command that decompresses it.
+        /// A command that decompresses the input.
         command: &'static str,
     },
 }
@@ -125,44 +126,44 @@ impl From<io::Error> for SourceError {
     }
 }
 
-/// A recording of batches that cannot be read.
+/// Why a recording of batches cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("batch {batch} of the recording: {problem}")]
 pub struct RecordingError {
     /// The number of the batch, counted from 1.
     pub batch: u64,
-    /// What is wrong with it.
+    /// The problem of the batch.
     pub problem: RecordingProblem,
 }
 
-/// What can be wrong with a recording of batches.
+/// The problems of a recording of batches.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingProblem {
     /// The recording cannot be read.
     #[error("reading failed: {0}")]
     Io(io::Error),
-    /// A recording without its archive is cut short.
+    /// A recording without its archive is truncated.
     #[error("it ends too early: the file is not complete")]
     HalfBatch,
-    /// The archive is cut short.
+    /// The archive is truncated.
     #[error("the archive ends too early: the file is not complete")]
     CutShort,
     /// The archive is damaged.
     #[error("the archive is damaged: {0}")]
     Damaged(&'static str),
-    /// The archive is not as Kapacitor writes it.
+    /// The archive does not have the form that Kapacitor writes.
     #[error("the archive is not one that Kapacitor wrote: {0}")]
     Foreign(&'static str),
-    /// A batch is not as Kapacitor writes it.
+    /// The JSON of a batch does not have the form that Kapacitor writes.
     #[error("it is not a batch as Kapacitor records it: {0}")]
     Json(serde_json::Error),
-    /// A time is not one, or not one that a point can have.
+    /// A time is invalid or out of the range of a point.
     #[error("`{0}` is not a time between the years 1677 and 2262")]
     Time(String),
 }
 
-/// What it means that an archive cannot be read.
+/// Classifies an error from reading an archive.
 impl From<io::Error> for RecordingProblem {
     fn from(error: io::Error) -> Self {
         match error.kind() {

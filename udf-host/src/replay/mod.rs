@@ -1,4 +1,5 @@
-//! A file of points, played to a UDF as Kapacitor would, and what comes back as line protocol.
+//! Plays a file of points to a UDF as Kapacitor would, and writes the resulting points as line
+//! protocol.
 //!
 //! | input | points |
 //! | --- | --- |
@@ -9,22 +10,23 @@
 //! | the JSON of such a recording, without its archive | as with it |
 //! | any of these in gzip | as without |
 //!
-//! The content decides what an input is, not its name. Recordings are played with the times that
-//! they have, as `kapacitor replay -rec-time` does. A recording of batches is refused by a UDF that
-//! wants a stream; batches without points are left out, and the queries of a task follow each
-//! other.
+//! The content decides the kind of an input, not its name. Recordings are played with their own
+//! times, as `kapacitor replay -rec-time` does. A recording of batches cannot be played to a UDF
+//! that wants a stream. Batches without points are left out, and the queries of a task are played
+//! one after the other.
 //!
-//! A connection of its own tells what the UDF is. On a second one it is started with its options
-//! and given the points: as a stream, or in batches if that is what it wants. Then its input ends, and it may
-//! finish. While points are read, what comes back is written, by another thread; neither waits for the whole
-//! of the other, and at most a few MiB are on their way.
+//! A first connection asks for the UDF's edges and options. A second one starts the UDF with its
+//! options and sends the points: as a stream, or in batches if the UDF wants batches. Then the
+//! input ends and the UDF may finish. Another thread writes the output while the input is read.
+//! Neither thread waits for the end of the other, and at most a few MiB are in transit.
 //!
-//! Batches are cut by time with [`every`](Replay::every), as those of a query that runs so often: windows
-//! begin at multiples of it since the epoch, and a batch's time is the end of its window. **The input must then be sorted
-//! by time**, as far as windows go, and only one window is held in memory. Without it, each group is one batch, its time is that of
-//! its latest point, and the whole input is held in memory. Either way a batch has one measurement and one
-//! group, its points are sorted by time and carry all of their tags, and batches of one
-//! window come in the order of their measurements and groups.
+//! [`every`](Replay::every) cuts batches by time, like the batches of a query that runs at this
+//! interval: windows begin at multiples of `every` since the epoch, and the time of a batch is the
+//! end of its window. **The input must then be sorted by time**, at least by windows, and only one
+//! window is held in memory. Without `every`, each group is one batch with the time of its latest
+//! point, and the whole input is held in memory. In both cases a batch has one measurement and one
+//! group, and its points are sorted by time and carry all of their tags. The batches of one window
+//! come in the order of their measurements and groups.
 
 mod archive;
 mod error;
@@ -50,7 +52,7 @@ use source::Source;
 use unseen::Lookout;
 pub use unseen::UnseenTag;
 
-/// What to play, and how.
+/// The settings of a replay.
 ///
 /// ```no_run
 /// use std::io::{BufReader, stdout};
@@ -72,9 +74,10 @@ pub use unseen::UnseenTag;
 pub struct Replay {
     /// The options of the UDF, each `name=value`; see [`options`].
     pub options: Vec<String>,
-    /// What points are grouped by.
+    /// The grouping of the points.
     pub grouping: Grouping,
-    /// How long the windows are that batches are cut by, in nanoseconds. Only for UDFs that want batches.
+    /// The length of the windows that cut batches, in nanoseconds. Only for UDFs that want batches.
+    /// Defaults to no windows.
     pub every: Option<i64>,
     /// The unit of the times in line protocol. Defaults to nanoseconds.
     pub precision: Option<Precision>,
@@ -82,9 +85,9 @@ pub struct Replay {
     pub database: String,
     /// The retention policy of points whose input does not name one. Defaults to `autogen`.
     pub retention_policy: String,
-    /// The name of the task that the UDF is told: `replay`.
+    /// The task name in the Init. Defaults to `replay`.
     pub task_id: String,
-    /// The name of the node that the UDF is told: `replay`.
+    /// The node name in the Init. Defaults to `replay`.
     pub node_id: String,
 }
 
@@ -103,45 +106,45 @@ impl Default for Replay {
     }
 }
 
-/// Makes a connection with the UDF, which is not open yet. It is called for each use.
+/// Creates a connection with the UDF, not yet open. Called once for each use of the UDF.
 pub type Connect<'a> = &'a dyn Fn() -> Box<dyn Interface>;
 
-/// How far a replay has come.
+/// The progress of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many bytes of the input have been read.
+    /// The number of bytes read from the input.
     pub bytes: u64,
-    /// How many points have been read.
+    /// The number of points read.
     pub points: u64,
 }
 
-/// What was done, when all went well.
+/// The result of a successful replay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Summary {
-    /// How many points were read, and sent to the UDF.
+    /// The number of points read and sent to the UDF.
     pub points_in: u64,
-    /// How many points came back, and were written.
+    /// The number of points received and written.
     pub points_out: u64,
-    /// The tags that points were grouped by, and that none of them had. None when there were no points.
+    /// The grouping tags that no point had. Empty if there were no points.
     pub unseen_tags: Vec<UnseenTag>,
-    /// The unit that the times seem to have, when all of them lie within weeks of 1970 and no
-    /// precision was set.
+    /// The unit that the times seem to have. `None` if a precision was set, or if the times are not
+    /// all within weeks of 1970.
     pub likely_precision: Option<Precision>,
 }
 
-/// Points are reported so often.
+/// The number of points between two reports of the progress.
 const REPORT_EVERY: u64 = 256;
 
 impl Replay {
-    /// Plays `input` to a UDF, and writes the points that come back to `output`.
+    /// Plays `input` to a UDF, and writes the resulting points to `output`.
     ///
-    /// `connect` is called twice, as Kapacitor opens a UDF once to ask what it is, and again for
-    /// each task. `progress` is called again and again while points are read.
+    /// `connect` is called twice, as Kapacitor opens a UDF once to ask for its edges and options,
+    /// and again for each task. `progress` is called repeatedly while points are read.
     ///
     /// # Errors
-    /// The first one that occurred, after what the UDF still sent has been written.
+    /// The first error, after all points that the UDF still sent are written.
     pub fn run(
         &self,
         connect: Connect<'_>,
@@ -168,7 +171,7 @@ impl Replay {
         udf.open()?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
         if let Err(error) = udf.init(Init { options, task_id, node_id }) {
-            // What follows from the refusal tells less than it.
+            // The refusal says more than any later error of the connection.
             let _ = udf.close();
             return Err(error.into());
         }
@@ -185,14 +188,14 @@ impl Replay {
             let closed = udf.close();
             let written = written.join().expect("writing does not panic");
             let written = match written {
-                // The connection was given up for it.
+                // The connection was aborted because of this error.
                 Err(error @ ReplayError::Output(_)) => return Err(error),
                 written => written,
             };
             match fed {
                 Err(error) if !matches!(error, ReplayError::Udf(_)) => return Err(error),
                 fed => {
-                    // Closing tells what the connection failed of first.
+                    // The error of `close` is the first error of the connection.
                     closed?;
                     fed?;
                 }
@@ -214,7 +217,7 @@ impl Replay {
             .with_recordings()
     }
 
-    /// Refuses to play a recording of batches with what does not fit it.
+    /// Returns an error for settings that do not fit a recording of batches.
     fn refuse_for_recording(&self, wants: EdgeType) -> Result<(), ReplayError> {
         match () {
             () if wants == EdgeType::Stream => Err(ReplayError::BatchesForStream),
@@ -226,10 +229,10 @@ impl Replay {
     }
 }
 
-/// Asks what the UDF is, on a connection of its own.
+/// Asks for the edges and options of the UDF, on a separate connection.
 ///
 /// # Errors
-/// Those of the connection.
+/// The errors of the connection.
 pub fn ask(connect: Connect<'_>) -> Result<Info, Error> {
     let udf = connect();
     udf.open()?;
@@ -239,7 +242,7 @@ pub fn ask(connect: Connect<'_>) -> Result<Info, Error> {
     closed.map(|()| info)
 }
 
-/// What is played.
+/// The input of a replay.
 enum Input<'a> {
     Lines(Box<LineReader<Box<dyn BufRead + 'a>>>),
     Batches(BatchReader<Box<dyn BufRead + 'a>>),
@@ -273,7 +276,7 @@ impl Feed<'_> {
         loop {
             let point = match self.next(lines) {
                 Ok(Some(point)) => point,
-                // What came before a bad line is complete, and is played.
+                // The points before an invalid line are complete and are played.
                 ended => {
                     batches.take().try_for_each(|batch| sink.send(&batch))?;
                     return ended.map(drop);

@@ -1,4 +1,4 @@
-//! What comes back from the UDF, written while more is sent to it.
+//! Writes the UDF's output while more points are sent to the UDF.
 
 use std::io::Write;
 use std::thread::{Scope, ScopedJoinHandle};
@@ -12,12 +12,12 @@ use crate::error::Error;
 use crate::interface::Interface;
 use crate::server::{ReceiveError, Receiver};
 
-/// So much is written at once, unless nothing more is there yet.
+/// The size of a write, unless the UDF pauses earlier.
 const CHUNK: usize = 64 << 10;
 
-/// Starts to write what the UDF sends; the thread returns how many points it wrote.
+/// Starts to write the data from the UDF. The thread returns the number of written points.
 ///
-/// When writing fails, the connection is given up.
+/// If a write fails, the connection is aborted.
 pub(super) fn start<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     udf: &'env dyn Interface,
@@ -51,10 +51,11 @@ pub(super) fn start<'scope, 'env>(
 
 struct Writer<W> {
     output: W,
-    /// Whole lines.
+    /// Whole lines that are not yet written.
     text: Vec<u8>,
     points: u64,
-    /// How many points have no form in line protocol, and why the first has none.
+    /// The number of points that line protocol cannot express; `first` is the reason for the first
+    /// one.
     lost: u64,
     first: Option<Unwritable>,
 }
@@ -67,7 +68,7 @@ impl<W: Write> Writer<W> {
     ) -> Result<u64, ReplayError> {
         loop {
             let item = match received.try_recv() {
-                // It takes a while: what there is so far is shown.
+                // The UDF is pausing: show the points so far.
                 Err(ReceiveError::Timeout) => {
                     self.write()?;
                     self.output.flush().map_err(ReplayError::Output)?;
@@ -89,7 +90,7 @@ impl<W: Write> Writer<W> {
 
     fn append_batch(&mut self, batch: Batch) -> Result<(), ReplayError> {
         for point in batch.points.iter() {
-            // The tags of the batch are those of all its points, also when these do not repeat them.
+            // The tags of a batch apply to all its points, even to points that do not repeat them.
             let shared = batch.tags.iter().filter(|(name, _)| point.tag(name).is_none());
             let shared = shared.map(|(name, value)| (name.as_str(), value.as_str()));
             self.append(|text| {

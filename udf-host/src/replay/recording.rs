@@ -1,6 +1,6 @@
-//! Recordings of batches, as Kapacitor writes them (`.brpl`): a zip archive with a file for each
-//! query of the task, each with one JSON object after the other. Such a file is read too when it is
-//! no longer in its archive.
+//! Recordings of batches, as Kapacitor writes them (`.brpl`): a zip archive with one file per query
+//! of the task. Each file holds JSON objects, one after the other. A file without its archive can
+//! also be read.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -15,7 +15,7 @@ use udf_text::rfc3339;
 use super::archive::Files;
 use super::error::{RecordingError, RecordingProblem};
 
-/// Reads the batches of a recording, one at a time and from its start to its end.
+/// Reads the batches of a recording one at a time, from start to end.
 pub(super) struct BatchReader<R: BufRead> {
     files: Files<R>,
     batches: u64,
@@ -30,13 +30,13 @@ impl<R: BufRead> BatchReader<R> {
         BatchReader { files: Files::single(reader), batches: 0 }
     }
 
-    /// Returns the next batch that has points; none at the end.
+    /// Returns the next batch that has points, or `None` at the end.
     pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, RecordingError> {
         loop {
             self.batches += 1;
             let batch = self.read();
             match batch.map_err(|problem| RecordingError { batch: self.batches, problem })? {
-                // Kapacitor leaves these out too.
+                // Kapacitor also leaves out empty batches.
                 Some(batch) if batch.points.is_empty() => {}
                 batch => return Ok(batch),
             }
@@ -91,7 +91,7 @@ struct RecordedPoint {
     time: String,
 }
 
-/// The value of a field. All numbers are floats, as they are when Kapacitor reads its recording.
+/// The value of a field. All numbers become floats, as when Kapacitor reads its recording.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Value {
@@ -114,8 +114,8 @@ impl Recorded {
             latest = latest.max(point.as_point().time());
             points.push(&point.as_point());
         }
-        // Kapacitor writes the year 1 for a batch without a time, and takes that of the last point
-        // then.
+        // For a batch without a time, Kapacitor writes the year 1 and uses the time of the last
+        // point.
         let tmax = self.tmax.as_deref().and_then(rfc3339::nanos).unwrap_or(latest).max(latest);
         Ok(Batch { name, group, tags, by_name, tmax, points })
     }

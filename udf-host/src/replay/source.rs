@@ -1,4 +1,4 @@
-//! The input of a replay, told by its first bytes: text, or batches, either in gzip or not.
+//! Detects the kind of an input by its first bytes: text or batches, with or without gzip.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -9,10 +9,10 @@ use flate2::bufread::MultiGzDecoder;
 use super::error::SourceError;
 use super::recording::BatchReader;
 
-/// Decompressed bytes are read in pieces of this size.
+/// The size of the pieces in which decompressed bytes are read.
 const CHUNK: usize = 64 << 10;
 
-/// An input, as its first bytes show it.
+/// An input, classified by its first bytes.
 pub(super) enum Source<'a> {
     /// Line protocol, or a recording of points.
     Text(Box<dyn BufRead + 'a>),
@@ -20,14 +20,15 @@ pub(super) enum Source<'a> {
     Batches(BatchReader<Box<dyn BufRead + 'a>>),
 }
 
-/// How compressed files begin that are not read, what they are, and what decompresses them.
+/// The first bytes of unsupported compressed formats, their names, and commands that decompress
+/// them.
 const COMPRESSED: [(&[u8], &str, &str); 3] = [
     (b"\x28\xb5\x2f\xfd", "zstd", "zstd -d"),
     (b"\xfd7zX", "xz", "xz -d"),
     (b"BZh", "bzip2", "bzip2 -d"),
 ];
 
-/// Looks at the first bytes of `input`; `read` becomes the number of bytes that were read from it.
+/// Classifies `input`. `read` counts the bytes read from `input`.
 pub(super) fn open<'a>(
     input: impl BufRead + 'a,
     read: Rc<Cell<u64>>,
@@ -54,14 +55,14 @@ pub(super) fn open<'a>(
     })
 }
 
-/// Takes the first four bytes, or all if there are fewer.
+/// Reads the first four bytes, or fewer at the end of the input.
 fn head(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     input.take(4).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// Counts the bytes that are taken.
+/// Counts the bytes read.
 struct Counted<R> {
     inner: R,
     count: Rc<Cell<u64>>,
@@ -86,8 +87,9 @@ impl<R: BufRead> BufRead for Counted<R> {
     }
 }
 
-/// Has errors name the compression, which the reader of what is in it does not know of. They are of the kind
-/// `Other`, so that the reader does not take them for its own.
+/// Adds the name of the compression to errors, since the reader of the decompressed data does not
+/// know of the compression. The errors have the kind `Other`, so that this reader does not mistake
+/// them for its own.
 struct Unzipped<R>(R);
 
 impl<R: Read> Read for Unzipped<R> {

@@ -1,23 +1,23 @@
-//! Tags that points are grouped by, and that none of them has.
+//! Finds grouping tags that no point has.
 
 use std::collections::BTreeMap;
 
 use udf_text::suggest::nearest;
 
-/// A tag that points were grouped by, and that none of them had: a name that is misspelt, most likely.
+/// A grouping tag that no point had, most likely because the name is misspelt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the points were grouped by the tag `{tag}`, but no point has it; {}", instead(.nearest, .known))]
 #[non_exhaustive]
 pub struct UnseenTag {
-    /// Its name.
+    /// The name of the tag.
     pub tag: String,
-    /// The tag that its name resembles.
+    /// A known tag with a similar name.
     pub nearest: Option<String>,
-    /// The tags that there are.
+    /// The tags of the points.
     pub known: Vec<String>,
 }
 
-/// More tags than these are not shown.
+/// The most known tags in the message.
 const SHOWN: usize = 10;
 
 fn instead(nearest: &Option<String>, known: &[String]) -> String {
@@ -32,7 +32,7 @@ fn instead(nearest: &Option<String>, known: &[String]) -> String {
     }
 }
 
-/// Looks for tags; once all have been seen, it costs nothing.
+/// Looks for tags. Costs nothing once all tags have been seen.
 #[derive(Debug)]
 pub(super) struct Lookout {
     unseen: Vec<String>,
@@ -45,7 +45,7 @@ impl Lookout {
         Lookout { unseen, known: Vec::new() }
     }
 
-    /// Takes notice of the tags of a point.
+    /// Records the tags of a point.
     pub(super) fn see(&mut self, tags: &BTreeMap<String, String>) {
         if self.unseen.is_empty() {
             return;
@@ -58,7 +58,7 @@ impl Lookout {
         }
     }
 
-    /// Those that no point had.
+    /// Returns the tags that no point had.
     pub(super) fn left(mut self) -> Vec<UnseenTag> {
         self.known.sort_unstable();
         let mut left = Vec::new();

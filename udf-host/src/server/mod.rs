@@ -1,6 +1,6 @@
 //! The core of every connection: Kapacitor's side of the protocol over any reader and writer.
 //!
-//! Three threads do the work of a [`Server`]: one reads, one writes, one keeps the time. None of them
+//! A [`Server`] has three threads: one reads, one writes, one watches the timeouts. None of them
 //! polls.
 
 mod outbox;
@@ -30,8 +30,8 @@ use shared::Shared;
 
 /// Kapacitor's side of one connection with a UDF, over any reader and writer.
 ///
-/// The writer is dropped when the input of the UDF is to end, and the reader when nothing more is read
-/// from it: dropping must tell the other side, as it does for pipes, and for the
+/// The server drops the writer to end the input of the UDF, and the reader when it stops reading.
+/// The other side must notice the drop, as it does for pipes and for the
 /// [halves](crate::socket::split) of a socket.
 ///
 /// ```
@@ -65,7 +65,7 @@ struct Parts {
 }
 
 impl Server {
-    /// A server that does nothing yet.
+    /// Creates a server. Its threads start with [`start`](Self::start).
     pub fn new(
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
@@ -86,17 +86,17 @@ impl Server {
     /// Starts to read, to write, and to send keepalives.
     ///
     /// # Errors
-    /// When it was started or stopped before, and when there are no threads.
+    /// When the server was started or stopped before, or when a thread cannot be created.
     pub fn start(&self) -> Result<(), Error> {
         self.shared.begin()?;
         let parts = self.take_parts().ok_or(Error::AlreadyStarted)?;
         threads::start(&self.shared, parts.reader, parts.writer)
     }
 
-    /// Asks what the UDF is.
+    /// Asks for the edges and options of the UDF.
     ///
     /// # Errors
-    /// Those of the connection, and [`Error::BadInfo`].
+    /// The errors of the connection, and [`Error::BadInfo`].
     pub fn info(&self) -> Result<Info, Error> {
         let request = request::Message::Info(InfoRequest {});
         match self.request(RequestKind::Info, request)? {
@@ -108,7 +108,7 @@ impl Server {
     /// Starts the UDF with its options.
     ///
     /// # Errors
-    /// Those of the connection, and [`Error::InitRefused`].
+    /// The errors of the connection, and [`Error::InitRefused`].
     pub fn init(&self, init: Init) -> Result<(), Error> {
         self.shared.initialized();
         match self.request(RequestKind::Init, request::Message::Init(init.into()))? {
@@ -118,10 +118,10 @@ impl Server {
         }
     }
 
-    /// Asks for the state.
+    /// Asks for the state of the UDF.
     ///
     /// # Errors
-    /// Those of the connection.
+    /// The errors of the connection.
     pub fn snapshot(&self) -> Result<Vec<u8>, Error> {
         let request = request::Message::Snapshot(SnapshotRequest {});
         match self.request(RequestKind::Snapshot, request)? {
@@ -133,7 +133,7 @@ impl Server {
     /// Hands back an earlier snapshot.
     ///
     /// # Errors
-    /// Those of the connection, and [`Error::RestoreRefused`].
+    /// The errors of the connection, and [`Error::RestoreRefused`].
     pub fn restore(&self, snapshot: Vec<u8>) -> Result<(), Error> {
         let request = request::Message::Restore(RestoreRequest { snapshot });
         match self.request(RequestKind::Restore, request)? {
@@ -174,78 +174,80 @@ impl Server {
         })
     }
 
-    /// Where points are written.
+    /// Returns a sender of points to the UDF.
     pub fn point_in(&self) -> PointIn {
         PointIn { shared: self.shared.clone() }
     }
 
-    /// Where batches are written.
+    /// Returns a sender of batches to the UDF.
     pub fn batch_in(&self) -> BatchIn {
         BatchIn { shared: self.shared.clone() }
     }
 
-    /// Returns where the points are read that the UDF sends outside of batches.
+    /// Returns a receiver of the points that the UDF sends outside of batches.
     ///
-    /// Once every [`Receiver`] is dropped, points are [dropped](Self::dropped) as soon as the queue is full.
+    /// After the drop of every [`Receiver`], the server [drops](Self::dropped) points as soon as
+    /// the queue is full.
     pub fn point_out(&self) -> Receiver<PointBuf> {
         let receiver = self.shared.points.take();
         self.shared.batches.knock();
         receiver
     }
 
-    /// Returns where the batches are read that the UDF sends.
+    /// Returns a receiver of the batches that the UDF sends.
     ///
-    /// Once every [`Receiver`] is dropped, batches are [dropped](Self::dropped) as soon as the queue is full.
+    /// After the drop of every [`Receiver`], the server [drops](Self::dropped) batches as soon as
+    /// the queue is full.
     pub fn batch_out(&self) -> Receiver<Batch> {
         let receiver = self.shared.batches.take();
         self.shared.points.knock();
         receiver
     }
 
-    /// Ends the input when all that was written to it is sent, lets the UDF finish, and waits until it
-    /// has closed its side.
+    /// Ends the input after all queued data is sent, lets the UDF finish, and waits until the UDF
+    /// has closed its output.
     ///
-    /// It is called when the owner has stopped writing. What the UDF still sends must be read
-    /// meanwhile, if it is more than the queues hold. Called again, it returns the same.
+    /// Call `stop` after the last write. If the UDF still sends more than the queues hold, another
+    /// thread must read the data meanwhile. Further calls return the same result.
     ///
     /// # Errors
-    /// The first error of the connection, also when it was returned before.
+    /// The first error of the connection, even if another call has already returned it.
     pub fn stop(&self) -> Result<(), Error> {
         drop(self.shared.stop().then(|| self.take_parts()));
         self.shared.wait_until_stopped()
     }
 
-    /// Gives the connection up: what is on its way is not processed, every pending request fails with
-    /// `error`, and the abort callback is called, once. It does not wait; [`stop`](Self::stop) does.
+    /// Aborts the connection: queued data is dropped, every pending request fails with `error`, and
+    /// the abort callback is called once. `abort` does not wait; [`stop`](Self::stop) does.
     ///
-    /// An error that occurred before is kept in the place of `error`.
+    /// If the connection has already failed, its first error is kept.
     pub fn abort(&self, error: Error) {
         self.shared.abort(error);
-        // Without a start, nobody else drops them.
+        // Before a start, no thread owns the reader and the writer.
         drop(self.take_parts());
     }
 
-    /// Waits until nothing is read and written any more, however long that takes.
+    /// Waits without any limit until the server neither reads nor writes.
     ///
-    /// Only [`stop`](Self::stop), an [`abort`](Self::abort) or the UDF bring it about.
+    /// Only [`stop`](Self::stop), an [`abort`](Self::abort) or the UDF end the wait.
     pub fn wait_io(&self) {
         self.shared.wait_io();
     }
 
-    /// How many answers came that nobody had asked for. They are logged and dropped.
+    /// Returns how many unrequested answers came. They are logged and dropped.
     pub fn unasked(&self) -> u64 {
         self.shared.unasked()
     }
 
-    /// Returns how many points and batches of the UDF were dropped because every [`Receiver`] of them was, and the
-    /// queue was full.
+    /// Returns how many points and batches of the UDF were dropped because the queue was full after
+    /// the drop of every [`Receiver`].
     pub fn dropped(&self) -> u64 {
         self.shared.points.dropped() + self.shared.batches.dropped()
     }
 }
 
 impl Drop for Server {
-    /// A server that is still in use is aborted; its threads end on their own.
+    /// Aborts a server that is still in use. The threads end on their own.
     fn drop(&mut self) {
         self.shared.abandon();
     }
@@ -257,19 +259,19 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Where points are written to a UDF; see [`Server::point_in`].
+/// Sends points to a UDF; see [`Server::point_in`].
 #[derive(Clone)]
 pub struct PointIn {
     shared: Arc<Shared>,
 }
 
 impl PointIn {
-    /// Sends a point, when there is room for it.
+    /// Sends a point. Blocks until there is room in the buffer.
     ///
-    /// It returns before the UDF has read it.
+    /// The UDF may not yet have read the point when `send` returns.
     ///
     /// # Errors
-    /// When the connection is not started, was stopped or aborted.
+    /// When the connection is not started, stopped or aborted.
     pub fn send(&self, point: Point<'_>) -> Result<(), Error> {
         self.shared.outbox.point(point)
     }
@@ -281,19 +283,20 @@ impl fmt::Debug for PointIn {
     }
 }
 
-/// Where batches are written to a UDF; see [`Server::batch_in`].
+/// Sends batches to a UDF; see [`Server::batch_in`].
 #[derive(Clone)]
 pub struct BatchIn {
     shared: Arc<Shared>,
 }
 
 impl BatchIn {
-    /// Sends a batch: its begin, its points and its end. Other data waits until all of it is sent.
+    /// Sends a batch: its begin, its points and its end. Other data waits until the whole batch is
+    /// sent.
     ///
-    /// It returns before the UDF has read all of it.
+    /// The UDF may not yet have read the whole batch when `send` returns.
     ///
     /// # Errors
-    /// When the connection is not started, was stopped or aborted.
+    /// When the connection is not started, stopped or aborted.
     pub fn send(&self, batch: &Batch) -> Result<(), Error> {
         self.shared.outbox.batch(batch)
     }

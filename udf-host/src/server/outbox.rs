@@ -1,7 +1,8 @@
-//! What waits to be written to the UDF, and the thread that writes it.
+//! The messages that wait to be written to the UDF, and the loop that writes them.
 //!
-//! Everything waits as frames in one buffer. Data waits for room in it; requests and keepalives do
-//! not: there are few of them, and they may stand between any two messages, also within a batch.
+//! All messages wait as frames in one buffer. Data blocks until there is room in the buffer.
+//! Requests and keepalives do not: there are few of them, and they may come between any two
+//! messages, also within a batch.
 
 use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,32 +14,32 @@ use udf_text::batch::Batch;
 use crate::error::Error;
 use crate::settings::Writes;
 
-/// Data waits when there is so much before it. The writer holds as much again.
+/// Data blocks while this many bytes wait. The writer holds as many bytes again.
 const ROOM: usize = 256 << 10;
 
 pub(crate) struct Outbox {
     inner: Mutex<Inner>,
-    /// There is something to write, or the end has come.
+    /// Signalled when there are bytes to write, and at the end.
     ready: Condvar,
-    /// There is room for data.
+    /// Signalled when there is room for data.
     room: Condvar,
 }
 
 struct Inner {
     buffer: Vec<u8>,
-    /// Some of a batch is in: other data waits until all of it is.
+    /// The buffer holds the begin of a batch. Other data waits until the batch is complete.
     in_batch: bool,
     keepalive_waits: bool,
-    /// Nothing is taken: before the start, after a stop, or with the error of an abort.
+    /// Refuses new messages: before the start, after a stop, or with the error of an abort.
     closed: Option<Error>,
-    /// What was taken is not written any more.
+    /// Drops the messages that are not yet written.
     discard: bool,
     writer_asleep: bool,
     senders_asleep: usize,
 }
 
 impl Outbox {
-    /// One that takes nothing before it is opened.
+    /// Creates an outbox that refuses messages until it is opened.
     pub(crate) fn new() -> Self {
         let inner = Inner {
             buffer: Vec::new(),
@@ -67,7 +68,7 @@ impl Outbox {
         }
     }
 
-    /// Adds a request, whatever waits already.
+    /// Adds a request, even if the buffer is full.
     pub(crate) fn request(&self, message: request::Message) -> Result<(), Error> {
         let mut inner = self.lock();
         if let Some(error) = &inner.closed {
@@ -78,7 +79,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds a keepalive unless one is waiting: one that the UDF cannot read yet does as well as many.
+    /// Adds a keepalive unless one is already waiting. While the UDF does not read, one keepalive
+    /// is as good as many.
     pub(crate) fn keepalive(&self, time: i64) {
         let mut inner = self.lock();
         if inner.closed.is_none() && !inner.keepalive_waits {
@@ -107,7 +109,7 @@ impl Outbox {
                 drop(inner);
                 inner = self.wait(|_| true)?;
             }
-            // Data has the same members in Request and Response, so the same bytes.
+            // Data has the same members in Request and Response, hence the same bytes.
             response::append_point(point, &mut inner.buffer);
         }
         let end = Some(request::Message::End(batch.end()));
@@ -120,12 +122,12 @@ impl Outbox {
         Ok(())
     }
 
-    /// Waits for room, and for `turn`.
+    /// Waits until there is room and `turn` returns true.
     fn wait(&self, turn: impl Fn(&Inner) -> bool) -> Result<MutexGuard<'_, Inner>, Error> {
         let mut inner = self.lock();
         loop {
             match &inner.closed {
-                // A batch that was begun before the stop is still sent to its end.
+                // A batch that was begun before the stop is sent to its end.
                 Some(error) if inner.discard || !inner.in_batch || !turn(&inner) => {
                     return Err(error.clone());
                 }
@@ -138,7 +140,7 @@ impl Outbox {
         }
     }
 
-    /// Takes nothing more, and lets what was taken be written.
+    /// Refuses new messages. Waiting messages are still written.
     pub(crate) fn close(&self, error: Error) {
         let mut inner = self.lock();
         if matches!(inner.closed, None | Some(Error::NotStarted)) {
@@ -147,7 +149,7 @@ impl Outbox {
         self.end(inner);
     }
 
-    /// Takes nothing more, and forgets what was not written.
+    /// Refuses new messages and drops the waiting ones.
     pub(crate) fn abort(&self, error: Error) {
         let mut inner = self.lock();
         inner.closed = Some(error);
@@ -162,7 +164,7 @@ impl Outbox {
         self.room.notify_all();
     }
 
-    /// Swaps `buffer`, which is empty, for all that waits; false when nothing will any more.
+    /// Swaps the empty `buffer` for the waiting frames. Returns false after the last frame.
     fn swap(&self, buffer: &mut Vec<u8>) -> bool {
         let mut inner = self.lock();
         while inner.buffer.is_empty() {
@@ -181,13 +183,13 @@ impl Outbox {
         true
     }
 
-    /// Writes what waits, as long as something can.
+    /// Writes the waiting frames until the outbox is closed and empty.
     pub(crate) fn write_to(&self, writer: &mut impl Write, writes: Writes) -> io::Result<()> {
         let mut buffer = Vec::new();
         while self.swap(&mut buffer) {
             write_all(&buffer, writer, writes)?;
             if buffer.capacity() > 2 * ROOM {
-                // What one long message needed is given back.
+                // Frees the memory that one long message needed.
                 buffer = Vec::new();
             }
             buffer.clear();
@@ -218,7 +220,7 @@ fn write_all(mut frames: &[u8], writer: &mut impl Write, writes: Writes) -> io::
 mod tests {
     use super::*;
 
-    /// A UDF that talks but never reads could otherwise make them pile up.
+    /// Without this limit, keepalives pile up for a UDF that sends but never reads.
     #[test]
     fn no_more_than_one_keepalive_waits() {
         let outbox = Outbox::new();

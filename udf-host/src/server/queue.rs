@@ -1,4 +1,5 @@
-//! What came from the UDF and waits for the owner: a queue bounded in items and in bytes.
+//! The points or batches from the UDF that wait for the owner: a queue bounded in items and in
+//! bytes.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,28 +15,28 @@ pub(crate) struct Queue<T> {
 }
 
 struct Inner<T> {
-    /// Each with its cost in bytes.
+    /// The items, each with its cost in bytes.
     waiting: VecDeque<(T, usize)>,
     cost: usize,
     closed: bool,
-    /// Whether anybody ever asked for the reading end.
+    /// Whether the owner ever asked for a receiver.
     taken: bool,
-    /// How many reading ends there are.
+    /// The number of receivers.
     receivers: usize,
-    /// How many items were dropped because there was no room, and no reading end to make some.
+    /// The number of items dropped for lack of room while there was no receiver.
     dropped: u64,
     readers_asleep: usize,
     writers_asleep: usize,
 }
 
-/// What became of items that were offered.
+/// The result of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offered {
-    /// All are in, or dropped for lack of room because every reading end is.
+    /// All items are in the queue, or dropped because it is full and every receiver is gone.
     Taken,
-    /// Some are not: the owner must read first.
+    /// Some items remain: the owner must read first.
     Full,
-    /// The queue is closed; what was not in is lost.
+    /// The queue is closed. The remaining items are lost.
     Closed,
 }
 
@@ -63,7 +64,7 @@ impl<T> Queue<T> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves as many of `items` in as there is room for; what is left stays in `items`.
+    /// Moves items into the queue while there is room. The rest stays in `items`.
     pub(crate) fn offer(&self, items: &mut VecDeque<(T, usize)>) -> Offered {
         let mut inner = self.lock();
         let before = inner.waiting.len();
@@ -92,7 +93,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Moves all of `items` in, whether there is room or not.
+    /// Moves all of `items` into the queue, even beyond its limits.
     pub(crate) fn force(&self, items: &mut VecDeque<(T, usize)>) {
         let mut inner = self.lock();
         if !inner.closed && !items.is_empty() {
@@ -106,7 +107,8 @@ impl<T> Queue<T> {
         inner.waiting.is_empty() || inner.waiting.len() < self.items && inner.cost < self.bytes
     }
 
-    /// Waits until there is room, the queue is closed, nobody reads any more, or somebody knocks.
+    /// Waits until there is room, the queue is closed, every receiver is gone, or `knock` is
+    /// called.
     pub(crate) fn wait_for_room(&self) {
         let mut inner = self.lock();
         if !inner.closed && !self.has_room(&inner) && !inner.is_abandoned() {
@@ -116,14 +118,15 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Wakes whoever waits for room, to look around.
+    /// Wakes the thread that waits for room, so that it checks its conditions again.
     pub(crate) fn knock(&self) {
-        // Under the lock: whoever looked around and is about to wait has it until it waits.
+        // A thread that has checked its conditions holds the lock until it waits, so it cannot miss
+        // this.
         let _inner = self.lock();
         self.writable.notify_all();
     }
 
-    /// Nothing comes any more; what is in can still be read.
+    /// Closes the queue for new items. Waiting items can still be read.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -146,7 +149,7 @@ impl<T> Queue<T> {
         Receiver { queue: self.clone() }
     }
 
-    /// A reading end is dropped. After the last one, nobody makes room.
+    /// Counts the drop of a receiver. After the last one, no thread makes room any more.
     fn leave(&self) {
         let mut inner = self.lock();
         inner.receivers -= 1;
@@ -157,59 +160,60 @@ impl<T> Queue<T> {
 }
 
 impl<T> Inner<T> {
-    /// Whether there was a reading end, and there is none.
+    /// Whether the owner had a receiver and has dropped every one.
     fn is_abandoned(&self) -> bool {
         self.taken && self.receivers == 0
     }
 }
 
-/// Where the owner reads what the UDF sends: points, or batches.
+/// Receives what the UDF sends: points, or batches.
 ///
-/// All clones read from one queue. It is bounded: while it is full, the server does not read from the
-/// UDF. It ends when the UDF has closed its side or the connection is aborted; what came before is
-/// still handed out, and [`Server::stop`](crate::Server::stop) tells which of both it was.
+/// All clones read from one bounded queue. While the queue is full, the server does not read from
+/// the UDF. The queue ends when the UDF has closed its output or the connection is aborted; items
+/// that came before can still be received. [`Server::stop`](crate::Server::stop) returns an error
+/// for an abort only.
 ///
-/// When all clones are dropped, the server reads on. What the queue has room for waits for the next receiver that
-/// is asked for, and the rest is dropped and [counted](crate::Server::dropped). Before the first receiver is asked for, a full queue stops the server
-/// from reading.
+/// After the drop of every clone, the server reads on. Items that fit into the queue wait for the
+/// next receiver. The others are dropped and [counted](crate::Server::dropped). Until the first
+/// receiver is created, a full queue stops the server from reading.
 pub struct Receiver<T> {
     queue: Arc<Queue<T>>,
 }
 
-/// Why nothing was received in time.
+/// Why nothing was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiveError {
-    /// Nothing came, but it may still.
-    #[error("nothing came from the UDF in time")]
+    /// Nothing came in time. More may come.
+    #[error("no data from the UDF in time")]
     Timeout,
-    /// Nothing comes any more.
-    #[error("nothing more comes from the UDF")]
+    /// The queue has ended.
+    #[error("the UDF sends no more data")]
     Ended,
 }
 
 impl<T> Receiver<T> {
-    /// The next one, when it has come; none when nothing comes any more.
+    /// Waits for the next item. Returns `None` at the end of the queue.
     pub fn recv(&self) -> Option<T> {
         self.wait(None).ok()
     }
 
-    /// The next one, if it comes within `timeout`.
+    /// Waits at most `timeout` for the next item.
     ///
     /// # Errors
-    /// When it does not.
+    /// When no item came in time, or at the end of the queue.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, ReceiveError> {
         self.wait(Instant::now().checked_add(timeout))
     }
 
-    /// The next one, if it is there already.
+    /// Returns the next item if it is already there.
     ///
     /// # Errors
-    /// When it is not: [`ReceiveError::Timeout`] if it may still come.
+    /// [`ReceiveError::Timeout`] if an item may still come, [`ReceiveError::Ended`] otherwise.
     pub fn try_recv(&self) -> Result<T, ReceiveError> {
         self.recv_timeout(Duration::ZERO)
     }
 
-    /// All of them until nothing comes any more, waiting for each.
+    /// Returns an iterator that waits for each item and ends with the queue.
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
         std::iter::from_fn(|| self.recv())
     }

@@ -1,4 +1,4 @@
-//! The thread that reads from the UDF, and believes nothing of it.
+//! The thread that reads from the UDF. It trusts no byte of the input.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read};
@@ -15,13 +15,14 @@ use super::shared::{Phase, Shared};
 use crate::diagnosis::{Broken, fill_frames, text};
 use crate::error::{Error, Limit, RequestKind};
 
-/// What a tag costs beyond its text: its place in a map, about.
+/// The approximate memory of a tag beyond its text: its entry in a map.
 const TAG_COST: usize = 96;
 
-/// So many points are handed on at once, when they have come together.
+/// The most points that are handed on at once.
 const TOGETHER: usize = 256;
 
-/// Reads until the UDF closes its side, does something wrong, or is given up.
+/// Reads until the UDF closes its output or breaks the protocol, or until the connection is
+/// aborted.
 pub(crate) fn run<R: Read>(shared: &Arc<Shared>, mut frames: FrameReader<R>) {
     let mut reader = Reader {
         shared,
@@ -32,7 +33,7 @@ pub(crate) fn run<R: Read>(shared: &Arc<Shared>, mut frames: FrameReader<R>) {
         provides: shared.settings.provides,
     };
     let ended = reader.read(&mut frames);
-    // What came before the end counts, and the end does not wait for it to be read.
+    // Data before the end is delivered. The end itself does not wait for the owner to read it.
     shared.points.force(&mut reader.points);
     if let Err(Ended::Fault(error)) = ended {
         shared.abort(error);
@@ -43,7 +44,7 @@ struct Reader<'s> {
     shared: &'s Arc<Shared>,
     index: PointIndex,
     open: Option<Open>,
-    /// What has come and is not handed on yet, with its cost.
+    /// The received points that are not yet handed on, each with its cost.
     points: VecDeque<(PointBuf, usize)>,
     batches: VecDeque<(Batch, usize)>,
     provides: Option<EdgeType>,
@@ -57,9 +58,9 @@ struct Open {
 }
 
 enum Ended {
-    /// By something that is wrong.
+    /// A fault ended the input.
     Fault(Error),
-    /// The connection was given up elsewhere.
+    /// Another thread aborted the connection.
     GivenUp,
 }
 
@@ -79,7 +80,8 @@ impl Reader<'_> {
                     return Err(as_text(ended, frames.taken()));
                 }
             }
-            // A length that is none is an error of filling, too, and does not wait for what came before it to be read.
+            // An invalid length is also an error of `fill_frames`. It does not wait until the owner
+            // has read the data before it.
             if heard && frames.has_frame().is_ok() {
                 self.hand_on_points()?;
                 self.shared.hear();
@@ -105,13 +107,13 @@ impl Reader<'_> {
         Err(self.shared.explain(fault).into())
     }
 
-    /// What a reading error means.
+    /// Returns the error of the connection for a read error.
     fn cut(&self, error: FrameError) -> Error {
         match error {
             FrameError::TooLong { length, limit } => Error::FrameTooLong { length, limit },
             FrameError::BadLength => Error::BadFrameLength,
             FrameError::Io(error) => {
-                // A socket whose other side has gone with bytes unread.
+                // A socket reports a reset when the other side has closed with unread bytes.
                 let is_end = error.kind() == ErrorKind::ConnectionReset;
                 let error = Error::Read(Arc::new(error));
                 if is_end { self.shared.explain(error) } else { error }
@@ -122,7 +124,7 @@ impl Reader<'_> {
 
     fn frame(&mut self, frame: &[u8]) -> Result<(), Ended> {
         if let Some(bytes) = response::point_bytes(frame) {
-            // It is borrowed from the index while the rest of `self` changes.
+            // The point borrows from the index while `self` changes.
             let mut index = std::mem::take(&mut self.index);
             let point = index.parse(bytes).map_err(Error::from)?;
             let taken = self.point(point);
@@ -151,7 +153,7 @@ impl Reader<'_> {
     }
 
     fn answer(&mut self, kind: RequestKind, message: Message) -> Result<(), Ended> {
-        // Data that came before an answer is there when the answer is.
+        // The owner must find the data that came before an answer when it has the answer.
         self.hand_on_points()?;
         if let Message::Info(info) = &message
             && let Ok(info) = Info::try_from(info.clone())
@@ -213,13 +215,13 @@ impl Reader<'_> {
             let (name, size) = (begin.name, begin.size);
             return Err(Error::BadBatchSize { name, size, limit }.into());
         }
-        // The size is no more than a hint: room is made for the points that come.
+        // The size is only a hint. Memory is reserved for the points that really come.
         let bytes = self.within_limit(&begin.name, cost(&begin.name, &begin.group, &begin.tags))?;
         self.open = Some(Open { begin, points: Points::new(), bytes });
         Ok(())
     }
 
-    /// Refuses a batch that takes more memory than it may.
+    /// Refuses a batch that exceeds its memory limit.
     fn within_limit(&self, name: &str, bytes: usize) -> Result<usize, Ended> {
         let limit = self.shared.settings.batch_bytes;
         if bytes > limit {
@@ -237,7 +239,7 @@ impl Reader<'_> {
         let bytes = open.bytes + cost(&end.name, &end.group, &end.tags);
         let bytes = self.within_limit(&end.name, bytes)?;
         let batch = Batch {
-            // As Kapacitor does: the end has the last word, on all but `byName`.
+            // As in Kapacitor, the end overrides the begin, except for `byName`.
             name: end.name,
             group: end.group,
             tags: end.tags,
@@ -266,7 +268,7 @@ impl Reader<'_> {
     }
 }
 
-/// A frame that is no message may be text, of which these are the bytes from its begin on.
+/// An invalid frame may be text. `bytes` starts at the length of the frame.
 fn as_text(ended: Ended, bytes: &[u8]) -> Ended {
     match ended {
         Ended::Fault(
@@ -276,13 +278,14 @@ fn as_text(ended: Ended, bytes: &[u8]) -> Ended {
     }
 }
 
-/// What the begin or the end of a batch costs in memory.
+/// Returns the memory that the begin or the end of a batch takes.
 fn cost(name: &str, group: &str, tags: &BTreeMap<String, String>) -> usize {
     let tags = tags.iter().map(|(name, value)| name.len() + value.len() + TAG_COST);
     name.len() + group.len() + tags.sum::<usize>()
 }
 
-/// Hands on what has come, and waits for the owner to read if it must, unless the owner never will.
+/// Hands on the received items. Blocks while the queue is full, unless the owner reads only the
+/// other kind.
 fn hand_on<T>(
     shared: &Shared,
     what: &'static str,

@@ -1,4 +1,5 @@
-//! What the threads of a server share: its life, from start to stop, and the first error.
+//! The state that the threads of a server share: its phase, from start to stop, and its first
+//! error.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -24,17 +25,18 @@ pub(crate) struct Shared {
     changed: Condvar,
     log: Option<Logger>,
     unasked: AtomicU64,
-    /// How many keepalives the owner has sent. This is the time of the last of them, which those of the watch never have.
+    /// The number of keepalives that the owner has sent, which is the time of the last one. The
+    /// keepalives of the watch have the time of the clock, so they never have such a time.
     keepalives: AtomicI64,
     initialized: AtomicBool,
-    /// When the UDF was heard last, in nanoseconds after `epoch`.
+    /// When the UDF last sent a message, in nanoseconds after `epoch`.
     heard: AtomicU64,
     epoch: Instant,
 }
 
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    /// The first one.
+    /// The first error.
     error: Option<Error>,
     stopped: bool,
     pending: Vec<Pending>,
@@ -42,7 +44,7 @@ pub(crate) struct State {
     pub(crate) writing: bool,
     pub(crate) abort_returned: bool,
     pub(crate) killed: Option<Instant>,
-    /// What the reader waits for the owner to read: until then, the UDF cannot be heard.
+    /// What the reader waits for the owner to read. Until then the UDF cannot be heard.
     pub(crate) unread: Option<&'static str>,
     callbacks: Callbacks,
 }
@@ -51,7 +53,7 @@ pub(crate) struct State {
 pub(crate) enum Phase {
     New,
     Running,
-    /// The input was ended; the UDF finishes.
+    /// The input has ended; the UDF finishes.
     Stopping,
     Aborted {
         since: Instant,
@@ -72,14 +74,14 @@ impl State {
         matches!(self.phase, Phase::Aborted { .. })
     }
 
-    /// Whether nothing goes on any more.
+    /// Whether all threads have finished reading and writing, and the abort callback has returned.
     pub(crate) fn is_over(&self) -> bool {
         let aborting = self.is_aborted() && !self.abort_returned;
         !self.reading && !self.writing && !aborting
     }
 }
 
-/// How long an end is explained by what comes after it: an exit status, the last words of a UDF.
+/// How long to wait for the reason of an end: an exit status, or the last lines of stderr.
 pub(crate) const EXPLAINED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Shared {
@@ -131,7 +133,7 @@ impl Shared {
         }
     }
 
-    /// Changes the state, and tells whoever waits for a change.
+    /// Changes the state and wakes all waiting threads.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.state());
         self.changed.notify_all();
@@ -165,7 +167,7 @@ impl Shared {
         self.initialized.load(Ordering::Acquire)
     }
 
-    /// The UDF was heard just now.
+    /// Records that the UDF has just sent a message.
     pub(crate) fn hear(&self) {
         self.heard.store(self.epoch.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
@@ -174,7 +176,7 @@ impl Shared {
         self.epoch + Duration::from_nanos(self.heard.load(Ordering::Relaxed))
     }
 
-    /// Says what the owner must read before the reader goes on; none when it goes on.
+    /// Sets what the owner must read before the reader continues. `None` when the reader continues.
     pub(crate) fn set_unread(&self, what: Option<&'static str>) {
         self.hear();
         self.change(|state| state.unread = what);
@@ -184,13 +186,14 @@ impl Shared {
         self.unasked.load(Ordering::Relaxed)
     }
 
-    /// Sends a request; its answer comes, or the error of the connection.
+    /// Sends a request. The receiver gets its answer, or the error of the connection.
     pub(crate) fn ask(
         &self,
         kind: RequestKind,
         message: request::Message,
     ) -> Result<Answer, Error> {
-        // The request is added under the lock: whoever stops or aborts finds both of it, or none.
+        // Under the lock, so that a stop or an abort sees both the request and its pending entry,
+        // or neither.
         let mut state = self.state();
         match state.phase {
             Phase::New => Err(Error::NotStarted),
@@ -208,6 +211,7 @@ impl Shared {
         }
     }
 
+    /// Returns the time of the next keepalive of the owner.
     pub(crate) fn next_keepalive(&self) -> i64 {
         self.keepalives.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -217,7 +221,7 @@ impl Shared {
         self.state().pending.iter().any(|pending| pending.echo == Some(time))
     }
 
-    /// Hands an answer to the oldest request of its kind.
+    /// Passes an answer to the oldest request of its kind.
     pub(crate) fn answer(
         &self,
         kind: RequestKind,
@@ -230,11 +234,12 @@ impl Shared {
         };
         let is_asked = |pending: &Pending| pending.kind == kind && pending.echo == echo;
         if let Some(place) = state.pending.iter().position(is_asked) {
-            // Nobody waits any more when its time is over.
+            // The receiver is gone if its request has timed out.
             let _ = state.pending.remove(place).answer.send(Ok(message));
             return Ok(());
         }
-        // A keepalive is answered beside other requests: its echo does not show which of them was meant.
+        // A pending keepalive cannot be the request that this answer was meant for: its echo may come
+        // among the answers to other requests.
         if let Some(pending) = state.pending.iter().find(|pending| pending.echo.is_none()) {
             return Err(Error::WrongAnswer { asked: pending.kind, got: kind });
         }
@@ -246,14 +251,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Ends the connection with `error`, unless it has ended already; returns the first error.
+    /// Ends the connection with `error`, unless it has already ended. Returns the first error.
     pub(crate) fn abort(self: &Arc<Self>, error: Error) -> Error {
         let (first, pending, callback) = {
             let mut state = self.state();
             if state.is_aborted() || state.stopped && state.is_over() {
                 return state.error.clone().unwrap_or(Error::AlreadyStopped);
             }
-            // The first one: every later abort has returned above.
+            // Later calls of `abort` have returned above.
             let first = state.error.insert(error).clone();
             let is_new = state.phase == Phase::New;
             state.phase = Phase::Aborted { since: Instant::now() };
@@ -274,7 +279,7 @@ impl Shared {
                 move || shared.change(|state| state.abort_returned = true)
             }));
             let error = first.clone();
-            // When there is no thread for it, it is not called, and counts as returned.
+            // If the thread cannot be created, the callback is not called and counts as returned.
             let _ = spawn("udf-abort", move || {
                 callback(&error);
                 drop(returned);
@@ -283,7 +288,8 @@ impl Shared {
         first
     }
 
-    /// What is known about an end of the UDF in mid-use, of which the connection shows this.
+    /// Returns the reason for an early end of the UDF. `error` is what the connection shows of the
+    /// end.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let ended = self.state().callbacks.ended.take();
         match ended {
@@ -292,7 +298,7 @@ impl Shared {
         }
     }
 
-    /// Ends the input. True when it was not even started.
+    /// Ends the input. Returns true if the server was never started.
     pub(crate) fn stop(&self) -> bool {
         let phase = self.change(|state| {
             state.stopped = true;
@@ -310,7 +316,7 @@ impl Shared {
         phase == Phase::New
     }
 
-    /// Waits for the end after a stop; within a bound, if one is set.
+    /// Waits for the end after a stop, up to the time limit if one is set.
     pub(crate) fn wait_until_stopped(self: &Arc<Self>) -> Result<(), Error> {
         let within = self.settings.close_within;
         let deadline = Instant::now().checked_add(within).filter(|_| !within.is_zero());
@@ -325,7 +331,7 @@ impl Shared {
             };
             if left.is_some_and(|left| left.is_zero()) {
                 if state.killed.is_some() {
-                    // Even force did not help: the threads are left behind.
+                    // The kill did not end the threads either. They are left behind.
                     break;
                 }
                 drop(state);
@@ -352,7 +358,7 @@ impl Shared {
         }
     }
 
-    /// The owner is gone.
+    /// Aborts the connection when its owner drops the server in use.
     pub(crate) fn abandon(self: &Arc<Self>) {
         if self.state().phase != Phase::New {
             self.abort(Error::Aborted("the server was dropped while it was in use".to_owned()));
@@ -379,7 +385,7 @@ impl Shared {
             state.reading = false;
             std::mem::take(&mut state.pending)
         });
-        // Whoever waits for an answer sees that none comes.
+        // Their senders are dropped, so that callers waiting for an answer return.
         drop(unanswered);
     }
 
@@ -390,19 +396,20 @@ impl Shared {
         self.change(|state| state.writing = false);
     }
 
-    /// Nobody gives up or kills a connection without its watch: a panic of the watch does both at once.
+    /// Without the watch, no thread aborts or kills a connection. A panic of the watch does both at
+    /// once.
     pub(super) fn watching_ended(self: &Arc<Self>, panicked: bool) {
         if panicked {
-            self.abort(Error::Panicked("keeps the time of the UDF"));
+            self.abort(Error::Panicked("watches the timeouts of the UDF"));
             self.killed();
         }
-        // Nothing calls anybody any more.
+        // No callback is called any more.
         let callbacks = std::mem::take(&mut self.state().callbacks);
         drop(callbacks);
     }
 }
 
-/// Why a server that was stopped or aborted takes nothing.
+/// Returns the error of calls on a server that was stopped or aborted.
 fn unusable(state: &State) -> Error {
     match &state.error {
         Some(error) if !state.stopped => error.clone(),

@@ -1,4 +1,4 @@
-//! The three threads of a server: how they start, and what their end means.
+//! Starts the three threads of a server and handles their ends.
 
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +39,8 @@ fn start_watched(
     }));
     let frames = FrameReader::new(reader).with_limit(shared.settings.frame_limit);
     let started = spawn("udf-watch", move || {
-        // Caught, so that a callback that panics in what follows does not end the process.
+        // Catches a panic here, so that a callback that panics in the lines below cannot end the
+        // process.
         let watched = catch_unwind(AssertUnwindSafe(|| watch(&for_watch)));
         for_watch.watching_ended(watched.is_err());
     })
@@ -62,12 +63,13 @@ fn start_watched(
     started.map_err(|error| shared.abort(Error::Setup(Arc::new(error))))
 }
 
-/// A UDF that is gone is seen on both sides; the side that is read tells more, so it comes first.
+/// Both the reader and the writer notice that a UDF has gone. The reader knows more, so its error
+/// comes first.
 fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
     let mut deadline = None;
     let mut state = shared.state();
     while state.reading && !state.is_aborted() {
-        // While the owner does not read, the reader cannot get to the end.
+        // While the owner does not read, the reader cannot reach the end of the input.
         let left = state.unread.is_none().then(|| {
             let now = Instant::now();
             deadline.get_or_insert(now + EXPLAINED_WITHIN).saturating_duration_since(now)
@@ -90,7 +92,7 @@ mod tests {
     #[test]
     fn a_panic_of_the_watch_ends_the_connection() {
         let (from_udf, udf_side) = io::pipe().expect("a pipe");
-        // Only the kill callback ends what the reader waits for.
+        // Only the kill callback ends the read that the reader is blocked in.
         let callbacks = Callbacks::new().on_kill(move || drop(udf_side));
         let settings = Settings { timeout: std::time::Duration::MAX, ..Settings::default() };
         let shared = Arc::new(Shared::new(settings, callbacks));
@@ -98,6 +100,6 @@ mod tests {
         let panics: fn(&Arc<Shared>) = |_| panic!("this is expected");
         start_watched(&shared, Box::new(from_udf), Box::new(io::sink()), panics).expect("threads");
         let error = shared.wait_until_stopped().expect_err("the watch is gone");
-        assert_eq!(error.to_string(), "the thread that keeps the time of the UDF panicked");
+        assert_eq!(error.to_string(), "the thread that watches the timeouts of the UDF panicked");
     }
 }

@@ -1,4 +1,5 @@
-//! Keeps the time: sends keepalives, gives up a silent UDF, kills one that does not let go.
+//! Watches the timeouts: sends keepalives, aborts the connection with a silent UDF, kills a UDF
+//! that does not end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,7 +10,7 @@ use crate::error::Error;
 /// Watches until the connection is over.
 pub(crate) fn run(shared: &Arc<Shared>) {
     let timeout = shared.settings.timeout();
-    // None is never.
+    // Returns `None` for never.
     let after = |from: Instant, time: Option<Duration>| from.checked_add(time?);
     let half = timeout.map(|timeout| timeout / 2);
     let mut keepalive_at = after(Instant::now(), half);
@@ -20,7 +21,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         let next = match state.phase {
             Phase::Running => {
                 let silent_at = after(shared.heard(), timeout);
-                // While the owner does not read, nobody listens to the UDF.
+                // While the owner does not read, a message of the UDF cannot be heard.
                 let deaf = state.unread.is_some();
                 if let Some(timeout) = timeout.filter(|_| is_due(silent_at) && !deaf) {
                     drop(state);

@@ -1,4 +1,4 @@
-//! A peer that follows a script over pipes, and the data that tests send.
+//! A scripted peer over pipes, and the data that tests send.
 // Each test file uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
@@ -17,15 +17,15 @@ use udf_proto::{Init, PointBuf, messages};
 pub use request::Message as Asked;
 pub use response::Message as Said;
 
-/// No test waits longer for anything that must come.
+/// The longest that a test waits for an expected event.
 pub const LONG: Duration = Duration::from_secs(20);
 
-/// Settings without keepalives.
+/// Returns settings without keepalives.
 pub fn quiet() -> Settings {
     Settings { timeout: Duration::ZERO, ..Settings::default() }
 }
 
-/// Settings with keepalives so often that a test can wait for them.
+/// Returns settings with a keepalive interval short enough for a test.
 pub fn timed(milliseconds: u64) -> Settings {
     Settings { timeout: Duration::from_millis(milliseconds), ..Settings::default() }
 }
@@ -37,14 +37,14 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The next request; none when the input has ended.
+    /// Returns the next request, or `None` at the end of the input.
     pub fn next(&mut self) -> Option<Asked> {
         let frame = self.frames.next_frame().expect("the host sends whole frames")?;
         let request: messages::Request = prost_decode(frame);
         Some(request.message.expect("the host sends no empty requests"))
     }
 
-    /// Writes bytes, which need not be a frame; false when nobody reads them any more.
+    /// Writes bytes, which need not be a frame. Returns false if the other side has closed.
     pub fn write(&mut self, bytes: &[u8]) -> bool {
         self.output.write_all(bytes).is_ok()
     }
@@ -55,7 +55,7 @@ impl Peer {
         self.write(&bytes)
     }
 
-    /// Answers a request as a UDF without options does; data is sent back.
+    /// Answers a request like a UDF without options. Data is sent back.
     pub fn answer(&mut self, request: Asked) -> bool {
         self.say(match request {
             Asked::Info(_) => Said::Info(InfoResponse::default()),
@@ -89,7 +89,7 @@ impl Peer {
         self.answer(init);
     }
 
-    /// Closes its input alone, and hands out its output.
+    /// Closes only its input and returns its output.
     pub fn close_input(self) -> PipeWriter {
         self.output
     }
@@ -104,7 +104,7 @@ fn prost_decode(frame: &[u8]) -> messages::Request {
     prost::Message::decode(frame).expect("the host sends requests")
 }
 
-/// A started server, and the peer that it is connected with.
+/// Returns a started server and its peer.
 pub fn connect(settings: Settings, callbacks: Callbacks) -> (Server, Peer) {
     let (input, host_output) = std::io::pipe().expect("a pipe");
     let (host_input, output) = std::io::pipe().expect("a pipe");
@@ -113,7 +113,7 @@ pub fn connect(settings: Settings, callbacks: Callbacks) -> (Server, Peer) {
     (server, Peer { frames: FrameReader::new(input), output })
 }
 
-/// A started server, connected with a peer that follows `script` on its own thread.
+/// Returns a started server. Its peer follows `script` on a separate thread.
 pub fn serve<T>(
     settings: Settings,
     callbacks: Callbacks,
@@ -124,7 +124,7 @@ pub fn serve<T>(
     server
 }
 
-/// A server that was initialized.
+/// Returns an initialized server.
 pub fn initialized<T>(
     settings: Settings,
     script: impl FnOnce(Peer) -> T + Send + 'static,
@@ -137,7 +137,7 @@ pub fn initialized<T>(
     server
 }
 
-/// A channel whose receiver names what it waits for.
+/// Returns a channel whose receiver names the awaited event.
 pub fn signal<T>() -> (Sender<T>, Signal<T>) {
     let (sender, receiver) = mpsc::channel();
     (sender, Signal(receiver))
@@ -150,7 +150,7 @@ impl<T> Signal<T> {
         self.0.recv_timeout(LONG).unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 
-    /// Waits until nobody can send any more; whether nobody did.
+    /// Waits until every sender is dropped. Returns whether no event came before.
     pub fn ends_without_a_word(&self) -> bool {
         matches!(self.0.recv_timeout(LONG), Err(mpsc::RecvTimeoutError::Disconnected))
     }
@@ -160,7 +160,7 @@ impl<T> Signal<T> {
     }
 }
 
-/// A point with everything set.
+/// Returns a point with every member set.
 pub fn point(time: i64) -> PointBuf {
     let text = |text: &str| text.to_owned();
     let mut point = messages::Point {
@@ -182,7 +182,7 @@ pub fn point(time: i64) -> PointBuf {
     PointBuf::from(point)
 }
 
-/// A batch of `size` points.
+/// Returns a batch of `size` points.
 pub fn batch(name: &str, size: i64) -> udf_text::batch::Batch {
     let mut batch = udf_text::batch::Batch {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! A small UDF of the tests: it sends back what it is sent, but for what it is told to do otherwise.
+//! A small test UDF: it sends its input back, unless told otherwise.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -11,23 +11,23 @@ use udf_proto::point::PointIndex;
 use udf_proto::request::{Incoming, decode};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, PointBuf, ValueType, messages};
 
-/// What the UDF does with the points that it is sent.
+/// How the UDF handles its points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "not every test needs all of them")]
 pub(crate) enum Does {
-    /// Sends them back, at once.
+    /// Sends each point back at once.
     Echo,
-    /// Sends them back when its input has ended.
+    /// Sends the points back at the end of its input.
     Hoard,
-    /// Sends each back so often.
+    /// Sends each point back this many times.
     Repeat(usize),
-    /// Sends them back with a field that is no number.
+    /// Sends the points back with a field that is not a number.
     NotANumber,
-    /// Fails at this one, counted from 1.
+    /// Fails at this point, counted from 1.
     FailAt(usize),
 }
 
-/// What the UDF was sent.
+/// The messages that the UDF got.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) opened: usize,
