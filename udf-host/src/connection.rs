@@ -51,6 +51,7 @@ impl Connection {
         }
         let callbacks =
             std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+        // The slot is not locked while connecting, so that `abort` can end the attempt.
         let connected = connect(callbacks).and_then(|server| server.start().map(|()| server));
         let mut slot = self.slot();
         // Aborted meanwhile: dropping the server also drops the connection that it holds.

@@ -1,6 +1,6 @@
 //! Points and batches in both directions, and the bytes that carry them.
 
-#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+#![allow(clippy::unwrap_used)] // Also in the modules that tests share.
 
 mod common;
 

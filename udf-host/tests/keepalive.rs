@@ -1,6 +1,6 @@
 //! Keepalives: when they are sent, and what happens when the UDF is silent.
 
-#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+#![allow(clippy::unwrap_used)] // Also in the modules that tests share.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! A server from start to stop: requests, their answers, and how both end.
 
-#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+#![allow(clippy::unwrap_used)] // Also in the modules that tests share.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! UDFs that break the protocol: each fault has its own error, and none of them harms the host.
 
-#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+#![allow(clippy::unwrap_used)] // Also in the modules that tests share.
 
 mod common;
 

@@ -1,7 +1,7 @@
 //! UDFs that are programs. One of them is `cat`: it sends back its input, and data has the same
 //! members in both directions.
 
-#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+#![allow(clippy::unwrap_used)] // Also in the modules that tests share.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! UDFs that listen on a socket.
 
-#![allow(clippy::unwrap_used)] // Also in what tests have in common.
+#![allow(clippy::unwrap_used)] // Also in the modules that tests share.
 
 mod common;
 

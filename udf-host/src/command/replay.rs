@@ -94,7 +94,7 @@ pub(super) fn tip(error: &mut clap::Error) {
         && usage.contains(" replay ")
         && argument.starts_with("--")
     {
-        let tip = format!("set an option of the UDF with -o {name}=VALUE");
+        let tip = format!("an option of the UDF is given as -o {name}=VALUE");
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
 }
@@ -123,7 +123,7 @@ pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure>
         task_id: text("task"),
         node_id: text("node"),
     };
-    let path = matches.get_one::<PathBuf>("file").expect("clap requires it");
+    let path = matches.get_one::<PathBuf>("file").expect("clap requires a file");
     if path == Path::new("-") {
         return run(&replay, connect, io::stdin().lock(), None);
     }

@@ -7,10 +7,10 @@ use flate2::bufread::DeflateDecoder;
 
 use super::error::RecordingProblem;
 
-/// Reads the files of an archive, or a single one, in the order in which they were written.
+/// Reads the files of an archive in the order in which they were written, or a single file.
 ///
-/// Kapacitor writes the lengths of a file behind it, and zip libraries seek to the end of the
-/// archive for them. The compressed data tells where it ends, so an archive can be read from a
+/// Kapacitor writes the lengths of a file after the file, and zip libraries seek to the end of the
+/// archive for them. Here the compressed data shows its own end, so an archive can be read from a
 /// pipe.
 pub(super) struct Files<R: BufRead> {
     state: State<R>,
@@ -21,11 +21,11 @@ type File<R> = BufReader<CrcReader<DeflateDecoder<R>>>;
 enum State<R: BufRead> {
     /// Before the header of a file, or at the end.
     Between(R),
-    /// Within the only file, which is in no archive.
+    /// Within a single file without an archive.
     Single(R),
-    /// Within a file. Its checksum is in its header, or behind it.
+    /// Within a file. Its checksum is in its header, or after it.
     File { file: Box<File<R>>, checksum: Option<u32> },
-    /// Behind the last file, or behind an error.
+    /// After the last file, or after an error.
     Ended,
 }
 
@@ -47,12 +47,12 @@ impl<R: BufRead> Files<R> {
         Files { state: State::Single(reader) }
     }
 
-    /// Whether it is an archive, and not a single file.
+    /// Returns whether the input is an archive, not a single file.
     pub(super) fn is_archive(&self) -> bool {
         !matches!(self.state, State::Single(_))
     }
 
-    /// The file that is being read.
+    /// Returns the file that is being read.
     pub(super) fn file(&mut self) -> Option<&mut dyn Read> {
         match &mut self.state {
             State::File { file, .. } => Some(file),
@@ -61,7 +61,7 @@ impl<R: BufRead> Files<R> {
         }
     }
 
-    /// Moves to the next file; false at the end.
+    /// Moves to the next file. Returns false at the end.
     pub(super) fn next_file(&mut self) -> Result<bool, RecordingProblem> {
         let mut reader = match std::mem::replace(&mut self.state, State::Ended) {
             State::Between(reader) => reader,
@@ -70,9 +70,13 @@ impl<R: BufRead> Files<R> {
         };
         match take_u32(&mut reader)? {
             FILE => {}
-            // The list of all files ends the archive.
+            // The directory of all files ends the archive.
             DIRECTORY | END => return Ok(false),
-            _ => return Err(RecordingProblem::Damaged("a file does not begin where it should")),
+            _ => {
+                return Err(RecordingProblem::Damaged(
+                    "other bytes follow where a file must begin",
+                ));
+            }
         }
         let header: [u8; 26] = take(&mut reader)?;
         let half = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
@@ -92,8 +96,8 @@ impl<R: BufRead> Files<R> {
     }
 }
 
-/// Reads a file to its end and what is behind it; returns the reader, which stands before the next
-/// file.
+/// Reads the rest of a file and the descriptor after it. Returns the reader at the start of the
+/// next file.
 fn finish<R: BufRead>(mut file: File<R>, checksum: Option<u32>) -> Result<R, RecordingProblem> {
     io::copy(&mut file, &mut io::sink())?;
     let file = file.into_inner();
@@ -105,9 +109,11 @@ fn finish<R: BufRead>(mut file: File<R>, checksum: Option<u32>) -> Result<R, Rec
         Some(checksum) => checksum,
         None => {
             let checksum = match take_u32(&mut reader)? {
+                // The signature before the checksum is optional.
                 LENGTHS => take_u32(&mut reader)?,
                 checksum => checksum,
             };
+            // The two lengths have 8 bytes each in Zip64.
             skip(&mut reader, if is_large { 16 } else { 8 })?;
             checksum
         }
@@ -115,7 +121,7 @@ fn finish<R: BufRead>(mut file: File<R>, checksum: Option<u32>) -> Result<R, Rec
     if checksum == actual {
         Ok(reader)
     } else {
-        Err(RecordingProblem::Damaged("the checksum of a file is another one"))
+        Err(RecordingProblem::Damaged("the checksum of a file does not match"))
     }
 }
 

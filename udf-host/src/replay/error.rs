@@ -70,7 +70,7 @@ pub enum ReplayError {
     },
 }
 
-/// What a recording of batches determines by itself.
+/// A property that a recording of batches determines by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// Windows: [`every`](super::Replay::every).

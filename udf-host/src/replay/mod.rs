@@ -74,7 +74,7 @@ pub use unseen::UnseenTag;
 pub struct Replay {
     /// The options of the UDF, each `name=value`; see [`options`].
     pub options: Vec<String>,
-    /// The grouping of the points.
+    /// The grouping of the points. Defaults to [`Grouping::none`].
     pub grouping: Grouping,
     /// The length of the windows that cut batches, in nanoseconds. Only for UDFs that want batches.
     /// Defaults to no windows.

@@ -55,7 +55,7 @@ use shared::Shared;
 #[must_use = "nothing is sent before `start` is called"]
 pub struct Server {
     shared: Arc<Shared>,
-    /// What the threads take over when they start.
+    /// The parts that the threads take over when they start.
     parts: Mutex<Option<Parts>>,
 }
 

@@ -104,6 +104,7 @@ impl Outbox {
         let begin = Some(request::Message::Begin(batch.begin()));
         frame::append(&Request { message: begin }, &mut inner.buffer);
         for point in batch.points.iter() {
+            // Unlocks the buffer within a long batch, so that requests and keepalives can be added.
             if inner.buffer.len() >= ROOM || inner.discard {
                 self.wake_writer(&mut inner);
                 drop(inner);

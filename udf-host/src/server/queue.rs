@@ -75,6 +75,7 @@ impl<T> Queue<T> {
         }
         match inner.waiting.len() - before {
             0 => {}
+            // A wake-up is a system call, so none is made without a sleeping reader.
             _ if inner.readers_asleep == 0 => {}
             1 => self.readable.notify_one(),
             _ => self.readable.notify_all(),
@@ -104,6 +105,8 @@ impl<T> Queue<T> {
     }
 
     fn has_room(&self, inner: &Inner<T>) -> bool {
+        // An empty queue accepts any item, so that one item over the byte limit cannot block
+        // forever.
         inner.waiting.is_empty() || inner.waiting.len() < self.items && inner.cost < self.bytes
     }
 
@@ -166,12 +169,12 @@ impl<T> Inner<T> {
     }
 }
 
-/// Receives what the UDF sends: points, or batches.
+/// Receives the points or batches that the UDF sends.
 ///
 /// All clones read from one bounded queue. While the queue is full, the server does not read from
 /// the UDF. The queue ends when the UDF has closed its output or the connection is aborted; items
 /// that came before can still be received. [`Server::stop`](crate::Server::stop) returns an error
-/// for an abort only.
+/// if the connection was aborted.
 ///
 /// After the drop of every clone, the server reads on. Items that fit into the queue wait for the
 /// next receiver. The others are dropped and [counted](crate::Server::dropped). Until the first

@@ -123,6 +123,7 @@ impl Reader<'_> {
     }
 
     fn frame(&mut self, frame: &[u8]) -> Result<(), Ended> {
+        // Parses a point in place, since decoding the message would allocate every tag and field.
         if let Some(bytes) = response::point_bytes(frame) {
             // The point borrows from the index while `self` changes.
             let mut index = std::mem::take(&mut self.index);

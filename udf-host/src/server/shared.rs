@@ -44,7 +44,8 @@ pub(crate) struct State {
     pub(crate) writing: bool,
     pub(crate) abort_returned: bool,
     pub(crate) killed: Option<Instant>,
-    /// What the reader waits for the owner to read. Until then the UDF cannot be heard.
+    /// The data that the owner must read before the reader continues. Until then the UDF cannot be
+    /// heard.
     pub(crate) unread: Option<&'static str>,
     callbacks: Callbacks,
 }
@@ -176,7 +177,7 @@ impl Shared {
         self.epoch + Duration::from_nanos(self.heard.load(Ordering::Relaxed))
     }
 
-    /// Sets what the owner must read before the reader continues. `None` when the reader continues.
+    /// Sets the data that the owner must read, or `None` when the reader continues.
     pub(crate) fn set_unread(&self, what: Option<&'static str>) {
         self.hear();
         self.change(|state| state.unread = what);
@@ -238,8 +239,7 @@ impl Shared {
             let _ = state.pending.remove(place).answer.send(Ok(message));
             return Ok(());
         }
-        // A pending keepalive cannot be the request that this answer was meant for: its echo may come
-        // among the answers to other requests.
+        // Pending keepalives do not count here: their echoes may come among other answers.
         if let Some(pending) = state.pending.iter().find(|pending| pending.echo.is_none()) {
             return Err(Error::WrongAnswer { asked: pending.kind, got: kind });
         }

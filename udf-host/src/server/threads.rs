@@ -29,6 +29,7 @@ fn start_watched(
     watch: fn(&Arc<Shared>),
 ) -> Result<(), Error> {
     let (for_reader, for_writer, for_watch) = (shared.clone(), shared.clone(), shared.clone());
+    // Both guards also run if a thread cannot be spawned: its closure is dropped then.
     let reading = OnDrop(Some({
         let shared = shared.clone();
         move || shared.reading_ended(thread::panicking())
@@ -47,6 +48,7 @@ fn start_watched(
     .and_then(|()| {
         spawn("udf-write", move || {
             let written = for_writer.outbox.write_to(&mut writer, for_writer.settings.writes);
+            // The drop ends the input of the UDF.
             drop(writer);
             if let Err(error) = written {
                 writing_failed(&for_writer, error);

@@ -24,6 +24,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
                 // While the owner does not read, a message of the UDF cannot be heard.
                 let deaf = state.unread.is_some();
                 if let Some(timeout) = timeout.filter(|_| is_due(silent_at) && !deaf) {
+                    // `abort` locks the state itself.
                     drop(state);
                     shared.abort(Error::KeepaliveTimedout { timeout });
                     state = shared.state();
@@ -39,6 +40,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             Phase::Aborted { since } if state.killed.is_none() => {
                 let kill_at = after(since, Some(shared.settings.grace()));
                 if is_due(kill_at) {
+                    // `killed` locks the state itself.
                     drop(state);
                     shared.killed();
                     state = shared.state();
