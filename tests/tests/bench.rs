@@ -106,7 +106,7 @@ fn a_udf_that_answers_no_point_is_measured_by_keepalives() {
     let report = run(&peer("drops_at_end"), &short(&["field=x"]), &mut |_| {}).expect("a report");
     assert_eq!(report.rows[0].latency_of, LatencyOf::Keepalive);
     assert!(report.rows[0].latency_us.p50 > 0.0);
-    assert!(report.to_text().contains("data and a keepalive, until that is echoed"));
+    assert!(report.to_text().contains("data and a keepalive, until its echo"));
 }
 
 fn short(options: &[&str]) -> Settings {
@@ -123,7 +123,7 @@ fn what_goes_wrong_is_named() {
     assert_eq!(error("error_on_data", &["field=x"]), "the UDF failed: the moon is full");
     let died = error("dies_on_data", &["field=x"]);
     assert!(
-        died.starts_with("the UDF closed its side while it was measured (exit status: "),
+        died.starts_with("the UDF closed its output during the measurement (exit status: "),
         "{died}"
     );
     assert!(died.ends_with("); it wrote to stderr: index out of range"), "{died}");
@@ -157,12 +157,12 @@ fn the_connection_that_closes_is_the_one_that_is_blamed() {
         let args = vec!["-c".into(), ONE_THAT_LIVES.into(), directory.path().join("first").into()];
         let target = Target::Program { program: "sh".into(), args };
         let error = measure(&Subject::udf(target, Init::default()), &load);
-        error.expect("it closes its side").to_string()
+        error.expect("it closes its output").to_string()
     };
     let flow = error(|subject, load| throughput(subject, load, SHORT).err());
     let trips = error(|subject, load| latency(subject, load, SHORT, LatencyOf::Point).err());
     for error in [flow, trips] {
-        let expected = "the UDF closed its side while it was measured (exit status: 3); \
+        let expected = "the UDF closed its output during the measurement (exit status: 3); \
                         it wrote to stderr: out of luck";
         assert_eq!(error, expected);
     }

@@ -1,10 +1,11 @@
-//! The command `udf`: what a UDF is, what it makes of points, whether it keeps to the protocol, how fast it is.
-//! The UDF may be written in any language: it is spoken with as Kapacitor does.
+//! The command `udf`: describes a UDF, plays points to it, checks its use of the protocol, and
+//! measures its speed. The UDF may be written in any language. `udf` connects to it as Kapacitor
+//! does.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`front`] | the command line |
-//! | [`target`] | how a UDF is reached |
+//! | [`target`] | connects to a UDF |
 //! | [`sample`] | points and batches as Kapacitor sends them |
 //! | [`check`] | the conformance report |
 //! | [`bench`](mod@bench) | the measurements |
@@ -19,7 +20,8 @@ use std::time::{Duration, Instant};
 
 pub use target::{Link, Peer, Target, Transport};
 
-/// When `within` is over; in a century, if no clock reaches that.
+/// Returns the instant after `within`, or after a century if the clock cannot represent that
+/// instant.
 fn deadline(within: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(within).unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 86_400))

@@ -1,23 +1,24 @@
-//! Points and batches as Kapacitor sends them, made up but typical: 3 tags, 5 floats and an integer, grouped by
-//! 2 tags. Such a point of a stream takes 262 bytes on the wire, with its length.
+//! Sample points and batches as Kapacitor sends them: 3 tags, 5 floats and an integer, grouped by 2
+//! tags. Such a point of a stream takes 262 bytes on the wire, including its length.
 
 use std::collections::BTreeMap;
 
 use udf_proto::messages::request::Message;
 use udf_proto::{BeginBatch, EndBatch, Init, Value, messages};
 
-/// The time of the first point, in nanoseconds since the epoch; each is [`STEP`] after the one before it.
+/// The time of the first point, in nanoseconds since the epoch. Each further point is [`STEP`]
+/// later.
 pub const START: i64 = 1_738_000_000_000_000_000;
 /// The time between two points, in nanoseconds.
 pub const STEP: i64 = 1_000_000_000;
-/// How many groups points are in, unless it is said otherwise.
+/// The default number of groups.
 pub const GROUPS: usize = 8;
 
-/// The floats of a point, unless the options of the UDF name fields of their own.
+/// The default float fields of a point, unless the options of the UDF name other fields.
 const FIELDS: [&str; 5] =
     ["usage_user", "usage_system", "usage_idle", "usage_iowait", "usage_softirq"];
 
-/// What points look like for a UDF.
+/// The shape of the sample points for a UDF.
 #[derive(Debug, Clone)]
 pub struct Sample {
     fields: Vec<String>,
@@ -25,15 +26,16 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Points that a UDF with these options can use: texts among their values may name a field, so each point has
-    /// floats of these names.
+    /// Creates sample points for a UDF with these options. Text values among the options may be
+    /// field names, so each point has floats of these names.
     pub fn of(init: &Init) -> Self {
         let values = init.options.iter().flat_map(|call| &call.values);
         let texts = values.filter_map(|value| match value {
             Value::String(text) if !text.is_empty() => Some(text.as_str()),
             _ => None,
         });
-        // Those of the options take the place of others, so that a point stays about as large as it was.
+        // The fields of the options replace default fields, so that points keep about the same
+        // size.
         let mut fields: Vec<String> = Vec::new();
         for (asked, name) in texts.map(|name| (true, name)).chain(FIELDS.map(|name| (false, name)))
         {
@@ -45,25 +47,25 @@ impl Sample {
         Sample { fields, groups: GROUPS }
     }
 
-    /// Puts the points into so many groups.
+    /// Sets the number of groups.
     pub fn with_groups(mut self, groups: usize) -> Self {
         self.groups = groups.max(1);
         self
     }
 
-    /// Gives the points so many floats; those that the options name come first.
+    /// Sets the number of floats per point. The fields that the options name come first.
     pub fn with_fields(mut self, fields: usize) -> Self {
         self.fields.truncate(fields);
         self.fields.extend((self.fields.len()..fields).map(|number| format!("field_{number:03}")));
         self
     }
 
-    /// In how many groups the points are.
+    /// Returns the number of groups.
     pub fn groups(&self) -> usize {
         self.groups
     }
 
-    /// The point of this number of a stream.
+    /// Returns point `number` of a stream.
     pub fn point(&self, number: usize) -> messages::Point {
         let (host, cpu) = (format!("host{:02}", number % self.groups), "cpu0");
         messages::Point {
@@ -77,11 +79,11 @@ impl Sample {
         }
     }
 
-    /// A point within a batch: it has only time, group, tags and fields.
+    /// Returns a point within a batch. Such a point has only a time, a group, tags and fields.
     fn bare_point(&self, number: usize, host: &str) -> messages::Point {
         let tags = [("cpu", "cpu0"), ("host", host), ("region", "eu-west-1a")];
         let fields = self.fields.iter().zip(1..).map(|(name, place)| {
-            // A wave of its own for each, with a peak now and then.
+            // A different wave for each field, with an occasional peak.
             let peak = if number % 97 == 96 { 40.0 } else { 0.0 };
             (
                 name.clone(),
@@ -98,7 +100,7 @@ impl Sample {
         }
     }
 
-    /// The batch of this number, with so many points; its group is the number's.
+    /// Returns batch `number` with this many points. The number also selects the group.
     pub fn batch(&self, number: usize, points: usize) -> Vec<Message> {
         let host = format!("host{:02}", number % self.groups);
         let tags = owned(&[("cpu", "cpu0"), ("host", &host)]);

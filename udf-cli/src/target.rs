@@ -1,4 +1,4 @@
-//! How a UDF is reached: a program that is spawned for each use, or a daemon on a Unix socket.
+//! Connects to a UDF: a program that is spawned for each use, or a daemon on a Unix socket.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -20,16 +20,17 @@ use udf_host::{Callbacks, Error, Interface, Log, Process, Settings, Socket, repl
 use udf_proto::Info;
 use udf_text::describe::Install;
 
-/// A daemon that is not there yet is waited for so long. Kapacitor waits for 5 minutes; a person does not.
+/// How long to wait for a daemon that is not yet there. Kapacitor waits for 5 minutes, too long for
+/// a person.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// A UDF that is given up may take this long to end by itself, and to say why.
+/// The grace period of a UDF after an abort. In this time it may exit and report the reason.
 const ABORT_WITHIN: Duration = Duration::from_millis(500);
 
-/// How much of its stderr is kept, in bytes, about.
+/// The approximate number of stderr bytes that are kept.
 const MOST_HEARD: usize = 64 << 10;
 
-/// The last lines of its stderr, the end of which tells most.
+/// The last lines of stderr. The end of them says most.
 #[derive(Default)]
 struct LastLines {
     lines: VecDeque<String>,
@@ -46,37 +47,37 @@ impl LastLines {
     }
 }
 
-/// A UDF, and how it is reached.
+/// A UDF and how to connect to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A program, which speaks on stdin and stdout.
+    /// A program, which speaks the protocol on stdin and stdout.
     Program {
-        /// The program; a name without a slash is looked for in `PATH`.
+        /// The program. A name without a slash is searched in `PATH`.
         program: OsString,
-        /// Its arguments.
+        /// The arguments of the program.
         args: Vec<OsString>,
     },
     /// A daemon that listens at this path.
     Socket(PathBuf),
 }
 
-/// What messages travel over.
+/// The transport of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
-    /// Two pipes, the stdin and stdout of a program.
+    /// Two pipes: the stdin and stdout of a program.
     Pipe,
     /// A Unix stream socket.
     Socket,
 }
 
 impl Target {
-    /// The program at this path, without arguments.
+    /// Creates a target for the program at this path, without arguments.
     pub fn program(program: impl Into<OsString>) -> Self {
         Target::Program { program: program.into(), args: Vec::new() }
     }
 
-    /// What it is reached over.
+    /// Returns the transport of the target.
     pub fn transport(&self) -> Transport {
         match self {
             Target::Program { .. } => Transport::Pipe,
@@ -84,7 +85,8 @@ impl Target {
         }
     }
 
-    /// The name of its file, without what follows a dot: of the script, if an interpreter runs one.
+    /// Returns the name of the UDF's file, without its extension. If an interpreter runs a script,
+    /// the name of the script.
     pub fn name(&self) -> String {
         let path = match self {
             Target::Program { program, args } => match script(program, args) {
@@ -96,7 +98,7 @@ impl Target {
         path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// Where Kapacitor finds it.
+    /// Returns where Kapacitor finds the UDF.
     pub fn install(&self) -> Install {
         let text = |path: &Path| path.display().to_string();
         match self {
@@ -113,19 +115,20 @@ impl Target {
         }
     }
 
-    /// Asks it what it is, as [`info_within`](Self::info_within) the timeout of the default [settings](Settings).
+    /// Asks for the edges and options of the UDF. Like [`info_within`](Self::info_within) with the
+    /// timeout of the default [settings](Settings).
     ///
     /// # Errors
-    /// When it cannot be reached, or does not answer.
+    /// When the UDF cannot be connected to, or does not answer.
     pub fn info(&self) -> Result<Info, Error> {
         self.info_within(Settings::default().timeout)
     }
 
-    /// Asks it what it is: it must answer `within` this time, and then close its side within the same. What it
-    /// writes to stderr meanwhile becomes ours only if that fails.
+    /// Asks for the edges and options of the UDF. It must answer `within` this time, and then close
+    /// its output within the same time. The stderr of the UDF is only printed if this fails.
     ///
     /// # Errors
-    /// When it cannot be reached, or does not answer.
+    /// When the UDF cannot be connected to, or does not answer.
     pub fn info_within(&self, within: Duration) -> Result<Info, Error> {
         let heard = Arc::new(Mutex::new(LastLines::default()));
         let to = heard.clone();
@@ -144,12 +147,13 @@ impl Target {
         })
     }
 
-    /// One use of it, over Kapacitor's own side. Its stderr becomes ours.
+    /// Creates a connection that behaves like Kapacitor. The stderr of the UDF is printed to the
+    /// stderr of this process.
     pub fn interface(&self) -> Box<dyn Interface> {
         self.connect(settings(), tell)
     }
 
-    /// `hear` is handed each line of its stderr, with its end.
+    /// Creates a connection. `hear` gets each line of the UDF's stderr, including its line end.
     fn connect(
         &self,
         settings: Settings,
@@ -173,10 +177,12 @@ impl Target {
         }
     }
 
-    /// One use of it, for whoever speaks the protocol by hand; `log` is handed the lines of its stderr.
+    /// Opens a connection for callers that speak the protocol themselves. `log` gets the lines of
+    /// the UDF's stderr.
     ///
     /// # Errors
-    /// When the program cannot be started, or nobody accepts a connection `within` this time.
+    /// When the program cannot be started, or the daemon does not accept the connection `within`
+    /// this time.
     pub fn link(&self, log: Option<Logger>, within: Duration) -> Result<Link, Error> {
         match self {
             Target::Program { program, args } => {
@@ -193,7 +199,7 @@ impl Target {
                     let (path, error) = (path.clone(), Arc::new(error));
                     Error::Connect { path, within, error }
                 };
-                // A daemon that is there but busy is waited for; one that is not there is not.
+                // Retries while a daemon is busy, but not if there is no daemon.
                 let stream = connect(path, within, |error, pause| {
                     if error.kind() != ErrorKind::WouldBlock {
                         return Err(failed(error));
@@ -207,22 +213,23 @@ impl Target {
     }
 }
 
-/// Nobody waits for twice the timeout, as Kapacitor does, before a UDF is killed that does not answer.
+/// Returns settings with a shorter grace period than Kapacitor's, which is twice the timeout.
 fn settings() -> Settings {
     Settings { abort_within: ABORT_WITHIN, ..Settings::default() }
 }
 
 fn tell(text: &str) {
-    // When stderr is gone, nobody is left to tell.
+    // Errors are ignored: without stderr there is no place to report them.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// The path from the root on, as far as there is something at it.
+/// Returns the absolute path, or the path itself if that fails.
 fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The whole path of a program; a name without a slash is looked for in `PATH`, as it is when it is started.
+/// Returns the full path of a program. A name without a slash is searched in `PATH`, as when the
+/// program is started.
 fn found(program: &OsStr) -> PathBuf {
     if program.as_encoded_bytes().contains(&b'/') {
         return whole(Path::new(program));
@@ -235,13 +242,13 @@ fn found(program: &OsStr) -> PathBuf {
     places.into_iter().find(is_program).unwrap_or_else(|| program.into())
 }
 
-/// Programs that run the script which is one of their arguments; a version may follow their names.
+/// Programs that run a script given as an argument. A version may follow their names.
 const INTERPRETERS: [&str; 14] = [
     "bash", "bun", "deno", "env", "java", "julia", "lua", "node", "perl", "php", "pypy", "python",
     "ruby", "sh",
 ];
 
-/// Which of the arguments is the script that an interpreter runs.
+/// Returns the index of the argument that is the script of an interpreter.
 fn script(program: &OsStr, args: &[OsString]) -> Option<usize> {
     let name = Path::new(program).file_name()?.to_str()?;
     let name = name.trim_end_matches(|char: char| char.is_ascii_digit() || char == '.');
@@ -250,7 +257,7 @@ fn script(program: &OsStr, args: &[OsString]) -> Option<usize> {
     INTERPRETERS.contains(&name).then(|| args.iter().position(is_script))?
 }
 
-/// The process that listens where `stream` is connected to.
+/// Returns the process that listens on the socket that `stream` is connected to.
 #[cfg(target_os = "linux")]
 fn listener(stream: &UnixStream) -> Option<u32> {
     let owner = rustix::net::sockopt::socket_peercred(stream).ok()?;
@@ -262,18 +269,18 @@ fn listener(_stream: &UnixStream) -> Option<u32> {
     None
 }
 
-/// One use of a UDF: its two directions, and a hold on the other side.
+/// A connection with a UDF: its two directions, and a handle of the other side.
 pub struct Link {
-    /// What the UDF sends.
+    /// Reads from the UDF.
     pub reader: Box<dyn Read + Send>,
-    /// What the UDF is sent. Dropped, it ends the UDF's input.
+    /// Writes to the UDF. Its drop ends the input of the UDF.
     pub writer: Box<dyn Write + Send>,
     /// The other side.
     pub peer: Peer,
 }
 
 impl Link {
-    /// A link over a connected socket.
+    /// Creates a link over a connected socket.
     ///
     /// # Errors
     /// When the process has no file descriptor left.
@@ -288,7 +295,7 @@ impl Link {
     }
 }
 
-/// The other side of a [`Link`]. Dropped, it is [cut off](Peer::cut).
+/// The other side of a [`Link`]. Dropping it [cuts off](Peer::cut) the link.
 pub struct Peer(Side);
 
 enum Side {
@@ -297,18 +304,19 @@ enum Side {
 }
 
 impl Peer {
-    /// Ends the link by force: the program is killed, or the socket closed.
+    /// Ends the link by force: kills the program, or closes the socket.
     pub fn cut(&self) {
         match &self.0 {
             Side::Program(child) => child.kill(),
             Side::Socket(stream) => {
-                // It fails only when it is closed already.
+                // Fails only when the socket is already closed.
                 let _ = stream.shutdown(Shutdown::Both);
             }
         }
     }
 
-    /// The process of the UDF: the one that was spawned, or that listens on the socket.
+    /// Returns the process ID of the UDF: the spawned program, or the process that listens on the
+    /// socket.
     pub fn pid(&self) -> Option<u32> {
         match &self.0 {
             Side::Program(child) => Some(child.id()),
@@ -316,7 +324,8 @@ impl Peer {
         }
     }
 
-    /// How the program has exited; none if it has not `within` this time, or is a daemon.
+    /// Returns how the program exited. `None` for a daemon, or if the program does not exit
+    /// `within` this time.
     pub fn exit(&self, within: Duration) -> Option<Exit> {
         match &self.0 {
             Side::Program(child) => child.wait(Some(within)),
@@ -324,8 +333,8 @@ impl Peer {
         }
     }
 
-    /// What a program that has closed its side has left behind, to follow what is said of that: its status if it
-    /// exits `within` this time, and the line of its stderr that tells most.
+    /// Describes what a program left behind when it closed its output, as the end of a message: its
+    /// status if it exits `within` this time, and the most telling line of its stderr.
     pub fn traces(&self, within: Duration) -> String {
         let Side::Program(child) = &self.0 else { return String::new() };
         let exited = child.wait(Some(within)).map(|exited| format!(" ({exited})"));

@@ -152,7 +152,7 @@ fn what_is_wrong_on_the_way_to_a_report_is_an_error() {
 
 const REPORT: &str = "\
 start
-  pass  info_answered      Kapacitor does not come up before every configured UDF has said what it is
+  pass  info_answered      Kapacitor does not start until every configured UDF has answered Info
 
 options
   FAIL  any_task_name      a task may have any name
@@ -160,7 +160,7 @@ options
 
 end
   skip  exit_status        any status but 0 turns the end of a task into a failure
-                           -> it is a daemon: for programs that Kapacitor spawns
+                           -> it is a daemon; this check is for programs that Kapacitor spawns
 
 5 checks of s: 3 passed, 0 warnings, 1 failed, 1 skipped
 ";

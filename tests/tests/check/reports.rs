@@ -53,9 +53,9 @@ fn a_daemon_that_dies_is_reported_once() {
     let report = checked(&Target::Socket(daemon.path()), &settings(&OPTIONS, LONG, &[]));
     assert_eq!(names(&report, Status::Fail), ["data_handled"], "{report:#?}");
     let died = found(&report, "data_handled", Status::Fail);
-    assert!(died.ends_with("; the daemon does not answer any more"), "{died}");
+    assert!(died.ends_with("; the daemon no longer answers"), "{died}");
     let skipped = found(&report, "garbage", Status::Skip);
-    assert_eq!(skipped, "the daemon does not answer any more; see data_handled");
+    assert_eq!(skipped, "the daemon no longer answers; see data_handled");
 }
 
 #[test]
@@ -132,5 +132,5 @@ fn a_udf_that_takes_its_time_to_exit_is_named_with_its_status() {
     let target = Target::Program { program: "sh".into(), args };
     let report = checked(&target, &settings(&[], LONG, &["info_answered"]));
     let closed = found(&report, "info_answered", Status::Fail);
-    assert!(closed.ends_with("was awaited (exit status: 7)"), "{closed}");
+    assert!(closed.ends_with(" came (exit status: 7)"), "{closed}");
 }

@@ -1,4 +1,4 @@
-//! What is sent, ready as bytes: the same messages again and again, with their times going on.
+//! The messages to send, encoded: the same messages again and again, with advancing times.
 
 use std::ops::Range;
 
@@ -10,24 +10,24 @@ use udf_proto::messages::request::Message as Ask;
 use super::Load;
 use crate::sample::{START, STEP};
 
-/// How many points there are in a block, about: enough for some hundred KiB, which stay in a cache. There are more
-/// when there are more groups: a block has them all.
+/// The approximate number of points in a block: some hundred KiB, which stay in a cache. With more
+/// groups there are more points, since a block has every group.
 const POINTS: usize = 2048;
 
-/// What is sent between two looks at the clock, in bytes; also how much a large write has.
+/// The number of bytes sent between two reads of the clock, and the size of a large write.
 const PIECE: usize = 64 << 10;
 
-/// Messages, encoded.
+/// Encoded messages.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
-    /// Where each frame begins, where its body does, and where it ends.
+    /// The start, the start of the body, and the end of each frame.
     frames: Vec<(usize, usize, usize)>,
-    /// Where times stand, and what they are.
+    /// The positions and values of the times.
     times: Vec<(usize, i64)>,
-    /// Parts of it that end with a point of a stream, or with a batch.
+    /// Parts of the block. Each ends with a point of a stream, or with a batch.
     pub(super) pieces: Vec<Piece>,
-    /// How much later the same messages are when they are sent again, in nanoseconds.
+    /// How much later the messages are when they are sent again, in nanoseconds.
     span: i64,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Piece {
 }
 
 impl Block {
-    /// Messages for this load.
+    /// Creates the messages for this load.
     pub(super) fn new(load: &Load) -> Self {
         let groups = load.sample.groups();
         match load.edge {
@@ -54,7 +54,7 @@ impl Block {
         }
     }
 
-    /// The least that gets an answer: a point, or a batch.
+    /// Creates the smallest block that gets an answer: a point, or a batch.
     pub(super) fn single(load: &Load) -> Self {
         let part = match load.edge {
             EdgeType::Stream => vec![Ask::Point(load.sample.point(0))],
@@ -63,7 +63,7 @@ impl Block {
         Block::of([part], 0)
     }
 
-    /// What belongs together is never apart.
+    /// Never splits a part over two pieces.
     fn of(parts: impl IntoIterator<Item = Vec<Ask>>, piece_bytes: usize) -> Self {
         let mut block = Block {
             bytes: Vec::new(),
@@ -116,13 +116,13 @@ impl Block {
         }
     }
 
-    /// The frames of a piece, each as its length and its body.
+    /// Returns the frames of a piece, each as its length and its body.
     pub(super) fn frames(&self, piece: &Piece) -> impl Iterator<Item = (&[u8], &[u8])> {
         let frames = self.frames[piece.frames.clone()].iter();
         frames.map(|&(start, body, end)| (&self.bytes[start..body], &self.bytes[body..end]))
     }
 
-    /// Moves all times on, so that they go on from where they were.
+    /// Advances all times, so that they continue after the last ones.
     pub(super) fn go_on(&mut self) {
         for (at, time) in &mut self.times {
             *time += self.span;
@@ -130,7 +130,8 @@ impl Block {
         }
     }
 
-    /// How many bytes a point takes on the wire, with its share of what is around it.
+    /// Returns the bytes of a point on the wire, including its share of the begin and end of a
+    /// batch.
     pub(super) fn point_bytes(load: &Load) -> usize {
         let block = Block::single(load);
         let points = block.pieces.first().map_or(1, |piece| piece.points);
@@ -138,7 +139,7 @@ impl Block {
     }
 }
 
-/// Times of our days take as many bytes.
+/// The size of a present-day time on the wire, in bytes.
 const TIME: usize = 9;
 
 fn varint(time: i64) -> [u8; TIME] {

@@ -1,4 +1,4 @@
-//! A UDF and an echo, in turns.
+//! Measures a UDF and an echo in turns.
 
 use std::time::Duration;
 
@@ -8,49 +8,49 @@ use udf_host::Writes;
 use super::latency::{LatencyOf, Percentiles};
 use super::{BenchError, Load, Subject, answers, latency, throughput};
 
-/// What a UDF does with one load; numbers are medians of the rounds.
+/// The results of a UDF with one load. Numbers are medians of the rounds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// How messages were written: `kapacitor`, the length and the body in two writes; or
-    /// `large`, many in one.
+    /// How messages were written: `kapacitor`, the length and the body in two writes; or `large`,
+    /// many in one write.
     pub writes: &'static str,
-    /// Over how many connections at once; the numbers of points are those of all together.
+    /// The number of connections at once. The numbers of points are totals over all connections.
     pub connections: usize,
-    /// How many points the UDF was sent and has handled, in a second.
+    /// The number of points that the UDF was sent and has handled, per second.
     pub points_per_second_in: f64,
-    /// How many points it has sent, in a second.
+    /// The number of points that the UDF has sent, per second.
     pub points_per_second_out: f64,
-    /// How many points the echo was sent and has sent back, in a second.
+    /// The number of points that the echo was sent and has sent back, per second.
     pub echo_points_per_second: f64,
-    /// How many points the UDF handles while the echo handles one.
+    /// The throughput of the UDF divided by the throughput of the echo, in points.
     pub ratio_to_echo: f64,
-    /// What a round trip is.
+    /// The definition of a round trip.
     pub latency_of: LatencyOf,
-    /// Round trips with the UDF, in microseconds.
+    /// The round trip times of the UDF, in microseconds.
     pub latency_us: Percentiles,
-    /// The same with the echo.
+    /// The round trip times of the echo, in microseconds.
     pub echo_latency_us: Percentiles,
-    /// CPU time of the UDF for a million points, in seconds; null where it is not known.
+    /// The CPU time of the UDF for a million points, in seconds. Null if unknown.
     pub cpu_seconds_per_million_points: Option<f64>,
-    /// The most memory that the UDF has had in use, in bytes; null where it is not known.
+    /// The peak memory of the UDF, in bytes. Null if unknown.
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// What is measured next.
+/// The next step of the measurement.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Step {
-    /// How many rounds are done.
+    /// The number of finished rounds.
     pub done: usize,
-    /// Of how many.
+    /// The total number of rounds.
     pub of: usize,
     /// How messages are written.
     pub writes: Writes,
-    /// Over how many connections.
+    /// The number of connections.
     pub connections: usize,
 }
 
-/// The name of a way to write, in tables and in JSON.
+/// Returns the name of a way to write, as in tables and JSON.
 fn name(writes: Writes) -> &'static str {
     match writes {
         Writes::Large => "large",
@@ -58,11 +58,11 @@ fn name(writes: Writes) -> &'static str {
     }
 }
 
-/// Measures `udf` and its echo in turns, each round of which takes about a `slice` of time. Round trips are those
-/// of `of`, or of what [`answers`] sees. `progress` is told of each round before it begins.
+/// Measures `udf` and its echo in turns. Each round takes about `slice`. Round trips are those of
+/// `of`, or those that [`answers`] finds. Before each round, `progress` gets the step.
 ///
 /// # Errors
-/// Those of [`throughput`], [`answers`] and [`latency`](latency()).
+/// The errors of [`throughput`], [`answers`] and [`latency`](latency()).
 pub fn compare(
     udf: &Subject,
     load: &Load,
@@ -92,7 +92,8 @@ pub fn compare(
         points_per_second_out: median(ours.iter().map(|flow| flow.points_per_second_out())).round(),
         echo_points_per_second: median(theirs.iter().map(|flow| flow.points_per_second_in()))
             .round(),
-        // Of each round on its own, so that a slow moment is in both.
+        // The ratio of each round separately, so that a slow moment affects both sides of the
+        // ratio.
         ratio_to_echo: thousandths(median(
             ratios.map(|(our, their)| our.points_per_second_in() / their.points_per_second_in()),
         )),
@@ -105,7 +106,7 @@ pub fn compare(
     })
 }
 
-/// The middle of the percentiles of all rounds, and the longest of all.
+/// Returns the medians of the percentiles of all rounds, and the longest time of all rounds.
 fn middle(rounds: &[Percentiles]) -> Percentiles {
     Percentiles {
         p50: thousandths(median(rounds.iter().map(|round| round.p50))),
@@ -114,7 +115,7 @@ fn middle(rounds: &[Percentiles]) -> Percentiles {
     }
 }
 
-/// No measurement is any more exact.
+/// Rounds to three decimals. No measurement is more exact.
 fn thousandths(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }

@@ -1,4 +1,4 @@
-//! Throughput: as much as goes through in a while.
+//! Measures throughput: as many messages as pass in a given time.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -14,45 +14,45 @@ use super::subject::{Lane, Seen, keepalive, look, named, panicked, spawn};
 use super::usage::Usage;
 use super::{BenchError, Load, PATIENCE, Subject};
 
-/// What has gone through, over all connections together.
+/// The amount of data that passed, over all connections together.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Throughput {
-    /// How many points were sent.
+    /// The number of points sent.
     pub points_in: u64,
-    /// How many points came back.
+    /// The number of points received.
     pub points_out: u64,
-    /// How many bytes were sent.
+    /// The number of bytes sent.
     pub bytes_in: u64,
-    /// From the first byte that was sent until everything was answered.
+    /// The time from the first byte sent until everything was answered.
     pub elapsed: Duration,
-    /// The CPU time that the UDF has spent on it; not known on every system.
+    /// The CPU time of the UDF for this data. `None` if the system does not provide it.
     pub cpu: Option<Duration>,
-    /// The most memory that the UDF has had in use, in bytes; of its processes together if it was spawned several
-    /// times. Not known on every system.
+    /// The peak memory of the UDF, in bytes; the sum of its processes if it was spawned several
+    /// times. `None` if the system does not provide it.
     pub peak_memory: Option<u64>,
 }
 
 impl Throughput {
-    /// Points that were sent and handled, in a second.
+    /// Returns the number of points sent and handled, per second.
     pub fn points_per_second_in(&self) -> f64 {
         self.points_in as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Points that came back, in a second.
+    /// Returns the number of points received, per second.
     pub fn points_per_second_out(&self) -> f64 {
         self.points_out as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The CPU time for a million points that were sent, in seconds.
+    /// Returns the CPU time for a million points sent, in seconds.
     pub fn cpu_per_million(&self) -> Option<f64> {
         self.cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / self.points_in.max(1) as f64)
     }
 }
 
-/// Sends as much as the other side takes, for this time, and waits until all of it is answered.
+/// Sends as much as the other side accepts in this time, and waits until everything is answered.
 ///
-/// The end is marked by a keepalive behind the data; data that comes behind its echo still counts.
+/// A keepalive after the data marks the end. Data that comes after its echo still counts.
 ///
 /// # Errors
 /// When the UDF cannot be started, or fails.
@@ -113,7 +113,7 @@ pub fn throughput(
                         sum.cpu = Some(after.cpu.saturating_sub(before.cpu));
                         sum.peak_memory = Some(after.peak);
                     }
-                    // Now the inputs end, and the other sides may close.
+                    // End all inputs now, so that the other sides may close.
                     ends.clear();
                 }
             }
@@ -127,7 +127,7 @@ pub fn throughput(
                 return Err(BenchError::Closed(String::new()).with_traces(&peers[lane]));
             }
             Ok(Event::Failed(error)) => return Err(error),
-            // Dropped, the peers are cut off, and the threads end.
+            // Dropping the peers cuts the connections, which ends the threads.
             Err(RecvTimeoutError::Timeout) => return Err(BenchError::Stuck(PATIENCE)),
             Err(RecvTimeoutError::Disconnected) => return Err(panicked()),
         }
@@ -136,14 +136,14 @@ pub fn throughput(
 }
 
 enum Event {
-    /// All was sent.
+    /// Everything was sent.
     Sent {
         points: u64,
         bytes: u64,
     },
-    /// All of it was answered.
+    /// Everything was answered.
     Settled(Instant),
-    /// Nothing comes any more on the connection of this number.
+    /// The connection of this number has ended.
     Closed {
         lane: usize,
         points: u64,
@@ -152,10 +152,10 @@ enum Event {
     Failed(BenchError),
 }
 
-/// The time of the keepalive behind all data: none that a UDF would send by itself.
+/// The time of the keepalive after the data. No UDF sends this time by itself.
 const LAST: i64 = 4_242_424_242;
 
-/// Sends until the time is over. The writer is kept open until nobody holds the other end of `ended`.
+/// Sends until the time is over. Keeps the writer open until the sender of `ended` is dropped.
 fn write(
     mut block: Block,
     mut writer: Box<dyn Write + Send>,
@@ -179,14 +179,14 @@ fn write(
             block.go_on();
         }
     };
-    // When it fails, the other side has closed: the reader sees it, and perhaps why.
+    // After a failed write the other side has closed. The reader notices, and may know the reason.
     if send().is_ok() {
         let _ = events.send(Event::Sent { points, bytes });
     }
     let _ = ended.recv();
 }
 
-/// Writes a piece in the way of `writes`.
+/// Writes a piece in the given way.
 pub(super) fn write_piece(
     block: &Block,
     piece: &Piece,
@@ -211,7 +211,7 @@ fn read(lane: usize, mut frames: FrameReader<impl Read>, events: &Sender<Event>)
     let mut take = || -> Result<(), BenchError> {
         loop {
             let mut data = false;
-            // A length that is none is an error of `fill`, too.
+            // An invalid length ends the loop: `fill` returns it as an error.
             while let Ok(Some(frame)) = frames.buffered_frame() {
                 match look(frame).map_err(|error| named(error, &frames))? {
                     Seen::Point => {
@@ -226,7 +226,8 @@ fn read(lane: usize, mut frames: FrameReader<impl Read>, events: &Sender<Event>)
                 }
             }
             if data {
-                // Once for all that came together: a look at the clock costs as much as a point.
+                // Once for all data that came together: reading the clock costs as much as handling
+                // a point.
                 last_data = Some(Instant::now());
             }
             if !fill(&mut frames).map_err(BenchError::Broken)? {
@@ -235,7 +236,7 @@ fn read(lane: usize, mut frames: FrameReader<impl Read>, events: &Sender<Event>)
         }
     };
     let result = take();
-    // Nobody waits for it when the measurement has failed.
+    // After a failed measurement, the receiver is gone.
     let _ = events.send(match result {
         Ok(()) => Event::Closed { lane, points, last_data },
         Err(error) => Event::Failed(error),

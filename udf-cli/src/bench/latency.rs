@@ -1,4 +1,4 @@
-//! Round trips: one thing is sent, and its answer awaited, again and again.
+//! Measures round trips: sends one message and waits for its answer, again and again.
 
 use std::io::{Read, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -15,40 +15,40 @@ use super::drive::write_piece;
 use super::subject::{Lane, Seen, bounded, keepalive, next, panicked, spawn};
 use super::{BenchError, Load, PATIENCE, Subject};
 
-/// How long round trips took.
+/// The times of round trips.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Latency {
-    /// How long each round trip took, over all connections, sorted.
+    /// The time of each round trip, over all connections, sorted.
     pub samples: Vec<Duration>,
 }
 
-/// What a round trip is.
+/// The definition of a round trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LatencyOf {
-    /// A point, until a point comes back.
+    /// From sending a point until a point comes back.
     Point,
-    /// A batch, until the end of a batch comes back.
+    /// From sending a batch until the end of a batch comes back.
     Batch,
-    /// A point or a batch and a keepalive behind it, until that is echoed: the UDF does not answer each point, or
-    /// batch.
+    /// From sending a point or a batch with a keepalive after it, until the echo of the keepalive.
+    /// For a UDF that does not answer each point or batch.
     Keepalive,
 }
 
-/// Some of many round trips, in microseconds.
+/// Percentiles of round trip times, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Percentiles {
-    /// Half of them were no longer.
+    /// The median.
     pub p50: f64,
-    /// 99 of 100 were no longer.
+    /// The 99th percentile.
     pub p99: f64,
-    /// The longest of all.
+    /// The maximum.
     pub max: f64,
 }
 
 impl Latency {
-    /// The usual summary; none without a round trip.
+    /// Returns the percentiles, or `None` if there was no round trip.
     pub fn percentiles(&self) -> Option<Percentiles> {
         let micros = |sample: &Duration| sample.as_secs_f64() * 1e6;
         let at = |share: f64| {
@@ -59,7 +59,8 @@ impl Latency {
     }
 }
 
-/// Makes round trips for this time, on each connection of the load at once. What is awaited is `of`, whoever answers.
+/// Makes round trips for this time, on each connection of the load at once. `of` defines the
+/// awaited answer, for a UDF and an echo alike.
 ///
 /// # Errors
 /// When the UDF cannot be started, or fails.
@@ -79,7 +80,7 @@ pub fn latency(
         peers.push(peer);
         let (mut trips, sender) = (Trips::new(frames, writer, load), sender.clone());
         let work = move || {
-            // When nobody waits for it any more, it is of no use.
+            // The receiver is gone if it has stopped waiting.
             let _ = sender.send((lane, trips.run(of, time)));
         };
         spawn(work)?;
@@ -87,7 +88,7 @@ pub fn latency(
     drop(sender);
     let mut samples = Vec::new();
     for _ in &peers {
-        // Dropped, the peers are cut off, and the threads end.
+        // Dropping the peers cuts the connections, which ends the threads.
         let result = results.recv_timeout(time.saturating_add(PATIENCE));
         let (lane, result) = result.map_err(|error| match error {
             RecvTimeoutError::Timeout => BenchError::Stuck(PATIENCE),
@@ -99,11 +100,12 @@ pub fn latency(
     Ok(Latency { samples })
 }
 
-/// How long an answer is waited for, to see whether there is one to each point or batch.
+/// How long to wait for an answer, to find out whether each point or batch has one.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Sees on a connection of its own what the UDF answers: its data, or keepalives alone. That takes 5 seconds if it
-/// is keepalives alone; it is the same for all loads of one edge.
+/// Finds out, on a separate connection, whether the UDF answers each point or batch with data, or
+/// only keepalives. Takes 5 seconds if only keepalives are answered. The result holds for all loads
+/// of one edge.
 ///
 /// # Errors
 /// When the UDF cannot be started, or fails.
@@ -114,7 +116,7 @@ pub fn answers(subject: &Subject, load: &Load) -> Result<LatencyOf, BenchError> 
     };
     let Lane { frames, writer, peer } = subject.open()?;
     let mut trips = Trips::new(frames, writer, load);
-    // Not once alone: it may answer some of them.
+    // Several times, since a UDF may answer only some of the points or batches.
     let work = move || (0..3).try_for_each(|_| trips.run(data, Duration::ZERO).map(drop));
     match bounded(LOOK, || peer.cut(), work) {
         Ok(()) => Ok(data),
@@ -123,7 +125,7 @@ pub fn answers(subject: &Subject, load: &Load) -> Result<LatencyOf, BenchError> 
     }
 }
 
-/// The first of the times of keepalives: none that a UDF would send by itself.
+/// The time of the first keepalive. No UDF sends such times by itself.
 const FIRST: i64 = 42_424_242;
 
 /// The round trips of one connection.
@@ -169,11 +171,11 @@ impl Trips {
     }
 }
 
-/// What both directions have room for, whatever they are made of; of more than this, the answer must be read
-/// while it is written, or each side waits for the other.
+/// The number of bytes that both directions can hold over any transport. Beyond this, the answer
+/// must be read during the write, or each side waits for the other.
 const NO_WAIT: usize = 32 << 10;
 
-/// Sends the point or batch, and a keepalive of this time behind it if one is awaited.
+/// Sends the point or batch, followed by a keepalive of this time if its echo is awaited.
 fn send(writer: &mut impl Write, block: &Block, writes: Writes, awaited: Option<i64>) {
     let mut pieces = block.pieces.iter();
     let sent = pieces.try_for_each(|piece| write_piece(block, piece, writer, writes));
@@ -181,7 +183,7 @@ fn send(writer: &mut impl Write, block: &Block, writes: Writes, awaited: Option<
         Some(time) => writer.write_all(&keepalive(time)),
         None => Ok(()),
     });
-    // When it fails, the other side has closed, and reading says more.
+    // After a failed write the other side has closed. Reading shows the reason.
     let _ = sent.and_then(|()| writer.flush());
 }
 
@@ -200,7 +202,7 @@ fn wait(
     }
 }
 
-/// Whether a round trip of data ends with it.
+/// Returns whether `seen` ends a round trip of data.
 fn is_end(of: LatencyOf, seen: &Seen) -> bool {
     match seen {
         Seen::Point => of == LatencyOf::Point,

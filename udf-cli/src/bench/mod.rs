@@ -1,7 +1,9 @@
-//! How fast a UDF is: throughput, latency, CPU and memory, beside a raw byte echo over the same transport.
+//! Measures a UDF: throughput, latency, CPU and memory, beside a raw byte echo over the same
+//! transport.
 //!
-//! Both are given the same bytes in the same way, in turns, so that what the machine and the kernel cost is in both
-//! of them, and their ratio says what the UDF itself costs. What is reported are medians of several rounds.
+//! Both get the same bytes in the same way, in turns. The cost of the machine and the kernel is the
+//! same for both, so their ratio shows the cost of the UDF itself. The reported numbers are medians
+//! of several rounds.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -41,51 +43,52 @@ pub use subject::Subject;
 use crate::sample::Sample;
 use crate::{Peer, Target};
 
-/// How long a UDF may be silent beyond the time of a measurement, before it is given up.
+/// How long a UDF may be silent beyond the time of a measurement, before the measurement fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a UDF is given to do.
+/// The work that the UDF gets.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Points of a stream, or batches.
+    /// The edge: points of a stream, or batches.
     pub edge: EdgeType,
     /// How messages are written.
     pub writes: Writes,
-    /// Over how many connections at once.
+    /// The number of connections at once.
     pub connections: usize,
-    /// How many points a batch has.
+    /// The number of points in a batch.
     pub batch: usize,
-    /// What points look like.
+    /// The shape of the points.
     pub sample: Sample,
 }
 
 impl Load {
-    /// Typical points, on one connection; batches have 100 of them.
+    /// Creates a load of typical points on one connection. Batches have 100 points.
     pub fn new(edge: EdgeType, writes: Writes) -> Self {
         let sample = Sample::of(&Init::default());
         Load { edge, writes, connections: 1, batch: 100, sample }
     }
 }
 
-/// Why something could not be measured.
+/// Why a measurement failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// The UDF could not be started or reached, or did not say what it is.
+    /// The UDF could not be started or connected to, or did not answer Info.
     Udf(Error),
-    /// The options are none of the UDF.
+    /// The options do not fit the UDF.
     Options(OptionsError),
-    /// The UDF did not start with its options; the text is its own.
+    /// The UDF refused its options. Holds the text of the UDF.
     Refused(String),
-    /// It failed at what it was given; the text is its own.
+    /// The UDF failed on the data. Holds the text of the UDF.
     Reported(String),
-    /// It closed its side in the middle of a measurement, and left these [traces](crate::Peer::traces).
+    /// The UDF closed its output during a measurement, and left these
+    /// [traces](crate::Peer::traces).
     Closed(String),
-    /// It sent what is no message.
+    /// The UDF sent bytes that are not a message.
     Broken(NoMessage),
-    /// It did not come to an end with what it was given.
+    /// The UDF did not finish its work.
     Stuck(Duration),
-    /// The machine gave no thread or no pipe.
+    /// The operating system refused a thread or a pipe.
     Setup(std::io::Error),
 }
 
@@ -97,22 +100,22 @@ impl std::fmt::Display for BenchError {
             BenchError::Refused(text) => {
                 write!(
                     f,
-                    "the UDF refused its options: {text}; pass those that it needs with -o name=value"
+                    "the UDF refused its options: {text}; pass the options that it needs with -o name=value"
                 )
             }
             BenchError::Reported(text) => write!(f, "the UDF failed: {text}"),
             BenchError::Closed(traces) if traces.is_empty() => f.write_str(
-                "the UDF closed its side while it was measured; `udf check` may say why",
+                "the UDF closed its output during the measurement; `udf check` may say why",
             ),
             BenchError::Closed(traces) => {
-                write!(f, "the UDF closed its side while it was measured{traces}")
+                write!(f, "the UDF closed its output during the measurement{traces}")
             }
             BenchError::Broken(problem) => write!(f, "the UDF failed: {problem}"),
             BenchError::Stuck(within) => write!(
                 f,
-                "the UDF had not answered all that it was sent {within:?} after the end of the measurement"
+                "the UDF had not answered all of its input {within:?} after the end of the measurement"
             ),
-            BenchError::Setup(error) => write!(f, "the measurement could not be set up: {error}"),
+            BenchError::Setup(error) => write!(f, "cannot set up the measurement: {error}"),
         }
     }
 }
@@ -120,7 +123,7 @@ impl std::fmt::Display for BenchError {
 impl std::error::Error for BenchError {}
 
 impl BenchError {
-    /// Adds what the peer that it is about has left behind, if that has closed its side.
+    /// Adds the traces of the peer if the error is that it closed its output.
     fn with_traces(self, peer: &Peer) -> Self {
         match self {
             BenchError::Closed(_) => BenchError::Closed(peer.traces(PATIENCE)),
@@ -129,20 +132,21 @@ impl BenchError {
     }
 }
 
-/// How a UDF is measured.
+/// The settings of a measurement.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Its options, each `name=value`; see [`udf_text::options`].
+    /// The options of the UDF, each `name=value`; see [`udf_text::options`]. Defaults to none.
     pub options: Vec<String>,
-    /// How many connections there are at once, beside the measurements with a single one.
+    /// The number of connections of the second series. The first series has a single connection.
+    /// Defaults to 1: no second series.
     pub connections: usize,
-    /// How many points a batch has, for a UDF that wants batches.
+    /// The number of points in a batch, for a UDF that wants batches. Defaults to 100.
     pub batch: usize,
-    /// How often each measurement is repeated.
+    /// The number of repetitions of each measurement. Defaults to 5.
     pub rounds: usize,
-    /// How long all of it takes, about.
+    /// The approximate total time. Defaults to 20 seconds.
     pub time: Duration,
-    /// The process whose CPU and memory are read, when it is not the one that was spawned or that listens.
+    /// The process whose CPU and memory are measured. Defaults to the spawned or listening process.
     pub pid: Option<u32>,
 }
 
@@ -159,11 +163,11 @@ impl Default for Settings {
     }
 }
 
-/// Measures a UDF: with Kapacitor's own writes and with large ones, over one connection and over many.
-/// `progress` is told what comes next, before each step.
+/// Measures a UDF: with Kapacitor's own writes and with large ones, over one connection and over
+/// many. Before each step, `progress` gets the step.
 ///
 /// # Errors
-/// When it cannot be reached, refuses its options, or fails on the way.
+/// When the UDF cannot be connected to, refuses its options, or fails during the measurement.
 pub fn run(
     target: &Target,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! What was measured, for people and for tools.
+//! The report of the measurements, as text for people and as JSON for tools.
 
 use std::fmt::Write as _;
 
@@ -17,17 +17,18 @@ use crate::{Target, Transport};
 pub struct Report {
     /// The name of the UDF's file.
     pub udf: String,
-    /// What it was reached over.
+    /// The transport of the connections.
     pub transport: Transport,
-    /// The edge that it wants, `STREAM` or `BATCH`.
+    /// The edge that the UDF wants, `STREAM` or `BATCH`.
     pub wants: &'static str,
-    /// The edge that it provides.
+    /// The edge that the UDF provides.
     pub provides: &'static str,
-    /// How many bytes a point takes on the wire; within a batch, with its share of the begin and the end.
+    /// The bytes of a point on the wire. Within a batch, including its share of the begin and the
+    /// end.
     pub point_bytes: usize,
-    /// How many points a batch had; null for a stream.
+    /// The number of points in a batch. Null for a stream.
     pub batch_points: Option<usize>,
-    /// How often each measurement was repeated.
+    /// The number of repetitions of each measurement.
     pub rounds: usize,
     /// A row for each way to write and each number of connections.
     pub rows: Vec<Row>,
@@ -55,14 +56,14 @@ impl Report {
         }
     }
 
-    /// The measurements for tools.
+    /// Returns the report as JSON.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a report has a form in JSON");
         text.push('\n');
         text
     }
 
-    /// The measurements as a table.
+    /// Returns the report as tables.
     pub fn to_text(&self) -> String {
         let over = match self.transport {
             Transport::Pipe => "pipes",
@@ -70,7 +71,7 @@ impl Report {
         };
         let what = match self.batch_points {
             Some(points) => {
-                format!("batches of {points} points, {} bytes a point", self.point_bytes)
+                format!("batches of {points} points, {} bytes per point", self.point_bytes)
             }
             None => format!("a stream of points of {} bytes", self.point_bytes),
         };
@@ -99,9 +100,10 @@ impl Report {
         let trip = match self.rows.first().map(|row| row.latency_of) {
             Some(LatencyOf::Point) => "a point, until it is answered",
             Some(LatencyOf::Batch) => "a batch, until it is answered",
-            _ => "data and a keepalive, until that is echoed",
+            _ => "data and a keepalive, until its echo",
         };
-        write!(out, "\nRound trips of {trip}, in µs:\n\n").expect("a string takes all");
+        write!(out, "\nRound trips of {trip}, in µs:\n\n")
+            .expect("writing to a string cannot fail");
         let mut table =
             vec![["writes", "connections", "p50", "p99", "max", "echo p50"].map(str::to_owned)];
         table.extend(self.rows.iter().map(|row| {
@@ -116,11 +118,11 @@ impl Report {
         }));
         append_table(&table, &mut out);
 
-        out.push_str("\nWhat the UDF used:\n\n");
+        out.push_str("\nCPU and memory of the UDF:\n\n");
         let mut table = vec![
             ["writes", "connections", "CPU s/million points", "peak memory"].map(str::to_owned),
         ];
-        let unknown = || "not known".to_owned();
+        let unknown = || "unknown".to_owned();
         table.extend(self.rows.iter().map(|row| {
             [
                 row.writes.to_owned(),
@@ -135,21 +137,21 @@ impl Report {
     }
 }
 
-/// The first column on its left, the others on their right.
+/// Appends a table with the first column aligned left and the others right.
 fn append_table<const N: usize>(table: &[[String; N]], out: &mut String) {
     let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
     for row in table {
         let mut line = format!("{:width$}", row[0], width = widths[0]);
         for (cell, width) in row.iter().zip(widths).skip(1) {
-            write!(line, "   {cell:>width$}").expect("a string takes all");
+            write!(line, "   {cell:>width$}").expect("writing to a string cannot fail");
         }
         out.push_str(line.trim_end());
         out.push('\n');
     }
 }
 
-/// A whole number, its digits in threes.
+/// Formats a whole number with its digits in groups of three.
 fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Who is measured: a UDF, or a raw echo of bytes in its place.
+//! The measured side: a UDF, or a raw byte echo in its place.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -17,30 +17,31 @@ use udf_proto::response;
 use super::{BenchError, PATIENCE};
 use crate::{Link, Peer, Target, Transport};
 
-/// Who is measured.
+/// The measured side.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// A UDF, which is started with these options.
+    /// A UDF, started with these options.
     Udf {
-        /// How it is reached.
+        /// How to connect to the UDF.
         target: Target,
-        /// What it is started with.
+        /// The Init of the UDF.
         init: Init,
-        /// The process whose CPU and memory are read, when it is not the one that was spawned or that listens.
+        /// The process whose CPU and memory are measured. Defaults to the spawned or listening
+        /// process.
         pid: Option<u32>,
     },
-    /// Whatever it is sent comes back, byte for byte: over pipes from the program `cat`, over a socket from a
-    /// thread. Data has the same members in both directions, so that the bytes are messages there and back.
+    /// An echo that sends back every byte: the program `cat` over pipes, or a thread over a socket.
+    /// Data has the same members in both directions, so the bytes are valid messages both ways.
     Echo(Transport),
 }
 
 impl Subject {
-    /// A UDF, which is started with these options.
+    /// Creates a UDF that is started with these options.
     pub fn udf(target: Target, init: Init) -> Self {
         Subject::Udf { target, init, pid: None }
     }
 
-    /// The echo over the same transport.
+    /// Returns the echo over the same transport.
     pub fn echo(&self) -> Self {
         match self {
             Subject::Udf { target, .. } => Subject::Echo(target.transport()),
@@ -48,7 +49,7 @@ impl Subject {
         }
     }
 
-    /// A connection that is ready for data.
+    /// Opens a connection that is ready for data.
     pub(super) fn open(&self) -> Result<Lane, BenchError> {
         let link = match self {
             Subject::Udf { target, .. } => target.link(None, PATIENCE).map_err(BenchError::Udf)?,
@@ -65,7 +66,7 @@ impl Subject {
         Ok(lane)
     }
 
-    /// The process that is to be looked at, when it is not for the lane to say.
+    /// Returns the process to measure, if it is not the one of the connection.
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
             Subject::Udf { pid, .. } => *pid,
@@ -87,7 +88,7 @@ fn socket_echo() -> std::io::Result<Link> {
     Link::over(ours)
 }
 
-/// A connection that is measured.
+/// A measured connection.
 pub(super) struct Lane {
     pub(super) frames: FrameReader<Box<dyn Read + Send>>,
     pub(super) writer: Box<dyn Write + Send>,
@@ -95,13 +96,13 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Sends Init, and waits for the answer.
+    /// Sends Init and waits for the answer.
     fn start(self, init: Init) -> Result<Self, BenchError> {
         let Lane { mut frames, mut writer, peer } = self;
         let mut bytes = Vec::new();
         append(&Request { message: Some(Ask::Init(init.into())) }, &mut bytes);
         let started = move || {
-            // What is wrong shows on the other direction.
+            // The reading direction shows the cause of a failed write.
             let _ = writer.write_all(&bytes).and_then(|()| writer.flush());
             loop {
                 match next(&mut frames)? {
@@ -117,18 +118,18 @@ impl Lane {
     }
 }
 
-/// As much of an answer as measurements look at.
+/// The part of an answer that measurements inspect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
     Point,
     BatchEnd,
     Echo(i64),
-    /// The answer to Init, and what was wrong if it was refused.
+    /// The answer to Init, with the text of a refusal.
     Started(Option<String>),
     Other,
 }
 
-/// What comes next.
+/// Returns the next answer.
 pub(super) fn next(frames: &mut FrameReader<impl Read>) -> Result<Seen, BenchError> {
     match next_frame(frames).map_err(BenchError::Broken)? {
         Some(frame) => look(frame).map_err(|error| named(error, frames)),
@@ -136,7 +137,7 @@ pub(super) fn next(frames: &mut FrameReader<impl Read>) -> Result<Seen, BenchErr
     }
 }
 
-/// The error about a frame that was just taken: what is no message may be text.
+/// Returns the error about the last frame. An invalid frame may be text.
 pub(super) fn named(error: BenchError, frames: &FrameReader<impl Read>) -> BenchError {
     match error {
         BenchError::Broken(NoMessage::Bytes(problem)) => {
@@ -146,7 +147,7 @@ pub(super) fn named(error: BenchError, frames: &FrameReader<impl Read>) -> Bench
     }
 }
 
-/// What is in a frame; of a point, no more than that it is one.
+/// Inspects a frame. A point is not decoded.
 #[inline]
 pub(super) fn look(frame: &[u8]) -> Result<Seen, BenchError> {
     if response::point_bytes(frame).is_some() {
@@ -159,7 +160,7 @@ pub(super) fn look(frame: &[u8]) -> Result<Seen, BenchError> {
         Ok(Some(Answer::Init(init))) => Ok(Seen::Started((!init.success).then_some(init.error))),
         Ok(Some(Answer::Error(error))) => Err(BenchError::Reported(error.error)),
         Ok(Some(_)) => Ok(Seen::Other),
-        Ok(None) => Err(broken("a response with nothing in it")),
+        Ok(None) => Err(broken("an empty response")),
         Err(error) => Err(broken(error)),
     }
 }
@@ -168,7 +169,7 @@ fn broken(problem: impl ToString) -> BenchError {
     BenchError::Broken(NoMessage::Bytes(problem.to_string()))
 }
 
-/// A keepalive that is told from all others by its time.
+/// Returns a keepalive, distinguished from all others by its time.
 pub(super) fn keepalive(time: i64) -> Vec<u8> {
     let mut bytes = Vec::new();
     append(&Request { message: Some(Ask::Keepalive(KeepaliveRequest { time })) }, &mut bytes);
@@ -180,12 +181,12 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), BenchErr
     thread.map(drop).map_err(BenchError::Setup)
 }
 
-/// A thread has ended without a word.
+/// The error of a thread that ended without a result.
 pub(super) fn panicked() -> BenchError {
-    BenchError::Setup(std::io::Error::other("a thread that measures panicked"))
+    BenchError::Setup(std::io::Error::other("a measuring thread panicked"))
 }
 
-/// Does `work` on a thread of its own; if it takes longer than `within`, it is `cut` short.
+/// Runs `work` on a separate thread. If it takes longer than `within`, calls `cut`.
 pub(super) fn bounded<T: Send + 'static>(
     within: Duration,
     cut: impl FnOnce(),
@@ -193,7 +194,7 @@ pub(super) fn bounded<T: Send + 'static>(
 ) -> Result<T, BenchError> {
     let (sender, done) = channel();
     spawn(move || {
-        // When nobody waits for it any more, it is of no use.
+        // The receiver is gone if it has stopped waiting.
         let _ = sender.send(work());
     })?;
     done.recv_timeout(within).unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! What processes have used, as `/proc` tells it; on systems without it, nothing is known.
+//! CPU time and memory of processes, from `/proc`. Unknown on systems without `/proc`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,17 +7,17 @@ use std::time::Duration;
 /// The unit of CPU time in `/proc`, on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What some processes have used since they were started.
+/// The resources that some processes have used since they started.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Usage {
-    /// Time on a CPU, of all their threads, in user code and in the kernel for them.
+    /// The CPU time of all their threads, in user code and in the kernel.
     pub(super) cpu: Duration,
-    /// The most memory that they have had in use, in bytes.
+    /// The peak memory, in bytes.
     pub(super) peak: u64,
 }
 
 impl Usage {
-    /// Of all these processes together; none when that of one is not known.
+    /// Returns the sum over these processes, or `None` if one of them is unknown.
     pub(super) fn of(pids: &BTreeSet<u32>) -> Option<Self> {
         let mut sum = Usage::default();
         for pid in pids {
@@ -31,7 +31,8 @@ impl Usage {
 }
 
 fn cpu(stat: &str) -> Option<Duration> {
-    // Behind the name, which may have anything in it; user and system time are the members 14 and 15.
+    // Skip the name, which may contain any character. User and system time are the fields 14 and
+    // 15.
     let (_, behind) = stat.rsplit_once(')')?;
     let mut members = behind.split_whitespace().skip(11);
     let mut ticks = || members.next()?.parse::<u32>().ok();

@@ -9,39 +9,39 @@ use udf_proto::messages::response::Message as Answer;
 use super::context::Context;
 use super::trouble::{Trouble, is_data, kind};
 
-/// Numbers that differ by less than this share are equal: sums depend on the order.
+/// Numbers count as equal below this relative difference, because sums depend on their order.
 const TOLERANCE: f64 = 1e-9;
 
-/// The data that came back.
+/// The data that the UDF sent.
 pub(super) struct Output(Vec<Answer>);
 
 impl Context {
-    /// Sends this data on a new connection, and returns the output.
+    /// Sends `data` on a new connection and returns the output.
     pub(super) fn output(&self, data: Vec<Ask>) -> Result<Output, Trouble> {
         let mut wire = self.started()?;
         for ask in data {
             wire.ask(ask);
         }
         wire.settle()?;
-        // That it closes is for another check to see.
+        // Another check reports a UDF that does not close.
         let _ = wire.drain();
         Ok(Output(wire.seen.iter().filter(|answer| is_data(answer)).cloned().collect()))
     }
 }
 
 impl Output {
-    /// Returns the number of messages that came back.
+    /// Returns the number of messages in the output.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns the first difference from `other`. Integers equal floats of the same value, and fields that
-    /// only `other` has are ignored.
+    /// Returns the first difference from `other`. An integer equals a float of the same value.
+    /// Fields that only `other` has are ignored.
     pub(super) fn difference(&self, other: &Output) -> Option<Difference> {
         self.difference_of(&[other])
     }
 
-    /// Returns whether each value equals the one at the same place in one of the others.
+    /// Returns whether each value equals the value at the same place in one of the others.
     pub(super) fn is_of(&self, others: &[&Output]) -> bool {
         self.difference_of(others).is_none()
     }
@@ -57,7 +57,7 @@ impl Output {
         })
     }
 
-    /// Returns whether both are equal.
+    /// Returns whether both outputs are equal.
     pub(super) fn is(&self, other: &Output) -> bool {
         self.difference(other).is_none() && other.difference(self).is_none()
     }
@@ -66,11 +66,11 @@ impl Output {
 /// How two outputs differ.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Difference {
-    /// There is another number of messages.
+    /// The number of messages differs.
     Messages { found: usize, expected: usize },
-    /// A field has another number.
+    /// The number in a field differs.
     Number { field: String, found: f64, expected: f64 },
-    /// A field has another text or boolean, or is only in the first.
+    /// The text or boolean in a field differs, or the field is missing in the other output.
     Field(String),
     /// The kind, the time, the name or the tags differ.
     Series,
@@ -80,13 +80,13 @@ impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Difference::Messages { found, expected } => {
-                write!(f, "{found} messages came back in place of {expected}")
+                write!(f, "{found} messages came back instead of {expected}")
             }
             Difference::Number { field, found, expected } => {
-                write!(f, "`{field}` came back as {found} in place of {expected}")
+                write!(f, "`{field}` came back as {found} instead of {expected}")
             }
             Difference::Field(field) => write!(f, "`{field}` came back with another value"),
-            Difference::Series => f.write_str("points of another time, name or group came back"),
+            Difference::Series => f.write_str("points with another time, name or group came back"),
         }
     }
 }
@@ -148,12 +148,12 @@ fn about(one: f64, other: f64) -> bool {
         || (one - other).abs() <= TOLERANCE * one.abs().max(other.abs())
 }
 
-/// Texts may tell numbers: `10 %` equals `10.0 %`.
+/// Compares texts with the numbers in them: `10 %` equals `10.0 %`.
 fn same_text(one: &str, other: &str) -> bool {
     one == other || with_whole_numbers(one) == with_whole_numbers(other)
 }
 
-/// Leaves out each `.0` that ends a number.
+/// Removes each `.0` at the end of a number.
 fn with_whole_numbers(text: &str) -> String {
     let is_digit = |char: char| char.is_ascii_digit();
     let mut parts = text.split(".0");
@@ -187,7 +187,7 @@ mod tests {
         let difference = output(&[("a", 0)], &[]).difference(&output(&[], &[("a", 10.0)]));
         assert_eq!(
             difference.expect("they differ").to_string(),
-            "`a` came back as 0 in place of 10"
+            "`a` came back as 0 instead of 10"
         );
     }
 

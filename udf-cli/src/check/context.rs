@@ -1,4 +1,4 @@
-//! What all checks share: the UDF, its options, and how connections with it are made.
+//! The state that all checks share: the UDF, its options, and its connections.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,39 +17,39 @@ use super::wire::Wire;
 use super::{CheckError, Outcome, Settings, Verdict};
 use crate::{Target, Transport};
 
-/// How many points a session has, unless a file has more.
+/// The number of points in a session, unless a file has more.
 pub(super) const SESSION: usize = 200;
 
 pub(super) struct Context {
     pub(super) target: Target,
     pub(super) patience: Duration,
-    /// The names of the checks to run; none for all.
+    /// The names of the checks to run. Empty means all.
     only: Vec<String>,
-    /// What the UDF has answered to Info, as it came.
+    /// The Info answer of the UDF, as received.
     pub(super) answer: Result<InfoResponse, Trouble>,
-    /// The same, if it can be understood.
+    /// The Info answer, if it is valid.
     pub(super) info: Option<Info>,
-    /// The options that it is said to accept.
+    /// The Init with the options of the task.
     pub(super) init: Init,
-    /// What it answered to them.
+    /// The answer of the UDF to that Init.
     pub(super) init_answer: Option<Result<InitResponse, Trouble>>,
     pub(super) accepted: bool,
-    /// What was heard on the stderr of all connections.
+    /// The stderr of the UDF over all connections.
     pub(super) heard: Arc<Mutex<Heard>>,
-    /// The points that it is sent.
+    /// The points to send.
     pub(super) source: Source,
     /// Counts the data of the running check.
     pub(super) tally: Rc<Tally>,
     session: Option<Result<Rc<Session>, Trouble>>,
-    /// Whether the UDF echoes a keepalive, if that is known.
+    /// Whether the UDF echoes a keepalive, once known.
     echo: Option<Result<(), Trouble>>,
-    /// The way in which the UDF failed to refuse options, and the check that met it first.
+    /// How the UDF failed to refuse invalid options, and the check that found it first.
     pub(super) refusal: Option<(&'static str, String)>,
 }
 
 impl Context {
     /// # Errors
-    /// When the UDF cannot be started or reached.
+    /// When the UDF cannot be started or connected to.
     pub(super) fn new(target: Target, settings: &Settings) -> Result<Self, CheckError> {
         let patience = settings.within;
         drop(target.link(None, patience).map_err(CheckError::Unreachable)?);
@@ -73,12 +73,13 @@ impl Context {
         })
     }
 
-    /// Whether the check of this name is to run.
+    /// Returns whether the check `name` is to run.
     pub(super) fn wants_check(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
 
-    /// Whether a daemon that did answer does so no more. A program is started for each connection.
+    /// Returns whether a daemon that has answered before no longer answers. False for a program,
+    /// which starts anew for each connection.
     pub(super) fn is_lost(&self) -> bool {
         let asked = || self.open()?.info();
         let is_gone =
@@ -86,7 +87,8 @@ impl Context {
         !self.is_program() && self.answer.is_ok() && asked().is_err_and(is_gone)
     }
 
-    /// Skips a check that met a fault which another check reports. Fails if that check is not to run.
+    /// Skips a check that met a fault which the check `name` reports. Fails if that check is not to
+    /// run.
     pub(super) fn told_by(&self, name: &str, trouble: &Trouble) -> Outcome {
         if self.wants_check(name) {
             Ok(Verdict::Skip(format!("{trouble}; see {name}")))
@@ -95,14 +97,14 @@ impl Context {
         }
     }
 
-    /// Asks what the UDF is.
+    /// Asks for the edges and options of the UDF.
     pub(super) fn learn(&mut self) -> Option<Info> {
         self.answer = self.open().and_then(|mut wire| wire.info());
         self.info = self.answer.clone().ok().and_then(|info| Info::try_from(info).ok());
         self.info.clone()
     }
 
-    /// Tries whether the options are accepted.
+    /// Tries whether the UDF accepts the options.
     pub(super) fn try_init(&mut self, options: Vec<OptionCall>) {
         self.init.options = options;
         self.source = self.source.clone().for_options(&self.init);
@@ -120,7 +122,7 @@ impl Context {
         self.info.as_ref().map_or(EdgeType::Stream, |info| info.wants)
     }
 
-    /// A fresh connection.
+    /// Opens a new connection.
     pub(super) fn open(&self) -> Result<Wire, Trouble> {
         let (heard, all) = (Arc::new(Mutex::new(Heard::default())), self.heard.clone());
         let own = heard.clone();
@@ -137,14 +139,14 @@ impl Context {
             .map_err(|error| Trouble::NoConnection(error.to_string()))
     }
 
-    /// A fresh connection that has had its Init.
+    /// Opens a new connection and sends the Init.
     pub(super) fn started(&self) -> Result<Wire, Trouble> {
         let mut wire = self.open()?;
         let answer = wire.init(self.init.clone())?;
         if answer.success { Ok(wire) } else { Err(Trouble::Refused(answer.error)) }
     }
 
-    /// The data of these numbers, as the UDF wants it, with `change` made to every point.
+    /// Returns the data of these numbers for the UDF's edge. `change` is applied to every point.
     pub(super) fn data(
         &self,
         numbers: std::ops::Range<usize>,
@@ -166,8 +168,8 @@ impl Context {
         }
     }
 
-    /// Sends data in small parts, and waits after each part until the UDF has handled it. A slow UDF thus
-    /// has time for all of the data.
+    /// Sends data in small parts, and waits after each part until the UDF has handled it. This
+    /// gives a slow UDF time for all of the data.
     pub(super) fn feed_slowly(&self, wire: &mut Wire, data: Vec<Ask>) -> Result<(), Trouble> {
         let (mut unsettled, mut in_batch) = (0, false);
         for ask in data {
@@ -185,7 +187,7 @@ impl Context {
         wire.settle()
     }
 
-    /// Returns the trouble that keeps the UDF from echoing a keepalive.
+    /// Returns the trouble that keeps the UDF from echoing a keepalive, if any.
     pub(super) fn echo_trouble(&mut self) -> Option<Trouble> {
         let echo = match self.echo.take() {
             Some(echo) => echo,
@@ -195,7 +197,8 @@ impl Context {
         echo.err()
     }
 
-    /// Fails with this trouble, unless it is invalid bytes, which `only_messages` reports.
+    /// Fails with this trouble. Skips instead if the trouble is invalid bytes, which
+    /// `only_messages` reports.
     pub(super) fn troubled(&self, trouble: Trouble) -> Outcome {
         match (&trouble, &self.answer) {
             (Trouble::Broken(_), Err(Trouble::Broken(_))) => {
@@ -206,8 +209,8 @@ impl Context {
         }
     }
 
-    /// Returns the result of a connection with ordinary data. The connection is made once, for all checks
-    /// that only look at the output.
+    /// Returns the result of a connection with ordinary data. The connection is made once, for all
+    /// checks that only inspect the output.
     pub(super) fn session(&mut self) -> Result<Rc<Session>, Trouble> {
         let session = match self.session.take() {
             Some(session) => session,
@@ -219,7 +222,7 @@ impl Context {
         Ok(session)
     }
 
-    /// Whether no point came back for ordinary data, as far as that is known.
+    /// Returns whether the UDF is known to send no point for ordinary data.
     pub(super) fn is_mute(&self) -> bool {
         let Some(Ok(session)) = &self.session else { return false };
         !session.seen.iter().any(|answer| matches!(answer, Answer::Point(_)))
@@ -238,23 +241,23 @@ impl Context {
                 break;
             }
         }
-        // That it closes is for another check to see.
+        // Another check reports a UDF that does not close.
         let _ = wire.drain();
         let (seen, empties) = (std::mem::take(&mut wire.seen), wire.empties);
-        // Each check that looks at it counts it.
+        // Each check that inspects the session counts its data.
         let points_in = std::mem::take(&mut wire.sent);
         Ok(Session { sent, points_in, seen, empties, trouble })
     }
 }
 
-/// A connection that has ended, and how it went.
+/// A finished connection and its result.
 pub(super) struct Session {
     /// The data that was sent.
     pub(super) sent: Vec<Ask>,
     points_in: usize,
-    /// Everything that came, in its order.
+    /// All messages from the UDF, in order.
     pub(super) seen: Vec<Answer>,
-    /// How many responses with nothing set came.
+    /// The number of empty responses.
     pub(super) empties: usize,
     pub(super) trouble: Option<Trouble>,
 }
@@ -264,7 +267,7 @@ impl Session {
         self.seen.iter().filter(|answer| is_data(answer)).count()
     }
 
-    /// The points that came outside of batches.
+    /// Returns the points that came outside of batches.
     pub(super) fn points(&self) -> Vec<&Point> {
         let mut in_batch = false;
         let points = self.seen.iter().filter_map(|answer| {

@@ -11,7 +11,8 @@ use super::context::{Context, Session};
 use super::trouble::{Trouble, is_answer, kind};
 use super::{Check, Needs, Outcome, Verdict, Where, check};
 
-/// Kapacitor allocates what a size says; this one it can, and no batch that is meant is longer.
+/// Kapacitor allocates memory for the announced size. It can allocate this size, and no sensible
+/// batch is longer.
 const LARGEST_SIZE: i64 = 2 << 20;
 
 pub(super) const CHECKS: [Check; 10] = [
@@ -25,7 +26,7 @@ pub(super) const CHECKS: [Check; 10] = [
         "only_messages",
         Needs::Nothing,
         only_messages,
-        "one byte that is no message, such as a print to stdout, ends the task",
+        "one byte outside of messages, such as a print to stdout, ends the task",
     ),
     check(
         "right_edge",
@@ -37,47 +38,47 @@ pub(super) const CHECKS: [Check; 10] = [
         "no_empty_response",
         Needs::Init,
         no_empty_response,
-        "a response with nothing in it makes Kapacitor panic: every task of it stops",
+        "an empty response makes Kapacitor panic: all of its tasks stop",
     ),
     check(
         "no_unasked_answer",
         Needs::Init,
         no_unasked_answer,
-        "an answer that nobody asked for fills the log, or is taken for the next one",
+        "an unrequested answer fills the log, or is taken for the next answer",
     ),
     check(
         "batches_balanced",
         Needs::Init,
         batches_balanced,
-        "an end without a begin crashes Kapacitor: every task of it stops",
+        "an end without a begin crashes Kapacitor: all of its tasks stop",
     )
     .only(Where::Provides(EdgeType::Batch)),
     check(
         "batch_sizes",
         Needs::Init,
         batch_sizes,
-        "a batch of negative or absurd size makes Kapacitor panic: every task of it stops",
+        "a negative or absurd batch size makes Kapacitor panic: all of its tasks stop",
     )
     .only(Where::Provides(EdgeType::Batch)),
     check(
         "batch_ends",
         Needs::Init,
         batch_ends,
-        "a batch has the name and tags of its end: left out there, they are lost",
+        "the end of a batch carries its name and tags: left out there, they are lost",
     )
     .only(Where::Provides(EdgeType::Batch)),
     check(
         "grouping_kept",
         Needs::Init,
         grouping_kept,
-        "Kapacitor groups what comes back by its dimensions and tags; without them all is one group",
+        "Kapacitor groups the output by its dimensions and tags; without them all is one group",
     )
     .only(Where::Provides(EdgeType::Stream)),
     check(
         "fields_kept",
         Needs::Init,
         fields_kept,
-        "a point without a field is refused by InfluxDB, and can stop the task behind the UDF",
+        "InfluxDB refuses a point without a field, and such a point can stop the nodes after the UDF",
     ),
 ];
 
@@ -87,7 +88,7 @@ fn data_handled(context: &mut Context) -> Outcome {
         None => Ok(Verdict::Pass),
         Some(trouble @ Trouble::Reported(_)) if !context.source.is_own() => Err(Trouble::Advised(
             Box::new(trouble),
-            "if it cannot use made-up points, pass others with --points FILE",
+            "if it cannot use the sample points, pass other points with --points FILE",
         )),
         Some(trouble) => context.troubled(trouble),
     }
@@ -98,7 +99,7 @@ fn only_messages(context: &mut Context) -> Outcome {
         Trouble::Broken(_) => Err(trouble),
         _ => Ok(()),
     };
-    // As far as it gets: only what is no message counts here.
+    // Only bytes that are not a message count here, not how far the UDF gets.
     if let Err(trouble @ Trouble::Broken(_)) = &context.answer {
         return context.told_by("info_answered", trouble);
     }
@@ -135,17 +136,17 @@ fn right_edge(context: &mut Context) -> Outcome {
 fn no_empty_response(context: &mut Context) -> Outcome {
     let session = context.session()?;
     let mut asked = context.started()?;
-    // Also where an answer is due.
+    // Also checks a connection on which an answer is due.
     let _ = asked.snapshot().and_then(|_| asked.drain());
     Ok(match session.empties + asked.empties {
         0 => Verdict::Pass,
-        count => Verdict::Fail(format!("it sent {count}")),
+        count => Verdict::Fail(format!("it sent an empty response ({count} in all)")),
     })
 }
 
 fn no_unasked_answer(context: &mut Context) -> Outcome {
     let session = context.session()?;
-    // The first one was asked for: it is that to Init.
+    // The first answer is the one to Init.
     let unasked = session.seen.iter().filter(|answer| is_answer(answer)).nth(1);
     Ok(unasked.map_or(Verdict::Pass, |answer| Verdict::Warn(format!("{} came", kind(answer)))))
 }
@@ -165,7 +166,7 @@ fn unbalanced(session: &Session) -> Option<String> {
             }
             (Answer::End(_), Some(_)) => open = None,
             (Answer::End(end), None) => {
-                return Some(format!("it ended `{}` without having begun it", end.name));
+                return Some(format!("it ended `{}` without beginning it", end.name));
             }
             _ => {}
         }
@@ -262,7 +263,7 @@ fn lost(
     let text = match (nameless, tagless) {
         (true, true) => {
             return Some(Verdict::Fail(format!(
-                "a batch came back without name and tags, and they were sent, as `{first}` with {} tags: \
+                "a batch came back without the name and tags that were sent, `{first}` with {} tags: \
                  Kapacitor shows an empty series",
                 first_tags.len()
             )));
@@ -271,7 +272,7 @@ fn lost(
         (false, true) => format!("a batch `{name}` came back without tags: its group is lost"),
         (false, false) => match sent.get(group) {
             Some((_, sent)) if sent != tags => format!(
-                "the batch of the group `{group}` came back with other tags: {} in place of {}",
+                "the batch of the group `{group}` came back with other tags: {} instead of {}",
                 shown(tags),
                 shown(sent)
             ),
@@ -286,7 +287,8 @@ fn shown(tags: &Tags) -> String {
     if tags.is_empty() { "none".to_owned() } else { format!("`{}`", tags.join(",")) }
 }
 
-/// Returns what the grouping of a point lacks: tags for these of its dimensions; or, under an empty name, everything.
+/// Returns the dimensions of a point without a tag of that name. An empty name means that the whole
+/// grouping is missing.
 fn without(point: &Point) -> Vec<&str> {
     if point.dimensions.is_empty() && !point.by_name {
         return vec![""];
@@ -295,7 +297,7 @@ fn without(point: &Point) -> Vec<&str> {
     lacking.map(String::as_str).collect()
 }
 
-/// The same for data that was sent. A point within a batch has the grouping of the batch.
+/// Returns the same for data that was sent. A point within a batch has the grouping of the batch.
 fn sent_without(ask: &Ask, wants: EdgeType) -> Vec<&str> {
     match ask {
         Ask::Point(point) if wants == EdgeType::Stream => without(point),
@@ -311,13 +313,13 @@ fn grouping_kept(context: &mut Context) -> Outcome {
     if points.is_empty() {
         return Ok(Verdict::Skip("no point came back".to_owned()));
     }
-    // A faithful echo lacks what was never there.
+    // An exact echo lacks the same tags as its input.
     let sent: BTreeSet<_> = session.sent.iter().flat_map(|ask| sent_without(ask, wants)).collect();
     let lost = |point: &&&Point| without(point).iter().any(|lack| !sent.contains(lack));
     Ok(match points.iter().filter(lost).count() {
         0 => Verdict::Pass,
         count => Verdict::Warn(format!(
-            "of {} points that came back, {count} lack dimensions, or the tags of them",
+            "of {} points that came back, {count} lack dimensions or their tags",
             points.len()
         )),
     })

@@ -1,4 +1,4 @@
-//! The end of a task: what was received is answered, then the UDF goes.
+//! Checks of the end of a task: the UDF answers all input, then exits or closes.
 
 use std::io::Write;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -22,7 +22,7 @@ pub(super) const CHECKS: [Check; 6] = [
         "closes_at_end",
         Needs::Data,
         closes_at_end,
-        "a task stops only when its UDF has closed its side",
+        "a task stops only after its UDF has closed its output",
     ),
     check(
         "closes_unused",
@@ -34,7 +34,7 @@ pub(super) const CHECKS: [Check; 6] = [
         "drains_at_end",
         Needs::Data,
         drains_at_end,
-        "what was received before a task stops, or reloads, is not lost",
+        "points received before a task stops or reloads are not lost",
     )
     .after(&["closes_at_end"]),
     check(
@@ -99,14 +99,14 @@ fn drains_at_end(context: &mut Context) -> Outcome {
     Ok(match error {
         Some(error) => return Err(Trouble::Reported(error)),
         None if found < expected => Verdict::Fail(format!(
-            "with its input ended at once, {found} messages came back in place of {expected}"
+            "with its input ended at once, {found} messages came back instead of {expected}"
         )),
         None => Verdict::Pass,
     })
 }
 
 fn ends_whole(context: &mut Context) -> Outcome {
-    // The data ends in the middle: of a batch, if it wants batches.
+    // The data ends in the middle: within a batch, if the UDF wants batches.
     let mut data = context.data(0..100, |_| {});
     data.truncate(95);
     let mut wire = context.started()?;
@@ -118,7 +118,7 @@ fn ends_whole(context: &mut Context) -> Outcome {
         Err(trouble) => return context.troubled(trouble),
     }
     if let Some(problem) = &wire.cut {
-        return Ok(Verdict::Fail(format!("it closed its side within a message: {problem}")));
+        return Ok(Verdict::Fail(format!("it closed its output within a message: {problem}")));
     }
     let open = wire.seen.iter().fold(false, |open, answer| match answer {
         Answer::Begin(_) => true,
@@ -126,7 +126,7 @@ fn ends_whole(context: &mut Context) -> Outcome {
         _ => open,
     });
     Ok(if open {
-        Verdict::Fail("it closed its side within a batch".to_owned())
+        Verdict::Fail("it closed its output within a batch".to_owned())
     } else {
         Verdict::Pass
     })
@@ -144,7 +144,8 @@ fn exit_status(context: &mut Context) -> Outcome {
     })
 }
 
-/// Behaves like a Kapacitor that is killed, first while the UDF is idle and then while it answers.
+/// Behaves like a Kapacitor that is killed, first while the UDF is idle and then while the UDF
+/// answers.
 fn abrupt_end(context: &mut Context) -> Outcome {
     abandon(context, false)?;
     abandon(context, true)?;
@@ -154,16 +155,18 @@ fn abrupt_end(context: &mut Context) -> Outcome {
     Ok(Verdict::Pass)
 }
 
-/// As much as each transport holds, although nobody reads it.
+/// Each transport holds this many bytes that are not read.
 const UNREAD: usize = 16 << 10;
 
-/// How often a program is asked, with nobody left to read its answers.
+/// How often a program is asked while its answers are not read.
 const ASKED: usize = 100;
 const ASKED_EVERY: Duration = Duration::from_millis(20);
 
-/// Starts a task, and closes both directions. A program must exit then, even with output left to write.
+/// Starts a task and closes both directions. A program must then exit, even with output left to
+/// write.
 ///
-/// At work, reading ends first, and then there is something to answer: so the UDF cannot be done before.
+/// With `at_work`, reading ends first and the UDF still has a request to answer. So the UDF cannot
+/// have exited before.
 fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
     let failed = |error: udf_host::Error| Trouble::NoConnection(error.to_string());
     let Link { reader, mut writer, peer } =
@@ -173,7 +176,7 @@ fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
     let starting = thread::Builder::new().name("check-start".to_owned()).spawn(move || {
         let sent = writer.write_all(&init).and_then(|()| writer.flush());
         let answered = matches!(FrameReader::new(reader).next_frame(), Ok(Some(_)));
-        // Nobody reads any more.
+        // The reader is closed from here on.
         let _ = sender.send((sent.is_ok() && answered).then_some(writer));
     });
     starting.map_err(|error| Trouble::NoConnection(error.to_string()))?;
@@ -199,8 +202,9 @@ fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
         }
     }
     if at_work && ask(&work) && context.is_program() {
-        // A program that another thread is just starting holds a copy of the pipe, and for this moment no
-        // answer fails. So the UDF is asked again, until it has gone, or takes no notice.
+        // While another thread starts a program, that program briefly holds a copy of the pipe, and
+        // writing an answer does not fail. So the UDF is asked again until it exits or ignores the
+        // requests.
         let mut asked = (0..ASKED).map(|_| peer.exit(ASKED_EVERY).is_none() && ask(&keepalive));
         while asked.next() == Some(true) {}
     }

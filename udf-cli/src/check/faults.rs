@@ -1,4 +1,4 @@
-//! What Kapacitor never sends, or not yet: it must not hurt more than the one connection.
+//! Checks with input that Kapacitor never sends, or not yet: it may only harm the one connection.
 
 use udf_proto::messages::KeepaliveRequest;
 use udf_proto::messages::request::Message as Ask;
@@ -14,13 +14,13 @@ pub(super) const CHECKS: [Check; 10] = [
         "empty_request",
         Needs::Data,
         empty_request,
-        "a request with nothing in it comes from a newer Kapacitor, and is ignored",
+        "an empty request comes from a newer Kapacitor and is ignored",
     ),
     check(
         "unknown_request",
         Needs::Data,
         unknown_request,
-        "a request of a kind that is not known comes from a newer Kapacitor, and is ignored",
+        "a request of an unknown kind comes from a newer Kapacitor and is ignored",
     ),
     check(
         "unknown_members",
@@ -38,7 +38,7 @@ pub(super) const CHECKS: [Check; 10] = [
         "oversized_frame",
         Needs::Init,
         oversized_frame,
-        "an absurd length is refused, without the memory for it",
+        "an absurd length is refused without allocating memory for it",
     ),
     check(
         "cut_frame",
@@ -50,19 +50,19 @@ pub(super) const CHECKS: [Check; 10] = [
         "endless_length",
         Needs::Init,
         endless_length,
-        "a length that never ends is refused, not read for ever",
+        "an endless length is refused, not read forever",
     ),
     check(
         "garbage",
         Needs::Init,
         garbage,
-        "bytes that are no message end the connection, not more",
+        "bytes that are not a message end only their own connection",
     ),
     check(
         "others_unharmed",
         Needs::Data,
         others_unharmed,
-        "what goes wrong in one task is not felt in the others of the same daemon",
+        "a fault in one task does not affect the other tasks of the same daemon",
     )
     .only(Where::Over(Transport::Socket)),
     check(
@@ -74,7 +74,7 @@ pub(super) const CHECKS: [Check; 10] = [
     .after(&["init_twice"]),
 ];
 
-/// After `bytes`, it goes on as if they had not been.
+/// Sends `bytes`. The UDF must continue as if they had not been sent.
 fn ignored(context: &Context, bytes: Vec<u8>) -> Outcome {
     let mut wire = context.started()?;
     wire.send(bytes);
@@ -89,7 +89,7 @@ fn empty_request(context: &mut Context) -> Outcome {
 }
 
 fn unknown_request(context: &mut Context) -> Outcome {
-    // The member number 30, of 3 bytes.
+    // The unknown member 30, of 3 bytes.
     ignored(context, vec![6, 0xf2, 0x01, 3, 8, 1, 16])
 }
 
@@ -97,12 +97,12 @@ fn unknown_members(context: &mut Context) -> Outcome {
     let mut wire = context.started()?;
     let time = wire.new_keepalive();
     let known = frame(Ask::Keepalive(KeepaliveRequest { time }));
-    // Behind the one byte of the length, the same message with two more members: a number, and text.
+    // After the one-byte length: the same message with two more members, a number and a text.
     let mut longer = known[1..].to_vec();
     longer.extend([0xf0, 0x01, 7, 0xfa, 0x01, 2, b'h', b'i']);
     longer.insert(0, longer.len() as u8);
     wire.send(longer);
-    wire.until("the echo of a keepalive with members that are not known", |answer| {
+    wire.until("the echo of a keepalive with unknown members", |answer| {
         matches!(answer, udf_proto::messages::response::Message::Keepalive(echo) if echo.time == time)
             .then_some(())
     })?;
@@ -119,8 +119,8 @@ fn split_writes(context: &mut Context) -> Outcome {
     Ok(Verdict::Pass)
 }
 
-/// After `bytes` its input ends; it may fail, but it must not hang, nor be killed by a signal, nor take a daemon
-/// down with it.
+/// Sends `bytes` and ends the input. The UDF may fail. It must not hang, be killed by a signal, or
+/// take a daemon down.
 fn refused(context: &Context, bytes: Vec<u8>) -> Outcome {
     let mut wire = context.started()?;
     wire.send(bytes);
@@ -139,7 +139,7 @@ fn gone(trouble: Trouble) -> Trouble {
 }
 
 fn oversized_frame(context: &mut Context) -> Outcome {
-    // 2^40 bytes, of which 4 come.
+    // A length of 2^40 bytes, followed by 4 bytes.
     refused(context, vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 1, 2, 3, 4])
 }
 
@@ -154,7 +154,7 @@ fn endless_length(context: &mut Context) -> Outcome {
 }
 
 fn garbage(context: &mut Context) -> Outcome {
-    // Frames of a right length, and nonsense within; then no frames at all.
+    // Frames of a valid length with invalid contents, then bytes that are not frames at all.
     let mut bytes = vec![12, 0x8a, 0x01, 0x7f];
     bytes.extend(b"nonsense ");
     bytes.extend((0..2000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8));
@@ -165,7 +165,7 @@ fn others_unharmed(context: &mut Context) -> Outcome {
     let mut bystander = context.started()?;
     let mut bad = context.started()?;
     bad.send(vec![0xff; 64]);
-    // How it ends is for others to see.
+    // Other checks report how the UDF ends.
     let _ = bad.drain();
     context.feed(&mut bystander, 0..20);
     bystander.settle()?;

@@ -1,4 +1,4 @@
-//! Many groups, and batches of every length.
+//! Checks with many groups, and with batches of every length.
 
 use udf_proto::EdgeType;
 use udf_proto::messages::request::Message as Ask;
@@ -22,12 +22,12 @@ pub(super) const CHECKS: [Check; 3] = [
         "batch_size_hint",
         Needs::Data,
         batch_size_hint,
-        "the size of a batch is a hint: with 0, or a wrong one, the batch is handled all the same",
+        "the size of a batch is a hint: the batch is handled even if the size is 0 or incorrect",
     )
     .only(Where::Wants(EdgeType::Batch)),
 ];
 
-/// How many groups there are.
+/// The number of groups.
 const GROUPS: usize = 2000;
 
 fn many_groups(context: &mut Context) -> Outcome {

@@ -1,4 +1,4 @@
-//! Keepalives: whether Kapacitor keeps hearing from the UDF.
+//! Checks of keepalives: Kapacitor must keep hearing from the UDF.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub(super) const CHECKS: [Check; 4] = [
         "keepalive_while_busy",
         Needs::Data,
         keepalive_while_busy,
-        "work that takes longer than the timeout is how most users lose their task",
+        "most users lose a task because its work takes longer than the timeout",
     ),
 ];
 
@@ -83,7 +83,7 @@ fn keepalive_among_data(context: &mut Context) -> Outcome {
     Ok(Verdict::Pass)
 }
 
-/// How many points keep it busy.
+/// The number of points that keep the UDF busy.
 const MANY: usize = 10_000;
 
 fn keepalive_while_busy(context: &mut Context) -> Outcome {
@@ -112,24 +112,24 @@ fn keepalive_while_busy(context: &mut Context) -> Outcome {
             }
             Sign::Silence => {
                 return Ok(Verdict::Fail(format!(
-                    "with {MANY} points to handle, nothing came from it for {:?}",
+                    "with {MANY} points to handle, it sent nothing for {:?}",
                     context.patience
                 )));
             }
             Sign::Closed => {
                 let traces = wire.traces();
-                return Ok(Verdict::Fail(format!("it closed its side over {MANY} points{traces}")));
+                return Ok(Verdict::Fail(format!(
+                    "it closed its output while handling {MANY} points{traces}"
+                )));
             }
         }
-        // It is slow, but it shows that it lives.
+        // The UDF is slow but alive.
         if wire.seen.last().is_some_and(is_last) || heard >= give_up {
             break;
         }
     }
     Ok(if longest > context.patience / 2 {
-        Verdict::Warn(format!(
-            "with {MANY} points to handle, nothing came from it for {longest:.1?}"
-        ))
+        Verdict::Warn(format!("with {MANY} points to handle, it sent nothing for {longest:.1?}"))
     } else {
         Verdict::Pass
     })

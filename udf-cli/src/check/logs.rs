@@ -1,4 +1,4 @@
-//! The stderr of a spawned UDF, which Kapacitor logs line by line.
+//! Checks of the stderr of a spawned UDF, which Kapacitor logs line by line.
 
 use std::sync::PoisonError;
 
@@ -8,10 +8,10 @@ use super::context::Context;
 use super::{Check, Needs, Outcome, Verdict, Where, check};
 use crate::Transport;
 
-/// Kapacitor stops reading at a line of this length, in bytes.
+/// Kapacitor stops reading stderr at a line of this length, in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// How many points the amount of logs is measured over.
+/// The number of points for which log lines are counted.
 const POINTS: usize = 1000;
 
 pub(super) const CHECKS: [Check; 2] = [
@@ -19,11 +19,11 @@ pub(super) const CHECKS: [Check; 2] = [
         "stderr_amount",
         Needs::Data,
         stderr_amount,
-        "each line goes to Kapacitor's log: one for each point fills the disk",
+        "Kapacitor logs each line: one line per point fills the disk",
     )
     .after(&["closes_at_end"])
     .only(Where::Over(Transport::Pipe)),
-    // The last of all: it looks at the lines of every connection.
+    // Runs last: the check inspects the lines of every connection.
     check(
         "stderr_lines",
         Needs::Init,
@@ -39,7 +39,7 @@ fn stderr_amount(context: &mut Context) -> Outcome {
     context.feed_slowly(&mut wire, data)?;
     let sent = wire.sent;
     wire.finish(true)?;
-    // Its last lines are there when its exit is.
+    // The last lines have arrived when the exit is known.
     Ok(match wire.lines() {
         lines if lines >= sent => {
             Verdict::Warn(format!("it wrote {lines} lines over {sent} points"))
@@ -50,12 +50,12 @@ fn stderr_amount(context: &mut Context) -> Outcome {
 
 fn stderr_lines(context: &mut Context) -> Outcome {
     let huge = "x".repeat(100 << 10);
-    // Text that many UDFs log: a name in a task, a wrong option, what is in a point.
+    // Text that many UDFs log: a name in a task, an invalid option, the contents of a point.
     let mut init = context.init.clone();
     init.options.push(OptionCall { name: huge.clone(), values: vec![Value::from(&*huge)] });
     for init in [Init { task_id: huge.clone(), ..context.init.clone() }, init] {
         let mut wire = context.open()?;
-        // What it answers is for others to see.
+        // Other checks report the answer.
         let _ = wire.init(init).and_then(|_| wire.finish(true));
     }
     let mut wire = context.started()?;

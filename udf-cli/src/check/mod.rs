@@ -1,8 +1,9 @@
-//! The conformance report: named checks of the protocol, each with what it means for a user of Kapacitor.
+//! The conformance report: named checks of the protocol, each with its consequence for a user of
+//! Kapacitor.
 //!
-//! Every wait is bounded, so that a UDF that hangs does not hang the report. Checks that need an answer
-//! to Info, an accepted Init or ordinary data that is handled are skipped without it: one fault is
-//! reported once, by the check that is meant for it.
+//! Every wait has a time limit, so that a UDF that hangs does not hang the report. Checks that need
+//! an answer to Info, an accepted Init or ordinary data are skipped if the UDF fails there. So each
+//! fault is reported once, by the check meant for it.
 
 mod compare;
 mod context;
@@ -35,17 +36,19 @@ use trouble::Trouble;
 pub use points::read_points;
 pub use report::{Finding, Report, Status};
 
-/// How a UDF is checked.
+/// The settings of a check.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Options that it accepts, each `name=value`; see [`udf_text::options`].
+    /// The options of the UDF, each `name=value`; see [`udf_text::options`]. The UDF must accept
+    /// them. Defaults to none.
     pub options: Vec<String>,
-    /// The longest silence of the UDF. An answer may take six times as long if there are signs of life.
-    /// Defaults to 5 seconds.
+    /// The longest silence of the UDF. An answer may take six times as long if there are signs of
+    /// life. Defaults to 5 seconds.
     pub within: Duration,
-    /// The names of the checks to run; none for all.
+    /// The names of the checks to run. Empty means all. Defaults to empty.
     pub only: Vec<String>,
-    /// The points to send, see [`read_points`]. Without them, made-up points are sent.
+    /// The points to send; see [`read_points`]. If empty, sample points are sent. Defaults to
+    /// empty.
     pub points: Vec<Point>,
 }
 
@@ -60,11 +63,11 @@ impl Default for Settings {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// The options are none of the UDF.
+    /// The options do not fit the UDF.
     Options(OptionsError),
-    /// There is no check of this name.
+    /// A check of this name does not exist.
     NoSuchCheck(String),
-    /// The UDF cannot be started or reached at all.
+    /// The UDF cannot be started or connected to.
     Unreachable(udf_host::Error),
 }
 
@@ -84,22 +87,22 @@ impl std::fmt::Display for CheckError {
 
 impl std::error::Error for CheckError {}
 
-/// What a check must be able to rely on.
+/// The precondition of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Needs {
     Nothing,
     Info,
-    /// The Init with the options of the task was answered.
+    /// The UDF answered the Init with the options of the task.
     Answer,
-    /// The options were accepted.
+    /// The UDF accepted the options.
     Init,
-    /// Keepalives are echoed, by which all checks see how far the UDF is.
+    /// The UDF echoes keepalives, by which all checks follow its progress.
     Echo,
-    /// Ordinary data is handled.
+    /// The UDF handles ordinary data.
     Data,
 }
 
-/// Where a check makes sense.
+/// The UDFs to which a check applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Where {
     Everywhere,
@@ -110,16 +113,16 @@ enum Where {
 
 struct Check {
     name: &'static str,
-    /// What follows for a user of Kapacitor.
+    /// The consequence for a user of Kapacitor.
     meaning: &'static str,
     needs: Needs,
     sense: Where,
-    /// Checks that meet the same fault, and are meant for it.
+    /// Other checks that meet the same fault and are meant for it.
     after: &'static [&'static str],
     run: fn(&mut Context) -> Outcome,
 }
 
-/// What a check has found; a trouble on the way is a failure.
+/// The result of a check. A trouble counts as a failure.
 type Outcome = Result<Verdict, Trouble>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +133,7 @@ enum Verdict {
     Skip(String),
 }
 
-/// A check that makes sense everywhere.
+/// Defines a check that applies to every UDF.
 const fn check(
     name: &'static str,
     needs: Needs,
@@ -165,15 +168,16 @@ const GROUPS: [(&str, &[Check]); 10] = [
     ("logs", &logs::CHECKS),
 ];
 
-/// The names of all checks, in the order in which they run.
+/// Returns the names of all checks, in the order in which they run.
 pub fn names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().flat_map(|(_, checks)| checks.iter().map(|check| check.name))
 }
 
-/// Checks a UDF. `progress` is told, before each check, how many are done and which one comes.
+/// Checks a UDF. Before each check, `progress` gets the number of finished checks and the name of
+/// the next one.
 ///
 /// # Errors
-/// When there is nothing to be checked: the UDF cannot be reached, or the settings do not fit.
+/// When the UDF cannot be connected to, or the settings do not fit.
 pub fn run(
     target: &Target,
     settings: &Settings,
@@ -183,7 +187,7 @@ pub fn run(
         return Err(CheckError::NoSuchCheck(name.clone()));
     }
     let mut context = Context::new(target.clone(), settings)?;
-    // The answer is a check of its own, but others need it, and so do the options.
+    // The answer to Info is itself a check, and other checks and the options need it.
     let info = context.learn();
     if let Some(info) = &info {
         let options = udf_text::options::parse(info, &settings.options);
@@ -208,9 +212,9 @@ pub fn run(
             };
             let mut finding = Finding::new(group, check, outcome);
             if finding.status == Status::Fail && context.is_lost() {
-                finding.add("the daemon does not answer any more");
+                finding.add("the daemon no longer answers");
                 let name = check.name;
-                lost = Some(format!("the daemon does not answer any more; see {name}"));
+                lost = Some(format!("the daemon no longer answers; see {name}"));
             }
             findings.push(finding);
         }
@@ -234,9 +238,9 @@ fn outcome(check: &Check, context: &mut Context) -> Outcome {
     }
 }
 
-/// A check passes only if it has seen something.
+/// Turns a pass into a warning if the check has seen no output.
 fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> Outcome {
-    // Batches are enough for the checks of batches; for others, empty ones tell nothing.
+    // For a check of batches, any batch is output. For other checks, empty batches show nothing.
     let is_mute = context.is_mute() && check.sense != Where::Provides(EdgeType::Batch);
     if came > 0 && !is_mute {
         return Ok(Verdict::Pass);
@@ -247,7 +251,7 @@ fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> O
             format!("{text}; see data_handled")
         } else {
             format!(
-                "{text}, so that there was nothing to check; \
+                "{text}, so there was nothing to check; \
                  pass points that the UDF answers with --points FILE"
             )
         },
@@ -258,7 +262,7 @@ fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> O
 fn unmet(check: &Check, context: &mut Context) -> Option<(&'static str, Trouble)> {
     let needs = |needs| check.needs >= needs;
     if needs(Needs::Info) && context.info.is_none() {
-        let problem = "it has not said what it is".to_owned();
+        let problem = "it has not answered Info".to_owned();
         return Some(match &context.answer {
             Ok(_) => ("info_edges", Trouble::Unmet(problem)),
             Err(trouble) => ("info_answered", trouble.clone()),
@@ -291,16 +295,18 @@ fn unmet(check: &Check, context: &mut Context) -> Option<(&'static str, Trouble)
     Some((name, trouble))
 }
 
-/// Returns the reason why a check makes no sense for this UDF.
+/// Returns the reason why a check does not apply to this UDF.
 fn senseless(check: &Check, context: &Context) -> Option<String> {
     let info = context.info.as_ref()?;
     let edge = |edge: EdgeType| if edge == EdgeType::Stream { "a stream" } else { "batches" };
     match check.sense {
         Where::Over(transport) if context.target.transport() != transport => {
             Some(match transport {
-                Transport::Pipe => "it is a daemon: for programs that Kapacitor spawns".to_owned(),
+                Transport::Pipe => {
+                    "it is a daemon; this check is for programs that Kapacitor spawns".to_owned()
+                }
                 Transport::Socket => {
-                    "it is spawned for each use: for daemons on a socket".to_owned()
+                    "it is spawned for each use; this check is for daemons on a socket".to_owned()
                 }
             })
         }

@@ -2,14 +2,14 @@
 
 use std::cell::Cell;
 
-/// What a UDF has written to stderr.
+/// Statistics of the UDF's stderr.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    /// How many lines.
+    /// The number of lines.
     pub(super) lines: usize,
-    /// The length of the longest, in bytes.
+    /// The length of the longest line, in bytes.
     pub(super) longest: usize,
-    /// The length of the line that has not ended.
+    /// The length of the last line if it has not ended.
     open: usize,
 }
 
@@ -24,7 +24,7 @@ impl Heard {
     }
 }
 
-/// How many points the connections of a check were sent, and how much data came back.
+/// The number of points sent on the connections of a check, and of data messages received.
 #[derive(Debug, Default)]
 pub(super) struct Tally(Cell<(usize, usize)>);
 
@@ -34,7 +34,7 @@ impl Tally {
         self.0.set((all_sent + sent, all_came + came));
     }
 
-    /// Returns both numbers, and starts from zero again.
+    /// Returns both numbers and resets them to zero.
     pub(super) fn take(&self) -> (usize, usize) {
         self.0.take()
     }

@@ -1,4 +1,4 @@
-//! What happens when a task starts: Init, with the options of the TICKscript.
+//! Checks of the start of a task: Init, with the options of the TICKscript.
 
 use udf_proto::messages::{InitRequest, InitResponse, OptionValue, option_value};
 use udf_proto::{Init, OptionCall, Value, ValueType};
@@ -15,20 +15,20 @@ pub(super) const CHECKS: [Check; 11] = [
         "init_answered_once",
         Needs::Echo,
         init_answered_once,
-        "the task waits for one answer to its Init, and for nothing before it",
+        "the task expects one answer to its Init, and nothing before it",
     ),
     check("any_task_name", Needs::Init, any_task_name, "a task may have any name"),
     check(
         "no_options",
         Needs::Answer,
         no_options,
-        "a TICKscript that leaves out what is required is answered, with a reason",
+        "a TICKscript without a required option gets an answer with the reason",
     ),
     check(
         "unknown_option",
         Needs::Answer,
         unknown_option,
-        "an option that the UDF no longer has is refused, not silently without effect",
+        "an option that the UDF no longer has is refused, not silently ignored",
     ),
     check(
         "wrong_type",
@@ -40,7 +40,7 @@ pub(super) const CHECKS: [Check; 11] = [
         "wrong_count",
         Needs::Answer,
         wrong_count,
-        "an argument too many is refused, not silently without effect",
+        "an argument too many is refused, not silently ignored",
     ),
     check(
         "value_missing",
@@ -52,13 +52,13 @@ pub(super) const CHECKS: [Check; 11] = [
         "refusal_explained",
         Needs::Answer,
         refusal_explained,
-        "the text of the refusal is all that the user sees of what is wrong",
+        "the text of the refusal is all that the user sees of the error",
     ),
     check(
         "refusal_survived",
         Needs::Answer,
         refusal_survived,
-        "after a refusal the UDF waits to be closed; gone before, its text is lost",
+        "after a refusal the UDF waits to be closed; if it exits earlier, its text is lost",
     )
     .after(&["keepalive_before_init"]),
     check(
@@ -74,11 +74,12 @@ fn init_accepted(context: &mut Context) -> Outcome {
     let answer = answer.clone()?;
     Ok(match (answer.success, answer.error.as_str()) {
         (true, "") => Verdict::Pass,
-        (true, text) => {
-            Verdict::Warn(format!("it accepted them, but with an error text: {}", said(text)))
-        }
+        (true, text) => Verdict::Warn(format!(
+            "it accepted the options, but with an error text: {}",
+            said(text)
+        )),
         (false, text) => Verdict::Fail(format!(
-            "it refused them: {}; pass options that it accepts with -o name=value",
+            "it refused the options: {}; pass options that it accepts with -o name=value",
             said(text)
         )),
     })
@@ -117,10 +118,10 @@ fn any_task_name(context: &mut Context) -> Outcome {
     Ok(Verdict::Pass)
 }
 
-/// Any answer will do, but a refusal has a text.
+/// Accepts either answer. A refusal must have a text.
 fn answered(answer: InitResponse) -> Verdict {
     if !answer.success && answer.error.trim().is_empty() {
-        Verdict::Fail("it refused them without a text".to_owned())
+        Verdict::Fail("it refused the options without a text".to_owned())
     } else {
         Verdict::Pass
     }
@@ -132,7 +133,8 @@ fn no_options(context: &mut Context) -> Outcome {
     once(context, "no_options", outcome)
 }
 
-/// A UDF that cannot refuse fails at all wrong options in one way: only the first check says so.
+/// A UDF that cannot refuse options fails several checks in the same way. Only the first check
+/// reports it.
 fn once(context: &mut Context, name: &'static str, outcome: Outcome) -> Outcome {
     let found = match &outcome {
         Err(trouble) => trouble.to_string(),
@@ -148,7 +150,7 @@ fn once(context: &mut Context, name: &'static str, outcome: Outcome) -> Outcome 
     }
 }
 
-/// Sends options that it should refuse, for the check of this name.
+/// Sends options that the UDF should refuse, for the check `name`.
 fn wrong(
     context: &mut Context,
     name: &'static str,
@@ -177,8 +179,8 @@ fn unknown_option(context: &mut Context) -> Outcome {
     wrong(context, "unknown_option", init, &what)
 }
 
-/// The options with the call of one option changed: of the first that is called, or that there is, and that has
-/// arguments; together with the name of that option.
+/// Returns the Init with one option call changed, and the name of that option: the first called
+/// option with arguments, or else the first existing one.
 fn changed(context: &Context, change: impl Fn(&mut Vec<Value>)) -> Option<(Init, String)> {
     let mut init = context.init.clone();
     if let Some(call) = init.options.iter_mut().find(|call| !call.values.is_empty()) {
@@ -210,7 +212,7 @@ fn without_arguments() -> Verdict {
 
 fn with_wrong_type(context: &Context) -> Option<(Init, String)> {
     changed(context, |values| {
-        // Nothing takes a boolean for a number or for text.
+        // No UDF accepts a boolean as a number or as text.
         values[0] = match values[0] {
             Value::Bool(_) => Value::from("text"),
             _ => Value::Bool(true),
@@ -234,17 +236,18 @@ fn value_missing(context: &mut Context) -> Outcome {
     let mut init = InitRequest::from(init);
     let calls = init.options.iter_mut().filter(|call| call.name == name);
     for call in calls {
-        // It claims to be of a type that it is not, and says no more.
+        // The argument claims an unknown type and has no value.
         call.values = vec![OptionValue { r#type: 9, value: None::<option_value::Value> }];
     }
     wrong(context, "value_missing", init, &format!("an argument for `{name}` that has no value"))
 }
 
-/// The first refusal of options that are wrong, each in another way, and what the text should name.
+/// Returns the first refusal among several Inits with different invalid options, and the name that
+/// its text should contain.
 fn refusal(context: &Context) -> Option<(Init, InitResponse, String)> {
     let unknown = Some((with_unknown(context), NO_OPTION.to_owned()));
     for (init, name) in unknown.into_iter().chain(with_wrong_type(context)) {
-        // How it fails to refuse them is for other checks to say.
+        // Other checks report a missing refusal.
         match context.open().and_then(|mut wire| wire.init(init.clone())) {
             Ok(answer) if !answer.success => return Some((init, answer, name)),
             _ => {}
@@ -278,7 +281,7 @@ fn refusal_survived(context: &mut Context) -> Outcome {
 
 fn init_twice(context: &mut Context) -> Outcome {
     let first = context.started()?;
-    // The first one is still open.
+    // The first connection is still open.
     let mut second = context.started()?;
     second.settle()?;
     drop(first);

@@ -1,4 +1,4 @@
-//! The points that checks send: made up, or the author's own out of a file.
+//! The points that checks send: sample points, or the user's own points from a file.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -11,22 +11,22 @@ use udf_text::line_protocol::{LineError, LineReader};
 
 use crate::sample::{STEP, Sample};
 
-/// How many points there are in a batch, unless a check has a reason for another number.
+/// The number of points in a batch, unless a check needs another number.
 pub(super) const BATCH: usize = 10;
 
-/// How many points of a file are used at most.
+/// The most points that are used from a file.
 const MOST: usize = 10_000;
 
-/// About how many points many groups have at most.
+/// The approximate limit of points in a test of many groups.
 const MOST_GROUPED: usize = 20_000;
 
-/// The groups that get more than one point, or batch.
+/// The number of groups that get more than one point or batch.
 const FIRST: usize = 10;
 
 /// Reads the first 10,000 points of a file, for [`Settings::points`](super::Settings::points).
 ///
 /// # Errors
-/// When a line is no point, or cannot be read.
+/// When a line is not a valid point or cannot be read.
 pub fn read_points(lines: &mut LineReader<impl BufRead>) -> Result<Vec<Point>, LineError> {
     let mut points = Vec::new();
     while points.len() < MOST
@@ -37,19 +37,19 @@ pub fn read_points(lines: &mut LineReader<impl BufRead>) -> Result<Vec<Point>, L
     Ok(points)
 }
 
-/// The points of a UDF, numbered without end: those of a file are repeated, each time later.
+/// An endless numbered source of points. The points of a file repeat, with later times.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     sample: Sample,
     own: Vec<Point>,
     /// The same points in batches, one for each measurement and group.
     batches: Vec<Vec<Point>>,
-    /// How much later the points are when they are repeated, in nanoseconds.
+    /// The time shift of each repetition, in nanoseconds.
     span: i64,
 }
 
 impl Source {
-    /// The points in `own`, or made-up points if there are none.
+    /// Creates a source of the points in `own`, or of sample points if `own` is empty.
     pub(super) fn new(own: Vec<Point>) -> Self {
         let mut batches = BTreeMap::<_, Vec<Point>>::new();
         for point in &own {
@@ -66,22 +66,22 @@ impl Source {
         Source { sample: Sample::of(&Init::default()), own, batches, span }
     }
 
-    /// The same, but made-up points are those for these options.
+    /// Adapts sample points to these options. Points of a file stay as they are.
     pub(super) fn for_options(self, init: &Init) -> Self {
         Source { sample: Sample::of(init), ..self }
     }
 
-    /// Whether the points are the author's own.
+    /// Returns whether the points come from a file.
     pub(super) fn is_own(&self) -> bool {
         !self.own.is_empty()
     }
 
-    /// How many points the file has.
+    /// Returns the number of points in the file.
     pub(super) fn len(&self) -> usize {
         self.own.len()
     }
 
-    /// The point of this number of a stream.
+    /// Returns point `number` of a stream.
     fn point(&self, number: usize) -> Point {
         match self.own.len() {
             0 => self.sample.point(number),
@@ -89,7 +89,7 @@ impl Source {
         }
     }
 
-    /// The batch of this number.
+    /// Returns batch `number`.
     pub(super) fn batch(&self, number: usize) -> Vec<Ask> {
         match self.batches.len() {
             0 => self.sample.batch(number, BATCH),
@@ -97,7 +97,7 @@ impl Source {
         }
     }
 
-    /// A batch that begins like the first one, and has this many points.
+    /// Returns a batch that begins like the first one and has this many points.
     pub(super) fn long_batch(&self, points: usize) -> Vec<Ask> {
         let Some(first) = self.batches.first() else { return self.sample.batch(0, points) };
         let rounds = (0..points.div_ceil(first.len()))
@@ -125,7 +125,7 @@ impl Source {
             by_name: false,
         };
         let mut asks = vec![Ask::Begin(begin)];
-        // Kapacitor sends no more than this of a point within a batch.
+        // Kapacitor sends only these members of a point within a batch.
         asks.extend(points.iter().map(|point| {
             Ask::Point(Point {
                 name: String::new(),
@@ -140,7 +140,7 @@ impl Source {
         asks
     }
 
-    /// How many points a part of the data has, a point or a batch.
+    /// Returns the usual number of points in one part of the data: a point or a batch.
     fn usual(&self, wants: EdgeType) -> usize {
         match (wants, self.batches.len()) {
             (EdgeType::Stream, _) => 1,
@@ -149,29 +149,31 @@ impl Source {
         }
     }
 
-    /// Returns the data of these numbers. Batches are whole, so that the number of points may differ.
+    /// Returns the data of these numbers. Batches are whole, so the number of points may differ.
     pub(super) fn data(&self, wants: EdgeType, numbers: Range<usize>) -> Vec<Ask> {
         if wants == EdgeType::Stream {
             return numbers.map(|number| Ask::Point(self.point(number))).collect();
         }
         let usual = self.usual(wants);
-        // At least one, however long batches are.
+        // At least one batch, however long batches are.
         let start = numbers.start.div_ceil(usual);
         let batches = start..numbers.end.div_ceil(usual).max(start + 1);
         batches.flat_map(|number| self.batch(number)).collect()
     }
 
-    /// A point, or a batch, of each of this many groups, and then more for the first of them: a UDF may have
-    /// nothing to say of the first point of a group. None if the points are not grouped by tags.
+    /// Returns a point or batch of each of this many groups, and then more for the first groups,
+    /// since a UDF may not answer the first point of a group. Returns `None` if the points are not
+    /// grouped by tags.
     pub(super) fn grouped(&self, wants: EdgeType, groups: usize) -> Option<Vec<Vec<Ask>>> {
-        // Of batches, so many points that all of them together are not many more than `MOST_GROUPED`.
+        // Shortens batches so that all of them together have not many more points than
+        // `MOST_GROUPED`.
         let most = MOST_GROUPED / (11 * FIRST);
         let part = |number| match wants {
             EdgeType::Stream => vec![Ask::Point(self.point(number))],
             EdgeType::Batch => shortened(self.batch(number), most),
         };
         let groups = groups.min(MOST_GROUPED / self.usual(wants).min(most)).max(FIRST);
-        // The number of parts after which a series comes again.
+        // The number of parts after which a series repeats.
         let cycle = match (wants, self.is_own()) {
             (_, false) => self.sample.groups(),
             (EdgeType::Stream, true) => self.own.len(),
@@ -186,7 +188,7 @@ impl Source {
     }
 }
 
-/// The same batch with at most this many points.
+/// Returns the batch with at most this many points.
 pub(super) fn shortened(mut batch: Vec<Ask>, most: usize) -> Vec<Ask> {
     let mut points = 0;
     batch.retain(|ask| {
@@ -197,7 +199,7 @@ pub(super) fn shortened(mut batch: Vec<Ask>, most: usize) -> Vec<Ask> {
     batch
 }
 
-/// Sets the size that a batch has at its begin.
+/// Sets the size in the begin of a batch.
 pub(super) fn sized(batch: &mut [Ask], size: i64) {
     for ask in batch {
         if let Ask::Begin(begin) = ask {
@@ -206,13 +208,13 @@ pub(super) fn sized(batch: &mut [Ask], size: i64) {
     }
 }
 
-/// The same point this many rounds later.
+/// Returns the point moved `rounds` repetitions later.
 fn later(point: &Point, rounds: usize, span: i64) -> Point {
     let time = point.time.saturating_add(span.saturating_mul(rounds as i64));
     Point { time, ..point.clone() }
 }
 
-/// The same point or batch in a group of its own.
+/// Returns the point or batch in a group of its own.
 fn regrouped(mut part: Vec<Ask>, number: usize) -> Option<Vec<Ask>> {
     let tag = match part.first()? {
         Ask::Point(point) => point.dimensions.first()?.clone(),

@@ -1,4 +1,4 @@
-//! The report of the checks, for people and for tools.
+//! The report of the checks, as text for people and as JSON for tools.
 
 use std::fmt::Write as _;
 
@@ -9,55 +9,55 @@ use udf_proto::Info;
 use super::{Check, Outcome, Verdict};
 use crate::{Target, Transport};
 
-/// What was found, of all checks.
+/// The findings of all checks.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The name of the UDF's file.
     pub udf: String,
-    /// What it was reached over.
+    /// The transport of the connections.
     pub transport: Transport,
-    /// The edge that it wants, `STREAM` or `BATCH`; none when it did not say.
+    /// The edge that the UDF wants, `STREAM` or `BATCH`. `None` without a valid Info answer.
     pub wants: Option<&'static str>,
-    /// The edge that it provides; none when it did not say.
+    /// The edge that the UDF provides. `None` without a valid Info answer.
     pub provides: Option<&'static str>,
-    /// How many checks passed.
+    /// The number of checks that passed.
     pub passed: usize,
-    /// How many found something that may hurt.
+    /// The number of checks that found a fault which may harm some users.
     pub warned: usize,
-    /// How many found something that hurts.
+    /// The number of checks that found a harmful fault.
     pub failed: usize,
-    /// How many made no sense for this UDF.
+    /// The number of checks that were skipped.
     pub skipped: usize,
-    /// Each of them, in the order in which they ran.
+    /// The findings, in the order in which the checks ran.
     pub checks: Vec<Finding>,
 }
 
-/// What one check has found.
+/// The finding of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The name of the check.
     pub name: &'static str,
-    /// The group that it belongs to.
+    /// The group of the check.
     pub group: &'static str,
-    /// How it went.
+    /// The result of the check.
     pub status: Status,
-    /// What it means for a user of Kapacitor.
+    /// The consequence for a user of Kapacitor.
     pub meaning: &'static str,
-    /// What was seen; none when it passed.
+    /// The observation. `None` if the check passed.
     pub found: Option<String>,
 }
 
-/// How a check went.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// As it should.
+    /// The UDF behaves as it should.
     Pass,
-    /// It may hurt some users.
+    /// The fault may harm some users.
     Warn,
-    /// It hurts.
+    /// The fault is harmful.
     Fail,
-    /// It makes no sense here.
+    /// The check does not apply or could not run.
     Skip,
 }
 
@@ -93,7 +93,7 @@ impl Finding {
         Finding { name: check.name, group, status, meaning: check.meaning, found }
     }
 
-    /// Says more of what was found.
+    /// Appends text to the observation.
     pub(super) fn add(&mut self, text: &str) {
         let found = self.found.get_or_insert_default();
         found.push_str("; ");
@@ -117,14 +117,14 @@ impl Report {
         }
     }
 
-    /// The finding of the check of this name, if it was run.
+    /// Returns the finding of the check `name`, if the check ran.
     pub fn finding(&self, name: &str) -> Option<&Finding> {
         self.checks.iter().find(|finding| finding.name == name)
     }
 
-    /// The report for people: a line for each check, and one more where something was found.
+    /// Returns the report as text: a line for each check, and another line for each observation.
     ///
-    /// With `colours`, for a terminal.
+    /// With `colours`, the text has escape codes for a terminal.
     pub fn to_text(&self, colours: bool) -> String {
         let width = self.checks.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
         let (mut out, mut group) = (String::new(), "");
@@ -132,14 +132,15 @@ impl Report {
             if finding.group != group {
                 group = finding.group;
                 let space = if out.is_empty() { "" } else { "\n" };
-                writeln!(out, "{space}{group}").expect("a string takes all");
+                writeln!(out, "{space}{group}").expect("writing to a string cannot fail");
             }
             let status =
                 finding.status.style().force_styling(colours).apply_to(finding.status.word());
             writeln!(out, "  {status}  {:width$}  {}", finding.name, finding.meaning)
-                .expect("a string takes all");
+                .expect("writing to a string cannot fail");
             if let Some(found) = &finding.found {
-                writeln!(out, "        {:width$}  -> {found}", "").expect("a string takes all");
+                writeln!(out, "        {:width$}  -> {found}", "")
+                    .expect("writing to a string cannot fail");
             }
         }
         let plural = |count: usize| if count == 1 { "" } else { "s" };
@@ -155,11 +156,11 @@ impl Report {
             self.failed,
             self.skipped
         )
-        .expect("a string takes all");
+        .expect("writing to a string cannot fail");
         out
     }
 
-    /// The report for tools.
+    /// Returns the report as JSON.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a report has a form in JSON");
         text.push('\n');

@@ -1,4 +1,4 @@
-//! Snapshot and Restore: whether a task goes on where it was when Kapacitor starts again.
+//! Checks of Snapshot and Restore: a task must continue where it was when Kapacitor restarts.
 
 use udf_proto::EdgeType;
 use udf_proto::messages::SnapshotRequest;
@@ -15,41 +15,41 @@ pub(super) const CHECKS: [Check; 7] = [
         "snapshot_answered",
         Needs::Init,
         snapshot_answered,
-        "Kapacitor asks every minute, and waits for ever for an answer of this kind",
+        "Kapacitor asks every minute and waits forever for an answer of this kind",
     ),
     check(
         "snapshot_among_data",
         Needs::Data,
         snapshot_among_data,
-        "the question comes at any time, also in the middle of a batch",
+        "the request comes at any time, even in the middle of a batch",
     )
     .after(&["snapshot_answered"]),
     check(
         "restore_own",
         Needs::Data,
         restore_own,
-        "a snapshot that the UDF does not take back stops the task at each start",
+        "a snapshot that the UDF does not restore stops the task at each start",
     )
     .after(&["snapshot_answered"]),
     check(
         "restore_continues",
         Needs::Data,
         restore_continues,
-        "after a restart of Kapacitor the results are those that they would have been",
+        "a restart of Kapacitor does not change the results",
     )
     .after(&["snapshot_answered"]),
     check(
         "restore_garbage",
         Needs::Data,
         restore_garbage,
-        "what is no snapshot is refused, rather than counted on from then on",
+        "bytes that are not a snapshot are refused, not used as state",
     )
     .after(&["snapshot_answered"]),
     check(
         "restore_damaged",
         Needs::Data,
         restore_damaged,
-        "half a snapshot is refused, rather than half of the state lost silently",
+        "half a snapshot is refused; otherwise half of the state is lost silently",
     )
     .after(&["snapshot_answered", "restore_garbage"]),
     check(
@@ -87,7 +87,7 @@ fn snapshot_among_data(context: &mut Context) -> Outcome {
     Ok(Verdict::Pass)
 }
 
-/// A snapshot with some state in it.
+/// Returns a snapshot with some state in it.
 fn own(context: &Context) -> Result<Vec<u8>, Trouble> {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..100);
@@ -108,14 +108,14 @@ fn restore_own(context: &mut Context) -> Outcome {
                 wire.settle()?;
             }
             Err(text) => {
-                return Ok(Verdict::Fail(format!("it refused its own: {}", said(&text))));
+                return Ok(Verdict::Fail(format!("it refused its own snapshot: {}", said(&text))));
             }
         }
     }
     Ok(Verdict::Pass)
 }
 
-/// What comes out of a part of the data, with a snapshot taken before it.
+/// Returns a snapshot taken in the middle of the data, and the output for the data after it.
 fn continued(context: &Context) -> Result<(Vec<u8>, Vec<Answer>), Trouble> {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..100);
@@ -128,7 +128,7 @@ fn rest(context: &Context, mut wire: Wire) -> Result<Vec<Answer>, Trouble> {
     let before = wire.seen.len();
     context.feed(&mut wire, 100..200);
     wire.settle()?;
-    // That it closes is for another check to see.
+    // Another check reports a UDF that does not close.
     let _ = wire.drain();
     Ok(wire.seen.drain(before..).filter(is_data).collect())
 }
@@ -137,7 +137,9 @@ fn restore_continues(context: &mut Context) -> Outcome {
     let (snapshot, expected) = continued(context)?;
     let wire = match restored(context, snapshot)? {
         Ok(wire) => wire,
-        Err(_) => return Ok(Verdict::Skip("it refused its own; see restore_own".to_owned())),
+        Err(_) => {
+            return Ok(Verdict::Skip("it refused its own snapshot; see restore_own".to_owned()));
+        }
     };
     let found = rest(context, wire)?;
     if found == expected {
@@ -146,12 +148,12 @@ fn restore_continues(context: &mut Context) -> Outcome {
     let (_, again) = continued(context)?;
     Ok(if again == expected {
         Verdict::Fail(format!(
-            "after a restore, what came back for the same data differs: {} messages in place of {}, or other values",
+            "after a restore, the output for the same data differs: {} messages instead of {}, or other values",
             found.len(),
             expected.len()
         ))
     } else {
-        Verdict::Skip("what it sends is never the same, so that nothing can be compared".to_owned())
+        Verdict::Skip("its output differs each time, so nothing can be compared".to_owned())
     })
 }
 
@@ -165,7 +167,7 @@ fn restore_garbage(context: &mut Context) -> Outcome {
             return Ok(Verdict::Fail(format!("it accepted {} bytes of garbage", garbage.len())));
         }
         if !answer.success && answer.error.trim().is_empty() {
-            return Ok(Verdict::Fail("it refused them without a text".to_owned()));
+            return Ok(Verdict::Fail("it refused the bytes without a text".to_owned()));
         }
         wire.settle()?;
     }
@@ -179,9 +181,9 @@ fn restore_damaged(context: &mut Context) -> Outcome {
     }
     snapshot.truncate(snapshot.len() / 2);
     Ok(match restored(context, snapshot)? {
-        Ok(_) => Verdict::Warn("it accepted the first half of its own".to_owned()),
+        Ok(_) => Verdict::Warn("it accepted the first half of its own snapshot".to_owned()),
         Err(text) if text.trim().is_empty() => {
-            Verdict::Fail("it refused it without a text".to_owned())
+            Verdict::Fail("it refused the snapshot without a text".to_owned())
         }
         Err(_) => Verdict::Pass,
     })
@@ -191,7 +193,7 @@ fn restore_empty(context: &mut Context) -> Outcome {
     let mut wire = context.started()?;
     let answer = wire.restore(Vec::new())?;
     if !answer.success && answer.error.trim().is_empty() {
-        return Ok(Verdict::Fail("it refused it without a text".to_owned()));
+        return Ok(Verdict::Fail("it refused the snapshot without a text".to_owned()));
     }
     wire.settle()?;
     Ok(Verdict::Pass)

@@ -1,4 +1,4 @@
-//! What happens when Kapacitor itself starts: it asks every configured UDF what it is.
+//! Checks of the start of Kapacitor, which asks every configured UDF for its edges and options.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ pub(super) const CHECKS: [Check; 8] = [
         "info_answered",
         Needs::Nothing,
         info_answered,
-        "Kapacitor does not come up before every configured UDF has said what it is",
+        "Kapacitor does not start until every configured UDF has answered Info",
     ),
     check(
         "info_edges",
@@ -43,7 +43,7 @@ pub(super) const CHECKS: [Check; 8] = [
         "info_then_close",
         Needs::Info,
         info_then_close,
-        "Kapacitor does not come up before the UDF has closed after its Info",
+        "Kapacitor does not start until the UDF has closed after its Info",
     ),
     check(
         "silent_until_asked",
@@ -119,7 +119,7 @@ fn info_then_close(context: &mut Context) -> Outcome {
     let exited = wire.finish(context.is_program())?;
     Ok(match exited {
         Some(exited) if exited.is_failure() => {
-            Verdict::Fail(format!("it went away{}", wire.traces()))
+            Verdict::Fail(format!("it exited with a failure{}", wire.traces()))
         }
         _ => Verdict::Pass,
     })

@@ -1,4 +1,4 @@
-//! The troubles that end a check, and names for kinds of answers.
+//! The troubles that end a check, and the names of answers.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use udf_proto::messages::response::Message as Answer;
 use udf_text::message::one_line;
 
-/// No check causes more answers than this; a UDF that sends more does not stop by itself.
+/// No check causes more answers than this. A UDF that sends more does not stop by itself.
 pub(super) const MOST_ANSWERS: usize = 200_000;
 
-/// What keeps a check from going on. As text, it says what was seen.
+/// Why a check cannot continue. The text describes the observation.
 #[derive(Debug, Clone)]
 pub(super) enum Trouble {
     NoConnection(String),
-    /// A trouble, and what to do about it.
+    /// A trouble with advice.
     Advised(Box<Trouble>, &'static str),
-    /// Something that the check needs is not there.
+    /// A precondition of the check is not met.
     Unmet(String),
     Silence {
         awaited: String,
         within: Duration,
     },
-    /// There were signs of life, but not the awaited answer.
+    /// There were signs of life, but the awaited answer did not come.
     Slow {
         awaited: String,
         within: Duration,
@@ -53,19 +53,22 @@ impl fmt::Display for Trouble {
             }
             Trouble::Slow { awaited, within } => write!(
                 f,
-                "{awaited} did not come within {within:?}, in spite of signs of life; give a slow UDF more time with --timeout"
+                "{awaited} did not come within {within:?}, despite signs of life; give a slow UDF more time with --timeout"
             ),
             Trouble::Closed { awaited, traces } => {
-                write!(f, "it closed its side where {awaited} was awaited{traces}")
+                write!(f, "it closed its output before {awaited} came{traces}")
             }
             Trouble::WrongAnswer { awaited, got } => {
-                write!(f, "{awaited} was awaited, and {got} came")
+                write!(f, "expected {awaited}, but {got} came")
             }
             Trouble::Broken(problem) => f.write_str(problem),
             Trouble::Reported(text) => write!(f, "it reported an error: {}", said(text)),
             Trouble::Refused(text) => write!(f, "it refused its options: {}", said(text)),
             Trouble::NeverCloses(within) => {
-                write!(f, "it did not close its side within {within:?} after its input had ended")
+                write!(
+                    f,
+                    "it did not close its output within {within:?} after the end of its input"
+                )
             }
             Trouble::NeverExits(within) => {
                 write!(
@@ -78,13 +81,13 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Text of a UDF as part of a line.
+/// Returns text of the UDF as part of one line.
 pub(super) fn said(text: &str) -> String {
     let line = one_line(text, 300);
     if line.is_empty() { "(no text)".to_owned() } else { line }
 }
 
-/// The kind of an answer.
+/// Returns the name of an answer.
 pub(super) fn kind(answer: &Answer) -> &'static str {
     match answer {
         Answer::Info(_) => "an Info answer",
@@ -99,12 +102,12 @@ pub(super) fn kind(answer: &Answer) -> &'static str {
     }
 }
 
-/// Whether Kapacitor expects it only when it has asked.
+/// Returns whether Kapacitor expects the message only as the answer to a request.
 pub(super) fn is_answer(answer: &Answer) -> bool {
     matches!(answer, Answer::Info(_) | Answer::Init(_) | Answer::Snapshot(_) | Answer::Restore(_))
 }
 
-/// Whether it is data.
+/// Returns whether the message is data.
 pub(super) fn is_data(answer: &Answer) -> bool {
     matches!(answer, Answer::Begin(_) | Answer::Point(_) | Answer::End(_))
 }

@@ -1,4 +1,4 @@
-//! Checks with unusual values: whether the UDF survives them, and whether it reads them correctly.
+//! Checks with unusual values: the UDF must survive them and read them correctly.
 
 use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
@@ -31,13 +31,14 @@ pub(super) const CHECKS: [Check; 4] = [
     check("large_message", Needs::Data, large_message, "a field may hold a megabyte of text"),
 ];
 
-/// A change that makes a point odd.
+/// A change that makes a point unusual.
 type Change = fn(&mut Point);
 
-/// How many points are compared.
+/// The number of points that are compared.
 const COMPARED: usize = 120;
 
-/// Returns the output for ordinary data with every third point changed, or left out if there is no change.
+/// Returns the output for ordinary data with every third point changed, or left out without a
+/// change.
 fn output(context: &Context, change: Option<Change>) -> Result<Output, Trouble> {
     let (mut data, mut number) = (context.data(0..COMPARED, |_| {}), 0);
     data.retain_mut(|ask| {
@@ -53,13 +54,13 @@ fn output(context: &Context, change: Option<Change>) -> Result<Output, Trouble> 
     context.output(data)
 }
 
-/// Rounds away from zero, so that a number can be an integer and stays different from 0.
+/// Rounds away from zero, so that the result is an integer and stays different from 0.
 fn whole(value: f64) -> f64 {
     const MOST: f64 = (1_i64 << 53) as f64;
     (value.abs().ceil() * value.signum()).clamp(-MOST, MOST)
 }
 
-/// Makes whole floats of the floats of a point; or of its integers, if it has no floats.
+/// Makes the floats of a point whole. If the point has no floats, turns its integers into floats.
 fn as_floats(point: &mut Point) {
     if point.fields_double.is_empty() {
         let ints = std::mem::take(&mut point.fields_int);
@@ -86,11 +87,11 @@ fn int_and_float(context: &mut Context) -> Outcome {
     let Some(difference) = difference else { return Ok(Verdict::Pass) };
     if !output(context, Some(as_floats))?.is(&floats) {
         return Ok(Verdict::Skip(
-            "the same data never gives the same result, so that nothing can be compared".to_owned(),
+            "the same data gives another result each time, so nothing can be compared".to_owned(),
         ));
     }
     let left_out = output(context, None)?;
-    // A UDF with one result for many points has as many of them in either case.
+    // A UDF with one result for many points sends as many results in either case.
     let has_fewer = ints.len() != floats.len() && ints.len() == left_out.len();
     let what = if has_fewer || ints.is(&left_out) {
         "integers are skipped"
@@ -102,7 +103,7 @@ fn int_and_float(context: &mut Context) -> Outcome {
     Ok(Verdict::Warn(format!("{what}: with integers for floats of the same value, {difference}")))
 }
 
-/// To stop in good order is for the UDF to decide; its users should know.
+/// A UDF may stop in good order. This is only a warning, so that its users know.
 pub(super) fn or_stops(result: Result<(), Trouble>, what: &str) -> Outcome {
     match result {
         Ok(()) => Ok(Verdict::Pass),
@@ -113,19 +114,19 @@ pub(super) fn or_stops(result: Result<(), Trouble>, what: &str) -> Outcome {
     }
 }
 
-/// Takes the fields of a point, and gives it another one.
+/// Removes the fields of a point and adds another field.
 fn without_field(point: &mut Point) {
     any_field(point);
     point.fields_double.clear();
 }
 
-/// Has zeros for the numbers of a point, and no field of another type.
+/// Sets the numbers of a point to zero and removes its other fields.
 fn zero_field(point: &mut Point) {
     any_field(point);
     point.fields_double.values_mut().for_each(|value| *value = 0.0);
 }
 
-/// Has no fields but the numbers of a point, as floats, and another one.
+/// Keeps only the numbers of a point, as floats, and adds another field.
 fn any_field(point: &mut Point) {
     let ints = std::mem::take(&mut point.fields_int);
     point.fields_double.extend(ints.into_iter().map(|(name, value)| (name, value as f64)));
@@ -139,7 +140,8 @@ fn field_missing(context: &mut Context) -> Outcome {
         Ok(missing) => missing,
         Err(trouble) => return or_stops(Err(trouble), "a point without its field"),
     };
-    // A UDF may skip such points; or its results depend on no value; else they are those of a zero.
+    // Accepts three kinds of UDF: one that skips such points, one whose results depend on no value,
+    // and one whose results differ from those of a zero.
     if missing.is(&output(context, None)?)
         || missing.difference(&output(context, Some(zero_field))?).is_some()
     {
@@ -154,7 +156,7 @@ fn field_missing(context: &mut Context) -> Outcome {
     })
 }
 
-/// Sends data of which every point is changed, and sees that the connection goes on.
+/// Sends data with every point changed, and checks that the connection continues.
 fn survives(context: &Context, change: impl Fn(&mut Point)) -> Result<(), Trouble> {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..BATCH);
@@ -208,7 +210,7 @@ fn large_message(context: &mut Context) -> Outcome {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..BATCH);
     let mut data = context.data(BATCH..2 * BATCH, |_| {});
-    // One is enough.
+    // A single large point is enough.
     if let Some(Ask::Point(point)) = data.iter_mut().find(|ask| matches!(ask, Ask::Point(_))) {
         point.fields_string.insert("message".to_owned(), text);
     }

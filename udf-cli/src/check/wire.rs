@@ -1,4 +1,4 @@
-//! One connection of a check: anything can be sent, whatever comes is taken, and every wait is bounded.
+//! One connection of a check: sends any bytes, accepts any answer, and limits every wait.
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -23,33 +23,33 @@ use super::notes::{Heard, Tally};
 use super::trouble::{MOST_ANSWERS, Trouble, is_answer, is_data, kind};
 use crate::{Link, Peer};
 
-/// An awaited answer may take this many times as long as the UDF may be silent, if there are signs of life.
+/// If there are signs of life, an awaited answer may take this many times the longest silence.
 const ALIVE: u32 = 6;
 
 /// One event on the connection.
 #[expect(clippy::large_enum_variant, reason = "nearly all events are answers")]
 enum Event {
     Answer(Answer),
-    /// A Response with nothing set.
+    /// A Response without a message.
     Empty,
-    /// Bytes that are no message, after which nothing can be read.
+    /// Bytes that are not a message. Nothing can be read after them.
     Broken(NoMessage),
-    /// The end of the connection, within a message.
+    /// The end of the connection within a message.
     Cut(String),
 }
 
-/// What a wait for a sign of life has shown.
+/// The result of waiting for a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// A response has come.
+    /// A response came.
     Life,
-    /// Nothing has come in time.
+    /// Nothing came in time.
     Silence,
-    /// The UDF has closed its side.
+    /// The UDF closed its output.
     Closed,
 }
 
-/// A request as a frame.
+/// Returns a request as a frame.
 pub(super) fn frame(message: Ask) -> Vec<u8> {
     let mut out = Vec::new();
     append(&Request { message: Some(message) }, &mut out);
@@ -64,17 +64,17 @@ pub(super) struct Wire {
     peer: Peer,
     heard: Arc<Mutex<Heard>>,
     patience: Duration,
-    /// Nothing came in time, so that nothing more is waited for.
+    /// A wait has timed out, so that later waits return at once.
     given_up: bool,
     keepalives: i64,
     /// The number of points sent.
     pub(super) sent: usize,
     tally: Rc<Tally>,
-    /// Everything that came, in its order.
+    /// All messages from the UDF, in order.
     pub(super) seen: Vec<Answer>,
-    /// How many responses with nothing set came.
+    /// The number of empty responses.
     pub(super) empties: usize,
-    /// How the last message was cut short.
+    /// How the last message was cut off.
     pub(super) cut: Option<String>,
 }
 
@@ -89,7 +89,7 @@ impl Wire {
         let (input, chunks) = channel::<Vec<u8>>();
         thread::Builder::new().name("check-write".to_owned()).spawn(move || {
             for chunk in chunks {
-                // What is wrong shows on the other direction.
+                // The reading direction shows the cause of a failed write.
                 if writer.write_all(&chunk).and_then(|()| writer.flush()).is_err() {
                     break;
                 }
@@ -131,10 +131,10 @@ impl Wire {
         })
     }
 
-    /// Sends these bytes, in one write; it does not wait until they are read.
+    /// Sends these bytes in one write, without waiting until they are read.
     pub(super) fn send(&self, bytes: Vec<u8>) {
         if let Some(input) = &self.input {
-            // When nobody writes any more, the other direction shows why.
+            // After the end of the writing thread, the reading direction shows the cause.
             let _ = input.send(bytes);
         }
     }
@@ -144,7 +144,7 @@ impl Wire {
         self.send(frame(message));
     }
 
-    /// Sends a message byte by byte, each in a write of its own.
+    /// Sends a message byte by byte, each byte in a separate write.
     pub(super) fn ask_in_pieces(&mut self, message: Ask) {
         self.sent += usize::from(matches!(message, Ask::Point(_)));
         for byte in frame(message) {
@@ -152,9 +152,9 @@ impl Wire {
         }
     }
 
-    /// Takes the next event; none when all have come. Every response is a sign of life, as for
-    /// Kapacitor: the limit is on silence. The wait that began at `since` has a total limit too, since
-    /// a UDF can be alive and never answer.
+    /// Returns the next event, or `None` after the last one. As in Kapacitor, every response is a
+    /// sign of life, and the time limit applies to silence. The wait that began at `since` also has
+    /// a total limit, since a UDF can be alive and never answer.
     fn next(&mut self, awaited: &str, since: Instant) -> Result<Option<Event>, Trouble> {
         if self.ended {
             return Ok(None);
@@ -182,7 +182,7 @@ impl Wire {
         }
     }
 
-    /// Keeps an answer.
+    /// Records an answer.
     fn keep(&mut self, answer: Answer) -> Result<(), Trouble> {
         if self.seen.len() >= MOST_ANSWERS {
             return Err(Trouble::Flood);
@@ -191,7 +191,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Takes what comes until `pick` finds what it looks for. An error that the UDF reports ends it.
+    /// Reads messages until `pick` returns a value. An error that the UDF reports ends the wait.
     pub(super) fn until<T>(
         &mut self,
         awaited: &str,
@@ -225,8 +225,8 @@ impl Wire {
         }
     }
 
-    /// Asks, and takes what comes until the answer does. Kapacitor drops answers of another kind, and goes
-    /// on to wait; without the right one they are the trouble.
+    /// Sends a request and reads messages until its answer. Like Kapacitor, drops answers of
+    /// another kind and waits on. If the right answer never comes, the wrong answer is the trouble.
     fn answer<T>(
         &mut self,
         ask: Ask,
@@ -285,7 +285,7 @@ impl Wire {
         })
     }
 
-    /// Sends a keepalive, and takes what comes until its echo does.
+    /// Sends a keepalive and reads messages until its echo.
     pub(super) fn echo(&mut self, time: i64) -> Result<(), Trouble> {
         self.ask(Ask::Keepalive(KeepaliveRequest { time }));
         self.until("the echo of a keepalive", |answer| match answer {
@@ -294,13 +294,13 @@ impl Wire {
         })
     }
 
-    /// A keepalive with a time of its own, which no other one of this connection has.
+    /// Returns a keepalive with a time that no other keepalive of this connection has.
     pub(super) fn new_keepalive(&mut self) -> i64 {
         self.keepalives += 1;
         crate::sample::START + self.keepalives
     }
 
-    /// Takes what comes until everything that was sent so far is read.
+    /// Reads messages until the UDF has handled everything sent so far.
     pub(super) fn settle(&mut self) -> Result<(), Trouble> {
         let time = self.new_keepalive();
         self.echo(time)
@@ -311,7 +311,8 @@ impl Wire {
         self.input = None;
     }
 
-    /// Ends the input, and takes what still comes until the UDF has closed its side. Its errors are not looked at.
+    /// Ends the input and reads messages until the UDF has closed its output. Errors from the UDF
+    /// are ignored.
     pub(super) fn drain(&mut self) -> Result<(), Trouble> {
         self.end_input();
         let since = Instant::now();
@@ -329,7 +330,8 @@ impl Wire {
         }
     }
 
-    /// As [`drain`](Self::drain), and waits until a program has exited; a daemon does not exit.
+    /// Like [`drain`](Self::drain), and then waits until a program has exited. A daemon does not
+    /// exit.
     pub(super) fn finish(&mut self, is_program: bool) -> Result<Option<Exit>, Trouble> {
         self.drain()?;
         if !is_program {
@@ -354,12 +356,12 @@ impl Wire {
         }
     }
 
-    /// What a program that has closed its side left behind: its status, and what it wrote to stderr.
+    /// Describes the status and the stderr of a program that has closed its output.
     pub(super) fn traces(&self) -> String {
         self.peer.traces(self.patience)
     }
 
-    /// How many lines it has written to stderr.
+    /// Returns the number of lines that the UDF has written to stderr.
     pub(super) fn lines(&self) -> usize {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).lines
     }
@@ -369,14 +371,14 @@ impl Drop for Wire {
     fn drop(&mut self) {
         let came = |seen: &[Answer]| seen.iter().filter(|answer| is_data(answer)).count();
         if self.sent > 0 && came(&self.seen) == 0 && !self.given_up {
-            // A UDF may answer late, or at the end of its input; its errors are not looked at here.
+            // A UDF may answer late or at the end of its input. Its errors do not matter here.
             let _ = self.drain();
         }
         self.tally.add(self.sent, came(&self.seen));
     }
 }
 
-/// The signal that a program died of, as far as that is known.
+/// Returns the signal that killed the program, if known.
 pub(super) fn signal(exited: Option<Exit>) -> Option<i32> {
     match exited? {
         Exit::Status(status) => status.signal(),
@@ -394,12 +396,12 @@ mod tests {
     fn a_wait_has_a_total_limit_which_the_option_for_it_sets() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let (heard, tally) = (Arc::default(), Rc::default());
-        // No time at all is over at once, whatever came.
+        // A limit of zero ends every wait at once, whatever has come.
         let mut wire = Wire::new(Link::over(ours).unwrap(), heard, Duration::ZERO, tally).unwrap();
         let trouble = wire.settle().unwrap_err().to_string();
         assert_eq!(
             trouble,
-            "the echo of a keepalive did not come within 0ns, in spite of signs of life; \
+            "the echo of a keepalive did not come within 0ns, despite signs of life; \
              give a slow UDF more time with --timeout"
         );
     }

@@ -1,4 +1,4 @@
-//! `udf bench`: the measurements.
+//! The subcommand `udf bench`: measures a UDF.
 
 use std::time::Duration;
 
@@ -18,27 +18,28 @@ pub(super) fn command() -> Command {
         .about("Measure the UDF: throughput, latency, CPU and memory, beside a raw byte echo")
         .long_about(
             "Measure the UDF: throughput, latency, CPU and memory, beside a raw byte echo.\n\n\
-             The UDF and the echo are given the same bytes over the same transport, in turns: what the machine and the \
-             kernel cost is in both. Points are written as Kapacitor does, the length and the body of each in two \
-             writes, and many at once. Texts among the options are also the names of fields in the points.",
+             The UDF and the echo get the same bytes over the same transport, in turns, so that both include the \
+             cost of the machine and the kernel. Points are written in two ways: as Kapacitor does, the length and \
+             the body of each in two writes, and many in one write. Text values of the options are also names of \
+             fields in the points.",
         )
         .args([
             super::option_arg(),
             super::format_arg(),
-            set("connections", "N", "1", "Measure with so many connections at once too")
+            set("connections", "N", "1", "Also measure with this many connections at once")
                 .value_parser(value_parser!(u16).range(1..=1024)),
-            set("batch", "POINTS", "100", "How many points a batch has, for a UDF that wants batches")
+            set("batch", "POINTS", "100", "The number of points in a batch, for a UDF that wants batches")
                 .value_parser(value_parser!(u32).range(1..=100_000)),
-            set("rounds", "N", "5", "How often each measurement is repeated")
+            set("rounds", "N", "5", "The number of repetitions of each measurement")
                 .value_parser(value_parser!(u16).range(1..=1000)),
-            set("time", "DURATION", "20s", "How long all of it takes, about")
+            set("time", "DURATION", "20s", "The approximate total time")
                 .value_parser(udf_text::duration::positive),
             Arg::new("pid")
                 .long("pid")
                 .value_name("PID")
                 .value_parser(value_parser!(u32))
                 .help(
-                    "The process whose CPU and memory are read [default: the one that is spawned, or that made the socket]",
+                    "The process whose CPU and memory are measured [default: the spawned or listening one]",
                 ),
         ])
 }

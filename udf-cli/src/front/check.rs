@@ -1,4 +1,4 @@
-//! `udf check`: the conformance report.
+//! The subcommand `udf check`: prints the conformance report.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,13 +15,13 @@ use crate::check::{self, CheckError, Settings};
 
 pub(super) fn command() -> Command {
     Command::new("check")
-        .about("Check whether the UDF keeps to the protocol, and say what it means for its users")
+        .about("Check whether the UDF follows the protocol, and explain what each fault means for users")
         .long_about(
-            "Check whether the UDF keeps to the protocol, and say what it means for its users.\n\n\
-             Every wait is bounded, so that a UDF that hangs does not hang the report. The UDF must accept the \
-             options that are given with -o. It is sent made-up points, with fields named by the texts among \
-             the options; use --points to send your own. \
-             The exit status is 1 when a check fails; a warning is no failure.",
+            "Check whether the UDF follows the protocol, and explain what each fault means for users.\n\n\
+             Every wait has a time limit, so that a UDF that hangs does not hang the report. The UDF must accept \
+             the options given with -o. The checks send sample points, in which text values of the options are \
+             also names of fields; use --points to send your own points. \
+             The exit status is 1 if a check fails; a warning is not a failure.",
         )
         .args([
             super::option_arg(),
@@ -31,14 +31,14 @@ pub(super) fn command() -> Command {
                 .value_name("DURATION")
                 .default_value("5s")
                 .value_parser(udf_text::duration::positive)
-                .help("How long the UDF may be silent when an answer is due"),
+                .help("The longest silence of the UDF while an answer is due"),
             Arg::new("points")
                 .long("points")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help(
-                    "Points to send in place of made-up ones, as line protocol; \
-                     the first 10,000 of them are repeated as often as a check needs",
+                    "Points to send instead of sample points, as line protocol; \
+                     the first 10,000 are repeated as often as a check needs",
                 ),
             Arg::new("group-by")
                 .long("group-by")
@@ -52,7 +52,7 @@ pub(super) fn command() -> Command {
                 .value_name("NAMES")
                 .value_delimiter(',')
                 .action(ArgAction::Append)
-                .help("Run these checks alone; their names are separated by commas"),
+                .help("Run only these checks, separated by commas"),
         ])
 }
 
@@ -91,7 +91,7 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
     }
 }
 
-/// The points of `--points`; none without it.
+/// Returns the points of `--points`, or no points without it.
 fn points(matches: &ArgMatches) -> Result<Vec<Point>, Failure> {
     let Some(path) = matches.get_one::<PathBuf>("points") else { return Ok(Vec::new()) };
     let grouping = matches.get_one::<String>("group-by").expect("it has a default");

@@ -1,4 +1,5 @@
-//! `udf man` and `udf completions`: the files that a package of `udf` installs.
+//! The subcommands `udf man` and `udf completions`: write the files that a package of `udf`
+//! installs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

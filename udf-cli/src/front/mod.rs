@@ -14,10 +14,9 @@ use udf_text::describe::Description;
 
 use crate::Target;
 
-/// The `main` of the command: it reads the arguments of this process, and prints to stdout.
+/// The `main` of the command: reads the arguments of this process and prints to stdout.
 ///
-/// The exit status is 0 on success; 1 when something failed, a check too; 2 when the command was not used as it
-/// can be.
+/// The exit status is 0 on success; 1 on a failure, including a failed check; 2 for invalid usage.
 pub fn main() -> ExitCode {
     command::exit(command::parse(command(), std::env::args_os()).and_then(|matches| run(&matches)))
 }
@@ -27,13 +26,13 @@ fn command() -> Command {
         Arg::new("name")
             .long("name")
             .value_name("NAME")
-            .help("What a TICKscript calls the UDF [default: the name of its file]"),
+            .help("The name of the UDF in a TICKscript [default: the name of its file]"),
     );
     Command::new("udf")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Kapacitor's side of any UDF: describe it, play points to it, check it, measure it")
         .after_help(
-            "The UDF is a program, which is spawned, or a daemon on a Unix socket:\n  \
+            "The UDF is a program, which udf spawns, or a daemon on a Unix socket:\n  \
              udf info -- ./moving_avg\n  \
              udf check -o field=usage -o size=10 -- python3 moving_avg.py\n  \
              udf bench --socket /run/udfs/mirror.sock",
@@ -45,7 +44,7 @@ fn command() -> Command {
         .subcommands([generate::completions_command(), generate::man_command()])
 }
 
-/// Adds the arguments that say how the UDF is reached.
+/// Adds the arguments that select the UDF.
 fn of_a_target(command: Command) -> Command {
     let name = command.get_name();
     let usage = match name {
@@ -101,23 +100,21 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
-/// `-o`, for a subcommand that sends an Init.
+/// Returns the argument `-o`, for a subcommand that sends an Init.
 fn option_arg() -> Arg {
     Arg::new("option")
         .short('o')
         .long("option")
         .value_name("NAME=VALUE")
         .action(ArgAction::Append)
-        .help(
-            "An option of the UDF; several arguments are separated by commas, and a flag is its name alone",
-        )
+        .help("An option of the UDF; NAME=A,B for two arguments, NAME for a flag")
 }
 
 fn options(matches: &ArgMatches) -> Vec<String> {
     matches.get_many("option").unwrap_or_default().cloned().collect()
 }
 
-/// `--format`: for people or for tools.
+/// Returns the argument `--format`, which selects text for people or JSON for tools.
 fn format_arg() -> Arg {
     Arg::new("format")
         .long("format")
