@@ -30,7 +30,7 @@ pub fn replay_command() -> Command {
         Arg::new(name).long(name).value_name("NAME").default_value(default).help(help)
     };
     Command::new("replay")
-        .about("Play points from a file to the UDF, and print what comes back")
+        .about("Play points from a file to the UDF, and print the points that come back")
         .after_help(
             "FILE holds line protocol, the output of `influx_inspect export`, or a recording of\n\
              Kapacitor (.srpl, .brpl). The content decides the format. Any format may be in gzip.\n\
@@ -62,7 +62,7 @@ pub fn replay_command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Also group by the name of the measurement"),
             Arg::new("every").long("every").value_name("DURATION").value_parser(duration::positive).help(
-                "Cut batches by time, such as 10s, from points sorted by time [default: by group]",
+                "Cut batches by time, such as 10s, from points sorted by time [default: one batch per group]",
             ),
             precision_arg(),
             named("database", "telegraf", "The database of points, unless FILE names one"),
