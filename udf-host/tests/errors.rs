@@ -1,4 +1,5 @@
-//! The cause of an error is in its text, or behind `source()`, but not in both: reporters print the text of each.
+//! The text of an error holds its cause, or `source()` returns it, but not both: reporters print
+//! the text of each.
 
 use std::error::Error;
 use std::io;

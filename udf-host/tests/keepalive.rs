@@ -275,7 +275,7 @@ impl StopAfterError for udf_host::Server {
 fn the_echo_of_a_keepalive_comes_behind_all_that_was_sent_before() {
     let server = initialized(timed(1_000), |mut peer| {
         while let Some(request) = peer.next() {
-            // Signs of life of a busy UDF are no echo.
+            // A sign of life of a busy UDF is not an echo.
             let sign_of_life = Said::Keepalive(KeepaliveResponse { time: i64::MAX });
             assert!(peer.say(sign_of_life));
             peer.answer(request);
@@ -287,7 +287,7 @@ fn the_echo_of_a_keepalive_comes_behind_all_that_was_sent_before() {
         server.keepalive().unwrap();
         assert_eq!(output.try_recv(), Ok(point(time)));
     }
-    // A keepalive that is awaited stands in the way of no other request, nor of its answer.
+    // A pending keepalive blocks no other request, nor its answer.
     std::thread::scope(|scope| {
         let others: Vec<_> = (0..4).map(|_| scope.spawn(|| server.keepalive())).collect();
         assert_eq!(server.snapshot().unwrap(), b"state");

@@ -145,11 +145,11 @@ impl Server {
 
     /// Sends a keepalive and waits until the UDF echoes it.
     ///
-    /// A UDF answers in order: it has handled all data that was sent before. All output that it sent
-    /// meanwhile can be read without waiting.
+    /// A UDF answers in order, so it has then handled all data sent before the keepalive. All output
+    /// that the UDF sent meanwhile can be read without waiting.
     ///
     /// # Errors
-    /// Those of the connection.
+    /// The errors of the connection.
     pub fn keepalive(&self) -> Result<(), Error> {
         let time = self.shared.next_keepalive();
         let request = request::Message::Keepalive(KeepaliveRequest { time });

@@ -137,7 +137,7 @@ impl Reader<'_> {
             problem: error.to_string(),
         })?;
         match message.ok_or(Error::EmptyResponse)? {
-            // All others answer the keepalives of the watch, or show that a busy UDF is alive.
+            // Other echoes answer the keepalives of the watch, or show that a busy UDF is alive.
             Message::Keepalive(echo) if self.shared.awaits_echo(echo.time) => {
                 self.answer(RequestKind::Keepalive, Message::Keepalive(echo))
             }
