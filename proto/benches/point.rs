@@ -1,7 +1,8 @@
-//! What reading, editing and writing a point costs, as ratios to prost and by size.
+//! Measures reading, editing and writing points: ratios to prost, and times by size.
 //!
-//! `cargo bench -p kapacitor-udf-proto --bench point` prints the ratios, and then times by criterion.
-//! With `-- --short` it prints quick ratios only, and fails if one is below half of its reach.
+//! `cargo bench -p kapacitor-udf-proto --bench point` prints the ratios, and then times by
+//! criterion. With `-- --short`, it prints quick ratios only, and fails if a ratio is below half of
+//! its target.
 
 #[path = "common/ratio.rs"]
 mod ratio;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     let has = |arg: &str| args.iter().any(|other| other == arg);
     let short = has("--short");
     let mut verdicts = Verdicts::default();
-    // As a test, without `--bench`, criterion only sees that everything runs.
+    // Without `--bench`, as a test, criterion only checks that everything runs.
     if has("--bench") {
         ratios(if short { Effort::SHORT } else { Effort::FULL }, &mut verdicts);
     }

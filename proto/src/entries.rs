@@ -1,30 +1,31 @@
 //! Counts the entries of a message before prost decodes it.
 //!
-//! An entry of a list or a map may take two bytes on the wire and a hundred in memory. A message that
-//! has more of them than [`MAX_ENTRIES`] is refused, so that decoding costs no more than some MiB
-//! beyond the bytes of the message. No message that Kapacitor or a UDF sends comes near.
+//! The wire needs two bytes for an entry of a list or a map; memory needs up to a hundred. Messages
+//! with more than [`MAX_ENTRIES`] entries are refused, which limits the cost of decoding to a few
+//! MiB beyond the bytes of the message. Messages from Kapacitor and from UDFs stay far below this
+//! limit.
 
 use crate::point::{Record, Records};
 
-/// The most entries that a message may have, of all its lists and maps together: calls of options and
+/// The maximum number of entries in a message, over all its lists and maps: calls of options and
 /// their arguments, options and their types, tags, dimensions and fields.
 ///
-/// A point that is read in place, as nearly all are, may have more.
+/// A point that is read in place may have more. Nearly all points are read in place.
 pub const MAX_ENTRIES: usize = 1 << 16;
 
-/// A message that is not decoded, although its bytes may be well-formed.
+/// A message that is refused before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntriesError {
-    /// It has more than [`MAX_ENTRIES`] entries.
+    /// The message has more than [`MAX_ENTRIES`] entries.
     #[error("more than {MAX_ENTRIES} {}", .0.text())]
     TooMany(Entries),
-    /// An entry has the wrong wire type, which prost would not see in a map.
+    /// An entry has the wrong wire type. prost does not check the wire type of map entries.
     #[error("one of the {} has the wrong wire type", .0.text())]
     WrongType(Entries),
 }
 
-/// What the entries of a message are.
+/// The kind of entries in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entries {
@@ -49,16 +50,16 @@ impl Entries {
     }
 }
 
-/// The members of a message that have entries in them.
+/// The members of a message that contain entries.
 type Shape = &'static [(u32, Member)];
 
 #[derive(Clone, Copy)]
 enum Member {
-    /// A message by itself.
+    /// One message, which is not an entry.
     Message(Shape),
-    /// Each record is an entry, and a message.
+    /// Messages, each of which is an entry.
     Entry(Shape),
-    /// Numbers, each of which is an entry, alone or packed.
+    /// Numbers, each of which is an entry. They may be packed.
     Numbers,
 }
 
@@ -69,7 +70,7 @@ const BEGIN: Shape = &[(3, ENTRY)];
 const END: Shape = &[(4, ENTRY)];
 const POINT: Shape = &[(6, ENTRY), (7, ENTRY), (8, ENTRY), (9, ENTRY), (10, ENTRY), (12, ENTRY)];
 
-/// The kinds of a message with entries in them, by their number.
+/// The kinds of messages that contain entries, by their number.
 type Kinds = &'static [(u32, Entries, Shape)];
 
 const DATA: [(u32, Entries, Shape); 3] = [
@@ -90,7 +91,7 @@ pub(crate) fn check_response(frame: &[u8]) -> Result<(), EntriesError> {
     check(frame, RESPONSE)
 }
 
-/// Counts over all records of the message: prost merges those of one kind.
+/// Counts the entries in all records of the message: prost merges the records of one kind.
 fn check(frame: &[u8], kinds: Kinds) -> Result<(), EntriesError> {
     let mut left = MAX_ENTRIES;
     for Record { member, body, .. } in records(frame) {
@@ -102,7 +103,7 @@ fn check(frame: &[u8], kinds: Kinds) -> Result<(), EntriesError> {
     Ok(())
 }
 
-/// The records up to the first that is malformed, where prost stops too.
+/// Returns the records up to the first malformed one, where prost stops too.
 fn records(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
     Records::new(bytes).map_while(Result::ok)
 }
@@ -120,7 +121,7 @@ fn count(bytes: &[u8], shape: Shape, left: &mut usize) -> Result<(), Refused> {
         match (kind, body) {
             (Member::Numbers, None) => take(1, left)?,
             (Member::Numbers, Some(packed)) => {
-                // Each number ends with a byte that has no high bit.
+                // The last byte of each number has no high bit.
                 take(packed.iter().filter(|byte| **byte < 0x80).count(), left)?;
             }
             (Member::Message(shape), Some(body)) => count(body, shape, left)?,

@@ -1,47 +1,48 @@
-//! What a UDF says of itself: which edges it connects, and which options it has.
+//! The description that a UDF sends: the edges that it connects, and its options.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::messages::{EdgeType, InfoResponse, OptionInfo, ValueType};
 
-/// The answer to an Info request, which Kapacitor asks for once, when it starts.
+/// The response to an Info request. Kapacitor requests it once, at startup.
 ///
-/// Kapacitor checks every TICKscript against it: an option that is not in `options` cannot be
-/// called, and a call must have exactly the arguments that are listed.
+/// Kapacitor checks every TICKscript against this response. A TICKscript can call only the options
+/// in `options`, and each call must have exactly the listed arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {
     /// The kind of edge that the UDF reads from.
     pub wants: EdgeType,
     /// The kind of edge that the UDF writes to.
     pub provides: EdgeType,
-    /// The types of the arguments of every option, by the option's name; none for a flag.
+    /// The types of the arguments of every option, by the name of the option. A flag has no
+    /// arguments.
     pub options: BTreeMap<String, Vec<ValueType>>,
 }
 
-/// An Info response that names an edge or a type which this protocol does not have.
+/// An Info response with an unknown kind of edge or an unknown type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InfoError {
     /// `wants` or `provides` is neither STREAM nor BATCH.
     #[error("the UDF's `{member}` is {number}, which is neither STREAM (0) nor BATCH (1)")]
     UnknownEdge {
-        /// Which of the two it is.
+        /// The member: `wants` or `provides`.
         member: &'static str,
-        /// The number that came.
+        /// The number in the response.
         number: i32,
     },
-    /// An argument of an option has a type that does not exist.
+    /// An argument of an option has an unknown type.
     #[error(
         "argument {argument} of the UDF's option `{option}` has the type {number}; \
          types are BOOL (0), INT (1), DOUBLE (2), STRING (3) and DURATION (4)"
     )]
     UnknownType {
-        /// The option's name.
+        /// The name of the option.
         option: String,
-        /// Which argument it is, counted from 1.
+        /// The position of the argument, counted from 1.
         argument: usize,
-        /// The number that came.
+        /// The number in the response.
         number: i32,
     },
 }

@@ -1,11 +1,11 @@
-//! The options of a task: what a TICKscript called, with which arguments.
+//! The options of a task: the calls in its TICKscript and their arguments.
 
 use std::fmt;
 
 use crate::entries::MAX_ENTRIES;
 use crate::messages::{self, InitRequest, OptionValue, ValueType, option_value};
 
-/// An Init request: it starts a UDF for one node of one task.
+/// An Init request. It starts a UDF for one node of one task.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Init {
     /// Every call of an option in the TICKscript, in the order of the calls.
@@ -19,15 +19,15 @@ pub struct Init {
 /// One call of an option, `.size(10)` in a TICKscript.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptionCall {
-    /// The option's name.
+    /// The name of the option.
     pub name: String,
-    /// The arguments, in their order.
+    /// The arguments, in the order of the call.
     pub values: Vec<Value>,
 }
 
 /// One argument of an option.
 ///
-/// It is displayed as it is written in a TICKscript:
+/// `Display` writes the value as a TICKscript does:
 ///
 /// ```
 /// use udf_proto::Value;
@@ -49,36 +49,36 @@ pub enum Value {
     Double(f64),
     /// STRING
     String(String),
-    /// DURATION, in nanoseconds; it may be negative
+    /// DURATION, in nanoseconds. May be negative.
     Duration(i64),
 }
 
-/// An Init request that no UDF is started with. The text is for the answer to it.
+/// An invalid Init request. The UDF answers with this text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
-    /// An argument has no value, or its value is not of the type that it claims to be.
+    /// An argument has no value, or its value does not have the declared type.
     #[error(
-        "argument {argument} of option `{option}` says that it is {claimed} but carries {carried}"
+        "argument {argument} of option `{option}` is declared as {claimed} but contains {carried}"
     )]
     #[non_exhaustive]
     Value {
-        /// The option's name.
+        /// The name of the option.
         option: String,
-        /// Which argument it is, counted from 1.
+        /// The position of the argument, counted from 1.
         argument: usize,
-        /// The type that it claims to be.
+        /// The declared type.
         claimed: String,
-        /// The type of its value.
+        /// The type of the value, or `no value`.
         carried: String,
     },
-    /// The task calls options too often, or with too many arguments.
+    /// The calls and their arguments exceed [`MAX_ENTRIES`].
     #[error("too many options: the task has more than {MAX_ENTRIES} calls and arguments together")]
     TooManyCalls,
 }
 
 impl Value {
-    /// The type of the value.
+    /// Returns the type of the value.
     pub fn value_type(&self) -> ValueType {
         match self {
             Value::Bool(_) => ValueType::Bool,
@@ -89,11 +89,14 @@ impl Value {
         }
     }
 
-    /// Whether a TICKscript can write it, as it is displayed.
+    /// Returns whether TICKscript can parse the displayed value.
     ///
-    /// It has no way to write infinities, NaN and exponents, which very large and very small numbers are shown
-    /// with; the least of the integers, which it reads as a sign and a number that is too large; and text that
-    /// needs both kinds of quotes.
+    /// TICKscript cannot express these values:
+    ///
+    /// - infinities and NaN
+    /// - numbers that are displayed with an exponent, because they are very large or very small
+    /// - the smallest integer: TICKscript parses a sign and a number that is too large
+    /// - text that needs both kinds of quotes
     pub fn is_writable(&self) -> bool {
         match self {
             Value::Bool(_) => true,
@@ -110,7 +113,7 @@ impl From<&str> for Value {
     }
 }
 
-/// The units of TICKscript's duration literals, from the longest, in nanoseconds.
+/// The units of TICKscript's duration literals in nanoseconds, the longest first.
 const UNITS: [(&str, u64); 8] = [
     ("w", 7 * 86_400_000_000_000),
     ("d", 86_400_000_000_000),
@@ -128,14 +131,15 @@ impl fmt::Display for Value {
             Value::Bool(true) => f.write_str("TRUE"),
             Value::Bool(false) => f.write_str("FALSE"),
             Value::Int(value) => write!(f, "{value}"),
-            // With its point always: TICKscript takes `2` for an INT. Without an exponent, which it does
-            // not know, but for numbers that would be very long.
+            // Always with a decimal point: TICKscript parses `2` as an INT. Without an exponent,
+            // which TICKscript does not support, unless the number would be very long.
             Value::Double(value) => match value.abs() {
                 1e-20..1e20 if value.fract() != 0.0 => write!(f, "{value}"),
                 1e-20..1e20 => write!(f, "{value:.1}"),
                 _ => write!(f, "{value:?}"),
             },
-            // A backslash is itself, but before a quote: text that ends with one needs the other kind.
+            // A backslash stands for itself, except before a quote. Text that ends with a backslash
+            // therefore needs triple quotes.
             Value::String(text) if text.ends_with('\\') && !text.contains("'''") => {
                 write!(f, "'''{text}'''")
             }
@@ -207,7 +211,7 @@ fn value_of(option: &str, argument: usize, value: OptionValue) -> Result<Value, 
             argument,
             claimed: match ValueType::try_from(value.r#type) {
                 Ok(known) => known.to_string(),
-                Err(_) => format!("of the unknown type {}", value.r#type),
+                Err(_) => format!("the unknown type {}", value.r#type),
             },
             carried: carried.map_or("no value".to_owned(), |value| value.value_type().to_string()),
         }),
@@ -269,13 +273,13 @@ mod tests {
         let error = Init::try_from(request.clone()).expect_err("INT is no DOUBLE");
         assert_eq!(
             error.to_string(),
-            "argument 2 of option `all` says that it is DOUBLE but carries INT"
+            "argument 2 of option `all` is declared as DOUBLE but contains INT"
         );
         request.options[0].values[1] = OptionValue { r#type: 9, value: None };
         let error = Init::try_from(request).expect_err("there is no type 9");
         assert_eq!(
             error.to_string(),
-            "argument 2 of option `all` says that it is of the unknown type 9 but carries no value"
+            "argument 2 of option `all` is declared as the unknown type 9 but contains no value"
         );
     }
 }

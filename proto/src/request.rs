@@ -1,4 +1,4 @@
-//! What a received frame asks for, its point left where it lies.
+//! Decodes requests. Points stay in the frame.
 
 use std::borrow::Cow;
 
@@ -11,24 +11,25 @@ use crate::messages::{BeginBatch, EndBatch, Request, request};
 use crate::point::{Point, PointError, PointIndex, Record, Records};
 use crate::wire;
 
-/// A request, decoded as far as it must be to act on it.
+/// A request, decoded as far as needed to handle it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Incoming<'a> {
-    /// What is this UDF?
+    /// Asks for the description of the UDF.
     Info,
-    /// Start with these options. The error is one for the InitResponse.
+    /// Starts the UDF with these options. An error belongs into the InitResponse.
     Init(Result<Init, InitError>),
-    /// Echo this time.
+    /// Asks for an echo of this time.
     Keepalive {
         /// Nanoseconds since the epoch.
         time: i64,
     },
-    /// Hand out the state.
+    /// Asks for the state of the UDF.
     Snapshot,
-    /// Take this state.
+    /// Restores this state.
     Restore {
-        /// The bytes of the snapshot, where they lie in the frame if they are in one piece.
+        /// The bytes of the snapshot. Borrowed from the frame unless the frame contains other
+        /// members.
         snapshot: Cow<'a, [u8]>,
     },
     /// A batch begins.
@@ -37,21 +38,22 @@ pub enum Incoming<'a> {
     Point(Point<'a>),
     /// The batch ends.
     End(EndBatch),
-    /// Nothing, or of a kind that is not known here: it comes from a newer Kapacitor.
+    /// An empty request, or a request of an unknown kind from a newer Kapacitor.
     Unknown,
 }
 
-/// A frame that is no request.
+/// Why a frame is not a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The frame is not a message of this protocol.
     #[error("malformed request: {0}")]
     Message(String),
-    /// The frame carries a point, which is malformed.
+    /// The point in the frame is malformed.
     #[error(transparent)]
     Point(#[from] PointError),
-    /// The frame has too many entries to be decoded. Those of an Init are an error of the Init instead.
+    /// The frame has too many entries. If an Init has too many, [`Incoming::Init`] contains the
+    /// error instead.
     #[error("malformed request: {0}")]
     Entries(EntriesError),
 }
@@ -74,17 +76,17 @@ const RESTORE: u32 = 5;
 /// The number of `point` in Request and Response.
 const POINT: u32 = 17;
 
-/// The key of `point`: its number, length-delimited.
+/// The key of `point`: its number, and the wire type for length-delimited records.
 pub(crate) const POINT_KEY: [u8; 2] = [0x8a, 0x01];
 
-/// Decodes a frame that Kapacitor sent. `index` and `spare` lend their room.
+/// Decodes a frame from Kapacitor. `index` and `spare` are buffers, which every call reuses.
 ///
-/// A point is indexed and validated in place, everything else is decoded by prost. A message that
-/// names its point several times, which protobuf merges, is merged in `spare`. From the Begin of a batch
-/// to its End, `index` gives points without a name that of the batch.
+/// Indexes and validates a point in place. prost decodes every other message. If a message contains
+/// several points, they are merged in `spare`, as protobuf demands. Between the Begin and the End
+/// of a batch, `index` gives the name of the batch to points without a name.
 ///
 /// # Errors
-/// When the frame is not a request, or its point is malformed.
+/// If the frame is not a request, or its point is malformed.
 ///
 /// ```
 /// use udf_proto::frame::FrameReader;
@@ -117,9 +119,10 @@ pub fn decode<'a>(
     if is_point(frame) { merge(frame, index, spare) } else { decode_other(frame, index, spare) }
 }
 
-/// The encoding of the point in a frame that carries one and nothing else, left where it lies.
+/// Returns the encoding of the point in `frame`, without copying it.
 ///
-/// None for other frames, and for the rare frame with a point among other things: those are for [`decode`].
+/// Returns none unless the frame contains exactly one point and nothing else. Use [`decode`] for
+/// other frames.
 #[inline]
 pub fn point_bytes(frame: &[u8]) -> Option<&[u8]> {
     let rest = frame.strip_prefix(&POINT_KEY)?;
@@ -127,7 +130,7 @@ pub fn point_bytes(frame: &[u8]) -> Option<&[u8]> {
     (length == (rest.len() - start) as u64).then(|| &rest[start..])
 }
 
-/// Whether a message has one or more points, and else at most members that are not known here.
+/// Returns whether a message contains points, and no other known members.
 fn is_point(frame: &[u8]) -> bool {
     let mut points = 0;
     for record in Records::new(frame) {
@@ -140,7 +143,7 @@ fn is_point(frame: &[u8]) -> bool {
     points > 0
 }
 
-/// To protobuf, the encodings of two messages side by side are the two merged.
+/// Merges several encoded points. In protobuf, merging messages is concatenating their encodings.
 fn merge<'a>(
     frame: &'a [u8],
     index: &'a mut PointIndex,
@@ -148,10 +151,10 @@ fn merge<'a>(
 ) -> Result<Incoming<'a>, RequestError> {
     let mut last = &frame[..0];
     spare.clear();
-    // What one giant point needed is given back before the next.
+    // Frees the memory that one very large point needed.
     spare.shrink_to(64 << 10);
     for record in Records::new(frame).flatten().filter(|record| record.member == POINT) {
-        // By itself, so that what is cut short in one is not completed by the next.
+        // Parsed separately, so that a truncated record is not completed by the next point.
         index.parse(last)?;
         spare.extend_from_slice(last);
         last = &frame[record.body.unwrap_or_default().range()];
@@ -163,13 +166,13 @@ fn merge<'a>(
     Ok(Incoming::Point(index.parse(spare)?))
 }
 
-/// The snapshot of a frame that carries a Restore and nothing else, left where it lies.
+/// Returns the snapshot of a frame that contains a Restore and nothing else, without copying it.
 fn snapshot_bytes(frame: &[u8]) -> Option<&[u8]> {
     let restore = only_record(frame, RESTORE)?;
     if restore.is_empty() { Some(restore) } else { only_record(restore, 1) }
 }
 
-/// The body of the record `member` of a message that has no other.
+/// Returns the body of the record `member` of a message without other records.
 fn only_record(message: &[u8], member: u32) -> Option<&[u8]> {
     let mut records = Records::new(message);
     let record = records.next()?.ok().filter(|record| record.member == member)?;
@@ -204,7 +207,7 @@ fn decode_other<'a>(
             index.set_batch(&begin.name);
             Incoming::Begin(begin)
         }
-        // It stands behind a message of another kind, which it replaces.
+        // The point follows a message of another kind and replaces it.
         Some(Message::Point(point)) => {
             spare.clear();
             point.encode_raw(spare);

@@ -1,4 +1,4 @@
-//! How answers and data become frames of Response messages.
+//! Encodes responses as frames.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::frame;
 use crate::messages::{BeginBatch, Response, response};
 use crate::point::{EditScratch, Point};
 use crate::request::POINT_KEY;
-// A point has the same number in both.
+// A point has the same number in Request and Response.
 pub use crate::request::point_bytes;
 use crate::wire::{MAX_VARINT, key, put_varint, varint_len};
 
@@ -18,14 +18,14 @@ pub fn append(message: response::Message, out: &mut Vec<u8>) {
     frame::append(&Response { message: Some(message) }, out);
 }
 
-/// Appends the frame of `point` as it came.
+/// Appends the frame of an unchanged `point`.
 #[inline]
 pub fn append_point(point: Point<'_>, out: &mut Vec<u8>) {
     append_point_head(point.as_bytes().len(), out);
     out.extend_from_slice(point.as_bytes());
 }
 
-/// Appends the frame of the point that `changes` make of `base`; returns where its body lies.
+/// Appends the frame of `base` with `changes`. Returns the range of its body in `out`.
 #[inline]
 pub fn append_edited(
     base: Option<Point<'_>>,
@@ -42,14 +42,14 @@ pub fn append_edited(
 #[inline]
 fn append_point_head(length: usize, out: &mut Vec<u8>) {
     let frame = POINT_KEY.len() + varint_len(length as u64) + length;
-    // Room for all of it at once.
+    // Reserves the room for the whole frame at once.
     out.reserve(frame + MAX_VARINT);
     put_varint(frame as u64, out);
     out.extend_from_slice(&POINT_KEY);
     put_varint(length as u64, out);
 }
 
-/// Where the size of a batch stands in what was appended, to be filled in when it is known.
+/// The position of the size of a batch. [`fill_size`] writes the size there later.
 #[derive(Debug, Clone, Copy)]
 pub struct SizeMark(usize);
 
@@ -57,10 +57,11 @@ pub struct SizeMark(usize);
 const BEGIN: [u8; 2] = [0x82, 0x01];
 /// The key of `size` in BeginBatch: number 4, a varint.
 const SIZE: u8 = key(4, 0);
-/// The size always takes as many bytes, so that it can be filled in: enough for 2^35 points.
+/// The encoded size always has this length, so that it can be filled in later. Enough for 2^35
+/// points.
 const SIZE_LEN: usize = 5;
 
-/// Appends the frame that begins a batch, and leaves its size open: `begin.size` is not looked at.
+/// Appends the frame that begins a batch, and leaves its size open. Ignores `begin.size`.
 ///
 /// ```
 /// use udf_proto::{BeginBatch, response};
@@ -84,23 +85,24 @@ pub fn append_begin(begin: &BeginBatch, out: &mut Vec<u8>) -> SizeMark {
     mark
 }
 
-/// Fills in the size of a batch, where [`append_begin`] left it open.
+/// Sets the size of a batch that [`append_begin`] left open.
 pub fn fill_size(out: &mut [u8], SizeMark(at): SizeMark, points: u64) {
     for (i, byte) in out[at..at + SIZE_LEN].iter_mut().enumerate() {
-        // A varint may be longer than it must be: every byte but the last says that one follows.
+        // A varint may be padded: the high bit of every byte except the last announces another
+        // byte.
         let more = if i + 1 < SIZE_LEN { 0x80 } else { 0 };
         *byte = (points >> (7 * i)) as u8 & 0x7f | more;
     }
 }
 
-/// A frame that is no response.
+/// Why a frame is not a response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseError {
     /// The frame is not a message of this protocol.
     #[error("{0}")]
     Message(String),
-    /// The frame has too many entries to be decoded.
+    /// The frame has too many entries.
     #[error(transparent)]
     Entries(#[from] EntriesError),
 }
@@ -111,10 +113,10 @@ impl From<prost::DecodeError> for ResponseError {
     }
 }
 
-/// Decodes a frame that a UDF sent.
+/// Decodes a frame from a UDF. Returns none for an empty response.
 ///
 /// # Errors
-/// When the frame is not a response, and when it has more than [`MAX_ENTRIES`](crate::entries::MAX_ENTRIES)
+/// If the frame is not a response, or has more than [`MAX_ENTRIES`](crate::entries::MAX_ENTRIES)
 /// entries.
 pub fn decode(frame: &[u8]) -> Result<Option<response::Message>, ResponseError> {
     entries::check_response(frame)?;

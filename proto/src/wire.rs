@@ -1,21 +1,21 @@
-//! The few pieces of the protobuf wire format that framing and points share.
+//! The parts of the protobuf wire format that framing and points share.
 
-/// A varint is at most this long.
+/// The maximum length of a varint, in bytes.
 pub(crate) const MAX_VARINT: usize = 10;
 
-/// Why a varint could not be read.
+/// Why bytes are not a varint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VarintError {
-    /// The bytes end within it.
+    /// The bytes end within the varint.
     Cut,
-    /// It has more than ten bytes, or more than 64 bits.
+    /// The varint has more than ten bytes, or its value more than 64 bits.
     TooLong,
 }
 
 /// The high bit of each of eight bytes.
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Reads the varint at `at`: its value, and where it ends.
+/// Reads the varint at `at`. Returns its value and its end.
 #[inline(always)]
 pub(crate) fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintError> {
     match bytes.get(at) {
@@ -26,7 +26,7 @@ pub(crate) fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintErro
 
 #[inline]
 fn long_varint(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintError> {
-    // Eight bytes at once: every time of these years has nine.
+    // Reads eight bytes at once. Present times take nine bytes.
     let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
         return varint_by_bytes(bytes, at);
     };
@@ -40,7 +40,7 @@ fn long_varint(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintError> {
     let low = seven_bits(eight);
     match bytes[at + 8..] {
         [ninth, ..] if ninth < 0x80 => Ok((low | u64::from(ninth) << 56, at + 9)),
-        // The tenth byte has room for the last of 64 bits only.
+        // The tenth byte contains only the last of 64 bits.
         [ninth, tenth @ 0..2, ..] => {
             Ok((low | u64::from(ninth & 0x7f) << 56 | u64::from(tenth) << 63, at + 10))
         }
@@ -49,7 +49,7 @@ fn long_varint(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintError> {
     }
 }
 
-/// The lower seven bits of each of eight bytes, pushed together.
+/// Returns the lower seven bits of each of eight bytes, without gaps.
 fn seven_bits(eight: u64) -> u64 {
     let bits = eight & !HIGH;
     let bits = bits & 0x007f_007f_007f_007f | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
@@ -57,7 +57,7 @@ fn seven_bits(eight: u64) -> u64 {
     bits & 0x0fff_ffff | (bits & 0x0fff_ffff_0000_0000) >> 4
 }
 
-/// Near the end of the bytes.
+/// Reads a varint byte by byte, near the end of the bytes.
 fn varint_by_bytes(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintError> {
     let mut value = 0;
     for (i, &byte) in bytes.get(at..).unwrap_or_default().iter().enumerate() {
@@ -66,11 +66,11 @@ fn varint_by_bytes(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintError>
             return Ok((value, at + i + 1));
         }
     }
-    // Fewer than eight bytes are left, and each says that one follows.
+    // Fewer than eight bytes are left, and each announces another one.
     Err(VarintError::Cut)
 }
 
-/// Whether the bytes are text: quick for the ASCII of names and values.
+/// Returns whether the bytes are UTF-8. Fast for ASCII, the usual text of names and values.
 #[inline]
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
     let is_ascii = match (bytes.first_chunk(), bytes.last_chunk()) {
@@ -83,10 +83,10 @@ pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
     is_ascii || std::str::from_utf8(bytes).is_ok()
 }
 
-/// How many of the bytes have their high bit set: those of text that is not ASCII.
+/// Returns how many bytes have their high bit set. In text, these are not ASCII.
 #[inline]
 pub(crate) fn count_high(bytes: &[u8]) -> u64 {
-    // A byte of `sums` counts up to 255, one of them the word of what is left over.
+    // A byte of `sums` counts up to 255: 254 words, and the word of the remaining bytes.
     let blocks = bytes.chunks(254 * 8).map(|block| {
         let (words, rest) = block.as_chunks();
         let sums = words.iter().map(|word| high_bits(u64::from_le_bytes(*word))).sum::<u64>();
@@ -97,7 +97,7 @@ pub(crate) fn count_high(bytes: &[u8]) -> u64 {
     blocks.sum()
 }
 
-/// The last bytes, up to seven, in a word; its other bytes are zero.
+/// Returns the last bytes, at most seven, as a word. The other bytes of the word are zero.
 #[inline(always)]
 fn last_word(bytes: &[u8], count: usize) -> u64 {
     match bytes.last_chunk() {
@@ -106,13 +106,13 @@ fn last_word(bytes: &[u8], count: usize) -> u64 {
     }
 }
 
-/// The same for eight bytes.
+/// Counts the bytes of a word with a high bit.
 #[inline(always)]
 pub(crate) fn count_high_of_word(word: u64) -> u64 {
     high_bits(word).wrapping_mul(HIGH >> 7) >> 56
 }
 
-/// One in each byte that has its high bit set.
+/// Returns 1 in each byte whose high bit is set.
 #[inline(always)]
 fn high_bits(word: u64) -> u64 {
     word >> 7 & (HIGH >> 7)
@@ -121,7 +121,7 @@ fn high_bits(word: u64) -> u64 {
 /// Appends `value` as a varint.
 #[inline]
 pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    // Two bytes, as most lengths of points have.
+    // Two bytes are the usual size of the length of a point.
     if (0x80..0x4000).contains(&value) {
         out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
         return;
@@ -133,15 +133,15 @@ pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// How many bytes `value` takes as a varint.
+/// Returns how many bytes `value` takes as a varint.
 #[inline]
 pub(crate) fn varint_len(value: u64) -> usize {
     prost::encoding::encoded_len_varint(value)
 }
 
-/// The key of a field: its number and its wire type.
+/// Returns the key of a member: its number and its wire type.
 pub(crate) const fn key(field: u32, wire_type: u32) -> u8 {
-    // Every number that we write is below 16 or has a constant of its own.
+    // One byte is enough: every number here is below 16, or has a constant of its own.
     (field << 3 | wire_type) as u8
 }
 
@@ -174,7 +174,7 @@ mod tests {
                 assert_eq!(bytes, by_prost);
                 let length = bytes.len();
                 assert_eq!(varint_len(value), length);
-                // With and without the eight bytes behind it that are read at once.
+                // With and without the eight following bytes, which are read at once.
                 for behind in [0, 1, 8] {
                     bytes.resize(length + behind, 0xff);
                     assert_eq!(varint(&bytes, 0), Ok((value, length)));

@@ -1,4 +1,5 @@
-//! Once warm, reading, editing and sending points allocates nothing; what giants needed is given back.
+//! Reading, editing and sending points allocates nothing once buffers have grown. Buffers shrink
+//! after very large points.
 
 mod common;
 
@@ -31,7 +32,7 @@ impl PointSink for Sink {
     }
 }
 
-/// A point of the usual size; `suffix` ends the values of its tags.
+/// Returns a point of the usual size. `suffix` ends the values of its tags.
 fn message(suffix: &str) -> messages::Point {
     let mut message = messages::Point {
         time: 1_700_000_000_000_000_000,
@@ -53,7 +54,7 @@ fn message(suffix: &str) -> messages::Point {
     message
 }
 
-/// The frames of a stream: plain text, text that is not ASCII, and members that are not known here.
+/// Returns the frames of a stream with ASCII, other text, and unknown members.
 fn stream() -> Vec<u8> {
     let mut frames = Vec::new();
     for suffix in ["", "x", "größe"] {
@@ -103,7 +104,7 @@ fn a_warm_stream_allocates_nothing() {
             seen += 1;
         }
     };
-    // By then, the reader's buffer has grown to what it is for a busy stream.
+    // By then, the buffer of the reader has the size for a busy stream.
     run(480);
     let info = allocation_counter::measure(|| run(48));
     assert_eq!(info.count_total, 0, "{info:?}");
@@ -111,7 +112,7 @@ fn a_warm_stream_allocates_nothing() {
     assert_eq!(points.len(), 48);
 }
 
-/// A point of so many dimensions, in two bytes each.
+/// Returns a point with `dimensions` dimensions of two bytes each.
 fn giant(dimensions: usize) -> Vec<u8> {
     record(6, BYTES, &[], 0).repeat(dimensions)
 }
@@ -163,7 +164,7 @@ fn a_table_takes_no_more_than_a_million_entries() {
             giant(3),
             record(9, BYTES, &[], 0),
             record(7, BYTES, &[0x0a, 0, 0x12, 0], 0),
-            // Anything else is still fine, but not what follows it.
+            // Members of other kinds do not count. The record after them does.
             [record(11, VARINT, &[1], 0), giant(1)].concat(),
         ] {
             let bytes = [giant(1 << 20), more].concat();
@@ -174,6 +175,6 @@ fn a_table_takes_no_more_than_a_million_entries() {
         let bytes = [giant(1 << 20), record(11, VARINT, &[1], 0)].concat();
         assert!(PointIndex::new().parse(&bytes).unwrap().by_name());
     });
-    // A table of 16 MiB, and for a moment the one of half the size that it grows from.
+    // A table of 16 MiB, and for a moment also the table of half the size that it replaces.
     assert!(info.bytes_max < 40 << 20, "{info:?}");
 }

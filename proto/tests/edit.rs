@@ -1,4 +1,5 @@
-//! Edited and built points are what the same edits make of prost's message; the rest is untouched.
+//! Edits of points have the same result as the same edits of prost's message, and copy everything
+//! else unchanged.
 
 mod common;
 
@@ -13,7 +14,7 @@ use udf_proto::messages::response;
 use udf_proto::point::{EditScratch, FieldValue, PointEdit, PointIndex, PointSink};
 use udf_proto::{Point, PointBuf, Points, messages};
 
-/// Encodes what it accepts, by itself and as a frame.
+/// Encodes every accepted point, alone and as a frame.
 #[derive(Default)]
 struct Sink {
     scratch: EditScratch,
@@ -144,11 +145,12 @@ fn apply<'s, 'p>(edits: &[Edit], mut point: PointEdit<'s, 'p, Sink>) -> PointEdi
     point
 }
 
-/// The plain message, with the fields in one list: which of two types came last matters to edits.
+/// The expected message. Its fields are one list, because edits depend on which of two types came
+/// last.
 struct Model {
     message: messages::Point,
     fields: Vec<(String, Owned)>,
-    /// What of the base is not copied as it came: members as a whole, and entries by name.
+    /// The parts of the base that are not copied: whole members, and entries by name.
     members: BTreeSet<u32>,
     tags: BTreeSet<String>,
     names: BTreeSet<String>,
@@ -263,7 +265,7 @@ impl Model {
         message
     }
 
-    /// The records of the base that no edit concerns.
+    /// Returns the records of the base that no edit affects.
     fn untouched(&self, base: &[Record]) -> Vec<u8> {
         let kept = base.iter().filter(|record| {
             let member = prost::encoding::decode_key(&mut &record.bytes[..]).expect("a key").0;
@@ -283,7 +285,7 @@ proptest! {
 
     #[test]
     fn edits_do_what_they_do_to_a_message(
-        // One scratch for several points: nothing of one edit may be seen in the next.
+        // All points share one scratch: no edit may affect the next.
         rounds in vec((records(), vec(edit(), 0..7)), 1..3)
     ) {
         let mut sink = Sink::default();
@@ -365,7 +367,7 @@ proptest! {
 
 type Editing<'a> = PointEdit<'a, 'a, Sink>;
 
-/// The result of some edits of a point with tags `host` and `cpu`, and fields `a` 1, `b` 2.5.
+/// Returns an edited point with the tags `host` and `cpu` and the fields `a` = 1 and `b` = 2.5.
 fn edited(edits: impl for<'a> FnOnce(Editing<'a>) -> Editing<'a>) -> PointBuf {
     let mut message = messages::Point { name: "m".into(), ..Default::default() };
     message.tags.extend([("host", "h"), ("cpu", "c")].map(|(k, v)| (k.to_owned(), v.to_owned())));

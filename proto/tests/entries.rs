@@ -1,4 +1,4 @@
-//! What decoding a message costs is bounded by its bytes, of whichever kind it is.
+//! The cost of decoding a message of any kind is bounded.
 
 mod common;
 
@@ -9,17 +9,17 @@ use udf_proto::point::PointIndex;
 use udf_proto::request::{self, Incoming, RequestError};
 use udf_proto::response::{self, ResponseError};
 
-/// Beyond its bytes, a message may take this much.
+/// The memory that decoding may take in addition to the bytes of the message.
 const BOUND: u64 = 24 << 20;
 
-/// An entry of a map with a short name of its own.
+/// Returns an entry of a map with a short, unique name.
 fn entry(number: usize, value: &[u8]) -> Vec<u8> {
     let name = format!("{number:x}");
     [record(1, BYTES, name.as_bytes(), 0), value.to_vec()].concat()
 }
 
-/// `count` records of a member, each with the body that `body` makes for its number. Where too many are refused,
-/// they may be the same.
+/// Returns `count` records of a member. `body` returns the body of each by its number. Bodies may
+/// repeat where the message is refused.
 fn many(member: u32, count: usize, body: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     if count > MAX_ENTRIES {
         return record(member, BYTES, &body(0), 0).repeat(count);
@@ -31,12 +31,12 @@ fn many(member: u32, count: usize, body: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     all
 }
 
-/// A point that is not read in place, since it stands behind a message of another kind.
+/// Returns a point that is not read in place, because it follows a message of another kind.
 fn point_behind_another(body: &[u8]) -> Vec<u8> {
     [record(4, BYTES, &[], 0), record(17, BYTES, body, 0)].concat()
 }
 
-/// Requests with so many entries, of every kind that has some.
+/// Returns requests with `count` entries each, of every kind that has entries.
 fn requests(count: usize) -> Vec<(Entries, Vec<u8>)> {
     let call = |body: Vec<u8>| record(2, BYTES, &body, 0);
     let text = record(2, BYTES, b"v", 0);
@@ -44,7 +44,7 @@ fn requests(count: usize) -> Vec<(Entries, Vec<u8>)> {
         (Entries::Calls, call(many(1, count, |_| Vec::new()))),
         (Entries::Calls, call(many(1, 1, |_| many(2, count - 1, |_| Vec::new())))),
         (Entries::Calls, call(many(1, count / 2, |_| many(2, 1, |_| Vec::new())))),
-        // Kinds that occur again are merged.
+        // Messages of the same kind are merged.
         (Entries::Calls, call(many(1, count / 2, |_| Vec::new())).repeat(2)),
         (Entries::BatchTags, record(16, BYTES, &many(3, count, |n| entry(n, &text)), 0)),
         (Entries::BatchTags, record(18, BYTES, &many(4, count, |n| entry(n, &text)), 0)),
@@ -57,7 +57,7 @@ fn requests(count: usize) -> Vec<(Entries, Vec<u8>)> {
     requests
 }
 
-/// The same for responses.
+/// Returns the same for responses.
 fn responses(count: usize) -> Vec<(Entries, Vec<u8>)> {
     let info = |body: Vec<u8>| record(1, BYTES, &body, 0);
     let option = |types: &[u8]| many(3, 1, |_| entry(0, &record(2, BYTES, types, 0)));
@@ -67,13 +67,13 @@ fn responses(count: usize) -> Vec<(Entries, Vec<u8>)> {
         (Entries::Options, info(option(&numbers(count - 1)))),
         (Entries::Options, info(option(&record(1, BYTES, &vec![1; count - 1], 0)))),
     ];
-    // Data has the same members in both, which the same table counts.
+    // Data has the same members in Request and Response, and one table counts both.
     responses.extend(requests(count).into_iter().filter(|(kind, _)| *kind == Entries::BatchTags));
     responses.push((Entries::PointParts, point_behind_another(&many(6, count, |_| Vec::new()))));
     responses
 }
 
-/// One too many is refused before anything is decoded; as many as are taken cost little.
+/// One entry over the limit is refused before decoding. The maximum costs little.
 #[test]
 fn requests_take_no_more_than_their_bytes() {
     for (kind, frame) in requests(MAX_ENTRIES + 2) {
@@ -120,7 +120,7 @@ fn responses_take_no_more_than_their_bytes() {
     }
 }
 
-/// Text is copied once, and bytes twice, however often a message names them.
+/// Text is copied at most once and bytes at most twice, even if a message repeats the member.
 #[test]
 fn long_texts_take_no_more_than_their_bytes() {
     let text = vec![b'x'; 4 << 20];
@@ -153,7 +153,8 @@ fn long_texts_take_no_more_than_their_bytes() {
     }
 }
 
-/// prost does not look at the wire type of a map: what is no entry to us would be one to it.
+/// prost does not check the wire type of map entries. It would count records as entries that this
+/// crate does not.
 #[test]
 fn entries_cannot_hide_behind_a_wrong_wire_type() {
     let hidden = [varint(u64::from(3u32 << 3 | VARINT), 0), varint(2, 0), vec![0x0a, 0]].concat();

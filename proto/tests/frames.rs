@@ -1,4 +1,4 @@
-//! Frames come out as they went in, wherever reads stop, and nothing that was not sent costs memory.
+//! Frames arrive unchanged wherever reads split them, and memory grows only with received bytes.
 
 mod common;
 
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use udf_proto::frame::{self, DEFAULT_LIMIT, FrameError, FrameReader, Room};
 use udf_proto::messages::KeepaliveRequest;
 
-/// Hands out bytes in pieces of given lengths, and then all that are left; or fails where told.
+/// Returns bytes in pieces of the given lengths, then the rest. Fails where configured.
 struct Pieces<'a> {
     bytes: &'a [u8],
     pieces: Vec<usize>,
@@ -83,7 +83,7 @@ proptest! {
         prop_assert!(all(&mut reader).unwrap() == expected);
         prop_assert!(reader.next_frame().unwrap().is_none(), "the end stays the end");
 
-        // The same in the steps of a loop that writes when nothing whole is left.
+        // The same, in the steps of a loop that writes when no complete frame is left.
         let mut reader = FrameReader::new(Pieces::new(&bytes, &pieces));
         let mut frames = Vec::new();
         loop {
@@ -132,7 +132,7 @@ proptest! {
         bytes in vec(prop_oneof![0..6u8, any::<u8>()], 0..60),
         pieces in vec(1..9usize, 0..20),
     ) {
-        // The end of the input is the end of the frames, or says what is missing.
+        // At the end of the input, the reader returns the end, or an error with the missing bytes.
         let whole = all(&mut FrameReader::new(&bytes[..])).map_err(|error| error.to_string());
         let parts = all(&mut FrameReader::new(Pieces::new(&bytes, &pieces)));
         prop_assert_eq!(&whole, &parts.map_err(|error| error.to_string()));
@@ -146,7 +146,7 @@ proptest! {
 fn error(bytes: &[u8]) -> String {
     let mut reader = FrameReader::new(bytes);
     let error = all(&mut reader).expect_err("it is cut or malformed");
-    // Having lost its place, it never finds it again.
+    // The error is permanent: the reader does not know where the next frame begins.
     assert_eq!(reader.next_frame().expect_err("still").to_string(), error.to_string());
     error.to_string()
 }
@@ -163,7 +163,7 @@ fn an_end_within_a_frame_says_what_is_missing() {
         error(&frame[..301]),
         "the input ended within a frame: 1 of its 300 bytes are missing"
     );
-    // Also behind a whole one.
+    // Also after a complete frame.
     frame.extend([5, 1, 2]);
     assert_eq!(error(&frame), "the input ended within a frame: 3 of its 5 bytes are missing");
 }
@@ -173,7 +173,7 @@ fn a_length_has_at_most_64_bits() {
     let message = "a frame's length is not a varint: it goes on after ten bytes or 64 bits";
     assert_eq!(error(&[0x80; 11]), message);
     assert_eq!(error(&[[0x80; 9].as_slice(), &[2]].concat()), message);
-    // Ten bytes for a small number are fine.
+    // A padded varint of ten bytes is valid.
     let padded = framed(b"abc", 9);
     assert_eq!(padded.len(), 13);
     assert_eq!(all(&mut FrameReader::new(&padded[..])).unwrap(), [b"abc"]);
@@ -214,7 +214,7 @@ fn a_failure_of_the_reader_is_passed_on() {
     assert_eq!(error.to_string(), "reading failed: connection reset");
 }
 
-/// A reader that never ends and never gives more than a little.
+/// An endless reader that returns a few bytes at a time.
 struct Trickle<'a> {
     head: &'a [u8],
     left: usize,
@@ -241,13 +241,13 @@ fn memory_grows_with_what_came_and_not_with_what_was_announced() {
             let error = reader.next_frame().expect_err("it is cut");
             assert!(matches!(error, FrameError::Cut { read, .. } if read == came), "{error}");
         });
-        // It grows by half; and as far as it is copied then, there are two of them for a moment.
+        // The buffer grows by half. While it is copied, both buffers exist.
         let most = (5 * came / 2).max(128 << 10) as u64;
         assert!(info.bytes_max <= most, "{} bytes for {came}", info.bytes_max);
     }
 }
 
-/// Room for so many bytes, shared with whoever looks at it.
+/// A limited amount of memory, shared with the test.
 #[derive(Debug)]
 struct Rooms {
     held: Arc<AtomicUsize>,
@@ -357,7 +357,7 @@ fn a_reader_of_little_has_a_small_buffer() {
 
 #[test]
 fn the_room_of_a_long_frame_is_given_back() {
-    // Frames never end where a read ends, so that the buffer is never quite empty.
+    // No frame ends where a read ends, so that the buffer is never empty.
     let mut bytes = framed(&vec![1; 20 << 20], 0);
     let small = framed(&[2; 1000], 0);
     (0..2000).for_each(|_| bytes.extend(&small));

@@ -1,7 +1,7 @@
-//! The checked-in messages are what prost makes of `udf.proto` today.
+//! The checked-in messages are equal to prost-build's output for `udf.proto`.
 //!
-//! They are checked in so that nobody who builds the kit needs a code generator. After a change of
-//! `udf.proto`, `UPDATE=1 cargo test -p kapacitor-udf-proto --test generated` writes them anew.
+//! They are checked in so that building the kit needs no code generator. After a change of
+//! `udf.proto`, run `UPDATE=1 cargo test -p kapacitor-udf-proto --test generated`.
 
 use std::fs;
 use std::path::Path;
@@ -14,13 +14,13 @@ fn messages_are_current() {
         protox::compile([root.join("udf.proto")], [root]).expect("udf.proto compiles");
     let module = prost_build::Module::from_protobuf_package_name("agent");
     let mut config = prost_build::Config::new();
-    // Ordered maps: the same message always has the same bytes.
+    // Ordered maps, so that the same message always has the same bytes.
     config.btree_map(["."]);
     let requests =
         descriptors.file.into_iter().map(|file| (module.clone(), file)).collect::<Vec<_>>();
     let generated = config.generate(requests).expect("the messages are generated");
     let generated = format!(
-        "// Generated from udf.proto by the test `generated`, which also says how to renew it.\n{}",
+        "// Generated from udf.proto. To update, see the test `generated`.\n{}",
         generated[&module]
     );
     if std::env::var_os("UPDATE").is_some() {

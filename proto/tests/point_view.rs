@@ -1,4 +1,4 @@
-//! The view of a point says what prost says of the same bytes, or both refuse them.
+//! The view of a point and prost agree on the same bytes, or both refuse them.
 
 mod common;
 
@@ -16,7 +16,7 @@ proptest! {
 
     #[test]
     fn points_of_a_sane_encoder(messages in vec(message(), 1..4)) {
-        // One index for all of them: nothing of one point may be seen in the next.
+        // All points share one index: no point may affect the next.
         let mut index = PointIndex::new();
         for message in messages {
             prop_assert!(agrees(&mut index, &message.encode_to_vec()).is_some());
@@ -29,7 +29,7 @@ proptest! {
         for records in points {
             let bytes = concat(&records);
             prop_assert!(agrees(&mut index, &bytes).is_some(), "prost refuses {:02x?}", bytes);
-            // The order is that of the wire, of the last of several with one name.
+            // The order is the order on the wire, of the last entry per name.
             let mut order = Vec::new();
             for entry in records.iter().filter_map(|record| record.entry.as_ref()) {
                 order.retain(|earlier| *earlier != entry);
@@ -96,7 +96,7 @@ fn refusals_name_the_place() {
     assert_eq!(after(vec![1 << 3, 0x80]), (Problem::Cut, "time", 2));
     assert_eq!(after([vec![9 << 3 | 2, 11], vec![0xff; 11]].concat()).0, Problem::BadVarint);
     assert_eq!(after(vec![0]), (Problem::BadKey, "none", 2));
-    // Number 1, if 32 bits were all that is looked at.
+    // Truncated to 32 bits, the number would be 1.
     let long_key = varint(1 << 32 | 8, 0);
     assert_eq!(after([long_key, vec![7]].concat()).0, Problem::BadKey);
     assert_eq!(after(vec![1 << 3 | 6]).0, Problem::BadKey);
@@ -104,7 +104,7 @@ fn refusals_name_the_place() {
     let entry = [record(1, BYTES, b"x", 0), record(2, VARINT, &[1], 0)].concat();
     assert_eq!(after(record(8, BYTES, &entry, 0)), (Problem::WrongType, "fieldsDouble", 2));
 
-    // Text is looked at in runs of records, and yet the right one of them is named.
+    // Text is checked for runs of records, but the error names the malformed record.
     let run = [
         record(2, BYTES, "größe".as_bytes(), 0),
         record(3, BYTES, b"telegraf", 0),
@@ -117,7 +117,7 @@ fn refusals_name_the_place() {
 
 #[test]
 fn characters_do_not_continue_in_the_next_string() {
-    // Side by side the halves of `é` are UTF-8; each for itself is not.
+    // Adjacent, the halves of `é` are UTF-8. Each half alone is not.
     let mut split = record(2, BYTES, b"caf\xc3", 0);
     split.extend(record(3, BYTES, b"\xa9", 0));
     assert_eq!(refused(&split).0, Problem::NotUtf8);
@@ -188,7 +188,7 @@ fn the_fields_of_a_huge_point_are_read_in_linear_time() {
     let fields = point.as_point().fields().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(fields.len() as u64, NAMES);
     assert!(fields.is_sorted());
-    // Comparing each with each takes a minute or more, and this a part of a second.
+    // Comparing all pairs takes minutes. The table takes less than a second.
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(point.as_point().int("099999").unwrap(), 199_999);
     assert_eq!(point.as_point().int("000000").unwrap(), 100_000);

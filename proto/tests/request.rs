@@ -1,4 +1,4 @@
-//! What a received frame asks for, and what a sent one says: as prost has it.
+//! Decoded requests and encoded responses agree with prost.
 
 mod common;
 
@@ -14,9 +14,9 @@ use udf_proto::point::PointIndex;
 use udf_proto::request::{Incoming, RequestError, decode};
 use udf_proto::{Init, OptionCall, Point, PointBuf, Points, Value};
 
-/// Decodes `frame`, and looks at the answer.
+/// Decodes `frame` and passes the result to `at`.
 fn look<T>(frame: &[u8], at: impl FnOnce(Result<Incoming<'_>, RequestError>) -> T) -> T {
-    // What is left in there from earlier frames is none of this one.
+    // Leftovers of earlier frames in the buffer must not affect this one.
     at(decode(frame, &mut PointIndex::new(), &mut vec![0xff; 9]))
 }
 
@@ -24,7 +24,7 @@ fn encoded(message: request::Message) -> Vec<u8> {
     Request { message: Some(message) }.encode_to_vec()
 }
 
-/// Every way to name a point in a Request: once, again, padded, among others.
+/// Generates requests that contain points in every encoding, such as repeated or padded.
 fn requests() -> impl Strategy<Value = Vec<u8>> {
     let point =
         (records(), 0..3usize).prop_map(|(records, pad)| record(17, BYTES, &concat(&records), pad));
@@ -73,7 +73,7 @@ fn agrees_on(frame: &[u8]) {
         | (Ok(Incoming::Snapshot), Ok(Some(request::Message::Snapshot(_))))
         | (Ok(Incoming::Unknown), Ok(None))
         | (Err(_), Err(_)) => {}
-        // The wire type of maps, which prost does not check.
+        // prost does not check the wire type of maps.
         (Err(RequestError::Point(error)), Ok(Some(request::Message::Point(_))))
             if error.to_string().contains("wrong wire type") => {}
         (found, expected) => panic!("{found:?} is not {expected:?}"),
@@ -100,7 +100,7 @@ proptest! {
 
     #[test]
     fn points_keep_their_bytes(parts in vec(records(), 1..4), unknown in any::<bool>()) {
-        // Members that are not known here are not lost, neither within the points nor beside them.
+        // Unknown members are kept, both within the points and beside them.
         let bodies = parts.iter().map(|records| concat(records)).collect::<Vec<_>>();
         let mut frame = bodies.iter().flat_map(|body| record(17, BYTES, body, 0)).collect::<Vec<_>>();
         if unknown {
@@ -114,7 +114,7 @@ proptest! {
 
     #[test]
     fn responses_come_out_as_they_went_in(message in message()) {
-        // Zeros lose their sign in prost, on the way to bytes.
+        // prost loses the sign of -0.0 when it encodes the message.
         let message = messages::Point::decode(&message.encode_to_vec()[..]).unwrap();
         let message = response::Message::Point(message);
         let mut out = Vec::new();
@@ -122,7 +122,7 @@ proptest! {
         let mut frames = udf_proto::frame::FrameReader::new(&out[..]);
         let frame = frames.next_frame().unwrap().unwrap();
         let decoded = udf_proto::response::decode(frame).unwrap();
-        // Compared as text: a NaN is not equal to itself.
+        // Compared as text, because a NaN is not equal to itself.
         prop_assert_eq!(format!("{decoded:?}"), format!("{:?}", Some(message)));
     }
 }
@@ -143,7 +143,7 @@ fn each_kind_of_request() {
     });
     let restore = messages::RestoreRequest { snapshot: vec![0, 255] };
     look(&encoded(request::Message::Restore(restore)), |found| {
-        // It is not copied.
+        // The snapshot is borrowed.
         assert!(matches!(found, Ok(Incoming::Restore { snapshot: Cow::Borrowed([0, 255]) })));
     });
     let keepalive = messages::KeepaliveRequest { time: -7 };
@@ -185,7 +185,7 @@ fn what_newer_kapacitors_may_send_is_unknown_and_not_malformed() {
 
 #[test]
 fn two_halves_that_are_malformed_do_not_make_a_whole() {
-    // A name of two bytes, which are the second half, by itself a time; and the other way round.
+    // The second half is the two bytes of a name, and is also a valid time. And vice versa.
     for halves in [[&[0x12, 2][..], &[0x08, 5]], [&[0x08, 5, 0x12][..], &[1, b'a']]] {
         let frame = halves.map(|half| record(17, BYTES, half, 0)).concat();
         assert!(Request::decode(&frame[..]).is_err());

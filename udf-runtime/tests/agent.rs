@@ -181,7 +181,7 @@ fn malformed_input_is_named_behind_what_was_earned() {
     // A point, the name of which is not UTF-8.
     assert_eq!(
         said(&[6, 0x8a, 0x01, 3, 0x12, 1, 0xff]),
-        "malformed point: text that is not UTF-8 in `name`, at byte 0"
+        "malformed point: invalid UTF-8 in `name`, at byte 0"
     );
 }
 

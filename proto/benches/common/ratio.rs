@@ -1,20 +1,21 @@
-//! How much faster one piece of code is than another: measured in turn, in the same process.
+//! Compares the speed of two pieces of code, which run alternately in one process.
 //!
-//! Times vary by half from one run to the next, ratios of times that were taken side by side do not.
+//! Times vary by half from one run to the next. Ratios of times that were measured side by side do
+//! not.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// What is compared, and what it should come to.
+/// One comparison and its target.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// The ratio to reach.
+    /// The target ratio.
     pub(crate) reach: f64,
-    /// The ratio that is more than asked for.
+    /// The ratio at which the target is exceeded.
     pub(crate) beyond: f64,
 }
 
-/// How thoroughly to measure.
+/// How many rounds to measure, and how long.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
     rounds: usize,
@@ -24,18 +25,19 @@ pub(crate) struct Effort {
 
 impl Effort {
     pub(crate) const FULL: Effort = Effort { rounds: 4001, sample: Duration::from_micros(200) };
-    /// A second or so for each row, for machines that only look for what has become much slower.
+    /// About a second per row. Enough to detect code that has become much slower.
     pub(crate) const SHORT: Effort = Effort { rounds: 1001, sample: Duration::from_micros(200) };
 }
 
-/// What became of the rows of a run.
+/// The result of a run.
 #[derive(Default)]
 pub(crate) struct Verdicts {
     far_below: Vec<&'static str>,
 }
 
 impl Verdicts {
-    /// Measures a row and prints it. Each call of `reference` and of `ours` handles `items` things.
+    /// Measures a row and prints the ratio. Each call of `reference` and of `ours` handles `items`
+    /// points.
     pub(crate) fn measure(
         &mut self,
         row: Row,
@@ -72,17 +74,17 @@ impl Verdicts {
         );
     }
 
-    /// Failure when a row was below half of its reach.
+    /// Returns failure if a row was below half of its target.
     pub(crate) fn exit_code(&self) -> ExitCode {
         if self.far_below.is_empty() {
             return ExitCode::SUCCESS;
         }
-        eprintln!("below half of what is to be reached: {}", self.far_below.join(", "));
+        eprintln!("below half of the target: {}", self.far_below.join(", "));
         ExitCode::FAILURE
     }
 }
 
-/// How often `run` can be called within `length`, at least once; it warms up what it measures.
+/// Returns how often `run` fits into `length`, at least once. The calls also warm up the code.
 fn calls_in(length: Duration, run: &mut impl FnMut()) -> u32 {
     let mut calls = 1;
     loop {
@@ -95,7 +97,7 @@ fn calls_in(length: Duration, run: &mut impl FnMut()) -> u32 {
     }
 }
 
-/// The seconds that one call takes.
+/// Returns the seconds per call.
 fn time(calls: u32, run: &mut impl FnMut()) -> f64 {
     let start = Instant::now();
     for _ in 0..calls {

@@ -1,10 +1,10 @@
-//! Points as Kapacitor would send them, and messages as a UDF without this crate would decode them.
+//! Sample points as Kapacitor sends them, and messages for UDFs that do not use this crate.
 
 use std::collections::HashMap;
 
 use udf_proto::point::PointIndex;
 
-/// A point as prost decodes it when it is left to its own choice of maps.
+/// A point as prost decodes it with its default kind of map.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct MapPoint {
     #[prost(int64, tag = "1")]
@@ -33,32 +33,32 @@ pub(crate) struct MapPoint {
     pub(crate) fields_bool: HashMap<String, bool>,
 }
 
-/// A Request, and a Response, that carries a point.
+/// A Request or Response with a point.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct MapEnvelope {
     #[prost(oneof = "Inside", tags = "17")]
     pub(crate) inside: Option<Inside>,
 }
 
-/// What an envelope carries.
+/// The content of an [`Envelope`].
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub(crate) enum Inside {
     #[prost(message, tag = "17")]
     Point(MapPoint),
 }
 
-/// What the points of a sample look like.
+/// The shape of the points of a sample.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) doubles: usize,
     pub(crate) ints: usize,
-    /// Text that the value of each tag ends with.
+    /// The suffix of the value of each tag.
     pub(crate) tag_suffix: &'static str,
-    /// The length of a field of text; none without one.
+    /// The length of a text field. 0 means no text field.
     pub(crate) text: usize,
 }
 
-/// 3 tags, 5 doubles, 1 integer, 2 dimensions: about 262 bytes with its frame.
+/// 3 tags, 5 doubles, 1 integer, 2 dimensions: about 262 bytes per frame.
 pub(crate) const REFERENCE: Shape = Shape { doubles: 5, ints: 1, tag_suffix: "", text: 0 };
 
 const NAMES: [&str; 10] = [
@@ -74,24 +74,24 @@ const NAMES: [&str; 10] = [
     "usage_guest_nice",
 ];
 
-/// As many points as 1,000 series and as the caches of a busy connection hold: enough that their
-/// lengths and orders cannot be learnt by heart.
+/// The number of points in a sample. With fewer, the branch predictor would learn their lengths and
+/// orders.
 const POINTS: usize = 256;
 
-/// The bodies of points: members in the order of their numbers, entries of maps in any order, as
-/// Go's encoder writes them.
+/// Returns encoded points as Go's encoder writes them: members in the order of their numbers,
+/// entries of maps in any order.
 pub(crate) fn bodies(shape: Shape) -> Vec<Vec<u8>> {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     (0..POINTS).map(|_| body(shape, &mut random)).collect()
 }
 
-/// The Request frames, without their lengths, that carry these points.
+/// Returns the Request frames of these points, without their lengths.
 pub(crate) fn requests(bodies: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut index = PointIndex::new();
     let frame = |body: &Vec<u8>| {
         let mut frame = Vec::new();
         let point = index.parse(body).expect("the sample is made of points");
-        // Request and Response have the same number for a point.
+        // A point has the same number in Request and Response.
         udf_proto::response::append_point(point, &mut frame);
         let length = frame.iter().take_while(|byte| **byte >= 0x80).count() + 1;
         frame.split_off(length)
@@ -166,12 +166,12 @@ fn entries(member: u8, mut entries: Vec<Vec<u8>>, random: &mut Random, out: &mut
     }
 }
 
-/// Numbers that are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Random(u64);
 
 impl Random {
     fn below(&mut self, end: u64) -> u64 {
-        // Xorshift: good enough to shuffle a few entries.
+        // Xorshift is good enough to shuffle a few entries.
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

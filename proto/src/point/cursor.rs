@@ -1,4 +1,4 @@
-//! Reading any protobuf message record by record, as generally as the format allows.
+//! Reads any protobuf message, record by record.
 
 use super::Span;
 use super::error::Problem;
@@ -11,10 +11,10 @@ const GROUP: u32 = 3;
 const END_GROUP: u32 = 4;
 const FIXED32: u32 = 5;
 
-/// Groups of unknown fields may be nested this deeply, as in prost.
+/// The maximum depth of nested groups in unknown fields, as in prost.
 pub(super) const MAX_DEPTH: u32 = 100;
 
-/// A place in bytes that are read record by record.
+/// A position in bytes that are read record by record.
 pub(super) struct Cursor<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
@@ -99,7 +99,7 @@ impl Cursor<'_> {
     }
 }
 
-/// The bytes of a message cut into its records; ends after the first that is malformed.
+/// Iterates over the records of a message. Ends after the first malformed record.
 pub(crate) struct Records<'a> {
     cursor: Cursor<'a>,
 }
@@ -108,9 +108,9 @@ pub(crate) struct Records<'a> {
 pub(crate) struct Record {
     /// The number of the member.
     pub(crate) member: u32,
-    /// From its key to its end.
+    /// The record from its key to its end.
     pub(crate) whole: Span,
-    /// What follows a key and a length.
+    /// The bytes after the key and the length, for a length-delimited record.
     pub(crate) body: Option<Span>,
 }
 

@@ -1,28 +1,28 @@
-//! Points that are changed, or built anew, on their way out.
+//! Edits and builds points.
 //!
-//! What does not change is copied as it came, unknown members included, in runs as long as
-//! possible; only what changes is encoded.
+//! Unchanged records, unknown members included, are copied in runs as long as possible. Only
+//! changes are encoded.
 
 use super::scratch::{Class, EditScratch};
 use super::{FieldValue, Point};
 use crate::wire::key;
 
-/// Where an edited point goes when it is sent.
+/// Receives edited points.
 pub trait PointSink {
-    /// What can go wrong when it is.
+    /// The error of [`accept`](Self::accept).
     type Error;
 
-    /// Holds the changes while a point is edited; its room is reused from edit to edit.
+    /// Returns the buffer for the changes of an edit. Every edit reuses its memory.
     fn scratch(&mut self) -> &mut EditScratch;
 
-    /// Takes `base` with the changes in [`scratch`](Self::scratch).
+    /// Accepts `base` with the changes in [`scratch`](Self::scratch).
     ///
     /// # Errors
     /// Those of the sink.
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Self::Error>;
 }
 
-/// What a field of a point can be set to: all that is a [`FieldValue`] by `into`.
+/// A type that converts to the value of a field. [`FieldValue`] has the same conversions as `From`.
 #[diagnostic::on_unimplemented(
     message = "a field of a point cannot be `{Self}`",
     label = "not a type that a field can have",
@@ -31,7 +31,7 @@ pub trait PointSink {
             that is owned"
 )]
 pub trait IntoField<'v> {
-    /// Converts.
+    /// Converts the value.
     fn into_field(self) -> FieldValue<'v>;
 }
 
@@ -54,23 +54,22 @@ pub trait FieldSet {
     fn put(&self, fields: &mut FieldWriter<'_>);
 }
 
-/// Takes the fields of a [`FieldSet`], for the point that is being edited.
+/// Receives the fields of a [`FieldSet`] for the edited point.
 #[derive(Debug)]
 pub struct FieldWriter<'s> {
     scratch: &'s mut EditScratch,
 }
 
 impl FieldWriter<'_> {
-    /// Sets a field, in the place of any that has this name.
+    /// Sets a field. Replaces a field of the same name.
     pub fn field<'v>(&mut self, name: &str, value: impl IntoField<'v>) {
         self.scratch.set(Class::Field, name, value.into_field());
     }
 }
 
-/// A point that is being changed or built; nothing happens before [`send`](Self::send).
+/// An edit of a point, or a new point. Nothing is sent before [`send`](Self::send).
 ///
-/// The name of a field is unique among fields, whatever its type: setting `a` to an integer replaces
-/// a float `a`.
+/// The name of a field is unique over all types: setting `a` to an integer replaces a float `a`.
 #[must_use = "an edited point goes nowhere before `send` is called"]
 pub struct PointEdit<'s, 'p, S: PointSink> {
     sink: &'s mut S,
@@ -78,28 +77,28 @@ pub struct PointEdit<'s, 'p, S: PointSink> {
 }
 
 impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
-    /// Starts from `base`, all of which is kept unless it is changed.
+    /// Starts from `base`. The edit keeps everything that it does not change.
     pub fn new(sink: &'s mut S, base: Point<'p>) -> Self {
         sink.scratch().clear();
         PointEdit { sink, base: Some(base) }
     }
 
-    /// Starts from nothing but the name of the measurement.
+    /// Starts a new point with the name of the measurement.
     ///
-    /// Kapacitor computes the group of a returned point from its tags and dimensions: without
-    /// [`dimension`](Self::dimension), it is in no group.
+    /// Kapacitor computes the group of the point from its tags and dimensions. Without
+    /// [`dimension`](Self::dimension), the point has no group.
     pub fn build(sink: &'s mut S, name: &str) -> Self {
         PointEdit::empty(sink).name(name)
     }
 
-    /// Starts from nothing at all, for a point within a batch, which has the name.
+    /// Starts an empty point. Use it within a batch, which has the name.
     pub fn empty(sink: &'s mut S) -> Self {
         sink.scratch().clear();
         PointEdit { sink, base: None }
     }
 
-    /// Sets the time, in nanoseconds since the epoch. Without it, a changed point keeps its own, and the
-    /// sink sets that of a new one.
+    /// Sets the time, in nanoseconds since the epoch. Defaults to the time of the edited point; the
+    /// sink sets the default for a new point.
     pub fn time(self, nanos: i64) -> Self {
         self.sink.scratch().set_time(nanos);
         self
@@ -120,18 +119,19 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
         self.text(4, policy)
     }
 
-    /// Groups the point by one more tag.
+    /// Adds a tag to the dimensions, the tags that the point is grouped by.
     pub fn dimension(self, tag: &str) -> Self {
         self.sink.scratch().add_dimension(tag);
         self
     }
 
-    /// Removes all dimensions, also those that were added before: the point is not grouped by tags.
+    /// Removes all dimensions, including those added by this edit. The point is then not grouped by
+    /// tags.
     pub fn clear_dimensions(self) -> Self {
         self.clear(Class::Dimension)
     }
 
-    /// Groups the point by the name of its measurement, or not.
+    /// Sets whether the name of the measurement is part of the group.
     pub fn by_name(self, by_name: bool) -> Self {
         let scratch = self.sink.scratch();
         scratch.dropped |= 1 << 11;
@@ -139,61 +139,61 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
         self
     }
 
-    /// Sets a field, in the place of any that has this name.
+    /// Sets a field. Replaces a field of the same name.
     pub fn field<'v>(self, name: &str, value: impl IntoField<'v>) -> Self {
         self.sink.scratch().set(Class::Field, name, value.into_field());
         self
     }
 
-    /// Sets all fields of a struct, each in the place of any that has its name.
+    /// Sets all fields of a struct. Replaces fields of the same names.
     pub fn fields(self, fields: &impl FieldSet) -> Self {
         fields.put(&mut FieldWriter { scratch: self.sink.scratch() });
         self
     }
 
-    /// Sets a field, and removes all others.
+    /// Sets a field and removes all other fields.
     pub fn only_field<'v>(self, name: &str, value: impl IntoField<'v>) -> Self {
         self.clear_fields().field(name, value)
     }
 
-    /// Removes the field `name`, if there is one.
+    /// Removes the field `name`, if present.
     pub fn remove_field(self, name: &str) -> Self {
         self.sink.scratch().forget(Class::Field, name);
         self
     }
 
-    /// Removes all fields, also those that were set before.
+    /// Removes all fields, including those set by this edit.
     pub fn clear_fields(self) -> Self {
         self.clear(Class::Field)
     }
 
-    /// Removes all fields but those named.
+    /// Removes all fields except those in `names`.
     pub fn keep_fields(self, names: &[&str]) -> Self {
         let base = self.base;
         self.keep(Class::Field, names, |name| base?.field(name))
     }
 
-    /// Sets a tag, in the place of any that has this name.
+    /// Sets a tag. Replaces a tag of the same name.
     pub fn tag(self, name: &str, value: &str) -> Self {
         self.sink.scratch().set(Class::Tag, name, FieldValue::String(value));
         self
     }
 
-    /// Removes the tag `name`, if there is one.
+    /// Removes the tag `name`, if present.
     ///
-    /// Without a tag that it is grouped by, Kapacitor puts the point into another group.
+    /// Removing a tag that the point is grouped by moves the point into another group of Kapacitor.
     pub fn remove_tag(self, name: &str) -> Self {
         self.sink.scratch().forget(Class::Tag, name);
         self
     }
 
-    /// Removes all tags but those named.
+    /// Removes all tags except those in `names`.
     pub fn keep_tags(self, names: &[&str]) -> Self {
         let base = self.base;
         self.keep(Class::Tag, names, |name| base?.tag(name).map(FieldValue::String))
     }
 
-    /// Sends the point on.
+    /// Sends the point.
     ///
     /// # Errors
     /// Those of the sink.
@@ -221,7 +221,7 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     ) -> Self {
         let scratch = self.sink.scratch();
         scratch.unset_all_but(class, names);
-        // What was cleared before does not come back, nor does what was set or removed by name.
+        // A class that was cleared before stays cleared, and so do earlier changes by name.
         let cleared = !class.is_kept(scratch.dropped);
         scratch.dropped |= class.members();
         for name in names {

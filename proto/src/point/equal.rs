@@ -1,12 +1,12 @@
-//! When two points are the same: whatever the order of their tags and fields on the wire.
+//! Compares points. The order of tags and fields on the wire does not matter.
 
 use std::collections::BTreeMap;
 
 use super::{Point, PointBuf};
 
 impl PartialEq for Point<'_> {
-    /// All members are equal. Tags and fields are compared by name, as maps are; the order of the
-    /// dimensions counts.
+    /// Returns whether all members are equal. Tags and fields are compared by name, like maps; the
+    /// order of the dimensions matters.
     fn eq(&self, other: &Self) -> bool {
         self.time() == other.time()
             && self.name() == other.name()

@@ -1,16 +1,16 @@
-//! What can be wrong with the bytes of a point, and with a field that is asked for.
+//! Errors of malformed points, and of missing fields and tags.
 
 use super::FieldValue;
 
-/// Bytes that are not a point: what is wrong, in which member, at which byte.
+/// A malformed point: the problem, the member and the position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed point: {problem}{}, at byte {offset}", member_text(*.member))]
 pub struct PointError {
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
-    /// The member of the message, as `udf.proto` names it; none if it is not one of those.
+    /// The member of the message, as in `udf.proto`. None for an unknown member.
     pub member: Option<&'static str>,
-    /// Where the record of that member begins, in bytes from the start of the point.
+    /// The start of the record of that member, in bytes from the start of the point.
     pub offset: usize,
 }
 
@@ -18,53 +18,53 @@ fn member_text(member: Option<&str>) -> String {
     member.map_or(String::new(), |member| format!(" in `{member}`"))
 }
 
-/// What is wrong with the bytes of a point.
+/// Why bytes are not a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// A string is not UTF-8.
-    #[error("text that is not UTF-8")]
+    #[error("invalid UTF-8")]
     NotUtf8,
-    /// A length, key or number is no varint of at most 64 bits.
-    #[error("a number that does not end")]
+    /// A length, key or number is not a varint of at most 64 bits.
+    #[error("an invalid varint")]
     BadVarint,
-    /// A record is longer than what is left.
-    #[error("a record that is cut short")]
+    /// A record is longer than the remaining bytes.
+    #[error("a truncated record")]
     Cut,
-    /// A known member is encoded as another type.
+    /// A known member has the wrong wire type.
     #[error("a value of the wrong wire type")]
     WrongType,
-    /// The key of a record is no key: number 0, an unknown wire type, over 32 bits.
+    /// The key of a record is invalid: the number 0, an unknown wire type, or more than 32 bits.
     #[error("a record without a valid key")]
     BadKey,
-    /// A group ends that was not begun, or groups are nested too deeply.
-    #[error("groups that do not fit together")]
+    /// A group ends without a start, or groups are nested too deeply.
+    #[error("mismatched groups")]
     BadGroup,
-    /// The point is over [`MAX_LIMIT`](crate::frame::MAX_LIMIT).
+    /// The point exceeds [`MAX_LIMIT`](crate::frame::MAX_LIMIT).
     #[error("more bytes than a point may have")]
     TooLong,
-    /// The point has over a million dimensions, tags and fields.
+    /// The point has more than a million dimensions, tags and fields.
     #[error("more dimensions, tags and fields than a point may have")]
     TooManyEntries,
 }
 
-/// A field or tag that a handler asked for and that this point cannot give.
+/// A field or tag that is missing, or that has another type than requested.
 ///
-/// A handler passes it on with `?`; what happens to the point is then up to its UDF.
+/// A handler returns this error with `?`. The UDF then decides what happens to the point.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.text())]
 pub struct FieldError {
-    /// The name that was asked for.
+    /// The requested name.
     pub field: String,
-    /// Whether it was asked for as a tag.
+    /// Whether a tag was requested.
     pub is_tag: bool,
-    /// The name of the point's measurement; empty within a batch.
+    /// The name of the point's measurement. Empty within a batch.
     pub measurement: String,
-    /// The point's group; empty when it is in none.
+    /// The point's group. Empty if the point has none.
     pub group: String,
-    /// What would have done, `a number` or `text`.
+    /// The requested type in words, such as `a number` or `text`.
     pub expected: &'static str,
-    /// The type of the field that is there, `text`; none when there is no such field.
+    /// The actual type of the field in words, such as `text`. None if the field is missing.
     pub found: Option<&'static str>,
 }
 
@@ -73,7 +73,7 @@ impl FieldError {
         let FieldError { field, is_tag, measurement, group, expected, found } = self;
         let kind = if *is_tag { "tag" } else { "field" };
         let mut text = "a point".to_owned();
-        // Names are data, which may hold line breaks; a log has one line for each message.
+        // Names may contain line breaks, but a log message is one line.
         if !measurement.is_empty() {
             text += &format!(" of `{}`", measurement.escape_debug());
         }
@@ -91,7 +91,7 @@ impl FieldError {
 }
 
 impl FieldValue<'_> {
-    /// The value's type in words.
+    /// Returns the type of the value in words.
     pub(super) fn type_text(self) -> &'static str {
         match self {
             FieldValue::Float(_) => "a float",

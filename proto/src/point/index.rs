@@ -1,11 +1,12 @@
-//! One pass over the bytes of a point, which records where everything lies.
+//! Indexes a point: one pass over its bytes records the position of every part.
 //!
-//! The usual shape has a path of its own: keys of one byte, lengths below 128, map entries that hold
-//! a key and then a value. Anything else that protobuf allows goes through `general`.
+//! The usual encoding has a fast path: keys of one byte, lengths below 128, and map entries with a
+//! key followed by a value. `general` handles every other encoding that protobuf allows.
 //!
-//! Text of the usual shape is not checked string by string. Bytes with a high bit are counted twice:
-//! in all the bytes, which is quick, and in what is not text, numbers that are read anyway. If both
-//! counts are the same, all text is ASCII; only if not, each string is looked at.
+//! In the usual encoding, UTF-8 is not checked string by string. Instead, bytes with a high bit are
+//! counted twice: in all bytes, which is fast, and in the parts that are not text. The pass reads
+//! those parts anyway. If both counts are equal, all text is ASCII. Otherwise each string is
+//! checked.
 
 use super::cursor::{BYTES, Cursor, FIXED64, MAX_DEPTH, VARINT};
 use super::error::{PointError, Problem};
@@ -13,10 +14,10 @@ use super::{Entry, Head, Kind, Point, Span};
 use crate::frame::MAX_LIMIT;
 use crate::wire::{self, key};
 
-/// A point has at most so many dimensions, tags and fields, which bounds what a table takes.
+/// The maximum number of dimensions, tags and fields of a point. Limits the memory of the table.
 const MAX_ENTRIES: usize = 1 << 20;
 
-/// Room for more entries than this is given back before the next point: 64 KiB.
+/// A table with room for more entries shrinks before the next point. This many take 64 KiB.
 const KEPT_ENTRIES: usize = 4096;
 
 const TIME: u8 = key(1, VARINT);
@@ -31,13 +32,13 @@ const INT: u8 = key(9, BYTES);
 const STRING: u8 = key(10, BYTES);
 const BOOL: u8 = key(12, BYTES);
 
-/// The key of the name, and of the value, within an entry of a map.
+/// The keys within an entry of a map: the key of the name, and the keys of the values by wire type.
 const ENTRY_NAME: u8 = key(1, BYTES);
 const ENTRY_TEXT: u8 = key(2, BYTES);
 const ENTRY_DOUBLE: u8 = key(2, FIXED64);
 const ENTRY_VARINT: u8 = key(2, VARINT);
 
-/// The members of a point by their number, for messages.
+/// The names of the members by number, for error messages.
 const MEMBERS: [&str; 13] = [
     "",
     "time",
@@ -54,7 +55,7 @@ const MEMBERS: [&str; 13] = [
     "fieldsBool",
 ];
 
-/// The tables that hold where the parts of a point lie; reused from point to point.
+/// The positions of the parts of a point. Every point reuses the tables.
 ///
 /// ```
 /// use udf_proto::messages;
@@ -75,12 +76,12 @@ const MEMBERS: [&str; 13] = [
 pub struct PointIndex {
     head: Head,
     entries: Vec<Entry>,
-    /// The name of the batch that is being read.
+    /// The name of the current batch.
     batch: String,
 }
 
 impl PointIndex {
-    /// Empty tables; they grow to the largest point that they have seen.
+    /// Creates empty tables. They grow to the largest point.
     pub fn new() -> Self {
         PointIndex::default()
     }
@@ -88,22 +89,23 @@ impl PointIndex {
     /// Indexes and validates `bytes`, the encoding of one Point message.
     ///
     /// # Errors
-    /// When prost would refuse to decode them, and when a map field is not of the wire type of
-    /// one, which prost does not check.
+    /// If prost could not decode the bytes, or if a map field has the wrong wire type, which prost
+    /// does not check.
     #[inline]
     pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Point<'a>, PointError> {
         self.index(bytes)?;
         Ok(Point { bytes, head: &self.head, entries: &self.entries, batch: &self.batch })
     }
 
-    /// Gives back what a point of very many parts has needed, as the next point does.
+    /// Frees the memory that a point with very many parts needed. Parsing the next point does the
+    /// same.
     pub fn give_room_back(&mut self) {
         self.entries.clear();
         self.entries.shrink_to(KEPT_ENTRIES);
     }
 
-    /// Gives points without a name this one from now on: that of the batch that they lie in. Empty
-    /// outside of a batch.
+    /// Sets the name of the current batch. Points without a name get this name. Empty outside of a
+    /// batch.
     pub fn set_batch(&mut self, name: &str) {
         self.batch.clear();
         self.batch.push_str(name);
@@ -115,8 +117,8 @@ impl PointIndex {
         if bytes.len() > MAX_LIMIT {
             return Err(PointError { problem: Problem::TooLong, member: None, offset: 0 });
         }
-        // Of bytes with a high bit, those in the records in their usual shape, and those of them that
-        // are not text. What has another shape is checked on its own, and not counted.
+        // The bytes with a high bit in records of the usual shape, and those of them that are not
+        // text. Records of another shape are checked one by one and not counted.
         let (mut high, mut not_text) = (0, 0);
         let mut uncounted = 0;
         let mut rest = bytes;
@@ -157,13 +159,13 @@ impl PointIndex {
     fn usual_time<'a>(&mut self, rest: &'a [u8], not_text: &mut u64) -> Option<&'a [u8]> {
         let (time, end) = wire::varint(rest, 1).ok()?;
         self.head.time = time as i64;
-        // All bytes of a varint but the last.
+        // All bytes of a varint except the last have a high bit.
         *not_text += end as u64 - 2;
         Some(&rest[end..])
     }
 
-    /// The entries of a map in their usual shape: they lie side by side. None when not even the first
-    /// has that shape.
+    /// Indexes adjacent map entries of the usual shape. Returns none if the first entry has another
+    /// shape.
     #[inline(always)]
     fn usual_entries<'a>(
         &mut self,
@@ -194,7 +196,7 @@ impl PointIndex {
         Some(rest)
     }
 
-    /// A record of any shape at `start`; returns where it ends.
+    /// Indexes a record of any shape at `start`. Returns its end.
     #[inline(never)]
     fn general(&mut self, bytes: &[u8], start: usize) -> Result<usize, PointError> {
         let mut cursor = Cursor { bytes, at: start };
@@ -234,8 +236,8 @@ impl PointIndex {
         Ok(())
     }
 
-    /// An entry of a map: a message with a key and a value, each of which may be missing, come in
-    /// any order, and come again.
+    /// Indexes an entry of a map: a message with a key and a value. Each may be missing or
+    /// repeated, in any order.
     fn map_entry(
         &mut self,
         kind: Kind,
@@ -268,7 +270,7 @@ impl PointIndex {
         (self.head, self.entries)
     }
 
-    /// Looks at each string, since some are not ASCII.
+    /// Checks each string, because some are not ASCII.
     #[inline(never)]
     fn check_text(&self, bytes: &[u8]) -> Result<(), PointError> {
         let is_text = |span: Span| wire::is_utf8(&bytes[span.range()]);
@@ -283,7 +285,7 @@ impl PointIndex {
     }
 }
 
-/// A record of text, of which only the place is looked at.
+/// Indexes a record of text without checking the text.
 #[inline(always)]
 fn usual_text<'a>(bytes: &[u8], rest: &'a [u8], set: impl FnOnce(Span)) -> Option<&'a [u8]> {
     let [_, length @ ..0x80, rest @ ..] = rest else { return None };
@@ -292,7 +294,8 @@ fn usual_text<'a>(bytes: &[u8], rest: &'a [u8], set: impl FnOnce(Span)) -> Optio
     Some(next)
 }
 
-/// In these, `end` is the length of all bytes, of which `rest` is what is left.
+/// In the next three functions, `end` is the length of all bytes, and `rest` are the bytes that are
+/// not indexed yet.
 #[inline(always)]
 fn usual_double<'a>(end: usize, rest: &'a [u8], not_text: &mut u64) -> Option<(Entry, &'a [u8])> {
     let [_, length @ ..0x80, ENTRY_NAME, name_length, rest @ ..] = rest else { return None };
@@ -341,7 +344,7 @@ fn usual_varint_entry<'a>(
     Some((Entry::new(kind, name, number), &value[taken..]))
 }
 
-/// Looks at each record, to name the one that is malformed.
+/// Checks each record again, to return the error of the malformed one.
 #[cold]
 fn check_records(bytes: &[u8]) -> Result<(), PointError> {
     let mut unused = PointIndex::new();

@@ -1,10 +1,10 @@
-//! Points as they lie on the wire: a borrowed view, owned forms, and editing.
+//! Points in their encoded form: a borrowed view, owned points, and editing.
 //!
-//! A [`Point`] borrows the bytes that were received and the tables of a [`PointIndex`], which is
-//! reused: once its tables are warm, looking at a point allocates nothing. What is kept beyond a
-//! handler's call is a [`PointBuf`], or one of many [`Points`].
+//! A [`Point`] borrows the received bytes and the tables of a [`PointIndex`]. The tables are
+//! reused, so reading a point allocates nothing once they have grown. To keep points after the
+//! handler returns, copy them into a [`PointBuf`] or into [`Points`].
 //!
-//! Maps on the wire may name a key twice; as in any protobuf map, the last one counts.
+//! Maps on the wire may contain a key twice. As in any protobuf map, the last value wins.
 
 mod cursor;
 mod edit;
@@ -27,7 +27,7 @@ pub use scratch::EditScratch;
 pub use unfit::{Unfit, UnfitReason};
 pub use view::{Dimensions, FieldValue, Fields, Point, Tags};
 
-/// Some bytes of a point.
+/// A range of bytes in a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     start: u32,
@@ -62,13 +62,14 @@ impl Span {
     }
 }
 
-/// The members of a point that occur once.
+/// The members of a point that occur at most once.
 #[derive(Debug, Clone, Default)]
 struct Head {
     time: i64,
     /// Name, database, retention policy and group, members 2 to 5.
     texts: [Span; 4],
-    /// Whether one of them came twice, so that not every text of the point is in the index.
+    /// Whether one of the texts occurred twice. The index then does not contain every text of the
+    /// point.
     texts_replaced: bool,
     by_name: bool,
     fields: Region,
@@ -83,12 +84,12 @@ impl Head {
     }
 }
 
-/// Where the records of the fields lie.
+/// The range of the records of the fields.
 #[derive(Debug, Clone, Copy, Default)]
 struct Region {
     start: u32,
     end: u32,
-    /// Whether there are other records between them.
+    /// Whether other records lie between the fields.
     apart: bool,
 }
 
@@ -103,7 +104,7 @@ impl Region {
     }
 }
 
-/// What an [`Entry`] is.
+/// The kind of an [`Entry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -121,17 +122,19 @@ impl Kind {
     }
 }
 
-/// A dimension, tag or field, in the order of the wire.
+/// A dimension, tag or field. Entries are in the order of the wire.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     name_start: u32,
-    /// The length of the name, and above [`LENGTH_BITS`] the kind: one comparison rejects most.
+    /// The length of the name, with the kind in the bits above [`LENGTH_BITS`]. One comparison
+    /// rejects most entries.
     kind_and_length: u32,
-    /// A float's bits, an integer, a boolean, or the packed [`Span`] of text.
+    /// The bits of a float, an integer, a boolean, or the packed [`Span`] of text.
     value: u64,
 }
 
-/// [`frame::MAX_LIMIT`](crate::frame::MAX_LIMIT) needs one more bit than its highest length.
+/// Enough bits for the length [`frame::MAX_LIMIT`](crate::frame::MAX_LIMIT), which is a power of
+/// two.
 const LENGTH_BITS: u32 = 29;
 
 impl Entry {

@@ -1,4 +1,4 @@
-//! Points that are kept beyond a handler's call: one, or many in one place.
+//! Points that outlive the call of a handler: a single point, or many in one buffer.
 
 use prost::Message as _;
 use prost::encoding::{WireType, double, encode_key, encode_varint, string};
@@ -19,12 +19,12 @@ pub struct PointBuf {
     bytes: Box<[u8]>,
     head: Head,
     entries: Box<[Entry]>,
-    /// The name of the batch that it lay in, if its bytes lack one.
+    /// The name of the batch, if the bytes of the point contain no name.
     batch: Box<str>,
 }
 
 impl PointBuf {
-    /// Takes the encoding of one Point message.
+    /// Indexes and validates the encoding of one Point message.
     ///
     /// # Errors
     /// Those of [`PointIndex::parse`].
@@ -36,14 +36,14 @@ impl PointBuf {
         Ok(PointBuf { bytes, head, entries: entries.into(), batch: Box::default() })
     }
 
-    /// The view of it.
+    /// Returns a view of the point.
     pub fn as_point(&self) -> Point<'_> {
         Point { bytes: &self.bytes, head: &self.head, entries: &self.entries, batch: &self.batch }
     }
 }
 
 impl Point<'_> {
-    /// A copy that owns what it needs, also the name of the batch that the point lies in.
+    /// Returns an owned copy, with the name of the batch if the point has no other.
     pub fn to_owned(&self) -> PointBuf {
         PointBuf {
             bytes: self.bytes.into(),
@@ -53,14 +53,15 @@ impl Point<'_> {
         }
     }
 
-    /// How many bytes of memory a copy takes in [`Points`]: its encoding, and where its parts lie.
+    /// Returns the bytes of memory that a copy takes in [`Points`]: the encoding and the index.
     ///
-    /// A part of two bytes on the wire, such as an empty dimension, takes 16 bytes in that table.
+    /// Each part takes 16 bytes in the index, even if it takes two on the wire, such as an empty
+    /// dimension.
     pub fn kept_size(&self) -> usize {
         self.bytes.len() + size_of_val(self.entries) + size_of::<Item>()
     }
 
-    /// A copy in its parts, with the name of the batch within one.
+    /// Returns a copy as a protobuf message, with the name of the batch if the point has no other.
     pub fn to_message(&self) -> messages::Point {
         let mut message = messages::Point::decode(self.bytes).expect("what was indexed is a point");
         if let Some(name) = self.batch_name() {
@@ -76,10 +77,10 @@ impl From<messages::Point> for PointBuf {
     }
 }
 
-/// The encoding of a message.
+/// Returns the encoding of a message.
 ///
-/// prost leaves out values that equal 0.0, and so it would lose the sign of -0.0. With such a
-/// field, all floats are encoded here, between the parts before and behind them.
+/// prost leaves out values that equal 0.0, and would lose the sign of -0.0. If a field is -0.0,
+/// this function encodes all floats itself, between the members before and after them.
 fn encode(mut message: messages::Point) -> Vec<u8> {
     let is_negative_zero = |value: &f64| *value == 0.0 && value.is_sign_negative();
     if !message.fields_double.values().any(is_negative_zero) {
@@ -111,10 +112,10 @@ impl std::fmt::Debug for PointBuf {
     }
 }
 
-/// Any number of points, kept back to back: for a batch or a window that is looked at as a whole.
+/// Points that are stored back to back, for a batch or a window.
 ///
-/// Keeping one more copies its bytes and its index, and allocates nothing once there is room;
-/// [`clear`](Points::clear) keeps the room.
+/// Adding a point copies its bytes and its index. It allocates nothing if the buffer has room;
+/// [`clear`](Points::clear) keeps the buffer.
 ///
 /// ```
 /// use udf_proto::{PointBuf, Points, messages};
@@ -130,12 +131,12 @@ impl std::fmt::Debug for PointBuf {
 pub struct Points {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    /// The names of the batches that points lay in, each once for points side by side.
+    /// The names of the batches of the points. Adjacent points of one batch share a name.
     batches: String,
     items: Vec<Item>,
 }
 
-/// A point's head, and where its bytes, its entries and the name of its batch begin and end.
+/// The head of a point, and the ranges of its bytes, its entries and the name of its batch.
 #[derive(Debug, Clone)]
 struct Item {
     head: Head,
@@ -145,12 +146,12 @@ struct Item {
 }
 
 impl Points {
-    /// None yet.
+    /// Creates an empty collection.
     pub fn new() -> Self {
         Points::default()
     }
 
-    /// Keeps a copy of `point`, behind the others, and the name of the batch that it lies in.
+    /// Appends a copy of `point`, with the name of its batch.
     pub fn push(&mut self, point: &Point<'_>) {
         let (bytes, entries) = (self.bytes.len(), self.entries.len());
         let batch = point.batch_name().map_or((0, 0), |name| self.batch(name));
@@ -164,7 +165,8 @@ impl Points {
         });
     }
 
-    /// Where the name of a batch lies; it is added unless the last point has the same.
+    /// Returns the range of the name of a batch. Appends the name unless the last point has the
+    /// same.
     fn batch(&mut self, name: &str) -> (usize, usize) {
         let last = self.items.last().map_or((0, 0), |last| last.batch);
         if self.batches[last.0..last.1] == *name {
@@ -175,27 +177,27 @@ impl Points {
         (start, self.batches.len())
     }
 
-    /// How many there are.
+    /// Returns the number of points.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// The point at `place`, counted from 0 in the order in which they came.
+    /// Returns the point at index `place`, counted from 0 in the order of [`push`](Self::push).
     pub fn get(&self, place: usize) -> Option<Point<'_>> {
         self.items.get(place).map(|item| self.view(item))
     }
 
-    /// All of them, in the order in which they came.
+    /// Iterates over the points in the order of [`push`](Self::push).
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Point<'_>> + ExactSizeIterator {
         self.items.iter().map(|item| self.view(item))
     }
 
-    /// Forgets all of them, and keeps the room.
+    /// Removes all points and keeps the buffer.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();

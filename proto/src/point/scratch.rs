@@ -1,4 +1,4 @@
-//! The changes of an edit, and what they leave of the point that they are made to.
+//! The changes of an edit, and the parts of the edited point that remain.
 
 use std::ops::Range;
 
@@ -6,15 +6,15 @@ use super::cursor::{Record, Records};
 use super::{FieldValue, Kind, Point, Region, Span, Unfit, UnfitReason};
 use crate::wire::{key, put_varint, varint_len};
 
-/// Room beyond these is given back: some 64 KiB each.
+/// Buffers with more room shrink before the next edit. Each limit is about 64 KiB.
 const KEPT_CHANGES: usize = 1024;
 const KEPT_BYTES: usize = 64 << 10;
 
-/// The numbers of the members that are the time and the name.
+/// The numbers of the members `time` and `name`.
 const TIME: u32 = 1;
 const NAME: u32 = 2;
 
-/// What has a name of its own among others of its class.
+/// A kind of named part. Names are unique within a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Dimension,
@@ -23,7 +23,7 @@ pub(super) enum Class {
 }
 
 impl Class {
-    /// The members that hold it, as bits by their number.
+    /// Returns the members that contain the class, as bits by their number.
     pub(super) const fn members(self) -> u32 {
         match self {
             Class::Dimension => 1 << 6,
@@ -32,7 +32,7 @@ impl Class {
         }
     }
 
-    /// Whether what the base has of it is not dropped as a whole.
+    /// Returns whether the class is not among the dropped members.
     pub(super) fn is_kept(self, dropped: u32) -> bool {
         self.members() & dropped == 0
     }
@@ -47,30 +47,31 @@ impl Class {
     }
 }
 
-/// A tag or field that is set or removed, so that the base's one is dropped; or a new dimension.
+/// A tag or field that is set or removed, or a new dimension. It replaces the part of the base with
+/// the same name.
 #[derive(Debug)]
 struct Change {
     class: Class,
     /// The name, in `names`.
     name: Range<usize>,
-    /// The record that sets it, in `records`; empty when it is removed.
+    /// The new record, in `records`. Empty if the part is removed.
     record: Range<usize>,
-    /// Whether it sets a field or tag without a name, or a float that is NaN or infinite.
+    /// Whether the change sets a field or tag without a name, or a float that is NaN or infinite.
     is_unfit: bool,
 }
 
-/// The changes of one edit, and what of its base is kept.
+/// The changes of one edit, and the parts of the base that remain.
 #[derive(Debug, Default)]
 pub struct EditScratch {
-    /// Members of the base that are dropped as a whole, as bits by their number.
+    /// The members of the base that are dropped completely, as bits by their number.
     pub(super) dropped: u32,
-    /// Whether the name that was set, if one was, is not empty.
+    /// Whether the edit has set a name that is not empty.
     is_named: bool,
     changes: Vec<Change>,
     names: Vec<u8>,
     /// The new records, encoded.
     pub(super) records: Vec<u8>,
-    /// The runs of the base that are kept.
+    /// The runs of the base that remain.
     runs: Vec<Span>,
 }
 
@@ -82,14 +83,14 @@ impl EditScratch {
         self.changes.clear();
         self.names.clear();
         self.records.clear();
-        // What one giant point needed is given back before the next.
+        // Frees the memory that one very large point needed.
         self.changes.shrink_to(KEPT_CHANGES);
         self.runs.shrink_to(KEPT_CHANGES);
         self.names.shrink_to(KEPT_BYTES);
         self.records.shrink_to(KEPT_BYTES);
     }
 
-    /// Settles what is kept of `base`, and returns the length of the result in bytes.
+    /// Plans which parts of `base` remain. Returns the length of the result in bytes.
     #[inline]
     pub fn plan(&mut self, base: Option<Point<'_>>) -> usize {
         self.runs.clear();
@@ -116,7 +117,7 @@ impl EditScratch {
         }
     }
 
-    /// Whether an entry of the base is set or removed by its name, and not dropped anyway.
+    /// Returns whether a change by name affects an entry of the base that is not dropped anyway.
     fn changes_entry_of(&self, base: Point<'_>) -> bool {
         let mut changes = self.changes.iter().filter(|change| change.class.is_kept(self.dropped));
         changes.any(|change| match change.class {
@@ -128,10 +129,10 @@ impl EditScratch {
 
     fn plan_by_records(&mut self, base: Point<'_>) {
         let mut entries = base.entries.iter();
-        // They were indexed, so nothing is wrong with them.
+        // The index of the base has validated these records, so that none is malformed.
         for Record { member, whole: record, .. } in Records::new(base.bytes).flatten() {
             let class = Class::of(member);
-            // Every dimension and every entry of a map has its entry, in the same order.
+            // Every dimension, tag and field has one entry, in the order of the records.
             let entry = class.and_then(|_| entries.next());
             let dropped = member < 32 && self.drops(member)
                 || class.zip(entry).is_some_and(|(class, entry)| {
@@ -148,7 +149,7 @@ impl EditScratch {
         }
     }
 
-    /// Gives the result for `base` the name of the batch that `base` lies in, if it would have none.
+    /// Sets the name of the batch of `base`, if the result would have no name.
     #[inline]
     pub fn name_after_batch(&mut self, base: Option<Point<'_>>) {
         if let Some(name) = base.and_then(Point::batch_name)
@@ -158,7 +159,7 @@ impl EditScratch {
         }
     }
 
-    /// Whether a time was set.
+    /// Returns whether the edit has set a time.
     #[inline]
     pub fn has_time(&self) -> bool {
         self.drops(TIME)
@@ -171,8 +172,8 @@ impl EditScratch {
         put_varint(nanos as u64, &mut self.records);
     }
 
-    /// Why Kapacitor could not store the result for `base`, if for a reason that the changes have made.
-    /// Within a batch, `batch` is its name: the point needs none.
+    /// Returns why Kapacitor could not store the result for `base`. Reports only reasons that the
+    /// changes cause. Within a batch, `batch` is its name, and the point needs none.
     #[inline]
     pub fn unfit(&self, base: Option<Point<'_>>, batch: Option<&str>) -> Option<Unfit> {
         let is_set = |change: &Change| change.class == Class::Field && !change.record.is_empty();
@@ -192,7 +193,7 @@ impl EditScratch {
             Some(Change { name, .. }) if name.is_empty() => UnfitReason::NoFieldName,
             Some(Change { name, record, .. }) => {
                 let name = String::from_utf8_lossy(&self.names[name.clone()]).into_owned();
-                // The record of a field ends in its value.
+                // The record of a float ends with its value.
                 let value = self.records[record.clone()].last_chunk().copied();
                 let is_nan = value.is_some_and(|value| f64::from_le_bytes(value).is_nan());
                 if is_nan { UnfitReason::NaN(name) } else { UnfitReason::Infinite(name) }
@@ -207,14 +208,14 @@ impl EditScratch {
         Unfit { measurement, group, reason }
     }
 
-    /// The name that was set.
+    /// Returns the name that the edit has set.
     fn name(&self) -> Option<String> {
         let names = Records::new(&self.records).flatten().filter(|record| record.member == NAME);
         let name = &self.records[names.last()?.body?.range()];
         Some(String::from_utf8_lossy(name).into_owned())
     }
 
-    /// Whether what the base has of a member is dropped as a whole.
+    /// Returns whether the edit drops a member of the base completely.
     fn drops(&self, member: u32) -> bool {
         self.dropped >> member & 1 == 1
     }
@@ -226,7 +227,7 @@ impl EditScratch {
         })
     }
 
-    /// Appends the result that was planned for `base`.
+    /// Appends the planned result for `base`.
     #[inline]
     pub fn write(&self, base: Option<Point<'_>>, out: &mut Vec<u8>) {
         if let Some(base) = base {
@@ -245,7 +246,8 @@ impl EditScratch {
         })
     }
 
-    /// Drops what the base and earlier changes have under this name, and returns the new change.
+    /// Drops the part of this name from the base and from earlier changes. Returns the place of the
+    /// new change.
     #[inline]
     pub(super) fn forget(&mut self, class: Class, name: &str) -> usize {
         if let Some(at) = self.position(class, name.as_bytes()) {
@@ -263,7 +265,7 @@ impl EditScratch {
         self.changes.len() - 1
     }
 
-    /// Takes back the record that a change has added.
+    /// Removes the record of a change.
     fn unset(&mut self, at: usize) {
         self.changes[at].is_unfit = false;
         let record = std::mem::take(&mut self.changes[at].record);
@@ -289,7 +291,7 @@ impl EditScratch {
         }
     }
 
-    /// Sets a member that is text.
+    /// Sets a text member.
     pub(super) fn set_text(&mut self, member: u32, text: &str) {
         self.dropped |= 1 << member;
         if member == NAME {
@@ -311,7 +313,7 @@ impl EditScratch {
         self.changes.push(Change { class: Class::Dimension, name: 0..0, record, is_unfit: false });
     }
 
-    /// Sets a tag, whose value is text, or a field.
+    /// Sets a tag or a field. The value of a tag is text.
     pub(super) fn set(&mut self, class: Class, name: &str, value: FieldValue<'_>) {
         let member = match (class, value) {
             (Class::Tag, _) => 7,

@@ -1,41 +1,42 @@
-//! Points that Kapacitor takes and InfluxDB refuses.
+//! Points that Kapacitor accepts and InfluxDB refuses.
 
 use std::fmt;
 
-/// Why a point must not be sent: it travels on through Kapacitor, and then cannot be stored.
+/// Why a point must not be sent: Kapacitor forwards it, but InfluxDB cannot store it.
 ///
-/// InfluxDB refuses the write that such a point is part of, and Kapacitor writes many points at once.
+/// InfluxDB refuses the whole write that contains such a point, and Kapacitor writes many points at
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub struct Unfit {
     /// The name of the point's measurement.
     pub measurement: String,
-    /// The point's group; empty when it is in none.
+    /// The point's group. Empty if the point has none.
     pub group: String,
-    /// What is wrong with the point.
+    /// Why the point must not be sent.
     pub reason: UnfitReason,
 }
 
-/// What is wrong with a point that must not be sent.
+/// Why a point must not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnfitReason {
-    /// It has no field at all.
+    /// The point has no field.
     #[error("it has no field")]
     NoField,
-    /// This field was set to NaN.
+    /// The field with this name is NaN.
     #[error("its field `{}` is NaN", .0.escape_debug())]
     NaN(String),
-    /// This field was set to a positive or negative infinity.
+    /// The field with this name is infinite.
     #[error("its field `{}` is infinite", .0.escape_debug())]
     Infinite(String),
-    /// A field was set whose name is empty.
+    /// A field has an empty name.
     #[error("one of its fields has an empty name")]
     NoFieldName,
-    /// A tag was set whose name is empty.
+    /// A tag has an empty name.
     #[error("one of its tags has an empty name")]
     NoTagName,
-    /// The name of its measurement is empty.
+    /// The name of the measurement is empty.
     #[error("the name of its measurement is empty")]
     NoName,
 }
@@ -44,7 +45,7 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Unfit { measurement, group, reason } = self;
         write!(f, "{reason}")?;
-        // Names are data, which may hold line breaks; a log has one line for each message.
+        // Names may contain line breaks, but a log message is one line.
         let (measurement, group) = (measurement.escape_debug(), group.escape_debug());
         match (&*self.measurement, &*self.group) {
             ("", "") => Ok(()),

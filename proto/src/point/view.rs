@@ -1,41 +1,42 @@
-//! The borrowed view of a point, and the iterators over its parts.
+//! The borrowed view of a point, and iterators over its parts.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use super::{Entry, FieldError, Head, Kind, Span};
 
-/// A point as it came, borrowed from the bytes that were read.
+/// A received point, borrowed from the buffer of the reader.
 ///
-/// It is small and copied freely. Looking at it allocates nothing, but for walking all tags or
-/// fields of a point that has over 64 entries, which takes a table of their names. Points within a batch carry only
-/// time, group, tags and fields, and have the name of the batch; what is not there is empty.
+/// The view is small and `Copy`. Reading it allocates nothing, with one exception: iterating over
+/// all tags or fields of a point with more than 64 entries allocates a table of their names. A
+/// point within a batch contains only a time, a group, tags and fields, and has the name of the
+/// batch. Its other members are empty.
 #[derive(Clone, Copy)]
 pub struct Point<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) head: &'a Head,
     pub(super) entries: &'a [Entry],
-    /// The name of the batch that it lies in; empty outside of one.
+    /// The name of the batch. Empty outside of a batch.
     pub(super) batch: &'a str,
 }
 
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FieldValue<'a> {
-    /// A float
+    /// A float.
     Float(f64),
-    /// An integer
+    /// An integer.
     Int(i64),
-    /// Text
+    /// Text.
     String(&'a str),
-    /// A boolean
+    /// A boolean.
     Bool(bool),
 }
 
 impl FieldValue<'_> {
-    /// The value as a number, whether it is a float or an integer; none for other types.
+    /// Returns a float or an integer as a number. Returns none for other types.
     ///
-    /// An integer of more than 53 bits is rounded to the nearest float.
+    /// Integers of more than 53 bits are rounded to the nearest float.
     pub fn number(self) -> Option<f64> {
         match self {
             FieldValue::Float(value) => Some(value),
@@ -46,68 +47,69 @@ impl FieldValue<'_> {
 }
 
 impl<'a> Point<'a> {
-    /// When it happened, in nanoseconds since the epoch.
+    /// Returns the time, in nanoseconds since the epoch.
     pub fn time(self) -> i64 {
         self.head.time
     }
 
-    /// Whether its bytes hold no name, as within a batch.
+    /// Returns whether the encoded point contains no name, as within a batch.
     #[inline]
     fn is_nameless(self) -> bool {
         self.head.texts[0].length == 0
     }
 
-    /// The name of its measurement; within a batch, that of the batch.
+    /// Returns the name of the measurement. Within a batch, returns the name of the batch.
     pub fn name(self) -> &'a str {
         if self.is_nameless() { self.batch } else { self.text(self.head.texts[0]) }
     }
 
-    /// The name of the batch that it lies in, when its bytes hold no name.
+    /// Returns the name of the batch, if the encoded point contains no name.
     #[inline]
     pub fn batch_name(self) -> Option<&'a str> {
         (self.is_nameless() && !self.batch.is_empty()).then_some(self.batch)
     }
 
-    /// The database that it came from.
+    /// Returns the database of the point.
     pub fn database(self) -> &'a str {
         self.text(self.head.texts[1])
     }
 
-    /// The retention policy that it came from.
+    /// Returns the retention policy of the point.
     pub fn retention_policy(self) -> &'a str {
         self.text(self.head.texts[2])
     }
 
-    /// Its group: empty without grouping, else `tag=value,tag=value` in the order of the
-    /// dimensions, with the measurement's name and a line break before them if it is grouped by name.
+    /// Returns the group. Empty without grouping, else `tag=value,tag=value` in the order of the
+    /// dimensions. If points are grouped by name, the measurement and a line break come first.
     pub fn group(self) -> &'a str {
         self.text(self.head.texts[3])
     }
 
-    /// Whether the measurement's name is part of the group.
+    /// Returns whether the name of the measurement is part of the group.
     pub fn by_name(self) -> bool {
         self.head.by_name
     }
 
-    /// The names of the tags that it is grouped by, in their order.
+    /// Returns the names of the tags that the point is grouped by, in order.
     pub fn dimensions(self) -> Dimensions<'a> {
         Dimensions { point: self, entries: self.entries.iter() }
     }
 
-    /// The value of the tag `name`.
+    /// Returns the value of the tag `name`.
     pub fn tag(self, name: &str) -> Option<&'a str> {
         let entry = self.find(Kind::Tag, name)?;
         Some(self.text(Span::unpack(entry.value)))
     }
 
-    /// The tags, in the order of the wire.
+    /// Returns the tags, in the order of the wire.
     pub fn tags(self) -> Tags<'a> {
         Tags { point: self, live: Live::new(self, |entry| entry.kind() == Kind::Tag) }
     }
 
-    /// The field `name`, whatever its type.
+    /// Returns the field `name` of any type.
     ///
-    /// A name in the maps of two types is two fields to protobuf; this is the one that came last.
+    /// Protobuf treats a name in the maps of two types as two fields. This method returns the last
+    /// one on the wire.
     pub fn field(self, name: &str) -> Option<FieldValue<'a>> {
         let entry = self.entries.iter().rev().find(|entry| {
             entry.is_field()
@@ -117,24 +119,24 @@ impl<'a> Point<'a> {
         Some(self.value(entry))
     }
 
-    /// The fields, in the order of the wire.
+    /// Returns the fields, in the order of the wire.
     pub fn fields(self) -> Fields<'a> {
         Fields { point: self, live: Live::new(self, Entry::is_field) }
     }
 
-    /// The field `name` as a number, whether Kapacitor sent it as a float or as an integer.
+    /// Returns the field `name` as a number. Accepts floats and integers.
     ///
     /// # Errors
-    /// When it is missing, or is text or a boolean.
+    /// If the field is missing, text or a boolean.
     pub fn number(self, name: &str) -> Result<f64, FieldError> {
         self.typed(name, "a number", FieldValue::number)
     }
 
-    /// The field `name`, which is a float on the wire.
+    /// Returns the field `name`, which must be a float.
     ///
     /// # Errors
-    /// When it is missing or of another type. A series may switch between float and integer from
-    /// point to point: [`number`](Self::number) takes both.
+    /// If the field is missing or has another type. In Kapacitor, a series may switch between float
+    /// and integer from point to point. [`number`](Self::number) accepts both.
     pub fn float(self, name: &str) -> Result<f64, FieldError> {
         self.typed(name, "a float", |value| match value {
             FieldValue::Float(value) => Some(value),
@@ -142,10 +144,10 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// The field `name`, which is an integer.
+    /// Returns the field `name`, which must be an integer.
     ///
     /// # Errors
-    /// When it is missing or of another type.
+    /// If the field is missing or has another type.
     pub fn int(self, name: &str) -> Result<i64, FieldError> {
         self.typed(name, "an integer", |value| match value {
             FieldValue::Int(value) => Some(value),
@@ -153,10 +155,10 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// The field `name`, which is text.
+    /// Returns the field `name`, which must be text.
     ///
     /// # Errors
-    /// When it is missing or of another type.
+    /// If the field is missing or has another type.
     pub fn string(self, name: &str) -> Result<&'a str, FieldError> {
         self.typed(name, "text", |value| match value {
             FieldValue::String(text) => Some(text),
@@ -164,10 +166,10 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// The field `name`, which is a boolean.
+    /// Returns the field `name`, which must be a boolean.
     ///
     /// # Errors
-    /// When it is missing or of another type.
+    /// If the field is missing or has another type.
     pub fn bool(self, name: &str) -> Result<bool, FieldError> {
         self.typed(name, "a boolean", |value| match value {
             FieldValue::Bool(value) => Some(value),
@@ -175,7 +177,8 @@ impl<'a> Point<'a> {
         })
     }
 
-    /// The point as it is encoded, a Point message without its length. Within a batch it holds no name.
+    /// Returns the encoded Point message without its length. Within a batch, the message contains
+    /// no name.
     pub fn as_bytes(self) -> &'a [u8] {
         self.bytes
     }
@@ -191,8 +194,8 @@ impl<'a> Point<'a> {
         found.and_then(get).ok_or_else(|| self.no_field(name, expected))
     }
 
-    /// The error for a field `name` that is missing or is not what was `expected`, in words that go
-    /// after "that is text, not".
+    /// Returns the error for a field `name` that is missing or has another type. The text of the
+    /// error puts `expected` after "that is text, not".
     #[cold]
     pub fn no_field(self, name: &str, expected: &'static str) -> FieldError {
         FieldError {
@@ -205,7 +208,7 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// The error for a tag `name` that is missing.
+    /// Returns the error for a missing tag `name`.
     #[cold]
     pub fn no_tag(self, name: &str) -> FieldError {
         FieldError {
@@ -221,13 +224,13 @@ impl<'a> Point<'a> {
     #[inline]
     fn find(self, kind: Kind, name: &str) -> Option<&'a Entry> {
         let wanted = u64::from((kind as u32) << super::LENGTH_BITS) + name.len() as u64;
-        // From behind: the last of several is the one that counts.
+        // From the end: if a name occurs several times, the last entry wins.
         self.entries.iter().rev().find(|entry| {
             u64::from(entry.kind_and_length) == wanted && self.raw(entry.name()) == name.as_bytes()
         })
     }
 
-    /// Whether there is an entry of this name, of a kind that is wanted.
+    /// Returns whether an entry has this name and one of the wanted kinds.
     #[inline]
     pub(super) fn has(self, name: &[u8], wanted: impl Fn(Kind) -> bool) -> bool {
         self.entries.iter().any(|entry| {
@@ -275,7 +278,7 @@ impl fmt::Debug for Point<'_> {
     }
 }
 
-/// The names of the tags that a point is grouped by; see [`Point::dimensions`].
+/// Iterator over the names of the tags that a point is grouped by. See [`Point::dimensions`].
 #[derive(Debug, Clone)]
 pub struct Dimensions<'a> {
     point: Point<'a>,
@@ -291,7 +294,7 @@ impl<'a> Iterator for Dimensions<'a> {
     }
 }
 
-/// The tags of a point by name; see [`Point::tags`].
+/// Iterator over the names and values of tags. See [`Point::tags`].
 #[derive(Debug, Clone)]
 pub struct Tags<'a> {
     point: Point<'a>,
@@ -307,7 +310,7 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// The fields of a point by name; see [`Point::fields`].
+/// Iterator over the names and values of fields. See [`Point::fields`].
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     point: Point<'a>,
@@ -323,16 +326,17 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Up to here, comparing every entry with every later one is faster than a table of names.
+/// Up to this many entries, comparing every entry with all later ones is faster than a table.
 const FEW: usize = 64;
 
-/// The entries of some kinds that no later entry of the same kind and name replaces.
+/// Iterator over the entries of some kinds. Skips an entry if a later entry of the same kind has
+/// the same name.
 #[derive(Debug, Clone)]
 struct Live<'a> {
     point: Point<'a>,
     wanted: fn(&Entry) -> bool,
     next: usize,
-    /// For points with many entries, the places of those that are replaced.
+    /// The places of the replaced entries. Present only if the point has many entries.
     replaced: Option<HashSet<usize>>,
 }
 

@@ -1,4 +1,4 @@
-//! Points for property tests, written as no sane encoder would, and what they mean to prost.
+//! Points for property tests in every valid encoding, compared with prost.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeSet;
@@ -10,8 +10,8 @@ use udf_proto::messages;
 use udf_proto::point::{FieldValue, PointIndex, Problem};
 use udf_proto::{Point, PointBuf};
 
-/// Few cases, for tests that are run all the time, unless `PROPTEST_CASES` asks for more. A failure is
-/// shown in full; nothing is written beside the tests.
+/// Runs few cases by default. `PROPTEST_CASES` sets another number. A failure is printed in full,
+/// and no file is written.
 pub(crate) fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     let cases = std::env::var("PROPTEST_CASES").map_or(100, |_| default.cases);
@@ -23,10 +23,10 @@ pub(crate) const FIXED64: u32 = 1;
 pub(crate) const BYTES: u32 = 2;
 pub(crate) const FIXED32: u32 = 5;
 
-/// The members of a point that are maps: tags, floats, integers, text, booleans.
+/// The map members of a point: tags, floats, integers, text, booleans.
 pub(crate) const MAPS: [u32; 5] = [7, 8, 9, 10, 12];
 
-/// `value` as a varint, made longer than it must be by up to `pad` bytes.
+/// Encodes `value` as a varint with up to `pad` unnecessary bytes.
 pub(crate) fn varint(mut value: u64, pad: usize) -> Vec<u8> {
     let mut out = Vec::new();
     while value >= 0x80 {
@@ -42,9 +42,9 @@ pub(crate) fn varint(mut value: u64, pad: usize) -> Vec<u8> {
     out
 }
 
-/// The key of a record, and then its value.
+/// Encodes a record: its key and its value.
 pub(crate) fn record(member: u32, wire_type: u32, value: &[u8], pad: usize) -> Vec<u8> {
-    // The key has at most five bytes for prost, which takes it for a number of 32 bits.
+    // prost reads keys of 32 bits, which have at most five bytes.
     let mut out = varint(u64::from(member << 3 | wire_type), pad.min(1));
     if wire_type == BYTES {
         out.extend(varint(value.len() as u64, pad));
@@ -53,7 +53,7 @@ pub(crate) fn record(member: u32, wire_type: u32, value: &[u8], pad: usize) -> V
     out
 }
 
-/// A record of a point: its bytes, and for an entry of a map, which one it is.
+/// A record of a point, and for an entry of a map its class and name.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) bytes: Vec<u8>,
@@ -64,7 +64,7 @@ pub(crate) fn concat(records: &[Record]) -> Vec<u8> {
     records.iter().flat_map(|record| record.bytes.clone()).collect()
 }
 
-/// Few names, so that they meet again; and any text.
+/// Generates few different names, so that names repeat, and any other text.
 pub(crate) fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => prop_oneof![Just(""), Just("a"), Just("b"), Just("cpu"), Just("host"), Just("größe")]
@@ -80,7 +80,7 @@ fn pad() -> impl Strategy<Value = usize> {
     prop_oneof![8 => Just(0usize), 1 => 1usize..10]
 }
 
-/// The value of an entry of `map`, encoded with its key, number 2.
+/// Generates the value of an entry of `map`, with its key.
 fn value(map: u32) -> BoxedStrategy<Vec<u8>> {
     let number = prop_oneof![any::<u64>(), 0..300u64];
     match map {
@@ -92,7 +92,7 @@ fn value(map: u32) -> BoxedStrategy<Vec<u8>> {
     }
 }
 
-/// An unknown member of any wire type, groups within groups among them.
+/// Generates an unknown member of any wire type, including nested groups.
 fn unknown() -> BoxedStrategy<Vec<u8>> {
     let number = prop_oneof![13..16u32, 16..20u32, Just((1 << 29) - 1)];
     let leaf = (number.clone(), any::<u64>(), vec(any::<u8>(), 0..9), pad(), 0..4).prop_map(
@@ -113,7 +113,8 @@ fn unknown() -> BoxedStrategy<Vec<u8>> {
     .boxed()
 }
 
-/// An entry of a map: the usual one, and one whose key and value come in any number and order.
+/// Generates an entry of a map, in the usual encoding or with repeated and missing parts in any
+/// order.
 fn entry() -> BoxedStrategy<Record> {
     let make = |map: u32, parts: Vec<(Option<String>, Vec<u8>)>, pad: usize| {
         let name = parts.iter().rev().find_map(|(name, _)| name.clone()).unwrap_or_default();
@@ -140,7 +141,7 @@ fn entry() -> BoxedStrategy<Record> {
         .boxed()
 }
 
-/// A record of a point, valid for prost.
+/// Generates a record of a point that is valid for prost.
 pub(crate) fn any_record() -> BoxedStrategy<Record> {
     let plain = |bytes| Record { bytes, entry: None };
     let text = (2..=6u32, name(), pad())
@@ -159,12 +160,12 @@ pub(crate) fn any_record() -> BoxedStrategy<Record> {
     .boxed()
 }
 
-/// The records of a point, mostly few, sometimes more than a table of names is spared for.
+/// Generates the records of a point: usually few, sometimes enough for a table of names.
 pub(crate) fn records() -> impl Strategy<Value = Vec<Record>> {
     prop_oneof![6 => vec(any_record(), 0..14), 1 => vec(any_record(), 60..130)]
 }
 
-/// A point as a sane encoder writes it.
+/// Generates a point in the usual encoding.
 pub(crate) fn message() -> impl Strategy<Value = messages::Point> {
     let texts = (name(), name(), name(), name());
     let maps = (
@@ -192,9 +193,9 @@ pub(crate) fn message() -> impl Strategy<Value = messages::Point> {
     )
 }
 
-/// Changes to bytes: each overwrites, inserts, removes or cuts at some place.
+/// Generates damage: each change overwrites, inserts, removes or cuts bytes.
 pub(crate) fn damage() -> impl Strategy<Value = Vec<(u8, prop::sample::Index, u8)>> {
-    // Bytes that mean something in this format are likelier to lead somewhere.
+    // Bytes with a meaning in this format reach more code.
     let byte = prop_oneof![any::<u8>(), 0..0x80u8, Just(0x80), Just(0xff), Just(0x0a), Just(0x12)];
     vec((0..8u8, any::<prop::sample::Index>(), byte), 1..4)
 }
@@ -215,9 +216,9 @@ pub(crate) fn damaged(mut bytes: Vec<u8>, damage: &[(u8, prop::sample::Index, u8
     bytes
 }
 
-/// Reads `bytes` both ways: the same answer, or both refuse.
+/// Parses `bytes` with both parsers. Either both return the same point, or both refuse.
 ///
-/// The one exception is the wire type of maps, which prost does not check.
+/// The only exception is the wire type of maps, which prost does not check.
 pub(crate) fn agrees(index: &mut PointIndex, bytes: &[u8]) -> Option<messages::Point> {
     match (index.parse(bytes), messages::Point::decode(bytes)) {
         (Ok(point), Ok(message)) => {
@@ -242,7 +243,7 @@ pub(crate) fn agrees(index: &mut PointIndex, bytes: &[u8]) -> Option<messages::P
     }
 }
 
-/// Every way to look at a point says what prost's message holds.
+/// Checks that every method of a point returns what prost's message contains.
 pub(crate) fn same(point: Point<'_>, message: &messages::Point) {
     assert_eq!(point.time(), message.time);
     assert_eq!(point.name(), message.name);
@@ -293,7 +294,7 @@ pub(crate) fn same(point: Point<'_>, message: &messages::Point) {
     assert!(bools.iter().eq(message.fields_bool.keys()));
 
     for (name, _) in &fields {
-        // A name in several maps: the one that came last is the one that is looked up.
+        // If several maps contain the name, a look-up returns the last entry on the wire.
         let last = fields.iter().rev().find(|(other, _)| other == name);
         looks_up(point, name, last.map(|(_, value)| *value));
     }
@@ -305,7 +306,7 @@ pub(crate) fn same(point: Point<'_>, message: &messages::Point) {
     }
 }
 
-/// All look-ups of `name` find `value`, each in its own words.
+/// Checks every look-up of `name` against `value`, including the errors.
 fn looks_up(point: Point<'_>, name: &str, value: Option<FieldValue<'_>>) {
     let bits = |value: FieldValue<'_>| match value {
         FieldValue::Float(value) => format!("{:x}", value.to_bits()),
@@ -328,7 +329,7 @@ fn looks_up(point: Point<'_>, name: &str, value: Option<FieldValue<'_>>) {
     assert_eq!(point.bool(name).ok(), boolean);
 }
 
-/// A point out of bytes that are known to be one.
+/// Parses bytes that are a valid point.
 pub(crate) fn point(bytes: Vec<u8>) -> PointBuf {
     PointBuf::parse(bytes).expect("these bytes are a point")
 }
