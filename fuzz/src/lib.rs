@@ -1,9 +1,8 @@
-//! Fuzz targets: what reads bytes from outside, fed with bytes that nobody should send.
+//! Fuzz targets: every parser of outside input, fed with valid and damaged bytes.
 //!
-//! A [`Target`] is a function over bytes that panics when a promise is broken. It returns what it has
-//! seen of the code under it, so that inputs which show something new are kept and changed further: that
-//! takes the place of coverage, which needs a nightly toolchain. Runs are made by [`run`], on the stable
-//! toolchain and with nothing installed:
+//! A [`Target`] is a function over bytes that panics when a promise is broken. It reports what it
+//! has observed. Inputs with new observations are kept and changed further. The observations
+//! replace coverage, which needs a nightly toolchain. [`run`] needs only the stable toolchain:
 //!
 //! ```sh
 //! cargo run --profile fuzz -p udf-fuzz -- all --seconds 600

@@ -1,4 +1,4 @@
-//! Runs fuzz targets for as long as it is told to, or one again over the input of a finding.
+//! Runs fuzz targets for a given time, or replays the input of a finding.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,10 +13,10 @@ fn main() -> ExitCode {
     let list = TARGETS.iter().map(|target| format!("  {:8} {}\n", target.name, target.promise));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let matches = Command::new("udf-fuzz")
-        .about("Feeds what reads bytes from outside with bytes that nobody should send.")
+        .about("Feeds every parser of outside input with valid and damaged bytes.")
         .after_help(format!("Targets:\n{}", list.collect::<String>()))
         .args([
-            Arg::new("target").required(true).value_parser(names).help("What is fed"),
+            Arg::new("target").required(true).value_parser(names).help("The target, or all"),
             Arg::new("input")
                 .num_args(0..)
                 .value_parser(value_parser!(PathBuf))
@@ -25,11 +25,11 @@ fn main() -> ExitCode {
                 .long("seconds")
                 .value_parser(value_parser!(u64))
                 .default_value("60")
-                .help("For how long each target is fed"),
+                .help("Seconds to run each target"),
             Arg::new("seed")
                 .long("seed")
                 .value_parser(value_parser!(u64))
-                .help("What the inputs come from; another one for each run unless it is set"),
+                .help("Seed of the random numbers; defaults to the time"),
         ])
         .get_matches();
     let seed = matches.get_one("seed").copied().unwrap_or(now.as_nanos() as u64);
@@ -47,13 +47,13 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(failed))
 }
 
-/// Whether there was a finding.
+/// Runs a target. Returns whether there was a finding.
 fn feed(target: &Target, settings: &Settings) -> bool {
     println!("{}: {} s, --seed {}", target.name, settings.time.as_secs(), settings.seed);
     match run(target, settings) {
         Ok(done) => {
             println!(
-                "{}: {} inputs, {} of them kept, {} different things seen, no finding",
+                "{}: {} inputs, {} kept, {} different observations, no finding",
                 target.name, done.runs, done.kept, done.seen
             );
             false
@@ -65,7 +65,7 @@ fn feed(target: &Target, settings: &Settings) -> bool {
     }
 }
 
-/// Whether one of the inputs still breaks it.
+/// Replays inputs. Returns whether one of them still breaks the target.
 fn again(target: &Target, inputs: &[&PathBuf]) -> bool {
     let mut failed = false;
     for path in inputs {

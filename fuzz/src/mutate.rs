@@ -1,13 +1,13 @@
-//! Changes to inputs: of bytes, of text, of protobuf messages, of frames.
+//! Mutates inputs: bytes, text, protobuf messages and frames.
 
 use fastrand::Rng;
 
 use crate::{Shape, Target};
 
-/// Inputs do not grow beyond this.
+/// The maximum length of an input.
 const MAX_LENGTH: usize = 16 << 10;
 
-/// Numbers at which things change, as varints.
+/// Numbers at boundaries, as varints.
 const NUMBERS: [u64; 22] = [
     0,
     1,
@@ -33,11 +33,11 @@ const NUMBERS: [u64; 22] = [
     u64::MAX,
 ];
 
-/// Floats at which things change.
+/// Floats at boundaries.
 const FLOATS: [f64; 7] =
     [0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, 9.3e18];
 
-/// An input like `input`, with parts of `other`.
+/// Returns a mutant of `input`, which may contain parts of `other`.
 pub(crate) fn mutate(target: &Target, input: &[u8], other: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut mutant = input.to_vec();
     mutant.resize(mutant.len().max(target.prefix), 0);
@@ -63,12 +63,12 @@ pub(crate) fn mutate(target: &Target, input: &[u8], other: &[u8], rng: &mut Rng)
 
 fn range(length: usize, rng: &mut Rng) -> std::ops::Range<usize> {
     let start = rng.usize(..=length);
-    // Mostly short ones.
+    // Short ranges are likelier.
     let most = if rng.bool() { 8 } else { length };
     start..start + rng.usize(..=most.min(length - start))
 }
 
-/// Something to be put in.
+/// Returns bytes to insert.
 fn piece(other: &[u8], target: &Target, rng: &mut Rng) -> Vec<u8> {
     match rng.u8(..6) {
         0 => varint(NUMBERS[rng.usize(..NUMBERS.len())], rng),
@@ -82,7 +82,7 @@ fn piece(other: &[u8], target: &Target, rng: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// Now and then in more bytes than it needs.
+/// Encodes a varint, sometimes with unnecessary bytes.
 fn varint(number: u64, rng: &mut Rng) -> Vec<u8> {
     let mut bytes = Vec::new();
     prost::encoding::encode_varint(number, &mut bytes);
@@ -154,7 +154,7 @@ fn take<'a>(input: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-/// The records of a message; none when it is not one.
+/// Returns the records of a message, or none if the input is not a message.
 fn records(mut input: &[u8]) -> Option<Vec<Record>> {
     let mut records = Vec::new();
     while !input.is_empty() {
@@ -190,7 +190,7 @@ fn write(records: &[Record], rng: &mut Rng) -> Vec<u8> {
     out
 }
 
-/// Changes a message somewhere within; the lengths around it stay right.
+/// Mutates a part of a message. The enclosing lengths stay valid.
 fn message(input: &mut Vec<u8>, other: &[u8], target: &Target, depth: u8, rng: &mut Rng) {
     let Some(mut all) = records(input) else { return bytes(input, other, target, rng) };
     if all.is_empty() || depth == 0 {
@@ -237,7 +237,7 @@ fn message(input: &mut Vec<u8>, other: &[u8], target: &Target, depth: u8, rng: &
     *input = write(&all, rng);
 }
 
-/// The whole frames of an input.
+/// Returns the complete frames of an input.
 fn split(mut input: &[u8]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     while let Some(length) = take_varint(&mut input)
@@ -248,7 +248,7 @@ fn split(mut input: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-/// Changes frames, or the message of one; the lengths stay right.
+/// Mutates frames, or the message of one frame. The lengths stay valid.
 fn frames(input: &mut Vec<u8>, other: &[u8], target: &Target, rng: &mut Rng) {
     let (mut all, others) = (split(input), split(other));
     if all.is_empty() {

@@ -1,4 +1,4 @@
-//! Runs of a target: over its seeds, over past findings, and over mutants of what has shown something new.
+//! Runs a target over its seeds, past findings, and mutants of inputs with new observations.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,44 +16,45 @@ use udf_text::message::panic_text;
 use crate::mutate::mutate;
 use crate::{Target, Trace};
 
-/// A run that takes longer than this hangs.
+/// A check that takes longer is reported as a hang.
 const HANG: Duration = Duration::from_secs(30);
 
-/// More inputs than these are not kept to start from; then new ones take the place of others.
+/// The maximum number of kept inputs. Beyond it, new inputs replace kept ones.
 const MOST_KEPT: usize = 4096;
 
-/// How a target is run.
+/// The settings of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// For how long it is fed with mutants.
+    /// How long to run mutants.
     pub time: Duration,
-    /// What the mutants come from.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// Where inputs are kept that broke something, in a folder for each target; they are run first.
+    /// The directory of findings, with one directory per target. A run begins with the past
+    /// findings.
     pub findings: PathBuf,
 }
 
-/// What a run without a finding has done.
+/// The result of a run without a finding.
 #[derive(Debug, Clone, Copy)]
 pub struct Summary {
-    /// How many inputs were run.
+    /// The number of inputs.
     pub runs: u64,
-    /// How many of them showed something new.
+    /// The number of kept inputs.
     pub kept: usize,
-    /// How many different things were seen.
+    /// The number of different observations.
     pub seen: usize,
 }
 
 /// An input that breaks a promise.
 #[derive(Debug)]
 pub struct Finding {
-    /// The target.
+    /// The name of the target.
     pub target: &'static str,
-    /// What the panic said.
+    /// The message of the panic.
     pub message: String,
-    /// The input, made as small as it could be.
+    /// The input, shrunk as far as possible.
     pub input: Vec<u8>,
-    /// Where it was kept, if it could be.
+    /// The file with the input. None if it could not be written.
     pub path: Option<PathBuf>,
 }
 
@@ -71,7 +72,8 @@ impl fmt::Display for Finding {
 /// Runs `target`.
 ///
 /// # Errors
-/// The first finding. An input that hangs is kept, and ends the process.
+/// Returns the first finding. If an input hangs, the process exits after it has written the input
+/// to a file.
 pub fn run(target: &Target, settings: &Settings) -> Result<Summary, Box<Finding>> {
     quiet();
     let folder = settings.findings.join(target.name);
@@ -100,14 +102,14 @@ pub fn run(target: &Target, settings: &Settings) -> Result<Summary, Box<Finding>
     };
     for input in found(&folder).into_iter().chain((target.seeds)()) {
         try_one(input.clone(), &mut kept)?;
-        // A seed is a place to start from, whether it is new or not.
+        // Seeds are always kept.
         kept.push(input);
     }
     kept.push(Vec::new());
     let end = Instant::now() + settings.time;
     while Instant::now() < end {
         for _ in 0..16 {
-            // What has shown something new lately is looked at more closely.
+            // Recently kept inputs are mutated more often.
             let recent = kept.len().saturating_sub(64);
             let from =
                 if rng.bool() { rng.usize(recent..kept.len()) } else { rng.usize(..kept.len()) };
@@ -123,15 +125,15 @@ pub fn run(target: &Target, settings: &Settings) -> Result<Summary, Box<Finding>
 /// Runs `target` once, over the input of a finding.
 ///
 /// # Errors
-/// What the panic says, when it is still one.
+/// Returns the message of the panic, if the input still breaks the target.
 pub fn replay(target: &Target, input: &[u8]) -> Result<(), String> {
     check(target, input).map(drop)
 }
 
-/// Panics on other threads than that of the target.
+/// The panic of another thread than the target's.
 static ELSEWHERE: Mutex<Option<String>> = Mutex::new(None);
 
-/// Notes panics without telling stderr of them.
+/// Records panics instead of printing them.
 fn quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -153,7 +155,7 @@ fn check(target: &Target, input: &[u8]) -> Result<Trace, String> {
     }
 }
 
-/// Inputs of past findings.
+/// Returns the inputs of past findings.
 fn found(folder: &Path) -> Vec<Vec<u8>> {
     let mut paths: Vec<_> =
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -163,7 +165,7 @@ fn found(folder: &Path) -> Vec<Vec<u8>> {
 
 fn finding(target: &Target, input: Vec<u8>, folder: &Path) -> Box<Finding> {
     let input = shrink(target, input);
-    let message = check(target, &input).err().unwrap_or_else(|| "it does not always".to_owned());
+    let message = check(target, &input).err().unwrap_or_else(|| "fails only sometimes".to_owned());
     let path = keep(folder, &input);
     Box::new(Finding { target: target.name, message, input, path })
 }
@@ -176,7 +178,7 @@ fn keep(folder: &Path, input: &[u8]) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Leaves out whatever is not needed for the finding.
+/// Removes bytes that the finding does not need.
 fn shrink(target: &Target, mut input: Vec<u8>) -> Vec<u8> {
     let started = Instant::now();
     let mut length = input.len();
@@ -196,10 +198,10 @@ fn shrink(target: &Target, mut input: Vec<u8>) -> Vec<u8> {
     input
 }
 
-/// Ends the process when an input hangs.
+/// Exits the process if an input hangs.
 struct Watch(Arc<Mutex<Running>>);
 
-/// Since when a run takes, and its input; none when there is no run.
+/// The start and the input of the current check. None between checks.
 type Running = Option<(Instant, Vec<u8>)>;
 
 impl Watch {

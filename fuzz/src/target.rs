@@ -1,30 +1,30 @@
-//! What a target is, and what it tells of a run.
+//! Targets, and their observations.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// One thing that reads bytes from outside.
+/// One parser of outside input.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// What it promises, for the help.
+    /// The promise, for the help text.
     pub promise: &'static str,
-    /// How many bytes at the begin of an input say how the rest is used.
+    /// The number of bytes at the start of an input that select how the rest is used.
     pub prefix: usize,
-    /// What the rest is made of.
+    /// The format of the rest.
     pub shape: Shape,
-    /// Words that occur in good inputs.
+    /// Words that occur in valid inputs.
     pub words: &'static [&'static str],
-    /// Good inputs, to start from.
+    /// Returns valid inputs to start from.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// Panics when the promise is broken.
+    /// Checks the promise. Panics if it is broken.
     pub check: fn(&[u8], &mut Trace),
 }
 
-/// How inputs are changed so that they stay close to good ones.
+/// The format of an input. Mutants keep the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Just bytes.
+    /// Any bytes.
     Bytes,
     /// Text.
     Text,
@@ -34,24 +34,24 @@ pub enum Shape {
     Frames,
 }
 
-/// What was seen in a run: two runs that differ in it went different ways.
+/// The observations of a check. Two checks with different observations took different paths.
 #[derive(Debug, Default)]
 pub struct Trace(Vec<u64>);
 
 impl Trace {
-    /// Notes something that was seen.
+    /// Adds an observation.
     pub fn see(&mut self, what: impl Hash) {
         let mut hasher = DefaultHasher::new();
         what.hash(&mut hasher);
         self.0.push(hasher.finish());
     }
 
-    /// Notes a number by its magnitude.
+    /// Adds the magnitude of a number.
     pub fn see_size(&mut self, what: &str, size: usize) {
         self.see((what, size.checked_ilog2()));
     }
 
-    /// Notes the first words of a message, without its numbers and what it quotes.
+    /// Adds the first words of a message without numbers and quoted text.
     pub fn see_text(&mut self, text: &str) {
         let own = text.split(['`', '"', '\'']).step_by(2).flat_map(str::split_whitespace);
         let words = own.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));

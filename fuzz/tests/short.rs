@@ -1,4 +1,4 @@
-//! Each target for a second: over its seeds, past findings, and mutants of them.
+//! Runs each target for a second: its seeds, past findings, and mutants.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use udf_fuzz::targets::TARGETS;
 use udf_fuzz::{Settings, run};
 
-/// Always the same seed: what fails here, fails again.
+/// Always uses the same seed, so that failures repeat.
 fn short(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("there is such a target");
     let findings = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("findings");
     let settings = Settings { time: Duration::from_secs(1), seed: 7, findings };
     let summary = run(target, &settings).unwrap_or_else(|finding| panic!("{finding}"));
-    // It has gone beyond its seeds.
+    // The run has kept more than its seeds.
     assert!(summary.kept > (target.seeds)().len() + 5, "{summary:?}");
 }
 

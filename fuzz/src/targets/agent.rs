@@ -1,4 +1,4 @@
-//! The whole agent: what it writes, whatever it reads.
+//! The agent: its output is valid for any input.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::udfs::{Copies, Counts, Means, Pairs};
 use super::{Pieces, points, within};
 use crate::Trace;
 
-/// Longer frames are refused.
+/// The limit for frames.
 const LIMIT: usize = 4 << 10;
 
 fn frames(messages: Vec<Ask>) -> Vec<u8> {
@@ -55,7 +55,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     for how in 0..8 {
         let mut messages = if how < 4 { Vec::new() } else { vec![init()] };
         messages.extend(requests());
-        // Bit 0 says whether it wants batches.
+        // Bit 0 selects batches.
         messages.extend(if how % 2 == 0 { stream() } else { batch() });
         messages.extend(requests());
         seeds.push([&[how, how * 3][..], &frames(messages)].concat());
@@ -63,7 +63,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A snapshot of a UDF that has seen points.
+/// Returns the snapshot of a UDF that has received points.
 pub(super) fn snapshot_of_means() -> Vec<u8> {
     let mut messages = vec![init()];
     messages.extend((0..20).map(|time| Ask::Point(points::message(time))));
@@ -78,7 +78,7 @@ pub(super) fn snapshot_of_means() -> Vec<u8> {
     }
 }
 
-/// A writer whose bytes stay when it is gone.
+/// A writer whose bytes outlive it.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -95,7 +95,7 @@ impl Write for Written {
 
 pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let [how, piece, rest @ ..] = input else { return };
-    // Some inputs have had their Init.
+    // Some inputs start with an Init.
     let mut bytes = if how & 4 == 0 { frames(vec![init()]) } else { Vec::new() };
     bytes.extend_from_slice(rest);
     match how & 3 {
@@ -121,7 +121,7 @@ fn serve<H: Handler>(handler: H, bytes: &[u8], piece: u8, trace: &mut Trace) {
             assert!(!matches!(error, AgentError::Panicked { .. }), "{error}");
             match answers.pop() {
                 Some(Answer::Error(told)) => assert_eq!(told.error, error.to_string()),
-                other => panic!("{error} was not told, but {other:?}"),
+                other => panic!("{error} was not reported, but {other:?}"),
             }
             trace.see_text(&error.to_string());
         }
@@ -133,7 +133,7 @@ fn serve<H: Handler>(handler: H, bytes: &[u8], piece: u8, trace: &mut Trace) {
     trace.see_size("answers", answered.len());
 }
 
-/// The responses, each of which must be whole and of a kind.
+/// Decodes the responses. Every response must be complete and of a known kind.
 fn answers(written: &[u8]) -> Vec<Answer> {
     let mut reader = FrameReader::new(written);
     let mut answers = Vec::new();
@@ -144,7 +144,7 @@ fn answers(written: &[u8]) -> Vec<Answer> {
     answers
 }
 
-/// What would crash Kapacitor is not written.
+/// Checks that the output contains nothing that crashes Kapacitor.
 fn balanced(provides: EdgeType, answers: &[Answer], trace: &mut Trace) {
     let mut open = None;
     for answer in answers {
@@ -156,7 +156,7 @@ fn balanced(provides: EdgeType, answers: &[Answer], trace: &mut Trace) {
             (Answer::Point(_), None) => assert_eq!(provides, EdgeType::Stream),
             (Answer::Point(_), Some((_, points))) => *points += 1,
             (Answer::End(_), Some((size, points))) => {
-                assert_eq!(size, points, "the size of a batch is a lie");
+                assert_eq!(size, points, "the size of a batch is not its number of points");
                 trace.see_size("batch", *points as usize);
                 open = None;
             }
@@ -171,7 +171,7 @@ fn balanced(provides: EdgeType, answers: &[Answer], trace: &mut Trace) {
     assert_eq!(open, None, "a batch has no end");
 }
 
-/// A request that must be answered, and how.
+/// A request that needs a response, with its expected content.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
     Info,

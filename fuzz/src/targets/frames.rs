@@ -1,4 +1,4 @@
-//! Framing: the reader against a plain one that has all bytes at once.
+//! Framing: the reader, compared with a simple one that has all bytes at once.
 
 use udf_proto::frame::{FrameError, FrameReader};
 
@@ -16,7 +16,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// How an input ends.
+/// The end of an input.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum End {
     Clean,
@@ -30,7 +30,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let limit = usize::from(*limit) * 17;
     let (expected, end) = plain(rest, limit);
     let (mut frames, mut found) = (0, End::Clean);
-    // Its buffer of 256 KiB, which does not grow before all of it is full.
+    // The buffer of 256 KiB grows only when it is full.
     within((300 << 10) + 4 * rest.len() as u64, || {
         let mut reader = FrameReader::new(Pieces::new(rest, *piece)).with_limit(limit);
         loop {
@@ -61,7 +61,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     }
 }
 
-/// What the format says, without reading ahead or in pieces.
+/// Splits the input by the definition of the format, without reading ahead.
 fn plain(mut rest: &[u8], limit: usize) -> (Vec<Vec<u8>>, End) {
     let mut frames = Vec::new();
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Kapacitor's side: whatever a UDF says to it.
+//! Kapacitor's side of the protocol, with any output of a UDF.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -52,7 +52,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Opens once, for whoever waits.
+/// Opens once. Wakes all waiting threads.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -71,7 +71,7 @@ impl Gate {
     }
 }
 
-/// The input of the UDF: when the first request is in it, or it has ended, the UDF begins to speak.
+/// The input of the UDF. The UDF starts to write when the first request arrives or the input ends.
 struct Input(Arc<Gate>);
 
 impl Write for Input {
@@ -105,7 +105,7 @@ impl Read for Output {
     }
 }
 
-/// An answer that does not come although the UDF has ended.
+/// The timeout for an answer after the UDF has ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn check(input: &[u8], trace: &mut Trace) {
@@ -155,7 +155,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             match outcome {
                 Ok(()) => {}
                 Err(error @ (Error::NoAnswer { .. } | Error::NeverCloses { .. })) => {
-                    panic!("it has waited for what cannot come: {error}");
+                    panic!("the host waits although the UDF has ended: {error}");
                 }
                 Err(error) => trace.see_text(&error.to_string()),
             }

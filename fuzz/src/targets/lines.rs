@@ -1,4 +1,4 @@
-//! Line protocol, and everything else that a replay reads.
+//! Line protocol, and the other inputs of a replay.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
@@ -46,13 +46,13 @@ const LINES: &[&str] = &[
 
 const RECORDING: &str = "db\nrp\nm,host=a x=1i 1\ndb\nrp\nm x=2i 2\n";
 
-/// The first byte says whether recordings are read, too.
+/// Returns the seeds. The first byte selects whether recordings are read.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let texts = LINES.iter().map(|text| (0, *text)).chain([(1, RECORDING)]);
     texts.map(|(how, text)| [&[how], text.as_bytes()].concat()).collect()
 }
 
-/// What a line has of a point.
+/// The parts of a point that a line contains.
 type Parts<'a> = (&'a str, i64, Vec<(&'a str, &'a str)>, BTreeMap<&'a str, FieldValue<'a>>);
 
 fn parts(point: &PointBuf) -> Parts<'_> {
@@ -78,7 +78,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             }
             Err(error) => trace.see_text(&error.problem.to_string()),
         }
-        // Only the missing end of statements is told behind the last line.
+        // The line number grows, except for the error of an unfinished `# DDL` at the end.
         assert!(reader.line() > last || bytes == input.len() as u64, "a line is read twice");
         last = reader.line();
         if bytes == input.len() as u64 {
@@ -87,7 +87,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     }
 }
 
-/// A point that is written reads as the same point, also among others.
+/// Checks that a written point reads as the same point, alone and among others.
 fn again(point: &PointBuf, trace: &mut Trace) {
     let mut text = b"m x=1 1\n".to_vec();
     match append_point(point.as_point(), &mut text) {
@@ -108,7 +108,7 @@ fn again(point: &PointBuf, trace: &mut Trace) {
     }
 }
 
-/// A zip archive, with a file that is deflated without compression.
+/// Returns a zip archive with an uncompressed deflate stream.
 fn archive(text: &str) -> Vec<u8> {
     let mut bytes =
         b"PK\x03\x04\x14\0\x08\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\x000\x01".to_vec();
@@ -123,7 +123,7 @@ fn archive(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// A gzip file, not compressed.
+/// Returns an uncompressed gzip file.
 fn gzip(text: &str) -> Vec<u8> {
     let mut bytes = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x01".to_vec();
     let length = text.len() as u16;

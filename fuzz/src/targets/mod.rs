@@ -1,4 +1,4 @@
-//! The targets.
+//! The fuzz targets.
 
 mod agent;
 mod frames;
@@ -13,11 +13,11 @@ use std::io::{self, Cursor, Read};
 
 use crate::{Shape, Target};
 
-/// All of them.
+/// All targets.
 pub const TARGETS: &[Target] = &[
     Target {
         name: "frames",
-        promise: "frames are read as they are written, wherever reads stop; nothing costs memory but what came",
+        promise: "frames arrive as written, wherever reads split them; memory grows only with received bytes",
         prefix: 2,
         shape: Shape::Frames,
         words: &[],
@@ -26,7 +26,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "points",
-        promise: "the view of a point says what prost says, and refuses what prost refuses",
+        promise: "the view of a point and prost agree, or both refuse the bytes",
         prefix: 0,
         shape: Shape::Message,
         words: &["host", "usage", "cpu", "host=a", "tags"],
@@ -35,7 +35,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "options",
-        promise: "any Init is accepted within its ranges, or refused on one short line",
+        promise: "an Init is accepted if its options are in range, or refused in one short line",
         prefix: 0,
         shape: Shape::Message,
         words: options::WORDS,
@@ -44,7 +44,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "prompt",
-        promise: "options that are typed become values of their types, or are refused",
+        promise: "options as text become values of their types, or are refused",
         prefix: 0,
         shape: Shape::Text,
         words: options::WORDS,
@@ -53,7 +53,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "restore",
-        promise: "a snapshot is restored whole, or refused with nothing changed",
+        promise: "a snapshot is restored completely, or refused without any change",
         prefix: 1,
         shape: Shape::Bytes,
         words: &["KUDF", "groups", "total", "kept", "averages", "host=a"],
@@ -62,7 +62,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "agent",
-        promise: "whatever is read, what is written is well-formed, balanced, and answers each request once",
+        promise: "the output for any input is well-formed and balanced, with one answer per request",
         prefix: 2,
         shape: Shape::Frames,
         words: &["host", "usage", "field", "size", "cpu"],
@@ -71,7 +71,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "host",
-        promise: "whatever a UDF says, Kapacitor's side ends, with an error or without",
+        promise: "Kapacitor's side ends for any output of a UDF, with or without an error",
         prefix: 2,
         shape: Shape::Frames,
         words: &["host", "usage", "cpu", "field"],
@@ -80,7 +80,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "lines",
-        promise: "any text is read or refused line by line, and what is read is written as it was",
+        promise: "any text is read or refused line by line, and points are written as they were read",
         prefix: 0,
         shape: Shape::Text,
         words: lines::WORDS,
@@ -89,7 +89,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "inputs",
-        promise: "a replay of any bytes ends, with lines for all points that came back",
+        promise: "a replay of any bytes ends, with lines for all points that the UDF returned",
         prefix: 2,
         shape: Shape::Text,
         words: lines::WORDS,
@@ -98,14 +98,14 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
-/// Bytes that are handed out in pieces.
+/// Returns bytes in pieces.
 pub(crate) struct Pieces {
     rest: Cursor<Vec<u8>>,
     most: usize,
 }
 
 impl Pieces {
-    /// In pieces of up to `most` bytes; 0 for all at once.
+    /// Splits `bytes` into pieces of up to `most` bytes. 0 means no split.
     pub(crate) fn new(bytes: &[u8], most: u8) -> Self {
         let most = if most == 0 { usize::MAX } else { usize::from(most) };
         Pieces { rest: Cursor::new(bytes.to_vec()), most }
@@ -119,8 +119,8 @@ impl Read for Pieces {
     }
 }
 
-/// Runs `work` and checks that it has never had more than this many bytes at once.
+/// Runs `work` and checks that its memory never exceeds `most` bytes.
 pub(crate) fn within(most: u64, work: impl FnOnce()) {
     let used = allocation_counter::measure(work).bytes_max;
-    assert!(used <= most, "{used} bytes of memory, where {most} should do");
+    assert!(used <= most, "used {used} bytes of memory, more than {most}");
 }

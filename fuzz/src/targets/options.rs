@@ -1,4 +1,4 @@
-//! Options: those of an Init, and those that are typed at a prompt.
+//! Options of an Init, and options as text.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             assert!(!text.contains(char::is_control), "{text:?}");
             assert!(refusal.count() > 0);
             for problem in text.split("; (").take(3) {
-                // Behind what was called, which can be anything.
+                // Without the call before it, which can be any text.
                 trace.see_text(problem.rsplit("`: ").next().unwrap_or_default());
             }
         }

@@ -1,4 +1,4 @@
-//! The view of points: against prost.
+//! The view of points, compared with prost.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let prost = messages::Point::decode(input);
     let mut index = PointIndex::new();
     within(1024 + 64 * input.len() as u64, || {
-        // Whether it is one is looked at below.
+        // The comparison below checks the result.
         let _ = PointIndex::new().parse(input).map(|point| point.time());
     });
     match (index.parse(input), prost) {
@@ -54,7 +54,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             trace.see((message.by_name, message.group.is_empty(), message.name.is_ascii()));
             let owned = point.to_owned();
             same(owned.as_point(), &message);
-            // What is sent on is what came.
+            // An unedited point is sent unchanged.
             let mut sent = Vec::new();
             response::append_point(point, &mut sent);
             let mut frame = &sent[..];
@@ -69,7 +69,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             }
         }
         (Err(error), Ok(_)) => {
-            // prost does not look at the wire type of maps.
+            // prost does not check the wire type of maps.
             let maps = ["tags", "fieldsDouble", "fieldsInt", "fieldsString", "fieldsBool"];
             let known = error.problem == Problem::WrongType
                 && error.member.is_some_and(|member| maps.contains(&member));

@@ -1,4 +1,4 @@
-//! Snapshots: those that are restored, and those that are not.
+//! Valid and damaged snapshots.
 
 use udf_proto::Init;
 use udf_runtime::state::{SnapshotError, StateReader, StateWriter};
@@ -8,7 +8,7 @@ use super::udfs::Means;
 use super::within;
 use crate::Trace;
 
-/// What an envelope begins with: the mark, the version, and room for the checksum.
+/// The length of the header of a snapshot: the mark, the version and the checksum.
 const HEADER: usize = 10;
 
 fn fresh() -> Means {
@@ -43,7 +43,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let Some((how, rest)) = input.split_first() else { return };
     let mut snapshot = rest.to_vec();
     if how % 2 == 1 {
-        // With a good envelope around it, it gets further.
+        // A valid header lets the input reach the decoder.
         snapshot = b"KUDF\x01\x00".to_vec();
         snapshot.extend(crc32fast::hash(rest).to_le_bytes());
         snapshot.extend(rest);
@@ -51,11 +51,11 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let mut udf = fresh();
     let before = save(&udf);
     let mut restored = Ok(());
-    // A count of elements is believed up to a megabyte.
+    // At most a megabyte is reserved for an element count that the snapshot claims.
     within((3 << 20) + 200 * snapshot.len() as u64, || restored = load(&mut udf, &snapshot));
     match restored {
         Ok(()) => {
-            // What was restored can be saved, and restored again to the same.
+            // A restored state can be saved, and restores to the same state.
             let saved = save(&udf);
             let mut again = fresh();
             load(&mut again, &saved).expect("it restores what it has saved");

@@ -1,4 +1,4 @@
-//! The UDFs that are fed.
+//! The UDFs of the targets.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use udf_runtime::{
     Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, Stream, StreamUdf, udf,
 };
 
-/// How loud.
+/// The volume.
 #[derive(Debug, OptionType)]
 pub(crate) enum Level {
-    /// Little.
+    /// Low.
     Quiet,
-    /// Much.
+    /// High.
     VeryLoud,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Everything {
     /// A time.
     #[option(default = "10s")]
     window: Duration,
-    /// One of several.
+    /// A choice.
     #[option]
     pub(crate) level: Option<Level>,
     /// Two arguments.
@@ -48,7 +48,7 @@ pub(crate) struct Everything {
     /// No argument.
     #[option(flag)]
     pub(crate) flag: bool,
-    /// One that is optional.
+    /// An optional argument.
     #[option]
     pub(crate) maybe: Option<bool>,
     /// A path.
@@ -65,7 +65,7 @@ impl StreamUdf for Everything {
     }
 }
 
-/// A state of several parts.
+/// A state with several parts.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Mean {
     sum: f64,
@@ -74,7 +74,7 @@ pub(crate) struct Mean {
     names: BTreeMap<String, Option<i32>>,
 }
 
-/// Means of a field, by group.
+/// Averages a field by group.
 #[udf(wants = stream, provides = stream)]
 pub(crate) struct Means {
     /// Field to average.
@@ -110,7 +110,7 @@ impl StreamUdf for Means {
     }
 }
 
-/// Passes batches on.
+/// Returns batches unchanged.
 #[udf(wants = batch, provides = batch)]
 pub(crate) struct Copies {
     begin: BeginBatch,
@@ -136,7 +136,7 @@ impl BatchUdf for Copies {
             batch.edit(&point).field("more", point.time() as f64).send()?;
         }
         if self.points.len() == 3 {
-            // It is forgotten.
+            // The batch is dropped.
             return Ok(());
         }
         Ok(batch.end(end.tmax)?)
