@@ -1,7 +1,6 @@
-//! The runtime's own files, with a model checker's types in place of those that threads share and wait by.
+//! The runtime's own files, compiled with the locks, threads and clocks of a model checker.
 //!
-//! Each of the [checks] runs a few threads in every order in which they can run, up to a number of
-//! preemptions.
+//! Each of the [checks] runs a few threads in every possible order, up to a number of preemptions.
 
 #![allow(
     clippy::duplicate_mod,
@@ -51,7 +50,7 @@ mod stop;
 #[path = "../../udf-runtime/src/transport.rs"]
 mod transport;
 
-// As children of the crate: the checks look into them.
+// Children of the crate, so that the checks can access their private items.
 #[path = "../../udf-runtime/src/server/connection.rs"]
 mod connection;
 #[path = "../../udf-runtime/src/watchdog.rs"]
@@ -73,7 +72,7 @@ use udf_proto::Point;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Agents are checked without the one watchdog of the process, which lives longer than a check.
+/// A watchdog without a thread for the agents: the real one is a global that outlives a check.
 mod watchdog {
     use std::io;
     use std::sync::Arc;

@@ -1,19 +1,18 @@
-//! Every order in which threads can run, up to a number of preemptions.
+//! Enumerates every order of the threads, up to a number of preemptions.
 //!
-//! Most of what goes wrong between threads goes wrong with few of them, and without a bound there are too many
-//! orders to try.
+//! A few preemptions reveal most errors. Without a limit, there are too many orders.
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
-/// Goes through the orders depth first.
+/// Enumerates the orders depth first.
 #[derive(Debug)]
 pub(crate) struct Orders {
     preemptions: usize,
-    /// Who can run at each step of the present order, and which of them does.
+    /// The runnable threads at each step of the current order, and the index of the chosen one.
     steps: Vec<(Vec<TaskId>, usize)>,
     /// The next step.
     next: usize,
-    /// How many preemptions the rest of the present order may have.
+    /// The remaining number of preemptions in the current order.
     left: usize,
     begun: bool,
 }
@@ -27,7 +26,7 @@ impl Orders {
 impl Scheduler for Orders {
     fn new_execution(&mut self) -> Option<Schedule> {
         if std::mem::replace(&mut self.begun, true) {
-            // The last step at which somebody else can run is changed.
+            // Changes the last step with another runnable thread.
             while self.steps.pop_if(|(who, chosen)| *chosen + 1 == who.len()).is_some() {}
             self.steps.last_mut()?.1 += 1;
         }

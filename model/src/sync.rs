@@ -1,4 +1,4 @@
-//! What the runtime's threads share and wait by, as the model checker has it.
+//! The runtime's synchronization types, based on those of the model checker.
 
 use std::cell::Cell;
 use std::ops::{Add, Deref, DerefMut};
@@ -9,7 +9,8 @@ use std::time::Duration;
 pub(crate) use shuttle::sync::atomic::AtomicU64;
 pub(crate) use shuttle::thread;
 
-/// The checker's, with guards that know what they guard, and let others run when they have gone.
+/// A mutex of the checker. Its guards know their mutex, and let other threads run after they unlock
+/// it.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T> {
     inner: shuttle::sync::Mutex<T>,
@@ -60,19 +61,20 @@ impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         drop(self.guard.take());
         if !std::thread::panicking() {
-            // The checker switches threads before what is shared is touched, not behind it; but what comes now
-            // can be a descriptor that is closed, of which it knows nothing.
+            // The checker switches threads before an access to shared memory, not after it. The
+            // next access may be one that the checker does not know, such as closing a descriptor.
+            // Loading an atomic here lets other threads run first.
             self.mutex.freed.load(Ordering::Relaxed);
         }
     }
 }
 
-/// As the runtime does.
+/// Ignores poisoning, like the runtime.
 fn free<T>(locked: LockResult<T>) -> T {
     locked.unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The checker's, with waits that [may time out](time_out).
+/// A condition variable of the checker, with waits that can [time out](time_out).
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(shuttle::sync::Condvar);
 
@@ -104,7 +106,7 @@ impl Condvar {
         if !timed_out {
             return Ok((free(self.wait(guard)), false));
         }
-        // Others may take the lock meanwhile.
+        // Unlocks the mutex, so that other threads can lock it.
         guard.guard = None;
         guard.guard = Some(free(guard.mutex.inner.lock()));
         Ok((guard, true))
@@ -135,7 +137,7 @@ impl Condvar {
     }
 }
 
-/// A time that goes on only when a wait times out.
+/// A time that advances only when a wait times out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 
@@ -172,13 +174,14 @@ struct Clock {
 }
 
 std::thread_local! {
-    // The checker runs all threads of a check on one.
+    // The checker runs all threads of a check on one thread.
     static CLOCK: Cell<Clock> = Cell::default();
 }
 
-/// From now on so many waits with a limit time out, at once; those behind them wait until they are told.
+/// Makes the next `timeouts` waits with a timeout expire at once. Later waits end only by a
+/// notification.
 ///
-/// A wait that is never told shows as a deadlock.
+/// A missing notification is reported as a deadlock.
 pub(crate) fn time_out(timeouts: u32) {
     CLOCK.with(|clock| clock.set(Clock { now: Duration::ZERO, timeouts }));
 }

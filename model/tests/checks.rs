@@ -1,4 +1,4 @@
-//! Each check, in every order.
+//! Runs each check in every order.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ macro_rules! checks {
             let begun = Instant::now();
             let orders = check.run();
             println!("{orders} orders in {:.1?}: {}", begun.elapsed(), check.promise);
-            // One order alone would mean that nothing is shared.
+            // A single order would mean that the threads share nothing.
             assert!(orders > 1);
         }
     )*

@@ -1,4 +1,4 @@
-//! A whole agent: its reading thread, its ticker, and threads of the author that emit.
+//! A complete agent: its reading thread, its ticker, and threads of the author that emit.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -21,26 +21,26 @@ use crate::{Agent, AgentError, Emitter, Handler, Remote, Result, Stream, Verdict
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "ticks_points_and_threads_share_a_connection",
-        promise: "What points, ticks and threads of the author emit is written once, or refused; `finish` emits \
-                  last, and nothing behind it.",
+        promise: "Output of points, ticks and threads of the author is written once, or refused. `finish` emits \
+                  last, and nothing follows.",
         preemptions: 2,
         threads: ticks_points_and_threads_share_a_connection,
     },
     Check {
         name: "a_tick_that_fails_is_told_once",
-        promise: "The error of a tick is told once, last, and ends the agent, whatever is read meanwhile.",
+        promise: "The error of a tick is reported once, as the last message, and ends the agent.",
         preemptions: 2,
         threads: a_tick_that_fails_is_told_once,
     },
     Check {
         name: "a_point_that_fails_ends_the_ticks",
-        promise: "A handler that has failed at a point is not called for a tick, and its own error is told.",
+        promise: "After a handler has failed at a point, no tick calls it, and the agent reports its error.",
         preemptions: 2,
         threads: a_point_that_fails_ends_the_ticks,
     },
 ];
 
-/// Counts its ends, and does nothing else.
+/// A handler that only counts its calls of `finish`.
 pub(super) struct Counting(pub(super) Arc<AtomicUsize>);
 
 impl Handler for Counting {
@@ -64,10 +64,10 @@ impl Handler for Counting {
     }
 }
 
-/// A thread of the author, and what became of what it emitted.
+/// A thread of the author. Returns the result of its output.
 type Emitting = thread::JoinHandle<std::result::Result<(), EmitError>>;
 
-/// Emits at every opportunity.
+/// A handler that emits in every method.
 struct Chatty {
     thread: Arc<Mutex<Option<Emitting>>>,
     fails: Option<Call>,
@@ -119,7 +119,7 @@ impl Handler for Chatty {
     }
 }
 
-/// Requests, each in a read of its own, between which others may run.
+/// Requests, one per read. Other threads may run between two reads.
 struct Requests {
     frames: std::vec::IntoIter<Vec<u8>>,
     next: Mutex<()>,
@@ -149,10 +149,10 @@ impl Read for Requests {
     }
 }
 
-/// What was written, each message by a word.
+/// Returns the written messages, one word each.
 fn words(wire: &Wire) -> Vec<String> {
     let (messages, whole) = wire.messages();
-    assert!(whole, "a frame was torn");
+    assert!(whole, "a frame is incomplete");
     let word = |message| match message {
         Answer::Init(init) if init.success => "init".to_owned(),
         Answer::Point(point) => point.name,
@@ -173,10 +173,10 @@ fn ticks_points_and_threads_share_a_connection() {
     let mut words = words(&wire);
     assert_eq!(words.iter().filter(|word| *word == "thread").count(), usize::from(emitted.is_ok()));
     assert!(matches!(emitted, Ok(()) | Err(EmitError::Closed)), "{emitted:?}");
-    // The thread can come at any time.
+    // The thread may emit at any time.
     words.retain(|word| word != "thread");
     assert_eq!(words.last().map(String::as_str), Some("finish"), "{words:?}");
-    // The tick can come at any time before the end, or not at all.
+    // The tick may come at any time before the end, or not at all.
     let ticks = words.iter().filter(|word| *word == "tick").count();
     assert!(ticks <= 1, "{words:?}");
     words.retain(|word| word != "tick");
@@ -215,6 +215,6 @@ fn a_point_that_fails_ends_the_ticks() {
     assert!(matches!(ended, Err(AgentError::Handler { call: Call::Point, .. })), "{ended:?}");
     let mut words = words(&wire);
     assert_eq!(words.pop().as_deref(), Some("it fails"), "{words:?}");
-    // What it has emitted goes out; no tick comes behind it.
+    // The point that the handler emitted is written, and no tick follows.
     assert_eq!(words.pop().as_deref(), Some("point"), "{words:?}");
 }

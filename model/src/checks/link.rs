@@ -1,4 +1,4 @@
-//! The way out of a connection, with several threads on it.
+//! The output of a connection, shared by several threads.
 
 use std::sync::Arc;
 
@@ -10,32 +10,31 @@ use crate::sync::thread;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "frames_stay_whole",
-        promise: "What threads emit at once is written whole, once, each in its order; so are signs of life.",
+        promise: "Concurrent output is written whole, once, in the order of each thread. So are keepalives.",
         preemptions: 3,
         threads: frames_stay_whole,
     },
     Check {
         name: "a_close_ends_it",
-        promise: "What is emitted while the connection closes is written whole or refused; nothing is written \
-                  behind the close.",
+        promise: "Output during a close is written whole or refused, and nothing is written after the close.",
         preemptions: 3,
         threads: a_close_ends_it,
     },
     Check {
         name: "a_broken_wire_is_told",
-        promise: "When the other side is gone, every thread is told, and nothing follows half a frame.",
+        promise: "If the peer disconnects, every thread gets an error, and nothing follows half a frame.",
         preemptions: 3,
         threads: a_broken_wire_is_told,
     },
     Check {
         name: "a_sign_of_life_never_waits",
-        promise: "When the other side does not read, and a thread waits for it, a sign of life does not.",
+        promise: "If the peer does not read, a keepalive does not wait, even while another thread does.",
         preemptions: 3,
         threads: a_sign_of_life_never_waits,
     },
 ];
 
-/// The number of a sign of life.
+/// The number in a keepalive.
 const SIGN: i64 = 99;
 
 fn link(wire: &Wire) -> Arc<Link> {
@@ -108,7 +107,7 @@ fn a_broken_wire_is_told() {
     let written = told.filter(|written| *written).count();
     let half = wire.len() - written * whole;
     assert!(written <= 1 && half < whole, "{written} are written, and {half} bytes");
-    assert_eq!(wire.messages().0.len(), written, "what was refused has been written");
+    assert_eq!(wire.messages().0.len(), written, "refused output was written");
 }
 
 fn a_sign_of_life_never_waits() {
@@ -118,7 +117,7 @@ fn a_sign_of_life_never_waits() {
         let link = Arc::clone(&link);
         move || link.write(&frame(1)).and_then(|()| link.write(&frame(2)))
     });
-    // If it waited here, nobody would ever make room.
+    // If the keepalive waited here, no thread would make room.
     let sign = link.show_life(SIGN, || wire.has_room());
     let writing = link.is_writing();
     wire.read_on();

@@ -1,4 +1,4 @@
-//! What must hold in whatever order threads run.
+//! Promises that must hold in every order of threads.
 
 mod agent;
 mod link;
@@ -15,30 +15,31 @@ use crate::orders::Orders;
 /// A promise, and threads that try to break it.
 #[derive(Debug)]
 pub struct Check {
-    /// The name of its test.
+    /// The name of the test.
     pub name: &'static str,
-    /// What must hold.
+    /// The promise.
     pub promise: &'static str,
-    /// How often a thread is preempted at most.
+    /// The maximum number of preemptions.
     preemptions: usize,
     threads: fn(),
 }
 
 impl Check {
-    /// Runs the threads in every order; returns in how many.
+    /// Runs the threads in every order. Returns the number of orders.
     ///
     /// # Panics
-    /// When the promise is broken in one of them.
+    /// If the promise is broken in one of the orders.
     pub fn run(&self) -> usize {
         let mut config = Config::new();
-        // Agents need more than a small one.
+        // Agents need larger stacks than the default.
         config.stack_size = 256 << 10;
-        // That it takes every atomic for a sequential one. Ours order nothing but themselves.
+        // The checker warns that it treats every atomic as sequentially consistent. The runtime's
+        // atomics order no other memory, so the results hold.
         config.silence_warnings = true;
         Runner::new(Orders::new(self.preemptions), config).run(self.threads)
     }
 }
 
-/// All of them.
+/// All checks.
 pub const CHECKS: &[&[Check]] =
     &[link::CHECKS, pulse::CHECKS, watch::CHECKS, ticker::CHECKS, agent::CHECKS, stop::CHECKS];

@@ -1,4 +1,4 @@
-//! What the watchdog sees of a handler.
+//! The watchdog's view of a handler.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::sync::thread;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_look_sees_a_call_as_it_was",
-        promise: "The number and the method that one look sees are of the same call, and later looks see no \
-                  earlier one.",
+        promise: "The number and the method that one look returns belong to one call, and later looks return no \
+                  earlier call.",
         preemptions: 5,
         threads: a_look_sees_a_call_as_it_was,
     },
     Check {
         name: "a_call_that_hangs_is_no_rest",
-        promise: "A call that does not return is seen as long as it does not.",
+        promise: "A call that has not returned is visible to every look.",
         preemptions: 5,
         threads: a_call_that_hangs_is_no_rest,
     },
@@ -27,7 +27,7 @@ const METHODS: [Call; 3] = [Call::Init, Call::Point, Call::Tick];
 fn handle(pulse: &Pulse) {
     for (place, method) in METHODS.into_iter().enumerate() {
         pulse.call(method);
-        // Not between all calls is there a rest.
+        // Some calls follow without a rest.
         if place == 0 {
             pulse.rest();
         }

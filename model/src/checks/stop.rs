@@ -1,4 +1,4 @@
-//! Asking to stop, and the end of a server.
+//! Requests to stop, and the end of a server.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::{Limits, Metrics};
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_stop_is_seen_by_whoever_asked",
-        promise: "Of threads that ask to stop at once, each finds it asked when it has, and so does whoever waits.",
+        promise: "After a thread has asked to stop, every thread sees the request, and so does a waiting one.",
         preemptions: 5,
         threads: a_stop_is_seen_by_whoever_asked,
     },
     Check {
         name: "a_server_waits_for_its_connections",
-        promise: "A server that stops returns when its connections have ended, whenever they do, and not before.",
+        promise: "A server that stops returns after all of its connections have ended, and not before.",
         preemptions: 2,
         threads: a_server_waits_for_its_connections,
     },
@@ -42,7 +42,7 @@ fn a_stop_is_seen_by_whoever_asked() {
     for other in others {
         other.join().expect("it does not panic");
     }
-    // It stays asked: one look does not use it up.
+    // A look does not reset the request.
     assert!(stopping.is_asked());
 }
 
@@ -57,7 +57,7 @@ fn a_server_waits_for_its_connections() {
         move || Counting(Arc::clone(&stopped))
     };
     for _ in 0..2 {
-        // The other side has gone already: a real read must not wait here.
+        // The peer has closed its end: a real read must not block here.
         let (ours, _) = UnixStream::pair().expect("there are descriptors");
         connections.open(ours, &mut accepter, &mut refusals);
     }

@@ -1,4 +1,4 @@
-//! The ticker, which is dropped at any moment.
+//! A ticker that is dropped at any moment.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,13 +11,13 @@ use crate::ticker::Ticker;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_ticker_that_waits_can_be_dropped",
-        promise: "Dropping a ticker returns at whatever moment it waits, and it has not ticked.",
+        promise: "Dropping a waiting ticker returns, and the ticker has not ticked.",
         preemptions: 5,
         threads: || drop_behind(0, true),
     },
     Check {
         name: "a_ticker_that_ticks_can_be_dropped",
-        promise: "Dropping a ticker returns at whatever moment it ticks, and it never ticks again.",
+        promise: "Dropping a ticker during a tick returns, and the ticker never ticks again.",
         preemptions: 5,
         threads: || drop_behind(2, true),
     },
@@ -29,7 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Drops a ticker for which time passes for so many ticks; its ticks let it go on, or not.
+/// Drops a ticker after at most `most` ticks. `goes_on` is the result of each tick.
 fn drop_behind(most: u32, goes_on: bool) {
     time_out(most);
     let (ticks, dropped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));

@@ -1,4 +1,4 @@
-//! The watchdog, while connections come and go and their handlers work.
+//! The watchdog, while connections open, close and call their handlers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,45 +15,45 @@ use crate::transport::{Report, Transport};
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_new_connection_wakes_the_watchdog",
-        promise: "A connection that comes while the watchdog goes to sleep is looked at.",
+        promise: "The watchdog sees a connection that opens while the watchdog falls asleep.",
         preemptions: 5,
         threads: a_new_connection_wakes_the_watchdog,
     },
     Check {
         name: "a_connection_that_has_ended_is_left_alone",
-        promise: "When a watch is dropped, its connection is not looked at any more.",
+        promise: "After a watch is dropped, the watchdog no longer looks at its connection.",
         preemptions: 5,
         threads: a_connection_that_has_ended_is_left_alone,
     },
     Check {
         name: "only_work_that_lasts_is_shown",
-        promise: "A sign of life is sent for work that was there at two looks, never when there was a rest between.",
+        promise: "A keepalive is sent for work that two looks have seen, and never if there was a rest between.",
         preemptions: 5,
         threads: only_work_that_lasts_is_shown,
     },
     Check {
         name: "a_call_that_lasts_is_shown",
-        promise: "A call that lasts is shown from the second look on, whatever came before it.",
+        promise: "A long call causes keepalives from the second look on, regardless of earlier calls.",
         preemptions: 5,
         threads: a_call_that_lasts_is_shown,
     },
     Check {
         name: "calls_that_follow_each_other_are_shown",
-        promise: "Calls that follow each other without a rest are shown from the second look on.",
+        promise: "Calls without a rest between them cause keepalives from the second look on.",
         preemptions: 5,
         threads: calls_that_follow_each_other_are_shown,
     },
     Check {
         name: "input_that_keeps_coming_is_shown",
-        promise: "Input that keeps coming, and a wait for the rest of it, are shown from the second look on; a \
-                  wait between two messages is not.",
+        promise: "Continuous input, and a wait within a batch, cause keepalives from the second look on. A wait \
+                  between two messages does not.",
         preemptions: 2,
         threads: input_that_keeps_coming_is_shown,
     },
     Check {
         name: "a_connection_that_was_left_is_given_up",
-        promise: "A connection is given up, once, when its input has ended and its output has not moved for the \
-                  time that is set, and not while it moves or the input is open.",
+        promise: "A connection is abandoned once, if its input has ended and its output has not moved for the \
+                  timeout, and not while its output moves or its input is open.",
         preemptions: 1,
         threads: a_connection_that_was_left_is_given_up,
     },
@@ -66,12 +66,12 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// One for each order that is tried.
+/// Creates a watchdog. Each order has its own.
 fn dog() -> &'static Dog {
     Box::leak(Box::new(Dog::default()))
 }
 
-/// A link that leads nowhere, and what the watchdog asks of it.
+/// Returns a link without a peer, and a transport that calls `room`.
 fn link(room: impl Fn() -> bool + Send + 'static) -> (Arc<Link>, Box<dyn Transport>) {
     (Arc::new(Link::new(Box::new(std::io::sink()))), Box::new(Asked(room)))
 }
@@ -90,7 +90,7 @@ impl<F: Fn() -> bool + Send> Transport for Asked<F> {
     fn give_up(&self, _: Report) {}
 }
 
-/// A wire, its link, and the watch over it.
+/// Returns a wire, its link, and a watch over the link.
 fn watched(dog: &'static Dog) -> (Wire, Arc<Link>, Watch) {
     let wire = Wire::new();
     let link = Arc::new(Link::new(Box::new(wire.writer())));
@@ -103,7 +103,7 @@ const FOR_EVER: Budgets =
 
 fn a_new_connection_wakes_the_watchdog() {
     let dog = dog();
-    // It does not return before it has something to look at.
+    // `look` blocks until a connection is watched.
     let looking = thread::spawn(|| dog.look());
     let (link, transport) = link(|| true);
     let watch = dog.watch(link, transport, FOR_EVER);
@@ -122,7 +122,7 @@ fn a_connection_that_has_ended_is_left_alone() {
         }
     });
     busy.pulse.call(Call::Point);
-    // There is another one, so that the watchdog does not sleep.
+    // A second connection keeps the watchdog awake.
     let (idle, silence) = link(|| true);
     let other = dog.watch(idle, silence, FOR_EVER);
     let watch = dog.watch(busy, transport, FOR_EVER);
@@ -154,7 +154,8 @@ fn only_work_that_lasts_is_shown() {
     first.join().expect("it does not panic");
     link.pulse.rest();
     link.pulse.call(Call::Point);
-    // The first look has seen no call or the first, this one sees the second or the third.
+    // The first look has seen no call or the first call. The second look sees the second or the
+    // third call.
     let third = handle(|link| {
         link.pulse.rest();
         link.pulse.call(Call::Point);
@@ -216,18 +217,18 @@ fn input_that_keeps_coming_is_shown() {
     dog.look();
     let before = wire.messages().0.len();
     dog.look();
-    assert_eq!(wire.messages().0.len(), before + 1, "a wait within a batch is not shown");
+    assert_eq!(wire.messages().0.len(), before + 1, "a wait within a batch sends no keepalive");
     link.pulse.take_input();
     link.pulse.wait_for_input(false);
-    // This look still sees that input has come.
+    // This look still sees the input.
     dog.look();
     let before = wire.messages().0.len();
     dog.look();
-    assert_eq!(wire.messages().0.len(), before, "a wait between messages is shown");
+    assert_eq!(wire.messages().0.len(), before, "a wait between messages sends a keepalive");
     drop(watch);
 }
 
-/// A transport whose input has ended or not, and that tells how much is unread.
+/// A transport with an input that may have ended, and with a number of unread bytes.
 struct Left {
     has_hung_up: bool,
     unread: Arc<AtomicU64>,
@@ -335,7 +336,7 @@ fn a_look_waits_for_all_connections_as_long_as_for_one() {
     drop(watches);
 }
 
-/// Lets time pass.
+/// Advances the clock.
 fn pass(time: Duration) {
     let (nothing, never) = (Mutex::new(()), Condvar::new());
     let _ = never.wait_timeout(lock(&nothing), time);

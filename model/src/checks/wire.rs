@@ -1,4 +1,4 @@
-//! The other side of a connection: it takes what is written in pieces, as far as there is room.
+//! The peer of a connection. It accepts output in pieces, as far as it has room.
 
 use std::io::{self, Write};
 use std::sync::{Arc, PoisonError};
@@ -11,10 +11,11 @@ use crate::link::lock;
 use crate::sync::{Condvar, Mutex};
 use crate::transport::{Report, Transport};
 
-/// What is left of a frame for another write, so that others can come in between.
+/// The number of bytes that a write accepts. The rest of a frame needs another write, so that other
+/// threads can interfere.
 const PIECE: usize = 3;
 
-/// A frame that says this number.
+/// Returns a frame with a number.
 pub(super) fn frame(number: i64) -> Vec<u8> {
     let mut frame = Vec::new();
     response::append(Message::Keepalive(KeepaliveResponse { time: number }), &mut frame);
@@ -26,15 +27,15 @@ pub(super) struct Wire(Arc<(Mutex<State>, Condvar)>);
 
 struct State {
     bytes: Vec<u8>,
-    /// For how many bytes there is room.
+    /// The number of bytes that the wire has room for.
     room: usize,
-    /// Behind so many bytes it breaks, once.
+    /// The number of bytes after which a write fails, once.
     breaks: usize,
     closed: bool,
 }
 
 impl Wire {
-    /// One with room for everything.
+    /// Creates a wire with unlimited room.
     pub(super) fn new() -> Self {
         Wire::with(usize::MAX, usize::MAX)
     }
@@ -60,7 +61,7 @@ impl Wire {
         lock(&self.0.0).room > 0
     }
 
-    /// Makes room for everything.
+    /// Makes unlimited room.
     pub(super) fn read_on(&self) {
         lock(&self.0.0).room = usize::MAX;
         self.0.1.notify_all();
@@ -74,7 +75,7 @@ impl Wire {
         lock(&self.0.0).closed
     }
 
-    /// What came, and whether all of it was whole.
+    /// Returns the received messages, and whether all of them are complete.
     pub(super) fn messages(&self) -> (Vec<Message>, bool) {
         use prost::Message as _;
         let bytes = lock(&self.0.0).bytes.clone();
@@ -92,10 +93,10 @@ impl Wire {
         }
     }
 
-    /// The numbers of the [frames](frame) that came, all of them whole.
+    /// Returns the numbers of the received [frames](frame), which must be complete.
     pub(super) fn numbers(&self) -> Vec<i64> {
         let (messages, whole) = self.messages();
-        assert!(whole, "a frame was torn");
+        assert!(whole, "a frame is incomplete");
         messages.iter().map(number).collect()
     }
 }
@@ -107,7 +108,7 @@ fn number(message: &Message) -> i64 {
     }
 }
 
-/// What the watchdog sees of the wire.
+/// The watchdog's view of the wire.
 pub(super) struct Seen(pub(super) Wire);
 
 impl Transport for Seen {
@@ -122,7 +123,7 @@ impl Transport for Seen {
     fn give_up(&self, _: Report) {}
 }
 
-/// It closes the wire when it is dropped.
+/// The writer of a wire. Dropping it closes the wire.
 pub(super) struct WritingEnd(Wire);
 
 impl Write for WritingEnd {
@@ -132,7 +133,7 @@ impl Write for WritingEnd {
         while state.room == 0 {
             state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        assert!(!state.closed, "something is written behind the end");
+        assert!(!state.closed, "output was written after the close");
         if state.bytes.len() >= state.breaks {
             state.breaks = usize::MAX;
             return Err(io::ErrorKind::BrokenPipe.into());
