@@ -1,4 +1,4 @@
-//! The least that a UDF can be: it sends every point of a stream back as it came.
+//! The smallest UDF: it returns every point of a stream unchanged.
 //!
 //! ```sh
 //! cargo run --release --example mirror -- replay examples/data/cpu.lp
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
-/// Sends every point back as it came.
+/// Returns every point unchanged.
 #[udf(wants = stream, provides = stream)]
 struct Mirror {}
 

@@ -1,4 +1,4 @@
-//! Smooths a field of a stream: options, state for each group, and an edited point.
+//! Averages a field of a stream. Shows options, state by group, and editing a point.
 //!
 //! ```sh
 //! cargo run --release --example moving_avg -- replay examples/data/cpu.lp -o field=usage_user -o size=10 --group-by cpu
@@ -32,7 +32,7 @@ impl StreamUdf for MovingAvg {
         let value = point.number(&self.field)?;
         let window = self.windows.of(point);
         window.push_back(value);
-        // More than one goes after a restore with a smaller `size`.
+        // After a restore with a smaller `size`, more than one value is removed.
         while window.len() > self.size {
             window.pop_front();
         }

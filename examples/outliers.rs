@@ -1,4 +1,4 @@
-//! Finds the outliers of each batch: options with defaults, points kept for a while, whole batches.
+//! Finds the outliers of each batch. Shows options with defaults, kept points, and whole batches.
 //!
 //! ```sh
 //! cargo run --release --example outliers -- replay examples/data/cpu.lp -o field=usage_user --group-by cpu --every 60s
@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use udf_runtime::options::FieldName;
 use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, udf};
 
-/// The points of a batch that lie beyond Tukey's fences.
+/// Points of a batch outside of Tukey's fences.
 #[udf(wants = batch, provides = batch)]
 struct Outliers {
-    /// Field that is looked at.
+    /// Field to check.
     #[option]
     field: FieldName,
-    /// How many interquartile ranges the fences lie beyond the quartiles.
+    /// Distance of the fences from the quartiles, in interquartile ranges.
     #[option(default = 1.5, range = 1.0..)]
     scale: f64,
     begin: BeginBatch,
@@ -52,7 +52,8 @@ impl BatchUdf for Outliers {
     }
 }
 
-/// Linear interpolation between the closest ranks; nothing lies beyond the fences of no values.
+/// Interpolates linearly between the closest ranks. NaN for no values, so that nothing is an
+/// outlier.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let rank = share * sorted.len().saturating_sub(1) as f64;
     let at = |rank: f64| sorted.get(rank as usize).copied().unwrap_or(f64::NAN);

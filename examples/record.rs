@@ -1,13 +1,14 @@
-//! Records this machine's CPU usage as line protocol, the way Telegraf's cpu plugin names it.
+//! Records the CPU usage of this machine as line protocol, with the names of Telegraf's cpu plugin.
 //!
-//! One point a sample for every line of `/proc/stat` that starts with `cpu`: how many per cent of
-//! the time since the last sample were spent in each state. `data/cpu.lp` was made with it:
+//! Each sample has one point for every line of `/proc/stat` that starts with `cpu`. Its fields are
+//! the percentages of time in each state since the last sample. This program has recorded
+//! `data/cpu.lp`:
 //!
 //! ```sh
 //! cargo run --release --example record -- --samples 1400 --every 1 --host node1 > cpu.lp
 //! ```
 //!
-//! It runs until the samples are taken, or until it is interrupted; every line is written whole.
+//! Runs until all samples are taken, or until it is interrupted. Every line is complete.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,7 +16,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The columns of a `cpu` line in `/proc/stat`, in their order, as Telegraf names them.
+/// The columns of a `cpu` line in `/proc/stat`, in order, with Telegraf's names.
 const FIELDS: [&str; 10] = [
     "usage_user",
     "usage_nice",
@@ -36,7 +37,7 @@ Writes the CPU usage of this machine to stdout as line protocol.
   --every SECONDS  time between two samples, fractions allowed (default: 1)
   --host NAME      value of the tag `host` (default: this machine's name)";
 
-/// Ticks spent in each state since the start of the machine, for one CPU.
+/// The ticks in each state since the start of the machine, for one CPU.
 type Ticks = [u64; FIELDS.len()];
 
 fn main() -> ExitCode {
@@ -75,7 +76,7 @@ impl Settings {
                 return Ok(None);
             }
             let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
-            let wrong = |_| format!("{name} {value}: not a number that it takes");
+            let wrong = |_| format!("{name} {value}: not a valid number");
             match name.as_str() {
                 "--samples" => settings.samples = value.parse().map_err(|_| wrong(()))?,
                 "--every" => {
@@ -95,12 +96,12 @@ fn record(settings: &Settings) -> Result<(), Box<dyn Error>> {
         Some(host) => host.clone(),
         None => std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned(),
     };
-    // The characters that separate parts of a line; a host name has no use for the others.
+    // These characters separate the parts of a line. Valid host names contain none of them.
     let host = host.replace([' ', ',', '=', '\\'], "_");
     let mut before = read_ticks()?;
     let mut next = Instant::now();
     for _ in 0..settings.samples {
-        // From the start on, not from now: the samples do not drift.
+        // Counted from the start, so that the samples do not drift.
         next += settings.every;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
@@ -122,10 +123,11 @@ fn record(settings: &Settings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Per cent of the time between two readings, rounded to hundredths; none when no time went by.
+/// Returns the percentages between two readings, rounded to hundredths. Returns none if no time has
+/// passed.
 fn usage(before: &Ticks, after: &Ticks) -> Option<[f64; FIELDS.len()]> {
     let spent: Ticks = std::array::from_fn(|i| after[i].saturating_sub(before[i]));
-    // The kernel counts a guest's time in the user's already.
+    // The kernel includes the time of guests in the time of users.
     let total: u64 = spent[..8].iter().sum();
     (total > 0).then(|| spent.map(|ticks| (ticks as f64 * 10_000.0 / total as f64).round() / 100.0))
 }

@@ -1,4 +1,4 @@
-//! What an agent allocates for a point, once it is warm: index, read, edit and emit.
+//! Counts the allocations of an agent per point: index, read, edit and emit.
 
 use std::error::Error;
 use std::io::{Cursor, sink};
@@ -12,7 +12,7 @@ use udf_runtime::{Agent, Emitter, Point, Result as UdfResult, Stream, StreamUdf,
 use crate::table::{Goal, Table};
 use crate::wire::append;
 
-/// Adds up a field.
+/// Sums a field by group.
 #[udf(wants = stream, provides = stream)]
 struct Sum {
     sums: Groups<f64>,
@@ -37,11 +37,11 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
         "",
         Goal::AtMost { reach: 0.0, beyond: f64::NAN },
     );
-    println!("    {some} for {POINTS} points and their connection, {more} for twice as many");
+    println!("    {some} for a connection with {POINTS} points, {more} for twice as many");
     Ok(())
 }
 
-/// How often memory is allocated for a connection with so many points.
+/// Returns the number of allocations of a connection with `points` points.
 fn allocations(points: usize) -> Result<u64, Box<dyn Error>> {
     let sample = Sample::of(&Init::default());
     let mut input = Vec::new();

@@ -1,4 +1,4 @@
-//! What an author has to build and to ship.
+//! Measures the size of a program, and the time of a clean build.
 
 use std::error::Error;
 use std::fs;
@@ -18,7 +18,7 @@ pub(crate) fn size(table: &mut Table) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Every crate, from nothing; they are downloaded already.
+/// Builds every crate from scratch. The crates are downloaded already.
 pub(crate) fn build(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let target = tempfile::tempdir()?;
     let begun = Instant::now();

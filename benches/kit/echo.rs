@@ -1,4 +1,5 @@
-//! Throughput, CPU and round trips, each beside a raw echo of the same bytes over the same transport.
+//! Throughput, CPU and round trips, compared with a raw echo of the same bytes over the same
+//! transport.
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use udf_proto::{EdgeType, Init, Value};
 use crate::programs::{Daemon, example, init, moving_avg};
 use crate::table::{Goal, Table};
 
-/// How often the UDF and the echo take turns.
+/// How often the UDF and the echo alternate.
 pub(crate) const ROUNDS: usize = 9;
 
-/// How long a turn of both takes.
+/// The duration of each turn of both.
 pub(crate) const SLICE: Duration = Duration::from_secs(2);
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
@@ -54,7 +55,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     )?;
     beside("mirror over pipes, of cat", &spawned, &stream(Writes::Large), 0.58, 0.72, table)?;
 
-    let cpu = large.cpu_seconds_per_million_points.ok_or("no CPU time is told")?;
+    let cpu = large.cpu_seconds_per_million_points.ok_or("the CPU time is unknown")?;
     let goal = |reach, beyond| Goal::AtMost { reach, beyond };
     table.row("mirror's CPU for a million points", cpu, "s", goal(0.25, 0.16));
     let above = |of: fn(&Row) -> (f64, f64)| {

@@ -1,4 +1,4 @@
-//! How what a point costs grows: with its fields, with groups, with batches, with connections.
+//! Measures how the cost of a point grows with fields, groups, batches and connections.
 
 use std::error::Error;
 use std::time::Duration;

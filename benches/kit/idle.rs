@@ -1,4 +1,4 @@
-//! A daemon that nothing is connected to.
+//! Measures a daemon without connections.
 
 use std::error::Error;
 use std::thread;
@@ -11,13 +11,13 @@ use udf_proto::{EdgeType, Init};
 use crate::programs::Daemon;
 use crate::table::{Goal, Table};
 
-/// How long it is watched.
+/// The duration of the measurement.
 const TIME: Duration = Duration::from_secs(5);
 
 pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let daemon = Daemon::start("mirror", &[])?;
     let resident = daemon.resident()?;
-    // What a connection has started must go to rest again when it has closed.
+    // After a connection has closed, its threads must not wake up again.
     let load = Load::new(EdgeType::Stream, Writes::Large);
     throughput(&daemon.subject(Init::default()), &load, Duration::from_millis(200))?;
     thread::sleep(Duration::from_secs(1));
@@ -28,6 +28,6 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     table.row("wake-ups of an idle daemon", rate, "a second", goal(0.0));
     table.row("memory of an idle daemon", resident / f64::from(1 << 20), "MiB", goal(4.0));
     let after = daemon.resident()? / f64::from(1 << 20);
-    println!("    {after:.2} MiB when a busy connection has come and gone");
+    println!("    {after:.2} MiB after a busy connection has closed");
     Ok(())
 }

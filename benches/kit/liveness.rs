@@ -1,4 +1,4 @@
-//! How often Kapacitor hears from a connection whose handler is busy.
+//! Measures how often Kapacitor receives a message from a connection with a busy handler.
 
 use std::error::Error;
 use std::os::unix::net::UnixStream;
@@ -16,10 +16,10 @@ use udf_runtime::{
 use crate::table::{Goal, Table};
 use crate::wire::send;
 
-/// How long the handler is busy with a point.
+/// The time that the handler works on a point.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Works on each point for a while.
+/// Works on each point for a fixed time.
 #[udf(wants = stream, provides = stream)]
 struct Busy {}
 
@@ -65,6 +65,6 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     serving.join().map_err(|_| "the server has panicked")??;
     let goal = Goal::AtMost { reach: 300.0, beyond: 150.0 };
     table.row("longest silence of a busy connection", longest.as_secs_f64() * 1e3, "ms", goal);
-    println!("    {signs} signs of life in {BUSY:?}");
+    println!("    {signs} keepalives in {BUSY:?}");
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! What the kit costs a UDF: the example programs beside raw echoes of bytes, and what their processes need.
+//! Measures the costs of the kit: the example programs, compared with raw echoes of bytes, and the
+//! resources of their processes.
 //!
-//! `cargo bench -p udf-benches` prints every row of the table in docs/performance.md with its reach and its
-//! verdict; names of sections behind `--` print those alone.
+//! `cargo bench -p udf-benches` prints every row of the table in docs/performance.md with its
+//! target and its verdict. With names of sections after `--`, it prints only these sections.
 
 mod allocations;
 mod binary;
@@ -20,16 +21,16 @@ use std::process::ExitCode;
 
 use table::Table;
 
-/// A section prints rows to the table; when it cannot be measured, it says why.
+/// Prints rows to the table, or returns why it could not measure.
 type Section = fn(&mut Table) -> Result<(), Box<dyn Error>>;
 
 const SECTIONS: [(&str, &str, Section); 9] = [
     ("allocations", "allocations of a warm agent", allocations::measure),
-    ("echo", "throughput, CPU and round trips beside a raw echo", echo::measure),
-    ("liveness", "how often Kapacitor hears from a busy connection", liveness::measure),
+    ("echo", "throughput, CPU and round trips, compared with a raw echo", echo::measure),
+    ("liveness", "how often Kapacitor receives messages from a busy connection", liveness::measure),
     ("many", "1,000 open connections", many::measure),
     ("state", "snapshot and restore of 1 million groups", state::measure),
-    ("idle", "a daemon with nothing to do", idle::measure),
+    ("idle", "a daemon without connections", idle::measure),
     ("size", "the size of a program", binary::size),
     ("build", "a clean build", binary::build),
     ("growth", "how cost grows with fields, groups, batches and connections", growth::measure),
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::from(2);
     }
-    // Without it, as a test, there is nothing to see but that it builds.
+    // Without `--bench`, as a test, the program only has to build.
     if !args.iter().any(|arg| arg == "--bench") {
         return ExitCode::SUCCESS;
     }

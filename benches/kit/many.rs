@@ -1,4 +1,4 @@
-//! 1,000 connections with a daemon, of which one is busy.
+//! Measures a daemon with 1,000 connections, one of which is busy.
 
 use std::error::Error;
 use std::os::unix::net::UnixStream;
@@ -46,7 +46,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A connection whose UDF has been started.
+/// Opens a connection and starts its UDF.
 fn started(daemon: &Daemon) -> Result<UnixStream, Box<dyn Error>> {
     let mut stream = UnixStream::connect(daemon.socket())?;
     send(&mut stream, Ask::Init(Init::default().into()))?;

@@ -1,4 +1,4 @@
-//! The example programs, as an author would build and start them.
+//! Builds and starts the example programs, as an author would.
 
 use std::error::Error;
 use std::fs;
@@ -12,10 +12,10 @@ use udf_cli::Target;
 use udf_cli::bench::Subject;
 use udf_proto::{Init, OptionCall, Value};
 
-/// A program that does not start in this time does not start.
+/// The timeout for the start of a program.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The path of an example, built for release.
+/// Returns the path of an example, built for release.
 pub(crate) fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     // A benchmark runs from target/release/deps.
     let own = std::env::current_exe()?;
@@ -33,11 +33,11 @@ pub(crate) fn build(name: &str, target: &Path) -> Result<(), Box<dyn Error>> {
     if build.status()?.success() {
         Ok(())
     } else {
-        Err(format!("the example {name} does not build").into())
+        Err(format!("the example {name} could not be built").into())
     }
 }
 
-/// An example on a socket in a directory of its own, until it is dropped.
+/// An example that listens on a socket in its own directory. Dropping it kills the process.
 pub(crate) struct Daemon {
     child: Child,
     directory: TempDir,
@@ -68,19 +68,19 @@ impl Daemon {
         Subject::udf(Target::Socket(self.socket()), init)
     }
 
-    /// The memory that is resident now, in bytes.
+    /// Returns the resident memory in bytes.
     pub(crate) fn resident(&self) -> Result<f64, Box<dyn Error>> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kibibytes = member(&status, "VmRSS:").ok_or("no resident memory is told")?;
+        let kibibytes = member(&status, "VmRSS:").ok_or("the resident memory is unknown")?;
         Ok(kibibytes * 1024.0)
     }
 
-    /// How often its threads have gone to sleep and were woken.
+    /// Returns how often its threads have gone to sleep and were woken.
     pub(crate) fn wake_ups(&self) -> Result<f64, Box<dyn Error>> {
         let mut sum = 0.0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             let status = fs::read_to_string(task?.path().join("status"))?;
-            sum += member(&status, "voluntary_ctxt_switches:").ok_or("no switches are told")?;
+            sum += member(&status, "voluntary_ctxt_switches:").ok_or("the switches are unknown")?;
         }
         Ok(sum)
     }
@@ -93,13 +93,13 @@ fn member(status: &str, name: &str) -> Option<f64> {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It has ended already if it has failed.
+        // After a failure, the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// An Init with these options.
+/// Returns an Init with these options.
 pub(crate) fn init(options: &[(&str, Value)]) -> Init {
     let call = |(name, value): &(&str, Value)| OptionCall {
         name: (*name).to_owned(),
@@ -109,7 +109,7 @@ pub(crate) fn init(options: &[(&str, Value)]) -> Init {
     Init { options, task_id: "bench".to_owned(), node_id: "bench2".to_owned() }
 }
 
-/// What a moving average over a window of 10 is started with.
+/// Returns the Init of a moving average over a window of 10 points.
 pub(crate) fn moving_avg() -> Init {
     init(&[("field", Value::from("usage_user")), ("size", Value::Int(10))])
 }

@@ -1,4 +1,4 @@
-//! The snapshot of a UDF with a million groups, and what restoring it takes.
+//! Measures the snapshot of a UDF with a million groups, and its restore.
 
 use std::error::Error;
 use std::io::Write;
@@ -18,7 +18,7 @@ use crate::wire::{append, send};
 
 const GROUPS: usize = 1_000_000;
 
-/// As many as the window has.
+/// The size of the window.
 const POINTS_OF_EACH: usize = 10;
 
 const ROUNDS: usize = 5;
@@ -53,18 +53,18 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
             }
         }
         restores.push(begun.elapsed());
-        // A window of tens: its mean is the same as before only if the state is.
+        // The window contains tens. The mean matches only if the state was restored.
         send(&mut fresh.writer, Ask::Point(point(GROUPS / 2, 21.0)))?;
         match fresh.next()? {
             Some(Answer::Point(point)) if point.fields_double.get("avg") == Some(&11.1) => {}
-            other => return Err(format!("the restored state answers {other:?}").into()),
+            other => return Err(format!("the restored UDF answers {other:?}").into()),
         }
     }
     let seconds = |times: &[Duration]| median(times.iter().map(Duration::as_secs_f64).collect());
     let goal = Goal::AtMost { reach: 1.0, beyond: 0.5 };
     table.row("snapshot of 1 million groups", seconds(&takes), "s", goal);
     table.row("restore of 1 million groups", seconds(&restores), "s", goal);
-    println!("    of {bytes} bytes, sent over a socket");
+    println!("    {bytes} bytes, sent over a socket");
     Ok(())
 }
 
@@ -90,7 +90,7 @@ impl Connection {
         Ok(response::decode(frame)?)
     }
 
-    /// Sends as many points of each group as its window has.
+    /// Fills the window of each group with points.
     fn fill(&mut self) -> Result<(), Box<dyn Error>> {
         let mut points = Vec::new();
         for group in 0..GROUPS {
@@ -117,7 +117,7 @@ impl Connection {
     }
 }
 
-/// A point as small as they come, in a group of its own.
+/// Returns a minimal point in its own group.
 fn point(group: usize, value: f64) -> Point {
     let host = format!("host{group:07}");
     Point {

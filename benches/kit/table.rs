@@ -1,6 +1,6 @@
-//! What was measured, held against what it is to reach.
+//! Compares measured figures with their targets.
 
-/// What a figure should come to; nothing is beyond `NAN`.
+/// The target of a figure, and the figure that exceeds it. `NAN` means that no figure does.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
     AtLeast { reach: f64, beyond: f64 },
@@ -36,7 +36,7 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Prints all rows once more, together.
+    /// Prints all rows again, together.
     pub(crate) fn print(&self) {
         if self.rows.is_empty() {
             return;
@@ -69,7 +69,7 @@ fn with(figure: f64, unit: &str) -> String {
     if unit.is_empty() { figure } else { format!("{figure} {unit}") }
 }
 
-/// The middle of some figures.
+/// Returns the median of the figures.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

@@ -1,4 +1,4 @@
-//! Requests, sent by hand.
+//! Sends requests without the host library.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use udf_proto::frame;
 use udf_proto::messages::Request;
 use udf_proto::messages::request::Message;
 
-/// Appends a request to `out`, as a frame.
+/// Appends a request as a frame.
 pub(crate) fn append(message: Message, out: &mut Vec<u8>) {
     frame::append(&Request { message: Some(message) }, out);
 }

@@ -1,4 +1,4 @@
-//! What `mirror` promises.
+//! Tests of `mirror`.
 
 use udf_runtime::testing;
 
@@ -11,7 +11,7 @@ fn what_comes_goes_back_as_it_came() {
                   cpu,host=b usage=-0.25 -5";
     task.feed(points);
     task.emits(points);
-    // As a whole: what it is grouped by and where it is from are no part of a line.
+    // Compared as a point, because a line contains neither the grouping nor the database.
     let point = testing::point("cpu", |point| {
         point.tag("host", "a").field("usage", f64::NEG_INFINITY).time(i64::MAX)
     });

@@ -1,4 +1,4 @@
-//! What `moving_avg` promises.
+//! Tests of `moving_avg`.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What `outliers` promises.
+//! Tests of `outliers`.
 
 use udf_runtime::UdfHandler;
 use udf_runtime::testing::{self, TestTask, WholeBatch};
@@ -10,7 +10,7 @@ fn outliers(scale: &str) -> TestTask<UdfHandler<Outliers>> {
     if scale.is_empty() { setup.start() } else { setup.option(format!("scale={scale}")).start() }
 }
 
-/// One batch of these values, and the values of those points of it that come back.
+/// Sends one batch of these values. Returns the values of its outliers.
 fn of(task: &mut TestTask<UdfHandler<Outliers>>, values: &[f64]) -> Vec<f64> {
     let mut batch = WholeBatch { name: "m".into(), tmax: 100, ..WholeBatch::default() };
     for (value, time) in values.iter().zip(1..) {
@@ -26,13 +26,14 @@ fn of(task: &mut TestTask<UdfHandler<Outliers>>, values: &[f64]) -> Vec<f64> {
 #[test]
 fn what_lies_beyond_the_fences_comes_back() {
     let task = &mut outliers("");
-    // Quartiles 3.25 and 7.75 between the ranks, so the fences are -3.5 and 14.5: on them is within.
+    // Quartiles 3.25 and 7.75 between the ranks: fences -3.5 and 14.5. A value on a fence is no
+    // outlier.
     let values = [1.0, 100.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, -3.5, 8.0, 14.5, -50.0];
     assert_eq!(of(task, &values), [100.0, -50.0]);
     // Quartiles 10.75 and 12.25: fences 8.5 and 14.5.
     let values = [10.0, 12.0, 11.0, 13.0, 12.0, 11.0, 10.0, 50.0];
     assert_eq!(of(task, &values), [50.0]);
-    // No spread: whatever differs is an outlier.
+    // Without a spread, every different value is an outlier.
     assert_eq!(of(task, &[5.0, 5.0, 6.0, 5.0, 5.0]), [6.0]);
     // Quartiles 250 and 750.
     assert_eq!(of(task, &[0.0, 1000.0]), [0.0; 0]);
@@ -49,7 +50,8 @@ fn the_scale_moves_the_fences() {
     assert_eq!(of(&mut outliers("26"), &values), [0.0; 0]);
 }
 
-/// A quantile by its definition: the i-th of n sorted values is at i / (n - 1), with lines between them.
+/// Returns a quantile by its definition: the i-th of n sorted values is at i / (n - 1), with linear
+/// interpolation between them.
 fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -67,7 +69,7 @@ fn sets_of_all_sizes_are_judged_by_the_definition() {
     for size in 2..60 {
         let values: Vec<f64> = std::iter::repeat_with(|| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            // Cubed, so that some lie far out.
+            // Cubed, so that some values are far from the others.
             ((random >> 40) as f64 / f64::from(1 << 23) - 1.0).powi(3)
         })
         .take(size)
