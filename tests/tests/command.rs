@@ -1,4 +1,4 @@
-//! The command `udf`: what it prints where, and its exit status.
+//! The command `udf`: its stdout, its stderr and its exit status.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use udf_tests::program::{Program, example};
 
 const PEER: &str = env!("CARGO_BIN_EXE_faulty_peer");
 
-/// Exit status, stdout and stderr.
+/// Runs `udf`. Returns the exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {
     output(Command::new(env!("CARGO_BIN_EXE_udf_command")).args(args))
 }
@@ -55,7 +55,7 @@ fn the_log_of_a_udf_that_says_nothing_is_shown() {
 
 #[test]
 fn a_program_whose_status_the_system_does_not_tell_has_exited() {
-    // A parent that ignores the exits of its children hands that down.
+    // A parent that ignores SIGCHLD passes this setting on to its children.
     let udf = |args: &[&str]| {
         let udf = env!("CARGO_BIN_EXE_udf_command");
         output(Command::new("env").args(["--ignore-signal=CHLD", udf]).args(args))
@@ -80,14 +80,14 @@ fn a_program_whose_status_the_system_does_not_tell_has_exited() {
     assert!(stdout.ends_with(": 2 passed, 0 warnings, 0 failed, 1 skipped\n"), "{stdout}");
 }
 
-/// A UDF that is a script of the shell.
+/// Writes a UDF that is a shell script. Returns its path.
 fn script(directory: &Path, text: &str) -> String {
     let path = directory.join("my_udf.sh");
     std::fs::write(&path, text).expect("a file can be written");
     path.to_str().expect("a path of this machine").to_owned()
 }
 
-/// What each command says of it: on stderr, and `check` in its report.
+/// Returns the error of each command for this UDF: from stderr, or from the report of `check`.
 fn errors(script: &str) -> Vec<String> {
     let points = format!("{script}.lp");
     std::fs::write(&points, "m usage=1 1\n").expect("a file can be written");
@@ -104,7 +104,7 @@ fn errors(script: &str) -> Vec<String> {
 #[test]
 fn every_command_names_text_on_stdout() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    // It looks like the begin of a frame of 115 bytes, which never comes.
+    // The text looks like the start of a frame of 115 bytes, which never arrives.
     let script = script(directory.path(), "echo starting up\nexec cat >/dev/null\n");
     for said in errors(&script) {
         let expected = "printed text where only protocol frames may go: `starting up`; \
@@ -128,7 +128,7 @@ fn every_command_names_the_line_of_a_panic() {
 
 #[test]
 fn info_is_over_when_its_time_is() {
-    // It does not end by itself, nor when its input does.
+    // The program does not exit at the end of its input.
     let silent = Target::Program { program: "sleep".into(), args: vec!["600".into()] };
     let error = silent.info_within(Duration::from_millis(100)).expect_err("it says nothing");
     let error = error.to_string();
@@ -229,7 +229,7 @@ fn check_sends_the_points_of_a_file() {
     assert_eq!(status, 0, "a warning is no failure");
     assert!(stdout.contains("pass points that the UDF answers with --points FILE"), "{stdout}");
 
-    // Read as nanoseconds, they would be of 1970.
+    // Read as nanoseconds, these times are in the year 1970.
     write("room,name=attic temperature=19.5 1700000000\n");
     let (_, _, stderr) = check(&["--points", path]);
     let note = "note: all times were read as nanoseconds and are in January 1970; \
@@ -317,7 +317,7 @@ fn wrong_usage_is_status_2() {
             &["check", "-o", "sise=3", "--", PEER],
             "error: there is no option `sise`; did you mean `size`?",
         ),
-        (&["bench", "-o", "size=x", "--", PEER], "`x` is no INT"),
+        (&["bench", "-o", "size=x", "--", PEER], "`x` is not a valid INT"),
         (&["bench", "--connections", "0", "--", PEER], "1..=1024"),
     ] {
         let (status, stdout, stderr) = udf(args);

@@ -170,7 +170,7 @@ fn wrong_usage_is_status_2() {
             &["replay", path, "-o", "sise=3"],
             "error: there is no option `sise`; did you mean `size`?",
         ),
-        (&["replay", path, "-o", "size=x"], "`x` is no INT"),
+        (&["replay", path, "-o", "size=x"], "`x` is not a valid INT"),
         (&["replay", path, "--size=3"], "tip: an option of the UDF is given as -o size=VALUE"),
         (&["replay", path, "--every", "10"], "the unit is missing"),
         (&["replay", path, "--every", "0s"], "must be greater than zero"),

@@ -258,7 +258,7 @@ fn what_is_wrong_with_a_recording_is_said_with_the_line() {
             "cpu\nm x=1 1\nm x=1 2\n",
             "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`",
         ),
-        ("\ncpu 5\n", "line 2: `5` is no field: fields are written `name=value`"),
+        ("\ncpu 5\n", "line 2: `5` is not a field: write fields as `name=value`"),
     ] {
         assert_eq!(stream(text.as_bytes()).unwrap_err(), expected, "{text}");
     }

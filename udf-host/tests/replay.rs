@@ -218,7 +218,7 @@ fn options_that_do_not_fit_are_refused_before_anything_is_played() {
     let (result, output) = play(&replay, &peer, "m x=1 1\n");
     assert_eq!(
         result.unwrap_err().to_string(),
-        "option `size`: `ten` is no INT: write a whole number, like 10\n\
+        "option `size`: `ten` is not a valid INT: write a whole number, like 10\n\
          there is no option `sise`; did you mean `size`?"
     );
     let every = Replay { every: Some(SECOND), ..by("") };
@@ -236,7 +236,7 @@ fn points_that_have_no_form_in_line_protocol_are_counted_and_all_others_written(
     assert_eq!(
         result.unwrap_err().to_string(),
         "line protocol cannot express 2 of the points from the UDF; of the first, the field \
-         `avg` is NaN, which is no number that can be written"
+         `avg` is NaN, which line protocol cannot represent"
     );
     assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why a text is not a duration.
+/// Why a text is not a valid duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurationError {
@@ -17,14 +17,14 @@ pub enum DurationError {
     /// A number has an unknown unit.
     #[error("the unit is unknown; use one of ns, u, ms, s, m, h, d and w")]
     Unit,
-    /// The duration is negative, and must not be.
+    /// The duration is negative. The caller accepts no negative durations.
     #[error("must not be negative")]
     Negative,
-    /// The duration is zero, and must not be.
+    /// The duration is zero. The caller accepts only positive durations.
     #[error("must be greater than zero")]
     Zero,
     /// The duration is longer than about 292 years.
-    #[error("it does not fit 64 bits of nanoseconds, about 292 years")]
+    #[error("it must be shorter than about 292 years")]
     TooLong,
 }
 
@@ -51,7 +51,7 @@ pub fn nanos(text: &str) -> Result<i64, DurationError> {
     if rest.is_empty() {
         return Err(DurationError::Malformed);
     }
-    // Below zero there is room for one more nanosecond.
+    // 128 bits, because the magnitude of the smallest i64 does not fit an i64.
     let mut total: i128 = 0;
     while !rest.is_empty() {
         let digits = rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len());

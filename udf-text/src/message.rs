@@ -1,8 +1,8 @@
-//! Text that others wrote, as part of a message: errors, panics, and what a program prints.
+//! Text from other sources in a message: errors, panics, and the output of programs.
 
 use std::any::Any;
 
-/// Returns `text` on one line of at most `most` bytes, and a mark behind it if it was cut.
+/// Returns `text` on one line of at most `most` bytes. If the text was cut, a mark follows.
 ///
 /// A line break or another control character ends a word as a blank does, so that the text can
 /// neither break the line nor control a terminal. Words are separated by one blank each.
@@ -30,7 +30,7 @@ pub fn one_line(text: &str, most: usize) -> String {
     cut(line, most)
 }
 
-/// Returns at most `most` bytes of `text`, and a mark behind them if it was cut.
+/// Returns at most `most` bytes of `text`. If the text was cut, a mark follows.
 ///
 /// ```
 /// use udf_text::message::cut;

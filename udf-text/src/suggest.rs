@@ -9,11 +9,12 @@
 /// assert_eq!(nearest("window", ["field", "size"]), None);
 /// ```
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // The comparison takes time in proportion to both lengths, and what is typed can be of any.
+    // The comparison takes time proportional to both lengths, and the length of `name` is not
+    // limited.
     if name.len() > 128 {
         return None;
     }
-    // What differs in case only, or in `_`, is meant to be the same.
+    // Names that differ only in case or in `_` are equal.
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     let name = plain(name);
     known
@@ -28,7 +29,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 mod tests {
     use super::nearest;
 
-    /// The macros have a rule of their own, and a test with the same table.
+    /// The macros have their own rule, and a test with the same table.
     #[test]
     fn a_name_is_near_to_one_that_is_misspelt() {
         let known = ["field", "window_size", "as"];

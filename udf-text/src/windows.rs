@@ -62,7 +62,7 @@ impl Batches {
             points: Points::new(),
         });
         batch.tmax = batch.tmax.max(end);
-        // Kapacitor sends no more than this of a point within a batch.
+        // Within a batch, Kapacitor sends only these members of a point.
         let kept = PointBuf::from(messages::Point {
             time: point.time,
             group: batch.group.clone(),

@@ -1,10 +1,10 @@
-//! A description reads well in each of its forms, and is what the form says it is.
+//! Every form of a description is readable, and valid in its format.
 
 use proptest::prelude::*;
 use udf_proto::{EdgeType, Info, Value, ValueType};
 use udf_text::describe::{Choice, Description, Install, OptionHelp};
 
-/// Every kind of option that there is.
+/// Returns a description with every kind of option.
 fn complete() -> Description {
     let option = |name: &str, help: &str, args: &[ValueType]| OptionHelp {
         name: name.into(),
@@ -45,7 +45,7 @@ fn complete() -> Description {
             },
             OptionHelp {
                 default: Some(vec![Value::from("avg")]),
-                // What the author has chosen for samples, before what counts anyway.
+                // The author's example comes before the default.
                 example: vec![Value::from("mean")],
                 ..option("as", "Name of the field that is emitted.", &[ValueType::String])
             },

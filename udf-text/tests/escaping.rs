@@ -1,6 +1,6 @@
-//! Names, tag values and texts are read and written as InfluxDB 1.x does.
+//! Names, tag values and texts are read and written as in InfluxDB 1.x.
 //!
-//! What InfluxDB makes of each text here was taken from its own parser, as Kapacitor 1.5 has it.
+//! The expected results come from InfluxDB's own parser, in the version of Kapacitor 1.5.
 
 #![allow(clippy::unwrap_used)]
 
@@ -35,7 +35,7 @@ fn write(point: &PointBuf) -> Result<String, String> {
     Ok(String::from_utf8(out).unwrap())
 }
 
-/// A place in a line, by how a name is put there and taken out again.
+/// A place in a line, with functions that write and read a name there.
 type Place = (&'static str, fn(&str) -> String, fn(&PointBuf) -> String);
 
 const MEASUREMENT: Place =
@@ -61,7 +61,7 @@ const TEXT: Place = (
     |point| point.as_point().string("x").unwrap().to_owned(),
 );
 
-/// Every backslash of these stands as it is: what is written, what it means, and where.
+/// The raw text, the name, and the places. The writer returns the same raw text.
 const ROUND_TRIPS: &[(&str, &str, &[Place])] = &[
     (r"a\ b", "a b", &[MEASUREMENT, TAG, VALUE, FIELD]),
     (r"a\,b", "a,b", &[MEASUREMENT, TAG, VALUE, FIELD]),
@@ -77,7 +77,7 @@ const ROUND_TRIPS: &[(&str, &str, &[Place])] = &[
     (r"\\srv01\data", r"\\srv01\data", &[MEASUREMENT, TAG, VALUE, FIELD]),
     (r"a\\\b", r"a\\\b", &[MEASUREMENT, TAG, VALUE, FIELD]),
     (r"a\\b", r"a\b", &[TEXT]),
-    // Before what must be escaped, one more.
+    // A byte that needs an escape gets one more backslash.
     (r"C:\\ Users", r"C:\ Users", &[MEASUREMENT, TAG, VALUE]),
     (r"a\\,b", r"a\,b", &[MEASUREMENT, TAG, VALUE]),
     (r"a\\=b", r"a\=b", &[TAG, VALUE, MEASUREMENT]),
@@ -100,7 +100,8 @@ fn names_values_and_texts_are_read_and_written_as_influxdb_does() {
     }
 }
 
-/// As above, for what the writer writes otherwise: what it writes instead is behind it.
+/// The same for raw text that the writer writes differently. The third value is the text of the
+/// writer.
 #[test]
 fn needless_backslashes_are_read() {
     for (raw, meant, written, (place, put, take)) in [
@@ -124,7 +125,7 @@ fn a_backslash_keeps_a_line_break_in_a_name() {
         write(&point).unwrap_err(),
         "the value of a tag, \"a\\\\\\nb\" has a line break in it"
     );
-    // Two of them do not, and in a text, one is none.
+    // Two backslashes do not keep it. In text, the backslash stands for itself.
     assert!(read("m,t=a\\\\\nm x=1 1\n").is_err());
     assert_eq!(one("m x=\"a\\\nb\" 1\n").as_point().string("x"), Ok("a\\\nb"));
     let error = read("m,path=C:\\\nm,path=D:\\ x=1").unwrap_err();
@@ -144,7 +145,7 @@ fn field(name: &str) -> PointBuf {
 
 #[test]
 fn what_influxdb_would_read_as_something_else_is_refused() {
-    // It refuses `a\\ b=1i`, and takes `a\\=b=1i` for something else.
+    // InfluxDB refuses `a\\ b=1i`, and reads another name from `a\\=b=1i`.
     for name in [r"a\ b", r"a\,b", r"a\=b", r"a\\\ b"] {
         let error = write(&field(name)).unwrap_err();
         assert_eq!(
@@ -167,7 +168,7 @@ fn what_influxdb_would_read_as_something_else_is_refused() {
             ..Default::default()
         })
     };
-    // It would read on behind the line break, or stop before it.
+    // InfluxDB would read past the line break, or stop before it.
     assert!(write(&named("a\\ b=c\"d", "")).unwrap_err().contains("where its line ends"));
     assert!(write(&named("a\\ b\\,c", "x\ny")).unwrap_err().contains("where its line ends"));
     assert_eq!(write(&named("a\\ b", "x\ny")).unwrap(), "a\\\\ b t=\"x\ny\" 0\n");
@@ -192,10 +193,10 @@ fn times_are_those_that_influxdb_stores() {
     }
     for (time, reason) in [
         ("9223372036854775808", "the time 9223372036854775808 is out of range: times are from"),
-        ("+3", "`+3` is no time"),
-        ("3.0", "`3.0` is no time"),
-        ("-", "`-` is no time"),
-        ("1e9", "`1e9` is no time"),
+        ("+3", "`+3` is not a time"),
+        ("3.0", "`3.0` is not a time"),
+        ("-", "`-` is not a time"),
+        ("1e9", "`1e9` is not a time"),
     ] {
         let error = read(&format!("cpu v=1 {time}")).unwrap_err();
         assert!(error.starts_with(&format!("line 1: {reason}")), "{error}");
@@ -270,7 +271,7 @@ fn the_measurement_and_tags_have_the_limit_of_influxdb() {
     assert_eq!((error.to_string(), out.len()), (limit.to_owned(), 0));
 }
 
-/// Names that mostly can be written, with everything that has a meaning in a line.
+/// Generates names, most of which can be written, with all bytes that have a meaning in a line.
 fn name() -> impl Strategy<Value = String> {
     proptest::string::string_regex("[a\\\\\"=, é][ ,=\"\\\\a\t\r#é]{0,5}[ab=\" ,]").unwrap()
 }
@@ -304,7 +305,8 @@ fn point() -> impl Strategy<Value = messages::Point> {
     )
 }
 
-/// What a line has of a point; of a field with two types, what the reader takes.
+/// The parts of a point that a line contains. Of a field with two types, the value that the reader
+/// keeps.
 type Parts<'a> = (&'a str, i64, Vec<(&'a str, &'a str)>, BTreeMap<&'a str, FieldValue<'a>>);
 
 fn parts(point: &PointBuf) -> Parts<'_> {
@@ -312,7 +314,7 @@ fn parts(point: &PointBuf) -> Parts<'_> {
     (point.name(), point.time(), point.tags().collect(), point.fields().collect())
 }
 
-/// What the parser of InfluxDB 3 makes of a line.
+/// Parses a line with the parser of InfluxDB 3.
 fn parts_of_influxdb_3<'a>(line: &'a influx::ParsedLine<'_>) -> Parts<'a> {
     let tags = line.series.tag_set.iter().flatten();
     let fields = line.field_set.iter().map(|(name, value)| {
@@ -329,8 +331,8 @@ fn parts_of_influxdb_3<'a>(line: &'a influx::ParsedLine<'_>) -> Parts<'a> {
     (&line.series.measurement, line.timestamp.unwrap(), tags, fields.collect())
 }
 
-/// Whether the parsers of InfluxDB 1.x and 3 agree on a name: see the module's own words on their
-/// differences.
+/// Returns whether the parsers of InfluxDB 1.x and 3 agree on a name. The documentation of the
+/// module lists the differences.
 fn is_agreed(name: &str) -> bool {
     !name.contains('\t')
         && !name.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && b"\\\"= ,".contains(&pair[1]))
@@ -344,7 +346,7 @@ proptest! {
         let point = PointBuf::from(message.clone());
         match write(&point) {
             Ok(written) => {
-                // In company, so that a line which is taken for two, or for half of one, shows.
+                // Between other lines, so that a line that parses as two or as a half is detected.
                 let text = format!("m x=1 1\n{written}m x=2 2\n");
                 let points = read(&text).unwrap();
                 prop_assert_eq!(points.len(), 3, "{}", text);
@@ -359,7 +361,7 @@ proptest! {
                     prop_assert!(parts_of_influxdb_3(&lines[0]) == parts(&point), "{written}");
                 }
             }
-            // All else can be written.
+            // All other points can be written.
             Err(why) => prop_assert!(
                 why == "it has no field"
                     || why.contains("has a backslash before a blank, a comma or =")

@@ -1,4 +1,4 @@
-//! Points become lines and lines become points, without loss; what is wrong with a line is named.
+//! Points and lines are converted without loss, and errors name the problem of a line.
 
 #![allow(clippy::unwrap_used)]
 
@@ -74,7 +74,7 @@ fn groups_are_those_of_kapacitor() {
     assert_eq!(group(Grouping::none()), expect("", ""));
     assert_eq!(group(Grouping::parse("b,a")), expect("a=1,b=2", "a b"));
     assert_eq!(group(Grouping::parse("*")), expect("a=1,b=2", "a b"));
-    // A tag that a point lacks is a dimension all the same, and empty.
+    // A dimension that is not a tag of the point has an empty value.
     assert_eq!(group(Grouping::parse("c,a")), expect("a=1,c=", "a c"));
     assert_eq!(group(Grouping::none().with_name(true)), expect("m", ""));
     assert_eq!(group(Grouping::parse("a").with_name(true)), expect("m\na=1", "a"));
@@ -105,7 +105,7 @@ fn text_may_span_rows_and_an_error_names_the_first_one() {
     assert_eq!(log.as_point().int("n"), Ok(2));
     assert_eq!(lines.line(), 2);
     assert_eq!(lines.next_point().unwrap_err().line, 7);
-    // A caller may go on.
+    // The reader continues after an error.
     assert!(lines.next_point().unwrap().is_none());
 }
 
@@ -128,64 +128,67 @@ fn what_is_wrong_with_a_line_is_said_in_words() {
         ),
         (",host=a x=1", "line 1: it does not begin with the name of a measurement"),
         ("m x=1\n\n# c\n,a x=1", "line 4: it does not begin with the name of a measurement"),
-        ("cpu,host x=1", "line 1: `host` is no tag: tags are written `name=value`"),
+        ("cpu,host x=1", "line 1: `host` is not a tag: write tags as `name=value`"),
         ("cpu,host= x=1", "line 1: the tag `host` has no value; leave it out"),
         ("cpu,=a x=1", "line 1: the tag `=a` has no name"),
-        ("cpu,a=1,,b=2 x=1", "line 1: there is a comma too much among its tags"),
-        ("cpu,a=1,a=2 x=1", "line 1: the tag `a` is there twice"),
+        ("cpu,a=1,,b=2 x=1", "line 1: its tags contain an extra comma"),
+        ("cpu,a=1,a=2 x=1", "line 1: the tag `a` occurs twice"),
         (
             "cpu,a=1\\",
             "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`; a name or value cannot end with a backslash",
         ),
-        ("cpu,a=1=2 x=1", "line 1: the tag `a=1` has one more `=`; within its value write `\\=`"),
+        (
+            "cpu,a=1=2 x=1",
+            "line 1: the tag `a=1` contains another `=`; within its value, write `\\=`",
+        ),
         (
             "cpu\\ x=1",
             "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`; `\\ ` is a blank within a name or value, which cannot end with a backslash",
         ),
         (
             "m,path=C:\\ x=1 5",
-            "line 1: the tag `path=C:\\ x` has one more `=`; within its value write `\\=`; `\\ ` is a blank within a name or value, which cannot end with a backslash",
+            "line 1: the tag `path=C:\\ x` contains another `=`; within its value, write `\\=`; `\\ ` is a blank within a name or value, which cannot end with a backslash",
         ),
         (
             "cpu,host=server 01 v=1 1",
-            "line 1: `01` is no field: fields are written `name=value`; write `\\ ` for a blank in a tag value",
+            "line 1: `01` is not a field: write fields as `name=value`; write `\\ ` for a blank in a tag value",
         ),
         (
             "m,host=\"server 01\" v=1 1",
-            "line 1: `01\"` is no field: fields are written `name=value`; tag values are not quoted: write `\\ ` for a blank in a tag value",
+            "line 1: `01\"` is not a field: write fields as `name=value`; tag values are not quoted: write `\\ ` for a blank in a tag value",
         ),
         (
             "m,host=\"a,b\" v=1 1",
-            "line 1: `b\"` is no tag: tags are written `name=value`; tag values are not quoted: write `\\,` for a comma in a tag value",
+            "line 1: `b\"` is not a tag: write tags as `name=value`; tag values are not quoted: write `\\,` for a comma in a tag value",
         ),
         (
             "cpu a\\\\ b=1",
             "line 1: the name of the field `a\\\\ b` has a backslash before a blank, a comma or `=`, which InfluxDB cannot read",
         ),
-        ("cpu 5", "line 1: `5` is no field: fields are written `name=value`"),
+        ("cpu 5", "line 1: `5` is not a field: write fields as `name=value`"),
         ("cpu x= 5", "line 1: the field `x` has no value; leave it out"),
         ("cpu =1 5", "line 1: the field `=1` has no name"),
-        ("cpu x=1,,y=2", "line 1: there is a comma too much among its fields"),
-        ("cpu x=1, 5", "line 1: there is a comma too much among its fields"),
+        ("cpu x=1,,y=2", "line 1: its fields contain an extra comma"),
+        ("cpu x=1, 5", "line 1: its fields contain an extra comma"),
         (
             "cpu x=abc 5",
-            "line 1: `abc` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+            "line 1: `abc` of the field `x` is not a value: write 1.5, 10i, true or \"text\"",
         ),
         (
             "cpu a=1,x=1.2.3",
-            "line 1: `1.2.3` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+            "line 1: `1.2.3` of the field `x` is not a value: write 1.5, 10i, true or \"text\"",
         ),
         (
             "cpu x='a'",
-            "line 1: `'a'` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+            "line 1: `'a'` of the field `x` is not a value: write 1.5, 10i, true or \"text\"",
         ),
         (
             "cpu x=1.5i",
-            "line 1: `1.5i` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+            "line 1: `1.5i` of the field `x` is not a value: write 1.5, 10i, true or \"text\"",
         ),
         (
             "cpu x=NaN",
-            "line 1: `NaN` of the field `x` is no value: write 1.5, 10i, true or \"text\"",
+            "line 1: `NaN` of the field `x` is not a value: write 1.5, 10i, true or \"text\"",
         ),
         ("cpu x=1e999", "line 1: 1e999 of the field `x` does not fit a float"),
         (
@@ -202,20 +205,23 @@ fn what_is_wrong_with_a_line_is_said_in_words() {
             "cpu x=\"a\"b\" 5",
             "line 1: `b\"` follows the text of the field `x`; write \\\" for a quote within it",
         ),
-        ("cpu x=1 yesterday", "line 1: `yesterday` is no time: it is an integer, since the epoch"),
+        (
+            "cpu x=1 yesterday",
+            "line 1: `yesterday` is not a time: times are integers since the epoch",
+        ),
         (
             "cpu x=1 99999999999999999999",
             "line 1: the time 99999999999999999999 is out of range: times are from -9223372036854775806 to 9223372036854775806 nanoseconds since the epoch (the years 1677 to 2262)",
         ),
-        ("cpu x=1 +3", "line 1: `+3` is no time: it is an integer, since the epoch"),
-        ("cpu x=+1", "line 1: `+1` of the field `x` is no value: write 1.5, 10i, true or \"text\""),
+        ("cpu x=1 +3", "line 1: `+3` is not a time: times are integers since the epoch"),
         (
-            "cpu x=1 5 6",
-            "line 1: `6` is too much behind the time; a blank within a name is written `\\ `",
+            "cpu x=+1",
+            "line 1: `+1` of the field `x` is not a value: write 1.5, 10i, true or \"text\"",
         ),
+        ("cpu x=1 5 6", "line 1: `6` follows the time; to write a blank within a name, use `\\ `"),
         (
             "cpu load x=1 5",
-            "line 1: `load` is no field: fields are written `name=value`; write `\\ ` for a blank in a measurement",
+            "line 1: `load` is not a field: write fields as `name=value`; write `\\ ` for a blank in a measurement",
         ),
     ];
     for (text, expected) in cases {
@@ -321,7 +327,7 @@ fn what_no_line_can_hold_is_refused_with_the_reason() {
     let refused = |message| write(message).unwrap_err();
     let float =
         |value| messages::Point { fields_double: [("avg".to_owned(), value)].into(), ..point() };
-    let finite = "which is no number that can be written";
+    let finite = "which line protocol cannot represent";
     assert_eq!(refused(float(f64::NAN)), format!("the field `avg` is NaN, {finite}"));
     assert_eq!(refused(float(f64::NEG_INFINITY)), format!("the field `avg` is -inf, {finite}"));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What is typed as `-o name=value` becomes the calls that a TICKscript would have made.
+//! Options in the form `-o name=value` become the same calls as in a TICKscript.
 
 use proptest::prelude::*;
 use udf_proto::{EdgeType, Info, OptionCall, Value, ValueType};
@@ -76,8 +76,8 @@ fn every_type_is_read_as_it_is_written_in_a_tickscript() {
 #[test]
 fn each_mistake_is_named() {
     let cases = [
-        ("=5", "`=5` names no option; write name=value"),
-        ("", "`` names no option; write name=value"),
+        ("=5", "`=5` has no name; write name=value"),
+        ("", "`` has no name; write name=value"),
         ("window_size=5", "there is no option `window_size`; did you mean `windowSize`?"),
         ("feild=a", "there is no option `feild`; did you mean `field`?"),
         (
@@ -99,30 +99,45 @@ fn each_mistake_is_named() {
             "option `pair` takes 2 arguments, got 1; write pair=STRING,INT; a comma within a STRING \
              is quoted: 'a,b'",
         ),
-        ("windowSize=ten", "option `windowSize`: `ten` is no INT: write a whole number, like 10"),
-        ("windowSize=3.0", "option `windowSize`: `3.0` is no INT: write a whole number, like 10"),
-        ("windowSize=", "option `windowSize`: `` is no INT: write a whole number, like 10"),
+        (
+            "windowSize=ten",
+            "option `windowSize`: `ten` is not a valid INT: write a whole number, like 10",
+        ),
+        (
+            "windowSize=3.0",
+            "option `windowSize`: `3.0` is not a valid INT: write a whole number, like 10",
+        ),
+        (
+            "windowSize=",
+            "option `windowSize`: `` is not a valid INT: write a whole number, like 10",
+        ),
         (
             "windowSize=9223372036854775808",
-            "option `windowSize`: `9223372036854775808` is no INT: it does not fit \
+            "option `windowSize`: `9223372036854775808` is not a valid INT: it does not fit \
              -9223372036854775808 to 9223372036854775807",
         ),
         (
             "windowSize='5'",
-            "option `windowSize`: `5` is no INT: it is quoted, and only a STRING is",
+            "option `windowSize`: `5` is not a valid INT: only a STRING can be quoted",
         ),
-        ("on=yes", "option `on`: `yes` is no BOOL: write TRUE or FALSE"),
-        ("ratio=much", "option `ratio`: `much` is no DOUBLE: write a number, like 1.5"),
+        ("on=yes", "option `on`: `yes` is not a valid BOOL: write TRUE or FALSE"),
+        ("ratio=much", "option `ratio`: `much` is not a valid DOUBLE: write a number, like 1.5"),
         (
             "ratio=1e999",
-            "option `ratio`: `1e999` is no DOUBLE: a TICKscript has finite numbers only",
+            "option `ratio`: `1e999` is not a valid DOUBLE: a TICKscript can contain only finite numbers",
         ),
-        ("ratio=NaN", "option `ratio`: `NaN` is no DOUBLE: a TICKscript has finite numbers only"),
+        (
+            "ratio=NaN",
+            "option `ratio`: `NaN` is not a valid DOUBLE: a TICKscript can contain only finite numbers",
+        ),
         (
             "period=10",
-            "option `period`: `10` is no DURATION: the unit is missing; write 10s or 5m, for example, with one of ns, u, ms, s, m, h, d and w",
+            "option `period`: `10` is not a valid DURATION: the unit is missing; write 10s or 5m, for example, with one of ns, u, ms, s, m, h, d and w",
         ),
-        ("pair=a,b", "option `pair`: argument 2, `b` is no INT: write a whole number, like 10"),
+        (
+            "pair=a,b",
+            "option `pair`: argument 2, `b` is not a valid INT: write a whole number, like 10",
+        ),
         ("field='a", "option `field`: a closing quote is missing"),
         (
             "field='a'b",
@@ -140,7 +155,7 @@ fn all_mistakes_come_in_one_message() {
     assert_eq!(
         error(&["feild=a", "windowSize=10", "on=yes", "verbose=1"]),
         "there is no option `feild`; did you mean `field`?\n\
-         option `on`: `yes` is no BOOL: write TRUE or FALSE\n\
+         option `on`: `yes` is not a valid BOOL: write TRUE or FALSE\n\
          option `verbose` is a flag; write verbose without ="
     );
     let bare = Info { options: Default::default(), ..info() };
@@ -153,7 +168,7 @@ proptest! {
 
     #[test]
     fn any_text_can_be_typed_in_quotes(text in any::<String>(), number in any::<i64>()) {
-        // Only a backslash before the closing quote cannot: TICKscript has no way to write it.
+        // TICKscript cannot write a backslash before the closing quote.
         prop_assume!(!text.ends_with('\\'));
         let typed = format!("pair='{}',{number}", text.replace('\'', r"\'"));
         let calls = parse(&info(), &[typed]).expect("it is quoted");

@@ -1,4 +1,5 @@
-//! What `info` says of a UDF: its TICKscript is one that the UDF accepts, and nothing that counts is left out.
+//! The output of `info`: the UDF accepts the TICKscript, and the text contains every fact about the
+//! options.
 
 mod tickscript;
 mod zoo;
@@ -37,7 +38,8 @@ fn accepts<T: Udf>(options: Vec<OptionCall>) -> Result<(), String> {
     options::parse::<T>(init).map(|_| ()).map_err(|refusal| refusal.to_string())
 }
 
-/// The sample is accepted as it is, and with each of the options that it shows as a comment.
+/// Checks that the UDF accepts the sample, alone and with each of the options that are comments in
+/// it.
 fn runs<T: Udf>() {
     let tick = tick::<T>();
     let live = calls(&tick);
@@ -92,7 +94,7 @@ udf_of!(Unknown {
 #[test]
 fn where_no_value_is_known_it_is_said() {
     let tick = tick::<Unknown>();
-    let none = "// Write a value here: none is known that will do.\n        ";
+    let none = "// Write a value here. No valid value is known.\n        ";
     for line in [
         format!("        {none}// .a(INT)\n"),
         format!("        // Who may see it.\n        {none}// .b(STRING)\n"),

@@ -1,8 +1,8 @@
-//! What a TICKscript calls, as Kapacitor reads it.
+//! Parses TICKscript as Kapacitor does.
 
 use udf_proto::{OptionCall, Value};
 
-/// The calls of options in a TICKscript, as Kapacitor reads them.
+/// Returns the calls of options in a TICKscript.
 pub(crate) fn calls(tick: &str) -> Vec<OptionCall> {
     let live: String = tick
         .split_inclusive('\n')
@@ -14,7 +14,7 @@ pub(crate) fn calls(tick: &str) -> Vec<OptionCall> {
     chain(&live)
 }
 
-/// Calls one after the other.
+/// Parses consecutive calls.
 pub(crate) fn chain(text: &str) -> Vec<OptionCall> {
     let mut rest = text.trim_start();
     let mut calls = Vec::new();

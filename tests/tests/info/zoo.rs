@@ -1,4 +1,4 @@
-//! UDFs with options of every kind: the TICKscript of each is accepted.
+//! UDFs with every kind of option. Each accepts its own TICKscript.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroI8, NonZeroU8, NonZeroU64};
@@ -154,7 +154,7 @@ udf_of!(Often {
     d: Vec<Duration>,
 });
 
-/// What has the form that `read` wants.
+/// A text in the form that `read` accepts.
 macro_rules! text {
     ($name:ident, $read:expr) => {
         struct $name;

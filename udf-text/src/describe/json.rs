@@ -83,7 +83,7 @@ fn list<T>(items: &[T], show: impl FnMut(&T) -> String) -> String {
 
 /// Writes a document in which scalars and the lists of an option are on one line.
 ///
-/// A crate for JSON would add to what every author compiles, and break these lines.
+/// Not a crate for JSON: every author would compile it, and it would print one scalar per line.
 #[derive(Default)]
 struct Json {
     text: String,

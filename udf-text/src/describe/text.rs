@@ -25,7 +25,7 @@ impl Description {
             (true, _) => "\nIt has no options.\n",
             (false, true) => "\nOptions, as a TICKscript calls them:\n",
             (false, false) => {
-                "\nOptions, as a TICKscript calls them; the UDF does not tell which are required:\n"
+                "\nOptions, as a TICKscript calls them; the UDF does not report which are required:\n"
             }
         });
         for option in &self.options {
@@ -64,12 +64,12 @@ fn meaning(choice: &Choice) -> String {
     format!("{} Also written {aliases}.", choice.help)
 }
 
-/// As a TICKscript writes it.
+/// Returns `text` as a STRING in a TICKscript.
 fn written(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// What is to be known before calling it, as sentences.
+/// Returns the facts that the author of a task needs, as sentences.
 fn facts(option: &OptionHelp, complete: bool) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(instead) = &option.deprecated {

@@ -37,7 +37,7 @@ batch
         });
         if !self.complete && !self.options.is_empty() {
             let unknown =
-                "The UDF does not tell which of these it needs, nor what it takes but types.";
+                "The UDF reports only names and types: edit the values, and delete unneeded calls.";
             comment(unknown, "    ", &mut out);
         }
         out.push_str(&format!("    @{}()\n", self.name));
@@ -75,20 +75,20 @@ fn append_option(option: &OptionHelp, live: bool, complete: bool, out: &mut Stri
     let words: Vec<String> = words.chain(option.relations()).collect();
     comment(&words.join(" "), indent, out);
     let Some(sample) = option.sample(complete) else {
-        comment("Write a value here: none is known that will do.", indent, out);
+        comment("Write a value here. No valid value is known.", indent, out);
         out.push_str(&format!("{indent}// {}\n", option.form()));
         return;
     };
     let call = format!(".{}({})", option.name, arguments(&sample));
     if !live {
-        // What follows a line break in a text begins the next line, so that the text is the same
-        // when the marks are taken away.
+        // The rest of a text with line breaks starts at the begin of a line. Removing the comment
+        // marks then restores the same text.
         out.push_str(&format!("{indent}// {}\n", call.replace('\n', "\n//")));
         return;
     }
     let mut times = option.min_calls.max(1);
     if times > MOST_CALLS {
-        comment(&format!("To be called at least {times} times."), indent, out);
+        comment(&format!("Call this option at least {times} times."), indent, out);
         times = 1;
     }
     for _ in 0..times {

@@ -20,7 +20,7 @@ pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i
     if last.is_empty() {
         return Err("it does not begin with the name of a measurement".to_owned());
     }
-    // Comments are skipped elsewhere, but in recordings, which have none.
+    // The reader has skipped comments, except in recordings, which contain none.
     if last.starts_with('#') {
         return Err("the name of a measurement cannot begin with `#`, as comments do".to_owned());
     }
@@ -29,7 +29,7 @@ pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i
         let (name, value) = tag(&mut rest, last)?;
         last = value;
         if point.tags.insert(TAG.unescape(name), TAG.unescape(value)).is_some() {
-            return Err(format!("the tag `{}` is there twice", shorten(name)));
+            return Err(format!("the tag `{}` occurs twice", shorten(name)));
         }
     }
     if rest.at > MAX_KEY {
@@ -82,8 +82,8 @@ fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), Stri
             false => escaped_blank(name),
         };
         return Err(match name {
-            "" => format!("there is a comma too much among its tags{quoted}"),
-            _ => format!("`{}` is no tag: tags are written `name=value`{quoted}", shorten(name)),
+            "" => format!("its tags contain an extra comma{quoted}"),
+            _ => format!("`{}` is not a tag: write tags as `name=value`{quoted}", shorten(name)),
         });
     }
     // InfluxDB treats a `=` at the start of a value as a part of the value.
@@ -96,7 +96,7 @@ fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), Stri
         (true, _) => Err(format!("the tag `{shown}` has no name")),
         (_, true) => Err(format!("the tag `{}` has no value; leave it out", shorten(name))),
         _ if rest.peek() == Some(b'=') => Err(format!(
-            "the tag `{shown}` has one more `=`; within its value write `\\=`{}",
+            "the tag `{shown}` contains another `=`; within its value, write `\\=`{}",
             escaped_blank(value)
         )),
         _ => Ok((name, value)),
@@ -120,8 +120,8 @@ fn field(rest: &mut Rest<'_>, first: Option<(&str, bool)>) -> Result<(String, Va
     if !rest.eat(b'=') {
         let hint = first.map_or("", |(before, of_tag)| unescaped_blank(before, of_tag, rest));
         return Err(match raw {
-            "" => "there is a comma too much among its fields".to_owned(),
-            _ => format!("`{}` is no field: fields are written `name=value`{hint}", shorten(raw)),
+            "" => "its fields contain an extra comma".to_owned(),
+            _ => format!("`{}` is not a field: write fields as `name=value`{hint}", shorten(raw)),
         });
     }
     let (name, shown) = (FIELD.unescape(raw), shorten(raw));
@@ -200,7 +200,7 @@ fn typed(name: &str, text: &str) -> Result<Value, String> {
         Ok(value) if numeric && value.is_finite() => Ok(Value::Float(value)),
         Ok(_) if numeric => Err(format!("{shown} of the field `{name}` does not fit a float")),
         _ => Err(format!(
-            "`{shown}` of the field `{name}` is no value: write 1.5, 10i, true or \"text\""
+            "`{shown}` of the field `{name}` is not a value: write 1.5, 10i, true or \"text\""
         )),
     }
 }
@@ -218,7 +218,7 @@ fn time(rest: &mut Rest<'_>, precision: Precision) -> Result<Option<i64>, String
     }
     let shown = shorten(text);
     if !is_integer(text) {
-        return Err(format!("`{shown}` is no time: it is an integer, since the epoch"));
+        return Err(format!("`{shown}` is not a time: times are integers since the epoch"));
     }
     let time = text.parse().ok().and_then(|time| precision.time(time)).ok_or_else(|| {
         let unit = match precision {
@@ -234,7 +234,7 @@ fn time(rest: &mut Rest<'_>, precision: Precision) -> Result<Option<i64>, String
     match rest.take_until(b" ") {
         "" => Ok(Some(time)),
         more => Err(format!(
-            "`{}` is too much behind the time; a blank within a name is written `\\ `",
+            "`{}` follows the time; to write a blank within a name, use `\\ `",
             shorten(more)
         )),
     }

@@ -16,7 +16,7 @@ pub enum Unwritable {
     #[error("it has no field")]
     NoField,
     /// A number is NaN or infinite.
-    #[error("the field `{field}` is {value}, which is no number that can be written")]
+    #[error("the field `{field}` is {value}, which line protocol cannot represent")]
     NotFinite {
         /// The name of the field.
         field: String,
@@ -156,7 +156,7 @@ fn append_field_name(name: &str, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     Ok(())
 }
 
-/// Refuses what is skipped where a measurement, and a field, may begin.
+/// Refuses a name that starts with a byte that readers skip before a measurement or a field.
 fn refuse_blank_start(what: &'static str, name: &str) -> Result<(), Unwritable> {
     match name.as_bytes().first() {
         Some(b'\t' | 0) => Err(unwritable(what, name, "begins with a tab or NUL")),

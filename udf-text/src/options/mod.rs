@@ -54,7 +54,7 @@ pub struct OptionsError {
 #[non_exhaustive]
 pub enum OptionProblem {
     /// The name before the `=` is empty.
-    #[error("`{typed}` names no option; write name=value")]
+    #[error("`{typed}` has no name; write name=value")]
     NoName {
         /// The text of the user.
         typed: String,
@@ -88,7 +88,7 @@ pub enum OptionProblem {
         problem: &'static str,
     },
     /// An argument does not have its type.
-    #[error("option `{name}`: {}`{typed}` is no {expected}: {hint}", argument(*.place))]
+    #[error("option `{name}`: {}`{typed}` is not a valid {expected}: {hint}", argument(*.place))]
     Type {
         /// The option's name.
         name: String,

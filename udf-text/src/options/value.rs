@@ -14,7 +14,7 @@ pub(super) fn parse(piece: &Piece, expected: ValueType) -> Result<Value, String>
         return Ok(Value::String(piece.text.clone()));
     }
     if piece.quoted {
-        return Err("it is quoted, and only a STRING is".to_owned());
+        return Err("only a STRING can be quoted".to_owned());
     }
     let text = piece.text.trim();
     match expected {
@@ -32,7 +32,7 @@ pub(super) fn parse(piece: &Piece, expected: ValueType) -> Result<Value, String>
         },
         ValueType::Double => match text.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(Value::Double(value)),
-            Ok(_) => Err("a TICKscript has finite numbers only".to_owned()),
+            Ok(_) => Err("a TICKscript can contain only finite numbers".to_owned()),
             Err(_) => Err("write a number, like 1.5".to_owned()),
         },
         ValueType::Duration => {
