@@ -1,10 +1,10 @@
-//! A batch, message by message, as Kapacitor sends it.
+//! The messages of a batch, as Kapacitor sends them.
 
 use std::collections::BTreeMap;
 
 use udf_proto::messages::{BeginBatch, EndBatch, Point};
 
-/// The begin of a batch of `size` points, of the measurement `cpu` and the host `a`.
+/// Returns the begin of a batch of `size` points, with the measurement `cpu` and the host `a`.
 pub fn begin(size: i64) -> BeginBatch {
     BeginBatch {
         name: "cpu".into(),
@@ -15,7 +15,7 @@ pub fn begin(size: i64) -> BeginBatch {
     }
 }
 
-/// A point of that batch.
+/// Returns a point of that batch.
 pub fn batch_point(time: i64, value: f64) -> Point {
     Point {
         time,
@@ -26,7 +26,7 @@ pub fn batch_point(time: i64, value: f64) -> Point {
     }
 }
 
-/// Its end.
+/// Returns the end of that batch.
 pub fn end(tmax: i64) -> EndBatch {
     EndBatch {
         name: "cpu".into(),

@@ -1,4 +1,4 @@
-//! Both ends of a connection with a UDF, while nobody reads from it yet.
+//! Both ends of a connection with a UDF, before a thread reads from it.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -13,7 +13,7 @@ use rustix::io::ioctl_fionread;
 
 use crate::program::PATIENCE;
 
-/// Where requests are written, and where answers are read.
+/// The ends of a connection.
 pub struct Ends {
     /// The input of the UDF.
     pub input: Input,
@@ -21,49 +21,49 @@ pub struct Ends {
     pub output: Output,
 }
 
-/// The input of a UDF, which ends when this is dropped.
+/// The input of a UDF. Dropping it ends the input.
 pub enum Input {
-    /// Its stdin.
+    /// The stdin of the UDF.
     Pipe(ChildStdin),
-    /// Its socket.
+    /// The socket of the UDF.
     Socket(UnixStream),
 }
 
 /// The output of a UDF.
 pub enum Output {
-    /// Its stdout.
+    /// The stdout of the UDF.
     Pipe(ChildStdout),
-    /// Its socket.
+    /// The socket of the UDF.
     Socket(UnixStream),
 }
 
 impl Ends {
-    /// Of a socket.
+    /// Returns the ends of a socket.
     ///
     /// # Panics
-    /// When no descriptor is left.
+    /// If no descriptor is left.
     pub fn socket(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
         let input = Input::Socket(stream.try_clone().expect("a descriptor is left"));
         Ends { input, output: Output::Socket(stream) }
     }
 
-    /// Of a process.
+    /// Returns the ends of the pipes of a process.
     pub fn pipes(input: ChildStdin, output: ChildStdout) -> Self {
         Ends { input: Input::Pipe(input), output: Output::Pipe(output) }
     }
 }
 
 impl Input {
-    /// Writes as long as the other side reads, until it has not for `patience`.
+    /// Writes until the other side has not read for `patience`.
     ///
-    /// Returns how much it has read, and what is left of the last piece.
+    /// Returns the number of bytes that the other side has read, and the rest of the last piece.
     ///
     /// # Errors
-    /// When the other side is gone.
+    /// If the other side has closed the connection.
     ///
     /// # Panics
-    /// When `patience` is not short.
+    /// If `patience` is too long for a timeout.
     pub fn write_while_read(
         &mut self,
         pieces: &mut dyn Iterator<Item = Vec<u8>>,
@@ -132,21 +132,21 @@ impl AsFd for Input {
 impl Drop for Input {
     fn drop(&mut self) {
         if let Input::Socket(socket) = self {
-            // It fails when the other side has gone already, which is no matter.
+            // Fails if the other side has closed the connection already, which does not matter.
             let _ = socket.shutdown(Shutdown::Write);
         }
     }
 }
 
 impl Output {
-    /// Waits until so many bytes are there to be read.
+    /// Waits until `bytes` bytes can be read.
     ///
     /// # Panics
-    /// When they do not come in time.
+    /// If they do not arrive in time.
     pub fn wait_for(&self, bytes: u64) {
         let begun = Instant::now();
         while ioctl_fionread(self).expect("it tells") < bytes {
-            assert!(begun.elapsed() < PATIENCE, "fewer than {bytes} bytes come");
+            assert!(begun.elapsed() < PATIENCE, "fewer than {bytes} bytes arrived");
             std::thread::yield_now();
         }
     }

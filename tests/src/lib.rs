@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared helpers of the tests.
 
 pub mod batch;
 pub mod ends;
@@ -9,7 +9,7 @@ use udf_proto::{Init, OptionCall, Value};
 use udf_runtime::Udf;
 use udf_runtime::options::{self, Refusal};
 
-/// The calls of an Init.
+/// Returns an Init with these calls.
 pub fn init(calls: &[(&str, &[Value])]) -> Init {
     let options = calls
         .iter()
@@ -17,18 +17,18 @@ pub fn init(calls: &[(&str, &[Value])]) -> Init {
     Init { options: options.collect(), task_id: "task".into(), node_id: "udf2".into() }
 }
 
-/// The UDF that these calls make.
+/// Creates the UDF from these calls.
 ///
 /// # Errors
-/// The refusal.
+/// If the UDF refuses the calls.
 pub fn parse<T: Udf>(calls: &[(&str, &[Value])]) -> Result<T, Refusal> {
     options::parse(init(calls)).map(|accepted| accepted.udf)
 }
 
-/// The text of the refusal of these calls, as it stands behind Kapacitor's own words.
+/// Returns the text of the refusal of these calls, as Kapacitor shows it.
 ///
 /// # Panics
-/// When they are accepted.
+/// If the UDF accepts the calls.
 pub fn refusal<T: Udf>(calls: &[(&str, &[Value])]) -> String {
     match options::parse::<T>(init(calls)) {
         Ok(_) => panic!("{calls:?} was accepted"),
@@ -36,7 +36,7 @@ pub fn refusal<T: Udf>(calls: &[(&str, &[Value])]) -> String {
     }
 }
 
-/// A UDF with one option, which is all of its fields.
+/// Defines a UDF with one option, its only field.
 #[macro_export]
 macro_rules! udf_of {
     ($name:ident { $($fields:tt)* }) => {
@@ -48,7 +48,7 @@ macro_rules! udf_of {
     };
 }
 
-/// Handles the points of a stream by dropping them.
+/// Implements a stream handler that drops all points.
 #[macro_export]
 macro_rules! handles_nothing {
     ($name:ident) => {
@@ -64,8 +64,8 @@ macro_rules! handles_nothing {
     };
 }
 
-// The code of the documents compiles. It is tested here, since the package of the runtime has no
-// files from outside of its folder.
+// Compiles the code of the documents. The package of the runtime cannot do so, because it contains
+// no files from outside its folder.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,37 +1,37 @@
-//! What the system says of a running process.
+//! Facts about a running process, from `/proc`.
 
 use std::fs;
 
-/// Its resident memory in bytes.
+/// Returns the resident memory in bytes.
 ///
 /// # Panics
-/// When there is no such process.
+/// If the process does not exist.
 pub fn memory(pid: u32) -> u64 {
     status(pid, "VmRSS:") << 10
 }
 
-/// The most resident memory that it ever had, in bytes.
+/// Returns the peak of the resident memory in bytes.
 ///
 /// # Panics
-/// When there is no such process.
+/// If the process does not exist.
 pub fn peak_memory(pid: u32) -> u64 {
     status(pid, "VmHWM:") << 10
 }
 
-/// The names of its threads.
+/// Returns the names of the threads.
 ///
 /// # Panics
-/// When there is no such process.
+/// If the process does not exist.
 pub fn threads(pid: u32) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
-    // One that ends just now has no name any more.
+    // A thread that is just ending has no name.
     tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("comm")).ok()).collect()
 }
 
-/// How many descriptors it has open.
+/// Returns the number of open descriptors.
 ///
 /// # Panics
-/// When there is no such process.
+/// If the process does not exist.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there").count()
 }

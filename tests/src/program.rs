@@ -1,4 +1,4 @@
-//! The example programs, run as Kapacitor runs them and spoken with frame by frame.
+//! Runs the example programs as Kapacitor does, and exchanges frames with them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ use udf_proto::{Init, OptionCall, Value};
 
 use crate::ends::{Ends, Input, Output};
 
-/// A test that waits for longer than this has failed.
+/// The timeout of a test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The path of an example, built as the tests themselves are.
+/// Returns the path of an example, built with the profile of the tests.
 ///
 /// # Panics
-/// When it cannot be built.
+/// If the build fails.
 pub fn example(name: &str) -> PathBuf {
     static EXAMPLES: OnceLock<PathBuf> = OnceLock::new();
     let examples = EXAMPLES.get_or_init(|| {
@@ -54,29 +54,29 @@ pub fn example(name: &str) -> PathBuf {
     examples.join(name)
 }
 
-/// How a UDF is reached.
+/// The transport to a UDF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// Spawned, on stdin and stdout.
+    /// Spawned, with frames on stdin and stdout.
     Pipe,
     /// A daemon, on a Unix socket.
     Socket,
 }
 
-/// A running example, and one connection with it.
+/// A running program.
 pub struct Program {
     child: Child,
-    /// The lines of its stderr.
+    /// The lines on stderr.
     log: Receiver<String>,
-    /// The path of its socket, and the directory that was made for it.
+    /// The path of the socket, and the directory that was created for it.
     socket: Option<(Option<TempDir>, PathBuf)>,
 }
 
 impl Program {
-    /// Starts an example with these arguments; none of its pipes is connected but stderr.
+    /// Starts an example with these arguments. Only stderr is a pipe.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the example does not start.
     pub fn start(name: &str, args: &[&str]) -> Self {
         Program::spawn(Command::new(example(name)).args(args).stdin(Stdio::null()))
     }
@@ -84,15 +84,15 @@ impl Program {
     /// Starts an example as a daemon, and waits until it listens.
     ///
     /// # Panics
-    /// When it does not listen in time.
+    /// If the daemon does not listen in time.
     pub fn daemon(name: &str, args: &[&str]) -> Self {
         Program::listen(Command::new(example(name)).args(args))
     }
 
-    /// Starts a command as a daemon, by adding `--socket` to it, and waits until it listens.
+    /// Starts a command with `--socket` as a daemon, and waits until it listens.
     ///
     /// # Panics
-    /// When it does not listen in time.
+    /// If the daemon does not listen in time.
     pub fn listen(command: &mut Command) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("udf.sock");
@@ -102,10 +102,10 @@ impl Program {
         program
     }
 
-    /// As [`listen`](Self::listen), at a path of the caller's.
+    /// Starts a daemon like [`listen`](Self::listen), on a socket at `path`.
     ///
     /// # Panics
-    /// When it does not listen in time.
+    /// If the daemon does not listen in time.
     pub fn listen_at(path: &Path, command: &mut Command) -> Self {
         let mut program = Program::spawn(command.arg("--socket").arg(path).stdin(Stdio::null()));
         program.socket = Some((None, path.to_owned()));
@@ -113,10 +113,10 @@ impl Program {
         program
     }
 
-    /// Starts a command; its stdin is as the command says, its stdout is a pipe, its stderr is read.
+    /// Starts a command with its own stdin. Stdout is a pipe, and a thread reads stderr.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the command does not start.
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .env_remove("UDF_LOG")
@@ -130,29 +130,29 @@ impl Program {
         thread::spawn(move || {
             for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
                 if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    // It must not block in its logging.
+                    // Keep reading: the program must not block on its log.
                 }
             }
         });
         Program { child, log, socket: None }
     }
 
-    /// A daemon whose socket is at this path.
+    /// Sets the path of the socket of a daemon.
     pub fn at(mut self, path: &Path) -> Self {
         self.socket = Some((None, path.to_owned()));
         self
     }
 
-    /// A daemon whose socket is at this path, in a directory that goes with it.
+    /// Sets the path of the socket of a daemon, in a directory that is removed with the program.
     pub fn within(mut self, directory: TempDir, path: &Path) -> Self {
         self.socket = Some((Some(directory), path.to_owned()));
         self
     }
 
-    /// The next line of the log that contains `text`.
+    /// Returns the next line of the log that contains `text`.
     ///
     /// # Panics
-    /// When none comes in time.
+    /// If no such line arrives in time.
     pub fn wait_for_log(&self, text: &str) -> String {
         loop {
             match self.log.recv_timeout(PATIENCE) {
@@ -163,17 +163,17 @@ impl Program {
         }
     }
 
-    /// The lines that are logged until one contains `text`, or until the program ends.
+    /// Returns the lines of the log until one contains `text`, or until the program exits.
     ///
     /// # Panics
-    /// When neither happens in time.
+    /// If neither happens in time.
     pub fn log_until(&self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             match self.log.recv_timeout(PATIENCE) {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => return lines,
-                Err(RecvTimeoutError::Timeout) => panic!("neither `{text}` nor an end: {lines:?}"),
+                Err(RecvTimeoutError::Timeout) => panic!("neither `{text}` nor an exit: {lines:?}"),
             }
             if lines.last().is_some_and(|line| line.contains(text)) {
                 return lines;
@@ -181,83 +181,83 @@ impl Program {
         }
     }
 
-    /// The lines that are logged until the program ends.
+    /// Returns the lines of the log until the program exits.
     ///
     /// # Panics
-    /// When it does not end in time.
+    /// If the program does not exit in time.
     pub fn rest_of_log(&self) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             match self.log.recv_timeout(PATIENCE) {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => return lines,
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end; it logged {lines:?}"),
+                Err(RecvTimeoutError::Timeout) => panic!("the program still runs: {lines:?}"),
             }
         }
     }
 
-    /// Waits until a daemon with `--metrics` has said where they are.
+    /// Waits until a daemon with `--metrics` logs the address of its metrics. Returns the address.
     ///
     /// # Panics
-    /// When it does not in time.
+    /// If the daemon does not log the address in time.
     pub fn metrics(&self) -> SocketAddr {
         let line = self.wait_for_log("metrics are served");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        address.and_then(|address| address.parse().ok()).expect("it says where")
+        address.and_then(|address| address.parse().ok()).expect("the line ends with an address")
     }
 
-    /// The path of its socket.
+    /// Returns the path of the socket.
     ///
     /// # Panics
-    /// When it is no daemon.
+    /// If the program is not a daemon.
     pub fn socket(&self) -> &Path {
         &self.socket.as_ref().expect("a daemon").1
     }
 
-    /// One more connection with a daemon.
+    /// Opens a connection with a daemon.
     ///
     /// # Panics
-    /// When it is not accepted.
+    /// If the connection fails.
     pub fn connect(&self) -> Connection {
         Connection::new(self.ends())
     }
 
-    /// One more connection with a daemon, from which nobody reads yet.
+    /// Opens a connection with a daemon, without reading from it.
     ///
     /// # Panics
-    /// When it is not accepted.
+    /// If the connection fails.
     pub fn ends(&self) -> Ends {
         Ends::socket(UnixStream::connect(self.socket()).expect("the socket is there"))
     }
 
-    /// Its stdin and stdout, from which nobody reads yet.
+    /// Returns stdin and stdout of the program, without reading from it.
     ///
     /// # Panics
-    /// When they are not pipes, or were taken.
+    /// If they are not pipes, or were taken before.
     pub fn pipes(&mut self) -> Ends {
         let input = self.child.stdin.take().expect("stdin is piped");
         Ends::pipes(input, self.child.stdout.take().expect("stdout is piped"))
     }
 
-    /// The process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal to it.
+    /// Sends a signal to the program.
     ///
     /// # Panics
-    /// When there is no such process any more.
+    /// If the program has exited.
     pub fn signal(&self, name: &str) {
         let status =
             Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(status.expect("kill runs").success());
     }
 
-    /// Waits until it ends. What it logs meanwhile is dropped.
+    /// Waits until the program exits. Drops the lines that it logs meanwhile.
     ///
     /// # Panics
-    /// When it does not end in time.
+    /// If the program does not exit in time.
     pub fn wait(&mut self) -> ExitStatus {
         self.rest_of_log();
         self.child.wait().expect("it can be waited for")
@@ -266,7 +266,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It has ended already when the test went well.
+        // After a successful test, the program has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -276,11 +276,11 @@ impl Drop for Program {
 pub struct Connection {
     input: Option<Input>,
     answers: Receiver<Result<Answer, String>>,
-    /// Keepalives that were not asked for: they may come at any time when the UDF is busy, or slow.
+    /// Keepalives without a request. A UDF that is busy or slow may send them at any time.
     signs: Receiver<()>,
 }
 
-/// A request as it goes over the wire: its length, and its body.
+/// Encodes a request: its length, and its body.
 fn parts(message: Ask) -> (Vec<u8>, Vec<u8>) {
     let body = Request { message: Some(message) }.encode_to_vec();
     let mut length = Vec::new();
@@ -288,14 +288,14 @@ fn parts(message: Ask) -> (Vec<u8>, Vec<u8>) {
     (length, body)
 }
 
-/// A request as one frame.
+/// Encodes a request as one frame.
 pub fn frame(message: Ask) -> Vec<u8> {
     let (mut frame, body) = parts(message);
     frame.extend(body);
     frame
 }
 
-/// An Init with these options, of the node `node` of the task `task`.
+/// Returns an Init with these options, for the node `node` of the task `task`.
 pub fn init(options: &[(&str, &[Value])]) -> Ask {
     let options = options
         .iter()
@@ -304,7 +304,7 @@ pub fn init(options: &[(&str, &[Value])]) -> Ask {
     Ask::Init(InitRequest::from(init))
 }
 
-/// Reads answers on a thread of its own, so that waiting for one can be bounded.
+/// Reads answers on a separate thread, so that a test can wait with a timeout.
 fn read(stream: impl Read + Send + 'static) -> (Receiver<Result<Answer, String>>, Receiver<()>) {
     let (sender, answers) = channel();
     let (sign, signs) = channel();
@@ -320,11 +320,11 @@ fn read(stream: impl Read + Send + 'static) -> (Receiver<Result<Answer, String>>
                 },
                 Err(error) => Err(error.to_string()),
             };
-            // Tests ask with times before now.
+            // Keepalives of tests have times in the past.
             if let Ok(Answer::Keepalive(keepalive)) = &answer
                 && i128::from(keepalive.time) >= opened as i128
             {
-                // A test may not want to know.
+                // The test may have dropped the receiver.
                 let _ = sign.send(());
                 continue;
             }
@@ -341,7 +341,7 @@ impl Connection {
     /// Spawns an example, or starts it as a daemon and connects.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the example does not start.
     pub fn open(name: &str, transport: Transport) -> (Program, Connection) {
         match transport {
             Transport::Socket => {
@@ -357,46 +357,46 @@ impl Connection {
         }
     }
 
-    /// Reads from now on what comes out of these ends.
+    /// Starts to read answers from these ends.
     pub fn new(ends: Ends) -> Connection {
         let mut connection = Connection::reading(ends.output);
         connection.input = Some(ends.input);
         connection
     }
 
-    /// Reads from now on what comes out of this end; somebody else writes.
+    /// Starts to read answers from this end. The caller writes the input.
     pub fn reading(output: Output) -> Connection {
         let (answers, signs) = read(output);
         Connection { input: None, answers, signs }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     ///
     /// # Errors
-    /// When the other side does not take them.
+    /// If the write fails.
     pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.input.as_mut().expect("the input has not ended").write_all(bytes)
     }
 
-    /// Sends a request as Kapacitor does: its length in one write, its body in another.
+    /// Sends a request as Kapacitor does: the length in one write, the body in another.
     ///
     /// # Panics
-    /// When the other side does not take it.
+    /// If the write fails.
     pub fn ask(&mut self, message: Ask) {
         let (length, body) = parts(message);
         self.send(&length).and_then(|()| self.send(&body)).expect("a request can be sent");
     }
 
-    /// Sends Init with these options.
+    /// Sends an Init with these options. Returns the answer.
     pub fn init(&mut self, options: &[(&str, &[Value])]) -> Answer {
         self.ask(init(options));
         self.answer()
     }
 
-    /// The next answer.
+    /// Returns the next answer.
     ///
     /// # Panics
-    /// When none comes in time.
+    /// If no answer arrives in time.
     pub fn answer(&self) -> Answer {
         match self.answers.recv_timeout(PATIENCE) {
             Ok(Ok(answer)) => answer,
@@ -405,33 +405,33 @@ impl Connection {
         }
     }
 
-    /// Waits for the next keepalive that was not asked for.
+    /// Waits for the next keepalive without a request.
     ///
     /// # Panics
-    /// When none comes in time.
+    /// If none arrives in time.
     pub fn sign(&self) {
-        assert!(self.sign_within(PATIENCE), "no sign of life");
+        assert!(self.sign_within(PATIENCE), "no keepalive arrived");
     }
 
-    /// Forgets the keepalives that have come until now.
+    /// Drops the keepalives that have arrived so far.
     pub fn forget_signs(&self) {
         while self.signs.try_recv().is_ok() {}
     }
 
-    /// Hands out the input, for somebody else to write to.
+    /// Returns the input, so that another thread can write to it.
     ///
     /// # Panics
-    /// When it has ended.
+    /// If the input has ended.
     pub fn take_input(&mut self) -> Input {
         self.input.take().expect("the input has not ended")
     }
 
-    /// Takes the input back.
+    /// Sets the input again, after [`take_input`](Self::take_input).
     pub fn give_input(&mut self, input: Input) {
         self.input = Some(input);
     }
 
-    /// Whether a keepalive that was not asked for comes within this time.
+    /// Returns whether a keepalive without a request arrives within `time`.
     pub fn sign_within(&self, time: Duration) -> bool {
         self.signs.recv_timeout(time).is_ok()
     }
@@ -439,38 +439,38 @@ impl Connection {
     /// Ends the input.
     ///
     /// # Panics
-    /// When it has ended.
+    /// If the input has ended already.
     pub fn end_input(&mut self) {
         drop(self.input.take().expect("the input has not ended"));
     }
 
-    /// Ends the input, and reads no more.
+    /// Ends the input, and stops reading.
     pub fn close(self) {}
 
-    /// The next answer; none at the end of the connection, however it ends.
+    /// Returns the next answer, or none at the end of the connection or after an error.
     ///
     /// # Panics
-    /// When neither comes in time.
+    /// If neither an answer nor the end arrives in time.
     pub fn next(&self) -> Option<Answer> {
         match self.answers.recv_timeout(PATIENCE) {
             Ok(answer) => answer.ok(),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("neither an answer nor an end"),
+            Err(RecvTimeoutError::Timeout) => panic!("neither an answer nor an end arrived"),
         }
     }
 
-    /// The answers up to the end of the connection, however it ends.
+    /// Returns the answers up to the end of the connection, or up to an error.
     ///
     /// # Panics
-    /// When it does not end in time.
+    /// If the connection does not end in time.
     pub fn rest_or_reset(&self) -> Vec<Answer> {
         std::iter::from_fn(|| self.next()).collect()
     }
 
-    /// The answers up to the end of the connection.
+    /// Returns the answers up to the end of the connection.
     ///
     /// # Panics
-    /// When it does not end in time, or ends within an answer.
+    /// If the connection does not end in time, or ends within an answer.
     pub fn rest(&self) -> Vec<Answer> {
         let (mut rest, begun) = (Vec::new(), Instant::now());
         loop {
@@ -479,7 +479,7 @@ impl Connection {
                 Ok(Ok(answer)) => rest.push(answer),
                 Ok(Err(error)) => panic!("{error}; before it {rest:?}"),
                 Err(RecvTimeoutError::Disconnected) => return rest,
-                Err(RecvTimeoutError::Timeout) => panic!("no end; until now {rest:?}"),
+                Err(RecvTimeoutError::Timeout) => panic!("no end after {rest:?}"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The measurements, in short: that there are numbers, and that they belong to what was measured.
+//! Short measurements: every report has numbers, and they describe the measured UDF.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ fn batches_are_measured_over_a_socket() {
     let report = run(&target, &settings, &mut |_| steps += 1).expect("a report");
     assert_eq!((steps, report.rows.len(), report.batch_points), (4, 4, Some(10)));
     for row in &report.rows {
-        // The daemon's own process is found by itself.
+        // The process of a daemon is found through its socket.
         assert!(row.peak_memory_bytes.is_some(), "{row:?}");
         assert!(row.points_per_second_out < row.points_per_second_in, "it sends outliers alone");
         assert_eq!(row.latency_of, LatencyOf::Batch);
@@ -102,7 +102,7 @@ fn batches_are_measured_over_a_socket() {
 
 #[test]
 fn a_udf_that_answers_no_point_is_measured_by_keepalives() {
-    // It holds its points back until something else is asked.
+    // The UDF keeps its points until another request arrives.
     let report = run(&peer("drops_at_end"), &short(&["field=x"]), &mut |_| {}).expect("a report");
     assert_eq!(report.rows[0].latency_of, LatencyOf::Keepalive);
     assert!(report.rows[0].latency_us.p50 > 0.0);
@@ -136,7 +136,7 @@ fn what_goes_wrong_is_named() {
     assert!(matches!(missing, Err(BenchError::Udf(_))));
 }
 
-/// The first of them to start lives on, and all that it does is to log a line. The others die behind their Init.
+/// The first process to start lives on and only logs a line. The others exit after Init.
 const ONE_THAT_LIVES: &str = "
     started='printf \\004\\022\\002\\010\\001'
     if mkdir \"$0\" 2>/dev/null; then

@@ -1,4 +1,4 @@
-//! Points that a UDF builds: their time when it sets none, and names that cannot be stored.
+//! Points that a UDF builds: the default of their time, and names that cannot be stored.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ fn now() -> i64 {
     since.expect("it is later than 1970").as_nanos() as i64
 }
 
-/// Builds points without a time wherever it can.
+/// Builds points without a time in every method that can.
 #[udf(wants = stream, provides = stream, tick = "10ms")]
 struct Timeless {
     ticks: u64,
@@ -110,7 +110,7 @@ fn a_point_that_is_built_in_a_batch_has_the_time_of_the_point_or_the_batch_at_ha
     assert_eq!(times[1..], [[20, 0], [30, 0], [30, 0]]);
 }
 
-/// Sets names that it takes from the point.
+/// Uses names from the point.
 #[udf(wants = stream, provides = stream)]
 struct Names {}
 

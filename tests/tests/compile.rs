@@ -1,10 +1,11 @@
-//! Every mistake that an author can make at compile time: the words, on which token, and that nothing follows.
+//! Every error of an author at compile time: its text, its place, and that no other error follows.
 //!
-//! `compile/ours` has what this project words itself, which any toolchain shows alike: not one line of it is
-//! rustc's, so that a nightly can be asked as well. `compile/rustc` has what rustc words, with our help, or adds
-//! to: that is compared on the toolchain of `rust-version` only, and it can change with a new public name
-//! anywhere, since rustc shortens the paths of names that are unique. After a change on purpose,
-//! `TRYBUILD=overwrite cargo test -p udf-tests --test compile` writes the texts anew, to be reviewed.
+//! The errors in `compile/ours` contain only texts of this project. They are the same on every
+//! toolchain, including nightly. The errors in `compile/rustc` contain texts of rustc, with or
+//! without our help. They are compared only on the toolchain of `rust-version`. A new public name
+//! anywhere can change them, because rustc shortens the paths of unique names. After an intended
+//! change, run `TRYBUILD=overwrite cargo test -p udf-tests --test compile` and review the new
+//! texts.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -20,7 +21,7 @@ fn every_mistake_is_told_where_it_was_made() {
     }
 }
 
-/// Whether this is the toolchain that the workspace states.
+/// Returns whether this is the toolchain of the workspace.
 fn is_pinned_toolchain() -> bool {
     let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
     let version = Command::new(rustc).arg("--version").output().expect("rustc can be asked");
@@ -29,7 +30,7 @@ fn is_pinned_toolchain() -> bool {
     version.starts_with(pinned)
 }
 
-/// What is rustc's own may be worded otherwise by the next one.
+/// Other toolchains may have other texts of rustc.
 #[test]
 fn what_any_toolchain_must_show_has_no_line_of_rustc() {
     let mut seen = 0;

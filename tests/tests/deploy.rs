@@ -238,10 +238,11 @@ fn the_documents_show_the_files_as_they_are() {
     }
 }
 
-/// The version of systemd that the units were written for, and rated by.
+/// The version of systemd for which the units and their rating were written.
 const VERSION: &str = "systemd 252";
 
-/// Runs `systemd-analyze` on the units, with a program that exists; none where this systemd is not installed.
+/// Runs `systemd-analyze` on the units with an existing program. Returns none if this version of
+/// systemd is not installed.
 fn analyze(args: &[&str]) -> Option<Output> {
     let version = Command::new("systemd-analyze").arg("--version").output();
     if !version.as_ref().is_ok_and(|output| output.stdout.starts_with(VERSION.as_bytes())) {
@@ -264,7 +265,7 @@ fn systemd_accepts_the_units() {
     for unit in ["moving_avg.service", "moving_avg.socket"] {
         let Some(output) = analyze(&["verify", "--man=no", unit]) else { return };
         let text = String::from_utf8_lossy(&output.stderr);
-        // It looks at every unit that they need, also at those of the machine.
+        // systemd-analyze checks all units that these need, including units of the machine.
         let ours: Vec<_> = text.lines().filter(|line| line.contains("moving_avg")).collect();
         assert!(ours.is_empty(), "{text}");
     }

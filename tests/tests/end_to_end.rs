@@ -1,4 +1,4 @@
-//! The example programs, spoken with over pipes and over a socket as Kapacitor speaks with them.
+//! Exchanges frames with the example programs over pipes and over a socket, as Kapacitor does.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn started(
     (program, connection)
 }
 
-/// Ends the input, takes what still comes, and sees that the program is well.
+/// Ends the input, reads the remaining answers, and checks that the program has succeeded.
 fn finish(mut program: Program, mut connection: Connection, transport: Transport) -> Vec<Answer> {
     connection.end_input();
     let rest = connection.rest();
@@ -78,7 +78,7 @@ fn each_example_says_what_it_is() {
 
 #[test]
 fn the_very_bytes_of_kapacitor_are_answered() {
-    // A stream task with `@mirror()`, as it goes over the wire: Init, a keepalive, a point.
+    // A stream task with `@mirror()` as bytes: Init, a keepalive, a point.
     let init = b"\x0e\x12\x0c\x12\x04task\x1a\x04udf\x32";
     let keepalive = b"\x0c\x1a\x0a\x08\x80\x80\x84\xdd\xaa\xb9\xa7\x8f\x18";
     let point =
@@ -151,7 +151,7 @@ fn moving_avg_averages_each_group_on_its_own() {
         {
             connection.ask(Ask::Point(stream_point(i as i64, host, value)));
         }
-        // An integer counts like a float; text and a missing field do not count at all.
+        // An integer counts like a float. Text and a missing field do not count.
         let mut integer = stream_point(6, "b", 0.0);
         integer.fields_double.clear();
         integer.fields_int.insert("usage".into(), 30);
@@ -165,7 +165,7 @@ fn moving_avg_averages_each_group_on_its_own() {
         let averages: Vec<_> = rest[..7].iter().map(average).collect();
         assert_eq!(averages, [1.0, 1.5, 10.0, 3.0, 6.0, 15.0, 20.0]);
         assert_eq!(rest[7..], [Answer::Keepalive(KeepaliveResponse { time: 5 })]);
-        // All but the fields is as it came.
+        // Everything except the fields is unchanged.
         let Answer::Point(first) = &rest[0] else { panic!("not a point") };
         let mut expected = stream_point(0, "a", 0.0);
         expected.fields_double = BTreeMap::from([("avg".into(), 1.0)]);
@@ -196,7 +196,7 @@ fn moving_avg_goes_on_from_its_snapshot_exactly() {
         let (program, mut connection) = moving_avg(transport);
         connection.ask(Ask::Restore(RestoreRequest { snapshot: taken.snapshot.clone() }));
         assert!(matches!(connection.answer(), Answer::Restore(restore) if restore.success));
-        // What cannot be restored is refused, and changes nothing.
+        // An invalid snapshot is refused and changes nothing.
         for garbled in [&b"garbage"[..], &taken.snapshot[..taken.snapshot.len() - 1]] {
             connection.ask(Ask::Restore(RestoreRequest { snapshot: garbled.to_vec() }));
             let Answer::Restore(refused) = connection.answer() else { panic!("not a restore") };
@@ -214,13 +214,13 @@ fn outliers_sends_on_what_lies_beyond_the_fences() {
         let (program, mut connection) = started("outliers", transport, &[("field", &field)]);
         // Quartiles 3.25 and 7.75 with linear interpolation: fences at -3.5 and 14.5.
         let values = [1.0, 100.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, -3.5, 8.0, 14.5, -50.0];
-        // The size is a hint, and a lie must do no harm.
+        // The size is a hint. A wrong size must do no harm.
         connection.ask(Ask::Begin(begin(i64::MAX)));
         for (i, value) in values.into_iter().enumerate() {
             connection.ask(Ask::Point(batch_point(i as i64, value)));
         }
         connection.ask(Ask::End(end(99)));
-        // A batch of nothing is a batch of nothing.
+        // An empty batch stays an empty batch.
         connection.ask(Ask::Begin(begin(0)));
         connection.ask(Ask::End(end(100)));
         let rest = finish(program, connection, transport);

@@ -1,4 +1,4 @@
-//! What is correct is not refused, in whatever form it is written: values, ranges, paths and types in attributes.
+//! Valid attributes are accepted in every form of values, ranges, paths and types.
 
 #![deny(warnings)]
 #![allow(clippy::redundant_closure_call, clippy::deref_addrof, reason = "odd forms are the test")]
@@ -17,7 +17,7 @@ const fn one() -> i64 {
     1
 }
 
-/// An `Option` by another name, of which the macro knows nothing.
+/// An alias of `Option`, which the macro does not recognize.
 type Maybe = Option<i64>;
 
 trait Check {
@@ -83,7 +83,7 @@ fn values_have_every_form_of_an_expression() {
     assert!(refusal::<Forms>(both).contains("exclude each other"));
 }
 
-/// A struct and its attributes out of the pieces of a macro.
+/// A struct whose attributes come from the arguments of a macro.
 macro_rules! ranged {
     ($name:ident, $range:expr, $default:expr, $ty:ty, $low:expr, $high:literal) => {
         #[udf(wants = stream, provides = stream)]
@@ -108,7 +108,7 @@ fn a_range_can_come_out_of_a_macro() {
     }
 }
 
-/// A type of points with arguments of its own.
+/// A type of points with type parameters.
 struct Tagged<'p, T, U> {
     host: &'p str,
     of: PhantomData<(T, U)>,

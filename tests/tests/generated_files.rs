@@ -1,4 +1,4 @@
-//! The files that `udf` writes for its own package: man pages and completions.
+//! The files that `udf` generates for its package: man pages and completions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 const SUBCOMMANDS: [&str; 6] = ["bench", "check", "completions", "info", "man", "replay"];
 
-/// Exit status, stdout and stderr.
+/// Runs `udf`. Returns the exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
     let output = command.args(args).stdin(Stdio::null()).output().expect("it runs");
@@ -69,7 +69,7 @@ fn completions_name_every_subcommand() {
     assert!(stderr.contains("[possible values: bash, elvish, fish, powershell, zsh]"), "{stderr}");
 }
 
-/// The script of bash, asked as bash asks it.
+/// Calls the completion script as bash does.
 #[test]
 fn bash_completes_names_of_subcommands_and_options() {
     let asked = r#"

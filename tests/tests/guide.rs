@@ -1,4 +1,5 @@
-//! The guide for authors builds a UDF, which is an example: they are the same, and so are the words for its mistakes.
+//! The guide for authors builds the example `rate`. The code and the messages in the guide are
+//! those of the example.
 
 use udf_tests::program::example;
 
@@ -12,14 +13,14 @@ fn the_udf_of_the_guide_is_the_example() {
     assert!(GUIDE.contains(&format!("```rust\n{}\n```", tests.trim_end())), "its tests differ");
 }
 
-/// What the guide shows of a command: the lines up to the end of the block.
+/// Returns the output of a command in the guide: the lines up to the end of the block.
 fn shown(command: &str) -> String {
     let (_, behind) = GUIDE.split_once(&format!("$ {command}\n")).expect("the guide has it");
     let (shown, _) = behind.split_once("```").expect("the block ends");
     shown.to_owned()
 }
 
-/// All that `rate` writes, with the file of the guide beside it.
+/// Runs `rate` next to the file from the guide. Returns its stdout and stderr.
 fn rate(args: &[&str]) -> String {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (_, behind) = GUIDE.split_once("```text\nnet,").expect("the guide has a file");

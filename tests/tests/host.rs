@@ -1,4 +1,4 @@
-//! The host drives our own UDFs as Kapacitor would: spawned, on a socket, and in memory.
+//! The host drives UDFs as Kapacitor does: spawned, on a socket, and in memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::sync::mpsc::channel;
@@ -14,7 +14,7 @@ use udf_runtime::{
 };
 use udf_tests::program::{PATIENCE, Program, example};
 
-/// Mean of all values of a field, for each group: what `moving_avg` does with a large window.
+/// Mean of all values of a field, for each group. Equal to `moving_avg` with a large window.
 #[udf(wants = stream, provides = stream)]
 struct Mean {
     #[option]
@@ -34,7 +34,7 @@ impl StreamUdf for Mean {
     }
 }
 
-/// Every batch as it came, if it has any point beyond 100.
+/// Returns a batch unchanged if a value is above 100, and drops other batches.
 #[udf(wants = batch, provides = batch)]
 struct Large {
     #[option]
@@ -66,8 +66,8 @@ impl BatchUdf for Large {
     }
 }
 
-/// Runs `test` with a function that makes connections: with the example spawned, on a socket, and with `T`'s
-/// like in memory.
+/// Runs `test` with a function that opens connections: with the spawned example, over a socket, and
+/// with `T` in memory.
 fn everywhere(
     name: &str,
     in_memory: impl Fn() -> Loopback,
@@ -113,7 +113,7 @@ fn point(time: i64, value: f64) -> PointBuf {
     PointBuf::from(point)
 }
 
-/// Sends a point, and takes the average that comes back.
+/// Sends a point. Returns the average from the answer.
 fn average(udf: &dyn Interface, value: f64) -> f64 {
     udf.point_in().unwrap().send(point(1, value).as_point()).unwrap();
     let back = udf.point_out().unwrap().recv_timeout(PATIENCE).unwrap();
@@ -145,7 +145,7 @@ fn a_stream_is_driven_through_its_whole_life() {
         udf.init(averaging()).unwrap();
         let refused = udf.restore(b"garbage".to_vec());
         assert!(matches!(refused, Err(Error::RestoreRefused(_))), "{refused:?}");
-        // A refusal stops a task; a new one takes what was saved.
+        // A refusal stops a task. A new task accepts the snapshot.
         let _ = udf.close();
 
         let udf = connect();
@@ -221,7 +221,7 @@ fn what_is_on_its_way_at_a_stop_arrives() {
 
 #[test]
 fn keepalives_keep_an_idle_connection_and_an_abort_ends_it() {
-    // Longer than an echo takes, however busy the machine is.
+    // Longer than an echo takes on a busy machine.
     let timeout = Duration::from_secs(4);
     let settings = || Settings { timeout, ..Settings::default() };
     let daemon = Program::daemon("moving_avg", &[]);
@@ -234,7 +234,8 @@ fn keepalives_keep_an_idle_connection_and_an_abort_ends_it() {
         udf.open().unwrap();
         udf.init(averaging()).unwrap();
     }
-    // Nothing comes for longer than the timeout but echoes of keepalives. All of them rest side by side.
+    // For longer than the timeout, nothing arrives except echoes of keepalives. All UDFs pause at
+    // the same time.
     let mut rest = timeout + timeout / 2;
     for udf in &connections {
         let nothing = udf.point_out().unwrap().recv_timeout(std::mem::take(&mut rest));

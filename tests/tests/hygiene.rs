@@ -1,4 +1,4 @@
-//! Generated code compiles wherever an author may put it, whatever names are taken there.
+//! Generated code compiles in every place, and with every name in scope.
 
 #![deny(warnings, unused, missing_docs, missing_debug_implementations, nonstandard_style)]
 #![deny(future_incompatible, let_underscore_drop, rust_2018_idioms, single_use_lifetimes)]
@@ -11,11 +11,11 @@ extern crate udf_runtime as renamed;
 
 use udf_tests::parse;
 
-/// No name but those of the language is in scope.
+/// A module in which only the names of the language are in scope.
 mod no_prelude {
     #![no_implicit_prelude]
 
-    /// A UDF with one of everything.
+    /// A UDF with every kind of option and state.
     #[::udf_runtime::udf(wants = stream, provides = stream, tick = "1s", point = Cpu<'_>)]
     #[derive(::std::fmt::Debug)]
     pub(crate) struct Bare {
@@ -73,12 +73,12 @@ mod no_prelude {
     }
 }
 
-/// The names that generated code might want are taken.
+/// A module in which the names are taken that generated code could use.
 mod shadowed {
-    /// Is no Result.
+    /// Not a Result.
     #[derive(Debug)]
     pub(crate) struct Result;
-    /// Is no Option, and no String and so on.
+    /// Not an Option, not a String, and so on.
     #[derive(Debug)]
     pub(crate) struct Option;
     #[derive(Debug)]
@@ -108,13 +108,13 @@ mod shadowed {
     #[allow(non_upper_case_globals)]
     pub(crate) const raw: u8 = 3;
 
-    /// All of them are used once.
+    /// Uses every name once.
     pub(crate) fn used() -> (Result, Option, Vec, Some, Ok, Err, Default, Box, Udf, Bound, Point) {
         assert_eq!(RAW + value, raw);
         (Result, Option, Vec, Some, Ok, Err, Default, Box, Udf, Bound, Point)
     }
 
-    /// The crate goes by another name here.
+    /// The crate has another name in this module.
     #[::renamed::udf(wants = stream, provides = stream, crate = ::renamed)]
     #[derive(Debug)]
     pub(crate) struct Shadowed {
@@ -189,7 +189,7 @@ fn names_that_are_taken_or_missing_do_no_harm() {
     let _ = shadowed::used();
 }
 
-/// Names of the author that generated code might mean otherwise.
+/// Names of the author that could collide with generated names.
 mod taken {
     use udf_runtime::options::OptionType;
     use udf_runtime::typed::{FromField, ToField};
@@ -213,7 +213,7 @@ mod taken {
     #[derive(Debug, PartialEq, OptionType)]
     struct Hidden(u8, std::time::Duration);
 
-    /// More can see this than its members.
+    /// The struct is more visible than its fields.
     #[derive(Debug, PartialEq, OptionType)]
     pub(crate) struct Shown(Hidden, [Hidden; 2], u8);
 
@@ -243,7 +243,7 @@ mod taken {
         pub(crate) x: f64,
     }
 
-    /// Its lifetimes have the names of those that generated code has by itself.
+    /// The lifetimes have the names of generated lifetimes.
     #[derive(Debug, PartialEq, FromPoint, Fields)]
     pub(crate) struct Lifetimes<T, U>
     where
@@ -256,7 +256,7 @@ mod taken {
         pub(crate) two: U,
     }
 
-    /// Nothing is said of its parameters.
+    /// The type parameters have no bounds.
     #[derive(Debug, PartialEq, FromPoint, Fields)]
     pub(crate) struct Free<Field, Text, Time, Group> {
         #[field]

@@ -1,11 +1,11 @@
-//! A point that is kept beyond its batch keeps the name of the batch, in whatever form it is kept.
+//! A point that outlives its batch keeps the name of the batch, in every owned form.
 
 use udf_proto::{BeginBatch, EndBatch, messages};
 use udf_runtime::{
     Batch, BatchUdf, Emitter, FromPoint, Point, PointBuf, Points, Result, Stream, testing, udf,
 };
 
-/// Sends the points of a batch when the next batch begins, and at the end of its input.
+/// Sends the points of a batch when the next batch begins, and at the end of the input.
 #[udf(wants = batch, provides = stream)]
 struct Later {
     alone: Vec<PointBuf>,
@@ -79,7 +79,7 @@ struct Kept {
     point: PointBuf,
 }
 
-/// Sends the first point that it saw in front of each later one, and tells names.
+/// Sends its first point before each later one, and reports names.
 #[udf(wants = batch, provides = stream, point = Kept)]
 struct First {
     first: Option<PointBuf>,
@@ -114,7 +114,7 @@ fn a_point_as_the_input_of_a_handler_is_kept_with_its_name() {
     );
 }
 
-/// Fails for a field that no point has.
+/// Fails because of a field that no point has.
 #[udf(wants = batch, provides = batch, on_missing = fail)]
 struct Asking {}
 

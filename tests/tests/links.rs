@@ -1,9 +1,9 @@
-//! Links between the documents lead to files and headings that exist.
+//! Links in the documents lead to existing files and headings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The documents of the repository, by their folders.
+/// Returns the documents of the repository by their folders.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in a folder");
     let (mut folders, mut found) = (vec![root.to_owned()], Vec::new());
@@ -21,7 +21,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The lines outside of blocks of code.
+/// Returns the lines outside of code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     text.lines().filter(move |line| {
@@ -31,12 +31,13 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The targets of `[text](target)`.
+/// Returns the targets of `[text](target)`.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split(')').next())
 }
 
-/// What GitHub makes of a heading: lower case, hyphens for spaces, without punctuation.
+/// Returns the anchor that GitHub generates for a heading: lower case, hyphens for spaces, no
+/// punctuation.
 fn anchor(heading: &str) -> String {
     let heading = heading.trim_start_matches('#').trim();
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -54,7 +55,7 @@ fn every_link_leads_somewhere() {
     for document in documents() {
         let text = fs::read_to_string(&document).expect("a document can be read");
         for target in prose(&text).flat_map(targets) {
-            // Addresses are not looked at, nor are the items that rustdoc links.
+            // Web addresses are not checked, nor are items that rustdoc links.
             if target.contains("://") || target.contains("::") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! A point that lacks a member of the handler's input follows `on_missing`, over the real frames.
+//! `on_missing` applies to a point without a field or tag that the handler needs, over real frames.
 
 use std::io::{Cursor, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +68,7 @@ fn point(time: i64, host: Option<&str>, text: bool) -> messages::Point {
     point
 }
 
-/// What a UDF of this type answers to three points: a good one, one without the tag, one with text.
+/// Returns the answers of a UDF to three points: a valid one, one without the tag, one with text.
 fn answers<T: Udf + 'static>() -> (Vec<messages::Point>, Option<String>) {
     let mut input = Vec::new();
     let mut send = |message| frame::append(&Request { message: Some(message) }, &mut input);
@@ -78,7 +78,7 @@ fn answers<T: Udf + 'static>() -> (Vec<messages::Point>, Option<String>) {
     }
     let output = Output::default();
     let agent = Agent::new(Cursor::new(input), output.clone(), UdfHandler::<T>::new());
-    // That a UDF fails is told in its answers, too.
+    // The error is also in the answers.
     let _ = agent.run();
     let bytes = output.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut reader = frame::FrameReader::new(&bytes[..]);

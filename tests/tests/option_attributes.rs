@@ -1,4 +1,4 @@
-//! Every attribute of an option: what it does, what it refuses, and with which words.
+//! Every attribute of an option: its effect, its refusals and their texts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn text(text: &str) -> Value {
     Value::from(text)
 }
 
-/// The words behind the name of the UDF.
+/// Returns the text of a refusal after the name of the UDF.
 fn words<T: Udf>(calls: &[(&str, &[Value])]) -> String {
     let text = refusal::<T>(calls);
     let prefix = format!("failed to initialize processes UDF {}: ", T::NAME);

@@ -1,4 +1,4 @@
-//! Every type that an option can have: what it accepts, what it refuses, and with which words.
+//! Every type of an option: valid values, refused values, and the texts of refusals.
 
 use std::net::IpAddr;
 use std::num::{NonZeroI8, NonZeroU8, NonZeroU64, NonZeroUsize};
@@ -15,7 +15,7 @@ fn text(text: &str) -> Value {
     Value::from(text)
 }
 
-/// The words behind the name of the UDF, for one call of `.x`.
+/// Returns the text of the refusal of one call of `.x`, after the name of the UDF.
 fn words<T: Udf>(values: &[Value]) -> String {
     let text = refusal::<T>(&[("x", values)]);
     let prefix = format!("failed to initialize processes UDF {}: ", T::NAME);

@@ -1,4 +1,4 @@
-//! The whole text of a refusal, as a task's author reads it behind Kapacitor's own words.
+//! The complete text of a refusal, as Kapacitor shows it to the author of a task.
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ const TOO_MUCH: u8 = 11;
 udf_of!(Wrong {
     #[option(default = TOO_MUCH, range = ..=10)]
     x: u8,
-    /// The check is for what tasks write.
+    /// The range applies only to values in a TICKscript.
     #[option(default = 1, validate = never)]
     y: u8,
     #[option(parse, default = "nowhere")]

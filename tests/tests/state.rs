@@ -1,4 +1,4 @@
-//! `#[state]`: what is saved and loaded by name; the other fields are working memory.
+//! `#[state]`: its fields are saved and loaded by name. All other fields are working memory.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

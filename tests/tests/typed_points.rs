@@ -1,4 +1,4 @@
-//! Structs that are made of a point, and structs that become its fields.
+//! Structs that are read from a point, and structs that become its fields.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -285,7 +285,7 @@ fn a_struct_can_be_both() {
     assert_eq!(sent.as_point().fields().count(), point.as_point().fields().count() + 1);
 }
 
-/// The lifetime of what is borrowed from the point is left out.
+/// The lifetime of the borrowed parts is elided.
 #[udf(wants = stream, provides = stream, point = Host)]
 struct Hosts {}
 

@@ -1,4 +1,5 @@
-//! What an author writes for options runs only for a task that needs it, and as often as that.
+//! Code of the author for options runs only for a task that needs it, and only as often as
+//! necessary.
 
 use std::cell::Cell;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use udf_runtime::{Handler, Udf, UdfHandler};
 use udf_tests::{parse, refusal, udf_of};
 use udf_text::describe::Description;
 
-/// How often each kind of code ran. Each test has a thread of its own.
+/// The number of runs of each kind of code. Each test has its own thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Ran {
     defaults: u32,
@@ -34,7 +35,7 @@ fn ran(what: impl FnOnce(&mut Ran)) {
     RAN.set(all);
 }
 
-/// What ran since the last time.
+/// Returns the runs since the last call.
 fn taken() -> Ran {
     RAN.replace(Ran::default())
 }
@@ -49,7 +50,7 @@ fn check(value: &i64) -> Result<(), String> {
     if *value >= 0 { Ok(()) } else { Err("it is negative".to_owned()) }
 }
 
-/// Working memory, which is made with a UDF and dropped with it.
+/// Working memory, created and dropped with its UDF.
 #[derive(Debug)]
 struct Memory;
 
@@ -66,7 +67,7 @@ impl Drop for Memory {
     }
 }
 
-/// What is parsed from text.
+/// A value that is parsed from text.
 #[derive(Debug)]
 struct Text;
 
@@ -85,7 +86,7 @@ impl Drop for Text {
     }
 }
 
-/// A type with conversions of its own.
+/// A type with its own conversions.
 #[derive(Debug)]
 struct Own(i64);
 
@@ -117,7 +118,7 @@ impl Drop for Own {
     }
 }
 
-/// It derives its conversions, but not what happens when it goes.
+/// A type with derived conversions and its own `Drop`.
 #[derive(Debug, OptionType)]
 struct Derived(i64);
 
@@ -201,7 +202,7 @@ fn a_refused_init_runs_only_what_looks_at_its_own_values() {
     assert_eq!(taken(), Ran { validates: 2, ..Ran::default() });
     refusal::<Counting>(&[("parsed", &["".into()])]);
     assert_eq!(taken(), Ran { parses: 1, ..Ran::default() });
-    // Nothing is made of the calls that were right.
+    // Valid calls are not converted either.
     refusal::<Counting>(&[("own", &[Int(1)]), ("literal", &[Int(-1)])]);
     assert_eq!(taken(), Ran { validates: 1, from_raws: 1, drops: 1, ..Ran::default() });
 }

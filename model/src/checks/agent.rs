@@ -169,7 +169,7 @@ fn ticks_points_and_threads_share_a_connection() {
     Agent::new(Requests::new(1), wire.writer(), handler).run().expect("it ends well");
     assert!(wire.is_closed());
     let emitting = lock(&thread).take().expect("init has started it");
-    let emitted = emitting.join().expect("it does not panic");
+    let emitted = emitting.join().expect("the thread does not panic");
     let mut words = words(&wire);
     assert_eq!(words.iter().filter(|word| *word == "thread").count(), usize::from(emitted.is_ok()));
     assert!(matches!(emitted, Ok(()) | Err(EmitError::Closed)), "{emitted:?}");

@@ -51,7 +51,7 @@ fn frames_stay_whole() {
     let emitters = [emit([frame(1), frame(2)].concat()), emit(frame(3))];
     let sign = link.show_life(SIGN, || wire.has_room());
     for emitter in emitters {
-        emitter.join().expect("it does not panic");
+        emitter.join().expect("the thread does not panic");
     }
     let mut numbers = wire.numbers();
     let place = |number| numbers.iter().position(|other| *other == number);
@@ -79,8 +79,8 @@ fn a_close_ends_it() {
     link.close().expect("nothing is lost");
     assert!(wire.is_closed() && link.is_closed());
     let written = wire.len();
-    let emitted = emitter.join().expect("it does not panic");
-    let sign = watchdog.join().expect("it does not panic");
+    let emitted = emitter.join().expect("the thread does not panic");
+    let sign = watchdog.join().expect("the thread does not panic");
     assert_eq!(wire.len(), written);
     let mut expected = Vec::new();
     match emitted {
@@ -102,7 +102,7 @@ fn a_broken_wire_is_told() {
         thread::spawn(move || link.write(&frame(number)).is_ok())
     });
     let signs = [(); 2].map(|()| link.show_life(SIGN, || wire.has_room()));
-    let emitted = emitters.map(|emitter| emitter.join().expect("it does not panic"));
+    let emitted = emitters.map(|emitter| emitter.join().expect("the thread does not panic"));
     let told = emitted.into_iter().chain(signs.map(|sign| sign == Sign::Sent));
     let written = told.filter(|written| *written).count();
     let half = wire.len() - written * whole;
@@ -121,7 +121,7 @@ fn a_sign_of_life_never_waits() {
     let sign = link.show_life(SIGN, || wire.has_room());
     let writing = link.is_writing();
     wire.read_on();
-    emitter.join().expect("it does not panic").expect("it is open");
+    emitter.join().expect("the thread does not panic").expect("it is open");
     let mut numbers = wire.numbers();
     numbers.retain(|number| *number != SIGN);
     assert_eq!(numbers, [1, 2], "{sign:?}, {writing}");

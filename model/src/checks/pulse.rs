@@ -48,7 +48,7 @@ fn a_look_sees_a_call_as_it_was() {
             last = number;
         }
     }
-    handler.join().expect("it does not panic");
+    handler.join().expect("the thread does not panic");
 }
 
 fn a_call_that_hangs_is_no_rest() {
@@ -60,7 +60,7 @@ fn a_call_that_hangs_is_no_rest() {
     pulse.call(Call::Init);
     pulse.rest();
     pulse.call(Call::Point);
-    let looks = looks.join().expect("it does not panic");
+    let looks = looks.join().expect("the thread does not panic");
     let hangs = Some((2, Call::Point));
     let first = looks.iter().position(|look| *look == hangs).unwrap_or(looks.len());
     assert!(looks[first..].iter().all(|look| *look == hangs), "{looks:?}");

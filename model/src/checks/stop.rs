@@ -40,7 +40,7 @@ fn a_stop_is_seen_by_whoever_asked() {
     let others = [thread::spawn(ask.clone()), thread::spawn(ask.clone())];
     ask();
     for other in others {
-        other.join().expect("it does not panic");
+        other.join().expect("the thread does not panic");
     }
     // A look does not reset the request.
     assert!(stopping.is_asked());

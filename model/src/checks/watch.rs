@@ -107,7 +107,7 @@ fn a_new_connection_wakes_the_watchdog() {
     let looking = thread::spawn(|| dog.look());
     let (link, transport) = link(|| true);
     let watch = dog.watch(link, transport, FOR_EVER);
-    looking.join().expect("it does not panic");
+    looking.join().expect("the thread does not panic");
     drop(watch);
 }
 
@@ -133,7 +133,7 @@ fn a_connection_that_has_ended_is_left_alone() {
     });
     drop(watch);
     ended.store(1, Ordering::SeqCst);
-    looking.join().expect("it does not panic");
+    looking.join().expect("the thread does not panic");
     drop(other);
 }
 
@@ -151,7 +151,7 @@ fn only_work_that_lasts_is_shown() {
     };
     let first = handle(|link| link.pulse.call(Call::Point));
     dog.look();
-    first.join().expect("it does not panic");
+    first.join().expect("the thread does not panic");
     link.pulse.rest();
     link.pulse.call(Call::Point);
     // The first look has seen no call or the first call. The second look sees the second or the
@@ -161,7 +161,7 @@ fn only_work_that_lasts_is_shown() {
         link.pulse.call(Call::Point);
     });
     dog.look();
-    third.join().expect("it does not panic");
+    third.join().expect("the thread does not panic");
     assert_eq!(shown.load(Ordering::Relaxed), 0, "a rest counts as work");
     drop(watch);
 }
@@ -181,7 +181,7 @@ fn calls_that_follow_each_other_are_shown() {
     dog.look();
     let (signs, whole) = wire.messages();
     assert!(whole && signs.len() == 1 && link.take_hurry(), "{signs:?}");
-    calls.join().expect("it does not panic");
+    calls.join().expect("the thread does not panic");
     drop(watch);
 }
 
@@ -192,7 +192,7 @@ fn a_call_that_lasts_is_shown() {
     link.pulse.call(Call::Init);
     link.pulse.rest();
     link.pulse.call(Call::Point);
-    looking.join().expect("it does not panic");
+    looking.join().expect("the thread does not panic");
     dog.look();
     let before = wire.messages().0.len();
     dog.look();
@@ -213,7 +213,7 @@ fn input_that_keeps_coming_is_shown() {
     });
     dog.look();
     dog.look();
-    reading.join().expect("it does not panic");
+    reading.join().expect("the thread does not panic");
     dog.look();
     let before = wire.messages().0.len();
     dog.look();
@@ -270,7 +270,7 @@ fn a_connection_that_was_left_is_given_up() {
                 move || unread.fetch_sub(u64::from(moves), Ordering::SeqCst)
             });
             dog.look();
-            reading.join().expect("it does not panic");
+            reading.join().expect("the thread does not panic");
             pass(Duration::from_secs(1));
         }
         dog.look();

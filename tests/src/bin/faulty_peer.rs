@@ -1,8 +1,9 @@
-//! A UDF with one fault, which is named by its first argument: `none`, or one of those in `tests/check/faults.rs`.
+//! A UDF with one fault. Its first argument names the fault: `none`, or a fault in
+//! `tests/check/faults.rs`.
 //!
-//! It sends each point back with a field `seen`, which counts the points; that count is its state. With `--batch` it
-//! wants and provides batches, with `--socket PATH` it is a daemon. It is made by hand, of frames and
-//! messages alone, so that it can do what no UDF of the runtime can.
+//! The UDF returns each point with a field `seen`, the number of points so far. This number is its
+//! state. `--batch` makes it read and write batches, and `--socket PATH` makes it a daemon. It uses
+//! only frames and messages, so that it can have faults that the runtime prevents.
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
@@ -22,7 +23,7 @@ use udf_proto::messages::{
 };
 use udf_proto::{Init, Value, response};
 
-/// What a snapshot begins with.
+/// The start of a snapshot.
 const MARK: &[u8] = b"peer";
 
 fn main() {
@@ -44,17 +45,17 @@ fn main() {
         let fault = fault.clone();
         let serve = move || {
             Peer::new(fault, batch, Box::new(writer)).serve(&stream);
-            // Another descriptor may still be open.
+            // Closes the connection even if another descriptor is open.
             let _ = stream.shutdown(std::net::Shutdown::Both);
         };
         let serving = thread::spawn(serve);
         if one_at_a_time {
-            serving.join().expect("it does not panic");
+            serving.join().expect("the thread does not panic");
         }
     }
 }
 
-/// Hangs, for longer than any test waits.
+/// Hangs for longer than any test waits.
 fn hang() -> ! {
     loop {
         thread::sleep(Duration::from_secs(60));
@@ -70,7 +71,7 @@ struct Peer {
     requests: usize,
     points: i64,
     groups: HashSet<String>,
-    /// The batch that is open, and its points.
+    /// The open batch, and its points.
     open: Option<(BeginBatch, Vec<Point>)>,
     after_data: bool,
 }
@@ -206,7 +207,7 @@ impl Peer {
                 let name = format!("option{}", std::process::id());
                 info.options.insert(name, types(&[]));
             }
-            // More than half of what the test allows.
+            // More than half of the timeout of the test.
             "slow_info" => thread::sleep(Duration::from_secs(7)),
             _ => {}
         }
@@ -245,7 +246,7 @@ impl Peer {
         }
     }
 
-    /// What is wrong with the options, as far as this one minds.
+    /// Returns why this UDF refuses the options, if it does.
     fn refusal(&self, request: InitRequest) -> Option<String> {
         if self.is("refuses_all") {
             return Some("not today".to_owned());

@@ -1,10 +1,10 @@
-//! A UDF whose `main` prints before it serves Kapacitor; the fault suite runs it.
+//! A UDF whose `main` prints before it serves Kapacitor. The fault tests run it.
 
 use std::process::ExitCode;
 
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
-/// Sends every point back as it came.
+/// Returns every point unchanged.
 #[udf(wants = stream, provides = stream)]
 struct Talkative {}
 

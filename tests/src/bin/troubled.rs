@@ -1,5 +1,5 @@
-//! A UDF that is in trouble: it passes points on until one with the field `trouble` comes, and then does what
-//! its option says. The fault suite runs it.
+//! A UDF that misbehaves. It returns points unchanged until a point has the field `trouble`, and
+//! then misbehaves as its option says. The fault tests run it.
 
 use std::process::ExitCode;
 use std::thread;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use udf_runtime::options::OptionType;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-/// What it does, and when.
+/// The kinds of misbehavior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, OptionType)]
 enum Kind {
     /// Nothing.
@@ -19,11 +19,11 @@ enum Kind {
     Panic,
     /// Panics with a text of 1 MiB.
     PanicLong,
-    /// Panics with a text of several lines and a colour.
+    /// Panics with a text of several lines and a color code.
     PanicLines,
-    /// Panics with something that is no text.
+    /// Panics with a payload that is not text.
     PanicOdd,
-    /// Returns an error that has another under it.
+    /// Returns an error with a source.
     Error,
     /// Returns an error of 1 MiB.
     ErrorLong,
@@ -31,21 +31,22 @@ enum Kind {
     Hang,
     /// Works for `amount` milliseconds.
     Work,
-    /// Works for `amount` milliseconds, and emits nothing.
+    /// Works for `amount` milliseconds and emits nothing.
     Silent,
-    /// Works for 30 milliseconds, and never returns from the point at the time `amount`.
+    /// Works for 30 milliseconds per point, and never returns from the point with the time
+    /// `amount`.
     Stuck,
     /// Emits the point `amount` times.
     Flood,
-    /// Emits the point 1000 times, and then works for `amount` milliseconds.
+    /// Emits the point 1000 times, then works for `amount` milliseconds.
     FloodWork,
-    /// Emits on another thread until that is refused, and logs what it was told.
+    /// Emits on another thread until the connection refuses, and logs the error.
     Thread,
-    /// Emits the point `amount` times on another thread, at once.
+    /// Emits the point `amount` times on another thread, without a pause.
     ThreadFlood,
     /// Emits a field that is NaN.
     Nan,
-    /// Emits a field that is NaN `amount` times, each time by its remote.
+    /// Emits a field that is NaN `amount` times, each time through its remote.
     NanRemote,
     /// Emits a field that is infinite.
     Infinite,
@@ -53,27 +54,27 @@ enum Kind {
     Empty,
     /// Prints to stdout and to stderr.
     Print,
-    /// Runs another program that reads stdin to its end.
+    /// Runs another program that reads stdin to the end.
     Cat,
     /// Logs a line of 1 MiB.
     LogLong,
-    /// Logs lines and colours.
+    /// Logs several lines and color codes.
     LogLines,
     /// Logs `amount` lines.
     LogFlood,
-    /// Logs a value that logs when it is shown.
+    /// Logs a value whose `Display` logs.
     LogShown,
-    /// Panics in its `init`.
+    /// Panics in `init`.
     PanicInit,
-    /// Returns an error from its `init`.
+    /// Returns an error from `init`.
     ErrorInit,
-    /// Returns an error of 1 MiB from its `init`.
+    /// Returns an error of 1 MiB from `init`.
     ErrorInitLong,
-    /// Panics in its next tick.
+    /// Panics in the next tick.
     PanicTick,
-    /// Returns an error from its next tick.
+    /// Returns an error from the next tick.
     ErrorTick,
-    /// Never returns from its next tick.
+    /// Never returns from the next tick.
     HangTick,
     /// Panics at the end of the input.
     PanicFinish,
@@ -83,27 +84,27 @@ enum Kind {
     Last,
     /// Emits `amount` points at the end of the input.
     FloodFinish,
-    /// Logs a warning in its next tick.
+    /// Logs a warning in the next tick.
     LogTick,
-    /// Never returns when it is stopped.
+    /// Never returns from `stop`.
     HangStop,
-    /// Panics when it is stopped.
+    /// Panics in `stop`.
     PanicStop,
-    /// Panics while a snapshot is taken.
+    /// Panics while its state is saved.
     PanicSnapshot,
-    /// Returns an error while a snapshot is taken.
+    /// Returns an error while its state is saved.
     ErrorSnapshot,
-    /// Panics while a snapshot is restored.
+    /// Panics while its state is restored.
     PanicRestore,
 }
 
-/// Passes points on, until there is trouble.
+/// Returns points unchanged until a point has the field `trouble`.
 #[udf(wants = stream, provides = stream, tick = "50ms", on_missing = pass)]
 struct Troubled {
-    /// What it does when a point has the field `trouble`.
+    /// Misbehavior when a point has the field `trouble`.
     #[option(default = Kind::None)]
     kind: Kind,
-    /// How much of it.
+    /// Amount of the misbehavior.
     #[option(default = 0)]
     amount: u64,
     #[state]
@@ -112,7 +113,7 @@ struct Troubled {
     remote: Option<udf_runtime::Remote<Stream>>,
 }
 
-/// A state that can be neither saved nor restored when it is to break.
+/// A state that fails to save or to restore on request.
 #[derive(Debug, Default)]
 struct Kept {
     breaks: Kind,
@@ -261,7 +262,7 @@ impl StreamUdf for Troubled {
     }
 }
 
-/// A value that logs when it is shown.
+/// A value whose `Display` logs.
 struct Talkative;
 
 impl std::fmt::Debug for Talkative {

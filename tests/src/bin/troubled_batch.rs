@@ -1,27 +1,27 @@
-//! A UDF that reads batches and is in trouble at the end of one; the fault suite runs it.
+//! A UDF that misbehaves at the end of a batch. The fault tests run it.
 
 use std::process::ExitCode;
 
 use udf_runtime::options::OptionType;
 use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, udf};
 
-/// What it does at the end of a batch that has a point at the time 13.
+/// Misbehavior at the end of a batch with a point at the time 13.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionType)]
 enum Kind {
     /// Nothing.
     None,
-    /// Forgets the batch that it has begun to send.
+    /// Drops the unfinished output batch.
     Forget,
-    /// Panics with the batch half sent.
+    /// Panics within the output batch.
     Panic,
-    /// Fails with the batch half sent.
+    /// Fails within the output batch.
     Error,
 }
 
-/// Passes batches on, until there is trouble.
+/// Returns batches unchanged until one has a point at the time 13.
 #[udf(wants = batch, provides = batch)]
 struct TroubledBatch {
-    /// What it does at the end of a batch that has a point at the time 13.
+    /// Misbehavior at the end of a batch with a point at the time 13.
     #[option(default = Kind::None)]
     kind: Kind,
     begin: BeginBatch,

@@ -1,4 +1,4 @@
-//! The command `udf`, built as the tests are.
+//! The command `udf`, built with the profile of the tests.
 
 use std::process::ExitCode;
 

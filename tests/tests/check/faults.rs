@@ -1,4 +1,4 @@
-//! Each fault of a UDF is named by the check that is meant for it.
+//! Every fault of a UDF is reported by the check for it.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use udf_cli::check::{self, Status};
 
 use super::{Daemon, LONG, OPTIONS, checked, peer, settings};
 
-/// For what is expected to hang: longer than anything else takes, however busy the machine is.
+/// The timeout for faults that hang. Longer than anything else takes on a busy machine.
 const HANGING: Duration = Duration::from_secs(10);
 
-/// How a fault shows: the check that names it, whether as a failure, a part of what was found, and whether it hangs.
+/// The expected report of a fault: the check, its status, a part of the finding, and whether the
+/// UDF hangs.
 struct Fault {
     name: &'static str,
     check: &'static str,
@@ -187,7 +188,7 @@ const OF_DAEMONS: [Fault; 3] = [
     hangs("one_at_a_time", "several_connections", "an answer to Init did not come within 10s"),
 ];
 
-/// What is wrong with the report of this fault, if something is.
+/// Returns how the report of this fault differs from the expected one, if it does.
 fn wrong(target: &Target, fault: &Fault) -> Option<String> {
     let within = if fault.hangs { HANGING } else { LONG };
     let report = checked(target, &settings(&OPTIONS, within, &[fault.check]));
@@ -198,7 +199,7 @@ fn wrong(target: &Target, fault: &Fault) -> Option<String> {
     (!right).then(|| format!("{}: {finding:#?}", fault.name))
 }
 
-/// All at once that hang, since they only wait; of the others, four at a time.
+/// Checks faults that hang all at once, because they only wait, and other faults four at a time.
 #[track_caller]
 fn assert_named(faults: &[Fault], wrong: impl Fn(&Fault) -> Option<String> + Sync) {
     let wrong: Vec<_> = std::thread::scope(|scope| {
@@ -239,6 +240,6 @@ fn each_check_can_find_something() {
     let faults = || OF_STREAMS.iter().chain(&OF_BATCHES).chain(&OF_DAEMONS);
     let unproven: Vec<_> =
         check::names().filter(|name| !faults().any(|fault| fault.check == *name)).collect();
-    // How a pipe hands out what was written to it is for the system to say.
+    // The system decides how a pipe splits what was written to it.
     assert_eq!(unproven, ["split_writes"]);
 }

@@ -1,4 +1,5 @@
-//! `udf check` as a library: our own UDFs pass, and each fault of a UDF is named by the check that is meant for it.
+//! `udf check` as a library: the examples pass, and every fault of a UDF is reported by the check
+//! for it.
 
 mod faults;
 mod reports;
@@ -12,10 +13,10 @@ use udf_cli::Target;
 use udf_cli::check::{self, Report, Settings, Status};
 use udf_tests::program::{Program, example};
 
-/// For what is not expected to hang; on a busy machine all takes its time.
+/// The timeout for UDFs that do not hang, even on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
 
-/// Does that with each of them at once: a report mostly waits.
+/// Runs `check` for all items at once: a report mostly waits.
 fn at_once<T: Sync>(all: &[T], check: impl Fn(&T) + Sync) {
     std::thread::scope(|scope| {
         let check = &check;
@@ -103,7 +104,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may be gone already: that can be its fault.
+        // The peer may have exited already, as a part of its fault.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

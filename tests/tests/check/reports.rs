@@ -1,4 +1,5 @@
-//! Whole reports: of slow UDFs, of UDFs that die, of UDFs that answer nothing, of an author's own points.
+//! Complete reports: of slow UDFs, of UDFs that die or do not answer, and of an author's own
+//! points.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ fn found<'r>(report: &'r Report, name: &str, status: Status) -> &'r str {
 
 #[test]
 fn a_slow_udf_has_time_as_long_as_it_shows_that_it_lives() {
-    // Both take longer over their points than they may be silent.
+    // Both UDFs handle their points for longer than the timeout for answers.
     let within = Duration::from_secs(4);
     let cases = [
         ("slow_25", &["data_handled"][..]),
@@ -43,7 +44,7 @@ fn a_udf_that_dies_of_data_is_reported_once() {
     assert_eq!(names(&report, Status::Fail), ["data_handled"], "{report:#?}");
     assert!(found(&report, "data_handled", Status::Fail).contains("index out of range"));
     assert!(found(&report, "many_groups", Status::Skip).ends_with("; see data_handled"));
-    // The program is started again for what needs no data.
+    // The program is started again for checks without data.
     assert_eq!(found(&report, "garbage", Status::Pass), "");
 }
 
@@ -117,7 +118,7 @@ fn an_echo_of_points_without_a_group_keeps_their_grouping() {
         let own = Settings { points, ..settings(&OPTIONS, LONG, &["grouping_kept"]) };
         checked(&peer(&[fault]), &own)
     };
-    // All are in one group, or no point has a tag for one of the dimensions.
+    // All points are in one group, or no point has a tag for one of the dimensions.
     let unusual = || [Grouping::none(), Grouping::by(["name", "floor"])];
     for grouping in unusual() {
         found(&report("none", grouping), "grouping_kept", Status::Pass);

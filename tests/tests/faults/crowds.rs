@@ -1,4 +1,4 @@
-//! Many connections of one daemon: what happens on one stays there.
+//! Many connections of one daemon: a fault on one connection does not affect the others.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -33,7 +33,8 @@ cases! {
     connections_that_are_never_used, SOCKET, "The same for connections that are closed before anything is said.";
 }
 
-/// Twenty connections with a daemon, one of which has this done to it, and of which the log then says this.
+/// Opens twenty connections with a daemon and injects a fault into one of them. The log must then
+/// contain `log`. The other connections must not be affected.
 fn one_of_many(kind: &str, fault: impl FnOnce(&mut Connection), log: Option<&str>) {
     let program = Program::listen(&mut Command::new(troubled()));
     let mut others: Vec<_> = (0..20)
@@ -94,7 +95,7 @@ fn many_connections_and_one_fails(_: Transport) {
 fn many_connections_and_one_hangs(_: Transport) {
     let fault = |bad: &mut Connection| {
         bad.ask(Ask::Point(trouble(2)));
-        // The first sign of life says that it hangs already.
+        // The first keepalive shows that the handler hangs already.
         bad.sign();
     };
     one_of_many("hang", fault, None);
@@ -167,20 +168,21 @@ fn one_connection_too_many(_: Transport) {
     // It ends a moment after it has said so.
     let served = eventually(|| {
         let mut connection = program.connect();
-        // When it is refused, it may be closed already.
+        // A refused connection may be closed already.
         let _ = connection.send(&frame(udf_tests::program::init(&[])));
         matches!(connection.next(), Some(Answer::Init(init)) if init.success)
     });
     assert!(served, "the place of a connection that has ended is not free");
 }
 
-/// What a daemon without connections has after some visits it has after many more.
+/// Checks that 1,000 visits leave the daemon with the threads, descriptors and memory that it has
+/// after 50 visits.
 pub(crate) fn leaves_nothing(program: &Program, mut visit: impl FnMut(&Program)) {
     let mut settled = |visits: u32| {
         (0..visits).for_each(|_| visit(program));
-        // They are accepted in their order, so this is the last one.
+        // Connections are accepted in order, so this is the last one.
         serves(program);
-        // The thread of a connection ends a moment after the other side has seen its end.
+        // The thread of a connection ends a moment after the peer has seen the end.
         let (started, pid) = (Instant::now(), program.pid());
         let busy = |name: &String| name.starts_with("connection");
         while threads(pid).iter().any(busy) && started.elapsed() < PATIENCE {
@@ -226,7 +228,7 @@ fn connections_that_are_never_used(_: Transport) {
     let program = Program::daemon("mirror", &[]);
     leaves_nothing(&program, |program| {
         drop(UnixStream::connect(program.socket()).expect("it listens"));
-        // One at a time: what many at once need for a moment is another matter.
+        // One at a time: many concurrent connections may need more resources for a moment.
         serves(program);
     });
 }

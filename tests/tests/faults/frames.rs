@@ -1,4 +1,4 @@
-//! What is not framed messages.
+//! Input that is not a sequence of framed messages.
 
 use std::process::{Command, Stdio};
 
@@ -63,7 +63,7 @@ fn a_body_that_is_no_message(on: Transport) {
     assert_eq!(udf.fails("malformed request"), []);
 }
 
-/// Announces a length and sends nothing else; the input does not end.
+/// Announces a length and sends nothing else. The input stays open.
 fn refused_length(on: Transport, length: u64, with: &str) {
     let mut udf = Subject::mirror(on);
     udf.echo(1);
@@ -72,7 +72,7 @@ fn refused_length(on: Transport, length: u64, with: &str) {
     prost::encoding::encode_varint(length, &mut bytes);
     udf.send(&bytes);
     assert!(matches!(udf.connection.answer(), Answer::Error(error) if error.error.contains(with)));
-    // The kernel counts by pages at a time, and may have counted some too many before.
+    // The kernel counts memory in batches of pages, and may have counted too much before.
     let grown = peak_memory(udf.program.pid()).saturating_sub(before);
     assert!(grown < 2 << 20, "{grown} bytes for a length");
     assert_eq!(udf.connection.rest(), []);
@@ -99,7 +99,7 @@ fn a_length_that_does_not_end(on: Transport) {
 
 fn a_length_of_more_than_64_bits(on: Transport) {
     let mut udf = Subject::mirror(on);
-    // 2^64 + 1 would be a length of 1 if it were wrapped around.
+    // If the value wrapped around, 2^64 + 1 would be a length of 1.
     udf.send(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02, 0]);
     udf.fails("not a varint");
 }
@@ -111,9 +111,9 @@ fn a_large_length_and_little_more(on: Transport) {
     let mut bytes = Vec::new();
     prost::encoding::encode_varint(64 << 20, &mut bytes);
     bytes.resize(1 << 20, 0);
-    // When the last of it can be sent, most of it has been read.
+    // When the last byte is written, the UDF has read most of the bytes.
     udf.send(&bytes);
-    // The kernel counts by pages at a time, and may have counted some too many before.
+    // The kernel counts memory in batches of pages, and may have counted too much before.
     let grown = peak_memory(udf.program.pid()).saturating_sub(before);
     assert!(grown < 8 << 20, "{grown} bytes for a length of 64 MiB and 1 MiB that came");
     udf.connection.end_input();
@@ -122,7 +122,7 @@ fn a_large_length_and_little_more(on: Transport) {
     udf.ends(1);
 }
 
-/// Sends the first `sent` bytes of a point behind a whole one.
+/// Sends the first `sent` bytes of a point after a complete one.
 fn cut(on: Transport, sent: usize, with: &str) {
     let mut udf = Subject::mirror(on);
     udf.ask(Ask::Point(point(1)));
@@ -147,7 +147,7 @@ fn cut_one_byte_before_the_end(on: Transport) {
     cut(on, frame(Ask::Point(large_point(2, 1000))).len() - 1, ": 1 of its");
 }
 
-/// A message is ignored with a warning.
+/// Sends a message that the UDF ignores with a warning.
 fn ignored(on: Transport, message: &[u8]) {
     let mut udf = Subject::mirror(on);
     udf.send(message);
@@ -219,7 +219,7 @@ fn room_for_large_points_is_given_back(_: Transport) {
     let before = memory(program.pid());
     connection.ask(Ask::Point(large_point(1, 32 << 20)));
     assert!(matches!(connection.answer(), Answer::Point(_)));
-    // It reads the next one when it has done with the large one.
+    // The UDF reads the next point after it has handled the large one.
     crate::subject::echo(&mut connection, 2);
     crate::subject::echo(&mut connection, 3);
     let kept = memory(program.pid()).saturating_sub(before);

@@ -1,4 +1,4 @@
-//! Handlers of the author that panic, fail, hang, and do what they should not.
+//! Handlers of the author that panic, fail, hang, or use stdin and stdout.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ fn a_panic_in_init(on: Transport) {
     assert_eq!(udf.fails("the handler panicked in init: no start today"), []);
 }
 
-/// The text with which an Init is refused for an error of `init`.
+/// Returns the text with which an Init is refused for an error of `init`.
 fn refused_by_init(on: Transport, kind: &str) -> String {
     let mut udf = Subject::start(troubled(), on, &[]);
     let error = match udf.connection.init(&[("kind", &[kind.into()])]) {
@@ -187,7 +187,7 @@ fn a_handler_that_works_for_long(on: Transport) {
     assert_eq!(udf.lives(), []);
 }
 
-/// Points that make trouble, in one write: they are read at once.
+/// Sends points with the field `trouble` in one write, so that they are read at once.
 fn backlog(udf: &mut Subject, points: i64) {
     let points = (1..=points).flat_map(|time| frame(Ask::Point(trouble(time))));
     udf.send(&points.collect::<Vec<_>>());
@@ -197,7 +197,7 @@ fn many_calls_that_take_a_while(on: Transport) {
     let mut udf = Subject::troubled_with(on, "silent", 30, &[]);
     backlog(&mut udf, 50);
     udf.ask(Ask::Keepalive(KeepaliveRequest { time: -5 }));
-    // The answer waits behind all of them.
+    // The echo comes after all points.
     assert_eq!(udf.connection.answer(), Answer::Keepalive(KeepaliveResponse { time: -5 }));
     assert!(udf.connection.sign_within(Duration::ZERO), "nothing was heard for 1.5 s");
     assert_eq!(udf.lives(), []);
@@ -206,11 +206,12 @@ fn many_calls_that_take_a_while(on: Transport) {
 fn many_calls_that_emit(on: Transport) {
     let mut udf = Subject::troubled_with(on, "stuck", 100, &[]);
     backlog(&mut udf, 101);
-    // Of the last but one it never returns.
+    // The handler never returns from the last point but one.
     assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
 }
 
-/// Hangs in a call: there are signs of life, then a line in the log, and then no sign any more.
+/// Checks a handler that hangs in `call`: keepalives are sent, then the log reports the handler,
+/// and then the keepalives stop.
 fn hangs(on: Transport, kind: &str, call: &str) {
     let mut udf = Subject::troubled_with(on, kind, 0, &["--busy-budget", "300ms"]);
     udf.echo(1);
@@ -220,7 +221,7 @@ fn hangs(on: Transport, kind: &str, call: &str) {
         assert!(line.contains(part), "`{part}` is not in `{line}`");
     }
     udf.connection.sign();
-    // What was sent before the line has come; some time later nothing more has.
+    // Earlier keepalives have arrived. After a while, no more follow.
     let more = (0..50).all(|_| udf.connection.sign_within(Duration::from_millis(400)));
     assert!(!more, "Kapacitor keeps hearing from a handler that hangs");
 }
@@ -268,11 +269,11 @@ fn a_handler_that_reads_stdin(on: Transport) {
     assert_eq!(udf.lives(), []);
 }
 
-/// The second of three points makes one more that does not fit.
+/// Sends three points. The second one makes the handler emit an invalid point.
 fn unfit(on: Transport, kind: &str, policy: &str) -> Subject {
     let mut udf = Subject::troubled_with(on, kind, 0, &["--unfit-points", policy]);
     for point in [point(1), trouble(2), point(3)] {
-        // It may have failed by the third one.
+        // The connection may have failed before the third point.
         let _ = udf.connection.send(&frame(Ask::Point(point)));
     }
     udf
@@ -329,7 +330,7 @@ fn points_that_do_not_fit_and_fail(on: Transport) {
 fn a_thread_that_emits_beyond_the_end(on: Transport) {
     let mut udf = Subject::troubled(on, "thread");
     udf.ask(Ask::Point(trouble(1)));
-    // What was passed on, and what the thread has sent.
+    // The points that the handler has returned, and those of the thread.
     for _ in 0..100 {
         assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
     }

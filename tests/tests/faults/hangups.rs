@@ -1,5 +1,5 @@
-//! Kapacitor aborts a task: it closes the input of the UDF, and reads its output no more. It then waits for a process
-//! that it has spawned, and nothing else goes on in it.
+//! Kapacitor aborts a task: it closes the input of the UDF and stops reading its output. It then
+//! waits for a spawned process, and the task does nothing else.
 
 use std::io::{Read, Write};
 use std::iter;
@@ -30,13 +30,14 @@ cases! {
     another_hangup_timeout, BOTH, "The time is the one that is asked for.";
 }
 
-/// The time is shortened, except where the default is tried.
+/// A short timeout, for all tests except that of the default.
 const SHORT: [&str; 2] = ["--hangup-timeout", "1s"];
 
-/// No more is taken when nothing was for this long.
+/// If the UDF reads nothing for this long, it reads no more.
 const SILENCE: Duration = Duration::from_millis(400);
 
-/// The input has ended, and nobody reads the output: the connection is given up after so many seconds.
+/// Ends the input without reading the output. The connection must be abandoned after `seconds`
+/// seconds.
 fn is_given_up(on: Transport, mut program: Program, ends: Ends, seconds: u64) {
     let Ends { input, output } = ends;
     drop(input);
@@ -56,19 +57,19 @@ fn is_given_up(on: Transport, mut program: Program, ends: Ends, seconds: u64) {
             serves(&program);
         }
     }
-    // Until here, it was open.
+    // The output was open until here.
     drop(output);
 }
 
-/// Writes an Init with these options, and messages, until no more is taken.
+/// Writes an Init with these options, then messages until the UDF reads no more.
 fn fill(ends: &mut Ends, options: &[(&str, &[Value])], messages: impl Iterator<Item = Ask>) {
     ends.input.write_all(&frame(init(options))).expect("it reads");
-    // From here on it is quick.
+    // After Init, the UDF reads without delays.
     ends.output.wait_for(1);
     ends.input.write_while_read(&mut messages.map(frame), SILENCE).expect("it lives");
 }
 
-/// Writes all of that, and waits for it to be read, however long that takes.
+/// Writes all pieces, and waits until the UDF has read them.
 fn write_all(mut input: Input, pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Input {
     let (written, all) = channel();
     std::thread::spawn(move || {
@@ -109,7 +110,7 @@ fn an_abort_while_kapacitor_writes(on: Transport) {
     let mut messages = large_points().map(frame);
     let written = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
     let Ends { input, output } = ends;
-    // It finishes its message, and only then closes the input.
+    // Kapacitor finishes its message before it closes the input.
     let input = write_all(input, iter::once(written.1));
     is_given_up(on, program, Ends { input, output }, 1);
 }
@@ -117,7 +118,7 @@ fn an_abort_while_kapacitor_writes(on: Transport) {
 fn an_abort_within_a_large_batch(on: Transport) {
     let (program, ends) = start(troubled_batch(), on, &SHORT);
     let Ends { input, output } = ends;
-    // Of the first one nobody reads what comes back, so that the second one is not handled.
+    // The output of the first batch is not read, so that the second batch is not handled.
     let batch = |points| {
         iter::once(Ask::Begin(BeginBatch::default()))
             .chain(large_points().take(points))
@@ -129,7 +130,7 @@ fn an_abort_within_a_large_batch(on: Transport) {
 }
 
 fn an_abort_with_ticks(on: Transport) {
-    // It ticks every 50 ms.
+    // The UDF ticks every 50 ms.
     let (program, mut ends) = start(troubled(), on, &SHORT);
     fill(&mut ends, &[], large_points());
     is_given_up(on, program, ends, 1);
@@ -140,7 +141,7 @@ fn an_abort_with_emitting_threads(on: Transport) {
     let options: [(&str, &[Value]); 2] =
         [("kind", &["threadFlood".into()]), ("amount", &[Value::Int(100_000)])];
     fill(&mut ends, &options, iter::once(Ask::Point(trouble(1))));
-    // More than the answer to Init and the point itself: the thread writes, and will have to wait.
+    // More than the answer to Init and the point: the thread writes, and will block.
     ends.output.wait_for(8 << 10);
     is_given_up(on, program, ends, 1);
 }
@@ -157,7 +158,7 @@ fn an_abort_with_a_slow_handler(on: Transport) {
     let (program, mut ends) = start(troubled(), on, &SHORT);
     let options: [(&str, &[Value]); 2] =
         [("kind", &["silent".into()]), ("amount", &[Value::Int(1000)])];
-    // An hour of work, and all of it has come.
+    // Ten minutes of work, all of which has been read.
     fill(&mut ends, &options, (0..3600).map(|time| Ask::Point(trouble(time))).take(600));
     is_given_up(on, program, ends, 1);
 }
@@ -169,7 +170,7 @@ fn an_abort_with_a_handler_that_hangs(on: Transport) {
     crate::subject::init(&mut connection, &[("kind", &["hang".into()])]);
     connection.ask(Ask::Point(trouble(1)));
     program.wait_for_log("the handler hangs");
-    // All that it has said is read.
+    // All output has been read.
     connection.end_input();
     let line = program.wait_for_log("Kapacitor has closed the input");
     assert!(line.contains("and `point` has not returned for 1s: giving up"), "{line}");
@@ -192,7 +193,7 @@ fn an_abort_with_a_full_log(_: Transport) {
     drop(ends.output);
 }
 
-/// The writing end of a pipe that takes no more; its reading end stays open for as long as this process.
+/// Returns the writing end of a full pipe. The reading end stays open until this process exits.
 fn full_pipe() -> std::process::Stdio {
     let (reader, mut writer) = std::io::pipe().expect("there are descriptors left");
     let flags = rustix::fs::fcntl_getfl(&writer).expect("it is open");
@@ -207,7 +208,7 @@ fn another_hangup_timeout(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &["--hangup-timeout", "2s"]);
     fill(&mut ends, &[], large_points());
     if let Input::Socket(_) = &ends.input {
-        // A side that reads what was written gets it, and is given up when it reads no more.
+        // Reading some output resets the timeout.
         ends.output.read_exact(&mut [0; 100]).expect("something was written");
     }
     is_given_up(on, program, ends, 2);

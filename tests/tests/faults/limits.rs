@@ -1,4 +1,5 @@
-//! Time, memory, descriptors and threads of a daemon: each has an end, of which the other side is told.
+//! Time, memory, descriptors and threads of a daemon are limited. The other side gets an error that
+//! names the limit.
 
 use std::fs;
 use std::io::Write;
@@ -44,7 +45,7 @@ cases! {
     no_threads_at_the_start, BOTH, "A start without threads for all that it needs says which could not be started, and which limit to raise.";
 }
 
-/// The next answer is an error with all of this in it; then the connection ends.
+/// Expects an error with all of these texts, and then the end of the connection.
 fn is_told(connection: &Connection, with: &[&str]) {
     match connection.next() {
         Some(Answer::Error(error)) => {
@@ -107,7 +108,7 @@ fn a_peer_that_never_reads_before_init(_: Transport) {
     serves(&program);
 }
 
-/// The length of a request, of which nothing else comes.
+/// Returns the length of a request, without the request.
 fn announced(bytes: u64) -> Vec<u8> {
     let mut length = Vec::new();
     encode_varint(bytes, &mut length);
@@ -141,7 +142,7 @@ fn a_frame_limit_over_the_budget(on: Transport) {
     assert_eq!(program.wait().code(), Some(2));
 }
 
-/// What is in one request of a hoarder, of which nothing but the last byte is missing.
+/// The bytes that a hoarder sends. Only the last byte of its request is missing.
 const HOARD: usize = 7 << 20;
 
 fn hoard(is_started: bool) {
@@ -152,10 +153,10 @@ fn hoard(is_started: bool) {
             &(16 << 20).to_string(),
             "--frame-limit",
             &(8 << 20).to_string(),
-            // As if they were what Init may be.
+            // Allows requests of this size before Init, too.
             "--init-limit",
             &(8 << 20).to_string(),
-            // It is not the time that ends them.
+            // Timeouts must not end the connections.
             "--init-timeout",
             "1h",
             "--request-timeout",
@@ -177,10 +178,11 @@ fn hoard(is_started: bool) {
         echo(&mut innocent, time);
     }
     let peak = peak_memory(program.pid());
-    // All of them together would have 84 MiB; a connection may have 256 KiB of its own.
+    // Without a limit, the hoarders would take 84 MiB. A connection has a buffer of 256 KiB outside
+    // of the limit.
     assert!(peak < before + (24 << 20), "{peak} bytes of memory, {before} of them before");
     drop(hoarders);
-    // What they had is given back a moment after they have gone.
+    // The memory becomes free a moment after the hoarders have disconnected.
     let large = large_point(1, HOARD);
     let is_served = || {
         let mut connection = program.connect();
@@ -298,7 +300,7 @@ fn a_large_request_that_is_never_complete(_: Transport) {
     serves(&program);
 }
 
-/// A state of the same group, so many times.
+/// A state that contains the same group many times.
 struct Same(usize);
 
 impl Serialize for Same {
@@ -329,22 +331,22 @@ fn a_snapshot_of_one_group_again_and_again(on: Transport) {
     udf.lives();
 }
 
-/// A command that runs a program under a limit of the system.
+/// Returns a command that runs a program under a limit of the system.
 fn limited(limit: &str, program: impl AsRef<Path>) -> Command {
     let mut command = Command::new("prlimit");
     command.arg(limit).arg(program.as_ref());
     command
 }
 
-/// Connections that are told to be too many, each in its turn; then all but the first are closed, and others are
-/// served.
+/// Opens connections until one is refused with these texts. Then closes all except the first, and
+/// checks that new connections are served.
 fn too_many(program: &Program, error: &[&str]) {
     let mut first = program.connect();
     init(&mut first, &[]);
     let mut open = Vec::new();
     let told = loop {
         let mut connection = program.connect();
-        // When it is refused, it may be closed already.
+        // A refused connection may be closed already.
         let _ = connection.send(&frame(udf_tests::program::init(&[])));
         match connection.next() {
             Some(Answer::Init(init)) if init.success => open.push(connection),
@@ -357,7 +359,7 @@ fn too_many(program: &Program, error: &[&str]) {
         assert!(told.contains(with), "`{with}` is not in `{told}`");
     }
     program.wait_for_log("refused a connection");
-    // More than can be told at once.
+    // More connections than can be refused at once.
     let waiting: Vec<_> = (0..10).map(|_| program.connect()).collect();
     for (time, connection) in (1..).zip(&waiting) {
         is_told(connection, error);
@@ -374,13 +376,13 @@ fn no_descriptors_left(_: Transport) {
     too_many(&program, &["Too many open files", "raise LimitNOFILE or ulimit -n"]);
 }
 
-/// Starts with more and more of something, until that is enough; each start before says what it lacks, and what to
-/// raise.
+/// Starts a program with an increasing limit until it runs. Every failed start must name the limit
+/// to raise.
 fn starts(command: impl Fn(u32) -> Command, raise: &str) {
     let mut told = 0;
     for limit in 1..40 {
         let mut program = Program::spawn(command(limit).stdin(Stdio::piped()));
-        // What is spawned ends with its input.
+        // A spawned program exits at the end of its input.
         drop(program.pipes());
         let log = program.log_until("listens on").join("\n");
         if log.contains("listens on") || program.wait().success() {
@@ -395,7 +397,7 @@ fn starts(command: impl Fn(u32) -> Command, raise: &str) {
                 assert!(!last.contains("remove it"), "with {limit}: {log}");
                 told += 1;
             }
-            // The loader or the runtime of the language lacks it.
+            // The loader or Rust's runtime fails before `main`.
             other => assert_eq!(told, 0, "with {limit}: {other:?}: {log}"),
         }
     }
@@ -415,10 +417,10 @@ fn no_descriptors_at_the_start(on: Transport) {
     starts(command, "raise LimitNOFILE or ulimit -n");
 }
 
-/// A user who has no other process, and whose threads can be limited therefore.
+/// A user without other processes, whose threads can therefore be limited.
 struct User {
     id: u32,
-    /// A directory of the user, with the program in it.
+    /// A directory of the user, which contains the program.
     directory: TempDir,
 }
 
@@ -439,7 +441,7 @@ impl User {
         self.directory.path().join("udf.sock")
     }
 
-    /// The program with so many threads at most.
+    /// Returns a command that runs the program with at most `threads` threads.
     fn command(&self, threads: u32) -> Command {
         let program = self.directory.path().join("mirror");
         let mut command = limited(&format!("--nproc={threads}"), program);

@@ -1,5 +1,5 @@
-//! Input that takes long to arrive, or that is long and produces nothing: Kapacitor must hear from the UDF all the
-//! same, since it asks for nothing within a batch or a message.
+//! Input that arrives slowly, or that is long and produces no output. The UDF must send keepalives
+//! in both cases, because Kapacitor requests none within a batch or a message.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -39,13 +39,13 @@ fn end() -> Ask {
     Ask::End(EndBatch { name: "cpu".into(), group: "host=a".into(), tags, ..Default::default() })
 }
 
-/// A point of a batch.
+/// Returns a point of a batch.
 fn item(time: i64) -> Ask {
     let fields_double = BTreeMap::from([("usage".to_owned(), time as f64)]);
     Ask::Point(Point { time, group: "host=a".into(), fields_double, ..Default::default() })
 }
 
-/// The batch that was sent is answered, if only with one that is empty.
+/// Checks that the batch is answered with a batch, which may be empty.
 fn is_answered(udf: Subject) {
     let rest = udf.lives();
     assert!(matches!(rest.last(), Some(Answer::End(_))), "{rest:?}");
@@ -57,7 +57,7 @@ fn a_batch_that_takes_long_to_arrive(on: Transport) {
     udf.connection.sign();
     for time in 0..3 {
         udf.ask(item(time));
-        // More than one: it does not come of the point alone.
+        // Two keepalives: the point alone could cause one.
         udf.connection.sign();
         udf.connection.sign();
     }
@@ -78,7 +78,7 @@ fn a_batch_of_400_000_points(on: Transport) {
                 bytes.clear();
             }
         }
-        // All of it is written; from now on it is the handler that works.
+        // The batch is written. From now on, only the handler works.
         ended.send(()).expect("somebody waits");
         input
     });
@@ -89,7 +89,7 @@ fn a_batch_of_400_000_points(on: Transport) {
         longest = longest.max(since.elapsed());
     }
     assert!(longest < Duration::from_secs(2), "Kapacitor heard nothing for {longest:?}");
-    udf.connection.give_input(sending.join().expect("it does not panic"));
+    udf.connection.give_input(sending.join().expect("the thread does not panic"));
     udf.ask(end());
     is_answered(udf);
 }
@@ -106,7 +106,7 @@ fn a_batch_that_never_ends(on: Transport) {
     let line = program.wait_for_log("within a message or a batch");
     assert!(line.contains("task=\"task\"") && line.contains("ERROR"), "{line}");
     connection.sign();
-    // What was sent before the line has come; some time later nothing more has.
+    // Earlier keepalives have arrived. After a while, no more follow.
     let more = (0..50).all(|_| connection.sign_within(Duration::from_millis(400)));
     assert!(!more, "Kapacitor keeps hearing from a connection that hangs");
 }
@@ -142,7 +142,7 @@ fn an_init_that_takes_long_to_arrive(on: Transport) {
 }
 
 fn points_that_produce_nothing(on: Transport) {
-    // It skips points without the field.
+    // The UDF skips points without the field.
     let mut udf = Subject::moving_avg(on);
     let mut other = point(1);
     other.fields_double = BTreeMap::from([("other".to_owned(), 1.0)]);

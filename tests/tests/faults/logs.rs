@@ -1,4 +1,4 @@
-//! What the log says, and how.
+//! The contents and the format of the log.
 
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -49,7 +49,7 @@ fn a_log_line_of_1_mib(on: Transport) {
     }
 }
 
-/// Every line is an event, or the last words of the process.
+/// Checks that every line is an event, or the last message of the process.
 fn one_line_each(on: Transport, kind: &str) {
     let log = log_of(on, kind);
     assert!(log.iter().any(|line| line.contains("two") && line.contains("three")), "{log:?}");
@@ -140,7 +140,7 @@ fn a_repeated_warning(on: Transport) {
     assert_eq!(rest, []);
     let warnings = log.iter().filter(|line| line.contains("no field")).count();
     assert!((1..10).contains(&warnings), "{warnings} warnings of 1000 points");
-    // Each warning counts those before it that were held back; what is left is told at the end.
+    // Each warning counts the suppressed ones before it. The end of the log counts the rest.
     let more = |line: &String| {
         let (count, _) = line.split_once(" more since the last warning")?;
         count.rsplit([' ', '(']).next()?.parse::<usize>().ok()
@@ -159,7 +159,7 @@ fn a_repeated_warning_of_a_thread(on: Transport) {
     assert!(log.iter().any(|line| line.contains("points_dropped=1000 ")), "{log:?}");
 }
 
-/// A troubled UDF with this variable, which may not log that it listens, and a connection with it.
+/// Starts a misbehaving UDF with this variable, without waiting for its log, and connects.
 fn quiet(on: Transport, args: &[&str], variable: &str) -> (Program, Connection) {
     let mut command = Command::new("env");
     command.arg(variable).arg(troubled()).args(args);
@@ -183,7 +183,7 @@ fn quiet(on: Transport, args: &[&str], variable: &str) -> (Program, Connection) 
     (program, Connection::new(Ends::socket(stream)))
 }
 
-/// The log of a connection of a troubled UDF that logs a warning.
+/// Returns the log of a connection of a misbehaving UDF that logs a warning.
 fn log_at(on: Transport, args: &[&str], level: &str) -> Vec<String> {
     let (program, mut connection) = quiet(on, args, &format!("UDF_LOG={level}"));
     init(&mut connection, &[("kind", &["logLines".into()])]);
@@ -205,7 +205,7 @@ fn lines_of_one_kind(_: Transport) {
         connection.send(&[2, 0x08, 1]).expect("it reads");
         connection.rest_or_reset();
     }
-    // They are accepted in their order, and logged when they have ended.
+    // Connections are accepted in order, and logged when they have ended.
     let count = "\nudf_errors_total{task=\"\",node=\"\"} 250\n";
     let begun = Instant::now();
     let said = loop {
@@ -225,7 +225,7 @@ fn lines_of_one_kind(_: Transport) {
         count.parse::<usize>().ok()
     };
     let held_back: usize = log.iter().filter_map(told).sum();
-    // There may have been more than one window.
+    // The lines may be in several windows.
     assert!((100..TIMES).contains(&failed), "{failed}: {log:?}");
     assert_eq!(failed + held_back, TIMES, "{log:?}");
     let is_counted = |line: &str| {

@@ -1,7 +1,7 @@
-//! The fault suite: what is done to running UDFs from outside, and what each fault must not do to them.
+//! Fault tests: each injects a fault into a running UDF and checks the promise for this fault.
 //!
-//! Every case is a test of its own, named in a table with the promise that it checks. The table is part of
-//! `docs/reliability.md`, which is renewed with `UPDATE=1 cargo test -p udf-tests --test faults table`.
+//! Every case is a separate test. A table names it with its promise. The table is a part of
+//! `docs/reliability.md`. To update it, run `UPDATE=1 cargo test -p udf-tests --test faults table`.
 
 mod crowds;
 mod descriptors;

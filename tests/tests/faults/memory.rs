@@ -1,4 +1,4 @@
-//! The other side does not read, goes away, or closes half of the connection.
+//! The other side does not read, disconnects, or closes half of the connection.
 
 use std::io::{Read, Write};
 use std::iter;
@@ -37,10 +37,10 @@ cases! {
     the_other_side_keeps_writing_after_an_error, BOTH, "After an error the UDF reads and forgets for some seconds, but not for ever.";
 }
 
-/// Nobody reads for this long: long enough for a UDF that can go on to go on.
+/// The time without reading. Long enough for a UDF that is able to continue.
 const SILENCE: Duration = Duration::from_millis(400);
 
-/// What a UDF may take in while nobody reads, and what memory it may have.
+/// The maximum input that a UDF may read while its output is not read, and the unit for its memory.
 const BOUND: u64 = 16 << 20;
 
 fn points() -> impl Iterator<Item = Vec<u8>> {
@@ -86,7 +86,7 @@ fn nobody_reads_what_one_point_makes(on: Transport) {
     one.fields_bool.insert("trouble".into(), true);
     ends.input.write_all(&frame(init(&options))).expect("it reads");
     ends.input.write_all(&frame(Ask::Point(one.clone()))).expect("it reads");
-    // Its output is full when it does not take more input, for which it has room.
+    // The UDF has room for more input, so that it stops reading only when its output is full.
     let mut more = points().take(64 << 10);
     let (_, rest) = ends.input.write_while_read(&mut more, SILENCE).expect("it lives");
     let peak = peak_memory(program.pid());
@@ -108,7 +108,7 @@ fn many_requests_at_once(on: Transport) {
     crate::subject::init(&mut connection, &[("field", &field), ("size", &size)]);
     let mut filling =
         (0..points).flat_map(|time| frame(Ask::Point(point(time)))).collect::<Vec<_>>();
-    // Each is of some bytes, and its answer of thousands.
+    // A request takes some bytes, its answer thousands.
     let snapshots = 20_000;
     filling.extend(frame(Ask::Snapshot(SnapshotRequest {})).repeat(snapshots));
     connection.send(&filling).expect("it reads");
@@ -127,7 +127,7 @@ fn many_requests_at_once(on: Transport) {
     assert!(peak < 2 * BOUND, "{peak} bytes of memory");
 }
 
-/// A frame of `count` empty entries of a list, within the member `kind` of a request.
+/// Returns a frame of `count` empty entries of a list, in the member `kind` of a request.
 fn entries(kind: u32, list: u32, count: usize) -> Vec<u8> {
     let (mut frame, mut body) = (Vec::new(), Vec::new());
     encode_key(kind, WireType::LengthDelimited, &mut body);
@@ -142,7 +142,7 @@ fn entries(kind: u32, list: u32, count: usize) -> Vec<u8> {
 }
 
 fn an_init_of_nothing_but_options(on: Transport) {
-    // As many as there may be, none of which has a name, and then 8 MiB of them.
+    // First as many options without a name as allowed, then 8 MiB of them.
     for (count, with, bound) in
         [(60_000, "60000 problems", 3 * BOUND), (4 << 20, "too many options", 2 * BOUND)]
     {
@@ -220,7 +220,7 @@ fn one_does_not_read_and_others_do(_: Transport) {
     }
 }
 
-/// Everything that comes out of these ends until they close.
+/// Returns all output until the connection is closed.
 fn drain(output: &mut Output) -> Vec<u8> {
     let mut all = Vec::new();
     output.read_to_end(&mut all).expect("it is closed, not reset");
@@ -232,7 +232,7 @@ fn an_error_behind_unread_input(on: Transport) {
     let mut bytes = frame(init(&[]));
     bytes.extend([2, 0x08, 1]);
     ends.input.write_all(&bytes).expect("it reads");
-    // More than it can have read when it finds the error, and than fits between the two.
+    // More than the UDF can have read before the error, plus the buffers of the system.
     let mut more = points().take(4000);
     ends.input.write_while_read(&mut more, Duration::from_secs(5)).expect("it reads on");
     drop(ends.input);
@@ -271,7 +271,7 @@ fn the_input_ends_and_nobody_reads_yet(on: Transport) {
     }
     drop(ends.input);
     if on == Transport::Socket {
-        // Its connection has ended as far as it is concerned.
+        // For the daemon, the connection has ended.
         program.wait_for_log("the connection has ended");
     } else {
         assert!(program.wait().success());
@@ -280,7 +280,8 @@ fn the_input_ends_and_nobody_reads_yet(on: Transport) {
     assert!(said.len() > 20 * 1000, "{} bytes", said.len());
 }
 
-/// The other side is gone: spawned, the program ends; as a daemon, it has nothing left of the connection.
+/// Checks what happens after a disconnect: a spawned program exits, and a daemon frees the
+/// connection.
 fn forgotten(on: Transport, mut program: Program) {
     match on {
         Transport::Pipe => {
@@ -325,7 +326,7 @@ fn the_other_side_closes_its_reading_half(_: Transport) {
 fn the_other_side_keeps_writing_after_an_error(on: Transport) {
     let (mut program, mut ends) = start(example("mirror"), on, &[]);
     ends.input.write_all(&[2, 0x08, 1]).expect("it reads");
-    // It reads and forgets, and closes in the end: this would fill any room otherwise.
+    // The UDF discards input, and closes after a while. Otherwise, this would fill any buffer.
     let started = Instant::now();
     let mut endless =
         iter::repeat_with(|| vec![0; 64 << 10]).take_while(|_| started.elapsed() < PATIENCE);

@@ -1,4 +1,4 @@
-//! The metrics of a daemon, and what comes to their address.
+//! The metrics of a daemon, and the requests that its address receives.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -27,7 +27,7 @@ cases! {
     refused_connections, SOCKET, "Refused connections are counted by their reason.";
 }
 
-/// A daemon with metrics, and where they are.
+/// Starts a daemon with metrics. Returns the address of the metrics.
 pub(crate) fn measured(args: &[&str]) -> (Program, SocketAddr, TempDir) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("udf.sock");
@@ -57,7 +57,7 @@ pub(crate) fn metrics(address: SocketAddr) -> String {
     ask(address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// Scrapes until a line is there: the text is renewed once a second.
+/// Scrapes until the metrics contain `line`. The daemon updates them once per second.
 #[track_caller]
 pub(crate) fn wait_for(address: SocketAddr, line: &str) -> String {
     let begun = Instant::now();
@@ -110,11 +110,11 @@ fn garbage_for_the_metrics(_: Transport) {
     let (program, address, _directory) = measured(&[]);
     let mut connection = program.connect();
     init(&mut connection, &[]);
-    // One says nothing, one says nonsense, one says too much.
+    // One scraper sends nothing, one sends garbage, one sends too much.
     let _silent = connect(address);
     for garbage in [&b"\0\xff\r\n\r\n"[..], &[b'x'; 1 << 20]] {
         let mut stream = connect(address);
-        // It may have heard enough.
+        // The daemon may have closed the connection already.
         let _ = stream.write_all(garbage);
         echo(&mut connection, 1);
     }
@@ -126,7 +126,7 @@ fn silent_scrapers(_: Transport) {
     let (program, address, _directory) = measured(&[]);
     let mut connection = program.connect();
     init(&mut connection, &[]);
-    // One after the other, they would take longer than anybody here waits.
+    // Served one after the other, they would exceed the timeout of the test.
     let others: Vec<_> = (0..60)
         .map(|number| {
             let mut stream = connect(address);
@@ -140,10 +140,10 @@ fn silent_scrapers(_: Transport) {
         assert!(metrics(address).contains("udf_points_sent_total"));
         echo(&mut connection, time);
     }
-    // None of them is kept for ever.
+    // All connections are closed in the end.
     for mut stream in others {
         let mut said = Vec::new();
-        // A close before a request was read to its end is a reset.
+        // Closing a connection with unread input is a reset.
         let _ = stream.read_to_end(&mut said);
         assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
     }
@@ -154,7 +154,7 @@ fn probes_of_the_metrics(_: Transport) {
     let begun = Instant::now();
     (0..1000).for_each(|_| drop(connect(address)));
     assert!(metrics(address).contains("udf_points_sent_total"));
-    // Far more than it takes, and less than a pause behind each of them.
+    // Far more than necessary, and less than a pause per connection would take.
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
 }
 
@@ -166,7 +166,7 @@ fn scrapers_that_come_and_go(_: Transport) {
         let mut hasty = connect(address);
         hasty.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("it reads");
         drop(hasty);
-        // Behind this one, the others have been seen.
+        // Connections are accepted in order, so that the daemon has seen the others.
         metrics(address);
     });
 }

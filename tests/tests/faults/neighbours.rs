@@ -1,4 +1,4 @@
-//! What other users of the machine can do to the path of a socket, and who they seem to be.
+//! Attacks by other users of the machine on the path of the socket, and the identity of users.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -38,7 +38,7 @@ fn stranger() -> u32 {
     made_up_user(2)
 }
 
-/// Whether these tests may act as other users; if not, they are skipped.
+/// Returns whether tests can act as other users. Otherwise, they are skipped.
 fn is_root(test: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -47,7 +47,7 @@ fn is_root(test: &str) -> bool {
     is_root
 }
 
-/// Whether these tests may start a daemon as another user; if not, they are skipped.
+/// Returns whether tests can start a daemon as another user. Otherwise, they are skipped.
 fn can_run_as_stranger(test: &str) -> bool {
     if !is_root(test) {
         return false;
@@ -72,7 +72,7 @@ fn mirror() -> Command {
     Command::new(example("mirror"))
 }
 
-/// A daemon at this path does not start: it says this, and ends with this status.
+/// Starts a daemon at this path. It must fail with these texts and this status.
 fn refused(command: &mut Command, path: &Path, with: &[&str], status: i32) {
     let mut program = Program::spawn(command.arg("--socket").arg(path).stdin(Stdio::null()));
     let log = program.rest_of_log().join("\n");
@@ -89,7 +89,7 @@ fn a_fifo_in_place_of_the_lock(_: Transport) {
     rustix::fs::mkfifoat(CWD, &lock, Mode::RUSR | Mode::WUSR).expect("the path is free");
     let with = format!("the lock {} is a FIFO and not a file", lock.display());
     refused(&mut mirror(), &path, &[&with, "remove it"], 1);
-    // With somebody at its other end, it can be opened.
+    // With a reader, opening the FIFO does not block.
     let _reader = fs::File::options().read(true).write(true).open(&lock).expect("it is ours");
     refused(&mut mirror(), &path, &[&with], 1);
 }
@@ -203,11 +203,11 @@ fn a_daemon_of_an_ordinary_user(_: Transport) {
     assert!(!path.exists());
 }
 
-/// A daemon that looks at its socket often, since it is asked for signs of life often.
+/// Starts a daemon that checks its socket often, because systemd's watchdog has a short interval.
 fn attentive() -> (Program, TempDir) {
     let directory = directory();
     let notify = directory.path().join("notify");
-    // Nobody listens: one line of the log says so.
+    // The notify socket does not exist: the log reports this once.
     let mut command = mirror();
     command.env("NOTIFY_SOCKET", notify).env("WATCHDOG_USEC", "30000");
     (Program::listen(&mut command), directory)
@@ -233,7 +233,7 @@ fn a_socket_that_is_replaced_meanwhile(_: Transport) {
     let _other = UnixListener::bind(&other).expect("the path is free");
     fs::rename(&other, &path).expect("the directory is ours");
     program.wait_for_log("was removed or replaced");
-    // Who has come before is served on.
+    // Earlier connections are still served.
     crate::subject::init(&mut before, &[]);
     drop(before);
     program.signal("TERM");
@@ -287,7 +287,7 @@ fn a_user_who_stands_for_others(_: Transport) {
     };
     let with = ["--allow-uid", "not mapped in this user namespace"];
     refused(inside().args(["--allow-uid", overflow]), &path, &with, 2);
-    // Who is mapped can be told from others.
+    // A mapped user has a unique id.
     serves(&Program::listen_at(&path, inside().args(["--allow-uid", "0"])));
     let map = fs::read_to_string("/proc/self/uid_map").expect("it is there");
     if map.split_whitespace().last() == Some("4294967295") {

@@ -1,4 +1,4 @@
-//! Options that are not what the UDF takes.
+//! Invalid options.
 
 use std::sync::LazyLock;
 
@@ -30,14 +30,15 @@ cases! {
 
 static USAGE: LazyLock<[Value; 1]> = LazyLock::new(|| ["usage".into()]);
 
-/// A call of `.field` that is right.
+/// Returns a valid call of `.field`.
 fn field() -> (&'static str, &'static [Value]) {
     ("field", &*USAGE)
 }
 
-/// These options are refused in one answer with all of this in it; after that, the right ones are accepted.
+/// Sends these options. They are refused in one answer with all of these texts, and valid options
+/// are accepted afterwards.
 fn refused(on: Transport, options: &[(&str, &[Value])], with: &[&str]) -> String {
-    // One of them has options of some MiB.
+    // One of the cases has options of some MiB.
     let args = ["--init-limit", "67108864"];
     let mut udf = Subject::start(example("moving_avg"), on, &args);
     let error = match udf.connection.init(options) {
@@ -85,7 +86,7 @@ fn all_mistakes_at_once(on: Transport) {
     refused(on, &wrong, &["3 problems", "`feild`", ".size(0)", ".as(TRUE)"]);
 }
 
-/// An Init whose option `size` has this value is refused with this text.
+/// Sends an Init with this value of the option `size`. It is refused with this text.
 fn refused_value(on: Transport, value: OptionValue, with: &str) {
     let mut udf = Subject::example("moving_avg", on);
     let size = OptionCall { name: "size".into(), values: vec![value] };

@@ -1,4 +1,4 @@
-//! Messages that are well-formed, but come when they must not; and batches that are not whole.
+//! Valid messages at the wrong time, and incomplete batches.
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
@@ -100,7 +100,7 @@ fn input_that_ends_within_a_batch(on: Transport) {
     assert_eq!(udf.finishes(), []);
 }
 
-/// A batch of twelve points, of which two are outliers, with a size that is a lie.
+/// Sends a batch of twelve points with two outliers and a wrong size.
 fn lying_size(on: Transport, size: i64) {
     let mut udf = Subject::outliers(on);
     udf.ask(Ask::Begin(begin(size)));
@@ -133,7 +133,7 @@ fn a_batch_of_nothing(on: Transport) {
     assert_eq!(udf.lives(), [Answer::Begin(begin(0)), Answer::End(end(7))]);
 }
 
-/// A whole batch, one with trouble at its end, and one more.
+/// Sends a complete batch, one with a fault at its end, and another complete one.
 fn batches(on: Transport, kind: &str) -> Subject {
     let mut udf = Subject::start(troubled_batch(), on, &[]).init(&[("kind", &[kind.into()])]);
     let messages = [1, 13, 14].into_iter().flat_map(|time| {

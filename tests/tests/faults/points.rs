@@ -1,4 +1,4 @@
-//! Malformed points, by what is wrong with them, and points that are only unusual.
+//! Malformed points by the kind of error, and valid points in unusual encodings.
 
 use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
@@ -28,7 +28,7 @@ cases! {
     control_characters_in_names, BOTH, "Names are data: whatever is in them, a warning about them is one line.";
 }
 
-/// A point message with these bytes, as a frame.
+/// Returns the frame of a point message with these bytes.
 fn raw(point: &[u8]) -> Vec<u8> {
     let mut body = vec![0x8a, 0x01];
     prost::encoding::encode_varint(point.len() as u64, &mut body);
@@ -39,12 +39,13 @@ fn raw(point: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Sends a good point, a bad one and a good one; the error has this in it, and the last one is not handled.
+/// Sends a valid point, a malformed one and a valid one. The connection ends with an error that
+/// contains `with`, and the last point is not handled.
 fn malformed(on: Transport, bytes: &[u8], with: &str) {
     let mut udf = Subject::mirror(on);
     udf.ask(Ask::Point(point(1)));
     udf.send(&raw(bytes));
-    // It may have closed already.
+    // The UDF may have closed the connection already.
     let _ = udf.connection.send(&raw(&[0x08, 9]));
     assert_eq!(udf.fails(with), [Answer::Point(point(1))]);
 }
@@ -110,7 +111,7 @@ fn members_in_an_unusual_order(on: Transport) {
     assert_eq!(udf.lives(), [Answer::Point(expected)]);
 }
 
-/// The averages of a connection's answers, up to this many points.
+/// Returns the averages in the next `count` answers.
 fn averages(connection: &Connection, count: usize) -> Vec<f64> {
     let average = |answer| match answer {
         Answer::Point(point) => point.fields_double["avg"],
@@ -119,7 +120,7 @@ fn averages(connection: &Connection, count: usize) -> Vec<f64> {
     (0..count).map(|_| average(connection.answer())).collect()
 }
 
-/// Of three points the middle one cannot be used.
+/// Sends three points, of which the handler cannot use the second.
 fn left_out(on: Transport, unusable: Point, with: &str) {
     let mut udf = Subject::moving_avg(on);
     udf.ask(Ask::Point(point(2)));

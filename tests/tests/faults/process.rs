@@ -1,4 +1,4 @@
-//! The process: its descriptors, and its exit status.
+//! The descriptors and the exit status of a process.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -32,7 +32,7 @@ fn an_orderly_end(on: Transport) {
 
 fn a_print_before_main(_: Transport) {
     let path = env!("CARGO_BIN_EXE_talkative");
-    // Nobody reads before the line is there.
+    // The test reads stdout only after the log line.
     let mut program = Program::spawn(Command::new(path).stdin(Stdio::piped()));
     program.wait_for_log("something was printed to stdout before the UDF was served");
     let ends = program.pipes();
@@ -86,7 +86,7 @@ fn stdin_that_is_closed(_: Transport) {
     assert!(program.wait().code().is_some(), "it ended by a signal");
 }
 
-/// The mirror, started by a shell that runs this; its input is a pipe.
+/// Starts the mirror with a shell script. Its input is a pipe.
 fn shell(script: &str) -> Program {
     let mut command = Command::new("sh");
     Program::spawn(command.args(["-c", script]).arg(example("mirror")).stdin(Stdio::piped()))
@@ -103,11 +103,11 @@ fn stdout_that_is_closed(_: Transport) {
     assert_eq!(program.wait().code(), Some(1));
 }
 
-/// Started like this, it serves a connection to its end.
+/// Checks that the program serves a connection to its end.
 fn serves(mut program: Program) {
     let mut connection = Connection::new(program.pipes());
     init(&mut connection, &[]);
-    // It warns about this one.
+    // The UDF logs a warning for this message.
     connection.send(&[0]).expect("it reads");
     echo(&mut connection, 1);
     connection.end_input();
@@ -121,7 +121,7 @@ fn stderr_that_is_closed(_: Transport) {
 
 fn stderr_that_nobody_reads(_: Transport) {
     serves(shell("exec \"$0\" 2>/dev/full"));
-    // A pipe whose reader has gone before the program starts.
+    // A pipe whose reader is closed before the program starts.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut command = Command::new("sh");
     let script = "mkfifo \"$1\"; exec 3<>\"$1\" 4>\"$1\" 3<&-; exec \"$0\" 2>&4 4>&-";

@@ -1,4 +1,4 @@
-//! Signals, and what is left when a UDF was killed.
+//! Signals, and the state that a killed UDF leaves behind.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -45,7 +45,7 @@ fn drains(on: Transport, signal: &str) {
     let bytes = (0..500).flat_map(|time| frame(Ask::Point(point(time)))).collect::<Vec<_>>();
     udf.send(&bytes);
     udf.program.signal(signal);
-    // Kapacitor's side of the connection stays open.
+    // Kapacitor's end of the connection stays open.
     let answers = udf.rest_until(&format!("SIG{signal}"));
     assert!(
         answers == (0..500).map(|time| Answer::Point(point(time))).collect::<Vec<_>>(),
@@ -67,7 +67,7 @@ fn a_sigint(on: Transport) {
 }
 
 fn a_sigterm_within_a_message(on: Transport) {
-    // Kapacitor writes the length by itself, and then the message.
+    // Kapacitor writes the length first, and then the message.
     for came in [1, 2, 20] {
         let mut udf = Subject::troubled(on, "last");
         let cut = frame(Ask::Point(point(2)));
@@ -99,7 +99,7 @@ fn a_sigterm_while_a_handler_works(on: Transport) {
     let mut udf = Subject::troubled_with(on, "work", 300, &[]);
     udf.echo(1);
     udf.send(&[frame(Ask::Point(trouble(2))), frame(Ask::Point(point(3)))].concat());
-    // The first sign of life says that it is at work.
+    // The first keepalive shows that the handler is working.
     udf.connection.sign();
     udf.program.signal("TERM");
     let rest = [Answer::Point(trouble(2)), Answer::Point(point(3))];
@@ -112,7 +112,7 @@ fn a_sigterm_while_kapacitor_keeps_sending(on: Transport) {
     let options: [(&str, &[Value]); 2] = [("kind", &["work".into()]), ("amount", &[Value::Int(1)])];
     ends.input.write_all(&frame(udf_tests::program::init(&options))).expect("it reads");
     let (output, mut input) = (ends.output, ends.input);
-    // It writes until the other side has gone, and counts what was taken whole.
+    // Writes until the connection is closed, and counts the completely written points.
     let sent = Arc::new(AtomicI64::new(0));
     let sending = thread::spawn({
         let sent = Arc::clone(&sent);
@@ -140,10 +140,10 @@ fn a_sigterm_while_kapacitor_keeps_sending(on: Transport) {
     assert!(rest.into_iter().eq((100..answered).map(|time| Answer::Point(trouble(time)))));
     connection.close();
     assert_eq!(program.wait().code(), Some(0));
-    sending.join().expect("it does not panic");
+    sending.join().expect("the thread does not panic");
 }
 
-/// A handler that works or hangs, in a process that has been asked to stop meanwhile.
+/// Returns a UDF whose handler works or hangs while the process has been asked to stop.
 fn stopping(on: Transport, kind: &str, amount: i64, args: &[&str]) -> Subject {
     let mut udf = Subject::troubled_with(on, kind, amount, args);
     udf.ask(Ask::Point(trouble(1)));
@@ -155,11 +155,11 @@ fn stopping(on: Transport, kind: &str, amount: i64, args: &[&str]) -> Subject {
 
 fn a_sigterm_and_new_connections(on: Transport) {
     let mut udf = stopping(on, "work", 1000, &[]);
-    // The socket goes away while the handler is still at work.
+    // The socket is removed while the handler is still working.
     let mut served = 0;
     while let Ok(stream) = UnixStream::connect(udf.program.socket()) {
         let mut connection = Connection::new(Ends::socket(stream));
-        // It was accepted a moment before the stop, or is in the queue of the socket and never will be.
+        // The connection was accepted just before the stop, or stays in the queue of the socket.
         let _ = connection.send(&frame(Ask::Keepalive(KeepaliveRequest { time: 1 })));
         served += connection.next().into_iter().count();
     }
@@ -169,7 +169,7 @@ fn a_sigterm_and_new_connections(on: Transport) {
     assert_eq!(udf.program.wait().code(), Some(0));
 }
 
-/// It gives up after a farewell of 200 ms.
+/// Checks that the process exits after a grace period of 200 ms.
 fn gives_up(on: Transport, mut program: Program) {
     let log = program.rest_of_log().join("\n");
     let line = match on {
@@ -210,7 +210,7 @@ fn a_second_signal(on: Transport) {
     }
 }
 
-/// Linux ignores what a signal does by default to the first process of a PID namespace.
+/// The first process of a PID namespace ignores signals with a default action.
 fn a_second_signal_to_process_1(_: Transport) {
     const UNSHARE: [&str; 4] = ["--pid", "--fork", "--kill-child", "--mount-proc"];
     let tried = Command::new("unshare").args(UNSHARE).arg("true").output();
@@ -232,12 +232,12 @@ fn a_second_signal_to_process_1(_: Transport) {
     }
 }
 
-/// The process that another one has started.
+/// Returns the child of a process.
 fn child_of(pid: u32) -> u32 {
     let processes = std::fs::read_dir("/proc").expect("it is there").flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let is_child = |child: &u32| {
-        // One that ends just now has no parent any more.
+        // A process that is just ending has no parent.
         let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
         status.lines().any(|line| {
             line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == pid.to_string())
@@ -255,7 +255,7 @@ fn a_sighup(on: Transport) {
     let mut udf = Subject::mirror(on);
     udf.program.signal("HUP");
     if hangups_are_ignored() {
-        // Whoever runs these tests wants them to outlive a terminal, and what they start does too.
+        // The tests run under `nohup`, and their children inherit the setting.
         return assert_eq!(udf.lives(), []);
     }
     assert_eq!(udf.program.wait().signal(), Some(1));
@@ -269,7 +269,7 @@ fn a_sighup_of_a_daemon(on: Transport) {
     assert_eq!(udf.lives(), []);
 }
 
-/// Whether this process, and so what it starts, ignores SIGHUP: it was started by `nohup`.
+/// Returns whether this process, and so its children, ignore SIGHUP, as under `nohup`.
 fn hangups_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -309,7 +309,7 @@ fn a_kill_and_a_restart(_: Transport) {
     assert_eq!(average(&mut connection, 6), 3.0);
 }
 
-/// Starts, is used, and is ended by this signal, ten times at one path.
+/// Starts and uses a daemon, and ends it with this signal, ten times at one path.
 fn restarts(signal: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("udf.sock");
@@ -321,7 +321,7 @@ fn restarts(signal: &str) {
         program.signal(signal);
         program.wait();
     }
-    // Nothing heaps up beside the socket.
+    // Restarts leave no files next to the socket.
     let left = std::fs::read_dir(directory.path()).expect("it is there").count();
     assert!(left <= 2, "{left} files are left");
 }

@@ -1,4 +1,4 @@
-//! Snapshots that are not what they should be.
+//! Invalid snapshots, and snapshots at the wrong time.
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
@@ -57,11 +57,11 @@ fn average(connection: &mut Connection, value: i64) -> f64 {
     }
 }
 
-/// Each of these snapshots is refused with this text, and changes nothing.
-/// The end of each refusal.
+/// The end of every refusal.
 const REMEDY: &str = "; to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
                       or to `args` in kapacitor.conf";
 
+/// Restores each of these snapshots. Each is refused with `with`, and the state stays unchanged.
 fn refused(on: Transport, with: &str, snapshots: impl Fn(Vec<u8>) -> Vec<Vec<u8>>) {
     let mut udf = Subject::moving_avg(on);
     average(&mut udf.connection, 2);
@@ -156,7 +156,7 @@ fn a_snapshot_with_many_fields_too_many(on: Transport) {
     assert!(warning.contains("the snapshot has `gone00000xxx"), "{warning}");
     assert!(warning.contains("x ...` and 99990 more fields, which this UDF does not"), "{warning}");
     assert!(warning.len() < 1 << 10, "{warning}");
-    // It was the only one.
+    // The log contains no other warning.
     let (_, log) = udf.finishes_with_log();
     assert!(!log.iter().any(|line| line.contains("WARN")), "{log:?}");
 }
@@ -200,7 +200,7 @@ fn a_snapshot_of_32_mib(on: Transport) {
     let before = memory(udf.program.pid());
     let (success, error) = restore(&mut udf.connection, &vec![7; 32 << 20]);
     assert!(!success && error.contains("33554432 bytes are not a snapshot"), "{error}");
-    // Each answer comes when it has done with what was before.
+    // An answer arrives after the UDF has finished the request before it.
     average(&mut udf.connection, 4);
     average(&mut udf.connection, 6);
     let kept = memory(udf.program.pid()).saturating_sub(before);
@@ -234,7 +234,7 @@ fn a_snapshot_between_points(on: Transport) {
     let answers = (0..101).map(|_| udf.connection.answer()).collect::<Vec<_>>();
     let Answer::Snapshot(taken) = &answers[50] else { panic!("not a snapshot: {:?}", answers[50]) };
     assert_eq!(restore(&mut udf.connection, &taken.snapshot), (true, String::new()));
-    // Behind 48 and 49.
+    // The window also contains 48 and 49.
     assert_eq!(average(&mut udf.connection, 50), 49.0);
     assert_eq!(udf.lives(), []);
 }

@@ -1,4 +1,4 @@
-//! What is at the path of the socket, and who may connect.
+//! Files at the path of the socket, and the users who may connect.
 
 use std::fs;
 use std::io::Read;
@@ -50,7 +50,7 @@ fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-/// A daemon at this path does not start; it says this, and ends with status 1.
+/// Starts a daemon at this path. It must fail with this text and the status 1.
 fn refused(path: &Path, with: &str) {
     let mut command = Command::new(example("mirror"));
     let mut program = Program::spawn(command.arg("--socket").arg(path).stdin(Stdio::null()));
@@ -95,7 +95,7 @@ fn a_live_socket_of_another_program(_: Transport) {
     let path = directory.path().join("udf.sock");
     let listener = UnixListener::bind(&path).expect("the path is free");
     refused(&path, "another server is using");
-    // The one who tried is the only one in its queue.
+    // The connection attempt of the daemon is the only one in the queue.
     listener.set_nonblocking(true).expect("it is open");
     assert!(path.exists());
 }
@@ -114,7 +114,7 @@ fn a_live_socket_that_is_full(_: Transport) {
     let directory = directory();
     let path = directory.path().join("udf.sock");
     let listener = UnixListener::bind(&path).expect("the path is free");
-    // The kernel lets one wait even so.
+    // With a backlog of 0, the kernel still queues one connection.
     rustix::net::listen(&listener, 0).expect("it listens");
     let first = UnixStream::connect(&path).expect("there is room for one");
     refused(&path, "another server is using");
@@ -137,7 +137,7 @@ fn a_directory_in_place_of_the_lock(_: Transport) {
 fn a_start_that_was_killed_halfway(_: Transport) {
     let directory = directory();
     let path = directory.path().join("udf.sock");
-    // It is bound, and does not listen yet.
+    // The socket is bound and does not listen yet.
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None);
     let socket = socket.expect("there are descriptors left");
     let address = SocketAddrUnix::new(&path).expect("it is short");
@@ -220,14 +220,14 @@ fn a_socket_that_was_removed(_: Transport) {
     assert_eq!(program.wait().code(), Some(0));
 }
 
-/// Starts under a umask and looks at the mode of the socket.
+/// Starts a daemon under a umask. Returns the mode of its socket.
 fn mode_under(umask: &str, args: &[&str]) -> u32 {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
     let program = Program::listen(command.arg(example("mirror")).args(args));
     let metadata = fs::symlink_metadata(program.socket()).expect("it is there");
     assert!(metadata.file_type().is_socket());
-    // Whoever can open the lock can hold it, and keep the daemon from starting again.
+    // A user who can open the lock can hold it, and so prevent the next start of the daemon.
     let lock = program.socket().with_extension("sock.lock");
     let lock = fs::metadata(&lock).expect("it is there").permissions().mode();
     assert_eq!(lock & 0o077, 0, "others may hold the lock: {lock:o}");
@@ -247,7 +247,8 @@ fn another_mode(_: Transport) {
     assert_eq!(mode_under("077", &["--socket-mode", "0666"]), 0o666);
 }
 
-/// A daemon with these arguments is wrong usage.
+/// Starts a daemon with invalid arguments. It must fail with this text and the status of a usage
+/// error.
 fn usage(args: &[&str], with: &str) {
     let directory = directory();
     let path = directory.path().join("udf.sock");
@@ -282,7 +283,7 @@ fn a_user_who_is_not_allowed(_: Transport) {
     let user = rustix::process::getuid().as_raw();
     let reason = format!("the user {user} is not among those of --allow-uid");
     let mut connection = program.connect();
-    // As Kapacitor does, it writes before it reads: what it writes must not be in the way of the reason.
+    // Kapacitor writes before it reads. Its unread message must not discard the error.
     connection.ask(udf_tests::program::init(&[]));
     let error = format!("the UDF refused the connection: {reason}");
     assert_eq!(connection.rest(), [Answer::Error(ErrorResponse { error })]);
@@ -307,7 +308,7 @@ fn two_starts_at_once(_: Transport) {
             Program::spawn(command.arg(&path).stdin(Stdio::null()))
         })
         .collect();
-    // Each says in its first line whether it listens.
+    // The first line of the log says whether the daemon listens.
     let lines: Vec<_> = programs.iter().map(|program| program.wait_for_log("")).collect();
     let listening = lines.iter().filter(|line| line.contains("listens on")).count();
     assert_eq!(listening, 1, "{lines:?}");

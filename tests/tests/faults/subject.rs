@@ -1,4 +1,4 @@
-//! A case of the suite, and the running UDF that it is done to.
+//! Cases of the fault tests, and the running UDFs that they use.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use udf_proto::messages::{KeepaliveRequest, KeepaliveResponse, Point};
 use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
 
-/// A fault, and what must hold when it happens.
+/// A fault, and the promise for it.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) promise: &'static str,
@@ -26,8 +26,8 @@ pub(crate) const BOTH: Transports = &[Transport::Pipe, Transport::Socket];
 pub(crate) const PIPE: Transports = &[Transport::Pipe];
 pub(crate) const SOCKET: Transports = &[Transport::Socket];
 
-/// A table of cases, and a test for each of them: `name, transports, promise;`, with a function `name` that
-/// is done over each of the transports.
+/// Defines a table of cases, and one test per case: `name, transports, promise;`. The function
+/// `name` runs once per transport.
 macro_rules! cases {
     ($($name:ident, $on:expr, $promise:literal;)*) => {
         pub(crate) const CASES: &[$crate::Case] = &[
@@ -48,12 +48,12 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// The path of a UDF that is made for this suite.
+/// Returns the path of a UDF that only these tests use.
 pub(crate) fn troubled() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_troubled"))
 }
 
-/// The path of a UDF of batches that is made for this suite.
+/// Returns the path of a UDF for batches that only these tests use.
 pub(crate) fn troubled_batch() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_troubled_batch"))
 }
@@ -79,40 +79,40 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Starts a program; over a socket, as a daemon that is connected to.
+    /// Starts a program and connects to it.
     pub(crate) fn start(path: PathBuf, transport: Transport, args: &[&str]) -> Self {
         let (program, ends) = start(path, transport, args);
         Subject { program, connection: Connection::new(ends), transport }
     }
 
-    /// An example that has not had its Init.
+    /// Starts an example without sending an Init.
     pub(crate) fn example(name: &str, transport: Transport) -> Self {
         Subject::start(example(name), transport, &[])
     }
 
-    /// Sends an Init that must be accepted.
+    /// Sends an Init, which must be accepted.
     pub(crate) fn init(mut self, options: &[(&str, &[Value])]) -> Self {
         init(&mut self.connection, options);
         self
     }
 
-    /// The mirror, started.
+    /// Starts the example `mirror`.
     pub(crate) fn mirror(transport: Transport) -> Self {
         Subject::example("mirror", transport).init(&[])
     }
 
-    /// A mean over 3 points, started.
+    /// Starts the example `moving_avg` with a window of 3 points.
     pub(crate) fn moving_avg(transport: Transport) -> Self {
         let (field, size) = (["usage".into()], [Value::Int(3)]);
         Subject::example("moving_avg", transport).init(&[("field", &field), ("size", &size)])
     }
 
-    /// The outliers, started.
+    /// Starts the example `outliers`.
     pub(crate) fn outliers(transport: Transport) -> Self {
         Subject::example("outliers", transport).init(&[("field", &["usage".into()])])
     }
 
-    /// A UDF that gets into trouble of this kind, started.
+    /// Starts a UDF that misbehaves in this way.
     pub(crate) fn troubled(transport: Transport, kind: &str) -> Self {
         Subject::troubled_with(transport, kind, 0, &[])
     }
@@ -140,9 +140,10 @@ impl Subject {
         echo(&mut self.connection, time);
     }
 
-    /// The connection ends with an error that has this in it, which is returned with what came before; the
-    /// process tells the log, and does what becomes it: when spawned, it ends with status 1, as a daemon it
-    /// serves others.
+    /// Expects the connection to end with an error that contains `with`. Returns the answers before
+    /// it.
+    ///
+    /// A spawned process must exit with status 1, a daemon must serve other connections.
     pub(crate) fn fails(self, with: &str) -> Vec<Answer> {
         let mut rest = self.connection.rest();
         match rest.pop() {
@@ -155,7 +156,8 @@ impl Subject {
         rest
     }
 
-    /// The connection lives: it answers, and ends without an error when its input does.
+    /// Checks that the connection answers, and ends without an error after its input. Returns the
+    /// answers.
     pub(crate) fn lives(mut self) -> Vec<Answer> {
         self.ask(Ask::Keepalive(KeepaliveRequest { time: 77 }));
         self.connection.end_input();
@@ -166,7 +168,7 @@ impl Subject {
         rest
     }
 
-    /// Ends the input and returns what came from then on.
+    /// Ends the input. Returns the remaining answers.
     pub(crate) fn finishes(mut self) -> Vec<Answer> {
         self.connection.end_input();
         let rest = self.connection.rest();
@@ -174,7 +176,7 @@ impl Subject {
         rest
     }
 
-    /// Ends the input, and a daemon too; returns what came from then on, and what was logged.
+    /// Ends the input, and stops a daemon. Returns the remaining answers and log lines.
     pub(crate) fn finishes_with_log(mut self) -> (Vec<Answer>, Vec<String>) {
         self.connection.end_input();
         let rest = self.connection.rest();
@@ -185,7 +187,8 @@ impl Subject {
         (rest, self.program.rest_of_log())
     }
 
-    /// The answers until a signal has ended the connection, which Kapacitor is told at the end.
+    /// Returns the answers before a signal ends the connection. The last message must report the
+    /// signal.
     pub(crate) fn rest_until(&self, signal: &str) -> Vec<Answer> {
         let mut rest = self.connection.rest();
         match rest.pop() {
@@ -200,12 +203,13 @@ impl Subject {
         rest
     }
 
-    /// The connection has ended. Spawned, the process ends with this status; a daemon serves on, and ends well
-    /// when it is asked to.
+    /// Checks the state after the connection has ended: a spawned process exits with `status`, a
+    /// daemon serves other connections and stops with status 0.
     pub(crate) fn ends(mut self, status: i32) {
         match self.transport {
             Transport::Pipe => {
-                // Some read their input until it ends, so that the error is not lost.
+                // After an error, some UDFs read their input to the end, so that Kapacitor reads
+                // the error.
                 drop(self.connection);
                 assert_eq!(self.program.wait().code(), Some(status));
             }
@@ -219,7 +223,7 @@ impl Subject {
     }
 }
 
-/// Starts a program, from whose output nobody reads yet.
+/// Starts a program, without reading its output.
 pub(crate) fn start(path: PathBuf, on: Transport, args: &[&str]) -> (Program, Ends) {
     let mut command = Command::new(path);
     command.args(args);
@@ -237,7 +241,7 @@ pub(crate) fn start(path: PathBuf, on: Transport, args: &[&str]) -> (Program, En
     }
 }
 
-/// A daemon takes one more connection and answers on it.
+/// Checks that a daemon accepts a connection and answers.
 pub(crate) fn serves(program: &Program) {
     let mut connection = program.connect();
     connection.ask(Ask::Keepalive(KeepaliveRequest { time: 5 }));
@@ -246,7 +250,7 @@ pub(crate) fn serves(program: &Program) {
     assert_eq!(connection.rest(), []);
 }
 
-/// Sends an Init that must be accepted.
+/// Sends an Init, which must be accepted.
 pub(crate) fn init(connection: &mut Connection, options: &[(&str, &[Value])]) {
     match connection.init(options) {
         Answer::Init(init) => assert!(init.success, "{}", init.error),
@@ -260,7 +264,7 @@ pub(crate) fn echo(connection: &mut Connection, time: i64) {
     assert_eq!(connection.answer(), Answer::Point(point(time)));
 }
 
-/// A point of a stream.
+/// Returns a point of a stream.
 pub(crate) fn point(time: i64) -> Point {
     Point {
         time,
@@ -275,14 +279,14 @@ pub(crate) fn point(time: i64) -> Point {
     }
 }
 
-/// A point that makes trouble.
+/// Returns a point that makes a UDF misbehave.
 pub(crate) fn trouble(time: i64) -> Point {
     let mut point = point(time);
     point.fields_bool.insert("trouble".into(), true);
     point
 }
 
-/// A point of `bytes` bytes and some more.
+/// Returns a point with a text of `bytes` bytes.
 pub(crate) fn large_point(time: i64, bytes: usize) -> Point {
     let mut point = point(time);
     point.fields_string.insert("text".into(), "x".repeat(bytes));

@@ -1,4 +1,4 @@
-//! What systemd hands over, and what it is told.
+//! Sockets from systemd, and notifications to systemd.
 
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
@@ -38,7 +38,7 @@ cases! {
     a_watchdog_for_another_process, SOCKET, "A watchdog of another process gets no notifications.";
 }
 
-/// Where systemd listens for what it is told.
+/// A socket that receives notifications, like systemd's.
 struct Systemd {
     socket: UnixDatagram,
     path: PathBuf,
@@ -59,7 +59,7 @@ impl Systemd {
     }
 }
 
-/// The first line of what is told next.
+/// Returns the first line of the next notification.
 fn hears(socket: &UnixDatagram) -> String {
     let mut message = [0; 1000];
     let length = socket.recv(&mut message).expect("it is told");
@@ -67,7 +67,8 @@ fn hears(socket: &UnixDatagram) -> String {
     text.lines().next().expect("it is not empty").to_owned()
 }
 
-/// Starts a program with `--systemd` as systemd does, with its first descriptors behind stderr being this one.
+/// Returns a command that starts a program with `--systemd` as systemd does. `descriptor` becomes
+/// the first passed descriptors, 3 and 4.
 fn activated(program: PathBuf, descriptor: impl Into<OwnedFd>, count: &str) -> Command {
     let script = "exec 3<&0 4<&0 </dev/null; export LISTEN_PID=$$; exec \"$0\" --systemd";
     let mut command = Command::new("sh");
@@ -76,7 +77,7 @@ fn activated(program: PathBuf, descriptor: impl Into<OwnedFd>, count: &str) -> C
     command
 }
 
-/// The program does not start: it says this, and ends with status 2.
+/// Runs a program that must fail with these texts and the status 2.
 fn usage(command: &mut Command, with: &[&str]) {
     let mut program = Program::spawn(command);
     let log = program.rest_of_log().join("\n");
@@ -104,7 +105,7 @@ fn a_socket_of_systemd(_: Transport) {
     init(&mut connection, &[("kind", &["work".into()]), ("amount", &[Value::Int(1000)])]);
     echo(&mut connection, 1);
     connection.ask(Ask::Point(trouble(2)));
-    // It is at work: one that has nothing to finish is gone before there is anything to tell.
+    // The handler must be working: an idle program exits before it could send more.
     connection.sign();
     program.signal("TERM");
     assert_eq!(systemd.hears(), "STOPPING=1");
@@ -188,7 +189,7 @@ fn something_else_of_systemd(_: Transport) {
 }
 
 fn a_path_although_systemd_starts_it(_: Transport) {
-    // What is handed over is no socket; whoever claims it fails.
+    // The passed descriptor is not a socket, so that using it would fail.
     let script = "exec 3</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
     serves(&Program::listen(command.args(["-c", script]).arg(example("mirror"))));
@@ -218,7 +219,7 @@ fn an_abstract_notify_socket(_: Transport) {
     assert_eq!(hears(&systemd), "STOPPING=1");
 }
 
-/// Leaves no room at this socket, and returns how many messages that took.
+/// Fills the buffer of this socket. Returns the number of messages.
 fn fill(path: &Path) -> usize {
     let socket = UnixDatagram::unbound().expect("there are descriptors left");
     socket.set_nonblocking(true).expect("it is open");

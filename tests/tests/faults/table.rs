@@ -1,4 +1,4 @@
-//! The table of all cases, and the document that shows it.
+//! The table of all cases, and the document that contains it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use udf_tests::program::Transport;
 
 use crate::Case;
 
-/// The groups of cases, with what they are about.
+/// The groups of cases with their headings.
 const GROUPS: &[(&str, &[Case])] = &[
     ("Frames", crate::frames::CASES),
     ("Points", crate::points::CASES),

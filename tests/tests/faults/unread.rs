@@ -1,4 +1,4 @@
-//! Nobody reads the log, and the pipe that it goes to is full.
+//! The log is a full pipe that nobody reads.
 
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write};
@@ -29,11 +29,11 @@ cases! {
     a_full_log_that_is_read_again, BOTH, "No handler waits for the log. The log keeps 1 MiB of lines, and loses further ones. When it is read again, one line reports their number.";
 }
 
-/// A program whose log nobody reads.
+/// A program whose log is not read.
 struct Unread {
     child: Child,
     log: PipeReader,
-    /// How much was in the pipe before the program started.
+    /// The number of bytes in the pipe before the program started.
     filled: usize,
     transport: Transport,
     directory: TempDir,
@@ -72,7 +72,7 @@ impl Unread {
         })
     }
 
-    /// Connects once the daemon listens.
+    /// Waits until the daemon listens, and connects.
     fn stream(&self) -> UnixStream {
         let begun = Instant::now();
         loop {
@@ -100,7 +100,7 @@ impl Unread {
         }
     }
 
-    /// Reads the log from now on.
+    /// Starts to read the log.
     fn lines(&self) -> impl Iterator<Item = String> + use<> {
         let mut log = self.log.try_clone().expect("there are descriptors left");
         let mut before = vec![0; self.filled];
@@ -111,7 +111,7 @@ impl Unread {
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        // It has ended already when the test went well.
+        // After a successful test, the program has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -129,7 +129,7 @@ fn a_full_log_and_a_sigterm(on: Transport) {
     assert_eq!(program.wait().code(), Some(0));
 }
 
-/// A handler that hangs, in a program whose log nobody reads.
+/// Returns a program with a hanging handler, whose log is not read.
 fn hanging(on: Transport, args: &[&str]) -> (Unread, Connection) {
     let mut program = Unread::start(troubled(), on, args);
     let mut connection = program.connect();
@@ -149,21 +149,23 @@ fn a_full_log_and_a_second_signal(on: Transport) {
     for signal in [Signal::TERM, Signal::INT] {
         let (mut program, connection) = hanging(on, &[]);
         program.signal(Signal::TERM);
-        // Signals that come together may be taken for one; the first has been seen when it is no longer pending.
+        // Two pending signals can be merged. The first one has been delivered when it is no longer
+        // pending.
         let begun = Instant::now();
         while is_pending(program.child.id()) {
             assert!(begun.elapsed() < PATIENCE, "the first signal is not taken");
             std::thread::yield_now();
         }
         program.signal(signal);
-        // Two threads may take them at the same time: then it is the first that finds itself to be the second.
+        // Two threads may take one signal each. The thread with the first signal may then be the
+        // second to handle it.
         let ended_by = program.wait().signal();
         assert!(ended_by == Some(signal.as_raw()) || ended_by == Some(15), "{ended_by:?}");
         drop(connection);
     }
 }
 
-/// Whether a process has a signal that it has not taken.
+/// Returns whether a process has a pending signal.
 fn is_pending(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it is there");
     let pending = status.lines().filter_map(|line| line.strip_prefix("ShdPnd:"));
@@ -188,13 +190,13 @@ fn a_full_log_and_connections(on: Transport) {
                 connection.ask(Ask::Info(InfoRequest {}));
                 connection.end_input();
             }
-            // No request at all.
+            // Not a valid request.
             _ => connection.send(&[2, 0x08, 1]).expect("it reads"),
         }
         connection.rest_or_reset();
         echo(&mut first, time);
     }
-    // One over the limit is told so.
+    // A connection over the limit gets an error.
     let mut open = Vec::new();
     let refused = loop {
         let mut connection = program.connect();
@@ -239,7 +241,7 @@ fn a_full_log_that_is_read_again(on: Transport) {
     };
     assert!(before < 10 && kept < LINES / 2, "{before} and {kept} lines");
     assert_eq!(lost, Some(LINES - kept));
-    // From here on, nothing is lost.
+    // From here on, no lines are lost.
     connection.end_input();
     assert_eq!(connection.rest(), []);
     drop(connection);

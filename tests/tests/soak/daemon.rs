@@ -1,4 +1,4 @@
-//! A daemon that is visited.
+//! A daemon of the soak test.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,13 +17,13 @@ use udf_tests::ends::Ends;
 use udf_tests::process::{descriptors, memory, peak_memory, threads};
 use udf_tests::program::{Connection, PATIENCE, Program, example};
 
-/// A daemon, which may be killed and started again.
+/// A daemon that can be killed and started again.
 pub(super) struct Daemon {
     directory: TempDir,
     pub(super) program: Mutex<Program>,
-    /// Where the metrics of its first start are.
+    /// The address of the metrics of its first process.
     pub(super) metrics: SocketAddr,
-    /// How often it was killed or stopped, and started again: odd meanwhile.
+    /// The number of restarts, times two. Odd during a restart.
     epoch: AtomicU64,
 }
 
@@ -37,7 +37,7 @@ impl Daemon {
     fn program(directory: &TempDir) -> (Program, SocketAddr) {
         let path = Daemon::path(directory);
         let mut command = Command::new(example("moving_avg"));
-        // However busy this machine is, what is stopped may finish.
+        // A long grace period: a stopped daemon may finish even on a busy machine.
         command.args(["--farewell", "5m", "--metrics", "0", "--socket"]).arg(&path);
         let program = Program::spawn(command.stdin(Stdio::null())).at(&path);
         let metrics = program.metrics();
@@ -57,7 +57,7 @@ impl Daemon {
         UnixStream::connect(Daemon::path(&self.directory)).map(Ends::socket)
     }
 
-    /// Kills or stops it, and starts it again.
+    /// Kills or stops the daemon, and starts it again.
     pub(super) fn restart(&self, rng: &mut Rng) {
         let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -66,22 +66,22 @@ impl Daemon {
             program.wait();
         } else {
             program.signal("TERM");
-            assert!(program.wait().success(), "what was received has not been finished");
+            assert!(program.wait().success(), "the daemon has not finished its input");
         }
         *program = Daemon::program(&self.directory).0;
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Waits until all have left; returns what the daemon has then.
+    /// Waits until all visitors have left. Returns the remaining resources of the daemon.
     pub(super) fn left(&self) -> Left {
         let pid = self.program.lock().unwrap_or_else(PoisonError::into_inner).pid();
-        // Connections are accepted in their order: behind this one, none of theirs waits for it.
+        // Connections are accepted in order: this one is accepted after all those of the visitors.
         let mut last = Connection::new(self.connect().expect("it listens"));
         last.init(&[("field", &["usage".into()]), ("size", &[Value::Int(1)])]);
         last.end_input();
         last.rest();
         let started = Instant::now();
-        // A thread has the name of the one that has started it, until it has its own.
+        // A new thread has the name of its parent until it sets its own.
         let busy = |name: &String| name.starts_with("connection") || name.starts_with("refusal");
         while threads(pid).iter().any(busy) && started.elapsed() < PATIENCE {
             thread::yield_now();
@@ -93,17 +93,17 @@ impl Daemon {
     }
 }
 
-/// What a daemon has when nobody visits it.
+/// The resources of a daemon without visitors.
 pub(super) struct Left {
     pub(super) threads: Vec<String>,
     pub(super) descriptors: usize,
     pub(super) memory: u64,
-    /// The most memory that it ever had.
+    /// The peak of the resident memory in bytes.
     pub(super) peak: u64,
 }
 
 impl Left {
-    /// Whether both have the same threads, and as many descriptors.
+    /// Returns whether both have the same threads and the same number of descriptors.
     pub(super) fn is_like(&self, other: &Left) -> bool {
         (&self.threads, self.descriptors) == (&other.threads, other.descriptors)
     }

@@ -1,4 +1,4 @@
-//! Visitors that take what they can get, and give nothing.
+//! Hostile visitors, which use as many resources of the daemon as they can.
 
 use std::io::Write;
 use std::iter;
@@ -15,10 +15,10 @@ use udf_tests::program::{frame, init};
 
 use super::daemon::Daemon;
 
-/// What a hostile visitor does, again and again.
+/// The kinds of hostile visitors. Each repeats its attack.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    /// Says nothing on twenty connections.
+    /// Opens twenty connections and sends nothing.
     Silent,
     /// Sends half of a message on ten connections, before or after Init.
     Half,
@@ -26,7 +26,8 @@ pub(super) enum Kind {
     HoardsBefore,
     /// The same after Init.
     HoardsAfter,
-    /// Scrapes the metrics on twenty connections: in silence, in drops, or without reading.
+    /// Scrapes the metrics on twenty connections: without a request, byte by byte, or without
+    /// reading.
     Scrapes,
     /// Opens and closes two hundred connections, some of them to the metrics.
     Floods,
@@ -48,7 +49,7 @@ pub(super) const KINDS: [Kind; 8] = [
     Kind::Trickles,
 ];
 
-/// What a hoarder announces, and what it sends of that.
+/// The length that a hoarder announces, and the number of MiB that it sends.
 const ANNOUNCED: u64 = 60 << 20;
 const PIECES: usize = 59;
 
@@ -58,9 +59,9 @@ const POINTS: usize = 16;
 const POINT: usize = 8 << 20;
 
 impl Kind {
-    /// One visit; returns how many connections it was.
+    /// Visits once. Returns the number of connections.
     ///
-    /// Whatever a daemon does with such a connection is right: it may be kept, refused or closed.
+    /// The daemon may keep, refuse or close such connections.
     pub(super) fn visit(self, daemon: &Daemon, rng: &mut Rng, end: Instant) -> u64 {
         match self {
             Kind::Silent => {
@@ -111,9 +112,9 @@ impl Kind {
     }
 }
 
-/// Holds on for some time, and does something twenty times a second.
+/// Holds the connections for a while, and calls `now_and_then` twenty times per second.
 fn wait(rng: &mut Rng, end: Instant, mut now_and_then: impl FnMut()) {
-    // Now and then for longer than a connection may take to speak.
+    // Sometimes longer than the timeout for the first request.
     let millis = if rng.u8(..5) == 0 { 12_000 } else { rng.u64(..1000) };
     let end = end.min(Instant::now() + Duration::from_millis(millis));
     while Instant::now() < end {

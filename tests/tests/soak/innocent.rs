@@ -1,4 +1,4 @@
-//! Those who only want their answers, and how long they wait for them.
+//! Innocent visitors, which measure how long they wait for answers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,12 +19,12 @@ use udf_tests::program::{PATIENCE, frame, init};
 
 use super::daemon::Daemon;
 
-/// How long each answer took.
+/// The latency of each answer.
 #[derive(Default)]
 pub(super) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    /// Takes the time of `answered` again and again, with a pause behind each.
+    /// Measures `answered` until `end`, with a pause after each call.
     fn measure(end: Instant, pause: Duration, mut answered: impl FnMut()) -> Self {
         let mut latencies = Vec::new();
         while Instant::now() < end {
@@ -41,7 +41,7 @@ impl Latencies {
         self.0.sort_unstable();
     }
 
-    /// Returns the time within which that many of a hundred were answered.
+    /// Returns the latency that `percent` per cent of the answers did not exceed.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let last = self.0.len().saturating_sub(1);
         self.0.get(last * percent / 100).copied().unwrap_or_default()
@@ -61,7 +61,7 @@ impl fmt::Display for Latencies {
     }
 }
 
-/// Asks on one connection all the time.
+/// Sends points on one connection until `end`, and waits for each answer.
 pub(super) fn ask(daemon: &Daemon, end: Instant) -> Latencies {
     let Ends { mut input, output } = daemon.connect().expect("it listens");
     let mut answers = FrameReader::new(output);
@@ -82,7 +82,7 @@ pub(super) fn ask(daemon: &Daemon, end: Instant) -> Latencies {
     latencies
 }
 
-/// Returns the next answer; none at the end. Signs of life may come at any time.
+/// Returns the next answer, or none at the end. Skips keepalives, which may come at any time.
 fn answer(answers: &mut FrameReader<Output>) -> Option<Answer> {
     loop {
         let frame = answers.next_frame().expect("an innocent connection lives")?;
@@ -105,7 +105,7 @@ pub(super) fn scrape(daemon: &Daemon, end: Instant) -> Latencies {
     })
 }
 
-/// Measures what it takes to be answered by a thread that has nothing else to do.
+/// Measures the latency of an idle thread on this machine.
 pub(super) fn machine(end: Instant) -> Latencies {
     let (mut here, mut there) = UnixStream::pair().expect("a pair of sockets");
     thread::scope(|scope| {

@@ -1,10 +1,12 @@
-//! Many visitors at once, for as long as one likes: slow ones, hasty ones, ones that break off, to UDFs of which one is
-//! killed again and again; and hostile ones, beside an innocent connection that is asked all the time.
+//! Many visitors at once, for a given time. Some are slow, some are fast, and some disconnect
+//! early. One of the daemons is killed again and again. Hostile visitors and an innocent connection
+//! run at the same time.
 //!
-//! Every point must be answered exactly once, or its connection end with an error; and when all have left,
-//! nothing of them may be left. It takes some seconds, or as many as `UDF_SOAK_SECONDS` says: then the innocent
-//! connection must be answered in time, and the memory must stay within limits, on a machine that does nothing else.
-//! `UDF_SOAK_SEED` lets the visitors begin in the same way:
+//! Every point must be answered exactly once, or its connection must end with an error. After all
+//! visitors have left, the daemon must have freed their resources. The test takes some seconds, or
+//! as many as `UDF_SOAK_SECONDS` says. In such a long run, the innocent connection must be answered
+//! in time, and the memory must stay within limits, on a machine without other work.
+//! `UDF_SOAK_SEED` repeats the random numbers of the visitors:
 //!
 //! ```sh
 //! UDF_SOAK_SECONDS=600 cargo test --release -p udf-tests --test soak -- --nocapture
@@ -29,23 +31,23 @@ use self::visitor::Visitor;
 
 const VISITORS: u64 = 8;
 
-/// How many crowds come, one after the other.
+/// The number of crowds of visitors, one after the other.
 const CROWDS: u32 = 4;
 
-/// How much more memory a daemon may have behind the last crowd than behind any other: the allocator keeps some of what
-/// a crowd needed.
+/// The maximum growth of the memory from any earlier crowd to the last one, in bytes. The allocator
+/// keeps some of the memory that a crowd needed.
 const GROWTH: u64 = 128 << 20;
 
-/// The same in a long run, where some hundred bytes that stay behind of each connection are more.
+/// The same in a long run, which would reveal a leak of some hundred bytes per connection.
 const LONG_GROWTH: u64 = 32 << 20;
 
-/// The most memory that a daemon may ever have in a long run, whatever hostile visitors send.
+/// The maximum of the resident memory in a long run, in bytes.
 const LONG_PEAK: u64 = 256 << 20;
 
-/// How long an innocent connection may wait for an answer in a long run.
+/// The maximum latency of an innocent connection in a long run.
 const LONG_WAIT: Duration = Duration::from_millis(50);
 
-/// What all who came have seen.
+/// The results of all visitors.
 #[derive(Default)]
 struct Seen {
     visitors: Vec<Visitor>,
@@ -56,7 +58,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Lets visitors come and go for this long.
+    /// Runs visitors for `time`.
     fn soak(&mut self, time: Duration, seed: u64, steady: &Daemon, doomed: &Daemon) {
         let end = Instant::now() + time;
         thread::scope(|scope| {
@@ -121,12 +123,12 @@ fn nothing_is_lost_and_nothing_is_left() {
     println!("{} s, UDF_SOAK_SEED={seed}", time.as_secs());
     let (steady, doomed) = (Daemon::start(), Daemon::start());
     let mut seen = Seen::default();
-    // What it has behind the first crowd, it must have behind each.
+    // After each crowd, the daemon must have the resources that it had after the first crowd.
     let mut left: Vec<Left> = Vec::new();
     for crowd in 0..CROWDS {
         seen.soak(time / CROWDS, seed.wrapping_add(1000 * u64::from(crowd)), &steady, &doomed);
         let (mut now, started) = (steady.left(), Instant::now());
-        // What is left behind stays; what was only about to go, has gone then.
+        // Resources that are just being freed are gone after a while. A leak stays.
         while left.first().is_some_and(|first| !now.is_like(first)) && started.elapsed() < PATIENCE
         {
             now = steady.left();
@@ -161,7 +163,7 @@ fn nothing_is_lost_and_nothing_is_left() {
     assert!(last.memory < memory + growth, "more than {} KiB", memory >> 10);
     if is_long {
         assert!(last.peak < LONG_PEAK, "hostile visitors cost {} KiB", last.peak >> 10);
-        // A machine that is late by itself is not the fault of the daemon.
+        // The latency of the machine itself is not the fault of the daemon.
         let excused = seen.machine.most();
         assert!(seen.innocent.percentile(99) < LONG_WAIT, "{}", seen.innocent);
         assert!(seen.innocent.most() < LONG_WAIT + excused, "{}", seen.innocent);

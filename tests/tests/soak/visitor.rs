@@ -1,4 +1,4 @@
-//! Visitors of a mixed load: hasty ones, slow ones, ones that break off. Each point of theirs is checked.
+//! Visitors with a mixed load: fast, slow, and disconnecting early. Every answer is checked.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
@@ -21,13 +21,13 @@ use udf_tests::program::{Program, example, frame, init};
 
 use super::daemon::Daemon;
 
-/// Points in the window of the averages.
+/// The number of points in the window of the averages.
 const WINDOW: usize = 5;
 
-/// The most requests of a visit; their times are below.
+/// The maximum number of requests of a visit. Their times are below this number.
 const LONGEST: i64 = 5000;
 
-/// What the averages must be, host by host.
+/// Computes the expected averages by host.
 #[derive(Clone, Default)]
 struct Averages([VecDeque<f64>; 4]);
 
@@ -42,19 +42,20 @@ impl Averages {
     }
 }
 
-/// A snapshot, and what it is of.
+/// A snapshot, and the averages that it contains.
 type Kept = (Vec<u8>, Averages);
 
-/// What is asked on a connection, and what must be answered, in this order.
+/// The requests of a connection, and the expected answers in order.
 struct Plan {
     requests: Vec<Vec<u8>>,
-    /// None is a snapshot, of whatever is in it.
+    /// None stands for a snapshot with any content.
     answers: Vec<Option<Answer>>,
     averages: Averages,
 }
 
 impl Plan {
-    /// Points with other requests between them, and a snapshot at the end. What was kept is gone on from.
+    /// Creates points with other requests between them, and a snapshot at the end. Restores `kept`
+    /// first, if any.
     fn new(kept: Option<Kept>, rng: &mut Rng) -> Self {
         let mut plan = Plan { requests: vec![], answers: vec![], averages: Averages::default() };
         let window = [Value::Int(WINDOW as i64)];
@@ -105,27 +106,27 @@ impl Plan {
     }
 }
 
-/// How a visit ends.
+/// The end of a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The input ends, and everything is read.
+    /// The visitor ends the input and reads all answers.
     Orderly,
-    /// The input ends within a message.
+    /// The visitor ends the input within a message.
     Cut,
-    /// Something comes that is no message.
+    /// The visitor sends an invalid message.
     Garbage,
-    /// It goes away without having read anything.
+    /// The visitor disconnects without reading.
     Gone,
 }
 
-/// The delays of a network, and of whoever is slow.
+/// Sometimes waits, like a slow network or a slow visitor.
 fn delay(rng: &mut Rng) {
     if rng.u8(..20) == 0 {
         thread::sleep(Duration::from_micros(rng.u64(..3000)));
     }
 }
 
-/// Sends it in pieces of any size.
+/// Sends the bytes in pieces of random lengths.
 fn send(mut input: impl Write, mut bytes: &[u8], rng: &mut Rng) -> io::Result<()> {
     while !bytes.is_empty() {
         let most = if rng.bool() { 50 } else { 20_000 };
@@ -137,7 +138,7 @@ fn send(mut input: impl Write, mut bytes: &[u8], rng: &mut Rng) -> io::Result<()
     Ok(())
 }
 
-/// Reads up to the end; what was answered, and whether the end is one.
+/// Reads to the end. Returns the answers, and the error if the end was not clean.
 fn read(output: impl io::Read, rng: &mut Rng) -> (Vec<Answer>, Result<(), FrameError>) {
     let (mut reader, mut answers) = (FrameReader::new(output), Vec::new());
     loop {
@@ -145,7 +146,7 @@ fn read(output: impl io::Read, rng: &mut Rng) -> (Vec<Answer>, Result<(), FrameE
             Ok(Some(frame)) => {
                 let response = Response::decode(frame).expect("a frame is a response");
                 match response.message.expect("a response says something") {
-                    // Nobody asked for it, at this time: the handler is slow.
+                    // A keepalive without a request: its time is not one of the visitor's.
                     Answer::Keepalive(keepalive) if keepalive.time >= LONGEST => {}
                     answer => answers.push(answer),
                 }
@@ -157,7 +158,7 @@ fn read(output: impl io::Read, rng: &mut Rng) -> (Vec<Answer>, Result<(), FrameE
     }
 }
 
-/// One who visits again and again, and what it has seen.
+/// A visitor that returns again and again, and its results.
 pub(super) struct Visitor {
     rng: Rng,
     kept: Option<Kept>,
@@ -171,7 +172,7 @@ impl Visitor {
         Visitor { rng, kept: None, visits: 0, points: 0, restores: 0 }
     }
 
-    /// Visits one of them, or a program of its own.
+    /// Visits one of the daemons, or spawns a program.
     pub(super) fn visit_any(&mut self, steady: &Daemon, doomed: &Daemon) {
         match self.rng.u8(..20) {
             0 => self.visit_a_program(),
@@ -180,7 +181,7 @@ impl Visitor {
         }
     }
 
-    /// One visit, from the first byte to the last; `died` is asked behind it whether what it visits was killed.
+    /// Visits once. `died` returns whether the daemon was killed meanwhile.
     fn visit(&mut self, ends: Ends, died: impl Fn() -> bool) {
         let rng = &mut self.rng;
         let end = [End::Orderly, End::Orderly, End::Cut, End::Garbage, End::Gone][rng.usize(..5)];
@@ -192,13 +193,13 @@ impl Visitor {
             End::Orderly => {}
             End::Cut => bytes.extend(&plan.requests[0][..rng.usize(1..10)]),
             End::Garbage => bytes.extend([2, 0x08, 1]),
-            // No more than is taken from one who does not read.
+            // At most as much as the UDF reads while its output is not read.
             End::Gone => bytes.truncate(rng.usize(..bytes.len().min(16 << 10))),
         }
         let Ends { input, output } = ends;
         self.visits += 1;
         if end == End::Gone {
-            // It may have been killed by then.
+            // The daemon may have been killed.
             let _ = send(input, &bytes, rng);
             return;
         }
@@ -210,7 +211,7 @@ impl Visitor {
         });
         let died = died();
         let error = answers.pop_if(|last| matches!(last, Answer::Error(_)));
-        // Whatever happens, nothing is answered twice, in another order, or wrongly.
+        // In every case, no answer is repeated, reordered or incorrect.
         for (place, (answer, expected)) in answers.iter().zip(&plan.answers).enumerate() {
             let right = expected
                 .as_ref()
@@ -232,7 +233,7 @@ impl Visitor {
         }
     }
 
-    /// A UDF that is spawned, as Kapacitor does it.
+    /// Visits a UDF that is spawned, as Kapacitor does.
     fn visit_a_program(&mut self) {
         let mut program = Program::spawn(Command::new(example("moving_avg")).stdin(Stdio::piped()));
         let ends = program.pipes();
@@ -242,7 +243,7 @@ impl Visitor {
 
     fn visit_the_doomed(&mut self, doomed: &Daemon) {
         let epoch = doomed.epoch();
-        // Who comes while it is down may still meet the one that is about to be killed.
+        // During a restart, a connection may still reach the process that is about to be killed.
         if epoch.is_multiple_of(2)
             && let Ok(ends) = doomed.connect()
         {
