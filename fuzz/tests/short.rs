@@ -8,7 +8,7 @@ use udf_fuzz::{Settings, run};
 
 /// Always uses the same seed, so that failures repeat.
 fn short(name: &str) {
-    let target = TARGETS.iter().find(|target| target.name == name).expect("there is such a target");
+    let target = TARGETS.iter().find(|target| target.name == name).expect("the target exists");
     let findings = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("findings");
     let settings = Settings { time: Duration::from_secs(1), seed: 7, findings };
     let summary = run(target, &settings).unwrap_or_else(|finding| panic!("{finding}"));

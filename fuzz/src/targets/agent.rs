@@ -70,7 +70,7 @@ pub(super) fn snapshot_of_means() -> Vec<u8> {
     messages.push(Ask::Snapshot(SnapshotRequest {}));
     let (input, written) = (io::Cursor::new(frames(messages)), Written::default());
     let agent = Agent::new(input, written.clone(), UdfHandler::<Means>::new());
-    agent.run().expect("these are good requests");
+    agent.run().expect("the requests are valid");
     let written = written.0.lock().unwrap_or_else(PoisonError::into_inner);
     match answers(&written).pop() {
         Some(Answer::Snapshot(snapshot)) => snapshot.snapshot,

@@ -60,7 +60,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             let mut frame = &sent[..];
             let length = prost::encoding::decode_varint(&mut frame).expect("it has a length");
             assert_eq!(length, frame.len() as u64);
-            let sent = messages::Response::decode(frame).expect("it is a response");
+            let sent = messages::Response::decode(frame).expect("the frame is a response");
             match sent.message {
                 Some(messages::response::Message::Point(sent)) => {
                     assert_eq!(sent.encode_to_vec(), message.encode_to_vec());

@@ -17,7 +17,7 @@ fn fresh() -> Means {
 
 fn save(udf: &Means) -> Vec<u8> {
     let mut state = StateWriter::new(Means::NAME);
-    udf.save(&mut state).expect("it can always be saved");
+    udf.save(&mut state).expect("the state can be saved");
     state.finish()
 }
 
@@ -58,9 +58,9 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             // A restored state can be saved, and restores to the same state.
             let saved = save(&udf);
             let mut again = fresh();
-            load(&mut again, &saved).expect("it restores what it has saved");
+            load(&mut again, &saved).expect("a saved state can be restored");
             let mut third = fresh();
-            load(&mut third, &save(&again)).expect("it restores what it has saved");
+            load(&mut third, &save(&again)).expect("a saved state can be restored");
             assert_eq!(save(&again).len(), save(&third).len());
             trace.see_size("state", saved.len());
         }

@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn a_stop_is_seen_by_whoever_asked() {
-    let stop = Stop::new().expect("there are descriptors");
+    let stop = Stop::new().expect("a descriptor is left");
     let stopping = stop.stopping();
     let ask = {
         let (stop, stopping) = (stop.clone(), stopping.clone());
@@ -58,7 +58,7 @@ fn a_server_waits_for_its_connections() {
     };
     for _ in 0..2 {
         // The peer has closed its end: a real read must not block here.
-        let (ours, _) = UnixStream::pair().expect("there are descriptors");
+        let (ours, _) = UnixStream::pair().expect("a descriptor is left");
         connections.open(ours, &mut accepter, &mut refusals);
     }
     connections.finish().expect("it waits for as long as they need");
