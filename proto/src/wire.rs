@@ -31,6 +31,7 @@ fn long_varint(bytes: &[u8], at: usize) -> Result<(u64, usize), VarintError> {
         return varint_by_bytes(bytes, at);
     };
     let eight = u64::from_le_bytes(*eight);
+    // The last byte of a varint is the first one without a high bit.
     let ends = !eight & HIGH;
     if ends != 0 {
         let up_to_the_first_end = ends ^ (ends - 1);

@@ -159,7 +159,7 @@ struct Model {
 impl Model {
     fn new(base: Point<'_>) -> Self {
         Model {
-            message: messages::Point::decode(base.as_bytes()).expect("it is a point"),
+            message: messages::Point::decode(base.as_bytes()).expect("the bytes are a point"),
             fields: base
                 .fields()
                 .map(|(name, value)| (name.to_owned(), Owned::of(value)))

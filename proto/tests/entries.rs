@@ -160,12 +160,13 @@ fn entries_cannot_hide_behind_a_wrong_wire_type() {
     let hidden = [varint(u64::from(3u32 << 3 | VARINT), 0), varint(2, 0), vec![0x0a, 0]].concat();
     let frame = record(16, BYTES, &hidden.repeat(10), 0);
     let (mut index, mut spare) = (PointIndex::new(), Vec::new());
-    let error = request::decode(&frame, &mut index, &mut spare).expect_err("it is malformed");
+    let error =
+        request::decode(&frame, &mut index, &mut spare).expect_err("the message is malformed");
     assert_eq!(
         error.to_string(),
         "malformed request: one of the tags of a batch has the wrong wire type"
     );
-    let error = response::decode(&frame).expect_err("it is malformed");
+    let error = response::decode(&frame).expect_err("the message is malformed");
     assert_eq!(error.to_string(), "one of the tags of a batch has the wrong wire type");
 }
 

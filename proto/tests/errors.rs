@@ -116,7 +116,7 @@ fn of_init() {
         let value = OptionValue { r#type, value };
         let call = messages::Option { name: "size".into(), values: vec![value] };
         let init = InitRequest { options: vec![call], ..Default::default() };
-        Init::try_from(init).expect_err("it lies")
+        Init::try_from(init).expect_err("the declared type is wrong")
     };
     says(
         error(2, Some(option_value::Value::IntValue(3))),

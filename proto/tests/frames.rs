@@ -145,7 +145,7 @@ proptest! {
 
 fn error(bytes: &[u8]) -> String {
     let mut reader = FrameReader::new(bytes);
-    let error = all(&mut reader).expect_err("it is cut or malformed");
+    let error = all(&mut reader).expect_err("the frame is cut or malformed");
     // The error is permanent: the reader does not know where the next frame begins.
     assert_eq!(reader.next_frame().expect_err("still").to_string(), error.to_string());
     error.to_string()
@@ -238,7 +238,7 @@ fn memory_grows_with_what_came_and_not_with_what_was_announced() {
     for came in [0, 10_000, 1 << 20, 5 << 20] {
         let info = allocation_counter::measure(|| {
             let mut reader = FrameReader::new(Trickle { head: &announced, left: came });
-            let error = reader.next_frame().expect_err("it is cut");
+            let error = reader.next_frame().expect_err("the frame is cut");
             assert!(matches!(error, FrameError::Cut { read, .. } if read == came), "{error}");
         });
         // The buffer grows by half. While it is copied, both buffers exist.

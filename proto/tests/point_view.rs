@@ -80,7 +80,7 @@ proptest! {
 }
 
 fn refused(bytes: &[u8]) -> (Problem, &'static str, usize) {
-    let error = PointIndex::new().parse(bytes).expect_err("it is no point");
+    let error = PointIndex::new().parse(bytes).expect_err("the bytes are not a point");
     (error.problem, error.member.unwrap_or("none"), error.offset)
 }
 

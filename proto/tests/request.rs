@@ -217,7 +217,7 @@ fn from_the_begin_of_a_batch_to_its_end_points_have_its_name() {
     let (mut index, mut spare, mut all) = (PointIndex::new(), Vec::new(), Points::new());
     let mut look =
         |message: request::Message| match decode(&encoded(message), &mut index, &mut spare)
-            .expect("it is a request")
+            .expect("the bytes are a request")
         {
             Incoming::Point(point) => {
                 let mut kept = Points::new();

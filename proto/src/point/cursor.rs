@@ -78,6 +78,7 @@ impl Cursor<'_> {
     }
 
     pub(super) fn skip(&mut self, field: u32, wire_type: u32, depth: u32) -> Result<(), Problem> {
+        // Limits the recursion, so that nested groups cannot overflow the stack.
         let depth = depth.checked_sub(1).ok_or(Problem::BadGroup)?;
         match wire_type {
             VARINT => self.varint().map(|_| ()),

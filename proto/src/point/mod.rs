@@ -37,7 +37,7 @@ pub(crate) struct Span {
 impl Span {
     #[inline(always)]
     fn new(start: usize, length: usize) -> Self {
-        // A point has at most `frame::MAX_LIMIT` bytes.
+        // No truncation: a point has at most `frame::MAX_LIMIT` bytes.
         Span { start: start as u32, length: length as u32 }
     }
 
@@ -79,6 +79,7 @@ impl Head {
     #[inline(always)]
     fn set_text(&mut self, place: usize, span: Span) {
         let text = &mut self.texts[place];
+        // The replaced text must be UTF-8 too, but the index contains only the last one.
         self.texts_replaced |= text.length != 0;
         *text = span;
     }
@@ -89,7 +90,7 @@ impl Head {
 struct Region {
     start: u32,
     end: u32,
-    /// Whether other records lie between the fields.
+    /// Whether other records lie between the fields. The range is then unused.
     apart: bool,
 }
 
@@ -104,7 +105,7 @@ impl Region {
     }
 }
 
-/// The kind of an [`Entry`].
+/// The kind of an [`Entry`]. The fields come last, so that one comparison recognizes a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -133,8 +134,8 @@ struct Entry {
     value: u64,
 }
 
-/// Enough bits for the length [`frame::MAX_LIMIT`](crate::frame::MAX_LIMIT), which is a power of
-/// two.
+/// Enough bits for a length of [`frame::MAX_LIMIT`](crate::frame::MAX_LIMIT). The other 3 bits hold
+/// the kind.
 const LENGTH_BITS: u32 = 29;
 
 impl Entry {

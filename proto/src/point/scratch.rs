@@ -91,6 +91,8 @@ impl EditScratch {
     }
 
     /// Plans which parts of `base` remain. Returns the length of the result in bytes.
+    ///
+    /// [`write`](Self::write) uses the plan, so call this method first, with the same `base`.
     #[inline]
     pub fn plan(&mut self, base: Option<Point<'_>>) -> usize {
         self.runs.clear();
@@ -104,6 +106,7 @@ impl EditScratch {
     fn plan_runs(&mut self, base: Point<'_>) {
         let Region { start, end, apart } = base.head.fields;
         let (start, end, length) = (start as usize, end as usize, base.bytes.len());
+        // Fast paths without parsing: all of the base remains, or all but adjacent fields.
         let only_fields_dropped = self.dropped == Class::Field.members() && !apart;
         if self.changes_entry_of(base) || self.dropped != 0 && !only_fields_dropped {
             self.plan_by_records(base);
@@ -134,6 +137,7 @@ impl EditScratch {
             let class = Class::of(member);
             // Every dimension, tag and field has one entry, in the order of the records.
             let entry = class.and_then(|_| entries.next());
+            // `dropped` has 32 bits. Members with higher numbers are unknown, and remain.
             let dropped = member < 32 && self.drops(member)
                 || class.zip(entry).is_some_and(|(class, entry)| {
                     class != Class::Dimension
@@ -272,6 +276,7 @@ impl EditScratch {
         if record.is_empty() {
             return;
         }
+        // The records behind the removed one move forward.
         for change in &mut self.changes {
             if change.record.start > record.start {
                 change.record.start -= record.len();
