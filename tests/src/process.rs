@@ -43,6 +43,7 @@ pub fn made_up_user(number: u32) -> u32 {
 
 fn status(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is running");
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(name)).expect("the process is running");
     line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
 }

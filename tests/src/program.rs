@@ -260,7 +260,7 @@ impl Program {
     /// If the program does not exit in time.
     pub fn wait(&mut self) -> ExitStatus {
         self.rest_of_log();
-        self.child.wait().expect("it can be waited for")
+        self.child.wait().expect("the process can be waited for")
     }
 }
 

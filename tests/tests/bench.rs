@@ -41,7 +41,7 @@ fn an_echo_echoes_over_each_transport() {
             let echo = Subject::Echo(transport);
             let flow = throughput(&echo, &load, SHORT).expect("a measurement");
             assert_eq!(flow.points_in, flow.points_out);
-            let of = answers(&echo, &load).expect("it answers");
+            let of = answers(&echo, &load).expect("the other side answers");
             let expected =
                 if edge == EdgeType::Stream { LatencyOf::Point } else { LatencyOf::Batch };
             assert_eq!(of, expected);

@@ -17,7 +17,7 @@ fn udf(args: &[&str]) -> (i32, String, String) {
 
 fn output(command: &mut Command) -> (i32, String, String) {
     let output = command.stdin(Stdio::null()).output().expect("it runs");
-    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
 }
 
@@ -157,7 +157,7 @@ fn info_names_the_script_and_where_both_are() {
     command.args(["info", "--", "sh", "my_udf.sh", "my_udf.sh"]);
     let output = command.current_dir(directory.path()).stdin(Stdio::null()).output();
     let output = output.expect("it runs");
-    let stdout = String::from_utf8(output.stdout).expect("it prints text");
+    let stdout = String::from_utf8(output.stdout).expect("the output is UTF-8");
     assert!(
         stdout.starts_with("my_udf: reads a stream and sends a stream\n"),
         "{stdout}{}",
@@ -199,7 +199,7 @@ fn check_prints_a_report_and_fails_when_a_check_does() {
         udf(&[&["check", "--format", "json"], &only[..], &["--", PEER, "picky_about_names"]]
             .concat());
     assert_eq!((status, &*stderr), (1, "error: a check failed\n"));
-    let report: serde_json::Value = serde_json::from_str(&stdout).expect("it is JSON");
+    let report: serde_json::Value = serde_json::from_str(&stdout).expect("valid JSON");
     assert_eq!(report["transport"], "pipe");
     assert_eq!((&report["wants"], &report["failed"]), (&"STREAM".into(), &1.into()));
     let finding = &report["checks"][1];
@@ -260,7 +260,7 @@ fn bench_prints_every_number() {
         udf(&[&["bench", "--connections", "2", "--format", "json"], &short[..], &target[..]]
             .concat());
     assert_eq!((status, &*stderr), (0, ""));
-    let report: serde_json::Value = serde_json::from_str(&stdout).expect("it is JSON");
+    let report: serde_json::Value = serde_json::from_str(&stdout).expect("valid JSON");
     let expected =
         ["batch_points", "point_bytes", "provides", "rounds", "rows", "transport", "udf", "wants"];
     assert_eq!(keys(&report), BTreeSet::from(expected));

@@ -11,7 +11,7 @@ const SUBCOMMANDS: [&str; 6] = ["bench", "check", "completions", "info", "man", 
 fn udf(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
     let output = command.args(args).stdin(Stdio::null()).output().expect("it runs");
-    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
 }
 
@@ -85,6 +85,6 @@ fn bash_completes_names_of_subcommands_and_options() {
         eprintln!("SKIPPED: bash does not run here");
         return;
     };
-    let stdout = String::from_utf8(output.stdout).expect("it prints text");
+    let stdout = String::from_utf8(output.stdout).expect("the output is UTF-8");
     assert_eq!(stdout, "check\n--format\nzsh\n", "{}", String::from_utf8_lossy(&output.stderr));
 }

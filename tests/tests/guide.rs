@@ -29,7 +29,7 @@ fn rate(args: &[&str]) -> String {
     let mut command = std::process::Command::new(example("rate"));
     let output = command.args(args).current_dir(directory.path()).env_remove("UDF_LOG").output();
     let output = output.expect("it runs");
-    String::from_utf8([output.stdout, output.stderr].concat()).expect("it writes text")
+    String::from_utf8([output.stdout, output.stderr].concat()).expect("the output is UTF-8")
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn answers<T: Udf + 'static>() -> (Vec<messages::Point>, Option<String>) {
     let mut reader = frame::FrameReader::new(&bytes[..]);
     let (mut points, mut error) = (Vec::new(), None);
     while let Some(frame) = reader.next_frame().expect("frames are whole") {
-        let response: Response = prost::Message::decode(frame).expect("it is a response");
+        let response: Response = prost::Message::decode(frame).expect("the frame is a response");
         match response.message {
             Some(response::Message::Point(point)) => points.push(point),
             Some(response::Message::Error(failure)) => error = Some(failure.error),

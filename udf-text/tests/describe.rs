@@ -161,7 +161,7 @@ fn for_tools() {
     ] {
         let json = description.to_json();
         assert_eq!(json, golden);
-        let parsed: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        let parsed: serde_json::Value = serde_json::from_str(&json).expect("valid JSON");
         assert_eq!(parsed["options"].as_array().map(Vec::len), Some(description.options.len()));
     }
 }
@@ -175,7 +175,7 @@ fn for_kapacitor_conf() {
 fn what_is_not_known_is_not_in_the_section() {
     let alone = |install: Install| {
         let section = complete().to_toml(&install);
-        let conf: toml::Table = section.parse().expect("it is TOML");
+        let conf: toml::Table = section.parse().expect("valid TOML");
         let keys = conf["udf"]["functions"]["moving_avg"].as_table().unwrap().keys().cloned();
         assert!(!section.contains("Or"), "{section}");
         keys.collect::<Vec<_>>()
@@ -193,7 +193,7 @@ fn both_forms_of_the_section_are_toml_also_below_what_is_there() {
     let socket = socket.replace("\n#", "\n");
     for form in [process, &socket, &section] {
         let conf = format!("[udf]\n[udf.functions]\n[udf.functions.other]\nprog = \"x\"\n{form}");
-        let conf: toml::Table = conf.parse().expect("it is TOML");
+        let conf: toml::Table = conf.parse().expect("valid TOML");
         assert_eq!(conf["udf"]["functions"]["moving_avg"]["timeout"].as_str(), Some("10s"));
     }
 }
@@ -220,7 +220,7 @@ proptest! {
         let description =
             Description { name: name.clone(), options: vec![option], ..from_info() };
         let json = description.to_json();
-        let parsed: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        let parsed: serde_json::Value = serde_json::from_str(&json).expect("valid JSON");
         prop_assert_eq!(parsed["name"].as_str(), Some(&*name));
         prop_assert_eq!(parsed["options"][0]["help"].as_str(), Some(&*help));
         let example = &parsed["options"][0]["example"];
@@ -237,7 +237,7 @@ proptest! {
         let description = Description { name: name.clone(), ..from_info() };
         let install =
             Install { program: program.clone(), args: vec![arg.clone()], socket: program.clone() };
-        let conf: toml::Table = description.to_toml(&install).parse().expect("it is TOML");
+        let conf: toml::Table = description.to_toml(&install).parse().expect("valid TOML");
         let section = &conf["udf"]["functions"][name.as_str()];
         prop_assert_eq!(section["prog"].as_str(), Some(&*program));
         prop_assert_eq!(section["args"][0].as_str(), Some(&*arg));

@@ -192,7 +192,7 @@ const OF_DAEMONS: [Fault; 3] = [
 fn wrong(target: &Target, fault: &Fault) -> Option<String> {
     let within = if fault.hangs { HANGING } else { LONG };
     let report = checked(target, &settings(&OPTIONS, within, &[fault.check]));
-    let finding = report.finding(fault.check).expect("it was run");
+    let finding = report.finding(fault.check).expect("the check was run");
     let found = finding.found.clone().unwrap_or_default();
     let right =
         finding.status == fault.status && found.contains(fault.found) && !found.contains('\n');

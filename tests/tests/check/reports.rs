@@ -18,7 +18,7 @@ fn names(report: &Report, status: Status) -> Vec<&str> {
 /// Returns the text of a finding, and checks its status.
 #[track_caller]
 fn found<'r>(report: &'r Report, name: &str, status: Status) -> &'r str {
-    let finding = report.finding(name).expect("it was run");
+    let finding = report.finding(name).expect("the check was run");
     assert_eq!(finding.status, status, "{finding:#?}");
     finding.found.as_deref().unwrap_or_default()
 }

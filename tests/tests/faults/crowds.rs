@@ -59,20 +59,26 @@ fn one_of_many(kind: &str, fault: impl FnOnce(&mut Connection), log: Option<&str
 }
 
 fn many_connections_and_one_sends_garbage(_: Transport) {
-    one_of_many("none", |bad| bad.send(b"GET /").expect("it reads"), None);
-    one_of_many("none", |bad| bad.send(&[2, 8, 1]).expect("it reads"), Some("malformed request"));
+    one_of_many("none", |bad| bad.send(b"GET /").expect("the other side reads"), None);
+    one_of_many(
+        "none",
+        |bad| bad.send(&[2, 8, 1]).expect("the other side reads"),
+        Some("malformed request"),
+    );
 }
 
 fn many_connections_and_one_is_cut(_: Transport) {
     let fault = |bad: &mut Connection| {
-        bad.send(&frame(Ask::Point(point(2)))[..20]).expect("it reads");
+        bad.send(&frame(Ask::Point(point(2)))[..20]).expect("the other side reads");
         bad.end_input();
     };
     one_of_many("none", fault, Some("the input ended within a frame"));
 }
 
 fn many_connections_and_one_announces_3_gib(_: Transport) {
-    let fault = |bad: &mut Connection| bad.send(&[0x80, 0x80, 0x80, 0x80, 0x0c]).expect("it reads");
+    let fault = |bad: &mut Connection| {
+        bad.send(&[0x80, 0x80, 0x80, 0x80, 0x0c]).expect("the other side reads")
+    };
     one_of_many("none", fault, Some("3221225472 bytes"));
 }
 
@@ -106,8 +112,8 @@ fn many_connections_and_one_goes_away(_: Transport) {
     let mut connection = program.connect();
     init(&mut connection, &[]);
     let mut bad = program.ends();
-    bad.input.write_all(&frame(udf_tests::program::init(&[]))).expect("it reads");
-    bad.input.write_all(&frame(Ask::Point(point(2)))).expect("it reads");
+    bad.input.write_all(&frame(udf_tests::program::init(&[]))).expect("the other side reads");
+    bad.input.write_all(&frame(Ask::Point(point(2)))).expect("the other side reads");
     drop(bad);
     program.wait_for_log("the connection has");
     echo(&mut connection, 3);
@@ -125,9 +131,9 @@ fn connections_beyond_4096(_: Transport) {
     let program = Program::daemon("mirror", &["--max-connections", "5000"]);
     let init = frame(udf_tests::program::init(&[]));
     let connect = || {
-        let mut stream = UnixStream::connect(program.socket()).expect("it listens");
+        let mut stream = UnixStream::connect(program.socket()).expect("the daemon listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
-        stream.write_all(&init).expect("it reads");
+        stream.write_all(&init).expect("the other side reads");
         stream
     };
     let mut open: Vec<_> = (0..CONNECTIONS).map(|_| connect()).collect();
@@ -161,7 +167,7 @@ fn one_connection_too_many(_: Transport) {
     for (time, connection) in (5..).zip(&mut open) {
         echo(connection, time);
     }
-    let mut ended = open.pop().expect("there are three");
+    let mut ended = open.pop().expect("there are three connections");
     ended.end_input();
     assert_eq!(ended.rest(), []);
     program.wait_for_log("the connection has ended");
@@ -227,7 +233,7 @@ fn connections_that_fail(_: Transport) {
 fn connections_that_are_never_used(_: Transport) {
     let program = Program::daemon("mirror", &[]);
     leaves_nothing(&program, |program| {
-        drop(UnixStream::connect(program.socket()).expect("it listens"));
+        drop(UnixStream::connect(program.socket()).expect("the daemon listens"));
         // One at a time: many concurrent connections may need more resources for a moment.
         serves(program);
     });

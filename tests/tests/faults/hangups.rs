@@ -63,10 +63,12 @@ fn is_given_up(on: Transport, mut program: Program, ends: Ends, seconds: u64) {
 
 /// Writes an Init with these options, then messages until the UDF reads no more.
 fn fill(ends: &mut Ends, options: &[(&str, &[Value])], messages: impl Iterator<Item = Ask>) {
-    ends.input.write_all(&frame(init(options))).expect("it reads");
+    ends.input.write_all(&frame(init(options))).expect("the other side reads");
     // After Init, the UDF reads without delays.
     ends.output.wait_for(1);
-    ends.input.write_while_read(&mut messages.map(frame), SILENCE).expect("it lives");
+    ends.input
+        .write_while_read(&mut messages.map(frame), SILENCE)
+        .expect("the other side is alive");
 }
 
 /// Writes all pieces, and waits until the UDF has read them.
@@ -108,7 +110,8 @@ fn an_abort_while_kapacitor_writes(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &SHORT);
     fill(&mut ends, &[], iter::empty());
     let mut messages = large_points().map(frame);
-    let written = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    let written =
+        ends.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
     let Ends { input, output } = ends;
     // Kapacitor finishes its message before it closes the input.
     let input = write_all(input, iter::once(written.1));
@@ -184,9 +187,12 @@ fn an_abort_with_a_full_log(_: Transport) {
     let mut command = std::process::Command::new(example("mirror"));
     command.args(SHORT).stdin(std::process::Stdio::piped());
     command.stdout(std::process::Stdio::piped()).stderr(full_pipe());
-    let mut child = command.spawn().expect("it starts");
+    let mut child = command.spawn().expect("the program starts");
     let (input, output) = (child.stdin.take(), child.stdout.take());
-    let mut ends = Ends::pipes(input.expect("it is piped"), output.expect("it is piped"));
+    let mut ends = Ends::pipes(
+        input.expect("the pipe was not taken"),
+        output.expect("the pipe was not taken"),
+    );
     fill(&mut ends, &[], large_points());
     drop(ends.input);
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
@@ -195,7 +201,7 @@ fn an_abort_with_a_full_log(_: Transport) {
 
 /// Returns the writing end of a full pipe. The reading end stays open until this process exits.
 fn full_pipe() -> std::process::Stdio {
-    let (reader, mut writer) = std::io::pipe().expect("there are descriptors left");
+    let (reader, mut writer) = std::io::pipe().expect("a descriptor is left");
     let flags = rustix::fs::fcntl_getfl(&writer).expect("it is open");
     rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).expect("it is open");
     while writer.write(&[b'x'; 1 << 12]).is_ok() {}

@@ -295,7 +295,7 @@ fn a_large_request_that_is_never_complete(_: Transport) {
     // On a machine that stands still, it is too late already.
     let _ = large.send(&[announced(2 << 20), vec![0; 1 << 20]].concat());
     is_told(&large, &["a large request was not complete 1s after its begin", "--request-timeout"]);
-    small.send(rest).expect("it reads");
+    small.send(rest).expect("the other side reads");
     assert!(matches!(small.answer(), Answer::Point(answer) if Ask::Point(answer.clone()) == point));
     serves(&program);
 }

@@ -74,7 +74,7 @@ fn a_batch_of_400_000_points(on: Transport) {
         for time in 0..400_000 {
             bytes.extend(frame(item(time)));
             if bytes.len() >= 64 << 10 || time == 399_999 {
-                input.write_all(&bytes).expect("it reads");
+                input.write_all(&bytes).expect("the other side reads");
                 bytes.clear();
             }
         }

@@ -202,7 +202,7 @@ fn lines_of_one_kind(_: Transport) {
     let (mut program, address, _directory) = measured(&[]);
     for _ in 0..TIMES {
         let mut connection = program.connect();
-        connection.send(&[2, 0x08, 1]).expect("it reads");
+        connection.send(&[2, 0x08, 1]).expect("the other side reads");
         connection.rest_or_reset();
     }
     // Connections are accepted in order, and logged when they have ended.

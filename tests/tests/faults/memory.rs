@@ -50,7 +50,8 @@ fn points() -> impl Iterator<Item = Vec<u8>> {
 fn nobody_reads(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &[]);
     let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
-    let (written, _) = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    let (written, _) =
+        ends.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
     assert!(written < BOUND, "{written} bytes were read");
     let peak = peak_memory(program.pid());
     assert!(peak < 2 * BOUND, "{peak} bytes of memory");
@@ -61,10 +62,11 @@ fn nobody_reads_and_then_somebody_does(on: Transport) {
     let mut sent = 0;
     let mut messages =
         iter::once(frame(init(&[]))).chain(points().take(128 << 10).inspect(|_| sent += 1));
-    let (_, rest) = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    let (_, rest) =
+        ends.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
     drop(messages);
     let mut connection = Connection::new(ends);
-    connection.send(&rest).expect("it reads again");
+    connection.send(&rest).expect("the other side reads again");
     connection.end_input();
     assert!(matches!(connection.answer(), Answer::Init(init) if init.success));
     let answers = connection.rest();
@@ -84,15 +86,16 @@ fn nobody_reads_what_one_point_makes(on: Transport) {
         [("kind", &["flood".into()]), ("amount", &[Value::Int(amount)])];
     let mut one = large_point(1, 1000);
     one.fields_bool.insert("trouble".into(), true);
-    ends.input.write_all(&frame(init(&options))).expect("it reads");
-    ends.input.write_all(&frame(Ask::Point(one.clone()))).expect("it reads");
+    ends.input.write_all(&frame(init(&options))).expect("the other side reads");
+    ends.input.write_all(&frame(Ask::Point(one.clone()))).expect("the other side reads");
     // The UDF has room for more input, so that it stops reading only when its output is full.
     let mut more = points().take(64 << 10);
-    let (_, rest) = ends.input.write_while_read(&mut more, SILENCE).expect("it lives");
+    let (_, rest) =
+        ends.input.write_while_read(&mut more, SILENCE).expect("the other side is alive");
     let peak = peak_memory(program.pid());
     assert!(peak < 2 * BOUND, "{peak} bytes of memory");
     let mut connection = Connection::new(ends);
-    connection.send(&rest).expect("it reads again");
+    connection.send(&rest).expect("the other side reads again");
     connection.end_input();
     assert!(matches!(connection.answer(), Answer::Init(init) if init.success));
     let one = Answer::Point(one);
@@ -111,7 +114,7 @@ fn many_requests_at_once(on: Transport) {
     // A request takes some bytes, its answer thousands.
     let snapshots = 20_000;
     filling.extend(frame(Ask::Snapshot(SnapshotRequest {})).repeat(snapshots));
-    connection.send(&filling).expect("it reads");
+    connection.send(&filling).expect("the other side reads");
     let mut bytes = 0;
     for _ in 0..points {
         assert!(matches!(connection.answer(), Answer::Point(_)));
@@ -179,7 +182,7 @@ fn a_batch_of_nothing_but_tags(on: Transport) {
 fn nobody_reads_for_ten_seconds(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &[]);
     let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
-    ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    ends.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
     let line = program.wait_for_log("the other side has not read for 10 s");
     assert!(line.contains("task=\"task\"") && line.contains("node=\"node\""), "{line}");
 }
@@ -190,13 +193,14 @@ fn nobody_reads_for_longer_than_the_budget(on: Transport) {
         [("kind", &["floodWork".into()]), ("amount", &[Value::Int(300)])];
     let mut one = large_point(1, 1000);
     one.fields_bool.insert("trouble".into(), true);
-    ends.input.write_all(&frame(init(&options))).expect("it reads");
-    ends.input.write_all(&frame(Ask::Point(one))).expect("it reads");
+    ends.input.write_all(&frame(init(&options))).expect("the other side reads");
+    ends.input.write_all(&frame(Ask::Point(one))).expect("the other side reads");
     let longer = Duration::from_millis(1500);
     let mut more = points().take(64 << 10);
-    let (_, rest) = ends.input.write_while_read(&mut more, longer).expect("it lives");
+    let (_, rest) =
+        ends.input.write_while_read(&mut more, longer).expect("the other side is alive");
     let mut connection = Connection::new(ends);
-    connection.send(&rest).expect("it reads again");
+    connection.send(&rest).expect("the other side reads again");
     connection.end_input();
     assert!(connection.rest().len() > 1000, "what was emitted does not come");
     drop(connection);
@@ -212,7 +216,7 @@ fn one_does_not_read_and_others_do(_: Transport) {
     let program = Program::daemon("mirror", &[]);
     let mut silent = program.ends();
     let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
-    silent.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    silent.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
     let mut connection = program.connect();
     crate::subject::init(&mut connection, &[]);
     for time in 0..100 {
@@ -223,7 +227,7 @@ fn one_does_not_read_and_others_do(_: Transport) {
 /// Returns all output until the connection is closed.
 fn drain(output: &mut Output) -> Vec<u8> {
     let mut all = Vec::new();
-    output.read_to_end(&mut all).expect("it is closed, not reset");
+    output.read_to_end(&mut all).expect("the connection is closed, not reset");
     all
 }
 
@@ -231,10 +235,12 @@ fn an_error_behind_unread_input(on: Transport) {
     let (mut program, mut ends) = start(example("mirror"), on, &[]);
     let mut bytes = frame(init(&[]));
     bytes.extend([2, 0x08, 1]);
-    ends.input.write_all(&bytes).expect("it reads");
+    ends.input.write_all(&bytes).expect("the other side reads");
     // More than the UDF can have read before the error, plus the buffers of the system.
     let mut more = points().take(4000);
-    ends.input.write_while_read(&mut more, Duration::from_secs(5)).expect("it reads on");
+    ends.input
+        .write_while_read(&mut more, Duration::from_secs(5))
+        .expect("the other side reads on");
     drop(ends.input);
     let said = drain(&mut ends.output);
     assert!(String::from_utf8_lossy(&said).contains("malformed request"), "{} bytes", said.len());
@@ -250,11 +256,12 @@ fn an_error_before_unread_output(on: Transport) {
     messages.extend(points().take(2000));
     messages.push(frame(Ask::Point(trouble(1))));
     let mut messages = messages.into_iter();
-    let (_, rest) = ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    let (_, rest) =
+        ends.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
     let mut connection = Connection::new(ends);
-    connection.send(&rest).expect("it reads again");
+    connection.send(&rest).expect("the other side reads again");
     for message in messages {
-        connection.send(&message).expect("it reads again");
+        connection.send(&message).expect("the other side reads again");
     }
     let answers = connection.rest();
     assert_eq!(answers.len(), 1 + 2000 + 1 + 1);
@@ -265,9 +272,9 @@ fn an_error_before_unread_output(on: Transport) {
 
 fn the_input_ends_and_nobody_reads_yet(on: Transport) {
     let (mut program, mut ends) = start(example("mirror"), on, &[]);
-    ends.input.write_all(&frame(init(&[]))).expect("it reads");
+    ends.input.write_all(&frame(init(&[]))).expect("the other side reads");
     for message in points().take(20) {
-        ends.input.write_all(&message).expect("it reads");
+        ends.input.write_all(&message).expect("the other side reads");
     }
     drop(ends.input);
     if on == Transport::Socket {
@@ -299,15 +306,15 @@ fn forgotten(on: Transport, mut program: Program) {
 fn the_other_side_goes_away(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &[]);
     let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
-    ends.input.write_while_read(&mut messages, SILENCE).expect("it lives");
+    ends.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
     drop(ends);
     forgotten(on, program);
 }
 
 fn the_other_side_goes_away_within_a_point(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &[]);
-    ends.input.write_all(&frame(init(&[]))).expect("it reads");
-    ends.input.write_all(&frame(Ask::Point(point(1)))[..20]).expect("it reads");
+    ends.input.write_all(&frame(init(&[]))).expect("the other side reads");
+    ends.input.write_all(&frame(Ask::Point(point(1)))[..20]).expect("the other side reads");
     drop(ends);
     forgotten(on, program);
 }
@@ -317,7 +324,7 @@ fn the_other_side_closes_its_reading_half(_: Transport) {
     let mut ends = program.ends();
     let Input::Socket(socket) = &ends.input else { panic!("a daemon has sockets") };
     socket.shutdown(std::net::Shutdown::Read).expect("it is open");
-    ends.input.write_all(&frame(init(&[]))).expect("it reads");
+    ends.input.write_all(&frame(init(&[]))).expect("the other side reads");
     let line = program.wait_for_log("the connection has failed");
     assert!(line.contains("writing to Kapacitor failed"), "{line}");
     serves(&program);
@@ -325,7 +332,7 @@ fn the_other_side_closes_its_reading_half(_: Transport) {
 
 fn the_other_side_keeps_writing_after_an_error(on: Transport) {
     let (mut program, mut ends) = start(example("mirror"), on, &[]);
-    ends.input.write_all(&[2, 0x08, 1]).expect("it reads");
+    ends.input.write_all(&[2, 0x08, 1]).expect("the other side reads");
     // The UDF discards input, and closes after a while. Otherwise, this would fill any buffer.
     let started = Instant::now();
     let mut endless =

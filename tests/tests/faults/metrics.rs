@@ -40,16 +40,16 @@ pub(crate) fn measured(args: &[&str]) -> (Program, SocketAddr, TempDir) {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("they are served");
+    let stream = TcpStream::connect(address).expect("the metrics are served");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
     stream
 }
 
 fn ask(address: SocketAddr, head: &str) -> String {
     let mut stream = connect(address);
-    stream.write_all(head.as_bytes()).expect("it reads");
+    stream.write_all(head.as_bytes()).expect("the other side reads");
     let mut said = String::new();
-    stream.read_to_string(&mut said).expect("it answers");
+    stream.read_to_string(&mut said).expect("the other side answers");
     said
 }
 
@@ -131,7 +131,9 @@ fn silent_scrapers(_: Transport) {
         .map(|number| {
             let mut stream = connect(address);
             if number % 2 == 0 {
-                stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: lo").expect("it reads");
+                stream
+                    .write_all(b"GET /metrics HTTP/1.1\r\nHost: lo")
+                    .expect("the other side reads");
             }
             stream
         })
@@ -164,7 +166,7 @@ fn scrapers_that_come_and_go(_: Transport) {
         metrics(address);
         drop(connect(address));
         let mut hasty = connect(address);
-        hasty.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("it reads");
+        hasty.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("the other side reads");
         drop(hasty);
         // Connections are accepted in order, so that the daemon has seen the others.
         metrics(address);

@@ -42,18 +42,20 @@ fn a_print_before_main(_: Transport) {
 
 fn arguments_and_a_subcommand(_: Transport) {
     for args in [["--log", "debug", "info"], ["info", "--log", "debug"]] {
-        let output = Command::new(example("mirror")).args(args).output().expect("it starts");
+        let output =
+            Command::new(example("mirror")).args(args).output().expect("the program starts");
         assert!(output.status.success(), "{output:?}");
     }
     let args = ["--farewell", "1s", "info"];
-    let output = Command::new(example("mirror")).args(args).output().expect("it starts");
+    let output = Command::new(example("mirror")).args(args).output().expect("the program starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said, "error: --farewell does nothing for `info`; leave it out\n");
     assert_eq!(output.status.code(), Some(2));
 }
 
 fn the_version(_: Transport) {
-    let output = Command::new(example("moving_avg")).arg("--version").output().expect("it starts");
+    let output =
+        Command::new(example("moving_avg")).arg("--version").output().expect("the program starts");
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("moving_avg {version}\n"));
 }
@@ -96,7 +98,7 @@ fn stdout_that_is_closed(_: Transport) {
     let mut program = Program::spawn(Command::new(example("mirror")).stdin(Stdio::piped()));
     let mut ends = program.pipes();
     drop(ends.output);
-    ends.input.write_all(&frame(init_request(&[]))).expect("it reads");
+    ends.input.write_all(&frame(init_request(&[]))).expect("the other side reads");
     drop(ends.input);
     let log = program.rest_of_log().join("\n");
     assert!(log.contains("writing to Kapacitor failed"), "{log}");
@@ -108,7 +110,7 @@ fn serves(mut program: Program) {
     let mut connection = Connection::new(program.pipes());
     init(&mut connection, &[]);
     // The UDF logs a warning for this message.
-    connection.send(&[0]).expect("it reads");
+    connection.send(&[0]).expect("the other side reads");
     echo(&mut connection, 1);
     connection.end_input();
     assert_eq!(connection.rest(), []);
@@ -134,7 +136,7 @@ fn a_full_stderr_at_the_end(_: Transport) {
     let mut connection = Connection::new(program.pipes());
     init(&mut connection, &[]);
     connection.ask(Ask::Point(point(1)));
-    connection.send(&[2, 0x08, 1]).expect("it reads");
+    connection.send(&[2, 0x08, 1]).expect("the other side reads");
     let rest = connection.rest();
     assert!(matches!(&rest[..], [Answer::Point(_), Answer::Error(_)]), "{rest:?}");
     drop(connection);

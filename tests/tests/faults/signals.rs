@@ -110,7 +110,7 @@ fn a_sigterm_while_a_handler_works(on: Transport) {
 fn a_sigterm_while_kapacitor_keeps_sending(on: Transport) {
     let (mut program, mut ends) = start(troubled(), on, &[]);
     let options: [(&str, &[Value]); 2] = [("kind", &["work".into()]), ("amount", &[Value::Int(1)])];
-    ends.input.write_all(&frame(udf_tests::program::init(&options))).expect("it reads");
+    ends.input.write_all(&frame(udf_tests::program::init(&options))).expect("the other side reads");
     let (output, mut input) = (ends.output, ends.input);
     // Writes until the connection is closed, and counts the completely written points.
     let sent = Arc::new(AtomicI64::new(0));
@@ -193,7 +193,7 @@ fn a_sigterm_while_nobody_reads(on: Transport) {
     let mut messages = std::iter::once(frame(udf_tests::program::init(&[])))
         .chain((0..128 << 10).map(|time| frame(Ask::Point(large_point(time, 1000)))));
     let silence = Duration::from_millis(400);
-    ends.input.write_while_read(&mut messages, silence).expect("it lives");
+    ends.input.write_while_read(&mut messages, silence).expect("the other side is alive");
     program.signal("TERM");
     gives_up(on, program);
 }
@@ -243,7 +243,7 @@ fn child_of(pid: u32) -> u32 {
             line.strip_prefix("PPid:").is_some_and(|parent| parent.trim() == pid.to_string())
         })
     };
-    pids.find(is_child).expect("it has a child")
+    pids.find(is_child).expect("the process has a child")
 }
 
 fn kill(signal: &str, pid: u32) {

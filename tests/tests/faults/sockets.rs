@@ -105,7 +105,7 @@ fn a_live_socket_for_datagrams(_: Transport) {
     let path = directory.path().join("udf.sock");
     let socket = UnixDatagram::bind(&path).expect("the path is free");
     refused(&path, "another server is using");
-    let sender = UnixDatagram::unbound().expect("there are descriptors left");
+    let sender = UnixDatagram::unbound().expect("a descriptor is left");
     sender.send_to(b"still here", &path).expect("it has not been replaced");
     assert_eq!(socket.recv(&mut [0; 100]).expect("it is there"), b"still here".len());
 }
@@ -115,7 +115,7 @@ fn a_live_socket_that_is_full(_: Transport) {
     let path = directory.path().join("udf.sock");
     let listener = UnixListener::bind(&path).expect("the path is free");
     // With a backlog of 0, the kernel still queues one connection.
-    rustix::net::listen(&listener, 0).expect("it listens");
+    rustix::net::listen(&listener, 0).expect("the daemon listens");
     let first = UnixStream::connect(&path).expect("there is room for one");
     refused(&path, "another server is using");
     let (accepted, _) = listener.accept().expect("the first one waits");
@@ -139,7 +139,7 @@ fn a_start_that_was_killed_halfway(_: Transport) {
     let path = directory.path().join("udf.sock");
     // The socket is bound and does not listen yet.
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None);
-    let socket = socket.expect("there are descriptors left");
+    let socket = socket.expect("a descriptor is left");
     let address = SocketAddrUnix::new(&path).expect("it is short");
     rustix::net::bind(&socket, &address).expect("the path is free");
     drop(socket);
@@ -148,7 +148,7 @@ fn a_start_that_was_killed_halfway(_: Transport) {
 
 fn the_path_in_errors(_: Transport) {
     let program = Program::daemon("mirror", &[]);
-    let stream = UnixStream::connect(program.socket()).expect("it listens");
+    let stream = UnixStream::connect(program.socket()).expect("the daemon listens");
     let peer = stream.peer_addr().expect("it is connected");
     assert_eq!(peer.as_pathname(), Some(program.socket()));
     let directory = program.socket().parent().expect("it is in a directory");

@@ -39,7 +39,7 @@ macro_rules! cases {
                 #[test]
                 fn $name() {
                     let case = super::CASES.iter().find(|case| case.name == stringify!($name));
-                    let case = case.expect("it is in the table");
+                    let case = case.expect("the case is in the table");
                     case.on.iter().for_each(|transport| (case.run)(*transport));
                 }
             )*
@@ -128,7 +128,7 @@ impl Subject {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.connection.send(bytes).expect("it reads");
+        self.connection.send(bytes).expect("the other side reads");
     }
 
     pub(crate) fn ask(&mut self, message: Ask) {

@@ -100,7 +100,7 @@ fn a_socket_of_systemd(_: Transport) {
     let mut command = activated(troubled(), listener, "1");
     let mut program = Program::spawn(command.env("NOTIFY_SOCKET", &systemd.path));
     assert_eq!(systemd.hears(), "READY=1");
-    let stream = UnixStream::connect(&path).expect("it listens");
+    let stream = UnixStream::connect(&path).expect("the daemon listens");
     let mut connection = Connection::new(Ends::socket(stream));
     init(&mut connection, &[("kind", &["work".into()]), ("amount", &[Value::Int(1000)])]);
     echo(&mut connection, 1);
@@ -162,17 +162,17 @@ fn two_sockets_of_systemd(_: Transport) {
 fn a_connection_of_systemd(_: Transport) {
     let (listener, directory) = listener();
     let path = directory.path().join("udf.sock");
-    let _client = UnixStream::connect(path).expect("it listens");
+    let _client = UnixStream::connect(path).expect("the daemon listens");
     let (connection, _) = listener.accept().expect("one waits");
     usage(&mut activated(example("mirror"), connection, "1"), &["one connection", "Accept=no"]);
-    let (one, _other) = UnixStream::pair().expect("there are descriptors left");
+    let (one, _other) = UnixStream::pair().expect("a descriptor is left");
     usage(&mut activated(example("mirror"), one, "1"), &["one connection", "Accept=no"]);
 }
 
 fn a_socket_of_systemd_that_does_not_listen(_: Transport) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None);
-    let socket = socket.expect("there are descriptors left");
+    let socket = socket.expect("a descriptor is left");
     let address = SocketAddrUnix::new(directory.path().join("udf.sock")).expect("it is short");
     rustix::net::bind(&socket, &address).expect("the path is free");
     usage(&mut activated(example("mirror"), socket, "1"), &["does not listen", "ListenStream="]);
@@ -180,8 +180,8 @@ fn a_socket_of_systemd_that_does_not_listen(_: Transport) {
 
 fn something_else_of_systemd(_: Transport) {
     let network = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let datagrams = UnixDatagram::unbound().expect("there are descriptors left");
-    let (pipe, _writer) = std::io::pipe().expect("there are descriptors left");
+    let datagrams = UnixDatagram::unbound().expect("a descriptor is left");
+    let (pipe, _writer) = std::io::pipe().expect("a descriptor is left");
     for descriptor in [OwnedFd::from(network), datagrams.into(), pipe.into()] {
         let with = ["no Unix socket for streams", "ListenStream= with a path"];
         usage(&mut activated(example("mirror"), descriptor, "1"), &with);
@@ -221,7 +221,7 @@ fn an_abstract_notify_socket(_: Transport) {
 
 /// Fills the buffer of this socket. Returns the number of messages.
 fn fill(path: &Path) -> usize {
-    let socket = UnixDatagram::unbound().expect("there are descriptors left");
+    let socket = UnixDatagram::unbound().expect("a descriptor is left");
     socket.set_nonblocking(true).expect("it is open");
     (0..).take_while(|_| socket.send_to(b"FILLED=1", path).is_ok()).count()
 }

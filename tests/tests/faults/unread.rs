@@ -41,7 +41,7 @@ struct Unread {
 
 impl Unread {
     fn start(path: PathBuf, transport: Transport, args: &[&str]) -> Self {
-        let (log, mut writer) = std::io::pipe().expect("there are descriptors left");
+        let (log, mut writer) = std::io::pipe().expect("a descriptor is left");
         let flags = fcntl_getfl(&writer).expect("it is open");
         fcntl_setfl(&writer, flags | OFlags::NONBLOCK).expect("it is open");
         let mut filled = 0;
@@ -92,7 +92,7 @@ impl Unread {
     fn wait(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+            if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "it does not end");
@@ -102,7 +102,7 @@ impl Unread {
 
     /// Starts to read the log.
     fn lines(&self) -> impl Iterator<Item = String> + use<> {
-        let mut log = self.log.try_clone().expect("there are descriptors left");
+        let mut log = self.log.try_clone().expect("a descriptor is left");
         let mut before = vec![0; self.filled];
         log.read_exact(&mut before).expect("it is there");
         BufReader::new(log).lines().map_while(Result::ok)
@@ -191,7 +191,7 @@ fn a_full_log_and_connections(on: Transport) {
                 connection.end_input();
             }
             // Not a valid request.
-            _ => connection.send(&[2, 0x08, 1]).expect("it reads"),
+            _ => connection.send(&[2, 0x08, 1]).expect("the other side reads"),
         }
         connection.rest_or_reset();
         echo(&mut first, time);

@@ -208,7 +208,8 @@ fn the_guide_shows_what_is_printed() {
             .expect("the guide has the command");
         let (shown, _) = shown.split_once("```").expect("the block ends");
         let output = Command::new(&program).args(["info", "--format", format]).output();
-        let printed = String::from_utf8(output.expect("it runs").stdout).expect("it writes text");
+        let printed =
+            String::from_utf8(output.expect("it runs").stdout).expect("the output is UTF-8");
         let path = program.to_str().expect("a path of this machine");
         assert_eq!(printed.replace(path, "/usr/local/bin/rate"), shown);
     }

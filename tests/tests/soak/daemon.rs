@@ -76,7 +76,7 @@ impl Daemon {
     pub(super) fn left(&self) -> Left {
         let pid = self.program.lock().unwrap_or_else(PoisonError::into_inner).pid();
         // Connections are accepted in order: this one is accepted after all those of the visitors.
-        let mut last = Connection::new(self.connect().expect("it listens"));
+        let mut last = Connection::new(self.connect().expect("the daemon listens"));
         last.init(&[("field", &["usage".into()]), ("size", &[Value::Int(1)])]);
         last.end_input();
         last.rest();

@@ -124,7 +124,7 @@ fn wait(rng: &mut Rng, end: Instant, mut now_and_then: impl FnMut()) {
 }
 
 fn connect(daemon: &Daemon) -> Ends {
-    daemon.connect().expect("it listens")
+    daemon.connect().expect("the daemon listens")
 }
 
 fn scraper(daemon: &Daemon) -> TcpStream {

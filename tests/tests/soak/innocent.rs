@@ -63,17 +63,17 @@ impl fmt::Display for Latencies {
 
 /// Sends points on one connection until `end`, and waits for each answer.
 pub(super) fn ask(daemon: &Daemon, end: Instant) -> Latencies {
-    let Ends { mut input, output } = daemon.connect().expect("it listens");
+    let Ends { mut input, output } = daemon.connect().expect("the daemon listens");
     let mut answers = FrameReader::new(output);
     let hello = frame(init(&[("field", &["usage".into()]), ("size", &[Value::Int(1)])]));
-    input.write_all(&hello).expect("it reads");
+    input.write_all(&hello).expect("the other side reads");
     assert!(matches!(answer(&mut answers), Some(Answer::Init(init)) if init.success));
     let mut time = 0;
     let latencies = Latencies::measure(end, Duration::from_millis(10), || {
         time += 1;
         let usage = BTreeMap::from([("usage".into(), time as f64)]);
         let point = Point { time, name: "cpu".into(), fields_double: usage, ..Default::default() };
-        input.write_all(&frame(Ask::Point(point))).expect("it reads");
+        input.write_all(&frame(Ask::Point(point))).expect("the other side reads");
         let Some(Answer::Point(back)) = answer(&mut answers) else { panic!("no point") };
         assert_eq!((back.time, back.fields_double["avg"]), (time, time as f64));
     });
@@ -98,9 +98,11 @@ pub(super) fn scrape(daemon: &Daemon, end: Instant) -> Latencies {
     Latencies::measure(end, Duration::from_millis(100), || {
         let mut stream = TcpStream::connect(daemon.metrics).expect("the metrics are served");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("the other side reads");
         let mut said = String::new();
-        stream.read_to_string(&mut said).expect("it answers");
+        stream.read_to_string(&mut said).expect("the other side answers");
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with('\n'), "{said}");
     })
 }
@@ -116,8 +118,8 @@ pub(super) fn machine(end: Instant) -> Latencies {
             }
         });
         let latencies = Latencies::measure(end, Duration::from_millis(10), || {
-            here.write_all(&[1]).expect("it reads");
-            here.read_exact(&mut [0]).expect("it answers");
+            here.write_all(&[1]).expect("the other side reads");
+            here.read_exact(&mut [0]).expect("the other side answers");
         });
         drop(here);
         latencies

@@ -177,7 +177,7 @@ impl Visitor {
         match self.rng.u8(..20) {
             0 => self.visit_a_program(),
             1..7 => self.visit_the_doomed(doomed),
-            _ => self.visit(steady.connect().expect("it listens"), || false),
+            _ => self.visit(steady.connect().expect("the daemon listens"), || false),
         }
     }
 
