@@ -41,13 +41,13 @@ pub struct OptionCall {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// BOOL
+    /// BOOL.
     Bool(bool),
-    /// INT
+    /// INT.
     Int(i64),
-    /// DOUBLE
+    /// DOUBLE.
     Double(f64),
-    /// STRING
+    /// STRING.
     String(String),
     /// DURATION, in nanoseconds. May be negative.
     Duration(i64),

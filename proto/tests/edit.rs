@@ -330,7 +330,7 @@ proptest! {
         let frame = reader.next_frame().unwrap().unwrap();
         let Some(response::Message::Point(message)) = udf_proto::response::decode(frame).unwrap()
         else {
-            panic!("it is no point");
+            panic!("the message is not a point");
         };
         same(PointIndex::new().parse(&sink.body).unwrap(), &message);
         prop_assert!(reader.next_frame().unwrap().is_none());

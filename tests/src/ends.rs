@@ -43,7 +43,7 @@ impl Ends {
     /// # Panics
     /// If no descriptor is left.
     pub fn socket(stream: UnixStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         let input = Input::Socket(stream.try_clone().expect("a descriptor is left"));
         Ends { input, output: Output::Socket(stream) }
     }

@@ -93,7 +93,10 @@ fn batches_are_measured_over_a_socket() {
     for row in &report.rows {
         // The process of a daemon is found through its socket.
         assert!(row.peak_memory_bytes.is_some(), "{row:?}");
-        assert!(row.points_per_second_out < row.points_per_second_in, "it sends outliers alone");
+        assert!(
+            row.points_per_second_out < row.points_per_second_in,
+            "the UDF sends only outliers"
+        );
         assert_eq!(row.latency_of, LatencyOf::Batch);
     }
     let text = report.to_text();

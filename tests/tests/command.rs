@@ -121,7 +121,7 @@ fn every_command_names_the_line_of_a_panic() {
     let script = script(directory.path(), panic);
     for said in errors(&script) {
         let error = said.lines().find(|line| line.contains("exit status: 2"));
-        let error = error.unwrap_or_else(|| panic!("it names no status: {said}"));
+        let error = error.unwrap_or_else(|| panic!("no exit status in {said}"));
         assert!(error.ends_with("; it wrote to stderr: panic: out of luck"), "{error}");
     }
 }

@@ -24,7 +24,11 @@ fn man_writes_a_page_for_each_subcommand() {
     let parent = tempfile::tempdir().expect("a temporary directory");
     let directory = parent.path().join("share/man/man1");
     for _ in 0..2 {
-        assert_eq!(man(&directory), (0, String::new(), String::new()), "it creates or overwrites");
+        assert_eq!(
+            man(&directory),
+            (0, String::new(), String::new()),
+            "files are created or overwritten"
+        );
     }
     let files = fs::read_dir(&directory).expect("it was created");
     let files: BTreeSet<_> = files.map(|file| file.expect("it is listed").file_name()).collect();

@@ -70,7 +70,7 @@ fn a_point_that_is_passed_is_not_checked() {
     task.end();
     let output = task.output();
     let names: Vec<_> = output.iter().map(|point| point.as_point().name()).collect();
-    assert_eq!(names, ["cpu"; 3], "one of them has got a field");
+    assert_eq!(names, ["cpu"; 3], "a point is missing or has another name");
 }
 
 #[derive(FromPoint)]

@@ -34,7 +34,7 @@ fn error(text: &str) -> String {
 fn write(message: messages::Point) -> Result<String, String> {
     let mut out = Vec::new();
     append_point(PointBuf::from(message).as_point(), &mut out).map_err(|error| {
-        assert!(out.is_empty(), "nothing of a refused point is written");
+        assert!(out.is_empty(), "a part of a refused point was written");
         error.to_string()
     })?;
     Ok(String::from_utf8(out).unwrap())

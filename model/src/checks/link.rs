@@ -59,7 +59,7 @@ fn frames_stay_whole() {
     let signs = match sign {
         Sign::Sent => vec![SIGN],
         Sign::Full => vec![],
-        Sign::Gone => panic!("it is open"),
+        Sign::Gone => panic!("the link is open"),
     };
     numbers.sort_unstable();
     assert_eq!(numbers, [&[1, 2, 3], &signs[..]].concat());

@@ -34,7 +34,7 @@ fn a_stop_is_seen_by_whoever_asked() {
         let (stop, stopping) = (stop.clone(), stopping.clone());
         move || {
             stop.stop();
-            assert!(stopping.is_asked(), "it was asked, and nobody sees it");
+            assert!(stopping.is_asked(), "the request to stop is not visible");
         }
     };
     let others = [thread::spawn(ask.clone()), thread::spawn(ask.clone())];

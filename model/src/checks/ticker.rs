@@ -36,9 +36,9 @@ fn drop_behind(most: u32, goes_on: bool) {
     let tick = {
         let (ticks, dropped) = (Arc::clone(&ticks), Arc::clone(&dropped));
         move || {
-            assert_eq!(dropped.load(Ordering::SeqCst), 0, "it ticks when it has been dropped");
+            assert_eq!(dropped.load(Ordering::SeqCst), 0, "the ticker ticks after its drop");
             let before = ticks.fetch_add(1, Ordering::SeqCst);
-            assert!(goes_on || before == 0, "it ticks when it has ended");
+            assert!(goes_on || before == 0, "the ticker ticks after its end");
             goes_on
         }
     };

@@ -117,7 +117,11 @@ fn a_connection_that_has_ended_is_left_alone() {
     let (busy, transport) = link({
         let ended = Arc::clone(&ended);
         move || {
-            assert_eq!(ended.load(Ordering::SeqCst), 0, "it is looked at when it has ended");
+            assert_eq!(
+                ended.load(Ordering::SeqCst),
+                0,
+                "the watchdog looks at an ended connection"
+            );
             true
         }
     });

@@ -18,7 +18,7 @@ pub trait PointSink {
     /// Accepts `base` with the changes in [`scratch`](Self::scratch).
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Returns the errors of the sink.
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Self::Error>;
 }
 
@@ -196,7 +196,7 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     /// Sends the point.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Returns the errors of the sink.
     pub fn send(self) -> Result<(), S::Error> {
         self.sink.accept(self.base)
     }

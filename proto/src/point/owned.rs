@@ -27,7 +27,7 @@ impl PointBuf {
     /// Indexes and validates the encoding of one Point message.
     ///
     /// # Errors
-    /// Those of [`PointIndex::parse`].
+    /// Returns the errors of [`PointIndex::parse`].
     pub fn parse(bytes: impl Into<Box<[u8]>>) -> Result<Self, PointError> {
         let bytes = bytes.into();
         let mut index = PointIndex::new();

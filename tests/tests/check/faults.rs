@@ -211,7 +211,9 @@ fn assert_named(faults: &[Fault], wrong: impl Fn(&Fault) -> Option<String> + Syn
         let threads: Vec<_> = parts.map(|faults| scope.spawn(part(faults))).collect();
         threads
             .into_iter()
-            .flat_map(|thread| thread.join().unwrap_or_else(|_| vec!["it panicked".to_owned()]))
+            .flat_map(|thread| {
+                thread.join().unwrap_or_else(|_| vec!["the thread panicked".to_owned()])
+            })
             .collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

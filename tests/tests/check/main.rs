@@ -91,7 +91,7 @@ impl Daemon {
         let daemon = Daemon { child, directory };
         let started = Instant::now();
         while std::os::unix::net::UnixStream::connect(daemon.path()).is_err() {
-            assert!(started.elapsed() < LONG, "it does not listen");
+            assert!(started.elapsed() < LONG, "the daemon does not listen");
             std::thread::yield_now();
         }
         daemon

@@ -132,7 +132,7 @@ fn connections_beyond_4096(_: Transport) {
     let init = frame(udf_tests::program::init(&[]));
     let connect = || {
         let mut stream = UnixStream::connect(program.socket()).expect("the daemon listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.write_all(&init).expect("the other side reads");
         stream
     };

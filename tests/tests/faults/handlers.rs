@@ -199,7 +199,7 @@ fn many_calls_that_take_a_while(on: Transport) {
     udf.ask(Ask::Keepalive(KeepaliveRequest { time: -5 }));
     // The echo comes after all points.
     assert_eq!(udf.connection.answer(), Answer::Keepalive(KeepaliveResponse { time: -5 }));
-    assert!(udf.connection.sign_within(Duration::ZERO), "nothing was heard for 1.5 s");
+    assert!(udf.connection.sign_within(Duration::ZERO), "no keepalive for 1.5 s");
     assert_eq!(udf.lives(), []);
 }
 

@@ -401,7 +401,7 @@ fn starts(command: impl Fn(u32) -> Command, raise: &str) {
             other => assert_eq!(told, 0, "with {limit}: {other:?}: {log}"),
         }
     }
-    panic!("it never starts");
+    panic!("the program never starts");
 }
 
 fn no_descriptors_at_the_start(on: Transport) {

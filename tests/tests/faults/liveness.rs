@@ -85,7 +85,7 @@ fn a_batch_of_400_000_points(on: Transport) {
     let mut longest = Duration::ZERO;
     while silences.try_recv().is_err() {
         let since = Instant::now();
-        assert!(udf.connection.sign_within(PATIENCE), "nothing is heard while a batch arrives");
+        assert!(udf.connection.sign_within(PATIENCE), "no keepalive while a batch arrives");
         longest = longest.max(since.elapsed());
     }
     assert!(longest < Duration::from_secs(2), "Kapacitor heard nothing for {longest:?}");
@@ -150,7 +150,7 @@ fn points_that_produce_nothing(on: Transport) {
         udf.connection.forget_signs();
         let begun = Instant::now();
         while !udf.connection.sign_within(Duration::ZERO) {
-            assert!(begun.elapsed() < PATIENCE, "nothing is heard while points come");
+            assert!(begun.elapsed() < PATIENCE, "no keepalive while points arrive");
             udf.ask(Ask::Point(other.clone()));
         }
     }

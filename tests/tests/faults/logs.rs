@@ -176,7 +176,9 @@ fn quiet(on: Transport, args: &[&str], variable: &str) -> (Program, Connection) 
     let stream = loop {
         match UnixStream::connect(&path) {
             Ok(stream) => break stream,
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "it does not listen: {error}"),
+            Err(error) => {
+                assert!(begun.elapsed() < PATIENCE, "the daemon does not listen: {error}")
+            }
         }
         std::thread::yield_now();
     };

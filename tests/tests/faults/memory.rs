@@ -202,7 +202,7 @@ fn nobody_reads_for_longer_than_the_budget(on: Transport) {
     let mut connection = Connection::new(ends);
     connection.send(&rest).expect("the other side reads again");
     connection.end_input();
-    assert!(connection.rest().len() > 1000, "what was emitted does not come");
+    assert!(connection.rest().len() > 1000, "emitted points are missing");
     drop(connection);
     if on == Transport::Socket {
         program.signal("TERM");
@@ -338,7 +338,7 @@ fn the_other_side_keeps_writing_after_an_error(on: Transport) {
     let mut endless =
         iter::repeat_with(|| vec![0; 64 << 10]).take_while(|_| started.elapsed() < PATIENCE);
     let written = ends.input.write_while_read(&mut endless, PATIENCE);
-    assert!(written.is_err(), "it reads for ever, or it does not close");
+    assert!(written.is_err(), "the UDF does not close the connection");
     match on {
         Transport::Pipe => assert_eq!(program.wait().code(), Some(1)),
         Transport::Socket => serves(&program),

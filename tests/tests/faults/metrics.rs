@@ -41,7 +41,7 @@ pub(crate) fn measured(args: &[&str]) -> (Program, SocketAddr, TempDir) {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the metrics are served");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     stream
 }
 

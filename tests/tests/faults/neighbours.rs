@@ -238,7 +238,7 @@ fn a_socket_that_is_replaced_meanwhile(_: Transport) {
     drop(before);
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
-    assert!(path.exists(), "it has removed the socket of another");
+    assert!(path.exists(), "the daemon has removed the socket of another");
 }
 
 fn a_group_that_is_none(_: Transport) {

@@ -85,7 +85,7 @@ fn stdin_that_is_closed(_: Transport) {
     let mut program = shell("exec \"$0\" <&-");
     let log = program.rest_of_log().join("\n");
     assert!(!log.contains("panic"), "{log}");
-    assert!(program.wait().code().is_some(), "it ended by a signal");
+    assert!(program.wait().code().is_some(), "a signal has ended the process");
 }
 
 /// Starts the mirror with a shell script. Its input is a pipe.

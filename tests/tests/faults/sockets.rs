@@ -210,7 +210,7 @@ fn a_socket_that_was_replaced(_: Transport) {
     let _other = UnixListener::bind(&path).expect("the path is free");
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
-    assert!(path.exists(), "it has removed the socket of another");
+    assert!(path.exists(), "the daemon has removed the socket of another");
 }
 
 fn a_socket_that_was_removed(_: Transport) {

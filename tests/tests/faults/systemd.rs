@@ -50,7 +50,7 @@ impl Systemd {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("the path is free");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         Systemd { socket, path, _directory: directory }
     }
 
@@ -211,7 +211,7 @@ fn an_abstract_notify_socket(_: Transport) {
     let name = format!("udf-tests-{}-notify", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).expect("it is short");
     let systemd = UnixDatagram::bind_addr(&address).expect("the name is free");
-    systemd.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    systemd.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     let mut command = Command::new(example("mirror"));
     let program = Program::listen(command.env("NOTIFY_SOCKET", format!("@{name}")));
     assert_eq!(hears(&systemd), "READY=1");

@@ -78,7 +78,9 @@ impl Unread {
         loop {
             match UnixStream::connect(self.directory.path().join("udf.sock")) {
                 Ok(stream) => return stream,
-                Err(error) => assert!(begun.elapsed() < PATIENCE, "it does not listen: {error}"),
+                Err(error) => {
+                    assert!(begun.elapsed() < PATIENCE, "the daemon does not listen: {error}")
+                }
             }
             std::thread::yield_now();
         }
@@ -95,7 +97,7 @@ impl Unread {
             if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
                 return status;
             }
-            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            assert!(begun.elapsed() < PATIENCE, "the program does not exit");
             std::thread::yield_now();
         }
     }
