@@ -113,7 +113,7 @@ fn each_mistake_is_named() {
         ),
         (
             "windowSize=9223372036854775808",
-            "option `windowSize`: `9223372036854775808` is not a valid INT: it does not fit \
+            "option `windowSize`: `9223372036854775808` is not a valid INT: integers are from \
              -9223372036854775808 to 9223372036854775807",
         ),
         (

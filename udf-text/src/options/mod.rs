@@ -184,7 +184,7 @@ fn wrong_number(name: &str, types: &[ValueType], got: Option<usize>) -> String {
     };
     let plural = if types.len() == 1 { "" } else { "s" };
     let quote = if types.contains(&ValueType::String) && got != "none" {
-        "; a comma within a STRING is quoted: 'a,b'"
+        "; quote a STRING that contains a comma: 'a,b'"
     } else {
         ""
     };

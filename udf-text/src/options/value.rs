@@ -26,7 +26,7 @@ pub(super) fn parse(piece: &Piece, expected: ValueType) -> Result<Value, String>
         ValueType::Int => match text.parse() {
             Ok(value) => Ok(Value::Int(value)),
             Err(_) if is_integer(text) => {
-                Err(format!("it does not fit {} to {}", i64::MIN, i64::MAX))
+                Err(format!("integers are from {} to {}", i64::MIN, i64::MAX))
             }
             Err(_) => Err("write a whole number, like 10".to_owned()),
         },
