@@ -90,14 +90,14 @@ fn each_mistake_is_named() {
         ("field", "option `field` takes 1 argument, got none; write field=STRING"),
         (
             "field=a,b",
-            "option `field` takes 1 argument, got 2; write field=STRING; a comma within a STRING is \
-             quoted: 'a,b'",
+            "option `field` takes 1 argument, got 2; write field=STRING; quote a STRING that \
+             contains a comma: 'a,b'",
         ),
         ("windowSize=1,2", "option `windowSize` takes 1 argument, got 2; write windowSize=INT"),
         (
             "pair=a",
-            "option `pair` takes 2 arguments, got 1; write pair=STRING,INT; a comma within a STRING \
-             is quoted: 'a,b'",
+            "option `pair` takes 2 arguments, got 1; write pair=STRING,INT; quote a STRING \
+             that contains a comma: 'a,b'",
         ),
         (
             "windowSize=ten",

@@ -102,8 +102,8 @@ fn refused_value(on: Transport, value: OptionValue, with: &str) {
 
 fn a_value_that_is_not_of_its_type(on: Transport) {
     let value = Some(option_value::Value::StringValue("three".into()));
-    refused_value(on, OptionValue { r#type: 1, value }, "INT but carries STRING");
-    refused_value(on, OptionValue { r#type: 1, value: None }, "INT but carries no value");
+    refused_value(on, OptionValue { r#type: 1, value }, "INT but contains STRING");
+    refused_value(on, OptionValue { r#type: 1, value: None }, "INT but contains no value");
 }
 
 fn a_value_of_no_type(on: Transport) {

@@ -63,15 +63,15 @@ fn a_field_name_that_is_not_text(on: Transport) {
 }
 
 fn a_time_that_does_not_end(on: Transport) {
-    malformed(on, &[&[0x08][..], &[0xff; 11]].concat(), "does not end");
+    malformed(on, &[&[0x08][..], &[0xff; 11]].concat(), "an invalid varint");
 }
 
 fn a_record_that_is_longer_than_its_point(on: Transport) {
-    malformed(on, b"\x12\x7fcpu", "cut short");
+    malformed(on, b"\x12\x7fcpu", "a truncated record");
 }
 
 fn a_map_entry_that_is_longer_than_its_map(on: Transport) {
-    malformed(on, b"\x3a\x06\x0a\x01a\x12\x05b", "cut short");
+    malformed(on, b"\x3a\x06\x0a\x01a\x12\x05b", "a truncated record");
 }
 
 fn a_field_of_the_wrong_wire_type(on: Transport) {
@@ -84,16 +84,16 @@ fn a_key_that_is_none(on: Transport) {
 }
 
 fn a_group_that_has_not_begun(on: Transport) {
-    malformed(on, b"\xa4\x01", "do not fit");
+    malformed(on, b"\xa4\x01", "mismatched groups");
 }
 
 fn groups_ten_thousand_deep(on: Transport) {
-    malformed(on, &b"\xa3\x01".repeat(10_000), "do not fit");
+    malformed(on, &b"\xa3\x01".repeat(10_000), "mismatched groups");
 }
 
 fn a_length_of_2_to_the_60_within_a_point(on: Transport) {
     let length = b"\x80\x80\x80\x80\x80\x80\x80\x80\x10";
-    malformed(on, &[&b"\x12"[..], length, b"cpu"].concat(), "cut short");
+    malformed(on, &[&b"\x12"[..], length, b"cpu"].concat(), "a truncated record");
 }
 
 fn a_point_of_nothing(on: Transport) {
