@@ -388,7 +388,7 @@ handles_nothing!(Passing);
 fn the_struct_says_what_the_udf_is() {
     use udf_runtime::{Edge, OnMissing};
     assert_eq!(HTTPProbe::NAME, "http_probe");
-    assert_eq!(HTTPProbe::HELP, "First paragraph, goes on.\nSecond paragraph.");
+    assert_eq!(HTTPProbe::help(), "First paragraph, goes on.\nSecond paragraph.");
     assert_eq!(HTTPProbe::options()[0].help, "How often. It is indented.");
     assert_eq!(HTTPProbe::TICK, Some(Duration::from_secs(90)));
     assert_eq!(HTTPProbe::ON_MISSING, OnMissing::Fail);
@@ -396,7 +396,7 @@ fn the_struct_says_what_the_udf_is() {
     assert_eq!(<HTTPProbe as Udf>::Provides::TYPE, udf_proto::EdgeType::Batch);
     assert_eq!(parse::<HTTPProbe>(&[]).unwrap().times, 0);
     assert_eq!(Passing::ON_MISSING, OnMissing::Pass);
-    assert_eq!((Passing::TICK, Passing::HELP), (None, ""));
+    assert_eq!((Passing::TICK, Passing::DOCS), (None, ""));
     assert_eq!(Named::ON_MISSING, OnMissing::Skip);
     assert_eq!(
         refusal::<Passing>(&[("any", &[])]),

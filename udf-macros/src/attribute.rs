@@ -1,13 +1,12 @@
 //! `#[udf(...)]`: emits the item again, with a derive that sees its fields after `#[cfg]`.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::DeriveInput;
+use syn::{Data, DeriveInput, Type, parse_quote};
 
+use crate::borrowed::owned;
 use crate::errors::Errors;
-use crate::parse::entries::entries;
-use crate::parse::krate;
-use crate::stand_in;
+use crate::parse::{entries, krate, tables};
 
 pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
@@ -26,16 +25,16 @@ pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#item #(#errors)*)
 }
 
-/// What is emitted for a struct: itself, with a derive, which finds every mistake in it.
+/// The struct itself, with a derive, which finds every error in it.
 fn with_derive(args: &TokenStream, item: TokenStream) -> TokenStream {
-    // What is wrong with the arguments is told by the derive, which reads them again.
+    // The derive reads the arguments again and reports their errors.
     let mut silent = Errors::new();
-    let krate = krate(&entries(args.clone(), &mut silent), &mut silent);
+    let krate = krate(&entries(args.clone(), tables::UDF, &mut silent), &mut silent);
     let _ = silent.finish();
-    // What is no struct is told by rustc.
+    // What is no struct is refused by the derive.
     let item = match syn::parse2::<DeriveInput>(item.clone()) {
         Ok(mut input) => {
-            stand_in::stand_in(&mut input);
+            own_fields(&mut input, &krate);
             input.into_token_stream()
         }
         Err(_) => item,
@@ -45,6 +44,40 @@ fn with_derive(args: &TokenStream, item: TokenStream) -> TokenStream {
         #[__udf(#args)]
         #item
     }
+}
+
+/// Gives fields that borrow the types that own the same, so that rustc does not ask for lifetimes. The derive is told
+/// the type that was written, and reports it.
+fn own_fields(input: &mut DeriveInput, krate: &TokenStream) {
+    let Data::Struct(data) = &mut input.data else { return };
+    for field in &mut data.fields {
+        if let Some(owned) = owned(&field.ty, false) {
+            let written = std::mem::replace(&mut field.ty, in_scope(&owned, krate));
+            field.attrs.push(parse_quote!(#[__udf(#written)]));
+        }
+    }
+}
+
+/// The type with paths for names that the author may not have imported.
+fn in_scope(ty: &Type, krate: &TokenStream) -> Type {
+    let tokens = replaced(ty.to_token_stream(), &|name| match &*name.to_string() {
+        "PointBuf" => Some(quote!(#krate::PointBuf)),
+        "PathBuf" => Some(quote!(::std::path::PathBuf)),
+        "OsString" => Some(quote!(::std::ffi::OsString)),
+        _ => None,
+    });
+    syn::parse2(tokens).unwrap_or_else(|_| ty.clone())
+}
+
+fn replaced(tokens: TokenStream, path: &impl Fn(&Ident) -> Option<TokenStream>) -> TokenStream {
+    let tokens = tokens.into_iter().map(|token| match token {
+        TokenTree::Ident(name) => path(&name).unwrap_or_else(|| name.to_token_stream()),
+        TokenTree::Group(group) => {
+            TokenTree::from(Group::new(group.delimiter(), replaced(group.stream(), path))).into()
+        }
+        token => token.into(),
+    });
+    tokens.collect()
 }
 
 /// The keyword that says what kind of item it is.

@@ -2,14 +2,16 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `attribute`, `stand_in` | what `#[udf]` itself does, before its derive |
-//! | `parse` | from tokens to the model; every mistake is noted, none ends it |
+//! | `attribute` | what `#[udf]` itself does, before its derive |
+//! | `borrowed` | types that borrow, and the types that own the same |
+//! | `parse` | from tokens to the model; every error is noted, and none ends the parsing |
 //! | `model` | what an author wrote, with the places where it was written |
 //! | `check` | rules across attributes and fields |
 //! | `expand` | from the model to code, or to stubs when something is wrong; it cannot fail |
 //! | `words` | names, suggestions, durations: what errors are worded with |
 
 mod attribute;
+mod borrowed;
 mod check;
 mod errors;
 mod expand;
@@ -17,7 +19,6 @@ mod model;
 mod parse;
 #[cfg(test)]
 mod snapshots;
-mod stand_in;
 mod words;
 
 use proc_macro::TokenStream;

@@ -1,7 +1,8 @@
 //! What an author wrote, with the places where it was written.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Generics, LitStr, Type, TypePath};
+use quote::ToTokens;
+use syn::{Expr, Generics, LitStr, Type};
 
 use crate::words::case::Case;
 
@@ -12,11 +13,14 @@ pub(crate) struct At<T> {
     pub(crate) tokens: TokenStream,
 }
 
+/// The text of doc comments: expressions, of which `include_str!` may be one.
+pub(crate) type Doc = Vec<Expr>;
+
 /// A struct with `#[udf]`.
 pub(crate) struct Udf {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
-    pub(crate) help: String,
+    pub(crate) help: Doc,
     pub(crate) args: UdfArgs,
     pub(crate) fields: Vec<Field>,
 }
@@ -29,7 +33,7 @@ pub(crate) struct UdfArgs {
     /// In nanoseconds.
     pub(crate) tick: Option<u64>,
     /// The type of the points, as it was written.
-    pub(crate) point: Option<TokenStream>,
+    pub(crate) point: Option<Type>,
     pub(crate) rename_all: Case,
     /// The crate of the runtime.
     pub(crate) krate: TokenStream,
@@ -51,8 +55,8 @@ pub(crate) enum OnMissing {
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
-    /// Whether another type stands in for it: it borrows, with a lifetime that was left out, or has no size.
-    pub(crate) unfit: bool,
+    /// The type that was written, if that borrows.
+    pub(crate) borrowed: Option<Type>,
     pub(crate) role: Role,
 }
 
@@ -69,23 +73,23 @@ pub(crate) struct OptionField {
     /// None when it is written, but not understood.
     pub(crate) name: Option<At<String>>,
     pub(crate) aliases: Vec<At<String>>,
-    pub(crate) help: String,
+    pub(crate) help: Doc,
     /// How often it is called.
     pub(crate) calls: Calls,
     /// Whether every task has to call it, as far as is known.
     pub(crate) required: bool,
     /// The type of one call.
     pub(crate) value: Type,
-    pub(crate) default: Option<At<Default>>,
-    pub(crate) range: Option<At<Range>>,
-    pub(crate) len: Option<At<Range>>,
+    pub(crate) default: Option<Default>,
+    pub(crate) range: Option<Range>,
+    pub(crate) len: Option<Range>,
     pub(crate) parse: Option<Ident>,
     pub(crate) flag: bool,
-    pub(crate) validate: Option<TypePath>,
+    pub(crate) validate: Option<Expr>,
     pub(crate) conflicts: Vec<Ident>,
     pub(crate) requires: Vec<Ident>,
     pub(crate) deprecated: Option<LitStr>,
-    pub(crate) example: Option<At<Expr>>,
+    pub(crate) example: Option<Value>,
 }
 
 impl OptionField {
@@ -103,30 +107,43 @@ pub(crate) enum Calls {
 }
 
 pub(crate) enum Default {
-    /// That of the type.
-    OfType,
+    /// That of the type; the key is kept for messages.
+    OfType(Ident),
     /// An expression.
-    Is(Expr),
+    Is(Value),
+}
+
+impl Default {
+    /// The tokens to edit.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Default::OfType(key) => key.to_token_stream(),
+            Default::Is(value) => value.written.to_token_stream(),
+        }
+    }
 }
 
 /// A value in an attribute.
-#[derive(Debug, Clone)]
-pub(crate) struct Expr {
+#[derive(Clone)]
+pub(crate) struct Value {
     /// As it was written.
-    pub(crate) written: TokenStream,
+    pub(crate) written: Expr,
     /// What it stands for: `"10s"` is a Duration.
     pub(crate) code: TokenStream,
     /// Whether it does not fit its type, which has been noted.
     pub(crate) wrong: bool,
 }
 
-/// `1..`, `..=5`; its ends are expressions.
-#[derive(Debug, Clone)]
+/// `1..`, `..=5`, or the path of a constant.
+#[derive(Clone)]
 pub(crate) struct Range {
-    pub(crate) min: Option<Expr>,
-    pub(crate) max: Option<Expr>,
+    pub(crate) min: Option<Value>,
+    pub(crate) max: Option<Value>,
     /// Whether `max` itself is within.
     pub(crate) inclusive: bool,
+    /// The range as an expression.
+    pub(crate) code: TokenStream,
+    pub(crate) written: Expr,
 }
 
 /// An enum or a tuple struct with `#[derive(OptionType)]`.
@@ -151,7 +168,7 @@ pub(crate) struct Choice {
     pub(crate) ident: Ident,
     pub(crate) name: At<String>,
     pub(crate) aliases: Vec<At<String>>,
-    pub(crate) help: String,
+    pub(crate) help: Doc,
 }
 
 /// A struct with `#[derive(FromPoint)]` or `#[derive(Fields)]`.

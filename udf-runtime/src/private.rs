@@ -1,7 +1,12 @@
 //! What generated code names. It is no part of the public surface and changes without notice.
 
-pub use std::ops::Bound;
+pub use std::mem::needs_drop;
+pub use std::option::Option::{self, None, Some};
+pub use std::primitive::{bool, str};
+pub use std::result::Result::{Err, Ok};
+pub use std::string::String;
 pub use std::time::Duration;
+pub use std::{concat, option_env};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,11 +14,11 @@ use serde::de::DeserializeOwned;
 pub use udf_macros::__Udf;
 
 use crate::Error;
+use crate::options::TickValue;
 pub use crate::options::{
     Help, OptionParser, OptionType, flag, len, no_choice, option, parsed, parsed_option,
     parsed_vec, range,
 };
-use crate::options::{OptionField, TickValue};
 use crate::state::Groups;
 pub use crate::state::{StateReader, StateWriter};
 pub use crate::typed::{field, group, point, put, tag, time};
@@ -21,6 +26,21 @@ pub use crate::{
     Batch, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream, Udf,
 };
 pub use udf_proto::Value;
+
+/// The body of a function that stands in for one with errors. It is never run: the build fails.
+pub fn never() -> ! {
+    unreachable!("code with errors was built")
+}
+
+/// Text as a type that owns it.
+pub fn text<T: for<'t> From<&'t str>>(text: &str) -> T {
+    T::from(text)
+}
+
+/// A text or a character as an argument.
+pub fn argument_text(text: &dyn std::fmt::Display) -> String {
+    text.to_string()
+}
 
 /// What `#[state]` asks of the type of a field.
 #[diagnostic::on_unimplemented(
@@ -48,9 +68,6 @@ pub trait OptionArgument: OptionType {}
 
 #[diagnostic::do_not_recommend]
 impl<T: OptionType> OptionArgument for T {}
-
-/// Is compiled for what can be an option.
-pub const fn can_be_option<T: OptionField>() {}
 
 /// Is compiled for what can be an argument.
 pub const fn argument<T: OptionArgument>() {}
@@ -195,7 +212,7 @@ pub struct Slot<'a, T>(pub &'a mut T);
 
 impl<T> Slot<'_, Groups<T>> {
     /// Restores the groups; the limits stay, which are no part of a snapshot.
-    pub fn restore(self, restored: Groups<T>) {
+    pub fn __udf_restore(self, restored: Groups<T>) {
         self.0.restore(restored);
     }
 }
@@ -203,11 +220,11 @@ impl<T> Slot<'_, Groups<T>> {
 /// Restores what is not [`Groups`], whose own method comes before this one.
 pub trait Restore<T> {
     /// Sets the field to what was saved.
-    fn restore(self, restored: T);
+    fn __udf_restore(self, restored: T);
 }
 
 impl<T> Restore<T> for Slot<'_, T> {
-    fn restore(self, restored: T) {
+    fn __udf_restore(self, restored: T) {
         *self.0 = restored;
     }
 }

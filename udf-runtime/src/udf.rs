@@ -20,8 +20,8 @@ use crate::{Edge, Emitter, Remote, Result};
 pub trait Udf: Sized {
     /// The name of the UDF, in snake case.
     const NAME: &'static str;
-    /// The struct's doc comment.
-    const HELP: &'static str;
+    /// The struct's doc comment, as it was written.
+    const DOCS: &'static str;
     /// The version of the package in which the struct is, if cargo builds it.
     const VERSION: Option<&'static str> = None;
     /// How often [`StreamUdf::tick`] or [`BatchUdf::tick`] is called.
@@ -35,6 +35,10 @@ pub trait Udf: Sized {
     /// What a handler is given for a point.
     type Input<'p>: FromPoint<'p>;
 
+    /// The help of the UDF: a line for each paragraph of the doc comment.
+    fn help() -> String {
+        crate::options::help(Self::DOCS)
+    }
     /// Its options, in the order of their fields.
     fn options() -> Vec<OptionHelp> {
         crate::options::describe::<Self>()

@@ -21,7 +21,7 @@ use tickscript::{calls, chain};
 fn description<T: Udf>() -> Description {
     Description {
         name: T::NAME.to_owned(),
-        help: T::HELP.to_owned(),
+        help: T::help(),
         wants: T::Wants::TYPE,
         provides: T::Provides::TYPE,
         options: T::options(),

@@ -1,10 +1,12 @@
 //! `range` and `len`: something must be within, and so must the option's own values, where they are literals.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::Expr;
 
 use crate::errors::Errors;
-use crate::model::{At, Default, Expr, OptionField, Range};
-use crate::parse::{Known, Literal, known, literal, show, split_at_commas};
+use crate::model::{Default, OptionField, Range, Value};
+use crate::parse::{Known, Literal, known, literal, plain, show};
 use crate::words::duration;
 
 pub(super) fn check(option: &OptionField, errors: &mut Errors) {
@@ -75,14 +77,14 @@ impl Ends {
 
 /// Notes a range that leaves nothing, and literals out of the range.
 fn bounds(
-    range: &At<Range>,
+    range: &Range,
     key: &str,
     lowest: Option<i128>,
     option: &OptionField,
     errors: &mut Errors,
 ) {
-    let At { value: range, tokens } = range;
-    let end = |end: &Option<Expr>| {
+    let tokens = &range.written;
+    let end = |end: &Option<Value>| {
         let end = end.as_ref().filter(|end| !end.wrong)?;
         number(&literal(&end.written)?)
     };
@@ -115,8 +117,8 @@ fn empty(range: &Range, ends: &Ends, lowest: Option<i128>) -> Option<String> {
         };
         return Some(format!("its values begin at {lowest}"));
     };
-    let (min, last) = (ends.min?, &range.max.as_ref()?.written);
-    let first = &first.written;
+    let (min, last) = (ends.min?, range.max.as_ref()?.written.to_token_stream());
+    let first = first.written.to_token_stream();
     if less(max, min) {
         let to = if range.inclusive { "..=" } else { ".." };
         Some(format!("it begins behind its end; did you mean `{last}{to}{first}`?"))
@@ -129,16 +131,16 @@ fn empty(range: &Range, ends: &Ends, lowest: Option<i128>) -> Option<String> {
 
 /// The literals that are the default and the example, and the tokens to edit; those of an array one by one.
 fn literals(option: &OptionField) -> Vec<(&'static str, Literal, TokenStream)> {
-    let of = |what, expr: &Expr| {
-        let elements = if expr.wrong { Vec::new() } else { elements(expr.written.clone()) };
+    let of = |what, value: &Value| {
+        let elements = if value.wrong { Vec::new() } else { elements(&value.written) };
         let literals = elements
             .into_iter()
-            .filter_map(move |written| literal(&written).map(|literal| (what, literal, written)));
+            .filter_map(move |one| Some((what, literal(one)?, one.to_token_stream())));
         literals.collect::<Vec<_>>()
     };
     let mut all = match &option.default {
-        Some(At { value: Default::Is(expr), .. }) => of("default", expr),
-        Some(At { value: Default::OfType, tokens }) => {
+        Some(Default::Is(value)) => of("default", value),
+        Some(Default::OfType(key)) => {
             let value = match known(&option.value) {
                 Known::Int(_) | Known::Float | Known::Duration => {
                     Some(("default, which is 0,", Literal::Int(0)))
@@ -146,22 +148,19 @@ fn literals(option: &OptionField) -> Vec<(&'static str, Literal, TokenStream)> {
                 Known::String => Some(("default, which is \"\",", Literal::String(String::new()))),
                 _ => None,
             };
-            value.map(|(what, value)| (what, value, tokens.clone())).into_iter().collect()
+            value.map(|(what, value)| (what, value, key.to_token_stream())).into_iter().collect()
         }
         None => Vec::new(),
     };
     if let Some(example) = &option.example {
-        all.extend(of("example", &example.value));
+        all.extend(of("example", example));
     }
     all
 }
 
-fn elements(written: TokenStream) -> Vec<TokenStream> {
-    match &written.clone().into_iter().collect::<Vec<_>>()[..] {
-        [TokenTree::Group(group)] if group.delimiter() == Delimiter::Bracket => {
-            let elements = split_at_commas(group.stream()).into_iter();
-            elements.map(|element| element.into_iter().collect()).collect()
-        }
+fn elements(written: &Expr) -> Vec<&Expr> {
+    match plain(written) {
+        Expr::Array(array) => array.elems.iter().collect(),
         _ => vec![written],
     }
 }

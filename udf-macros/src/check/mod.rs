@@ -5,12 +5,10 @@ mod names;
 mod option;
 mod relations;
 
-use quote::quote;
-use syn::{Type, TypePath};
-
+use crate::borrowed::owned;
 use crate::errors::Errors;
 use crate::model::{Edge, Field, OnMissing, OptionField, Role, Udf, UdfArgs};
-use crate::parse::{calls, show};
+use crate::parse::show;
 
 /// Notes every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
@@ -29,58 +27,17 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     relations::check(udf, errors);
 }
 
-/// Types of fields that cannot be, whatever the fields are for.
+/// Types of state and working memory that borrow; those of options are checked with their arguments.
 fn ty(field: &Field, errors: &mut Errors) {
-    let (_, value) = calls(&field.ty);
-    match (owned(&value), &field.role) {
-        (Some(owned), _) if field.unfit => {
-            errors.at(value, format_args!("a UDF owns its data: write {owned}"));
-        }
-        (None, _) if field.unfit => {
-            errors.at(&field.ty, "a UDF owns its data: write a type that borrows nothing");
-        }
-        (Some(owned), Role::Option(_)) => {
-            errors.at(value, format_args!("an option owns its value; write {owned}"));
-        }
-        (Some(owned), Role::State(_)) => {
-            errors.at(value, format_args!("state owns its data, to be restored; write {owned}"));
-        }
-        _ => {}
+    let (owned, why) = match (&field.role, &field.borrowed) {
+        (Role::Option(_), _) => return,
+        (_, Some(borrowed)) => (owned(borrowed, false), "a UDF owns its data"),
+        (Role::State(_), None) => (owned(&field.ty, true), "state owns its data, to be restored"),
+        (Role::Memory, None) => return,
+    };
+    if let Some(owned) = owned {
+        errors.at(&field.ty, format_args!("{why}: write {}", show(owned)));
     }
-}
-
-/// The type that owns what this one borrows, or is without a size.
-pub(crate) fn owned(ty: &Type) -> Option<String> {
-    match ty {
-        Type::Group(inner) => owned(&inner.elem),
-        Type::Paren(inner) => owned(&inner.elem),
-        Type::Reference(reference) => Some(owner(&reference.elem)),
-        Type::Slice(_) => Some(owner(ty)),
-        Type::Path(path) if path.path.is_ident("str") => Some(owner(ty)),
-        Type::Path(path) if is_named(path, "Point") => {
-            show(path).contains('\'').then(|| "`PointBuf`".to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// The type that owns a value of this type, which may have no size.
-fn owner(ty: &Type) -> String {
-    match ty {
-        Type::Slice(slice) => {
-            let elem = &slice.elem;
-            show(quote!(Vec<#elem>))
-        }
-        Type::TraitObject(_) => show(quote!(Box<#ty>)),
-        Type::Path(path) if is_named(path, "str") => "`String`".to_owned(),
-        Type::Path(path) if is_named(path, "Path") => "`PathBuf`".to_owned(),
-        Type::Path(path) if is_named(path, "OsStr") => "`OsString`".to_owned(),
-        ty => owned(ty).unwrap_or_else(|| show(ty)),
-    }
-}
-
-fn is_named(path: &TypePath, name: &str) -> bool {
-    path.path.segments.last().is_some_and(|last| last.ident == name)
 }
 
 /// A point of a batch has no name of its own, and it cannot be sent alone where batches are provided.

@@ -1,15 +1,16 @@
 //! The attributes of one option, against its type and against each other.
 
 use quote::ToTokens;
-use syn::Type;
 
 use super::bounds;
 use crate::errors::Errors;
-use crate::model::{Calls, Field, OptionField};
-use crate::parse::{Known, calls, known, show};
+use crate::model::{Calls, Default, Field, OptionField};
+use crate::parse::{Known, argument, calls, known, show};
 
 pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
-    if option.flag {
+    if field.borrowed.is_some() {
+        argument(&option.value, errors);
+    } else if option.flag {
         flag(field, option, errors);
     } else if option.parse.is_some() {
         parse(field, option, errors);
@@ -31,11 +32,11 @@ fn flag(field: &Field, option: &OptionField, errors: &mut Errors) {
         errors.at(&field.ty, message);
     }
     let others = [
-        ("default", option.default.as_ref().map(|default| default.tokens.clone())),
-        ("example", option.example.as_ref().map(|example| example.tokens.clone())),
-        ("len", option.len.as_ref().map(|len| len.tokens.clone())),
+        ("default", option.default.as_ref().map(Default::tokens)),
+        ("example", option.example.as_ref().map(|example| example.written.to_token_stream())),
+        ("len", option.len.as_ref().map(|len| len.written.to_token_stream())),
         ("parse", option.parse.as_ref().map(ToTokens::to_token_stream)),
-        ("range", option.range.as_ref().map(|range| range.tokens.clone())),
+        ("range", option.range.as_ref().map(|range| range.written.to_token_stream())),
         ("validate", option.validate.as_ref().map(ToTokens::to_token_stream)),
     ];
     for (key, tokens) in others {
@@ -52,14 +53,13 @@ fn parse(field: &Field, option: &OptionField, errors: &mut Errors) {
         errors.at(&option.parse, message);
     } else if let Some(range) = &option.range {
         let message = "what is parsed from text has no `range`; write `validate = path`";
-        errors.at(&range.tokens, message);
+        errors.at(&range.written, message);
     }
 }
 
 /// Types that are known to be none for an option.
 fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
     let (inner_calls, _) = calls(&option.value);
-    let outer = if option.calls == Calls::Any { "Vec" } else { "Option" };
     if option.calls != Calls::Once && inner_calls != Calls::Once {
         let message = match (option.calls, inner_calls) {
             (Calls::AtMostOnce, Calls::Any) => {
@@ -75,32 +75,14 @@ fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
         errors.at(&field.ty, message);
         return;
     }
-    match &option.value {
-        Type::Path(path) if path.path.is_ident("i128") || path.path.is_ident("u128") => {
-            errors.at(path, "Kapacitor's integers have 64 bits; write `i64`");
-        }
-        Type::Tuple(tuple) if tuple.elems.is_empty() => {
-            let message = match option.calls {
-                Calls::Once => {
-                    "an option without arguments is `#[option(flag)]` and bool".to_owned()
-                }
-                _ => format!("an option without arguments is a flag, not `{outer}<()>`"),
-            };
-            errors.at(tuple, message);
-        }
-        Type::Tuple(tuple) if tuple.elems.len() > 6 => {
-            let count = tuple.elems.len();
-            errors.at(tuple, format_args!("a call has at most 6 arguments, not {count}"));
-        }
-        _ => {}
-    }
+    argument(&option.value, errors);
 }
 
 fn calls_and_default(field: &Field, option: &OptionField, errors: &mut Errors) {
     match (&option.default, option.calls) {
         (Some(default), Calls::Any) => {
             let message = "a `Vec` is empty when the option is never called: it has no `default`";
-            errors.at(&default.tokens, message);
+            errors.at(default.tokens(), message);
         }
         (Some(_), Calls::AtMostOnce) => {
             let message = "with a `default`, it is never `None`: write the type without `Option`";

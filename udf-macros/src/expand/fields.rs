@@ -13,14 +13,13 @@ pub(super) fn code(model: &Typed) -> TokenStream {
         let Source::Field(name) = &member.source else { return None };
         let (ident, ty) = (&member.ident, &member.ty);
         let put = function(krate, "put", ty);
-        Some(quote!(#put(__fields, #name, &self.#ident);))
+        Some(quote!(#put(__udf_fields, #name, &self.#ident);))
     });
     implementation(model, &quote!(#(#members)*))
 }
 
-pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
-    let stub = implementation(model, &never());
-    quote!(#(#errors)* #stub)
+pub(super) fn stub(model: &Typed) -> TokenStream {
+    implementation(model, &never(&model.krate))
 }
 
 fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
@@ -38,7 +37,7 @@ fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::__private::Fields for #name #ty_generics #where_clause {
-            fn put(&self, __fields: &mut #krate::__private::FieldWriter<'_>) {
+            fn put(&self, __udf_fields: &mut #krate::__private::FieldWriter<'_>) {
                 #body
             }
         }

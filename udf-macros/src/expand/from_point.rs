@@ -7,18 +7,18 @@ use syn::{GenericParam, Generics, Lifetime, LifetimeParam};
 
 use super::{function, generics, never};
 use crate::model::{Calls, Source, Typed};
-use crate::parse::{calls, is_unsized};
+use crate::parse::calls;
 
 pub(super) fn code(model: &Typed) -> TokenStream {
     let krate = &model.krate;
     let members = model.members.iter().map(|member| {
         let (ident, ty) = (&member.ident, &member.ty);
         let (function, arguments, may_fail) = match &member.source {
-            Source::Field(name) => ("field", quote!(__point, #name), true),
-            Source::Tag(name) => ("tag", quote!(__point, #name), true),
-            Source::Time => ("time", quote!(__point), false),
-            Source::Group => ("group", quote!(__point), false),
-            Source::Point => ("point", quote!(__point), true),
+            Source::Field(name) => ("field", quote!(__udf_point, #name), true),
+            Source::Tag(name) => ("tag", quote!(__udf_point, #name), true),
+            Source::Time => ("time", quote!(__udf_point), false),
+            Source::Group => ("group", quote!(__udf_point), false),
+            Source::Point => ("point", quote!(__udf_point), true),
         };
         let function = self::function(krate, function, ty);
         // What the member cannot borrow is told at its type.
@@ -29,16 +29,14 @@ pub(super) fn code(model: &Typed) -> TokenStream {
         quote!(#ident: #value)
     });
     let body = quote! {
-        let _ = __point;
-        ::core::result::Result::Ok(Self { #(#members),* })
+        let _ = __udf_point;
+        #krate::__private::Ok(Self { #(#members),* })
     };
     implementation(model, &body)
 }
 
-pub(super) fn stub(model: &Typed, errors: &[TokenStream]) -> TokenStream {
-    let is_unsized = model.members.iter().any(|member| is_unsized(&member.ty));
-    let stub = (!is_unsized).then(|| implementation(model, &never()));
-    quote!(#(#errors)* #stub)
+pub(super) fn stub(model: &Typed) -> TokenStream {
+    implementation(model, &never(&model.krate))
 }
 
 /// What it borrows has the lifetime that it names, or one of ours.
@@ -64,8 +62,8 @@ fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
         #where_clause
         {
             fn from_point(
-                __point: #krate::__private::Point<#lifetime>,
-            ) -> ::core::result::Result<Self, #krate::__private::FieldError> {
+                __udf_point: #krate::__private::Point<#lifetime>,
+            ) -> #krate::__private::Result<Self, #krate::__private::FieldError> {
                 #body
             }
         }
@@ -81,10 +79,10 @@ fn own_lifetime(model: &Typed) -> Lifetime {
             model.generics.where_clause.to_token_stream(),
         ])
         .collect();
-    let names = ["p", "point", "__point"];
+    let names = ["p", "point", "__udf_point"];
     let unused =
         names.into_iter().find(|name| !generics::mentions(&written, &[(*name).to_owned()]));
-    let name = unused.unwrap_or("__p");
+    let name = unused.unwrap_or("__udf_p");
     Lifetime::new(&format!("'{name}"), Span::mixed_site())
 }
 

@@ -8,42 +8,34 @@ mod options;
 mod state;
 mod udf;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::DeriveInput;
 use syn::spanned::Spanned;
 
 use crate::errors::Errors;
+use crate::model::Doc;
 use crate::{check, parse};
 
-/// Parses and checks an item; emits its code, or what is wrong with it and a stub, so that no second error
-/// follows from the first.
+/// Parses and checks an item. Emits its code, or its errors beside a stub.
 fn derive<M>(
     item: TokenStream,
     parse: impl FnOnce(DeriveInput, &mut Errors) -> M,
     code: impl FnOnce(&M) -> TokenStream,
-    stub: impl FnOnce(&M, &[TokenStream]) -> TokenStream,
+    stub: impl FnOnce(&M) -> TokenStream,
 ) -> TokenStream {
     let mut errors = Errors::new();
-    let input = match syn::parse2::<DeriveInput>(item.clone()) {
+    let input = match syn::parse2::<DeriveInput>(item) {
         Ok(input) => input,
-        Err(error) => {
-            // Rustc tells what is wrong. What else is, is told when that is mended.
-            errors.unless_refused(&item, error);
-            let refused = errors.finish();
-            let stub = syn::parse2(hollow(item)).ok().map(|hollow| {
-                let mut untold = Errors::new();
-                let model = parse(hollow, &mut untold);
-                let _ = untold.finish();
-                stub(&model, &[])
-            });
-            return quote!(#(#refused)* #stub);
-        }
+        Err(error) => return error.to_compile_error(),
     };
     let model = parse(input, &mut errors);
     match &errors.finish()[..] {
         [] => code(&model),
-        errors => stub(&model, errors),
+        errors => {
+            let stub = stub(&model);
+            quote!(#(#errors)* #stub)
+        }
     }
 }
 
@@ -68,20 +60,17 @@ pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
     derive(item, parse::fields, fields::code, fields::stub)
 }
 
-/// What a function of a stub does: it cannot be built, should rustc have let what is wrong pass as a warning.
-fn never() -> TokenStream {
-    quote!(const { ::core::panic!("this type has a mistake, which a warning tells") })
+/// The body of a function of a stub.
+fn never(krate: &TokenStream) -> TokenStream {
+    quote!(#krate::__private::never())
 }
 
-/// An item without its members.
-fn hollow(item: TokenStream) -> TokenStream {
-    let hollow = item.into_iter().map(|token| match token {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-            Group::new(Delimiter::Brace, TokenStream::new()).into()
-        }
-        token => token,
-    });
-    hollow.collect()
+/// The text of doc comments, a line for each.
+fn text(docs: &Doc, krate: &TokenStream) -> TokenStream {
+    match &docs[..] {
+        [] => quote!(""),
+        docs => quote!(#krate::__private::concat!(#(#docs, "\n"),*)),
+    }
 }
 
 /// The path of a function of the runtime, at the place of a type: what is wrong with that is told there.
@@ -108,7 +97,7 @@ fn at(span: Span, tokens: TokenStream) -> TokenStream {
     moved.collect()
 }
 
-/// A local that no name of the author can meet.
+/// A local of generated code. Constants of the author have no such name.
 fn local(at: usize) -> Ident {
-    format_ident!("__field_{at}", span = Span::mixed_site())
+    format_ident!("__udf_field_{at}", span = Span::mixed_site())
 }

@@ -4,9 +4,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Generics, Type, parse_quote};
 
-use super::{function, generics, never};
+use super::{function, generics, never, text};
 use crate::model::{Choice, OptionShape, OptionType};
-use crate::parse::{Known, is_unsized, known};
+use crate::parse::{Known, known};
 
 pub(super) fn code(model: &OptionType) -> TokenStream {
     match &model.shape {
@@ -23,8 +23,8 @@ fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
     let members: Vec<_> = types.iter().map(|ty| parts.member(ty)).collect();
     let places: Vec<_> = (0..members.len()).map(syn::Index::from).collect();
     let (inner, make) = match &members[..] {
-        [member] => (quote!(#member), quote!(Self(__inner))),
-        members => (quote!((#(#members,)*)), quote!(Self(#(__inner.#places),*))),
+        [member] => (quote!(#member), quote!(Self(__udf_inner))),
+        members => (quote!((#(#members,)*)), quote!(Self(#(__udf_inner.#places),*))),
     };
     let raws: Vec<_> = members
         .iter()
@@ -37,8 +37,8 @@ fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
     let to_raw = match &raws[..] {
         [raw] => raw.clone(),
         raws if hidden => quote! {
-            #krate::__private::several(|__values| {
-                #(#krate::options::TickValue::put(#raws, __values);)*
+            #krate::__private::several(|__udf_values| {
+                #(#krate::options::TickValue::put(#raws, __udf_values);)*
             })
         },
         raws => quote!((#(#raws,)*)),
@@ -57,8 +57,8 @@ fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
         &parts.bounded,
         &raw,
         &quote! {
-            let __inner = <#inner as #krate::__private::OptionType>::from_raw(__raw)?;
-            ::core::result::Result::Ok(#make)
+            let __udf_inner = <#inner as #krate::__private::OptionType>::from_raw(__udf_raw)?;
+            #krate::__private::Ok(#make)
         },
         &to_raw,
         &quote!(<#inner as #krate::__private::OptionType>::help()),
@@ -141,39 +141,33 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
         quote!(#(#all)|*)
     });
     let made = quote! {
-        match ::std::string::String::as_str(&__raw) {
-            #(#patterns => ::core::result::Result::Ok(Self::#idents),)*
-            _ => ::core::result::Result::Err(#krate::__private::no_choice::<Self>()),
+        match #krate::__private::String::as_str(&__udf_raw) {
+            #(#patterns => #krate::__private::Ok(Self::#idents),)*
+            _ => #krate::__private::Err(#krate::__private::no_choice::<Self>()),
         }
     };
     let idents = choices.iter().map(|choice| &choice.ident);
     let names = choices.iter().map(|choice| &choice.name.value);
     let to_raw = quote! {
-        <::std::string::String as ::core::convert::From<&::core::primitive::str>>::from(
+        #krate::__private::text::<#krate::__private::String>(
             match self { #(Self::#idents => #names,)* }
         )
     };
     let names = choices.iter().map(|choice| &choice.name.value);
-    let helps = choices.iter().map(|choice| &choice.help);
+    let helps = choices.iter().map(|choice| text(&choice.help, krate));
     let aliases = choices.iter().map(|choice| {
         let aliases = choice.aliases.iter().map(|alias| &alias.value);
         quote!(#(.alias(#aliases))*)
     });
     let help = quote!(#krate::__private::Help::new()#(.choice(#names, #helps)#aliases)*);
-    let raw = quote!(::std::string::String);
+    let raw = quote!(#krate::__private::String);
     implementation(model, &model.generics, &raw, &made, &to_raw, &help, &quote!(true))
 }
 
-pub(super) fn stub(model: &OptionType, errors: &[TokenStream]) -> TokenStream {
-    let is_unsized = match &model.shape {
-        OptionShape::Tuple(types) => types.iter().any(is_unsized),
-        OptionShape::Choices(_) => false,
-    };
-    let stub = (!is_unsized).then(|| {
-        let (raw, never) = (quote!(::std::string::String), never());
-        implementation(model, &model.generics, &raw, &never, &never, &never, &quote!(false))
-    });
-    quote!(#(#errors)* #stub)
+pub(super) fn stub(model: &OptionType) -> TokenStream {
+    let krate = &model.krate;
+    let (raw, never) = (quote!(#krate::__private::String), never(krate));
+    implementation(model, &model.generics, &raw, &never, &never, &never, &quote!(false))
 }
 
 fn implementation(
@@ -195,9 +189,9 @@ fn implementation(
         #[automatically_derived]
         impl #impl_generics #krate::__private::OptionType for #name #ty_generics #where_clause {
             type Raw = #raw;
-            const IS_PLAIN: ::core::primitive::bool =
-                #is_plain && !::core::mem::needs_drop::<Self>();
-            fn from_raw(__raw: #raw_of_self) -> #krate::__private::Result<Self> {
+            const IS_PLAIN: #krate::__private::bool =
+                #is_plain && !#krate::__private::needs_drop::<Self>();
+            fn from_raw(__udf_raw: #raw_of_self) -> #krate::__private::Result<Self> {
                 #from_raw
             }
             fn to_raw(&self) -> #raw_of_self {

@@ -1,22 +1,20 @@
 //! Options: each is taken out of the parser by its specification.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Generics;
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{at, function, generics, local};
-use crate::model::{Calls, Default, Expr, Field, OptionField, Range, Role};
+use super::{at, function, local, text};
+use crate::model::{Calls, Default, Field, OptionField, Role, Value};
 use crate::parse::{Known, Literal, as_arguments, is_constant, known, source};
 
 /// Takes every option. Only if nothing is wrong with any, it makes the fields, and then the struct: nothing
 /// that an author wrote runs for an Init that is refused, and for those who only ask for the options.
-pub(super) fn from_options(fields: &[Field], of: &Generics, krate: &TokenStream) -> TokenStream {
+pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream {
     let takes = fields.iter().enumerate().filter_map(|(place, field)| match &field.role {
         Role::Option(option) => {
-            let (checked, ty) = checked(place, field, option, of, krate);
-            let (local, spec) = (local(place), spec(&ty, option, fields, krate));
-            Some(quote!(#checked let #local = __options.take(#spec);))
+            let (local, spec) = (local(place), spec(field, option, fields, krate));
+            Some(quote!(let #local = __udf_options.take(#spec);))
         }
         Role::State(_) | Role::Memory => None,
     });
@@ -24,7 +22,7 @@ pub(super) fn from_options(fields: &[Field], of: &Generics, krate: &TokenStream)
     // Every default is made, so that all that are wrong are told.
     let makes = options().map(|(place, _)| {
         let local = local(place);
-        quote!(let #local = #local.make(__options);)
+        quote!(let #local = #local.make(__udf_options);)
     });
     let unwraps = options().map(|(place, _)| {
         let local = local(place);
@@ -47,51 +45,22 @@ pub(super) fn from_options(fields: &[Field], of: &Generics, krate: &TokenStream)
     });
     quote! {
         #(#takes)*
-        if !__options.accepts() {
-            return ::core::option::Option::None;
+        if !__udf_options.accepts() {
+            return #krate::__private::None;
         }
         #(#makes)*
         #(#unwraps)*
-        ::core::option::Option::Some(Self { #(#values),* })
+        #krate::__private::Some(Self { #(#values),* })
     }
-}
-
-/// The type of a field for its specification; of one that is not known, another name.
-///
-/// If it can be no option, it is told in the length of an array, of which rustc then knows that it is wrong: of
-/// what has this name, nothing is told any more, as that it has no range.
-fn checked(
-    place: usize,
-    field: &Field,
-    option: &OptionField,
-    of: &Generics,
-    krate: &TokenStream,
-) -> (TokenStream, TokenStream) {
-    let ty = &field.ty;
-    let is_known = !matches!(known(&option.value), Known::Other);
-    if is_known || option.flag || option.parse.is_some() || generics::depends(ty, of) {
-        return (TokenStream::new(), quote!(#ty));
-    }
-    let name = format_ident!("__Option{place}", span = Span::mixed_site());
-    let check = function(krate, "can_be_option", ty);
-    let checked = quote! {
-        type #name = <[(); { #check(); 0 }] as #krate::__private::Checked<#ty>>::Type;
-    };
-    // At its place its range is told of, if it has none.
-    (checked, at(ty.span(), name.into_token_stream()))
 }
 
 /// The specification of one option, as the runtime's builder takes it.
-fn spec(
-    ty: &TokenStream,
-    option: &OptionField,
-    fields: &[Field],
-    krate: &TokenStream,
-) -> TokenStream {
-    let (name, help) = (option.name(), &option.help);
+fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStream) -> TokenStream {
+    let ty = &field.ty;
+    let (name, help) = (option.name(), text(&option.help, krate));
     let value = &option.value;
     let make = match (option.flag, &option.parse, option.calls) {
-        (true, _, _) => quote!(#krate::__private::flag),
+        (true, _, _) => function(krate, "flag", ty),
         (false, None, _) => function(krate, "option", quote!(#ty, _)),
         (false, Some(_), Calls::Once) => function(krate, "parsed", value),
         (false, Some(_), Calls::AtMostOnce) => function(krate, "parsed_option", value),
@@ -104,17 +73,17 @@ fn spec(
     }
     let parsed = option.parse.is_some();
     if let Some(default) = &option.default {
-        spec.extend(match &default.value {
-            Default::OfType => {
-                let default = at(default.tokens.span(), quote!(#krate::__private::own_default));
+        spec.extend(match default {
+            Default::OfType(key) => {
+                let default = at(key.span(), quote!(#krate::__private::own_default));
                 let source = format!("{}::default()", source(value));
                 match known(value) {
                     Known::Other => quote!(.default(#default, #source)),
                     _ => quote!(.constant(#default, #source)),
                 }
             }
-            Default::Is(Expr { code, .. }) if parsed => quote!(.default_text(#code)),
-            Default::Is(Expr { code, written, .. }) => {
+            Default::Is(Value { code, .. }) if parsed => quote!(.default_text(#code)),
+            Default::Is(Value { code, written, .. }) => {
                 let source = source(written);
                 match is_constant(written) {
                     true => quote!(.constant(|| #code, #source)),
@@ -124,7 +93,7 @@ fn spec(
         });
     }
     if let Some(example) = &option.example {
-        let Expr { code, written, .. } = &example.value;
+        let Value { code, written, .. } = example;
         spec.extend(match as_arguments(written, value, parsed) {
             Some(arguments) => {
                 let arguments = arguments.iter().map(|(kind, written)| match kind {
@@ -133,7 +102,7 @@ fn spec(
                     Literal::Float(_) => quote!(#krate::__private::Value::Double(#written)),
                     Literal::String(_) | Literal::Char | Literal::Other => quote! {
                         #krate::__private::Value::String(
-                            ::std::string::ToString::to_string(&#written)
+                            #krate::__private::argument_text(&#written)
                         )
                     },
                 });
@@ -143,24 +112,23 @@ fn spec(
         });
     }
     if let Some(range) = &option.range {
-        let (min, max) = bounds(&range.value, krate);
-        let range = function(krate, "range", quote!(#ty, _));
-        spec.extend(quote!(.range(#range(#min, #max))));
+        let (range, limits) = (function(krate, "range", quote!(#ty, _)), &range.code);
+        spec.extend(quote!(.range(#range(const { #limits }))));
     }
     if let Some(len) = &option.len {
-        let (min, max) = bounds(&len.value, krate);
+        let limits = &len.code;
         // That of parsed text is the length of the text, whatever it is made into.
-        let text = quote!(::std::string::String);
+        let text = quote!(#krate::__private::String);
         let len = match (&option.parse, option.calls) {
             (Some(_), Calls::Once | Calls::AtMostOnce) => function(krate, "len", &text),
             _ => function(krate, "len", ty),
         };
-        spec.extend(quote!(.len(#len(#min, #max))));
+        spec.extend(quote!(.len(#len(const { #limits }))));
     }
     if let Some(path) = &option.validate {
         let verdict = at(path.span(), quote!(#krate::__private::verdict));
         spec.extend(quote_spanned! {path.span()=>
-            .validate(|__value| #verdict(#path(__value)))
+            .validate(|__udf_value| #verdict(#path(__udf_value)))
         });
     }
     for (method, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {
@@ -177,21 +145,4 @@ fn spec(
         spec.extend(quote!(.deprecated(#advice)));
     }
     spec
-}
-
-fn bounds(range: &Range, krate: &TokenStream) -> (TokenStream, TokenStream) {
-    let unbounded = || quote!(#krate::__private::Bound::Unbounded);
-    // A range is data: in a `const`, rustc refuses what has to be computed.
-    let min = range.min.as_ref().map_or_else(unbounded, |min| {
-        let code = &min.code;
-        quote!(#krate::__private::Bound::Included(const { #code }))
-    });
-    let max = range.max.as_ref().map_or_else(unbounded, |max| {
-        let code = &max.code;
-        match range.inclusive {
-            true => quote!(#krate::__private::Bound::Included(const { #code })),
-            false => quote!(#krate::__private::Bound::Excluded(const { #code })),
-        }
-    });
-    (min, max)
 }

@@ -17,18 +17,18 @@ fn state(fields: &[Field]) -> impl Iterator<Item = (usize, &Field, &String)> {
 pub(super) fn save(fields: &[Field], krate: &TokenStream) -> TokenStream {
     if state(fields).next().is_none() {
         return quote! {
-            let _ = __state;
-            ::core::result::Result::Ok(())
+            let _ = __udf_state;
+            #krate::__private::Ok(())
         };
     }
     let fields = state(fields).map(|(_, field, name)| {
         let (ident, ty) = (&field.ident, &field.ty);
         let state = function(krate, "state", ty);
-        quote!(#state(#name).save(&self.#ident, __state)?;)
+        quote!(#state(#name).save(&self.#ident, __udf_state)?;)
     });
     quote! {
         #(#fields)*
-        ::core::result::Result::Ok(())
+        #krate::__private::Ok(())
     }
 }
 
@@ -36,22 +36,22 @@ pub(super) fn save(fields: &[Field], krate: &TokenStream) -> TokenStream {
 pub(super) fn load(fields: &[Field], krate: &TokenStream) -> TokenStream {
     if state(fields).next().is_none() {
         return quote! {
-            let _ = __state;
-            ::core::result::Result::Ok(())
+            let _ = __udf_state;
+            #krate::__private::Ok(())
         };
     }
     let reads = state(fields).map(|(place, field, name)| {
         let (local, state) = (local(place), function(krate, "state", &field.ty));
-        quote!(let #local = #state(#name).load(__state)?;)
+        quote!(let #local = #state(#name).load(__udf_state)?;)
     });
     let sets = state(fields).map(|(place, field, _)| {
         let (local, ident) = (local(place), &field.ident);
-        quote!(#krate::__private::Slot(&mut self.#ident).restore(#local);)
+        quote!(#krate::__private::Slot(&mut self.#ident).__udf_restore(#local);)
     });
     quote! {
         use #krate::__private::Restore as _;
         #(#reads)*
         #(#sets)*
-        ::core::result::Result::Ok(())
+        #krate::__private::Ok(())
     }
 }

@@ -4,22 +4,16 @@ use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
 use syn::{Attribute, DeriveInput, Field, GenericArgument, Lifetime, PathArguments, Type};
 
-use super::entries::{Entry, known_once};
-use super::is_unsized;
-use super::refused::refused;
-use super::typed::attribute;
+use super::entries::{Entries, attribute};
+use super::tables;
 use super::types::calls;
 use super::value::show;
 use crate::errors::Errors;
 use crate::model::{Calls, Source};
 use crate::words::case::Case;
-use crate::words::suggest::nearest;
 
 /// What a member of a struct made of a point can be.
 pub(super) const SOURCES: [&str; 5] = ["field", "tag", "time", "group", "point"];
-
-/// Other attributes of this crate, which are none of a member.
-const OTHERS: [&str; 4] = ["fields", "option", "state", "udf"];
 
 /// Where a member of a struct made of a point comes from; none if it does not say so.
 pub(super) fn source(
@@ -34,10 +28,7 @@ pub(super) fn source(
         let message = format!(
             "where does `{ident}` come from? write `#[field]`, `#[tag]`, `#[time]`, `#[group]` or `#[point]`"
         );
-        match field.attrs.iter().find(|attr| is_meant(attr)) {
-            Some(attr) => errors.unless_refused(attr.path(), message),
-            None => errors.at(ident, message),
-        }
+        errors.at(ident, message);
         return None;
     };
     for (kind, attr) in others.iter().filter(|(kind, _)| *kind != "field" || *first != "field") {
@@ -60,14 +51,11 @@ pub(super) fn source(
             Source::Field(name.map_or_else(|| written(ident, case), |(name, _)| name))
         }
         "tag" => {
-            let entries = known_once(attribute(attr, errors), &["name"], &[], errors);
-            let name = entries.iter().find_map(|entry| name(entry, "tag", errors));
+            let name = name(&attribute(attr, tables::TAG, errors), "tag", errors);
             Source::Tag(name.map_or_else(|| written(ident, case), |(name, _)| name))
         }
         kind => {
-            if let Some(entry) = attribute(attr, errors).first() {
-                errors.at(&entry.key, format_args!("`#[{kind}]` has no arguments"));
-            }
+            let _ = attribute(attr, tables::NONE, errors);
             match kind {
                 "time" => Source::Time,
                 "group" => Source::Group,
@@ -79,12 +67,6 @@ pub(super) fn source(
 
 fn kind(attr: &Attribute) -> Option<&'static str> {
     SOURCES.into_iter().find(|known| attr.path().is_ident(known))
-}
-
-/// Whether an attribute that is none of a member was meant to be one. Rustc says that it is unknown.
-fn is_meant(attr: &Attribute) -> bool {
-    let Some(name) = attr.path().get_ident().map(Ident::to_string) else { return false };
-    OTHERS.contains(&&*name) || nearest(&name, SOURCES).is_some()
 }
 
 fn twice(kind: &str, attr: &Attribute, errors: &mut Errors) {
@@ -115,24 +97,20 @@ fn field_attributes(field: &Field, errors: &mut Errors) -> (Option<(String, Span
     let mut attrs = field.attrs.iter().filter(|attr| attr.path().is_ident("field"));
     let first = attrs.next();
     attrs.for_each(|attr| twice("field", attr, errors));
-    let entries = first.map_or(Vec::new(), |attr| attribute(attr, errors));
-    let (mut text, mut skip) = (None, None);
-    for entry in known_once(entries, &["name", "skip"], &[], errors) {
-        if entry.key == "skip" {
-            entry.bare(errors);
-            skip = Some(entry.key);
-        } else {
-            text = name(&entry, "field", errors);
-        }
-    }
-    (text, skip)
+    let Some(attr) = first else { return (None, None) };
+    let entries = attribute(attr, tables::FIELD, errors);
+    let skip = entries.get("skip").map(|entry| {
+        entry.bare(errors);
+        entry.key.clone()
+    });
+    (name(&entries, "field", errors), skip)
 }
 
 /// The name of a field or a tag.
-fn name(entry: &Entry, kind: &str, errors: &mut Errors) -> Option<(String, Span)> {
-    let text = entry.text("name = \"usage_user\"", errors)?;
+fn name(entries: &Entries, kind: &str, errors: &mut Errors) -> Option<(String, Span)> {
+    let text = entries.text("name", errors)?;
     if text.value().is_empty() {
-        errors.at(&text, format_args!("the name of a {kind} cannot be empty"));
+        errors.at(text, format_args!("the name of a {kind} cannot be empty"));
     }
     Some((text.value(), text.span()))
 }
@@ -143,12 +121,10 @@ fn written(ident: &Ident, case: Option<Case>) -> String {
     case.map_or_else(|| name.clone(), |case| case.write(&name))
 }
 
-/// Notes a type that is known to be wrong for what a member is of a point. Only the `last` member can have no size: of
-/// others, rustc says so.
+/// Notes a type that is known to be wrong for what a member is of a point.
 pub(super) fn from_point_type(
     source: &Source,
     ty: &Type,
-    last: bool,
     input: &DeriveInput,
     errors: &mut Errors,
 ) {
@@ -159,25 +135,7 @@ pub(super) fn from_point_type(
         errors.at(ty, "every point has this: write the type without `Option`");
     }
     let ty = if calls == Calls::AtMostOnce { inner } else { ty.clone() };
-    if refused(&ty, &input.generics) {
-        errors.unless_refused(&ty, "this borrows: name a lifetime of the struct in it");
-    } else if is_unsized(&ty) {
-        let what = match source {
-            Source::Field(_) if is_text(&ty) => "a field; write `String`",
-            Source::Field(_) => "a field; write a number, `bool` or `String`",
-            Source::Tag(_) => "a tag; write `String`",
-            Source::Time => "a time; write `i64` or `SystemTime`",
-            Source::Group => "a group; write `String`",
-            Source::Point => "a point; write `PointBuf`",
-        };
-        let message = format!("{} cannot be made of {what}", show(&ty));
-        match last && calls == Calls::Once {
-            true => errors.at(&ty, message),
-            false => errors.unless_refused(&ty, message),
-        }
-    } else {
-        lives_too_long(&ty, input, errors);
-    }
+    lives_too_long(&ty, input, errors);
 }
 
 /// A field or a tag is there or not.

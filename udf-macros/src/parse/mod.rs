@@ -1,79 +1,66 @@
-//! From tokens to the model. Every mistake is noted, and none ends the parsing.
+//! From tokens to the model. Every error is noted, and none ends the parsing.
 
 mod argument;
 pub(crate) mod entries;
 mod member;
 mod option;
 mod option_type;
-mod refused;
+pub(crate) mod tables;
 mod typed;
 mod types;
 mod udf;
 mod value;
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Attribute, Expr, ExprLit, Lit, Meta, Path};
+use quote::{ToTokens, quote};
+use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta};
 
 use crate::errors::Errors;
-use entries::Entry;
+use crate::model::Doc;
+use entries::Entries;
 
-pub(crate) use argument::is_unsized;
-pub(crate) use entries::split_at_commas;
+pub(crate) use argument::argument;
+pub(crate) use entries::entries;
 pub(crate) use option_type::option_type;
 pub(crate) use typed::{fields, from_point};
 pub(crate) use types::{Known, calls, known};
 pub(crate) use udf::udf;
-pub(crate) use value::{Literal, as_arguments, is_constant, literal, show, source};
+pub(crate) use value::{Literal, as_arguments, is_constant, literal, plain, show, source};
 
 /// The crate of the runtime: what `crate = path` says, or its own name.
-pub(crate) fn krate(entries: &[Entry], errors: &mut Errors) -> TokenStream {
-    let Some(entry) = entries.iter().find(|entry| entry.key == "crate") else {
-        return quote!(::udf_runtime);
-    };
-    let tokens = entry.value("crate = ::renamed", errors).unwrap_or_default();
-    match syn::parse2::<Path>(tokens.clone()) {
-        Ok(path) => quote!(#path),
-        Err(_) => {
-            if !tokens.is_empty() {
-                errors.at(tokens, "`crate` is the path of the runtime: `crate = ::renamed`");
-            }
+pub(crate) fn krate(entries: &Entries, errors: &mut Errors) -> TokenStream {
+    let path = entries.get("crate").and_then(|entry| entry.value(errors));
+    match path.map(|path| (path, value::plain(path))) {
+        None => quote!(::udf_runtime),
+        Some((_, Expr::Path(path))) if path.qself.is_none() => path.to_token_stream(),
+        Some((path, _)) => {
+            errors.at(path, "`crate` is the path of the runtime: `crate = ::renamed`");
             quote!(::udf_runtime)
         }
     }
 }
 
-/// The text of the doc comments: its paragraphs and the items of its lists, each on a line.
-pub(crate) fn help(attrs: &[Attribute]) -> String {
-    let lines = attrs.iter().filter_map(|attr| match &attr.meta {
-        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-            _ => None,
-        },
+/// The texts of the doc comments, as they were written: the runtime makes paragraphs of them.
+pub(crate) fn docs(attrs: &[Attribute]) -> Doc {
+    let texts = attrs.iter().filter_map(|attr| match &attr.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => Some(undecorated(&meta.value)),
         _ => None,
     });
-    let mut paragraphs = vec![String::new()];
-    for line in lines.flat_map(|text| text.split('\n').map(str::to_owned).collect::<Vec<_>>()) {
-        let line = line.trim();
-        let last = paragraphs.last_mut().expect("there is one from the start");
-        if line.is_empty() {
-            paragraphs.push(String::new());
-        } else if begins_item(line) {
-            paragraphs.push(line.to_owned());
-        } else if last.is_empty() {
-            last.push_str(line);
-        } else {
-            last.push(' ');
-            last.push_str(line);
-        }
-    }
-    paragraphs.retain(|paragraph| !paragraph.is_empty());
-    paragraphs.join("\n")
+    texts.collect()
 }
 
-/// Whether a line of a doc comment is an item of a list: `- one`, `* one`, `1. one`.
-fn begins_item(line: &str) -> bool {
-    let Some((mark, _)) = line.split_once(' ') else { return false };
-    let number = mark.strip_suffix(['.', ')']).is_some_and(|number| number.parse::<u8>().is_ok());
-    number || matches!(mark, "-" | "*" | "+")
+/// A block comment without the `*` that its lines begin with.
+fn undecorated(text: &Expr) -> Expr {
+    let Expr::Lit(ExprLit { lit: Lit::Str(lit), .. }) = text else { return text.clone() };
+    let value = lit.value();
+    let stripped = value.lines().skip(1).filter(|line| !line.trim().is_empty());
+    if !value.contains('\n') || !stripped.clone().all(|line| line.trim_start().starts_with('*')) {
+        return text.clone();
+    }
+    let lines = value.lines().enumerate().map(|(number, line)| match number {
+        0 => line,
+        _ => line.trim_start().trim_start_matches('*'),
+    });
+    let lit = LitStr::new(&lines.collect::<Vec<_>>().join("\n"), lit.span());
+    syn::parse_quote!(#lit)
 }

@@ -3,38 +3,38 @@
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Meta, Visibility};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, LitStr, Visibility};
 
-use super::argument::argument;
-use super::entries::{Entry, entries, known_once};
+use super::argument::{argument, count};
+use super::entries::{Entries, attribute};
+use super::tables::{self, Table};
 use super::udf::rename_all;
-use super::{help, krate};
+use super::{docs, krate};
 use crate::errors::Errors;
 use crate::model::{At, Choice, OptionShape, OptionType};
 use crate::words::case::Case;
 
 pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType {
-    let known: &[&str] = match &input.data {
-        Data::Enum(_) => &["crate", "rename_all"],
-        Data::Struct(_) | Data::Union(_) => &["crate"],
+    let table = match &input.data {
+        Data::Enum(_) => tables::CHOICES,
+        Data::Struct(_) | Data::Union(_) => tables::TUPLE,
     };
-    let container = known_once(attribute(&input.attrs, errors), known, &[], errors);
+    let container = option(&input.attrs, table, errors);
     let krate = krate(&container, errors);
     let case = container
-        .iter()
-        .find(|entry| entry.key == "rename_all")
+        .get("rename_all")
         .and_then(|entry| rename_all(entry, &Case::ALL, errors))
         .unwrap_or(Case::Camel);
     let shape = match &input.data {
         Data::Enum(data) => OptionShape::Choices(choices(&input.ident, data, case, errors)),
         Data::Struct(data) => match &data.fields {
             Fields::Unnamed(fields) if !fields.unnamed.is_empty() => {
-                let count = fields.unnamed.len();
-                for (place, field) in fields.unnamed.iter().enumerate() {
+                count(&input.ident, fields.unnamed.len(), errors);
+                for field in &fields.unnamed {
                     if let Some(attr) = field.attrs.iter().find(|a| a.path().is_ident("option")) {
                         errors.at(attr, "a member of an option type has no attributes of its own");
                     }
-                    argument(&field.ty, place + 1 == count, &input, errors);
+                    argument(&field.ty, errors);
                 }
                 OptionShape::Tuple(fields.unnamed.iter().map(|field| field.ty.clone()).collect())
             }
@@ -53,26 +53,14 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
             OptionShape::Tuple(Vec::new())
         }
     };
-    if let OptionShape::Tuple(types) = &shape
-        && types.len() > 6
-    {
-        let message = format!("a call has at most 6 arguments, not {}", types.len());
-        errors.at(&input.ident, message);
-    }
     let is_public = !matches!(input.vis, Visibility::Inherited);
     OptionType { ident: input.ident, is_public, generics: input.generics, krate, shape }
 }
 
 /// The entries of `#[option(...)]` on the type or a variant.
-fn attribute(attrs: &[Attribute], errors: &mut Errors) -> Vec<Entry> {
-    let mut all = Vec::new();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("option")) {
-        match &attr.meta {
-            Meta::List(list) => all.extend(entries(list.tokens.clone(), errors)),
-            other => errors.at(other, "expected `#[option(...)]`"),
-        }
-    }
-    all
+fn option(attrs: &[Attribute], table: Table, errors: &mut Errors) -> Entries {
+    let attr = attrs.iter().find(|attr| attr.path().is_ident("option"));
+    attr.map_or_else(Entries::default, |attr| attribute(attr, table, errors))
 }
 
 fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> Vec<Choice> {
@@ -81,8 +69,7 @@ fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> V
     }
     let mut choices: Vec<Choice> = Vec::new();
     for variant in &data.variants {
-        let entries = attribute(&variant.attrs, errors);
-        let entries = known_once(entries, &["alias", "name"], &["alias"], errors);
+        let entries = option(&variant.attrs, tables::CHOICE, errors);
         if !matches!(variant.fields, Fields::Unit) {
             let message = "a choice is one STRING: its variant has no members";
             errors.at(&variant.fields, message);
@@ -92,11 +79,10 @@ fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> V
             ident: variant.ident.clone(),
             name: At { value: written, tokens: variant.ident.to_token_stream() },
             aliases: Vec::new(),
-            help: help(&variant.attrs),
+            help: docs(&variant.attrs),
         };
-        for entry in &entries {
-            let form = format!("{} = \"text\"", entry.key);
-            let Some(text) = entry.text(&form, errors) else { continue };
+        for entry in entries.iter() {
+            let Some(text) = entry.text(errors).map(LitStr::clone) else { continue };
             let name = At { value: text.value(), tokens: text.into_token_stream() };
             if entry.key == "name" {
                 choice.name = name;

@@ -4,13 +4,12 @@
 //! words at the same place, which rustc shows once.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Attribute, Data, DeriveInput, Field, Fields, Meta};
+use syn::{Data, DeriveInput, Field, Fields, Meta};
 
-use super::entries::{Entry, entries, known_once};
-use super::krate;
+use super::entries::attribute;
 use super::member::{self, SOURCES};
-use super::refused::refused;
 use super::udf::rename_all;
+use super::{krate, tables};
 use crate::errors::Errors;
 use crate::model::{Member, Source, Typed};
 use crate::words::case::Case;
@@ -22,14 +21,13 @@ pub(crate) fn from_point(input: DeriveInput, errors: &mut Errors) -> Typed {
         errors.at(&other.lifetime, message);
     }
     let mut members = Vec::new();
-    let all = named(&input, errors);
-    for (place, (ident, field)) in all.iter().enumerate() {
+    for (ident, field) in named(&input, errors) {
         let source = member::source(ident, field, case, errors);
         if let Some(source) = &source {
-            member::from_point_type(source, &field.ty, place + 1 == all.len(), &input, errors);
+            member::from_point_type(source, &field.ty, &input, errors);
         }
         let source = source.unwrap_or(Source::Point);
-        members.push(Member { ident: (*ident).clone(), ty: field.ty.clone(), source });
+        members.push(Member { ident: ident.clone(), ty: field.ty.clone(), source });
     }
     Typed { ident: input.ident, generics: input.generics, krate, members }
 }
@@ -54,18 +52,10 @@ pub(crate) fn fields(input: DeriveInput, errors: &mut Errors) -> Typed {
             errors.span(span, "another member becomes the field of this name");
         }
         member::one_option(&source, &field.ty, errors);
-        if refused(&field.ty, &input.generics) {
-            errors.unless_refused(&field.ty, "this borrows: name a lifetime of the struct in it");
-        }
         members.push(Member { ident: (*ident).clone(), ty: field.ty.clone(), source });
     }
     if members.is_empty() && errors.count() == before {
-        let message = "no member of it becomes a field, and a point has at least one";
-        match all.iter().any(|(_, field)| of_a_point(field)) {
-            // Without `FromPoint`, their attributes are unknown.
-            true => errors.unless_refused(&input.ident, message),
-            false => errors.at(&input.ident, message),
-        }
+        errors.at(&input.ident, "no member of it becomes a field, and a point has at least one");
     }
     Typed { ident: input.ident, generics: input.generics, krate, members }
 }
@@ -92,34 +82,15 @@ fn container(
             errors.at(attr.path(), message);
         }
     }
-    let attrs = input.attrs.iter().filter(|attr| attr.path().is_ident(name));
-    let entries: Vec<Entry> = attrs
-        .flat_map(|attr| match &attr.meta {
-            Meta::Path(path) => {
-                let message = format!("expected `#[{name}(rename_all = \"camelCase\")]`");
-                errors.at(path, message);
-                Vec::new()
-            }
-            _ => attribute(attr, errors),
-        })
-        .collect();
-    let entries = known_once(entries, &["crate", "rename_all"], &[], errors);
-    let case = entries.iter().find(|entry| entry.key == "rename_all");
-    let case = case.and_then(|entry| rename_all(entry, &Case::ALL, errors));
-    (krate(&entries, errors), case)
-}
-
-/// What is in an attribute.
-pub(super) fn attribute(attr: &Attribute, errors: &mut Errors) -> Vec<Entry> {
-    match &attr.meta {
-        Meta::Path(_) => Vec::new(),
-        Meta::List(list) => entries(list.tokens.clone(), errors),
-        Meta::NameValue(value) => {
-            let name = attr.path().get_ident().map_or(String::new(), Ident::to_string);
-            errors.span(value.eq_token.span, format_args!("expected `#[{name}(...)]`"));
-            Vec::new()
-        }
+    let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident(name)) else {
+        return (quote::quote!(::udf_runtime), None);
+    };
+    if let Meta::Path(path) = &attr.meta {
+        errors.at(path, format_args!("expected `#[{name}(rename_all = \"camelCase\")]`"));
     }
+    let entries = attribute(attr, tables::TYPED, errors);
+    let case = entries.get("rename_all").and_then(|entry| rename_all(entry, &Case::ALL, errors));
+    (krate(&entries, errors), case)
 }
 
 /// The members, if they have names.

@@ -1,24 +1,23 @@
 //! The struct of `#[udf]`: its arguments and its fields.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Fields, Lifetime, Meta};
+use syn::{Data, DeriveInput, Expr, ExprLit, Fields, Lifetime, Lit, Meta, Type};
 
-use super::entries::{Entry, Form, entries, known_once, meant};
-use super::{help, krate, option, show};
+use super::entries::{Entry, attribute, entries};
+use super::{docs, krate, option, plain, show, tables};
 use crate::errors::Errors;
 use crate::model::{At, Edge, Field, OnMissing, Role, Udf, UdfArgs};
 use crate::words::case::Case;
 use crate::words::duration;
 use crate::words::suggest::{any_of, did_you_mean};
 
-const KEYS: [&str; 7] = ["crate", "on_missing", "point", "provides", "rename_all", "tick", "wants"];
-
 /// The model of the struct; as much of it as can be understood.
 pub(crate) fn udf(input: DeriveInput, errors: &mut Errors) -> Udf {
     let args = args(&input, errors);
     let fields = fields(&input, &args, errors);
-    Udf { help: help(&input.attrs), ident: input.ident, generics: input.generics, args, fields }
+    Udf { help: docs(&input.attrs), ident: input.ident, generics: input.generics, args, fields }
 }
 
 fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
@@ -27,19 +26,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
         Some(Meta::List(list)) => list.tokens.clone(),
         _ => TokenStream::new(),
     };
-    let mut entries = entries(tokens.clone(), errors);
-    let mut meant = meant(&entries, &KEYS);
-    let bare_edge = |entry: &Entry| {
-        matches!(entry.form, Form::Bare) && ["stream", "batch"].iter().any(|edge| entry.key == edge)
-    };
-    if let Some(edge) = entries.iter().find(|entry| bare_edge(entry)) {
-        let message = "say which edge this is: `wants = stream`, which it reads, or `provides = stream`, \
-                       which it sends";
-        errors.at(&edge.key, message.replace("stream", &edge.key.to_string()));
-        meant.extend(["wants", "provides"]);
-        entries.retain(|entry| !bare_edge(entry));
-    }
-    let entries = known_once(entries, &KEYS, &[], errors);
+    let entries = entries(tokens.clone(), tables::UDF, errors);
     let krate = krate(&entries, errors);
     let mut args = UdfArgs {
         wants: None,
@@ -50,7 +37,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
         rename_all: Case::Camel,
         krate,
     };
-    for entry in &entries {
+    for entry in entries.iter() {
         match &*entry.key.to_string() {
             "wants" => args.wants = edge(entry, errors),
             "provides" => args.provides = edge(entry, errors),
@@ -60,11 +47,9 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
                     ("pass", OnMissing::Pass),
                     ("fail", OnMissing::Fail),
                 ];
-                let form = "on_missing = skip";
                 let meaning = "\n`skip` leaves a point out that lacks a field, `pass` sends it on \
                                as it came, `fail` ends the task";
-                if let Some(value) = one_of(entry, &known, form, meaning, errors) {
-                    let tokens = entry.value(form, errors).unwrap_or_default();
+                if let Some((value, tokens)) = one_of(entry, &known, meaning, errors) {
                     args.on_missing = At { value, tokens };
                 }
             }
@@ -78,7 +63,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
         }
     }
     let missing: Vec<&str> =
-        ["wants", "provides"].into_iter().filter(|key| !meant.contains(key)).collect();
+        ["wants", "provides"].into_iter().filter(|key| !entries.may_have(key)).collect();
     if !missing.is_empty() {
         let message = match &missing[..] {
             [one] => format!("`{one}` is missing: write `{one} = stream` or `{one} = batch`"),
@@ -96,24 +81,23 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
 
 fn edge(entry: &Entry, errors: &mut Errors) -> Option<Edge> {
     let known = [("stream", Edge::Stream), ("batch", Edge::Batch)];
-    one_of(entry, &known, &format!("{} = stream", entry.key), "", errors)
+    one_of(entry, &known, "", errors).map(|(edge, _)| edge)
 }
 
 /// The one of some words that is the value, in quotes or without. An error ends with their `meaning`.
 fn one_of<T: Copy>(
     entry: &Entry,
     known: &[(&str, T)],
-    form: &str,
     meaning: &str,
     errors: &mut Errors,
-) -> Option<T> {
-    let value = entry.value(form, errors)?;
-    let word = match syn::parse2::<syn::LitStr>(value.clone()) {
-        Ok(text) => text.value(),
-        Err(_) => value.to_string(),
+) -> Option<(T, TokenStream)> {
+    let value = entry.value(errors)?;
+    let word = match plain(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.value(),
+        other => other.to_token_stream().to_string(),
     };
     if let Some((_, found)) = known.iter().find(|(name, _)| *name == word) {
-        return Some(*found);
+        return Some((*found, value.to_token_stream()));
     }
     let near = did_you_mean(&word, known.iter().map(|(name, _)| *name));
     let all = any_of(known.iter().map(|(name, _)| *name));
@@ -127,7 +111,7 @@ pub(crate) fn rename_all(
     known: &[(&str, Case)],
     errors: &mut Errors,
 ) -> Option<Case> {
-    let text = entry.text("rename_all = \"snake_case\"", errors)?;
+    let text = entry.text(errors)?;
     let name = text.value();
     if let Some((_, case)) = known.iter().find(|(known, _)| *known == name) {
         return Some(*case);
@@ -139,30 +123,18 @@ pub(crate) fn rename_all(
 }
 
 /// The type of the points, as it was written.
-fn point(entry: &Entry, errors: &mut Errors) -> Option<TokenStream> {
-    let tokens = entry.value("point = Cpu<'_>", errors)?;
-    match syn::parse2::<syn::Type>(tokens.clone()) {
-        Ok(syn::Type::Reference(reference)) => {
-            let message = format!(
-                "a handler is given a reference to it already: write `point = {}`",
-                show(&reference.elem).trim_matches('`')
-            );
-            errors.at(tokens, message);
-            None
-        }
-        Ok(_) => match named_lifetime(&tokens) {
-            Some(lifetime) => {
-                errors
-                    .at(lifetime, "a point lives as long as the call it is handed to: write `'_`");
-                None
-            }
-            None => Some(tokens),
-        },
-        Err(_) => {
-            errors.at(tokens, "`point` is the type of the points: `point = Cpu<'_>`");
-            None
-        }
+fn point(entry: &Entry, errors: &mut Errors) -> Option<Type> {
+    let ty = entry.ty(errors)?;
+    if let Type::Reference(reference) = ty {
+        let inner = show(&reference.elem);
+        let message = "a handler is given a reference to it already: write `point = ";
+        errors.at(ty, message.to_owned() + inner.trim_start_matches('`'));
+    } else if let Some(lifetime) = named_lifetime(&ty.to_token_stream()) {
+        errors.at(lifetime, "a point lives as long as the call it is handed to: write `'_`");
+    } else {
+        return Some(ty.clone());
     }
+    None
 }
 
 /// A lifetime with a name, which nothing has declared.
@@ -184,7 +156,7 @@ fn named_lifetime(ty: &TokenStream) -> Option<Lifetime> {
 }
 
 fn tick(entry: &Entry, errors: &mut Errors) -> Option<u64> {
-    let text = entry.text("tick = \"10s\"", errors)?;
+    let text = entry.text(errors)?;
     match duration::nanos(&text.value()) {
         Ok(0) => errors.at(text, "`tick` must be longer than 0"),
         Ok(nanos) => return Some(nanos),
@@ -240,9 +212,16 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
     let written = field.attrs.iter().find(|attr| attr.path().is_ident("__udf"));
     let written = written.and_then(|attr| attr.parse_args::<syn::Type>().ok());
     let mut field = field.clone();
-    let unfit = written.is_some();
-    if let Some(written) = written {
-        field.ty = written;
+    if let Some(written) = &written {
+        field.ty = written.clone();
+    }
+    if let Some((_, value)) = &field.default {
+        let message = format!(
+            "a UDF takes the default of a field out of its attribute: write \
+                               `#[option(default = {})]`",
+            super::source(value)
+        );
+        errors.at(value, message);
     }
     let mut role = Role::Memory;
     for attr in &field.attrs {
@@ -267,28 +246,14 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
                 continue;
             }
         }
-        let entries = match &attr.meta {
-            Meta::Path(_) => Vec::new(),
-            Meta::List(list) => entries(list.tokens.clone(), errors),
-            Meta::NameValue(value) => {
-                let name = if is_option { "option" } else { "state" };
-                let message = format!("expected `#[{name}]` or `#[{name}(...)]`");
-                errors.span(value.eq_token.span, message);
-                Vec::new()
-            }
-        };
         role = if is_option {
-            Role::Option(Box::new(option::option(&field, &ident, entries, args.rename_all, errors)))
+            let entries = attribute(attr, tables::OPTION, errors);
+            Role::Option(Box::new(option::option(&field, &ident, &entries, args, errors)))
         } else {
-            Role::State(state(&ident, entries, errors))
+            let entries = attribute(attr, tables::STATE, errors);
+            let name = entries.text("name", errors).map(syn::LitStr::value);
+            Role::State(name.unwrap_or_else(|| ident.unraw().to_string()))
         };
     }
-    Some(Field { ident, ty: field.ty, unfit, role })
-}
-
-/// The name under which a field is saved.
-fn state(ident: &syn::Ident, entries: Vec<Entry>, errors: &mut Errors) -> String {
-    let entries = known_once(entries, &["name"], &[], errors);
-    let name = entries.iter().find_map(|entry| entry.text("name = \"windows\"", errors));
-    name.map_or_else(|| ident.unraw().to_string(), |name| name.value())
+    Some(Field { ident, ty: field.ty, borrowed: written, role })
 }

@@ -1,10 +1,10 @@
 //! Values in attributes: literals are checked against the type of the field where that is known.
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ExprPath, Lit, LitFloat, Type};
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, ExprUnary, Lit, LitFloat, Type, UnOp};
 
-use super::entries::{is_keyword, split_at_commas};
 use super::types::{Int, Known, is_name, known};
 use crate::errors::Errors;
 use crate::words::duration;
@@ -24,31 +24,43 @@ pub(crate) enum Literal {
     Other,
 }
 
-/// The literal that the tokens are, if they are one.
-pub(crate) fn literal(tokens: &TokenStream) -> Option<Literal> {
-    let mut tokens = tokens.clone().into_iter().peekable();
-    let negative =
-        tokens.next_if(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == '-'));
-    let lit = syn::parse2::<Lit>(tokens.collect()).ok()?;
+/// The expression within parentheses, and within the invisible ones of a `macro_rules!`.
+pub(crate) fn plain(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(inner) => plain(&inner.expr),
+        Expr::Paren(inner) => plain(&inner.expr),
+        expr => expr,
+    }
+}
+
+/// The literal that an expression is.
+pub(crate) fn literal(expr: &Expr) -> Option<Literal> {
+    let (lit, negative) = match plain(expr) {
+        Expr::Lit(ExprLit { lit, .. }) => (lit, false),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match plain(expr) {
+            Expr::Lit(ExprLit { lit: lit @ (Lit::Int(_) | Lit::Float(_)), .. }) => (lit, true),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let float = |digits: &str| digits.parse::<f64>().ok();
     Some(match lit {
-        Lit::Int(int) if int.suffix().starts_with('f') => {
-            let value: f64 = int.base10_digits().parse().ok()?;
-            Literal::Float(if negative.is_some() { -value } else { value })
-        }
-        Lit::Int(int) => {
+        Lit::Int(int) if !int.suffix().starts_with('f') => {
             let value: i128 = int.base10_digits().parse().ok()?;
-            Literal::Int(if negative.is_some() { -value } else { value })
+            Literal::Int(if negative { -value } else { value })
         }
-        Lit::Float(float) => {
-            let value: f64 = float.base10_digits().parse().ok()?;
-            Literal::Float(if negative.is_some() { -value } else { value })
-        }
-        _ if negative.is_some() => return None,
+        Lit::Int(int) => Literal::Float(float(int.base10_digits())? * sign(negative)),
+        Lit::Float(value) => Literal::Float(float(value.base10_digits())? * sign(negative)),
+        Lit::Byte(byte) => Literal::Int(byte.value().into()),
         Lit::Bool(_) => Literal::Bool,
         Lit::Str(text) => Literal::String(text.value()),
         Lit::Char(_) => Literal::Char,
         _ => Literal::Other,
     })
+}
+
+fn sign(negative: bool) -> f64 {
+    if negative { -1.0 } else { 1.0 }
 }
 
 impl Literal {
@@ -64,92 +76,177 @@ impl Literal {
     }
 }
 
-/// What keeps a value from being an expression, as far as its tokens tell, and where.
-///
-/// rustc would tell it of the code that is made of it, several times and in other words.
-pub(crate) fn malformed(tokens: &TokenStream) -> Option<(TokenTree, &'static str)> {
-    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    let char = |token: &TokenTree| match token {
-        TokenTree::Punct(punct) => punct.as_char(),
-        _ => ' ',
-    };
-    let (first, last) = (tokens.first()?, tokens.last()?);
-    let is_path = char(first) == ':' && tokens.get(1).is_some_and(|token| char(token) == ':');
-    if "=@/+.:?%^~$#>".contains(char(first)) && !is_path {
-        return Some((first.clone(), "no value begins like this"));
-    }
-    if char(last) != ' ' && !"?>".contains(char(last)) {
-        return Some((last.clone(), "the value is not complete: something is missing behind this"));
-    }
-    let strange = tokens.iter().find(|token| "@~$#\\".contains(char(token)));
-    if let Some(strange) = strange {
-        return Some((strange.clone(), "this is part of no value"));
-    }
-    let whole = |token: &TokenTree| match token {
-        TokenTree::Literal(_) => true,
-        TokenTree::Ident(_) => !is_keyword(token),
-        TokenTree::Group(_) | TokenTree::Punct(_) => false,
-    };
-    let second = tokens.windows(2).find_map(|pair| match pair {
-        [first, second @ TokenTree::Literal(_)] if whole(first) => Some(second.clone()),
-        _ => None,
-    });
-    second.map(|second| (second, "expected `,` or an operator before this"))
-}
-
-/// Whether these tokens are an expression that rustc knows the value of: no code runs for it.
-///
-/// That is a literal, the path of a constant or of a variant, what operators make of literals, and
-/// tuples, arrays and tuple structs of these.
-pub(crate) fn is_constant(tokens: &TokenStream) -> bool {
-    if is_of_literals(tokens) || syn::parse2::<ExprPath>(tokens.clone()).is_ok() {
-        return true;
-    }
-    if let Some((delimiter, inner, _)) = single_group(tokens) {
-        return match delimiter {
-            Delimiter::Brace => false,
-            Delimiter::None => is_constant(&inner),
-            Delimiter::Parenthesis | Delimiter::Bracket => parts(inner).iter().all(is_constant),
-        };
-    }
-    // `Name(...)`: functions are in lower case.
-    let mut before: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    let Some(TokenTree::Group(last)) = before.pop() else { return false };
-    let path = syn::parse2::<ExprPath>(before.into_iter().collect());
-    let name = path.ok().and_then(|path| Some(path.path.segments.last()?.ident.to_string()));
-    last.delimiter() == Delimiter::Parenthesis
-        && name.is_some_and(|name| name.starts_with(char::is_uppercase))
-        && parts(last.stream()).iter().all(is_constant)
-}
-
-/// Whether there is nothing but literals and operators in the tokens, in any brackets but braces.
-fn is_of_literals(tokens: &TokenStream) -> bool {
-    tokens.clone().into_iter().all(|token| match token {
-        TokenTree::Literal(_) => true,
-        TokenTree::Punct(punct) => "+-*/%&|^<>!=,;".contains(punct.as_char()),
-        TokenTree::Ident(ident) => ident == "true" || ident == "false",
-        TokenTree::Group(group) => {
-            group.delimiter() != Delimiter::Brace && is_of_literals(&group.stream())
+/// Whether no code of the author runs for this expression: it is a literal, what operators make of literals, the path
+/// of a constant or a variant, or a tuple, an array or a tuple struct of these.
+pub(crate) fn is_constant(expr: &Expr) -> bool {
+    match plain(expr) {
+        Expr::Path(_) => true,
+        Expr::Tuple(tuple) => tuple.elems.iter().all(is_constant),
+        Expr::Array(array) => array.elems.iter().all(is_constant),
+        Expr::Repeat(repeat) => is_constant(&repeat.expr) && is_constant(&repeat.len),
+        Expr::Call(call) => {
+            // Functions are in lower case.
+            let is_type = match plain(&call.func) {
+                Expr::Path(path) => path
+                    .path
+                    .segments
+                    .last()
+                    .is_some_and(|last| last.ident.to_string().starts_with(char::is_uppercase)),
+                _ => false,
+            };
+            is_type && call.args.iter().all(is_constant)
         }
-    })
+        expr => is_of_literals(expr),
+    }
 }
 
-/// The arguments that an example is, as a TICKscript has them: that of an option which is parsed, and
-/// literals for a type that is not known here.
-pub(crate) fn as_arguments(
-    tokens: &TokenStream,
+fn is_of_literals(expr: &Expr) -> bool {
+    match plain(expr) {
+        Expr::Lit(_) => true,
+        Expr::Unary(unary) => is_of_literals(&unary.expr),
+        Expr::Binary(binary) => is_of_literals(&binary.left) && is_of_literals(&binary.right),
+        _ => false,
+    }
+}
+
+/// The arguments that an example is, as a TICKscript has them: that of an option which is parsed, and literals for a
+/// type that is not known here.
+pub(crate) fn as_arguments<'e>(
+    expr: &'e Expr,
     ty: &Type,
     parsed: bool,
-) -> Option<Vec<(Literal, TokenStream)>> {
+) -> Option<Vec<(Literal, &'e Expr)>> {
     if !parsed && !matches!(known(ty), Known::Other) {
         return None;
     }
-    let all = match single_group(tokens) {
-        Some((Delimiter::None, inner, _)) => return as_arguments(&inner, ty, parsed),
-        Some((Delimiter::Parenthesis | Delimiter::Bracket, inner, _)) => parts(inner),
-        _ => vec![tokens.clone()],
+    let all: Vec<&Expr> = match plain(expr) {
+        Expr::Tuple(tuple) => tuple.elems.iter().collect(),
+        Expr::Array(array) => array.elems.iter().collect(),
+        one => vec![one],
     };
-    all.into_iter().map(|one| Some((literal(&one)?, one))).collect()
+    all.into_iter().map(|one| Some((literal(one)?, one))).collect()
+}
+
+/// Checks values against a type, and writes the expressions that they stand for.
+pub(super) struct Lower<'a> {
+    /// What errors call a value, `its default`.
+    pub(super) what: &'a str,
+    pub(super) krate: &'a TokenStream,
+}
+
+impl Lower<'_> {
+    /// The expression that a value stands for: `"10s"` is a Duration, `1` is a float where a float is wanted.
+    pub(super) fn value(&self, expr: &Expr, ty: &Type, errors: &mut Errors) -> TokenStream {
+        let (kind, what) = (known(ty), self.what);
+        if let Some(literal) = literal(expr) {
+            return self.literal(expr, &literal, &kind, ty, errors);
+        }
+        match (&kind, plain(expr)) {
+            (Known::String | Known::Path | Known::Duration, Expr::Path(path))
+                if path.path.get_ident().is_some_and(is_word) =>
+            {
+                let word = path.path.to_token_stream();
+                let message = format!("{what} is text, which is in quotes: write `\"{word}\"`");
+                errors.at(expr, message);
+            }
+            (Known::Tuple(types), Expr::Tuple(tuple)) if tuple.elems.len() != types.len() => {
+                let (are, should) = (tuple.elems.len(), types.len());
+                errors.at(expr, format_args!("{what} has {are} values, its type has {should}"));
+            }
+            (Known::Tuple(types), Expr::Tuple(tuple)) => {
+                let parts = tuple.elems.iter().zip(types).map(|(e, ty)| self.value(e, ty, errors));
+                let parts: Vec<_> = parts.collect();
+                return quote_spanned!(expr.span()=> (#(#parts,)*));
+            }
+            (Known::Array(ty), Expr::Array(array)) => {
+                let parts = array.elems.iter().map(|expr| self.value(expr, ty, errors));
+                let parts: Vec<_> = parts.collect();
+                return quote_spanned!(expr.span()=> [#(#parts),*]);
+            }
+            _ => {}
+        }
+        expr.to_token_stream()
+    }
+
+    fn literal(
+        &self,
+        expr: &Expr,
+        literal: &Literal,
+        kind: &Known,
+        ty: &Type,
+        errors: &mut Errors,
+    ) -> TokenStream {
+        let (what, krate, span) = (self.what, self.krate, expr.span());
+        match (kind, literal) {
+            (Known::Int(int), Literal::Int(value)) => self.fits(expr, *value, *int, errors),
+            (Known::NonZero(_), Literal::Int(0)) => {
+                errors.at(expr, format_args!("{what} is 0, which {} cannot be", show(ty)));
+            }
+            (Known::NonZero(int), Literal::Int(value)) => {
+                self.fits(expr, *value, *int, errors);
+                return quote_spanned!(span=> const { <#ty>::new(#expr).expect("it is not 0") });
+            }
+            (Known::Float, Literal::Int(value)) => {
+                let float = LitFloat::new(&format!("{}.0", value.unsigned_abs()), span);
+                let sign = (*value < 0).then(|| quote!(-));
+                return quote!(#sign #float);
+            }
+            (Known::Path, Literal::String(text)) if text.is_empty() => {
+                errors.at(expr, format_args!("{what} is empty, which no path is"));
+            }
+            (Known::Other, Literal::String(text)) if what != EXAMPLE && is_name(ty) => {
+                if matches!(&**text, "" | "time") {
+                    let came = expr.to_token_stream();
+                    errors.at(expr, format_args!("{what} is {came}, which {} cannot be", show(ty)));
+                }
+                return quote_spanned!(span=> <#ty>::literal(#expr));
+            }
+            // A type that borrows is refused for that.
+            (Known::Other, Literal::String(text))
+                if !matches!(ty, Type::Reference(_)) && what != EXAMPLE =>
+            {
+                let variant = crate::words::case::Case::Pascal.write(text);
+                let (ty, name) = (show(ty), show(ty).trim_matches('`').to_owned());
+                let message = format!(
+                    "{what} is text, and {ty} is not known to be; with `parse`, text is parsed, else write \
+                     an expression of type {ty}, such as `{name}::{variant}`"
+                );
+                errors.at(expr, message);
+            }
+            (Known::Other, _)
+            | (Known::Float, Literal::Float(_))
+            | (Known::Bool, Literal::Bool)
+            | (Known::Char, Literal::Char) => {}
+            (Known::String | Known::Path, Literal::String(_)) => {
+                return quote_spanned!(span=> #krate::__private::text::<#ty>(#expr));
+            }
+            (Known::Duration, Literal::String(text)) => match duration::nanos(text) {
+                Ok(nanos) => {
+                    return quote_spanned!(span=> #krate::__private::Duration::from_nanos(#nanos));
+                }
+                Err(message) => errors.at(expr, message),
+            },
+            (kind, literal) => {
+                let (came, wanted) = (literal.describe(), kind.example());
+                errors.at(expr, format_args!("{what} is {came}, but {} takes {wanted}", show(ty)));
+            }
+        }
+        expr.to_token_stream()
+    }
+
+    fn fits(&self, expr: &Expr, value: i128, int: Int, errors: &mut Errors) {
+        if value < int.min || value > int.max {
+            let Int { name, min, max } = int;
+            let what = self.what;
+            let message = format!("{what} is {value}, but {name} goes from {min} to {max}");
+            errors.at(expr, message);
+        }
+    }
+}
+
+/// Whether a name is in lower case: that of a constant is in upper case.
+fn is_word(name: &Ident) -> bool {
+    name.to_string().starts_with(char::is_lowercase)
 }
 
 /// An expression as it is shown to people.
@@ -157,158 +254,7 @@ pub(crate) fn source(tokens: impl ToTokens) -> String {
     show(tokens).trim_matches('`').to_owned()
 }
 
-/// The expression that a value in an attribute stands for: `"10s"` is a Duration, `1` is a float
-/// where a float is wanted. `what` is what errors call it, `its default`.
-pub(crate) fn lowered(
-    tokens: &TokenStream,
-    ty: &Type,
-    what: &str,
-    errors: &mut Errors,
-) -> TokenStream {
-    let kind = known(ty);
-    if let Some(literal) = literal(tokens) {
-        return lowered_literal(tokens, &literal, &kind, ty, what, errors);
-    }
-    if let (Known::String | Known::Path | Known::Duration, Some(word)) = (&kind, word(tokens)) {
-        // A constant's name is in upper case.
-        errors.at(tokens, format_args!("{what} is text, which is in quotes: write `\"{word}\"`"));
-        return tokens.clone();
-    }
-    match (&kind, single_group(tokens)) {
-        (Known::Tuple(types), Some((Delimiter::Parenthesis, inner, span))) => {
-            let parts = parts(inner);
-            if parts.len() != types.len() {
-                let (are, should) = (parts.len(), types.len());
-                let message = format!("{what} has {are} values, its type has {should}");
-                errors.at(tokens, message);
-                return tokens.clone();
-            }
-            let parts = parts.iter().zip(types).map(|(part, ty)| lowered(part, ty, what, errors));
-            let parts: Vec<_> = parts.collect();
-            quote_spanned!(span=> (#(#parts,)*))
-        }
-        (Known::Array(ty), Some((Delimiter::Bracket, inner, span))) if !has_semicolon(&inner) => {
-            let parts = parts(inner);
-            let parts: Vec<_> = parts.iter().map(|part| lowered(part, ty, what, errors)).collect();
-            quote_spanned!(span=> [#(#parts),*])
-        }
-        _ => tokens.clone(),
-    }
-}
-
-/// A single word in lower case.
-fn word(tokens: &TokenStream) -> Option<String> {
-    let word = syn::parse2::<Ident>(tokens.clone()).ok()?.to_string();
-    word.starts_with(char::is_lowercase).then_some(word)
-}
-
-fn parts(inner: TokenStream) -> Vec<TokenStream> {
-    split_at_commas(inner).into_iter().map(|part| part.into_iter().collect()).collect()
-}
-
-fn has_semicolon(tokens: &TokenStream) -> bool {
-    tokens
-        .clone()
-        .into_iter()
-        .any(|token| matches!(token, TokenTree::Punct(p) if p.as_char() == ';'))
-}
-
-fn single_group(tokens: &TokenStream) -> Option<(Delimiter, TokenStream, Span)> {
-    let mut tokens = tokens.clone().into_iter();
-    match (tokens.next(), tokens.next()) {
-        (Some(TokenTree::Group(group)), None) => {
-            Some((group.delimiter(), group.stream(), group.span()))
-        }
-        _ => None,
-    }
-}
-
-fn lowered_literal(
-    tokens: &TokenStream,
-    literal: &Literal,
-    kind: &Known,
-    ty: &Type,
-    what: &str,
-    errors: &mut Errors,
-) -> TokenStream {
-    let span = tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
-    match (kind, literal) {
-        (Known::Int(int), Literal::Int(value)) => {
-            fits(tokens, *value, *int, what, errors);
-            tokens.clone()
-        }
-        (Known::NonZero(_), Literal::Int(0)) => {
-            errors.at(tokens, format_args!("{what} is 0, which {} cannot be", show(ty)));
-            tokens.clone()
-        }
-        (Known::NonZero(int), Literal::Int(value)) => {
-            fits(tokens, *value, *int, what, errors);
-            quote_spanned!(span=> const {
-                match <#ty>::new(#tokens) {
-                    ::core::option::Option::Some(__value) => __value,
-                    ::core::option::Option::None => ::core::unreachable!(),
-                }
-            })
-        }
-        (Known::Float, Literal::Float(_)) => tokens.clone(),
-        (Known::Float, Literal::Int(value)) => {
-            let float = LitFloat::new(&format!("{}.0", value.unsigned_abs()), span);
-            let sign = (*value < 0).then(|| quote!(-));
-            quote!(#sign #float)
-        }
-        (Known::Path, Literal::String(text)) if text.is_empty() => {
-            errors.at(tokens, format_args!("{what} is empty, which no path is"));
-            tokens.clone()
-        }
-        (Known::Other, Literal::String(text)) if what != EXAMPLE && is_name(ty) => {
-            if matches!(&**text, "" | "time") {
-                let message = format!("{what} is {tokens}, which {} cannot be", show(ty));
-                errors.at(tokens, message);
-            }
-            quote_spanned!(span=> <#ty>::literal(#tokens))
-        }
-        // One that borrows is told for that.
-        (Known::Other, Literal::String(_))
-            if !matches!(ty, Type::Reference(_)) && what != EXAMPLE =>
-        {
-            let ty = show(ty);
-            let message = format!(
-                "{what} is text, and {ty} is not known to be; with `parse`, text is parsed, else write \
-                 an expression of type {ty}"
-            );
-            errors.at(tokens, message);
-            tokens.clone()
-        }
-        (Known::Other, _) | (Known::Bool, Literal::Bool) | (Known::Char, Literal::Char) => {
-            tokens.clone()
-        }
-        (Known::String | Known::Path, Literal::String(_)) => {
-            quote_spanned!(span=> <#ty as ::core::convert::From<&::core::primitive::str>>::from(#tokens))
-        }
-        (Known::Duration, Literal::String(text)) => match duration::nanos(text) {
-            Ok(nanos) => quote_spanned!(span=> ::core::time::Duration::from_nanos(#nanos)),
-            Err(message) => {
-                errors.at(tokens, message);
-                quote_spanned!(span=> ::core::time::Duration::ZERO)
-            }
-        },
-        (kind, literal) => {
-            let (came, wanted) = (literal.describe(), kind.example());
-            let message = format!("{what} is {came}, but {} takes {wanted}", show(ty));
-            errors.at(tokens, message);
-            tokens.clone()
-        }
-    }
-}
-
-fn fits(tokens: &TokenStream, value: i128, int: Int, what: &str, errors: &mut Errors) {
-    if value < int.min || value > int.max {
-        let Int { name, min, max } = int;
-        errors.at(tokens, format_args!("{what} is {value}, but {name} goes from {min} to {max}"));
-    }
-}
-
-/// A type as it is written in messages.
+/// Code as it is written in messages.
 pub(crate) fn show(tokens: impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     let text = text.replace(" <", "<").replace("< ", "<").replace(" >", ">").replace(" ,", ",");

@@ -36,7 +36,7 @@ const OF_THE_SOCKET_UNIT: [(&str, &str); 3] = [
 
 /// The command line of the UDF `T`.
 pub(super) fn command<T: Udf>() -> Command {
-    let (name, help) = (T::NAME, T::HELP);
+    let (name, help) = (T::NAME, T::help());
     let summary = help.lines().next().unwrap_or_default().to_owned();
     let set = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)

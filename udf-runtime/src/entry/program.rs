@@ -145,7 +145,7 @@ fn ignore_hangups() -> io::Result<()> {
 fn description<T: Udf>() -> Description {
     Description {
         name: T::NAME.to_owned(),
-        help: T::HELP.to_owned(),
+        help: T::help(),
         wants: <T::Wants as crate::Edge>::TYPE,
         provides: <T::Provides as crate::Edge>::TYPE,
         options: T::options(),

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `types` | what an option can be: [`OptionType`], and the types that Rust has |
+//! | `docs` | doc comments as help |
 //! | `field` | how often it can be called: once, `Option`, `Vec` |
 //! | `limits` | ranges of arguments, and lengths |
 //! | `spec` | one option, as `#[option(...)]` describes it |
@@ -11,6 +12,7 @@
 //! | `suggest` | what came, put right |
 //! | `sample` | arguments for a call that nobody has written |
 
+mod docs;
 mod field;
 mod limits;
 mod parser;
@@ -27,6 +29,7 @@ use udf_text::describe::OptionHelp;
 
 use crate::Udf;
 
+pub(crate) use docs::help;
 pub use field::OptionField;
 pub use limits::{HasLen, Ranged, RangedField};
 pub use parser::OptionParser;

@@ -1,12 +1,12 @@
 //! One option, as `#[option(...)]` describes it.
 
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use udf_proto::{OptionCall, Value, ValueType};
 use udf_text::describe::OptionHelp;
 
 use super::field::Calls;
-use super::limits::{HasLen, Limits, Ranged, RangedField};
+use super::limits::{HasLen, Limits, RangedField};
 use super::problem::Misfit;
 use super::types::{Flag, Help, Parse, Parsed, TickValue};
 use super::{OptionField, OptionType, sample};
@@ -80,9 +80,26 @@ where
     F::spec(name, text)
 }
 
+/// The type of an option without an argument.
+#[diagnostic::on_unimplemented(
+    message = "a flag is a `bool`, not `{Self}`",
+    label = "is not `bool`",
+    note = "a flag has no argument: it is true when a task calls it; remove `flag` for an option with an argument"
+)]
+pub trait IsFlag: Sized {
+    #[doc(hidden)]
+    fn from_bool(flag: bool) -> Self;
+}
+
+impl IsFlag for bool {
+    fn from_bool(flag: bool) -> bool {
+        flag
+    }
+}
+
 /// An option without an argument.
-pub fn flag(name: &'static str, text: &'static str) -> OptionSpec<bool, Flag> {
-    let collect = |values: Vec<Flag>| values.first().map(|flag| flag.0);
+pub fn flag<F: IsFlag>(name: &'static str, text: &'static str) -> OptionSpec<F, Flag> {
+    let collect = |values: Vec<Flag>| values.first().map(|flag| F::from_bool(flag.0));
     new(name, text, Calls::Once, collect).constant(|| Flag(false), "")
 }
 
@@ -149,8 +166,9 @@ pub(crate) fn new<F, V: OptionType>(
 }
 
 /// A range, for options of this type.
-pub fn range<F: RangedField<Bound = B>, B>(min: Bound<B>, max: Bound<B>) -> Range {
-    Range(Limits::new(min.map(F::value), max.map(F::value)))
+pub fn range<F: RangedField<Bound: Clone>, R: RangeBounds<F::Bound>>(range: R) -> Range {
+    let end = |end: Bound<&F::Bound>| end.cloned().map(F::value);
+    Range(Limits::new(end(range.start_bound()), end(range.end_bound())))
 }
 
 /// Between which values each argument must be.
@@ -158,11 +176,9 @@ pub fn range<F: RangedField<Bound = B>, B>(min: Bound<B>, max: Bound<B>) -> Rang
 pub struct Range(Limits);
 
 /// A length, for options of this type.
-pub fn len<F: HasLen>(min: Bound<usize>, max: Bound<usize>) -> Length {
-    Length {
-        limits: Limits::new(min.map(<usize as Ranged>::value), max.map(<usize as Ranged>::value)),
-        of_calls: F::OF_CALLS,
-    }
+pub fn len<F: HasLen>(len: impl RangeBounds<usize>) -> Length {
+    let Range(limits) = range::<usize, _>(len);
+    Length { limits, of_calls: F::OF_CALLS }
 }
 
 /// How long text must be, or how often an option must be called.
@@ -405,7 +421,7 @@ impl Traits {
         OptionHelp {
             name: self.name.to_owned(),
             aliases: owned(self.aliases),
-            help: self.text.to_owned(),
+            help: super::help(self.text),
             args: self.types.clone(),
             repeated: self.calls == Calls::Any,
             min_calls,

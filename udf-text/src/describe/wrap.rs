@@ -3,11 +3,20 @@
 /// Appends `text` in lines of at most `width` characters, each behind `indent`.
 ///
 /// Each line of `text` is a paragraph, with an empty line before it. Indented lines and list items
-/// have no empty line before them.
+/// have no empty line before them. Rows of tables and lines of code, between lines of "```", stay
+/// as they are.
 pub(super) fn wrap(text: &str, indent: &str, width: usize, out: &mut String) {
     let width = width.saturating_sub(indent.chars().count()).max(20);
-    let mut apart = false;
+    let (mut apart, mut is_code) = (false, false);
     for (number, line) in text.trim().lines().enumerate() {
+        let fence = line.starts_with("```");
+        if is_code || fence || line.starts_with('|') {
+            is_code ^= fence;
+            out.push_str(format!("{indent}{line}").trim_end());
+            out.push('\n');
+            apart = fence && !is_code;
+            continue;
+        }
         if line.trim().is_empty() {
             apart = true;
             continue;

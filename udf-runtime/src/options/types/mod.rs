@@ -130,7 +130,7 @@ impl Help {
 
     /// One of the only values that it takes, and what it means.
     pub fn choice(mut self, value: impl Into<String>, help: impl Into<String>) -> Self {
-        let (value, help) = (value.into(), help.into());
+        let (value, help) = (value.into(), crate::options::help(&help.into()));
         self.choices.push(Choice { value, help, aliases: Vec::new() });
         self
     }

@@ -1,0 +1,138 @@
+//! The keys of each attribute, how they are written, and hints for those that authors bring from other libraries.
+
+/// One key of an attribute.
+pub(crate) struct Row {
+    pub(crate) key: &'static str,
+    /// How it is written; empty for a key that is not one of ours.
+    pub(crate) form: &'static str,
+    /// What to write instead.
+    pub(crate) hint: &'static str,
+}
+
+pub(crate) type Table = &'static [Row];
+
+const fn key(key: &'static str, form: &'static str) -> Row {
+    Row { key, form, hint: "" }
+}
+
+const fn habit(key: &'static str, hint: &'static str) -> Row {
+    Row { key, form: "", hint }
+}
+
+const CRATE: Row = key("crate", "crate = ::renamed");
+const RENAME_ALL: Row = key("rename_all", "rename_all = \"snake_case\"");
+const DOCS: &str = "its help is its doc comment, `/// ...`";
+const RENAME: Row = habit("rename", "write `name = \"...\"`");
+
+/// `#[udf(...)]`
+pub(crate) const UDF: Table = &[
+    CRATE,
+    key("on_missing", "on_missing = skip"),
+    key("point", "point = Cpu<'_>"),
+    key("provides", "provides = stream"),
+    RENAME_ALL,
+    key("tick", "tick = \"10s\""),
+    key("wants", "wants = stream"),
+    habit("input", "write `wants = ...`, which it reads"),
+    habit("output", "write `provides = ...`, which it sends"),
+    habit(
+        "stream",
+        "write `wants = stream`, which it reads, or `provides = stream`, which it sends",
+    ),
+    habit("batch", "write `wants = batch`, which it reads, or `provides = batch`, which it sends"),
+    habit("name", "its name is that of the struct, in snake_case"),
+    habit("rename", "its name is that of the struct, in snake_case"),
+    habit("version", "its version is that of the package"),
+    habit("about", DOCS),
+    habit("description", DOCS),
+    habit("doc", DOCS),
+    habit("help", DOCS),
+    habit("interval", "write `tick = \"10s\"`"),
+];
+
+/// `#[option(...)]` on a field of a UDF.
+pub(crate) const OPTION: Table = &[
+    key("alias", "alias = \"length\", once for each name"),
+    key("conflicts", "conflicts(field, field)"),
+    key("default", "default = 10"),
+    key("deprecated", "deprecated = \"use ...\""),
+    key("example", "example = 10"),
+    key("flag", "flag"),
+    key("len", "len = 1..=10"),
+    key("name", "name = \"size\""),
+    key("parse", "parse"),
+    key("range", "range = 1..=10"),
+    key("requires", "requires(field, field)"),
+    key("validate", "validate = path::to::function"),
+    habit(
+        "required",
+        "every option is, unless it is an `Option`, a `Vec`, a flag, or has a `default`",
+    ),
+    habit("optional", "write its type as `Option<T>`, or give it a `default`"),
+    habit("help", DOCS),
+    habit("doc", DOCS),
+    habit("about", DOCS),
+    habit("description", DOCS),
+    habit("min", "write `range = 1..=10`"),
+    habit("max", "write `range = 1..=10`"),
+    RENAME,
+    habit("aliases", "write `alias = \"...\"`, once for each name"),
+    habit("choices", "write an enum with `#[derive(udf_runtime::options::OptionType)]`"),
+    habit("values", "write an enum with `#[derive(udf_runtime::options::OptionType)]`"),
+    habit("possible_values", "write an enum with `#[derive(udf_runtime::options::OptionType)]`"),
+    habit("multiple", "write its type as `Vec<T>`"),
+    habit("repeated", "write its type as `Vec<T>`"),
+    habit("skip", "without `#[option]`, a field is working memory"),
+    habit("on_missing", "it holds for the whole UDF: write it in `#[udf(...)]`"),
+    habit("tick", "it holds for the whole UDF: write it in `#[udf(...)]`"),
+    habit("rename_all", "it holds for the whole UDF: write it in `#[udf(...)]`"),
+];
+
+/// `#[state(...)]`
+pub(crate) const STATE: Table = &[
+    key("name", "name = \"windows\""),
+    RENAME,
+    habit("skip", "without `#[state]`, a field is working memory, which is not saved"),
+    habit("default", "state begins with the `Default` of its type"),
+];
+
+/// `#[option(...)]` on an enum.
+pub(crate) const CHOICES: Table = &[CRATE, RENAME_ALL];
+
+/// `#[option(...)]` on a tuple struct.
+pub(crate) const TUPLE: Table = &[CRATE];
+
+/// `#[option(...)]` on a variant.
+pub(crate) const CHOICE: Table = &[
+    key("alias", "alias = \"text\", once for each name"),
+    key("name", "name = \"text\""),
+    RENAME,
+    habit("aliases", "write `alias = \"...\"`, once for each name"),
+    habit("skip", "every variant is a choice"),
+    habit("help", DOCS),
+    habit("default", "write `default = Name::Variant` at the option"),
+];
+
+/// `#[point(...)]` and `#[fields(...)]` on a struct.
+pub(crate) const TYPED: Table = &[CRATE, RENAME_ALL];
+
+/// `#[field(...)]`
+pub(crate) const FIELD: Table = &[
+    key("name", "name = \"usage_user\""),
+    key("skip", "skip"),
+    RENAME,
+    habit("default", "write its type as `Option<T>`"),
+    habit("optional", "write its type as `Option<T>`"),
+    habit("flatten", "name each field"),
+];
+
+/// `#[tag(...)]`
+pub(crate) const TAG: Table = &[
+    key("name", "name = \"host\""),
+    RENAME,
+    habit("default", "write its type as `Option<T>`"),
+    habit("optional", "write its type as `Option<T>`"),
+];
+
+/// `#[time]`, `#[group]` and `#[point]` on a member.
+pub(crate) const NONE: Table = &[];
