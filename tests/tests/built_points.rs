@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use udf_proto::{BeginBatch, EndBatch};
 use udf_runtime::{
-    Batch, BatchUdf, Emitter, OnUnfit, Point, Result, Stream, StreamUdf, testing, udf,
+    Batch, BatchUdf, Emitter, OnUnfit, Point, Result, Stream, StreamUdf, Tick, testing, udf,
 };
 
 fn now() -> i64 {
@@ -25,6 +25,12 @@ impl StreamUdf for Timeless {
         Ok(out.build("epoch").time(0).field("x", 1.0).send()?)
     }
 
+    fn finish(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(out.build("finish").field("x", 1.0).send()?)
+    }
+}
+
+impl Tick for Timeless {
     fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
         self.ticks += 1;
         if self.ticks == 1 {
@@ -34,10 +40,6 @@ impl StreamUdf for Timeless {
             });
         }
         Ok(out.build("tick").field("x", 1.0).send()?)
-    }
-
-    fn finish(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
-        Ok(out.build("finish").field("x", 1.0).send()?)
     }
 }
 

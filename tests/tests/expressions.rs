@@ -134,6 +134,12 @@ impl StreamUdf for OfTagged {
     }
 }
 
+impl udf_runtime::Tick for OfTagged {
+    fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn the_type_of_the_points_can_have_several_arguments() {
     let mut task = udf_runtime::testing::udf::<OfTagged>().start();

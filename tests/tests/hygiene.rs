@@ -62,6 +62,15 @@ mod no_prelude {
         pub(crate) host: ::std::option::Option<&'a ::std::primitive::str>,
     }
 
+    impl ::udf_runtime::Tick for Bare {
+        fn tick(
+            &mut self,
+            _: &mut ::udf_runtime::Emitter<::udf_runtime::Stream>,
+        ) -> ::udf_runtime::Result<()> {
+            ::std::result::Result::Ok(())
+        }
+    }
+
     impl ::udf_runtime::StreamUdf for Bare {
         fn point(
             &mut self,

@@ -179,7 +179,7 @@ fn text_is_a_string() {
     assert_eq!(Char::of(&[text("ß")]), 'ß');
     assert_eq!(
         words::<Char>(&[text("ab")]),
-        "`.x('ab')`: the argument must be one character; write `.x('a')`"
+        "`.x('ab')`: the argument must be one character; write `.x('x')`"
     );
     assert!(words::<Char>(&[text("")]).contains("must be one character"));
     assert_eq!(Path::of(&[text("/var/run/x.sock")]), PathBuf::from("/var/run/x.sock"));
@@ -285,7 +285,7 @@ fn tuples_and_arrays_are_several_arguments() {
     );
     assert_eq!(
         words::<Nested>(&[Double(0.5), Int(2), text("cd")]),
-        "`.x(0.5, 2, 'cd')`: argument 3 must be one character; write `.x(0.5, 2, 'c')`"
+        "`.x(0.5, 2, 'cd')`: argument 3 must be one character; write `.x(1.0, 10, 'x')`"
     );
     assert_eq!(
         words::<Array>(&[Int(1), Int(2), Int(-3)]),

@@ -1,6 +1,6 @@
 //! Types that borrow, and the types that own the same.
 
-use syn::{GenericArgument, Lifetime, PathArguments, Type, parse_quote};
+use syn::{GenericArgument, Lifetime, PathArguments, Type, TypePath, parse_quote};
 
 /// The type that owns what this one borrows, if it is known to borrow. `static_too` says whether `'static` counts.
 pub(crate) fn owned(ty: &Type, static_too: bool) -> Option<Type> {
@@ -23,6 +23,8 @@ fn own(ty: &mut Type, static_too: bool) -> bool {
             let mut inner = (*reference.elem).clone();
             match &inner {
                 Type::TraitObject(_) => parse_quote!(Box<#inner>),
+                Type::Path(path) if is_named(path, "Path") => parse_quote!(PathBuf),
+                Type::Path(path) if is_named(path, "OsStr") => parse_quote!(OsString),
                 _ => {
                     own(&mut inner, static_too);
                     inner
@@ -35,14 +37,15 @@ fn own(ty: &mut Type, static_too: bool) -> bool {
             parse_quote!(Vec<#elem>)
         }
         Type::Path(path) => {
+            // Another type may have the name of one of ours.
+            let is_ours =
+                path.path.segments.first().is_some_and(|first| first.ident == "udf_runtime");
             let Some(last) = path.path.segments.last_mut() else { return false };
             let name = last.ident.to_string();
             let PathArguments::AngleBracketed(arguments) = &mut last.arguments else {
                 *ty = match &*name {
                     "str" => parse_quote!(String),
-                    "Point" => parse_quote!(PointBuf),
-                    "Path" => parse_quote!(PathBuf),
-                    "OsStr" => parse_quote!(OsString),
+                    "Point" if is_ours => parse_quote!(PointBuf),
                     _ => return false,
                 };
                 return true;
@@ -52,7 +55,7 @@ fn own(ty: &mut Type, static_too: bool) -> bool {
                 _ => None,
             });
             match (&*name, is_borrowed(lifetime.as_ref())) {
-                ("Point", true) => parse_quote!(PointBuf),
+                ("Point", true) if lifetime.is_some() => parse_quote!(PointBuf),
                 ("Cow", true) => {
                     let Some(GenericArgument::Type(inner)) = arguments.args.last_mut() else {
                         return false;
@@ -61,6 +64,7 @@ fn own(ty: &mut Type, static_too: bool) -> bool {
                     own(&mut inner, static_too);
                     inner
                 }
+                ("Cow", false) => return false,
                 _ => {
                     return arguments.args.iter_mut().fold(false, |any, argument| match argument {
                         GenericArgument::Type(ty) => own(ty, static_too) | any,
@@ -73,4 +77,8 @@ fn own(ty: &mut Type, static_too: bool) -> bool {
     };
     *ty = replacement;
     true
+}
+
+fn is_named(path: &TypePath, name: &str) -> bool {
+    path.path.segments.last().is_some_and(|last| last.ident == name)
 }

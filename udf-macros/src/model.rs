@@ -31,7 +31,7 @@ pub(crate) struct UdfArgs {
     pub(crate) provides: Option<Edge>,
     pub(crate) on_missing: At<OnMissing>,
     /// In nanoseconds.
-    pub(crate) tick: Option<u64>,
+    pub(crate) tick: Option<At<u64>>,
     /// The type of the points, as it was written.
     pub(crate) point: Option<Type>,
     pub(crate) rename_all: Case,
@@ -90,6 +90,10 @@ pub(crate) struct OptionField {
     pub(crate) requires: Vec<Ident>,
     pub(crate) deprecated: Option<LitStr>,
     pub(crate) example: Option<Value>,
+    /// The environment variable that stands for a call.
+    pub(crate) env: Option<LitStr>,
+    /// The key `secret`, if its values are never shown.
+    pub(crate) secret: Option<Ident>,
 }
 
 impl OptionField {

@@ -96,7 +96,7 @@ pub use link::{EmitError, OnUnfit};
 pub use metrics::Metrics;
 pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, SocketOptions};
 pub use stop::Stop;
-pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Udf};
+pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Tick, Udf};
 pub use udf_handler::{UdfHandler, UnfitSnapshot};
 #[doc = include_str!("attributes.md")]
 pub use udf_macros::udf;

@@ -6,6 +6,7 @@ pub use std::primitive::{bool, str};
 pub use std::result::Result::{Err, Ok};
 pub use std::string::String;
 pub use std::time::Duration;
+pub use std::vec::Vec;
 pub use std::{concat, option_env};
 
 use serde::Serialize;
@@ -16,16 +17,24 @@ pub use udf_macros::__Udf;
 use crate::Error;
 use crate::options::TickValue;
 pub use crate::options::{
-    Help, OptionParser, OptionType, flag, len, no_choice, option, parsed, parsed_option,
-    parsed_vec, range,
+    Help, Literal, OptionData, OptionParser, OptionType, flag, len, no_choice, option, parsed,
+    parsed_option, parsed_vec, range,
 };
 use crate::state::Groups;
 pub use crate::state::{StateReader, StateWriter};
 pub use crate::typed::{field, group, point, put, tag, time};
+pub use crate::udf::Ticks;
 pub use crate::{
-    Batch, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream, Udf,
+    Batch, Emitter, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream,
+    Tick, Udf,
 };
 pub use udf_proto::Value;
+
+/// Runs a part of a long function, as a function of its own: rustc needs more than twice the time for twice the length.
+#[inline(never)]
+pub fn apart<T>(part: impl FnOnce() -> T) -> T {
+    part()
+}
 
 /// The body of a function that stands in for one with errors. It is never run: the build fails.
 pub fn never() -> ! {
@@ -40,6 +49,14 @@ pub fn text<T: for<'t> From<&'t str>>(text: &str) -> T {
 /// A text or a character as an argument.
 pub fn argument_text(text: &dyn std::fmt::Display) -> String {
     text.to_string()
+}
+
+/// Calls the UDF at a tick.
+///
+/// # Errors
+/// Those of the UDF.
+pub fn tick<T: Tick>(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
+    udf.tick(out)
 }
 
 /// What `#[state]` asks of the type of a field.

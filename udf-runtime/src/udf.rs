@@ -6,7 +6,7 @@ use udf_proto::point::FieldError;
 use udf_proto::{BeginBatch, EndBatch, Point, PointBuf};
 use udf_text::describe::OptionHelp;
 
-use crate::options::OptionParser;
+use crate::options::{OptionData, OptionParser};
 use crate::state::{StateReader, StateWriter};
 use crate::udf_handler::Reads;
 use crate::{Edge, Emitter, Remote, Result};
@@ -24,7 +24,7 @@ pub trait Udf: Sized {
     const DOCS: &'static str;
     /// The version of the package in which the struct is, if cargo builds it.
     const VERSION: Option<&'static str> = None;
-    /// How often [`StreamUdf::tick`] or [`BatchUdf::tick`] is called.
+    /// How often [`Tick::tick`] is called.
     const TICK: Option<Duration>;
     /// What becomes of a point that lacks a field.
     const ON_MISSING: OnMissing;
@@ -39,13 +39,24 @@ pub trait Udf: Sized {
     fn help() -> String {
         crate::options::help(Self::DOCS)
     }
+    /// What is known of its options before any runs, in the order of their fields.
+    #[doc(hidden)]
+    const OPTIONS: &'static [OptionData];
     /// Its options, in the order of their fields.
     fn options() -> Vec<OptionHelp> {
         crate::options::describe::<Self>()
     }
-    /// Hands its options to a parser, and makes a UDF of them if that accepts the calls of an Init. Else
-    /// there is none, and no code of the author has run but what looks at the arguments of calls.
+    /// Makes a UDF of the calls of an Init, which were checked against [`OPTIONS`](Self::OPTIONS).
     fn from_options(options: &mut OptionParser) -> Option<Self>;
+    /// Calls [`Tick::tick`], for a UDF that has one.
+    ///
+    /// # Errors
+    /// Those of the UDF.
+    #[doc(hidden)]
+    fn on_tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
     /// Writes its state.
     ///
     /// # Errors
@@ -128,6 +139,54 @@ impl<E: Edge> Task<E> {
     }
 }
 
+/// The work of a UDF at intervals of wall-clock time, whether points come or not.
+///
+/// It goes with `tick = "10s"` in `#[udf(...)]`: neither compiles without the other.
+///
+/// ```
+/// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Tick, udf};
+///
+/// /// Counts points.
+/// #[udf(wants = stream, provides = stream, tick = "10s")]
+/// struct Count {
+///     points: i64,
+/// }
+///
+/// impl StreamUdf for Count {
+///     fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+///         self.points += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// impl Tick for Count {
+///     fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
+///         Ok(out.build("count").field("points", self.points).send()?)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has `tick = \"...\"`, but does not implement `Tick`",
+    label = "`impl Tick for {Self}` is missing",
+    note = "write `impl Tick for {Self}`, whose `tick` is called so often; or remove `tick` here"
+)]
+pub trait Tick: Udf + Ticks {
+    /// Called every [`Udf::TICK`] of wall-clock time.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()>;
+}
+
+/// A UDF with `tick = "10s"`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` implements `Tick`, but nothing calls it",
+    label = "`tick = \"...\"` is missing in `#[udf(...)]`",
+    note = "write `#[udf(tick = \"10s\", ...)]` on the struct, with the interval"
+)]
+pub trait Ticks {}
+
 /// The work of a UDF that reads a stream.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` wants a stream, but does not handle its points",
@@ -149,15 +208,6 @@ pub trait StreamUdf: Udf {
     /// # Errors
     /// An error stops the task, but for one of a missing field; see [`OnMissing`].
     fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
-
-    /// Called every [`Udf::TICK`] of wall-clock time.
-    ///
-    /// # Errors
-    /// An error stops the task.
-    fn tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
-        let _ = out;
-        Ok(())
-    }
 
     /// The input has ended, and everything in it was handled: the last chance to emit.
     ///
@@ -205,15 +255,6 @@ pub trait BatchUdf: Udf {
     /// # Errors
     /// An error stops the task.
     fn end(&mut self, end: &EndBatch, out: &mut Emitter<Self::Provides>) -> Result<()>;
-
-    /// Called every [`Udf::TICK`] of wall-clock time.
-    ///
-    /// # Errors
-    /// An error stops the task.
-    fn tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
-        let _ = out;
-        Ok(())
-    }
 
     /// The input has ended, and everything in it was handled: the last chance to emit.
     ///

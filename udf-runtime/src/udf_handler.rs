@@ -79,7 +79,6 @@ pub trait Reads<T: Udf>: Edge {
     fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
-    fn tick(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn stop(udf: &mut T);
 }
@@ -101,10 +100,6 @@ impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
 
     fn end(_: &mut T, _: &EndBatch, _: &mut Emitter<T::Provides>) -> Result<()> {
         Err("this UDF reads a stream, not batches".into())
-    }
-
-    fn tick(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
-        udf.tick(out)
     }
 
     fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
@@ -133,10 +128,6 @@ impl<T: BatchUdf + Send + 'static> Reads<T> for Batch {
 
     fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
         udf.end(end, out)
-    }
-
-    fn tick(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
-        udf.tick(out)
     }
 
     fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
@@ -237,7 +228,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn tick(&mut self, out: &mut Emitter<T::Provides>) -> Result<()> {
-        T::Wants::tick(self.started()?, out)
+        self.started()?.on_tick(out)
     }
 
     fn finish(&mut self, out: &mut Emitter<T::Provides>) -> Result<()> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use udf_runtime::options::OptionType;
-use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, Tick, udf};
 
 /// The kinds of misbehavior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, OptionType)]
@@ -227,19 +227,6 @@ impl StreamUdf for Troubled {
         Ok(())
     }
 
-    fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
-        match self.kind {
-            Kind::PanicTick if self.is_due => panic!("out of time"),
-            Kind::ErrorTick if self.is_due => Err("out of time".into()),
-            Kind::HangTick if self.is_due => hang(),
-            Kind::LogTick if std::mem::take(&mut self.is_due) => {
-                tracing::warn!("it ticks");
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn finish(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
         match self.kind {
             Kind::PanicFinish => panic!("no end"),
@@ -258,6 +245,21 @@ impl StreamUdf for Troubled {
             Kind::PanicStop => panic!("no stop"),
             Kind::HangStop => hang(),
             _ => {}
+        }
+    }
+}
+
+impl Tick for Troubled {
+    fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+        match self.kind {
+            Kind::PanicTick if self.is_due => panic!("out of time"),
+            Kind::ErrorTick if self.is_due => Err("out of time".into()),
+            Kind::HangTick if self.is_due => hang(),
+            Kind::LogTick if std::mem::take(&mut self.is_due) => {
+                tracing::warn!("it ticks");
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -112,7 +112,7 @@ udf_of!(Ranges {
     d: u8,
     #[option(range = 5.5..=5.6)]
     e: f64,
-    #[option(range = ..-1.0)]
+    #[option(range = ..-1.0, example = -2.5)]
     f: f64,
     #[option(range = "1ms".."2ms")]
     g: Duration,
@@ -178,11 +178,11 @@ text!(HostAndPort, |text| {
 });
 
 udf_of!(Texts {
-    #[option(len = 10..)]
+    #[option(len = 10.., example = "a long text")]
     a: String,
-    #[option(len = ..=2)]
+    #[option(len = ..=2, example = "ab")]
     b: String,
-    #[option(len = 0..=0)]
+    #[option(len = 0..=0, example = "")]
     c: String,
     #[option(parse, example = "127.0.0.1")]
     d: IpAddr,
@@ -325,7 +325,7 @@ fn samples_are_what_an_author_would_write() {
         [tick::<Ranges>(), tick::<Often>(), tick::<Texts>(), tick::<Related>(), tick::<Shown>()];
     let all = all.concat();
     for line in [
-        ".share(0.5, 0.5, 0.5)\n",
+        ".share(0.0, 0.0, 0.0)\n",
         ".arr(20, 20)\n",
         "        .a(10)\n        .a(10)\n        .a(10)\n        .b('text', 1.0)\n",
         ".d('127.0.0.1')\n",

@@ -34,6 +34,8 @@ fn flag(field: &Field, option: &OptionField, errors: &mut Errors) {
     let others = [
         ("default", option.default.as_ref().map(Default::tokens)),
         ("example", option.example.as_ref().map(|example| example.written.to_token_stream())),
+        ("env", option.env.as_ref().map(ToTokens::to_token_stream)),
+        ("secret", option.secret.as_ref().map(ToTokens::to_token_stream)),
         ("len", option.len.as_ref().map(|len| len.written.to_token_stream())),
         ("parse", option.parse.as_ref().map(ToTokens::to_token_stream)),
         ("range", option.range.as_ref().map(|range| range.written.to_token_stream())),

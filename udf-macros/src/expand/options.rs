@@ -1,37 +1,72 @@
-//! Options: each is taken out of the parser by its specification.
+//! Options: a constant that describes them, and the fields that are made of the calls of an Init.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::{Expr, Index, Type};
 
-use super::{at, function, local, text};
+use super::{at, function, text};
 use crate::model::{Calls, Default, Field, OptionField, Role, Value};
-use crate::parse::{Known, Literal, as_arguments, is_constant, known, source};
+use crate::parse::{Known, Literal, as_arguments, is_constant, known, literal, source};
+use crate::words::duration;
 
-/// Takes every option. Only if nothing is wrong with any, it makes the fields, and then the struct: nothing
-/// that an author wrote runs for an Init that is refused, and for those who only ask for the options.
-pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream {
-    let takes = fields.iter().enumerate().filter_map(|(place, field)| match &field.role {
-        Role::Option(option) => {
-            let (local, spec) = (local(place), spec(field, option, fields, krate));
-            Some(quote!(let #local = __udf_options.take(#spec);))
-        }
+/// So many options are handled by one function of generated code: rustc's time for one function grows faster than
+/// its length.
+const PART: usize = 50;
+
+/// The fields that are options, with their places among these.
+fn options(fields: &[Field]) -> Vec<(&Field, &OptionField)> {
+    let options = fields.iter().filter_map(|field| match &field.role {
+        Role::Option(option) => Some((field, &**option)),
         Role::State(_) | Role::Memory => None,
     });
-    let options = || fields.iter().enumerate().filter(|(_, f)| matches!(f.role, Role::Option(_)));
-    // Every default is made, so that all that are wrong are told.
-    let makes = options().map(|(place, _)| {
-        let local = local(place);
-        quote!(let #local = #local.make(__udf_options);)
+    options.collect()
+}
+
+/// The constant: it holds no value of a type of the author.
+pub(super) fn constant(fields: &[Field], krate: &TokenStream) -> TokenStream {
+    let options = options(fields);
+    let all = options.iter().map(|(field, option)| data(field, option, &options, krate));
+    quote!(&[#(#all),*])
+}
+
+/// Takes the values of every option. Only if nothing is wrong with any, it makes the fields, and then the struct:
+/// nothing that an author wrote runs for an Init that is refused, but what looks at its arguments.
+pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream {
+    let options = options(fields);
+    let all: Vec<_> = options.iter().enumerate().collect();
+    let parts: Vec<_> = all.chunks(PART).collect();
+    let name = |part: usize| format_ident!("__udf_part_{part}", span = Span::mixed_site());
+    let names: Vec<_> = (0..parts.len()).map(name).collect();
+    let takes = parts.iter().map(|part| {
+        let takes = part.iter().map(|(place, (field, option))| {
+            let (vtable, validate) = (vtable(field, option, krate), validate(option, krate));
+            quote!(#vtable.take(__udf_options, #place, #validate))
+        });
+        quote!((#(#takes,)*))
     });
-    let unwraps = options().map(|(place, _)| {
-        let local = local(place);
-        quote!(let #local = #local?;)
+    let makes = parts.iter().zip(&names).map(|(part, name)| {
+        let makes = part.iter().enumerate().map(|(at, (_, (_, option)))| {
+            let at = Index::from(at);
+            let make = make(option, krate);
+            quote!(#name.#at.#make)
+        });
+        quote!((#(#makes,)*))
     });
-    let values = fields.iter().enumerate().map(|(place, field)| {
-        let (ident, local) = (&field.ident, local(place));
+    // Every default is made, so that all that are wrong are reported.
+    let unwraps = parts.iter().zip(&names).map(|(part, name)| {
+        let at = (0..part.len()).map(Index::from);
+        quote!(#krate::__private::Some((#(#name.#at?,)*)))
+    });
+    let mut place = 0;
+    let values = fields.iter().map(|field| {
+        let ident = &field.ident;
         let value = match &field.role {
-            Role::Option(_) => quote!(#local),
+            Role::Option(_) => {
+                let (name, at) = (&names[place / PART], Index::from(place % PART));
+                place += 1;
+                quote!(#name.#at)
+            }
             Role::State(name) => {
                 let state = function(krate, "state", &field.ty);
                 quote!(#state(#name).initial())
@@ -44,105 +79,193 @@ pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream
         quote!(#ident: #value)
     });
     quote! {
-        #(#takes)*
+        #(let #names = #krate::__private::apart(|| #takes);)*
         if !__udf_options.accepts() {
             return #krate::__private::None;
         }
-        #(#makes)*
-        #(#unwraps)*
+        #(let #names = #krate::__private::apart(|| #makes);)*
+        #(let #names = #krate::__private::apart(|| #unwraps)?;)*
         #krate::__private::Some(Self { #(#values),* })
     }
 }
 
-/// The specification of one option, as the runtime's builder takes it.
-fn spec(field: &Field, option: &OptionField, fields: &[Field], krate: &TokenStream) -> TokenStream {
-    let ty = &field.ty;
-    let (name, help) = (option.name(), text(&option.help, krate));
-    let value = &option.value;
-    let make = match (option.flag, &option.parse, option.calls) {
+/// The function of the runtime that knows how the field is made of calls.
+fn vtable(field: &Field, option: &OptionField, krate: &TokenStream) -> TokenStream {
+    let (ty, value) = (&field.ty, &option.value);
+    let function = match (option.flag, &option.parse, option.calls) {
         (true, _, _) => function(krate, "flag", ty),
         (false, None, _) => function(krate, "option", quote!(#ty, _)),
         (false, Some(_), Calls::Once) => function(krate, "parsed", value),
         (false, Some(_), Calls::AtMostOnce) => function(krate, "parsed_option", value),
         (false, Some(_), Calls::Any) => function(krate, "parsed_vec", value),
     };
-    let mut spec = quote!(#make(#name, #help));
+    quote!(#function())
+}
+
+/// How the field is made of the values of its calls.
+fn make(option: &OptionField, krate: &TokenStream) -> TokenStream {
+    match &option.default {
+        _ if option.flag => quote!(make()),
+        None => quote!(make()),
+        Some(Default::OfType(key)) => {
+            let default = at(key.span(), quote!(#krate::__private::own_default));
+            quote!(make_or(__udf_options, #default))
+        }
+        Some(Default::Is(Value { code, .. })) if option.parse.is_some() => {
+            quote!(make_or_parse(__udf_options, #code))
+        }
+        Some(Default::Is(Value { code, .. })) => quote!(make_or(__udf_options, || #code)),
+    }
+}
+
+/// The check of each value by the author's function.
+fn validate(option: &OptionField, krate: &TokenStream) -> TokenStream {
+    let Some(path) = &option.validate else { return quote!(#krate::__private::None) };
+    let verdict = at(path.span(), quote!(#krate::__private::verdict));
+    let check = quote_spanned!(path.span()=> |__udf_value| #verdict(#path(__udf_value)));
+    quote!(#krate::__private::Some(#check))
+}
+
+/// One option, as the builder of the runtime takes it.
+fn data(
+    field: &Field,
+    option: &OptionField,
+    options: &[(&Field, &OptionField)],
+    krate: &TokenStream,
+) -> TokenStream {
+    let (ty, value, vtable) = (&field.ty, &option.value, vtable(field, option, krate));
+    let (name, docs) = (option.name(), text(&option.help, krate));
+    let mut data = quote!(#vtable.data(#name, #docs));
+    let mut add = |method: &str, arguments: TokenStream| {
+        let method = Ident::new(method, Span::call_site());
+        data.extend(quote!(.#method(#arguments)));
+    };
+    if option.flag {
+        add("is_flag", quote!());
+    }
     if !option.aliases.is_empty() {
         let aliases = option.aliases.iter().map(|alias| &alias.value);
-        spec.extend(quote!(.aliases(&[#(#aliases),*])));
+        add("aliases", quote!(&[#(#aliases),*]));
     }
-    let parsed = option.parse.is_some();
-    if let Some(default) = &option.default {
-        spec.extend(match default {
-            Default::OfType(key) => {
-                let default = at(key.span(), quote!(#krate::__private::own_default));
-                let source = format!("{}::default()", source(value));
-                match known(value) {
-                    Known::Other => quote!(.default(#default, #source)),
-                    _ => quote!(.constant(#default, #source)),
+    let shown = |code: &TokenStream| quote!(|| #vtable.show(|| #code));
+    match &option.default {
+        Some(Default::OfType(key)) => {
+            let source = format!("{}::default()", source(value));
+            match known(value) {
+                Known::Other => add("default", quote!(#source)),
+                _ => {
+                    let default = at(key.span(), quote!(#krate::__private::own_default()));
+                    let shown = shown(&default);
+                    add("constant", quote!(#shown, #source));
                 }
             }
-            Default::Is(Value { code, .. }) if parsed => quote!(.default_text(#code)),
-            Default::Is(Value { code, written, .. }) => {
-                let source = source(written);
-                match is_constant(written) {
-                    true => quote!(.constant(|| #code, #source)),
-                    false => quote!(.default(|| #code, #source)),
+        }
+        Some(Default::Is(Value { code, .. })) if option.parse.is_some() => {
+            add("default_text", code.clone());
+        }
+        Some(Default::Is(Value { code, written, .. })) => {
+            let source = source(written);
+            match (constant_literal(written, value, krate), is_constant(written)) {
+                (Some(literal), _) => add("literal", literal),
+                (None, true) => {
+                    let shown = shown(code);
+                    add("constant", quote!(#shown, #source));
                 }
+                (None, false) => add("default", quote!(#source)),
             }
-        });
+        }
+        None => {}
     }
-    if let Some(example) = &option.example {
-        let Value { code, written, .. } = example;
-        spec.extend(match as_arguments(written, value, parsed) {
+    if let Some(Value { code, written, .. }) = &option.example {
+        let example = match as_arguments(written, value, option.parse.is_some()) {
             Some(arguments) => {
-                let arguments = arguments.iter().map(|(kind, written)| match kind {
-                    Literal::Bool => quote!(#krate::__private::Value::Bool(#written)),
-                    Literal::Int(_) => quote!(#krate::__private::Value::Int(#written)),
-                    Literal::Float(_) => quote!(#krate::__private::Value::Double(#written)),
-                    Literal::String(_) | Literal::Char | Literal::Other => quote! {
-                        #krate::__private::Value::String(
-                            #krate::__private::argument_text(&#written)
-                        )
-                    },
+                let arguments = arguments.iter().map(|(kind, written)| {
+                    let (name, written) = match kind {
+                        Literal::Bool => ("Bool", written.to_token_stream()),
+                        Literal::Int(_) => ("Int", written.to_token_stream()),
+                        Literal::Float(_) => ("Double", written.to_token_stream()),
+                        Literal::String(_) | Literal::Char | Literal::Other => {
+                            ("String", quote!(#krate::__private::argument_text(&#written)))
+                        }
+                    };
+                    let name = Ident::new(name, Span::call_site());
+                    quote!(#krate::__private::Value::#name(#written))
                 });
-                quote!(.example_arguments([#(#arguments),*]))
+                quote!(|| #krate::__private::Some(#krate::__private::Vec::from([#(#arguments),*])))
             }
-            None => quote!(.example(|| #code)),
-        });
+            None => shown(code),
+        };
+        add("example", example);
     }
     if let Some(range) = &option.range {
-        let (range, limits) = (function(krate, "range", quote!(#ty, _)), &range.code);
-        spec.extend(quote!(.range(#range(const { #limits }))));
+        let (function, limits) = (function(krate, "range", quote!(#ty, _)), &range.code);
+        add("range", quote!(|| #function(const { #limits })));
     }
     if let Some(len) = &option.len {
-        let limits = &len.code;
         // That of parsed text is the length of the text, whatever it is made into.
-        let text = quote!(#krate::__private::String);
-        let len = match (&option.parse, option.calls) {
-            (Some(_), Calls::Once | Calls::AtMostOnce) => function(krate, "len", &text),
+        let function = match (&option.parse, option.calls) {
+            (Some(_), Calls::Once | Calls::AtMostOnce) => {
+                function(krate, "len", quote!(#krate::__private::String))
+            }
             _ => function(krate, "len", ty),
         };
-        spec.extend(quote!(.len(#len(const { #limits }))));
+        let limits = &len.code;
+        add("len", quote!(|| #function(const { #limits })));
     }
-    if let Some(path) = &option.validate {
-        let verdict = at(path.span(), quote!(#krate::__private::verdict));
-        spec.extend(quote_spanned! {path.span()=>
-            .validate(|__udf_value| #verdict(#path(__udf_value)))
-        });
+    if option.validate.is_some() {
+        add("validated", quote!());
     }
     for (method, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {
         if !others.is_empty() {
-            let method = Ident::new(method, Span::call_site());
-            let names = fields.iter().filter_map(|field| match &field.role {
-                Role::Option(option) if others.contains(&field.ident) => Some(option.name()),
-                _ => None,
-            });
-            spec.extend(quote!(.#method(&[#(#names),*])));
+            let named = options.iter().filter(|(field, _)| others.contains(&field.ident));
+            let names = named.map(|(_, option)| option.name());
+            add(method, quote!(&[#(#names),*]));
         }
     }
-    if let Some(advice) = &option.deprecated {
-        spec.extend(quote!(.deprecated(#advice)));
+    if let Some(env) = &option.env {
+        add("env", quote!(#env));
     }
-    spec
+    if option.secret.is_some() {
+        add("secret", quote!());
+    }
+    if let Some(advice) = &option.deprecated {
+        add("deprecated", quote!(#advice));
+    }
+    data
+}
+
+/// A literal of a type that is known, as data: functions that make values cost time to compile.
+fn constant_literal(written: &Expr, ty: &Type, krate: &TokenStream) -> Option<TokenStream> {
+    let (name, value) = match (known(ty), literal(written)?) {
+        (Known::Bool, Literal::Bool) => ("Bool", written.to_token_stream()),
+        (Known::Int(_) | Known::NonZero(_), Literal::Int(value)) => {
+            let value = i64::try_from(value).ok()?;
+            ("Int", quote!(#value))
+        }
+        (Known::Float, Literal::Int(value)) => {
+            let value = value as f64;
+            ("Double", quote!(#value))
+        }
+        (Known::Float, Literal::Float(value)) => ("Double", quote!(#value)),
+        (Known::String | Known::Path, Literal::String(text)) => ("String", quote!(#text)),
+        (Known::Duration, Literal::String(text)) => {
+            let nanos = i64::try_from(duration::nanos(&text).ok()?).ok()?;
+            ("Duration", quote!(#nanos))
+        }
+        _ => return None,
+    };
+    let name = Ident::new(name, Span::call_site());
+    Some(quote!(#krate::__private::Literal::#name(#value)))
+}
+
+/// Uses of the identifiers in `conflicts` and `requires`, so that editors find and rename them.
+pub(super) fn mentions(fields: &[Field]) -> TokenStream {
+    let options = options(fields);
+    let others =
+        options.iter().flat_map(|(_, option)| option.conflicts.iter().chain(&option.requires));
+    let mentions: Vec<_> = others.collect();
+    match &mentions[..] {
+        [] => TokenStream::new(),
+        mentions => quote!(let _ = |__udf: &Self| { #(let _ = &__udf.#mentions;)* };),
+    }
 }

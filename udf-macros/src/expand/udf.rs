@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::{at, generics, never, options, state, text};
-use crate::model::{Edge, OnMissing, Udf, UdfArgs};
+use crate::model::{At, Edge, OnMissing, Udf, UdfArgs};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
@@ -17,12 +17,25 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let name = Case::Snake.write(&ident.unraw().to_string());
     let of = generics::name(ident);
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
-    let tick = match args.tick {
-        Some(nanos) => quote! {
-            #krate::__private::Some(#krate::__private::Duration::from_nanos(#nanos))
-        },
-        None => quote!(#krate::__private::None),
+    let (tick, on_tick) = match &args.tick {
+        Some(At { value: nanos, tokens }) => {
+            // A missing `impl Tick` is reported at the interval.
+            let tick = at(tokens.span(), quote!(#krate::__private::tick::<Self>));
+            (
+                quote!(#krate::__private::Some(#krate::__private::Duration::from_nanos(#nanos))),
+                Some(quote! {
+                    fn on_tick(
+                        &mut self,
+                        __udf_out: &mut #krate::__private::Emitter<Self::Provides>,
+                    ) -> #krate::__private::Result<()> {
+                        #tick(self, __udf_out)
+                    }
+                }),
+            )
+        }
+        None => (quote!(#krate::__private::None), None),
     };
+    let ticks = on_tick.is_some().then(|| ticks(model));
     let on_missing = match args.on_missing.value {
         OnMissing::Skip => quote!(Skip),
         OnMissing::Pass => quote!(Pass),
@@ -34,12 +47,14 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let usual = quote!(#krate::__private::Point<'__udf_point>);
     let input = input(args, &usual);
     let from_options = options::from_options(fields, krate);
+    let (constant, mentions) = (options::constant(fields, krate), options::mentions(fields));
     let (save, load) = (state::save(fields, krate), state::load(fields, krate));
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::__private::Udf for #of #ty_generics #where_clause {
             const NAME: &'static #krate::__private::str = #name;
             const DOCS: &'static #krate::__private::str = #help;
+            const OPTIONS: &'static [#krate::__private::OptionData] = #constant;
             const VERSION: #krate::__private::Option<&'static #krate::__private::str> =
                 #krate::__private::option_env!("CARGO_PKG_VERSION");
             const TICK: #krate::__private::Option<#krate::__private::Duration> = #tick;
@@ -51,8 +66,10 @@ pub(super) fn code(model: &Udf) -> TokenStream {
             fn from_options(
                 __udf_options: &mut #krate::__private::OptionParser,
             ) -> #krate::__private::Option<Self> {
+                #mentions
                 #from_options
             }
+            #on_tick
             fn save(
                 &self,
                 __udf_state: &mut #krate::__private::StateWriter,
@@ -66,6 +83,17 @@ pub(super) fn code(model: &Udf) -> TokenStream {
                 #load
             }
         }
+        #ticks
+    }
+}
+
+/// Marks a UDF with an interval, without which it cannot implement `Tick`.
+fn ticks(model: &Udf) -> TokenStream {
+    let (krate, of) = (&model.args.krate, generics::name(&model.ident));
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::Ticks for #of #ty_generics #where_clause {}
     }
 }
 
@@ -78,12 +106,13 @@ pub(super) fn stub(model: &Udf) -> TokenStream {
     let wants = edge(args.wants.unwrap_or(Edge::Stream), krate);
     let provides = edge(args.provides.unwrap_or(Edge::Stream), krate);
     let input = input(args, &quote!(#krate::__private::Point<'__udf_point>));
-    let never = never(krate);
+    let (never, ticks) = (never(krate), ticks(model));
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::__private::Udf for #of #ty_generics #where_clause {
             const NAME: &'static #krate::__private::str = "";
             const DOCS: &'static #krate::__private::str = "";
+            const OPTIONS: &'static [#krate::__private::OptionData] = &[];
             const TICK: #krate::__private::Option<#krate::__private::Duration> =
                 #krate::__private::None;
             const ON_MISSING: #krate::__private::OnMissing = #krate::__private::OnMissing::Skip;
@@ -108,6 +137,7 @@ pub(super) fn stub(model: &Udf) -> TokenStream {
                 #never
             }
         }
+        #ticks
     }
 }
 

@@ -132,7 +132,15 @@ fn value(
     if key == "point" {
         return Ok(Value::Type(input.parse()?));
     }
-    let value: Expr = input.parse()?;
+    let value: Expr = match input.parse() {
+        Ok(value) => value,
+        // The end of the attribute has no place.
+        Err(_) if input.is_empty() => {
+            let message = format!("the value of `{key}` is not complete");
+            return Err(syn::Error::new_spanned(equals, message));
+        }
+        Err(error) => return Err(error),
+    };
     if let Expr::Assign(assign) = &value {
         errors.at(assign.eq_token, "unexpected `=`; is a `,` missing before the name?");
         return Ok(Value::Wrong);

@@ -2,12 +2,13 @@
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
-use syn::{Attribute, DeriveInput, Field, GenericArgument, Lifetime, PathArguments, Type};
+use syn::{Attribute, DeriveInput, Field, Type};
 
 use super::entries::{Entries, attribute};
 use super::tables;
 use super::types::calls;
 use super::value::show;
+use crate::borrowed::owned;
 use crate::errors::Errors;
 use crate::model::{Calls, Source};
 use crate::words::case::Case;
@@ -154,61 +155,13 @@ pub(super) fn one_option(source: &Source, ty: &Type, errors: &mut Errors) {
 
 /// Notes what is borrowed for ever: it can only be borrowed from the point.
 fn lives_too_long(ty: &Type, input: &DeriveInput, errors: &mut Errors) {
+    let (Some(owned), None) = (owned(ty, true), owned(ty, false)) else { return };
     let declared = input.generics.lifetimes().next().map(|known| known.lifetime.clone());
-    let lifetime = declared.clone().unwrap_or_else(|| Lifetime::new("'p", Span::call_site()));
-    let Some((shorter, owned)) = of_lifetime(ty, &lifetime) else { return };
-    let declare = match declared {
-        Some(_) => String::new(),
-        None => format!("`struct {}<{lifetime}>` and ", input.ident),
+    let lifetime = match declared {
+        Some(known) if known.ident == "static" => return,
+        Some(known) => format!("`{known}`"),
+        None => format!("a lifetime, `struct {}<'p>`,", input.ident),
     };
-    let owned = owned.map_or(String::new(), |owned| format!(", or `{owned}`"));
-    let shorter = show(shorter).replace("& '", "&'");
-    let message =
-        format!("what is borrowed lives as long as the point: write {declare}{shorter}{owned}");
-    errors.at(ty, message);
-}
-
-fn is_text(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.is_ident("str"))
-}
-
-/// A type that is known to borrow from a point, but says `'static`: the same type with this lifetime, and the type
-/// that owns what it borrows.
-fn of_lifetime(ty: &Type, lifetime: &Lifetime) -> Option<(Type, Option<&'static str>)> {
-    match ty {
-        Type::Paren(inner) => of_lifetime(&inner.elem, lifetime),
-        Type::Group(inner) => of_lifetime(&inner.elem, lifetime),
-        Type::Reference(reference) if is_text(&reference.elem) => {
-            let mut reference = reference.clone();
-            let known = reference.lifetime.replace(lifetime.clone())?;
-            (known.ident == "static" && lifetime.ident != "static")
-                .then_some((Type::Reference(reference), Some("String")))
-        }
-        Type::Path(path) if path.qself.is_none() => {
-            let mut path = path.clone();
-            let segments = &mut path.path.segments;
-            let first = &segments.first()?.ident;
-            let of_crates = ["std", "alloc", "udf_runtime"].iter().any(|known| first == known);
-            if segments.len() > 1 && !of_crates {
-                return None;
-            }
-            let last = segments.last_mut()?;
-            let owned = match &*last.ident.to_string() {
-                "Cow" if !show(&last.arguments).contains(" str>") => return None,
-                "Cow" => Some("String"),
-                "Point" => Some("PointBuf"),
-                "FieldValue" => None,
-                _ => return None,
-            };
-            let PathArguments::AngleBracketed(arguments) = &mut last.arguments else { return None };
-            match arguments.args.first_mut()? {
-                GenericArgument::Lifetime(known) if known.ident == "static" => {
-                    *known = lifetime.clone();
-                    Some((Type::Path(path), owned))
-                }
-                _ => None,
-            }
-        }
-        _ => None,
-    }
+    let message = "what is borrowed lives as long as the point: write";
+    errors.at(ty, format_args!("{message} {lifetime} for `'static`, or {}", show(owned)));
 }

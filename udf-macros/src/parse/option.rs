@@ -42,6 +42,8 @@ pub(super) fn option(
         requires: Vec::new(),
         deprecated: None,
         example: None,
+        env: None,
+        secret: None,
     };
     // For a type that needs no `parse`, that alone is wrong.
     let parsed = has("parse") && matches!(known(&option.value), Known::Other);
@@ -81,6 +83,20 @@ pub(super) fn option(
             "flag" => {
                 entry.bare(errors);
                 option.flag = true;
+            }
+            "secret" => {
+                entry.bare(errors);
+                option.secret = Some(entry.key.clone());
+            }
+            "env" => {
+                option.env = entry.text(errors).cloned();
+                if option.env.as_ref().is_some_and(|name| name.value().is_empty()) {
+                    errors.at(&option.env, "the name of an environment variable cannot be empty");
+                } else if calls == Calls::Any {
+                    let message =
+                        "an environment variable stands for one call: a `Vec` has no `env`";
+                    errors.at(&option.env, message);
+                }
             }
             "validate" => option.validate = validate(entry, errors),
             "conflicts" => option.conflicts = entry.idents(errors),

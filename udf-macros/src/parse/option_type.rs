@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, LitStr, Visibility};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Visibility};
 
 use super::argument::{argument, count};
 use super::entries::{Entries, attribute};
@@ -82,7 +82,7 @@ fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> V
             help: docs(&variant.attrs),
         };
         for entry in entries.iter() {
-            let Some(text) = entry.text(errors).map(LitStr::clone) else { continue };
+            let Some(text) = entry.text(errors).cloned() else { continue };
             let name = At { value: text.value(), tokens: text.into_token_stream() };
             if entry.key == "name" {
                 choice.name = name;

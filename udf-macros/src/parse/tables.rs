@@ -40,8 +40,8 @@ pub(crate) const UDF: Table = &[
         "write `wants = stream`, which it reads, or `provides = stream`, which it sends",
     ),
     habit("batch", "write `wants = batch`, which it reads, or `provides = batch`, which it sends"),
-    habit("name", "its name is that of the struct, in snake_case"),
-    habit("rename", "its name is that of the struct, in snake_case"),
+    habit("name", "a UDF has the name of its struct, in snake_case"),
+    habit("rename", "a UDF has the name of its struct, in snake_case"),
     habit("version", "its version is that of the package"),
     habit("about", DOCS),
     habit("description", DOCS),
@@ -52,10 +52,11 @@ pub(crate) const UDF: Table = &[
 
 /// `#[option(...)]` on a field of a UDF.
 pub(crate) const OPTION: Table = &[
-    key("alias", "alias = \"length\", once for each name"),
+    key("alias", "alias = \"length\", alias = \"size\""),
     key("conflicts", "conflicts(field, field)"),
     key("default", "default = 10"),
     key("deprecated", "deprecated = \"use ...\""),
+    key("env", "env = \"TOKEN\""),
     key("example", "example = 10"),
     key("flag", "flag"),
     key("len", "len = 1..=10"),
@@ -63,6 +64,7 @@ pub(crate) const OPTION: Table = &[
     key("parse", "parse"),
     key("range", "range = 1..=10"),
     key("requires", "requires(field, field)"),
+    key("secret", "secret"),
     key("validate", "validate = path::to::function"),
     habit(
         "required",
@@ -104,7 +106,7 @@ pub(crate) const TUPLE: Table = &[CRATE];
 
 /// `#[option(...)]` on a variant.
 pub(crate) const CHOICE: Table = &[
-    key("alias", "alias = \"text\", once for each name"),
+    key("alias", "alias = \"one\", alias = \"other\""),
     key("name", "name = \"text\""),
     RENAME,
     habit("aliases", "write `alias = \"...\"`, once for each name"),

@@ -155,11 +155,11 @@ fn named_lifetime(ty: &TokenStream) -> Option<Lifetime> {
     None
 }
 
-fn tick(entry: &Entry, errors: &mut Errors) -> Option<u64> {
+fn tick(entry: &Entry, errors: &mut Errors) -> Option<At<u64>> {
     let text = entry.text(errors)?;
     match duration::nanos(&text.value()) {
         Ok(0) => errors.at(text, "`tick` must be longer than 0"),
-        Ok(nanos) => return Some(nanos),
+        Ok(value) => return Some(At { value, tokens: text.to_token_stream() }),
         Err(message) => errors.at(text, message),
     }
     None

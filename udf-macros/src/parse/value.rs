@@ -7,6 +7,7 @@ use syn::{Expr, ExprLit, ExprUnary, Lit, LitFloat, Type, UnOp};
 
 use super::types::{Int, Known, is_name, known};
 use crate::errors::Errors;
+use crate::words::case::Case;
 use crate::words::duration;
 
 /// What errors call an example.
@@ -205,12 +206,15 @@ impl Lower<'_> {
             (Known::Other, Literal::String(text))
                 if !matches!(ty, Type::Reference(_)) && what != EXAMPLE =>
             {
-                let variant = crate::words::case::Case::Pascal.write(text);
-                let (ty, name) = (show(ty), show(ty).trim_matches('`').to_owned());
-                let message = format!(
+                let ty = show(ty);
+                let mut message = format!(
                     "{what} is text, and {ty} is not known to be; with `parse`, text is parsed, else write \
-                     an expression of type {ty}, such as `{name}::{variant}`"
+                     an expression of type {ty}"
                 );
+                if text.chars().all(char::is_alphabetic) {
+                    let (name, variant) = (ty.trim_matches('`'), Case::Pascal.write(text));
+                    message += &format!(", such as `{name}::{variant}`");
+                }
                 errors.at(expr, message);
             }
             (Known::Other, _)

@@ -1,7 +1,15 @@
-//! How often an option can be called: the type of its field says it.
+//! How often an option can be called, and how its values are made: the type of its field says it.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use udf_proto::{Value, ValueType};
 
 use super::OptionType;
-use super::spec::{self, OptionSpec};
+use super::data::OptionData;
+use super::parser::{OptionParser, Taken};
+use super::types::{Flag, Help, Parsed, TickValue};
+use crate::Result;
 
 /// A field that is an option: an [`OptionType`] is called once, an `Option` of one at most once, a
 /// `Vec` of one any number of times.
@@ -18,19 +26,13 @@ pub trait OptionField: Sized {
     /// What one call gives.
     type Value: OptionType;
     #[doc(hidden)]
-    const CALLS: Calls;
-    #[doc(hidden)]
-    fn from_calls(values: Vec<Self::Value>) -> Option<Self>;
-    #[doc(hidden)]
-    fn spec(name: &'static str, text: &'static str) -> OptionSpec<Self, Self::Value> {
-        spec::new(name, text, Self::CALLS, Self::from_calls)
-    }
+    const FIELD: Field<Self, Self::Value>;
 }
 
 /// How often an option can be called.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Calls {
+pub(super) enum Calls {
     Once,
     AtMostOnce,
     Any,
@@ -39,27 +41,161 @@ pub enum Calls {
 #[diagnostic::do_not_recommend]
 impl<T: OptionType> OptionField for T {
     type Value = T;
-    const CALLS: Calls = Calls::Once;
-
-    fn from_calls(values: Vec<T>) -> Option<T> {
-        values.into_iter().next()
-    }
+    const FIELD: Field<T, T> = Field::new(Calls::Once, first);
 }
 
 impl<T: OptionType> OptionField for Option<T> {
     type Value = T;
-    const CALLS: Calls = Calls::AtMostOnce;
-
-    fn from_calls(values: Vec<T>) -> Option<Option<T>> {
-        Some(values.into_iter().next())
-    }
+    const FIELD: Field<Option<T>, T> = Field::new(Calls::AtMostOnce, |values| Some(first(values)));
 }
 
 impl<T: OptionType> OptionField for Vec<T> {
     type Value = T;
-    const CALLS: Calls = Calls::Any;
+    const FIELD: Field<Vec<T>, T> = Field::new(Calls::Any, Some);
+}
 
-    fn from_calls(values: Vec<T>) -> Option<Vec<T>> {
-        Some(values)
+fn first<T>(values: Vec<T>) -> Option<T> {
+    values.into_iter().next()
+}
+
+/// How a field of type `F` is made of calls that give a `V` each.
+///
+/// It asks nothing of its types, which the function that makes it has checked: a type that is none for an
+/// option is reported once.
+#[doc(hidden)]
+pub struct Field<F, V> {
+    pub(super) calls: Calls,
+    pub(super) types: fn(&mut Vec<ValueType>),
+    pub(super) of_type: fn() -> Help,
+    /// What the field is after these calls; none when a value is lacking.
+    pub(super) collect: fn(Vec<V>) -> Option<F>,
+    pub(super) make: fn(Vec<Value>) -> Result<V>,
+    show: fn(&V) -> Vec<Value>,
+    /// Whether `make` and `show` are code of this crate, for a type without a `Drop` of the author's.
+    is_plain: bool,
+}
+
+impl<F, V> Clone for Field<F, V> {
+    fn clone(&self) -> Self {
+        *self
     }
+}
+
+impl<F, V> Copy for Field<F, V> {}
+
+impl<F, V> std::fmt::Debug for Field<F, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Field").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+impl<F, V: OptionType> Field<F, V> {
+    const fn new(calls: Calls, collect: fn(Vec<V>) -> Option<F>) -> Self {
+        Field {
+            calls,
+            types: V::Raw::types,
+            of_type: V::help,
+            collect,
+            make: |values| V::from_raw(V::Raw::take(&mut values.into_iter())),
+            show: |value| {
+                let mut values = Vec::new();
+                value.to_raw().put(&mut values);
+                values
+            },
+            is_plain: V::IS_PLAIN,
+        }
+    }
+}
+
+impl<F, V> Field<F, V> {
+    /// The option that such a field is.
+    pub const fn data(self, name: &'static str, docs: &'static str) -> OptionData {
+        OptionData::new(name, docs, self.calls, self.types, self.of_type)
+    }
+
+    /// The arguments that stand for a value, if no code of an author makes them.
+    pub fn show(self, value: fn() -> V) -> Option<Vec<Value>> {
+        self.is_plain.then(|| (self.show)(&value()))
+    }
+
+    /// The arguments that stand for a value, if no code of an author makes them.
+    pub(super) fn shown(&self, value: &V) -> Option<Vec<Value>> {
+        self.is_plain.then(|| (self.show)(value))
+    }
+
+    /// The values of the calls of the option at this place.
+    pub fn take(
+        self,
+        options: &mut OptionParser,
+        place: usize,
+        validate: Option<fn(&V) -> Result<()>>,
+    ) -> Taken<F, V> {
+        options.take(self, place, validate)
+    }
+}
+
+/// A field of this type.
+///
+/// `V` is a parameter, and not written `F::Value`, for the sake of rustc's words: it looks at that
+/// before it looks at the bound, and tells of it elsewhere.
+#[doc(hidden)]
+pub const fn option<F: OptionField<Value = V>, V>() -> Field<F, V> {
+    F::FIELD
+}
+
+/// The type of an option without an argument.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a flag is a `bool`, not `{Self}`",
+    label = "is not `bool`",
+    note = "a flag has no argument: it is true when a task calls it; remove `flag` for an option with an argument"
+)]
+pub trait IsFlag: Sized {
+    const FIELD: Field<Self, Flag>;
+}
+
+impl IsFlag for bool {
+    const FIELD: Field<bool, Flag> = Field::new(Calls::Once, |values| Some(!values.is_empty()));
+}
+
+/// A field that is a flag.
+#[doc(hidden)]
+pub const fn flag<F: IsFlag>() -> Field<F, Flag> {
+    F::FIELD
+}
+
+/// What `#[option(parse)]` asks of a type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be parsed from text",
+    label = "is not `FromStr` with an error that can be displayed",
+    note = "`#[option(parse)]` takes a STRING and parses it: implement `std::str::FromStr`"
+)]
+pub trait Parse: Sized {
+    #[doc(hidden)]
+    fn parse(text: &str) -> Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromStr<Err: Display>> Parse for T {
+    fn parse(text: &str) -> Result<Self> {
+        text.parse().map_err(|error: T::Err| error.to_string().into())
+    }
+}
+
+/// A field that is parsed from text.
+#[doc(hidden)]
+pub const fn parsed<T: Parse>() -> Field<T, Parsed<T>> {
+    Field::new(Calls::Once, |values| first(values).map(Parsed::into_value))
+}
+
+/// A field that is parsed from text, and may be missing.
+#[doc(hidden)]
+pub const fn parsed_option<T: Parse>() -> Field<Option<T>, Parsed<T>> {
+    Field::new(Calls::AtMostOnce, |values| Some(first(values).map(Parsed::into_value)))
+}
+
+/// A field that is parsed from text, any number of times.
+#[doc(hidden)]
+pub const fn parsed_vec<T: Parse>() -> Field<Vec<T>, Parsed<T>> {
+    Field::new(Calls::Any, |values| Some(values.into_iter().map(Parsed::into_value).collect()))
 }

@@ -130,53 +130,39 @@ impl Limits {
         min && max
     }
 
-    /// The nearest value that is contained; none when there is no nearest one.
+    /// The nearest value that is contained: the value itself, or an end that is.
     pub(crate) fn nearest(&self, value: &Value) -> Option<Value> {
-        let ends = [&self.min, &self.max].into_iter().filter_map(|end| match end {
-            Bound::Included(end) => Some(end),
-            Bound::Excluded(_) | Bound::Unbounded => None,
-        });
-        let mut candidates = std::iter::once(value).chain(ends);
-        // The first end that is contained is the one which was crossed, or both are.
-        if self.contain(value) {
-            return candidates.next().cloned();
-        }
-        let over = matches!(&self.max, Bound::Included(max) | Bound::Excluded(max)
-            if compare(value, max).is_some_and(Ordering::is_ge));
-        let mut ends: Vec<_> = candidates.skip(1).filter(|end| self.contain(end)).collect();
-        let nearest = if over { ends.pop() } else { ends.first().copied() };
-        nearest.cloned().or_else(|| self.middle())
-    }
-
-    /// Its middle and its ends, as far as it has them.
-    pub(crate) fn marks(&self) -> Vec<Value> {
         let end = |bound: &Bound<Value>| match bound {
             Bound::Included(end) => Some(end.clone()),
             Bound::Excluded(_) | Bound::Unbounded => None,
         };
-        let marks = [self.middle(), end(&self.min), end(&self.max)].into_iter().flatten();
-        marks.filter(|mark| self.contain(mark)).collect()
+        let is_over = matches!(&self.max, Bound::Included(max) | Bound::Excluded(max)
+            if compare(value, max).is_some_and(Ordering::is_ge));
+        let (min, max) = (end(&self.min), end(&self.max));
+        let ends = if is_over { [max, min] } else { [min, max] };
+        let mut all = std::iter::once(Some(value.clone())).chain(ends).flatten();
+        all.find(|value| self.contain(value))
     }
 
-    /// A value between the ends, or beyond the only one.
-    fn middle(&self) -> Option<Value> {
+    /// Whether no value is contained.
+    pub(crate) fn is_empty(&self) -> bool {
         let end = |bound: &Bound<Value>| match bound {
-            Bound::Included(end) | Bound::Excluded(end) => Some(end.clone()),
+            Bound::Included(end) => Some((end.clone(), true)),
+            Bound::Excluded(end) => Some((end.clone(), false)),
             Bound::Unbounded => None,
         };
-        let middle = match (end(&self.min), end(&self.max)) {
-            (Some(Value::Double(min)), Some(Value::Double(max))) => {
-                Value::Double((min + max) / 2.0)
-            }
-            (Some(Value::Double(min)), None) => Value::Double(min + 1.0),
-            (None, Some(Value::Double(max))) => Value::Double(max - 1.0),
-            (Some(Value::Int(min)), Some(Value::Int(max))) => Value::Int(min / 2 + max / 2),
-            (Some(Value::Duration(min)), Some(Value::Duration(max))) => {
-                Value::Duration(min / 2 + max / 2)
-            }
-            _ => return None,
-        };
-        Some(middle).filter(|middle| self.contain(middle))
+        let (min, max) = (end(&self.min), end(&self.max));
+        // What cannot be compared with itself, NaN, is no end.
+        let is_nan = |(end, _): &(Value, bool)| compare(end, end).is_none();
+        if min.iter().chain(&max).any(is_nan) {
+            return true;
+        }
+        let Some(((min, from), (max, to))) = min.zip(max) else { return false };
+        match compare(&min, &max) {
+            Some(Ordering::Less) => false,
+            Some(Ordering::Equal) => !(from && to),
+            _ => true,
+        }
     }
 
     /// In words, `from 1 to 3 calls`.

@@ -3,28 +3,26 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `types` | what an option can be: [`OptionType`], and the types that Rust has |
-//! | `docs` | doc comments as help |
 //! | `field` | how often it can be called: once, `Option`, `Vec` |
 //! | `limits` | ranges of arguments, and lengths |
-//! | `spec` | one option, as `#[option(...)]` describes it |
+//! | `data` | one option, as `#[option(...)]` describes it in a constant |
+//! | `docs` | doc comments as help |
 //! | `parser` | the calls of an Init against all of them |
 //! | `problem` | what can be wrong, and in which words |
 //! | `suggest` | what came, put right |
-//! | `sample` | arguments for a call that nobody has written |
 
+mod data;
 mod docs;
 mod field;
 mod limits;
 mod parser;
 mod problem;
-mod sample;
-mod spec;
 mod suggest;
 mod types;
 
 use std::fmt;
 
-use udf_proto::{Init, ValueType};
+use udf_proto::{Init, OptionCall, ValueType};
 use udf_text::describe::OptionHelp;
 
 use crate::Udf;
@@ -37,11 +35,13 @@ pub use types::{FieldName, Help, MustBe, OptionType, TagName, TickValue};
 pub use udf_macros::OptionType;
 
 #[doc(hidden)]
-pub use spec::{OptionSpec, flag, len, option, parsed, parsed_option, parsed_vec, range};
+pub use data::{Literal, OptionData, len, range};
 #[doc(hidden)]
-pub use types::{Flag, Parse, Parsed, no_choice};
+pub use field::{Field, Parse, flag, option, parsed, parsed_option, parsed_vec};
+#[doc(hidden)]
+pub use types::{Flag, Parsed, no_choice};
 
-use parser::Asked;
+use data::Known;
 use problem::Problems;
 
 /// A UDF made of the options of an Init.
@@ -94,7 +94,7 @@ impl std::error::Error for Refusal {}
 /// # Errors
 /// One refusal that lists everything that is wrong.
 pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
-    let mut parser = OptionParser::new(Asked::Fields, init.options);
+    let mut parser = OptionParser::new(T::OPTIONS, init.options);
     let udf = T::from_options(&mut parser);
     let (problems, warnings) = parser.finish();
     match udf {
@@ -107,17 +107,60 @@ pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
 ///
 /// No default is made and no `validate` or `parse` is called for it.
 pub fn describe<T: Udf>() -> Vec<OptionHelp> {
-    asked::<T>(Asked::Help).into_help()
+    let mut all: Vec<_> = T::OPTIONS.iter().map(|data| Known::new(data).describe()).collect();
+    // Two exclude each other, whichever of them says so.
+    let told: Vec<_> = all.iter().map(|one| (one.name.clone(), one.conflicts.clone())).collect();
+    for option in &mut all {
+        let others = told.iter().filter(|(_, conflicts)| conflicts.contains(&option.name));
+        for (other, _) in others {
+            if !option.conflicts.contains(other) {
+                option.conflicts.push(other.clone());
+            }
+        }
+    }
+    all
 }
 
 /// The names of the options, and the types of their arguments.
 pub(crate) fn types<T: Udf>() -> impl Iterator<Item = (&'static str, Vec<ValueType>)> {
-    asked::<T>(Asked::Types).into_types()
+    T::OPTIONS.iter().flat_map(|data| data.names().map(|name| (name, data.types())))
 }
 
-fn asked<T: Udf>(asked: Asked) -> OptionParser {
-    let mut parser = OptionParser::new(asked, Vec::new());
-    // There is no UDF: what the parser notes of each option is what counts.
-    let _ = T::from_options(&mut parser);
-    parser
+/// What is wrong with the options of a UDF itself: limits without a value, and defaults and examples that are none of
+/// its values. It makes the defaults, and calls `validate` and `parse` with the examples.
+pub(crate) fn faults<T: Udf>() -> Vec<String> {
+    let known: Vec<Known> = T::OPTIONS.iter().map(Known::new).collect();
+    let mut faults: Vec<String> = known.iter().flat_map(Known::faults).collect();
+    if !faults.is_empty() {
+        return faults;
+    }
+    let call = |known: &Known, values| OptionCall { name: known.data.name.to_owned(), values };
+    let required = || known.iter().filter(|known| known.min_calls() > 0);
+    let mut tried: Vec<Option<&Known>> = vec![None];
+    tried.extend(known.iter().filter(|known| known.has_example()).map(Some));
+    for example in tried {
+        let also = example.filter(|example| example.min_calls() == 0);
+        let calls = required().chain(also).flat_map(|known| {
+            let values = known.sample()?;
+            Some(std::iter::repeat_n(call(known, values), known.min_calls().max(1)))
+        });
+        let options: Vec<OptionCall> = calls.flatten().collect();
+        // A relation between options is no fault of one example.
+        let names: Vec<&str> = options.iter().map(|call| &*call.name).collect();
+        let related = |known: &Known| {
+            let mut others = known.data.conflicts.iter().chain(known.data.requires);
+            others.any(|_| names.contains(&known.data.name))
+        };
+        let is_complete = required().all(|known| names.contains(&known.data.name));
+        if !is_complete || example.is_some() && known.iter().any(related) {
+            continue;
+        }
+        if let Err(refusal) = parse::<T>(Init { options, ..Init::default() }) {
+            let text = refusal.to_string();
+            if !faults.contains(&text) {
+                faults.push(text);
+            }
+        }
+    }
+    faults
 }

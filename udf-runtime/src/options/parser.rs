@@ -3,64 +3,46 @@
 use std::fmt;
 
 use udf_proto::{OptionCall, Value, ValueType};
-use udf_text::describe::OptionHelp;
 use udf_text::suggest::nearest;
 
-use super::field::Calls;
+use super::data::{Known, OptionData};
+use super::field::{Calls, Field};
 use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
-use super::spec::Traits;
-use super::types::Help;
-use super::{OptionSpec, suggest};
+use super::suggest;
+use super::types::Parsed;
+use crate::Result;
 
-/// Takes typed options out of the calls of an Init, and collects everything that is wrong.
+/// Checks the calls of an Init against the constant of a UDF, and hands out the values of each option.
 ///
-/// Generated code hands it every option, in the order of the fields. What an option is when no task calls
-/// it is made only after all calls were found to be right.
+/// The author's code sees only values of calls that were found to be right, and defaults are made only when nothing
+/// is wrong with any call.
 #[derive(Debug)]
 pub struct OptionParser {
-    asked: Asked,
     calls: Vec<OptionCall>,
-    /// The options so far, with what their names and help say.
-    options: Vec<Known>,
-    problems: Vec<Problem>,
+    options: Vec<Checked>,
+    /// What is wrong, with the place of the option.
+    problems: Vec<(usize, Problem)>,
     /// How many more there are: an Init can have any number of calls.
     more: usize,
     warnings: Vec<String>,
 }
 
-/// What a parser is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// The names of the options and the types of their arguments, for Kapacitor.
-    Types,
-    /// All that can be told of the options.
-    Help,
-    /// The fields of a UDF, for a task.
-    Fields,
-}
-
-/// An option that was taken.
-struct Known {
-    traits: Traits,
-    /// How often a task must call it at least.
-    min_calls: usize,
-    /// Of [`Asked::Help`].
-    help: OptionHelp,
-    /// A call that would do.
-    write: String,
-    /// The first call of it.
-    called: Option<usize>,
-}
-
-impl fmt::Debug for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Known").field(&self.traits.name).finish()
-    }
+/// An option, and the calls of it.
+#[derive(Debug)]
+struct Checked {
+    known: Known,
+    /// Which calls are of this option.
+    calls: Vec<usize>,
+    /// The arguments out of the environment, where no task calls it.
+    of_env: Option<Vec<Value>>,
+    /// The calls that were found to be right, with the number among those of this option.
+    right: Vec<(usize, Vec<Value>)>,
 }
 
 /// An option, and the values of its calls.
 pub struct Taken<F, V> {
-    spec: OptionSpec<F, V>,
+    place: usize,
+    field: Field<F, V>,
     values: Vec<V>,
 }
 
@@ -71,273 +53,291 @@ impl<F, V> fmt::Debug for Taken<F, V> {
 }
 
 impl<F, V> Taken<F, V> {
-    /// Makes the field: of the values of the calls, or of the default, which is made now.
-    pub fn make(self, options: &mut OptionParser) -> Option<F> {
-        let Taken { spec, mut values } = self;
-        if values.is_empty() {
-            match spec.make_default() {
-                Some(Ok(default)) => values.push(default),
-                Some(Err((shown, misfit))) => {
-                    options.note_default(&spec, shown, misfit);
+    /// Makes the field of the values of the calls.
+    pub fn make(self) -> Option<F> {
+        (self.field.collect)(self.values)
+    }
+
+    /// Makes the field, of the default if there is no call.
+    ///
+    /// The author's check is for values of tasks: a default is the author's own.
+    pub fn make_or(mut self, options: &mut OptionParser, default: fn() -> V) -> Option<F> {
+        if self.values.is_empty() {
+            let value = default();
+            if let Some(values) = self.field.shown(&value)
+                && let Err(misfit) = options.options[self.place].known.check(&values)
+            {
+                options.note_default(self.place, values, misfit);
+                return None;
+            }
+            self.values.push(value);
+        }
+        self.make()
+    }
+}
+
+impl<F, T: super::Parse> Taken<F, Parsed<T>> {
+    /// Makes the field, of a text that is parsed as that of a task if there is no call.
+    pub fn make_or_parse(mut self, options: &mut OptionParser, text: &'static str) -> Option<F> {
+        if self.values.is_empty() {
+            let values = vec![Value::from(text)];
+            let checked = options.options[self.place].known.check(&values);
+            match checked.and_then(|values| (self.field.make)(values).map_err(Misfit::of)) {
+                Ok(value) => self.values.push(value),
+                Err(misfit) => {
+                    options.note_default(self.place, values, misfit);
                     return None;
                 }
-                None => {}
             }
         }
-        (spec.collect)(values)
+        self.make()
     }
 }
 
 impl OptionParser {
-    pub(crate) fn new(asked: Asked, calls: Vec<OptionCall>) -> Self {
-        OptionParser {
-            asked,
+    /// Checks all calls against the constant: no code of the author runs.
+    pub(crate) fn new(options: &'static [OptionData], calls: Vec<OptionCall>) -> Self {
+        let known = options.iter().map(Known::new);
+        let options = known.map(|known| Checked {
+            known,
+            calls: Vec::new(),
+            of_env: None,
+            right: Vec::new(),
+        });
+        let mut parser = OptionParser {
             calls,
-            options: Vec::new(),
+            options: options.collect(),
             problems: Vec::new(),
             more: 0,
             warnings: Vec::new(),
+        };
+        for option in &mut parser.options {
+            let is_called = |call: &OptionCall| option.known.is_called(&call.name);
+            option.of_env = option.known.of_env().filter(|_| !parser.calls.iter().any(is_called));
         }
+        for place in 0..parser.options.len() {
+            parser.check(place);
+        }
+        parser
     }
 
-    /// Takes the calls of one option. What is wrong with them is noted.
-    #[doc(hidden)]
-    pub fn take<F, V>(&mut self, spec: OptionSpec<F, V>) -> Taken<F, V> {
-        match self.asked {
-            Asked::Types => self.know(&spec, &Help::default(), None),
-            Asked::Help => {
-                let help = spec.traits.help();
-                self.know(&spec, &help, spec.sample(&help));
-            }
-            Asked::Fields => {
-                let values = self.values(&spec);
-                return Taken { spec, values };
-            }
-        }
-        Taken { spec, values: Vec::new() }
-    }
-
-    /// The values of the calls of one option.
-    fn values<F, V>(&mut self, spec: &OptionSpec<F, V>) -> Vec<V> {
-        let calls: Vec<usize> = (0..self.calls.len())
-            .filter(|&at| spec.traits.is_called(&self.calls[at].name))
-            .collect();
-        let help = spec.traits.help();
-        let sample = spec.sample(&help);
-        let mut values = Vec::with_capacity(calls.len());
-        for (number, &at) in (1..).zip(&calls) {
-            match spec.value(&self.calls[at].values, &help) {
-                Ok(value) => values.push(value),
-                Err(_) if self.problems.len() >= SHOWN => self.more += 1,
-                Err(misfit) => {
-                    let (came, types) = (&self.calls[at].values, &spec.traits.types);
-                    // Where only code of the author refuses, nothing can be put right.
-                    let is_declared = !spec.traits.fits(came, &help);
-                    let write = suggest::mended(came, types, &help)
-                        .filter(|mended| is_declared && spec.traits.fits(mended, &help));
-                    let write = [write, sample.clone()].into_iter().flatten();
-                    // What was refused is no advice.
-                    let write = write.map(|values| spec.traits.line(values));
-                    let call = line(&self.calls[at]);
-                    let write = write.into_iter().find(|write| *write != call);
-                    self.problems.push(Problem::Call {
-                        call,
-                        which: (calls.len() > 1).then_some(number),
-                        misfit,
-                        came: came.iter().map(Value::value_type).collect(),
-                        types: types.clone(),
-                        write,
-                    });
-                }
+    /// Checks the calls of one option.
+    fn check(&mut self, place: usize) {
+        let option = &mut self.options[place];
+        let called = |at: &usize| option.known.is_called(&self.calls[*at].name);
+        option.calls = (0..self.calls.len()).filter(called).collect();
+        let mut wrong = Vec::new();
+        let calls = option.calls.iter().map(|&at| &self.calls[at].values).chain(&option.of_env);
+        for (number, values) in calls.enumerate() {
+            match option.known.check(values) {
+                Ok(values) => option.right.push((number, values)),
+                Err(misfit) => wrong.push((number, misfit)),
             }
         }
-        self.know(spec, &help, sample);
-        self.count(&spec.traits, &calls);
-        if let Some(known) = self.options.last_mut() {
-            known.called = calls.first().copied();
-        }
-        if let (Some(advice), Some(&first)) = (spec.traits.deprecated, calls.first()) {
+        if let (Some(advice), Some(&first)) = (option.known.data.deprecated, option.calls.first()) {
             let name = &self.calls[first].name;
             self.warnings.push(format!("option `{name}` is deprecated: {advice}"));
         }
-        values
+        for (number, misfit) in wrong {
+            self.note(place, |parser| parser.call_problem(place, number, misfit, true));
+        }
+        self.count(place);
     }
 
-    /// Adds an option to those that are known.
-    fn know<F, V>(&mut self, spec: &OptionSpec<F, V>, help: &Help, sample: Option<Vec<Value>>) {
-        // Where no value is known that would do, its types are.
-        let write = match &sample {
-            Some(sample) => spec.traits.line(sample.clone()),
-            None => spec.traits.form(),
-        };
-        let help = if self.asked == Asked::Help {
-            let described = spec.traits.describe(help.clone(), spec.shown_default());
-            OptionHelp { example: sample.unwrap_or_default(), ..described }
+    /// Notes an option that is called too seldom or too often.
+    fn count(&mut self, place: usize) {
+        let Checked { known, calls, .. } = &self.options[place];
+        let (name, count, min_calls) = (known.data.name.to_owned(), calls.len(), known.min_calls());
+        let problem = if count == 0 && min_calls > 0 {
+            let often = (min_calls > 1).then(|| known.times()).flatten();
+            Problem::Missing { name, often, write: known.write() }
+        } else if known.data.calls != Calls::Any && count > 1 {
+            let calls = calls.iter().take(5).map(|&at| known.data.call(&self.calls[at]));
+            let calls = calls.collect();
+            Problem::Again { name, calls }
+        } else if let (Some(words), Calls::Any) = (known.wrong_count(count), known.data.calls) {
+            Problem::Calls { name, words, came: count }
         } else {
-            OptionHelp::default()
+            return;
         };
-        let min_calls = spec.traits.min_calls(spec.has_default());
-        self.options.push(Known {
-            traits: spec.traits.clone(),
-            min_calls,
-            help,
-            write,
-            called: None,
-        });
+        self.note(place, |_| problem);
+    }
+
+    /// What is wrong with a call. What the constant refuses may be put right; what only the author's code refuses
+    /// may not.
+    fn call_problem(&self, place: usize, number: usize, misfit: Misfit, mend: bool) -> Problem {
+        let Checked { known, calls, .. } = &self.options[place];
+        let (values, env) = self.values(place, number);
+        let mend = mend && !known.data.is_secret;
+        let mended = || suggest::mended(values, &known.types, &known.help);
+        let mended = mend.then(mended).flatten().filter(|mended| known.fits(mended));
+        let write = [mended, known.sample()].into_iter().flatten();
+        // What was refused is no advice.
+        let shown = match calls.get(number) {
+            Some(&at) => known.data.call(&self.calls[at]),
+            None => known.data.line(values),
+        };
+        let mut write = write.map(|values| known.data.line(&values));
+        Problem::Call {
+            which: (calls.len() > 1).then_some(number + 1),
+            misfit,
+            came: values.iter().map(Value::value_type).collect(),
+            types: known.types.clone(),
+            write: write.find(|write| *write != shown),
+            call: match env {
+                Some(name) => format!("{shown}` of the environment variable `{name}"),
+                None => shown,
+            },
+        }
+    }
+
+    /// The arguments of a call, and the environment variable that they are of.
+    fn values(&self, place: usize, number: usize) -> (&[Value], Option<&'static str>) {
+        let option = &self.options[place];
+        match (option.calls.get(number), &option.of_env) {
+            (None, Some(values)) => (values, option.known.data.env),
+            (at, _) => (at.map_or(&[], |&at| &self.calls[at].values), None),
+        }
+    }
+
+    /// Makes the values of the calls of one option that are right so far. What the author's code refuses is noted.
+    pub(super) fn take<F, V>(
+        &mut self,
+        field: Field<F, V>,
+        place: usize,
+        validate: Option<fn(&V) -> Result<()>>,
+    ) -> Taken<F, V> {
+        let right = std::mem::take(&mut self.options[place].right);
+        let mut values = Vec::with_capacity(right.len());
+        for (number, arguments) in right {
+            let made = (field.make)(arguments).and_then(|value| {
+                validate.map_or(Ok(()), |validate| validate(&value))?;
+                Ok(value)
+            });
+            match made {
+                Ok(value) => values.push(value),
+                Err(error) => {
+                    let misfit = Misfit::of(error);
+                    let fits = self.options[place].known.fits(self.values(place, number).0);
+                    self.note(place, |parser| parser.call_problem(place, number, misfit, !fits));
+                }
+            }
+        }
+        Taken { place, field, values }
     }
 
     /// Whether nothing is wrong with any call, so that the fields can be made.
     #[doc(hidden)]
     pub fn accepts(&mut self) -> bool {
-        if self.asked != Asked::Fields {
-            return false;
-        }
         self.relations();
+        self.problems.sort_by_key(|(place, _)| *place);
         self.unknown();
         self.problems.is_empty() && self.more == 0
     }
 
     /// Notes a default that the UDF itself does not accept.
-    fn note_default<F, V>(&mut self, spec: &OptionSpec<F, V>, shown: Vec<Value>, misfit: Misfit) {
-        let name = spec.traits.name;
-        let known = self.options.iter().find(|known| known.traits.name == name);
-        let call = spec.traits.line(shown.clone());
-        // Its sample may be this very default.
-        let write = known.map(|known| known.write.clone()).filter(|write| *write != call);
-        let write = write.unwrap_or_else(|| spec.traits.form());
+    fn note_default(&mut self, place: usize, shown: Vec<Value>, misfit: Misfit) {
+        let known = &self.options[place].known;
         let came = shown.iter().map(Value::value_type).collect();
-        let types = spec.traits.types.clone();
-        self.note(|_| Problem::Default { call, misfit, came, types, write });
+        let problem = Problem::Default {
+            call: known.data.line(&shown),
+            misfit,
+            came,
+            types: known.types.clone(),
+            write: match known.sample().filter(|sample| *sample != shown) {
+                Some(_) => known.write(),
+                None => known.form(),
+            },
+        };
+        self.note(place, |_| problem);
     }
 
     /// Notes a problem, or only counts it when there are many.
-    fn note(&mut self, problem: impl FnOnce(&Self) -> Problem) {
+    fn note(&mut self, place: usize, problem: impl FnOnce(&Self) -> Problem) {
         if self.problems.len() < SHOWN {
             let problem = problem(self);
-            self.problems.push(problem);
+            self.problems.push((place, problem));
         } else {
             self.more += 1;
         }
     }
 
-    /// Notes the option that was taken last when it is called too seldom or too often.
-    fn count(&mut self, traits: &Traits, calls: &[usize]) {
-        let Some(known) = self.options.last() else { return };
-        let (name, write, min_calls) =
-            (traits.name.to_owned(), known.write.clone(), known.min_calls);
-        if calls.is_empty() && min_calls > 0 {
-            let often = (min_calls > 1).then(|| traits.call_count.count_of("time")).flatten();
-            self.note(|_| Problem::Missing { name, often, write });
-        } else if traits.calls != Calls::Any && calls.len() > 1 {
-            self.note(|parser| {
-                let calls = calls.iter().take(5).map(|&at| line(&parser.calls[at]));
-                Problem::Again { name, calls: calls.collect() }
-            });
-        } else if let count = i64::try_from(calls.len()).unwrap_or(i64::MAX)
-            && !traits.call_count.contain(&Value::Int(count))
-            && traits.calls == Calls::Any
-        {
-            let words = traits.call_count.count_of("time").unwrap_or_default();
-            self.note(|_| Problem::Calls { name, words, came: calls.len() });
-        }
-    }
-
-    /// The names of the options that were taken, and the types of their arguments.
-    pub(crate) fn into_types(self) -> impl Iterator<Item = (&'static str, Vec<ValueType>)> {
-        self.options.into_iter().flat_map(|Known { traits, .. }| {
-            let names = std::iter::once(traits.name).chain(traits.aliases.iter().copied());
-            names.map(move |name| (name, traits.types.clone()))
-        })
-    }
-
-    /// What is known of the options that were taken.
-    pub(crate) fn into_help(self) -> Vec<OptionHelp> {
-        let mut all: Vec<_> = self.options.into_iter().map(|known| known.help).collect();
-        // Two exclude each other, whichever of them says so.
-        let told: Vec<_> =
-            all.iter().map(|one| (one.name.clone(), one.conflicts.clone())).collect();
-        for option in &mut all {
-            let others = told.iter().filter(|(_, conflicts)| conflicts.contains(&option.name));
-            for (other, _) in others {
-                if !option.conflicts.contains(other) {
-                    option.conflicts.push(other.clone());
-                }
-            }
-        }
-        all
-    }
-
     /// What was wrong, and what the author of the task should know.
     pub(crate) fn finish(self) -> (Problems, Vec<String>) {
-        (Problems { shown: self.problems, more: self.more }, self.warnings)
+        let shown = self.problems.into_iter().map(|(_, problem)| problem).collect();
+        (Problems { shown, more: self.more }, self.warnings)
     }
 
     /// Notes options that exclude each other, and those that lack one that they need.
     fn relations(&mut self) {
-        let named = |name: &str| self.options.iter().find(|known| known.traits.name == name);
+        let named = |name: &str| self.options.iter().find(|other| other.known.data.name == name);
         let mut found: Vec<Problem> = Vec::new();
-        for known in &self.options {
-            let Some(at) = known.called else { continue };
-            for other in known.traits.conflicts.iter().filter_map(|name| named(name)) {
-                let Some(other_at) = other.called else { continue };
+        for Checked { known, calls, .. } in &self.options {
+            let Some(&at) = calls.first() else { continue };
+            for other in known.data.conflicts.iter().filter_map(|name| named(name)) {
+                let Some(&other_at) = other.calls.first() else { continue };
                 let (first, second) = (at.min(other_at), at.max(other_at));
-                let one = line(&self.calls[first]);
-                let problem = Problem::Conflict { one, other: line(&self.calls[second]) };
+                let (one, two) =
+                    if first == at { (known, &other.known) } else { (&other.known, known) };
+                let one = one.data.call(&self.calls[first]);
+                let two = two.data.call(&self.calls[second]);
+                let problem = Problem::Conflict { one, other: two };
                 if !found.contains(&problem) {
                     found.push(problem);
                 }
             }
-            for other in known.traits.requires.iter().filter_map(|name| named(name)) {
-                if other.called.is_none() {
+            for other in known.data.requires.iter().filter_map(|name| named(name)) {
+                if other.calls.is_empty() && other.of_env.is_none() {
                     found.push(Problem::Lonely {
-                        call: line(&self.calls[at]),
-                        needs: other.traits.name.to_owned(),
-                        write: other.write.clone(),
+                        call: known.data.call(&self.calls[at]),
+                        needs: other.known.data.name.to_owned(),
+                        write: other.known.write(),
                     });
                 }
             }
         }
         for problem in found {
-            self.note(|_| problem);
+            self.note(self.options.len(), |_| problem);
         }
     }
 
     /// Notes the calls of options that do not exist, before the other problems. One that was meant for
     /// a required option stands for the absence of that, too.
     fn unknown(&mut self) {
-        let mut unknown: Vec<Problem> = Vec::new();
+        let mut unknown: Vec<(usize, Problem)> = Vec::new();
         for call in &self.calls {
-            if self.options.iter().any(|known| known.traits.is_called(&call.name)) {
+            if self.options.iter().any(|option| option.known.is_called(&call.name)) {
                 continue;
             }
             if unknown.len() >= SHOWN {
                 self.more += 1;
                 continue;
             }
-            let names = self.options.iter().flat_map(|known| {
-                std::iter::once(known.traits.name).chain(known.traits.aliases.iter().copied())
-            });
+            let names = self.options.iter().flat_map(|option| option.known.data.names());
             let near = nearest(&call.name, names);
             let meant = near
-                .and_then(|near| self.options.iter().find(|known| known.traits.is_called(near)));
-            if let Some(meant) = meant {
-                self.problems.retain(|problem| {
-                    !matches!(problem, Problem::Missing { name, .. } if *name == meant.traits.name)
+                .and_then(|near| self.options.iter().find(|option| option.known.is_called(near)));
+            if let Some(Checked { known, .. }) = meant {
+                self.problems.retain(|(_, problem)| {
+                    !matches!(problem, Problem::Missing { name, .. } if *name == known.data.name)
                 });
             }
             let nearest = meant.zip(near).map(|(meant, near)| {
                 let types: Vec<ValueType> = call.values.iter().map(Value::value_type).collect();
-                if types == meant.traits.types {
+                if types == meant.known.types && !meant.known.data.is_secret {
                     line(&OptionCall { name: near.to_owned(), values: call.values.clone() })
                 } else {
-                    meant.write.clone()
+                    meant.known.write()
                 }
             });
             let mut known: Vec<String> =
-                self.options.iter().map(|known| known.traits.name.to_owned()).collect();
+                self.options.iter().map(|option| option.known.data.name.to_owned()).collect();
             known.sort();
-            let (call, name) = (line(call), short(&call.name));
-            unknown.push(Problem::Unknown { call, name, nearest, known });
+            // Any secret may have been meant.
+            let is_secret = self.options.iter().any(|option| option.known.data.is_secret);
+            let name = short(&call.name);
+            let call = if is_secret { format!(".{name}(***)") } else { line(call) };
+            unknown.push((0, Problem::Unknown { call, name, nearest, known }));
         }
         unknown.append(&mut self.problems);
         self.more += unknown.len().saturating_sub(SHOWN);

@@ -13,20 +13,18 @@ pub(crate) fn mended(came: &[Value], types: &[ValueType], help: &Help) -> Option
     let places = help.places(types.len());
     let mended = came.iter().zip(types).zip(&places).map(|((came, &wanted), help)| {
         let value = converted(came, wanted)?;
-        if let (Value::String(text), false) = (&value, help.choices.is_empty()) {
-            return Some(Value::from(nearest(text, help.texts())?));
-        }
-        let mended = within(value.clone(), help);
-        match (&value, &mended) {
-            // What text is missing, nobody can guess.
-            (Value::String(came), Value::String(long)) if long.len() > came.len() => None,
-            _ => Some(mended),
+        match &value {
+            Value::String(text) if !help.choices.is_empty() => {
+                Some(Value::from(nearest(text, help.texts())?))
+            }
+            Value::String(_) => Some(value),
+            _ => Some(help.limits.nearest(&value).unwrap_or(value)),
         }
     });
     mended.collect()
 }
 
-fn converted(came: &Value, wanted: ValueType) -> Option<Value> {
+pub(super) fn converted(came: &Value, wanted: ValueType) -> Option<Value> {
     Some(match (came, wanted) {
         (Value::Duration(nanos), ValueType::Duration) => {
             Value::Duration(nanos.checked_abs().unwrap_or(i64::MAX))
@@ -50,23 +48,4 @@ fn converted(came: &Value, wanted: ValueType) -> Option<Value> {
         (value, ValueType::String) => Value::String(value.to_string()),
         _ => return None,
     })
-}
-
-/// The nearest value that is within the limits.
-pub(crate) fn within(value: Value, help: &Help) -> Value {
-    if let Value::String(text) = &value {
-        let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-        return match help.len.nearest(&Value::Int(length)) {
-            Some(Value::Int(wanted)) if wanted < length => {
-                Value::String(text.chars().take(usize::try_from(wanted).unwrap_or(0)).collect())
-            }
-            // As long as is needed for an example, but not at any price.
-            Some(Value::Int(wanted)) if wanted > length && wanted < 100 => {
-                let more = "x".repeat(usize::try_from(wanted - length).unwrap_or(0));
-                Value::String(format!("{text}{more}"))
-            }
-            _ => value,
-        };
-    }
-    help.limits.nearest(&value).unwrap_or(value)
 }

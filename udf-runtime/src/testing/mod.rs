@@ -58,6 +58,7 @@
 //! | to | write |
 //! | --- | --- |
 //! | start a UDF, or a [`Handler`](crate::Handler) | [`udf`], [`handler`], then [`Setup::start`] |
+//! | check defaults, examples and limits of its options | [`check_options`] |
 //! | see that its options are refused | [`Setup::refusal`] |
 //! | give it points or batches | [`feed`](TestTask::feed), [`feed_point`](TestTask::feed_point), [`feed_batch`](TestTask::feed_batch) |
 //! | build a point that no line can hold | [`point()`] |
@@ -84,8 +85,47 @@ pub use task::TestTask;
 pub use udf_proto::point::PointEdit;
 pub use udf_text::batch::Batch as WholeBatch;
 
-use crate::PointBuf;
+use crate::{PointBuf, Udf};
 use output::Built;
+
+/// Checks what `#[option(...)]` says of the options of a UDF: limits leave a value, and every default and example is
+/// one of the option's values. Write a test that calls it, since rustc cannot see these errors in computed values.
+///
+/// ```
+/// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, testing, udf};
+///
+/// /// Passes points on.
+/// #[udf(wants = stream, provides = stream)]
+/// struct Passing {
+///     #[option(default = f64::MAX.sqrt(), range = 0.0..)]
+///     limit: f64,
+/// }
+///
+/// impl StreamUdf for Passing {
+///     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+///         Ok(out.pass(point)?)
+///     }
+/// }
+///
+/// // #[test]
+/// fn the_options_are_right() {
+///     testing::check_options::<Passing>();
+/// }
+/// # the_options_are_right();
+/// ```
+///
+/// # Panics
+/// When something is wrong, with all of it.
+#[track_caller]
+pub fn check_options<T: Udf>() {
+    let faults = crate::options::faults::<T>();
+    assert!(
+        faults.is_empty(),
+        "the options of the UDF {} are wrong: {}",
+        T::NAME,
+        faults.join("; ")
+    );
+}
 
 /// A point of the measurement `name`, built as a UDF builds one.
 ///

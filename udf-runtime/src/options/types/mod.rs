@@ -6,14 +6,14 @@ mod numbers;
 mod text;
 mod tick_value;
 
-use udf_proto::Value;
+use udf_proto::{Value, ValueType};
 use udf_text::describe::Choice;
 
 use super::limits::Limits;
 use crate::Result;
 
 pub use names::{FieldName, TagName};
-pub use text::{Parse, Parsed};
+pub use text::Parsed;
 pub use tick_value::TickValue;
 
 /// A type that an option can have.
@@ -174,6 +174,27 @@ impl Help {
         });
         let known = known.collect::<Vec<_>>().join(", ");
         Some(known).filter(|known| !known.is_empty())
+    }
+
+    /// Arguments of these types: the example, or for each the first choice or a usual value of its type.
+    pub(crate) fn sample(&self, types: &[ValueType]) -> Option<Vec<Value>> {
+        if self.example.len() == types.len() {
+            return Some(self.example.clone());
+        }
+        let usual = |(help, wanted): (Help, &ValueType)| {
+            let given = help.example.first().cloned();
+            let choice = help.choices.first().map(|choice| Value::from(&*choice.value));
+            let usual = help.is_whole.then(|| match wanted {
+                ValueType::Bool => Value::Bool(true),
+                ValueType::Int => Value::Int(10),
+                ValueType::Double => Value::Double(1.0),
+                ValueType::Duration => Value::Duration(10_000_000_000),
+                ValueType::String => Value::from("text"),
+            });
+            let value = given.or(choice).or(usual)?;
+            Some(help.limits.nearest(&value).unwrap_or(value))
+        };
+        self.places(types.len()).into_iter().zip(types).map(usual).collect()
     }
 
     /// The texts that are choices, and then their other names.
