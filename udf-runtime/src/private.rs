@@ -30,12 +30,6 @@ pub use crate::{
 };
 pub use udf_proto::Value;
 
-/// Runs a part of a long function, as a function of its own: rustc needs more than twice the time for twice the length.
-#[inline(never)]
-pub fn apart<T>(part: impl FnOnce() -> T) -> T {
-    part()
-}
-
 /// The body of a function that stands in for one with errors. It is never run: the build fails.
 pub fn never() -> ! {
     unreachable!("code with errors was built")

@@ -1,18 +1,14 @@
 //! Options: a constant that describes them, and the fields that are made of the calls of an Init.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Index, Type};
+use syn::{Expr, Type};
 
 use super::{at, function, text};
 use crate::model::{Calls, Default, Field, OptionField, Role, Value};
 use crate::parse::{Known, Literal, as_arguments, is_constant, known, literal, source};
 use crate::words::duration;
-
-/// So many options are handled by one function of generated code: rustc's time for one function grows faster than
-/// its length.
-const PART: usize = 50;
 
 /// The fields that are options, with their places among these.
 fn options(fields: &[Field]) -> Vec<(&Field, &OptionField)> {
@@ -30,42 +26,31 @@ pub(super) fn constant(fields: &[Field], krate: &TokenStream) -> TokenStream {
     quote!(&[#(#all),*])
 }
 
-/// Takes the values of every option. Only if nothing is wrong with any, it makes the fields, and then the struct:
+/// Takes the values of every option. Only if nothing is wrong with any, it makes the defaults, and then the struct:
 /// nothing that an author wrote runs for an Init that is refused, but what looks at its arguments.
+///
+/// The values are kept by the runtime meanwhile. Locals would cost rustc ten times as much, since each call
+/// may panic, and then drops every local before it.
 pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream {
     let options = options(fields);
-    let all: Vec<_> = options.iter().enumerate().collect();
-    let parts: Vec<_> = all.chunks(PART).collect();
-    let name = |part: usize| format_ident!("__udf_part_{part}", span = Span::mixed_site());
-    let names: Vec<_> = (0..parts.len()).map(name).collect();
-    let takes = parts.iter().map(|part| {
-        let takes = part.iter().map(|(place, (field, option))| {
-            let (vtable, validate) = (vtable(field, option, krate), validate(option, krate));
-            quote!(#vtable.take(__udf_options, #place, #validate))
-        });
-        quote!((#(#takes,)*))
+    let takes = options.iter().enumerate().map(|(place, (field, option))| {
+        let (vtable, validate) = (vtable(field, option, krate), validate(option, krate));
+        quote!(__udf_options.take(#place, &#vtable, #validate);)
     });
-    let makes = parts.iter().zip(&names).map(|(part, name)| {
-        let makes = part.iter().enumerate().map(|(at, (_, (_, option)))| {
-            let at = Index::from(at);
-            let make = make(option, krate);
-            quote!(#name.#at.#make)
-        });
-        quote!((#(#makes,)*))
+    let defaults = options.iter().enumerate().filter_map(|(place, (field, option))| {
+        let vtable = vtable(field, option, krate);
+        default(option, krate).map(|(method, code)| {
+            let method = Ident::new(method, Span::call_site());
+            quote!(__udf_options.#method(#place, &#vtable #code);)
+        })
     });
-    // Every default is made, so that all that are wrong are reported.
-    let unwraps = parts.iter().zip(&names).map(|(part, name)| {
-        let at = (0..part.len()).map(Index::from);
-        quote!(#krate::__private::Some((#(#name.#at?,)*)))
-    });
-    let mut place = 0;
+    let mut place = 0_usize..;
     let values = fields.iter().map(|field| {
         let ident = &field.ident;
         let value = match &field.role {
-            Role::Option(_) => {
-                let (name, at) = (&names[place / PART], Index::from(place % PART));
-                place += 1;
-                quote!(#name.#at)
+            Role::Option(option) => {
+                let (place, vtable) = (place.next(), vtable(field, option, krate));
+                quote!(__udf_options.field(#place, &#vtable))
             }
             Role::State(name) => {
                 let state = function(krate, "state", &field.ty);
@@ -78,13 +63,16 @@ pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream
         };
         quote!(#ident: #value)
     });
+    // Every default is made, so that all that are wrong are reported.
     quote! {
-        #(let #names = #krate::__private::apart(|| #takes);)*
+        #(#takes)*
         if !__udf_options.accepts() {
             return #krate::__private::None;
         }
-        #(let #names = #krate::__private::apart(|| #makes);)*
-        #(let #names = #krate::__private::apart(|| #unwraps)?;)*
+        #(#defaults)*
+        if !__udf_options.is_whole() {
+            return #krate::__private::None;
+        }
         #krate::__private::Some(Self { #(#values),* })
     }
 }
@@ -102,19 +90,21 @@ fn vtable(field: &Field, option: &OptionField, krate: &TokenStream) -> TokenStre
     quote!(#function())
 }
 
-/// How the field is made of the values of its calls.
-fn make(option: &OptionField, krate: &TokenStream) -> TokenStream {
+/// How the default of an option is made: the method, and the code behind the field.
+fn default(option: &OptionField, krate: &TokenStream) -> Option<(&'static str, TokenStream)> {
     match &option.default {
-        _ if option.flag => quote!(make()),
-        None => quote!(make()),
         Some(Default::OfType(key)) => {
             let default = at(key.span(), quote!(#krate::__private::own_default));
-            quote!(make_or(__udf_options, #default))
+            Some(("default", quote!(, #default)))
         }
-        Some(Default::Is(Value { code, .. })) if option.parse.is_some() => {
-            quote!(make_or_parse(__udf_options, #code))
+        Some(Default::Is(Value { written, .. }))
+            if option.parse.is_some()
+                || constant_literal(written, &option.value, krate).is_some() =>
+        {
+            Some(("default_of_data", quote!()))
         }
-        Some(Default::Is(Value { code, .. })) => quote!(make_or(__udf_options, || #code)),
+        Some(Default::Is(Value { code, .. })) => Some(("default", quote!(, || #code))),
+        None => None,
     }
 }
 

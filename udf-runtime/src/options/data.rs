@@ -2,11 +2,11 @@
 
 use std::ops::{Bound, RangeBounds};
 
+use udf_proto::{OptionCall, Value, ValueType};
 use udf_text::describe::OptionHelp;
 use udf_text::duration;
-use udf_proto::{OptionCall, Value, ValueType};
 
-use super::field::Calls;
+use super::calls::Calls;
 use super::limits::{HasLen, Limits, RangedField};
 use super::problem::Misfit;
 use super::suggest;
@@ -239,14 +239,21 @@ impl OptionData {
         }
     }
 
+    /// The default, if it is a literal or text that is parsed.
+    pub(super) fn data_default(&self) -> Option<Vec<Value>> {
+        match self.default {
+            DefaultData::Literal(literal) => Some(vec![literal.into()]),
+            DefaultData::Text(text) => Some(vec![Value::from(text)]),
+            _ => None,
+        }
+    }
+
     /// The default as a TICKscript writes it, if it is known without running code of the author.
     fn shown_default(&self) -> Option<Vec<Value>> {
         match self.default {
             _ if self.is_secret => None,
-            DefaultData::Literal(literal) => Some(vec![literal.into()]),
             DefaultData::Constant(show, _) => show(),
-            DefaultData::Text(text) => Some(vec![Value::from(text)]),
-            DefaultData::None | DefaultData::Expression(_) | DefaultData::Flag => None,
+            _ => self.data_default(),
         }
     }
 }

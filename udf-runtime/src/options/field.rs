@@ -6,8 +6,8 @@ use std::str::FromStr;
 use udf_proto::{Value, ValueType};
 
 use super::OptionType;
+use super::calls::Calls;
 use super::data::OptionData;
-use super::parser::{OptionParser, Taken};
 use super::types::{Flag, Help, Parsed, TickValue};
 use crate::Result;
 
@@ -27,15 +27,6 @@ pub trait OptionField: Sized {
     type Value: OptionType;
     #[doc(hidden)]
     const FIELD: Field<Self, Self::Value>;
-}
-
-/// How often an option can be called.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Calls {
-    Once,
-    AtMostOnce,
-    Any,
 }
 
 #[diagnostic::do_not_recommend]
@@ -121,16 +112,6 @@ impl<F, V> Field<F, V> {
     /// The arguments that stand for a value, if no code of an author makes them.
     pub(super) fn shown(&self, value: &V) -> Option<Vec<Value>> {
         self.is_plain.then(|| (self.show)(value))
-    }
-
-    /// The values of the calls of the option at this place.
-    pub fn take(
-        self,
-        options: &mut OptionParser,
-        place: usize,
-        validate: Option<fn(&V) -> Result<()>>,
-    ) -> Taken<F, V> {
-        options.take(self, place, validate)
     }
 }
 

@@ -3,7 +3,8 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `types` | what an option can be: [`OptionType`], and the types that Rust has |
-//! | `field` | how often it can be called: once, `Option`, `Vec` |
+//! | `calls` | how often it can be called |
+//! | `field` | how a field is made of the calls: of one, `Option`, `Vec` |
 //! | `limits` | ranges of arguments, and lengths |
 //! | `data` | one option, as `#[option(...)]` describes it in a constant |
 //! | `docs` | doc comments as help |
@@ -11,6 +12,7 @@
 //! | `problem` | what can be wrong, and in which words |
 //! | `suggest` | what came, put right |
 
+mod calls;
 mod data;
 mod docs;
 mod field;

@@ -1,15 +1,15 @@
 //! The calls of an Init against the options of a UDF.
 
-use std::fmt;
+use std::any::Any;
 
 use udf_proto::{OptionCall, Value, ValueType};
 use udf_text::suggest::nearest;
 
+use super::calls::Calls;
 use super::data::{Known, OptionData};
-use super::field::{Calls, Field};
+use super::field::Field;
 use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
 use super::suggest;
-use super::types::Parsed;
 use crate::Result;
 
 /// Checks the calls of an Init against the constant of a UDF, and hands out the values of each option.
@@ -37,61 +37,8 @@ struct Checked {
     of_env: Option<Vec<Value>>,
     /// The calls that were found to be right, with the number among those of this option.
     right: Vec<(usize, Vec<Value>)>,
-}
-
-/// An option, and the values of its calls.
-pub struct Taken<F, V> {
-    place: usize,
-    field: Field<F, V>,
-    values: Vec<V>,
-}
-
-impl<F, V> fmt::Debug for Taken<F, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Taken").field("values", &self.values.len()).finish_non_exhaustive()
-    }
-}
-
-impl<F, V> Taken<F, V> {
-    /// Makes the field of the values of the calls.
-    pub fn make(self) -> Option<F> {
-        (self.field.collect)(self.values)
-    }
-
-    /// Makes the field, of the default if there is no call.
-    ///
-    /// The author's check is for values of tasks: a default is the author's own.
-    pub fn make_or(mut self, options: &mut OptionParser, default: fn() -> V) -> Option<F> {
-        if self.values.is_empty() {
-            let value = default();
-            if let Some(values) = self.field.shown(&value)
-                && let Err(misfit) = options.options[self.place].known.check(&values)
-            {
-                options.note_default(self.place, values, misfit);
-                return None;
-            }
-            self.values.push(value);
-        }
-        self.make()
-    }
-}
-
-impl<F, T: super::Parse> Taken<F, Parsed<T>> {
-    /// Makes the field, of a text that is parsed as that of a task if there is no call.
-    pub fn make_or_parse(mut self, options: &mut OptionParser, text: &'static str) -> Option<F> {
-        if self.values.is_empty() {
-            let values = vec![Value::from(text)];
-            let checked = options.options[self.place].known.check(&values);
-            match checked.and_then(|values| (self.field.make)(values).map_err(Misfit::of)) {
-                Ok(value) => self.values.push(value),
-                Err(misfit) => {
-                    options.note_default(self.place, values, misfit);
-                    return None;
-                }
-            }
-        }
-        self.make()
-    }
+    /// The values of these calls, a `Vec` of the type of one call.
+    taken: Option<Box<dyn Any>>,
 }
 
 impl OptionParser {
@@ -103,6 +50,7 @@ impl OptionParser {
             calls: Vec::new(),
             of_env: None,
             right: Vec::new(),
+            taken: None,
         });
         let mut parser = OptionParser {
             calls,
@@ -200,13 +148,14 @@ impl OptionParser {
         }
     }
 
-    /// Makes the values of the calls of one option that are right so far. What the author's code refuses is noted.
-    pub(super) fn take<F, V>(
+    /// Makes the values of the calls of one option that are right so far. Notes each value that the author's code
+    /// refuses.
+    pub fn take<F, V: 'static>(
         &mut self,
-        field: Field<F, V>,
         place: usize,
+        field: &Field<F, V>,
         validate: Option<fn(&V) -> Result<()>>,
-    ) -> Taken<F, V> {
+    ) {
         let right = std::mem::take(&mut self.options[place].right);
         let mut values = Vec::with_capacity(right.len());
         for (number, arguments) in right {
@@ -223,7 +172,69 @@ impl OptionParser {
                 }
             }
         }
-        Taken { place, field, values }
+        self.options[place].taken = Some(Box::new(values));
+    }
+
+    /// Makes the default of an option that is not called, of an expression.
+    ///
+    /// The author's check is for values of tasks: a default is the author's own.
+    pub fn default<F, V: 'static>(
+        &mut self,
+        place: usize,
+        field: &Field<F, V>,
+        default: fn() -> V,
+    ) {
+        if !self.is_called(place, field) {
+            let value = default();
+            let shown = field.shown(&value);
+            let misfit =
+                shown.as_ref().and_then(|shown| self.options[place].known.check(shown).err());
+            self.take_default(place, shown.unwrap_or_default(), misfit.map_or(Ok(value), Err));
+        }
+    }
+
+    /// Makes the default of an option that is not called, of the literal or text in its constant.
+    pub fn default_of_data<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) {
+        let known = &self.options[place].known;
+        if let Some(values) = known.data.data_default()
+            && !self.is_called(place, field)
+        {
+            let made = known.check(&values);
+            let made = made.and_then(|values| (field.make)(values).map_err(Misfit::of));
+            self.take_default(place, values, made);
+        }
+    }
+
+    /// Whether there is a value for an option.
+    fn is_called<F, V: 'static>(&self, place: usize, _: &Field<F, V>) -> bool {
+        let taken = self.options[place].taken.as_ref();
+        taken
+            .and_then(|taken| taken.downcast_ref::<Vec<V>>())
+            .is_some_and(|taken| !taken.is_empty())
+    }
+
+    fn take_default<V: 'static>(
+        &mut self,
+        place: usize,
+        shown: Vec<Value>,
+        made: Result<V, Misfit>,
+    ) {
+        match made {
+            Ok(value) => self.options[place].taken = Some(Box::new(vec![value])),
+            Err(misfit) => self.note_default(place, shown, misfit),
+        }
+    }
+
+    /// Makes the field of the values of the calls, or of the default.
+    ///
+    /// # Panics
+    /// When this option has not been taken, or a value is lacking, which [`is_whole`](Self::is_whole) finds.
+    #[must_use]
+    pub fn field<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) -> F {
+        let taken = self.options[place].taken.take();
+        let values = taken.and_then(|taken| taken.downcast::<Vec<V>>().ok());
+        let made = values.and_then(|values| (field.collect)(*values));
+        made.expect("options were accepted, so each has its values")
     }
 
     /// Whether nothing is wrong with any call, so that the fields can be made.
@@ -232,6 +243,12 @@ impl OptionParser {
         self.relations();
         self.problems.sort_by_key(|(place, _)| *place);
         self.unknown();
+        self.is_whole()
+    }
+
+    /// Whether every default was right, too.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
         self.problems.is_empty() && self.more == 0
     }
 
