@@ -13,8 +13,9 @@ use crate::{Edge, Emitter, Remote, Result};
 /// send whole ones. The agent has checked the order of the requests before a handler sees them: nothing
 /// comes before Init, points of batches come within batches only.
 ///
-/// An `Err` of any method ends the connection: what was emitted so far is sent, then the error's text
-/// as an ErrorResponse, which stops the task. A [`Verdict::Refused`] is an answer like any other.
+/// An `Err` of [`init`](Self::init) refuses the Init. An `Err` of any other method ends the connection: the agent
+/// sends everything that was emitted so far, and then the error's text as an ErrorResponse, which stops
+/// the task.
 pub trait Handler: Send + 'static {
     /// The edge that it reads from.
     type Wants: Edge;
@@ -27,7 +28,7 @@ pub trait Handler: Send + 'static {
     /// Starts with these options. `remote` sends from other threads and later.
     ///
     /// # Errors
-    /// See [`Handler`].
+    /// An error refuses the Init with its text, as [`Verdict::Refused`] does.
     fn init(&mut self, init: Init, remote: &Remote<Self::Provides>) -> Result<Verdict>;
 
     /// The state, in any format; empty when there is none.

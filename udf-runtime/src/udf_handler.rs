@@ -149,18 +149,11 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
 
     fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
         let task = Task::new(init.task_id.clone(), init.node_id.clone(), remote.clone());
-        let mut udf = match options::parse::<T>(init) {
-            Ok(accepted) => {
-                for warning in accepted.warnings {
-                    tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
-                }
-                accepted.udf
-            }
-            Err(refusal) => return Ok(refused(&refusal)),
-        };
-        if let Err(error) = T::Wants::init(&mut udf, &task) {
-            return Ok(refused(error.as_ref()));
+        let options::Accepted { mut udf, warnings } = options::parse::<T>(init)?;
+        for warning in warnings {
+            tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
         }
+        T::Wants::init(&mut udf, &task)?;
         self.udf = Some(udf.into());
         Ok(Verdict::Accepted)
     }
@@ -271,10 +264,6 @@ fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
         (false, 0) => Some(shown),
         (false, more) => Some(format!("{shown} and {more} more fields")),
     }
-}
-
-fn refused(error: &(dyn std::error::Error + 'static)) -> Verdict {
-    Verdict::Refused(error_text::line(error, MAX_TEXT))
 }
 
 impl<T: Udf> UdfHandler<T> {

@@ -79,6 +79,17 @@ fn a_refused_init_is_an_answer_and_another_may_follow() {
 }
 
 #[test]
+fn an_error_of_init_refuses_it_and_another_may_follow() {
+    let mut kapacitor = Kapacitor::connect(mirror());
+    let call = WireOption { name: "error".into(), values: vec![] };
+    kapacitor.ask(Ask::Init(InitRequest { options: vec![call], ..Default::default() }));
+    let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
+    assert_eq!((refused.success, &*refused.error), (false, "that is an error"));
+    kapacitor.init();
+    kapacitor.finish().1.unwrap();
+}
+
+#[test]
 fn a_refusal_of_any_length_is_cut() {
     let mut kapacitor = Kapacitor::connect(mirror());
     let call = WireOption { name: "long".repeat(10_000), values: vec![] };

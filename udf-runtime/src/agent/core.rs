@@ -347,8 +347,15 @@ impl<H: Handler> Talk<H> {
         if !std::mem::replace(&mut self.is_named, true) {
             tracing::Span::current().record("task", &task).record("node", &node);
         }
-        let verdict =
-            self.left_out(|talk| talk.called(Call::Init, |_| handler.init(init, &remote)))?;
+        let verdict = self.left_out(|talk| {
+            talk.called(Call::Init, |_| {
+                // An error refuses this Init, as an error of the author's own `init` does.
+                let refused = |error: crate::Error| {
+                    Verdict::Refused(error_text::line(error.as_ref(), MAX_TEXT))
+                };
+                Ok(handler.init(init, &remote).unwrap_or_else(refused))
+            })
+        })?;
         if verdict != Verdict::Accepted {
             return Ok(verdict);
         }

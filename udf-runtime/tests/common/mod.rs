@@ -70,6 +70,8 @@ impl<W: Edge, P: Edge> Handler for Scripted<W, P> {
         if init.options.is_empty() {
             let _ = self.remote.send(remote.clone());
             Ok(Verdict::Accepted)
+        } else if init.options[0].name == "error" {
+            Err("that is an error".into())
         } else {
             Ok(Verdict::Refused(format!("there is no {}", init.options[0].name)))
         }
