@@ -55,8 +55,6 @@ pub(crate) enum OnMissing {
 pub(crate) struct Field {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
-    /// The type that was written, if that borrows.
-    pub(crate) borrowed: Option<Type>,
     pub(crate) role: Role,
 }
 

@@ -58,7 +58,8 @@ pub fn tick<T: Tick>(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> 
     message = "`{Self}` cannot be `#[state]`: it cannot be saved and loaded",
     label = "not a type that state can have",
     note = "write `#[derive(serde::Serialize, serde::Deserialize, Default)]` on each type of your own in it; \
-            or remove `#[state]`: then the field is working memory, which is no part of a snapshot"
+            or remove `#[state]`: then the field is working memory, which is no part of a snapshot",
+    note = "a point is kept as a `PointBuf`"
 )]
 pub trait State: Serialize + DeserializeOwned + Default {}
 

@@ -15,7 +15,8 @@ use crate::{Edge, Emitter, Remote, Result};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a UDF",
     label = "not a UDF",
-    note = "write `#[udf(wants = stream, provides = stream)]` on the struct, each `stream` or `batch`"
+    note = "write `#[udf(wants = stream, provides = stream)]` on the struct, each `stream` or `batch`; \
+            if Cargo.toml gives the runtime another name, add `crate = ::that_name`"
 )]
 pub trait Udf: Sized {
     /// The name of the UDF, in snake case.

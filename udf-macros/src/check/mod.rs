@@ -29,11 +29,10 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
 
 /// Types of state and working memory that borrow; those of options are checked with their arguments.
 fn ty(field: &Field, errors: &mut Errors) {
-    let (owned, why) = match (&field.role, &field.borrowed) {
-        (Role::Option(_), _) => return,
-        (_, Some(borrowed)) => (owned(borrowed, false), "a UDF owns its data"),
-        (Role::State(_), None) => (owned(&field.ty, true), "state owns its data, to be restored"),
-        (Role::Memory, None) => return,
+    let (owned, why) = match &field.role {
+        Role::Option(_) => return,
+        Role::State(_) => (owned(&field.ty, true), "state owns its data, to be restored"),
+        Role::Memory => (owned(&field.ty, false), "a UDF owns its data"),
     };
     if let Some(owned) = owned {
         errors.at(&field.ty, format_args!("{why}: write {}", show(owned)));

@@ -8,9 +8,7 @@ use crate::model::{Calls, Default, Field, OptionField};
 use crate::parse::{Known, argument, calls, known, show};
 
 pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
-    if field.borrowed.is_some() {
-        argument(&option.value, errors);
-    } else if option.flag {
+    if option.flag {
         flag(field, option, errors);
     } else if option.parse.is_some() {
         parse(field, option, errors);

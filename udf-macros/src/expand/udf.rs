@@ -15,8 +15,6 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let krate = &args.krate;
     let help = text(help, krate);
     let name = Case::Snake.write(&ident.unraw().to_string());
-    let of = generics::name(ident);
-    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let (tick, on_tick) = match &args.tick {
         Some(At { value: nanos, tokens }) => {
             // A missing `impl Tick` is reported at the interval.
@@ -41,35 +39,67 @@ pub(super) fn code(model: &Udf) -> TokenStream {
         OnMissing::Pass => quote!(Pass),
         OnMissing::Fail => quote!(Fail),
     };
-    let edges = args.wants.zip(args.provides).expect("one that is missing is an error");
-    let wants = at(ident.span(), edge(edges.0, krate));
-    let provides = edge(edges.1, krate);
-    let usual = quote!(#krate::__private::Point<'__udf_point>);
-    let input = input(args, &usual);
-    let from_options = options::from_options(fields, krate);
     let (constant, mentions) = (options::constant(fields, krate), options::mentions(fields));
+    let from_options = options::from_options(fields, krate);
+    let constants = quote! {
+        const NAME: &'static #krate::__private::str = #name;
+        const DOCS: &'static #krate::__private::str = #help;
+        const OPTIONS: &'static [#krate::__private::OptionData] = #constant;
+        const VERSION: #krate::__private::Option<&'static #krate::__private::str> =
+            #krate::__private::option_env!("CARGO_PKG_VERSION");
+        const TICK: #krate::__private::Option<#krate::__private::Duration> = #tick;
+        const ON_MISSING: #krate::__private::OnMissing =
+            #krate::__private::OnMissing::#on_missing;
+        #on_tick
+    };
+    let from_options = quote!(#mentions #from_options);
     let (save, load) = (state::save(fields, krate), state::load(fields, krate));
+    let implementation = implementation(model, &constants, &from_options, &save, &load);
+    quote!(#implementation #ticks)
+}
+
+/// Stands in when something is wrong.
+pub(super) fn stub(model: &Udf) -> TokenStream {
+    let krate = &model.args.krate;
+    let (never, ticks) = (never(krate), ticks(model));
+    let constants = quote! {
+        const NAME: &'static #krate::__private::str = "";
+        const DOCS: &'static #krate::__private::str = "";
+        const OPTIONS: &'static [#krate::__private::OptionData] = &[];
+        const TICK: #krate::__private::Option<#krate::__private::Duration> =
+            #krate::__private::None;
+        const ON_MISSING: #krate::__private::OnMissing = #krate::__private::OnMissing::Skip;
+    };
+    let implementation = implementation(model, &constants, &never, &never, &never);
+    quote!(#implementation #ticks)
+}
+
+fn implementation(
+    model: &Udf,
+    constants: &TokenStream,
+    from_options: &TokenStream,
+    save: &TokenStream,
+    load: &TokenStream,
+) -> TokenStream {
+    let Udf { ident, args, .. } = model;
+    let (krate, of) = (&args.krate, generics::name(ident));
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
+    // An edge that is missing is an error.
+    let wants = at(ident.span(), edge(args.wants.unwrap_or(Edge::Stream), krate));
+    let provides = edge(args.provides.unwrap_or(Edge::Stream), krate);
+    let input = input(args, &quote!(#krate::__private::Point<'__udf_point>));
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::__private::Udf for #of #ty_generics #where_clause {
-            const NAME: &'static #krate::__private::str = #name;
-            const DOCS: &'static #krate::__private::str = #help;
-            const OPTIONS: &'static [#krate::__private::OptionData] = #constant;
-            const VERSION: #krate::__private::Option<&'static #krate::__private::str> =
-                #krate::__private::option_env!("CARGO_PKG_VERSION");
-            const TICK: #krate::__private::Option<#krate::__private::Duration> = #tick;
-            const ON_MISSING: #krate::__private::OnMissing =
-                #krate::__private::OnMissing::#on_missing;
             type Wants = #wants;
             type Provides = #provides;
             #input
+            #constants
             fn from_options(
                 __udf_options: &mut #krate::__private::OptionParser,
             ) -> #krate::__private::Option<Self> {
-                #mentions
                 #from_options
             }
-            #on_tick
             fn save(
                 &self,
                 __udf_state: &mut #krate::__private::StateWriter,
@@ -83,7 +113,6 @@ pub(super) fn code(model: &Udf) -> TokenStream {
                 #load
             }
         }
-        #ticks
     }
 }
 
@@ -94,50 +123,6 @@ fn ticks(model: &Udf) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::__private::Ticks for #of #ty_generics #where_clause {}
-    }
-}
-
-/// Stands in when something is wrong.
-pub(super) fn stub(model: &Udf) -> TokenStream {
-    let Udf { ident, args, .. } = model;
-    let krate = &args.krate;
-    let of = generics::name(ident);
-    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
-    let wants = edge(args.wants.unwrap_or(Edge::Stream), krate);
-    let provides = edge(args.provides.unwrap_or(Edge::Stream), krate);
-    let input = input(args, &quote!(#krate::__private::Point<'__udf_point>));
-    let (never, ticks) = (never(krate), ticks(model));
-    quote! {
-        #[automatically_derived]
-        impl #impl_generics #krate::__private::Udf for #of #ty_generics #where_clause {
-            const NAME: &'static #krate::__private::str = "";
-            const DOCS: &'static #krate::__private::str = "";
-            const OPTIONS: &'static [#krate::__private::OptionData] = &[];
-            const TICK: #krate::__private::Option<#krate::__private::Duration> =
-                #krate::__private::None;
-            const ON_MISSING: #krate::__private::OnMissing = #krate::__private::OnMissing::Skip;
-            type Wants = #wants;
-            type Provides = #provides;
-            #input
-            fn from_options(
-                _: &mut #krate::__private::OptionParser,
-            ) -> #krate::__private::Option<Self> {
-                #never
-            }
-            fn save(
-                &self,
-                _: &mut #krate::__private::StateWriter,
-            ) -> #krate::__private::Result<()> {
-                #never
-            }
-            fn load(
-                &mut self,
-                _: &mut #krate::__private::StateReader<'_>,
-            ) -> #krate::__private::Result<()> {
-                #never
-            }
-        }
-        #ticks
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
     let krate = krate(&container, errors);
     let case = container
         .get("rename_all")
-        .and_then(|entry| rename_all(entry, &Case::ALL, errors))
+        .and_then(|entry| rename_all(entry, Case::ALL, errors))
         .unwrap_or(Case::Camel);
     let shape = match &input.data {
         Data::Enum(data) => OptionShape::Choices(choices(&input.ident, data, case, errors)),

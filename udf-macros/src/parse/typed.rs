@@ -89,7 +89,7 @@ fn container(
         errors.at(path, format_args!("expected `#[{name}(rename_all = \"camelCase\")]`"));
     }
     let entries = attribute(attr, tables::TYPED, errors);
-    let case = entries.get("rename_all").and_then(|entry| rename_all(entry, &Case::ALL, errors));
+    let case = entries.get("rename_all").and_then(|entry| rename_all(entry, Case::ALL, errors));
     (krate(&entries, errors), case)
 }
 

@@ -44,19 +44,6 @@ const INTS: [Int; 10] = [
     Int { name: "usize", min: 0, max: i64::MAX as i128 },
 ];
 
-const NON_ZERO: [&str; 10] = [
-    "NonZeroI8",
-    "NonZeroI16",
-    "NonZeroI32",
-    "NonZeroI64",
-    "NonZeroIsize",
-    "NonZeroU8",
-    "NonZeroU16",
-    "NonZeroU32",
-    "NonZeroU64",
-    "NonZeroUsize",
-];
-
 pub(crate) fn known(ty: &Type) -> Known {
     match ty {
         Type::Tuple(tuple) => Known::Tuple(tuple.elems.iter().cloned().collect()),
@@ -77,9 +64,11 @@ pub(crate) fn known(ty: &Type) -> Known {
                     Some(Known::Int(int)) => Known::NonZero(int),
                     _ => Known::Other,
                 },
-                name => match (int(name), NON_ZERO.iter().position(|known| *known == name)) {
+                name => match (int(name), name.strip_prefix("NonZero")) {
                     (Some(int), _) => Known::Int(int),
-                    (None, Some(at)) => Known::NonZero(INTS[at]),
+                    (None, Some(of)) => {
+                        int(&of.to_lowercase()).map_or(Known::Other, Known::NonZero)
+                    }
                     (None, None) => Known::Other,
                 },
             }

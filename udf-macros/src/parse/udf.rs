@@ -56,7 +56,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
             "tick" => args.tick = tick(entry, errors),
             "point" => args.point = point(entry, errors),
             "rename_all" => {
-                let case = rename_all(entry, &Case::CALLABLE, errors);
+                let case = rename_all(entry, Case::CALLABLE, errors);
                 args.rename_all = case.unwrap_or(Case::Camel);
             }
             _ => {}
@@ -208,17 +208,9 @@ fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field
 
 fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Field> {
     let ident = field.ident.clone()?;
-    // What was written where another type stands in.
-    let written = field.attrs.iter().find(|attr| attr.path().is_ident("__udf"));
-    let written = written.and_then(|attr| attr.parse_args::<syn::Type>().ok());
-    let mut field = field.clone();
-    if let Some(written) = &written {
-        field.ty = written.clone();
-    }
     if let Some((_, value)) = &field.default {
         let message = format!(
-            "a UDF takes the default of a field out of its attribute: write \
-                               `#[option(default = {})]`",
+            "a UDF takes the default of a field out of its attribute: write `#[option(default = {})]`",
             super::source(value)
         );
         errors.at(value, message);
@@ -248,12 +240,12 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
         }
         role = if is_option {
             let entries = attribute(attr, tables::OPTION, errors);
-            Role::Option(Box::new(option::option(&field, &ident, &entries, args, errors)))
+            Role::Option(Box::new(option::option(field, &ident, &entries, args, errors)))
         } else {
             let entries = attribute(attr, tables::STATE, errors);
             let name = entries.text("name", errors).map(syn::LitStr::value);
             Role::State(name.unwrap_or_else(|| ident.unraw().to_string()))
         };
     }
-    Some(Field { ident, ty: field.ty, borrowed: written, role })
+    Some(Field { ident, ty: field.ty.clone(), role })
 }

@@ -13,26 +13,19 @@ pub(crate) enum Case {
 }
 
 impl Case {
-    /// Those that make names which a TICKscript can call.
-    pub(crate) const CALLABLE: [(&'static str, Case); 6] = [
+    /// The cases of values.
+    pub(crate) const ALL: &[(&str, Case)] = &[
         ("camelCase", Case::Camel),
         ("PascalCase", Case::Pascal),
         ("snake_case", Case::Snake),
         ("lowercase", Case::Lower),
         ("UPPERCASE", Case::Upper),
         ("SCREAMING_SNAKE_CASE", Case::ScreamingSnake),
+        ("kebab-case", Case::Kebab),
     ];
 
-    /// All, for values.
-    pub(crate) const ALL: [(&'static str, Case); 7] = [
-        ("camelCase", Case::Camel),
-        ("PascalCase", Case::Pascal),
-        ("snake_case", Case::Snake),
-        ("kebab-case", Case::Kebab),
-        ("lowercase", Case::Lower),
-        ("UPPERCASE", Case::Upper),
-        ("SCREAMING_SNAKE_CASE", Case::ScreamingSnake),
-    ];
+    /// The cases of names that a TICKscript can call: all but the last.
+    pub(crate) const CALLABLE: &[(&str, Case)] = Case::ALL.split_at(Case::ALL.len() - 1).0;
 
     /// Writes a name of Rust, in whatever case that is, in this case.
     pub(crate) fn write(self, name: &str) -> String {

@@ -7,10 +7,10 @@ use udf_text::describe::OptionHelp;
 use udf_text::duration;
 
 use super::calls::Calls;
-use super::limits::{HasLen, Limits, RangedField};
+use super::limits::Limits;
 use super::problem::Misfit;
 use super::suggest;
-use super::types::Help;
+use super::types::{HasLen, Help, RangedField};
 
 /// One option of a UDF. No code of the author runs for what is told of it, but `help` of a type of their own.
 #[derive(Debug, Clone, Copy)]

@@ -1,14 +1,11 @@
 //! How often an option can be called, and how its values are made: the type of its field says it.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use udf_proto::{Value, ValueType};
 
 use super::OptionType;
 use super::calls::Calls;
 use super::data::OptionData;
-use super::types::{Flag, Help, Parsed, TickValue};
+use super::types::{Flag, Help, Parse, Parsed, TickValue};
 use crate::Result;
 
 /// A field that is an option: an [`OptionType`] is called once, an `Option` of one at most once, a
@@ -143,24 +140,6 @@ impl IsFlag for bool {
 #[doc(hidden)]
 pub const fn flag<F: IsFlag>() -> Field<F, Flag> {
     F::FIELD
-}
-
-/// What `#[option(parse)]` asks of a type.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be parsed from text",
-    label = "is not `FromStr` with an error that can be displayed",
-    note = "`#[option(parse)]` takes a STRING and parses it: implement `std::str::FromStr`"
-)]
-pub trait Parse: Sized {
-    #[doc(hidden)]
-    fn parse(text: &str) -> Result<Self>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: FromStr<Err: Display>> Parse for T {
-    fn parse(text: &str) -> Result<Self> {
-        text.parse().map_err(|error: T::Err| error.to_string().into())
-    }
 }
 
 /// A field that is parsed from text.

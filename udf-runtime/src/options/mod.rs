@@ -5,7 +5,7 @@
 //! | `types` | what an option can be: [`OptionType`], and the types that Rust has |
 //! | `calls` | how often it can be called |
 //! | `field` | how a field is made of the calls: of one, `Option`, `Vec` |
-//! | `limits` | ranges of arguments, and lengths |
+//! | `limits` | limits of values and of lengths |
 //! | `data` | one option, as `#[option(...)]` describes it in a constant |
 //! | `docs` | doc comments as help |
 //! | `parser` | the calls of an Init against all of them |
@@ -31,17 +31,18 @@ use crate::Udf;
 
 pub(crate) use docs::help;
 pub use field::OptionField;
-pub use limits::{HasLen, Ranged, RangedField};
 pub use parser::OptionParser;
-pub use types::{FieldName, Help, MustBe, OptionType, TagName, TickValue};
+pub use types::{
+    FieldName, HasLen, Help, MustBe, OptionType, Ranged, RangedField, TagName, TickValue,
+};
 pub use udf_macros::OptionType;
 
 #[doc(hidden)]
 pub use data::{Literal, OptionData, len, range};
 #[doc(hidden)]
-pub use field::{Field, Parse, flag, option, parsed, parsed_option, parsed_vec};
+pub use field::{Field, flag, option, parsed, parsed_option, parsed_vec};
 #[doc(hidden)]
-pub use types::{Flag, Parsed, no_choice};
+pub use types::{Flag, Parse, Parsed, no_choice};
 
 use data::Known;
 use problem::Problems;

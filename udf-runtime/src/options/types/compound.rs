@@ -1,8 +1,7 @@
 //! Options with several arguments: tuples and arrays.
 
-use super::{Help, InArgument, OptionType, TickValue};
+use super::{Help, InArgument, OptionType, Ranged, TickValue};
 use crate::Result;
-use crate::options::Ranged;
 
 /// How many arguments there are.
 fn arguments<R: TickValue>() -> usize {

@@ -3,6 +3,7 @@
 mod compound;
 mod names;
 mod numbers;
+mod ranged;
 mod text;
 mod tick_value;
 
@@ -13,7 +14,8 @@ use super::limits::Limits;
 use crate::Result;
 
 pub use names::{FieldName, TagName};
-pub use text::Parsed;
+pub use ranged::{HasLen, Ranged, RangedField};
+pub use text::{Parse, Parsed};
 pub use tick_value::TickValue;
 
 /// A type that an option can have.

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use udf_proto::Value;
 
-use super::{Help, MustBe, OptionType};
+use super::{Help, MustBe, OptionType, Ranged};
 use crate::Result;
-use crate::options::Ranged;
 use crate::options::limits::Limits;
 
 macro_rules! itself {

@@ -1,13 +1,14 @@
 //! Options that are a STRING.
 
+use std::fmt::Display;
 use std::ops::Bound;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use udf_proto::Value;
 
-use super::{Help, MustBe, OptionType};
+use super::{HasLen, Help, MustBe, OptionType};
 use crate::Result;
-use crate::options::field::Parse;
 use crate::options::limits::Limits;
 
 impl OptionType for PathBuf {
@@ -55,6 +56,24 @@ impl OptionType for char {
     }
 }
 
+/// What `#[option(parse)]` asks of a type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be parsed from text",
+    label = "is not `FromStr` with an error that can be displayed",
+    note = "`#[option(parse)]` takes a STRING and parses it: implement `std::str::FromStr`"
+)]
+pub trait Parse: Sized {
+    #[doc(hidden)]
+    fn parse(text: &str) -> Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromStr<Err: Display>> Parse for T {
+    fn parse(text: &str) -> Result<Self> {
+        text.parse().map_err(|error: T::Err| error.to_string().into())
+    }
+}
+
 /// What `#[option(parse)]` makes of a STRING; it keeps the text, for a type need not be displayable.
 #[derive(Debug, Clone)]
 pub struct Parsed<T> {
@@ -88,4 +107,8 @@ impl<T: Parse> OptionType for Parsed<T> {
     fn to_raw(&self) -> String {
         self.text.clone()
     }
+}
+
+impl<T> HasLen for Parsed<T> {
+    const OF_CALLS: bool = false;
 }
