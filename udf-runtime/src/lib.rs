@@ -54,50 +54,31 @@ compile_error!(
 #[path = "private.rs"]
 pub mod __private;
 mod agent;
-mod allowance;
-mod counters;
-mod edge;
-mod emitter;
-mod entry;
-mod error_text;
-mod handler;
-mod input;
-mod linger;
-mod link;
-#[cfg(any(feature = "main", feature = "testing"))]
-mod loopback;
-mod metrics;
-pub mod options;
-mod pulse;
-mod rate_limit;
+mod homes;
 mod server;
-mod shortage;
-#[cfg(feature = "main")]
-mod signals;
-pub mod state;
-mod stop;
-mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod transport;
-pub mod typed;
 mod udf;
-mod udf_handler;
-mod watchdog;
 
-pub use agent::{Agent, AgentError, Call, RunningAgent};
-pub use edge::{Batch, Edge, ProvidesBatches, ProvidesStream, Stream};
-pub use emitter::{Emitter, OpenBatch, Remote};
+pub use agent::agent_error::AgentError;
+pub use agent::edge::{Batch, Edge, Stream};
+pub use agent::emitter::{Emitter, OpenBatch, ProvidesBatches, ProvidesStream, Remote};
+pub use agent::error::{Error, Result};
+pub use agent::handler::{Handler, Verdict};
+pub use agent::limits::Limits;
+pub use agent::link::{EmitError, OnUnfit};
+pub use agent::metrics::Metrics;
+pub use agent::pulse::Call;
+pub use agent::run::{Agent, RunningAgent};
+pub use agent::stop::Stop;
 #[cfg(feature = "main")]
-pub use entry::main;
-pub use entry::{StdioError, serve_stdio};
-pub use handler::{Handler, Verdict};
-pub use link::{EmitError, OnUnfit};
-pub use metrics::Metrics;
-pub use server::{Accepter, BindError, Limits, ServeError, Server, SocketFile, SocketOptions};
-pub use stop::Stop;
-pub use udf::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Tick, Udf};
-pub use udf_handler::{UdfHandler, UnfitSnapshot};
+pub use homes::program::main;
+pub use homes::stdio::{StdioError, serve_stdio};
+pub use server::socket_file::{BindError, SocketFile, SocketOptions};
+pub use server::{Accepter, ServeError, Server};
+pub use udf::handler::{UdfHandler, UnfitSnapshot};
+pub use udf::traits::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Tick, Udf};
+pub use udf::{options, state, typed};
 #[doc = include_str!("attributes.md")]
 pub use udf_macros::udf;
 pub use udf_macros::{Fields, FromPoint};
@@ -105,12 +86,6 @@ pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldValue, FieldWrit
 pub use udf_proto::{
     BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,
 };
-
-/// What can fail in a UDF: any error, by `?`, or `Err("text".into())`.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
-
-/// The result of a UDF's method.
-pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 // The code of the README compiles.
 #[cfg(doctest)]

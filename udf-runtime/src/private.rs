@@ -14,21 +14,21 @@ use serde::de::DeserializeOwned;
 
 pub use udf_macros::__Udf;
 
-use crate::Error;
-use crate::options::TickValue;
-pub use crate::options::{
+pub use crate::agent::edge::{Batch, Stream};
+pub use crate::agent::emitter::Emitter;
+use crate::agent::error::Error;
+pub use crate::agent::error::Result;
+use crate::udf::options::TickValue;
+pub use crate::udf::options::{
     Help, Literal, OptionData, OptionParser, OptionType, flag, len, no_choice, option, parsed,
     parsed_option, parsed_vec, range,
 };
-use crate::state::Groups;
-pub use crate::state::{StateReader, StateWriter};
-pub use crate::typed::{field, group, point, put, tag, time};
-pub use crate::udf::Ticks;
-pub use crate::{
-    Batch, Emitter, FieldError, FieldWriter, Fields, FromPoint, OnMissing, Point, Result, Stream,
-    Tick, Udf,
-};
-pub use udf_proto::Value;
+use crate::udf::state::Groups;
+pub use crate::udf::state::{StateReader, StateWriter};
+pub use crate::udf::traits::{FromPoint, OnMissing, Tick, Ticks, Udf};
+pub use crate::udf::typed::{field, group, point, put, tag, time};
+pub use udf_proto::point::{FieldError, FieldSet, FieldWriter};
+pub use udf_proto::{Point, Value};
 
 /// The body of a function that stands in for one with errors. It is never run: the build fails.
 pub fn never() -> ! {

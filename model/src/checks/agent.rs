@@ -13,10 +13,15 @@ use udf_proto::{Init, Point, ValueType};
 
 use super::Check;
 use super::wire::Wire;
-use crate::link::{EmitError, lock};
-use crate::pulse::Call;
-use crate::sync::{Mutex, thread, time_out};
-use crate::{Agent, AgentError, Emitter, Handler, Remote, Result, Stream, Verdict};
+use crate::agent::agent_error::AgentError;
+use crate::agent::edge::Stream;
+use crate::agent::emitter::{Emitter, Remote};
+use crate::agent::error::Result;
+use crate::agent::handler::{Handler, Verdict};
+use crate::agent::link::EmitError;
+use crate::agent::pulse::Call;
+use crate::agent::run::Agent;
+use crate::agent::sync::{Mutex, lock, thread, time_out};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {

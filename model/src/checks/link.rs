@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Check;
 use super::wire::{Wire, frame};
-use crate::link::{EmitError, Link, Sign};
-use crate::sync::thread;
+use crate::agent::link::{EmitError, Link, Sign};
+use crate::agent::sync::thread;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Check;
-use crate::pulse::{Call, Pulse};
-use crate::sync::thread;
+use crate::agent::pulse::{Call, Pulse};
+use crate::agent::sync::thread;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {

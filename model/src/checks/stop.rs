@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Check;
 use super::agent::Counting;
+use crate::agent::limits::Limits;
+use crate::agent::metrics::Metrics;
+use crate::agent::stop::Stop;
+use crate::agent::sync::{thread, time_out};
 use crate::connection::Connections;
 use crate::refusal::Refusals;
-use crate::stop::Stop;
-use crate::sync::{thread, time_out};
-use crate::{Limits, Metrics};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {

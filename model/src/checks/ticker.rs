@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Check;
-use crate::sync::{AtomicU64, time_out};
+use crate::agent::sync::{AtomicU64, time_out};
 use crate::ticker::Ticker;
 
 pub(super) const CHECKS: &[Check] = &[

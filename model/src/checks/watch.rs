@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::Check;
 use super::wire::{Seen, Wire};
+use crate::agent::link::Link;
+use crate::agent::pulse::Call;
+use crate::agent::sync::{AtomicU64, Condvar, Mutex, lock, thread, time_out};
+use crate::agent::transport::{Report, Transport};
 use crate::dog::{Budgets, Dog, Watch};
-use crate::link::{Link, lock};
-use crate::pulse::Call;
-use crate::sync::{AtomicU64, Condvar, Mutex, thread, time_out};
-use crate::transport::{Report, Transport};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {

@@ -7,9 +7,8 @@ use udf_proto::frame::FrameReader;
 use udf_proto::messages::{KeepaliveResponse, response::Message};
 use udf_proto::{messages::Response, response};
 
-use crate::link::lock;
-use crate::sync::{Condvar, Mutex};
-use crate::transport::{Report, Transport};
+use crate::agent::sync::{Condvar, Mutex, lock};
+use crate::agent::transport::{Report, Transport};
 
 /// The number of bytes that a write accepts. The rest of a frame needs another write, so that other
 /// threads can interfere.

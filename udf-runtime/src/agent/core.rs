@@ -1,5 +1,6 @@
 //! What an agent does with each request, apart from where requests come from.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,20 +14,36 @@ use udf_proto::point::PointIndex;
 use udf_proto::request::{self, Incoming, RequestError};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
-use super::{AgentError, BEFORE_INIT, End, Input};
-use crate::allowance::Allowance;
-use crate::counters::Count;
-use crate::error_text::{self, MAX_TEXT};
-use crate::link::Link;
-use crate::pulse::Call;
-use crate::rate_limit::RateLimit;
-use crate::{Edge, Emitter, Handler, Verdict};
+use crate::agent::agent_error::AgentError;
+use crate::agent::allowance::Allowance;
+use crate::agent::counters::Count;
+use crate::agent::edge::Edge;
+use crate::agent::emitter::Emitter;
+use crate::agent::error::{self, MAX_TEXT};
+use crate::agent::handler::{Handler, Verdict};
+use crate::agent::link::Link;
+use crate::agent::pulse::Call;
+use crate::agent::rate_limit::RateLimit;
 
 /// What a frame has around a snapshot: the snapshot must come back in one.
 const FRAME_MARGIN: usize = 32;
 
 /// Room for merging points that is kept while there is no input.
 const KEPT_SPARE: usize = 64 << 10;
+
+/// A connection that has had no Init has buffers of about this size: anybody can open many.
+pub(super) const BEFORE_INIT: usize = 16 << 10;
+
+/// Where an agent reads requests from. Boxed, so that the loop is compiled once for a handler; a call for each read is nothing beside the read.
+pub(super) type Requests = Box<dyn Read + Send>;
+
+/// How the input has ended when nothing has failed.
+pub(super) enum End {
+    /// The other side has closed it.
+    Closed,
+    /// We were asked to stop, for this reason.
+    Stopped(String),
+}
 
 pub(super) struct Core<H: Handler> {
     handler: H,
@@ -107,7 +124,7 @@ impl<H: Handler> Core<H> {
     /// Returns how often to tick, once, when the handler has asked for it.
     pub(super) fn drain(
         &mut self,
-        reader: &mut FrameReader<Input>,
+        reader: &mut FrameReader<Requests>,
     ) -> Result<Option<Duration>, AgentError> {
         let (handled, written) = self.timed(|core| {
             let handled = core.handle_all(reader);
@@ -134,7 +151,7 @@ impl<H: Handler> Core<H> {
         done
     }
 
-    fn handle_all(&mut self, reader: &mut FrameReader<Input>) -> Result<(), AgentError> {
+    fn handle_all(&mut self, reader: &mut FrameReader<Requests>) -> Result<(), AgentError> {
         self.take_failure()?;
         loop {
             if self.take_tick() {
@@ -350,8 +367,8 @@ impl<H: Handler> Talk<H> {
         let verdict = self.left_out(|talk| {
             talk.called(Call::Init, |_| {
                 // An error refuses this Init, as an error of the author's own `init` does.
-                let refused = |error: crate::Error| {
-                    Verdict::Refused(error_text::line(error.as_ref(), MAX_TEXT))
+                let refused = |error: crate::agent::error::Error| {
+                    Verdict::Refused(error::line(error.as_ref(), MAX_TEXT))
                 };
                 Ok(handler.init(init, &remote).unwrap_or_else(refused))
             })
@@ -395,7 +412,7 @@ impl<H: Handler> Talk<H> {
     fn called<T>(
         &mut self,
         call: Call,
-        work: impl FnOnce(&mut Emitter<H::Provides>) -> crate::Result<T>,
+        work: impl FnOnce(&mut Emitter<H::Provides>) -> crate::agent::error::Result<T>,
     ) -> Result<T, AgentError> {
         self.link.pulse.call(call);
         if !matches!(call, Call::Point | Call::EndBatch) {
@@ -428,7 +445,7 @@ impl<H: Handler> Talk<H> {
     /// Adds an ErrorResponse, and writes it.
     fn tell(&mut self, error: String) {
         self.told = true;
-        self.out.answer(Message::Error(ErrorResponse { error: error_text::cut(error, MAX_TEXT) }));
+        self.out.answer(Message::Error(ErrorResponse { error: error::cut(error, MAX_TEXT) }));
         // When it cannot be written, the error that is returned still says what happened.
         let _ = self.out.flush();
     }
@@ -437,6 +454,6 @@ impl<H: Handler> Talk<H> {
 fn said(verdict: Verdict) -> (bool, String) {
     match verdict {
         Verdict::Accepted => (true, String::new()),
-        Verdict::Refused(reason) => (false, error_text::cut(reason, MAX_TEXT)),
+        Verdict::Refused(reason) => (false, error::cut(reason, MAX_TEXT)),
     }
 }

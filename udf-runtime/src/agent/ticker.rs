@@ -4,9 +4,8 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::link::lock;
-use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Condvar, Instant, Mutex};
+use crate::agent::sync::thread::{self, JoinHandle};
+use crate::agent::sync::{Condvar, Instant, Mutex, lock};
 
 pub(super) struct Ticker {
     ended: Arc<(Mutex<bool>, Condvar)>,

@@ -10,18 +10,20 @@ use std::time::Duration;
 
 use super::refusal::{Refusals, tell};
 use super::{Accepter, Limits, ServeError};
-use crate::allowance::{Allowance, Budget};
-use crate::counters::Count;
-use crate::error_text::panic_text;
-use crate::input::{Input, Source};
-use crate::linger::{LINGER, LINGER_AT_STOP, linger};
-use crate::link::lock;
-use crate::metrics::{Counted, Refused};
-use crate::rate_limit::RateLimit;
-use crate::stop::Stopping;
-use crate::sync::{Condvar, Mutex, MutexGuard, thread};
-use crate::transport::Socket;
-use crate::{Agent, AgentError, Handler, Metrics, shortage};
+use crate::agent::agent_error::AgentError;
+use crate::agent::allowance::{Allowance, Budget};
+use crate::agent::counters::Count;
+use crate::agent::error::panic_text;
+use crate::agent::handler::Handler;
+use crate::agent::input::{Input, Source};
+use crate::agent::linger::{LINGER, LINGER_AT_STOP, linger};
+use crate::agent::metrics::{Counted, Metrics, Refused};
+use crate::agent::rate_limit::RateLimit;
+use crate::agent::run::Agent;
+use crate::agent::shortage;
+use crate::agent::stop::Stopping;
+use crate::agent::sync::{Condvar, Mutex, MutexGuard, lock, thread};
+use crate::agent::transport::Socket;
 
 /// How long connections have to end after they were cut.
 const CUT: Duration = Duration::from_secs(1);

@@ -10,10 +10,10 @@ use rustix::process::{Resource, getrlimit};
 use udf_proto::messages::{ErrorResponse, response::Message};
 use udf_proto::response;
 
-use crate::error_text::{MAX_TEXT, cut};
-use crate::linger::LINGER;
-use crate::metrics::{Metrics, REASONS, Refused};
-use crate::rate_limit::RateLimit;
+use crate::agent::error::{MAX_TEXT, cut};
+use crate::agent::linger::LINGER;
+use crate::agent::metrics::{Metrics, REASONS, Refused};
+use crate::agent::rate_limit::RateLimit;
 
 /// The most refused connections that are kept open at once, until they have read the reason.
 const MOST: usize = 4096;

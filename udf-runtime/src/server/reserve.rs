@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::shortage;
+use crate::agent::shortage;
 
 /// The least and the most connections that can be told at once.
 const LEAST: usize = 4;

@@ -73,7 +73,12 @@ mod tests {
     use udf_proto::{Init, Point, ValueType};
 
     use super::*;
-    use crate::{Emitter, Handler, Remote, Result, Server, SocketOptions, Stream, Verdict};
+    use crate::agent::edge::Stream;
+    use crate::agent::emitter::{Emitter, Remote};
+    use crate::agent::error::Result;
+    use crate::agent::handler::{Handler, Verdict};
+    use crate::server::Server;
+    use crate::server::socket_file::SocketOptions;
 
     /// Counts its rounds, and wants each at once.
     struct Eager<'a>(&'a mut u32, Duration);

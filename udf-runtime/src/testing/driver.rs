@@ -10,8 +10,9 @@ use udf_host::server::ReceiveError;
 use udf_host::{Callbacks, Error, Interface, Loopback, Settings};
 
 use super::Emitted;
-use crate::loopback::loopback;
-use crate::{Handler, OnUnfit};
+use crate::agent::handler::Handler;
+use crate::agent::link::OnUnfit;
+use crate::homes::loopback::loopback;
 
 /// A call of the host, made on the driver's own thread.
 type Call = Box<dyn FnOnce(&Loopback) + Send>;
@@ -49,7 +50,9 @@ impl<P: Emitted> Driver<P> {
         // Nobody needs to hear of an end when the test is over.
         let on_end = move |result: &Result<_, _>| {
             let error = result.as_ref().err();
-            drop(end.send(error.map(|error: &crate::AgentError| error.to_string())));
+            drop(end.send(
+                error.map(|error: &crate::agent::agent_error::AgentError| error.to_string()),
+            ));
         };
         let udf = loopback(handler, on_unfit, on_end)
             .settings(settings())

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use udf_text::line_protocol::{Grouping, LineReader, append_line};
 
-use crate::{Point, PointBuf};
+use udf_proto::{Point, PointBuf};
 
 /// A point as a line with its tags and fields in the order of their names, and its time.
 #[derive(Debug)]

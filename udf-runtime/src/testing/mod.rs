@@ -85,8 +85,9 @@ pub use task::TestTask;
 pub use udf_proto::point::PointEdit;
 pub use udf_text::batch::Batch as WholeBatch;
 
-use crate::{PointBuf, Udf};
+use crate::udf::traits::Udf;
 use output::Built;
+use udf_proto::PointBuf;
 
 /// Checks what `#[option(...)]` says of the options of a UDF: limits leave a value, and every default and example is
 /// one of the option's values. Write a test that calls it, since rustc cannot see these errors in computed values.
@@ -118,7 +119,7 @@ use output::Built;
 /// When something is wrong, with all of it.
 #[track_caller]
 pub fn check_options<T: Udf>() {
-    let faults = crate::options::faults::<T>();
+    let faults = crate::udf::options::init::faults::<T>();
     assert!(
         faults.is_empty(),
         "the options of the UDF {} are wrong: {}",

@@ -7,7 +7,8 @@ use udf_proto::point::{EditScratch, PointSink};
 
 use super::WholeBatch;
 use super::lines::{Line, line};
-use crate::{Batch, Edge, Point, PointBuf, Stream};
+use crate::agent::edge::{Batch, Edge, Stream};
+use udf_proto::{Point, PointBuf};
 
 /// The output of a UDF that provides this edge: points, or whole batches.
 pub trait Emitted: Edge {

@@ -9,7 +9,10 @@ use udf_text::options;
 
 use super::driver::Driver;
 use super::{Emitted, TestTask};
-use crate::{Handler, OnUnfit, Udf, UdfHandler};
+use crate::agent::handler::Handler;
+use crate::agent::link::OnUnfit;
+use crate::udf::handler::UdfHandler;
+use crate::udf::traits::Udf;
 
 /// A task with the UDF `T`, to be started with [`Setup::start`].
 pub fn udf<T: Udf + 'static>() -> Setup<UdfHandler<T>> {

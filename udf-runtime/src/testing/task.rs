@@ -13,7 +13,8 @@ use super::driver::Driver;
 use super::lines::{self, Line};
 use super::output::Emitted;
 use super::{Setup, WholeBatch};
-use crate::{Batch, Edge, Handler, Stream};
+use crate::agent::edge::{Batch, Edge, Stream};
+use crate::agent::handler::Handler;
 
 /// A UDF that runs in a test, which plays Kapacitor's part.
 ///

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::shortage;
+use crate::agent::shortage;
 
 /// Why a socket could not be created.
 #[derive(Debug, thiserror::Error)]

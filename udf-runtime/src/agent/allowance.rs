@@ -1,0 +1,339 @@
+//! What a connection may take until its requests are handled: memory, and time.
+//!
+//! A connection has a buffer of its own: of up to 16 KiB before its Init, of up to 256 KiB then. All that it
+//! holds beyond, of a request that has not come whole and of input that is read ahead, is taken from one budget
+//! of the process, and given back when the request is handled.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use udf_proto::frame::Room;
+
+use crate::agent::agent_error::AgentError;
+use crate::agent::limits::Limits;
+use crate::agent::stop::Stopping;
+
+/// A request that finds no room tries again after this long.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
+/// The memory that all connections of a process may hold for requests that are not handled yet.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: u64,
+    held: Arc<AtomicU64>,
+}
+
+impl Budget {
+    /// The budget that `limits` sets, which counts in `held` what is held. It has room for the largest request
+    /// that they allow.
+    pub(crate) fn new(limits: &Limits, held: Arc<AtomicU64>) -> Arc<Self> {
+        let limit = limits.buffer.max(limits.frame) as u64;
+        Arc::new(Budget { limit, held })
+    }
+}
+
+/// A part of a budget, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Share {
+    /// Holds `bytes` in all from now on, if all shares together then hold no more than `limit`; else it
+    /// returns how many they hold now.
+    fn hold(&mut self, bytes: u64, limit: u64) -> Result<(), u64> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more > 0 {
+            self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+                held.checked_add(more).filter(|held| *held <= limit)
+            })?;
+        } else {
+            self.budget.held.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Holds `bytes` in all from now on for input that is read ahead, if there is room for them: that never
+    /// makes the budget more than half full, so that requests that have to be read find the rest.
+    pub(crate) fn hold_ahead(&mut self, bytes: usize) -> bool {
+        self.hold(bytes as u64, self.budget.limit / 2).is_ok()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What one connection may take.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    budget: Arc<Budget>,
+    /// Ends a wait for room; none where nobody else gives any back.
+    stopping: Option<Stopping>,
+    opened: Instant,
+    /// How long its Init may take; none for ever.
+    init: Option<Duration>,
+    /// How long a request that holds a part of the budget may take to arrive; none for ever.
+    request: Option<Duration>,
+    /// When an Init must have been accepted; none once it was, or for ever.
+    init_due: Mutex<Option<Instant>>,
+    /// When the request that holds a part of the budget must have come; none as long as there is none, or for ever.
+    request_due: Mutex<Option<Instant>>,
+}
+
+impl Allowance {
+    /// For a connection with a peer that may be anybody: its time is limited, too.
+    pub(crate) fn new(budget: &Arc<Budget>, limits: &Limits, stopping: &Stopping) -> Arc<Self> {
+        Allowance::within(budget, limits.init, limits.request, Some(stopping.clone()))
+    }
+
+    /// For a connection whose other side has started this process, and waits for it.
+    pub(crate) fn of_process(limits: &Limits) -> Arc<Self> {
+        Allowance::within(&Budget::new(limits, Arc::default()), None, None, None)
+    }
+
+    fn within(
+        budget: &Arc<Budget>,
+        init: Option<Duration>,
+        request: Option<Duration>,
+        stopping: Option<Stopping>,
+    ) -> Arc<Self> {
+        let opened = Instant::now();
+        Arc::new(Allowance {
+            budget: Arc::clone(budget),
+            stopping,
+            opened,
+            init,
+            request,
+            // A time that no clock reaches never comes.
+            init_due: Mutex::new(init.and_then(|init| opened.checked_add(init))),
+            request_due: Mutex::new(None),
+        })
+    }
+
+    /// An Init was accepted.
+    pub(crate) fn start(&self) {
+        *lock(&self.init_due) = None;
+    }
+
+    /// The handler took so long for a call. Until Init, the longest call does not count: a peer that asks for
+    /// Info again and again gains no more than that.
+    pub(crate) fn leave_out(&self, call: Duration) {
+        if let (Some(due), Some(init)) = (&mut *lock(&self.init_due), self.init) {
+            *due = self.opened.checked_add(init + call).map_or(*due, |later| later.max(*due));
+        }
+    }
+
+    /// Room for requests.
+    pub(crate) fn room(self: &Arc<Self>) -> RequestRoom {
+        RequestRoom { share: self.share(), allowance: Arc::clone(self) }
+    }
+
+    /// A share that holds nothing yet.
+    pub(crate) fn share(&self) -> Share {
+        Share { budget: Arc::clone(&self.budget), bytes: 0 }
+    }
+
+    /// How long the peer may be waited for until an Init is accepted, and the error when that has passed; none
+    /// for ever.
+    pub(crate) fn until_init(&self) -> Option<(Duration, AgentError)> {
+        let left = left(*lock(&self.init_due))?;
+        Some((left, AgentError::NoInit { within: self.init? }))
+    }
+
+    /// How long input may be waited for, and the error when that has passed; none for ever.
+    pub(crate) fn due(&self) -> Option<(Duration, AgentError)> {
+        let request = || {
+            let left = left(*lock(&self.request_due))?;
+            Some((left, AgentError::Unfinished { within: self.request? }))
+        };
+        self.until_init().into_iter().chain(request()).min_by_key(|(left, _)| *left)
+    }
+}
+
+fn left(due: Option<Instant>) -> Option<Duration> {
+    due.map(|due| due.saturating_duration_since(Instant::now()))
+}
+
+fn lock(due: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
+    due.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Room for the requests of a connection beyond its own buffer. A request for which there is none waits until
+/// others give theirs back, for as long as it may take to arrive.
+#[derive(Debug)]
+pub(crate) struct RequestRoom {
+    share: Share,
+    allowance: Arc<Allowance>,
+}
+
+impl Room for RequestRoom {
+    fn hold(&mut self, bytes: usize) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let Allowance { stopping, request, request_due, .. } = &*self.allowance;
+        let (bytes, had, limit) = (bytes as u64, self.share.bytes, self.share.budget.limit);
+        let due = || request.and_then(|within| Instant::now().checked_add(within));
+        {
+            let mut request_due = lock(request_due);
+            *request_due = if bytes == 0 { None } else { request_due.or_else(due) };
+        }
+        while let Err(held) = self.share.hold(bytes, limit) {
+            // Requests that wait for each other end here as well.
+            let left = self.allowance.due().map(|(left, _)| left);
+            let (Some(stopping), Some(left)) = (stopping, left.filter(|left| !left.is_zero()))
+            else {
+                return Err(format!(
+                    "there is no room for a large request: it needs {} bytes more, and all connections \
+                     together hold {held} of {limit} bytes; raise --buffer-limit",
+                    bytes - had
+                )
+                .into());
+            };
+            let pause = Timespec::try_from(left.min(TRY_AGAIN)).ok();
+            let asked = poll(&mut [PollFd::new(stopping, PollFlags::IN)], pause.as_ref());
+            if asked.is_ok_and(|ready| ready > 0) {
+                return Err(stopping.stopped().into());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::stop::Stop;
+
+    /// What a connection with a budget of its own may take, and what stops it.
+    fn allowed(limits: &Limits) -> (Arc<Allowance>, Arc<Budget>, Stop) {
+        let (budget, stop) = (Budget::new(limits, Arc::default()), Stop::new());
+        let stop = stop.expect("there are descriptors");
+        (Allowance::new(&budget, limits, &stop.stopping()), budget, stop)
+    }
+
+    /// Requests that find no room are refused at once.
+    fn limits(buffer: usize) -> Limits {
+        let request = Some(Duration::ZERO);
+        Limits { buffer, frame: 1 << 10, request, ..Limits::default() }
+    }
+
+    #[test]
+    fn connections_share_a_budget_and_give_their_part_back() {
+        let limits = limits(10 << 10);
+        let (allowance, budget, stop) = allowed(&limits);
+        let held = || budget.held.load(Ordering::Relaxed);
+        let mut one = allowance.room();
+        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room();
+        one.hold(4 << 10).expect("there is room");
+        other.hold(6 << 10).expect("there is room");
+        assert_eq!(held(), 10 << 10);
+        let error = one.hold((4 << 10) + 1).expect_err("it is full").to_string();
+        assert_eq!(
+            error,
+            "there is no room for a large request: it needs 1 bytes more, and all connections together hold \
+             10240 of 10240 bytes; raise --buffer-limit"
+        );
+        // A refusal changes nothing.
+        assert_eq!(held(), 10 << 10);
+        other.hold(1 << 10).expect("it is less");
+        one.hold(9 << 10).expect("there is room");
+        drop(one);
+        assert_eq!(held(), 1 << 10);
+        other.hold(0).expect("it is less");
+        assert_eq!(held(), 0);
+    }
+
+    #[test]
+    fn a_request_waits_for_room_until_others_give_theirs_back() {
+        let hour = Some(Duration::from_secs(3600));
+        let limits = Limits { request: hour, ..limits(10 << 10) };
+        let (allowance, budget, stop) = allowed(&limits);
+        let mut one = allowance.room();
+        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room();
+        one.hold(6 << 10).expect("there is room");
+        let waits = std::thread::spawn(move || other.hold(6 << 10).map(|()| other));
+        one.hold(0).expect("it is less");
+        let other = waits.join().expect("it does not panic").expect("there is room now");
+        // A stop ends a wait.
+        let waits = std::thread::spawn(move || one.hold(6 << 10));
+        stop.stop();
+        let error = waits.join().expect("it does not panic").expect_err("the other has it");
+        assert!(error.is::<crate::agent::stop::Stopped>(), "{error}");
+        drop(other);
+    }
+
+    #[test]
+    fn requests_that_wait_for_each_other_are_refused_in_time() {
+        let second = Some(Duration::from_secs(1));
+        let limits = Limits { request: second, ..limits(10 << 10) };
+        let (allowance, budget, stop) = allowed(&limits);
+        let mut one = allowance.room();
+        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room();
+        one.hold(6 << 10).expect("there is room");
+        other.hold(3 << 10).expect("there is room");
+        let waits = std::thread::spawn(move || other.hold(6 << 10).map_err(|error| (error, other)));
+        let error = one.hold(8 << 10).expect_err("the other waits as well");
+        assert!(error.to_string().starts_with("there is no room"), "{error}");
+        let (error, _other) = waits.join().expect("it does not panic").expect_err("nor that");
+        assert!(error.to_string().starts_with("there is no room"), "{error}");
+    }
+
+    #[test]
+    fn what_is_read_ahead_leaves_room_for_requests() {
+        let (allowance, budget, _stop) = allowed(&limits(10 << 10));
+        let (mut ahead, mut room) = (allowance.share(), allowance.room());
+        assert!(ahead.hold_ahead(5 << 10) && !ahead.hold_ahead((5 << 10) + 1));
+        room.hold(5 << 10).expect("the other half");
+        assert!(ahead.hold_ahead(4 << 10), "it is less");
+        assert!(!ahead.hold_ahead(5 << 10), "more than half is held");
+        drop(ahead);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 5 << 10);
+    }
+
+    #[test]
+    fn the_largest_request_has_room_in_any_budget() {
+        let limits = Limits { buffer: 1, frame: 1 << 20, ..Limits::default() };
+        Allowance::of_process(&limits).room().hold(1 << 20).expect("it is allowed");
+    }
+
+    #[test]
+    fn init_and_then_large_requests_are_waited_for_so_long() {
+        let hour = Duration::from_secs(3600);
+        let limits =
+            Limits { init: Some(hour), request: Some(Duration::ZERO), ..Limits::default() };
+        let (allowance, ..) = allowed(&limits);
+        let due = || allowance.due().map(|(left, error)| (left, error.to_string()));
+        assert!(
+            due().is_some_and(|(left, error)| left > hour / 2 && error.contains("--init-timeout"))
+        );
+        let mut room = allowance.room();
+        room.hold(1).expect("there is room");
+        assert!(due().is_some_and(|(left, error)| {
+            left.is_zero() && error.contains("--request-timeout")
+        }));
+        room.hold(0).expect("it is less");
+        allowance.start();
+        assert_eq!(due(), None);
+        // A process that Kapacitor has spawned waits for ever.
+        assert!(Allowance::of_process(&limits).due().is_none());
+    }
+
+    #[test]
+    fn the_longest_call_does_not_count_for_init_and_others_do() {
+        let limits = Limits { init: Some(Duration::ZERO), ..Limits::default() };
+        let (allowance, ..) = allowed(&limits);
+        let left = || allowance.until_init().map(|(left, _)| left);
+        assert_eq!(left(), Some(Duration::ZERO));
+        let hour = Duration::from_secs(3600);
+        for call in [hour / 2, hour, hour, hour / 4] {
+            allowance.leave_out(call);
+        }
+        assert!(left().is_some_and(|left| left > hour / 2 && left <= hour));
+    }
+}

@@ -1,0 +1,28 @@
+//! The state of a descriptor, asked without waiting.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Returns whether a small write would not wait: a pipe has room for a page then, a socket for more.
+pub(crate) fn has_room(fd: BorrowedFd<'_>) -> bool {
+    !events(fd, PollFlags::OUT).is_empty()
+}
+
+/// Returns whether everybody who could write to the other end of `fd` has closed it, or that half of it.
+pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
+    #[cfg(target_os = "linux")]
+    let closed = PollFlags::HUP | PollFlags::RDHUP;
+    #[cfg(not(target_os = "linux"))]
+    let closed = PollFlags::HUP;
+    events(fd, closed).intersects(closed)
+}
+
+/// The events that hold now, those that are asked for and errors.
+fn events(fd: BorrowedFd<'_>, asked: PollFlags) -> PollFlags {
+    let mut fds = [PollFd::new(&fd, asked)];
+    match poll(&mut fds, Some(&Timespec::default())) {
+        Ok(1..) => fds[0].revents(),
+        _ => PollFlags::empty(),
+    }
+}

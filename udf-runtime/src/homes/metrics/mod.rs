@@ -1,0 +1,296 @@
+//! Serves the metrics of a daemon over HTTP, for Prometheus to scrape.
+//!
+//! One thread serves all scrapers, and never waits for one of them: a scraper that is silent, slow or greedy costs a
+//! place among a few, and a little memory, until its time is over.
+
+mod exchange;
+mod page;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use self::exchange::Exchange;
+use self::page::Page;
+use crate::agent::metrics::Metrics;
+use crate::agent::shortage;
+
+/// How long accepting pauses when it has failed for a lack of descriptors or of memory: it would fail again at once.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The most connections that are accepted before those that are open are looked at again.
+const MOST_IN_A_ROW: usize = 16;
+
+struct Limits {
+    /// How many connections may be open. One more takes the place of the one that came first.
+    connections: usize,
+    /// How long a request may take to arrive. The other side has as long again to close after the answer.
+    request: Duration,
+    /// How long the answer may take to be read. Prometheus itself waits for 10 seconds.
+    response: Duration,
+}
+
+const LIMITS: Limits =
+    Limits { connections: 64, request: Duration::from_secs(2), response: Duration::from_secs(10) };
+
+/// Serves `metrics` at `address` for as long as the process lives; returns where that is.
+pub(super) fn serve(address: SocketAddr, metrics: Metrics) -> io::Result<SocketAddr> {
+    start(address, metrics, LIMITS)
+}
+
+fn start(address: SocketAddr, metrics: Metrics, limits: Limits) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let page = Page::new(metrics);
+    let mut endpoint = Endpoint { listener, resume: None, page, exchanges: Vec::new(), limits };
+    let run = move || {
+        loop {
+            if let Err(error) = endpoint.turn() {
+                tracing::debug!("scrapers have to wait: {error}");
+                thread::sleep(PAUSE);
+            }
+        }
+    };
+    let started = thread::Builder::new().name("metrics".to_owned()).spawn(run);
+    started.map_err(shortage::of("no thread could be started"))?;
+    Ok(address)
+}
+
+struct Endpoint {
+    listener: TcpListener,
+    /// When accepting goes on, if it pauses.
+    resume: Option<Instant>,
+    page: Page,
+    /// The one that came first is the first.
+    exchanges: Vec<Exchange>,
+    limits: Limits,
+}
+
+impl Endpoint {
+    /// Waits for whatever comes first, and goes on with it.
+    fn turn(&mut self) -> rustix::io::Result<()> {
+        let now = Instant::now();
+        self.exchanges.retain(|exchange| exchange.deadline > now);
+        self.resume = self.resume.filter(|resume| *resume > now);
+        let deadlines = self.exchanges.iter().map(|exchange| exchange.deadline);
+        let next = deadlines.chain(self.resume).min();
+        let timeout = next.and_then(|next| Timespec::try_from(next - now).ok());
+        let mut fds: Vec<_> = self
+            .exchanges
+            .iter()
+            .map(|exchange| PollFd::new(exchange.stream(), exchange.events()))
+            .collect();
+        if self.resume.is_none() {
+            fds.push(PollFd::new(&self.listener, PollFlags::IN));
+        }
+        match poll(&mut fds, timeout.as_ref()) {
+            Err(Errno::INTR) => return Ok(()),
+            polled => polled?,
+        };
+        let ready: Vec<_> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let mut ready = ready.into_iter();
+        let (page, limits) = (&mut self.page, &self.limits);
+        self.exchanges.retain_mut(|exchange| {
+            let is_ready = ready.next().unwrap_or_default();
+            !is_ready || exchange.go_on(page, limits)
+        });
+        if ready.next() == Some(true) {
+            self.accept();
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..MOST_IN_A_ROW {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    self.pause_after(&error);
+                    return;
+                }
+            };
+            let Ok(mut exchange) = Exchange::new(stream, &self.limits) else { continue };
+            // Most requests are there already: they need no place, however many silent ones come beside them.
+            if exchange.go_on(&mut self.page, &self.limits) {
+                if self.exchanges.len() >= self.limits.connections {
+                    self.exchanges.remove(0);
+                }
+                self.exchanges.push(exchange);
+            }
+        }
+    }
+
+    fn pause_after(&mut self, error: &io::Error) {
+        match Errno::from_io_error(error) {
+            Some(Errno::WOULDBLOCK | Errno::INTR | Errno::CONNABORTED) => {}
+            _ => {
+                tracing::debug!("scrapers have to wait: {error}");
+                self.resume = Some(Instant::now() + PAUSE);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::agent::link::Link;
+    use crate::agent::metrics::Counted;
+
+    /// Longer than any test: nothing ends by its time.
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    /// An endpoint whose limits of time never pass.
+    fn serve(metrics: Metrics, connections: usize) -> SocketAddr {
+        let limits = Limits { connections, request: NEVER, response: NEVER };
+        start((Ipv4Addr::LOCALHOST, 0).into(), metrics, limits).expect("a port is free")
+    }
+
+    fn connect(address: SocketAddr) -> TcpStream {
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out can be set");
+        stream
+    }
+
+    /// Sends this, and returns what comes up to the end.
+    fn ask(address: SocketAddr, request: &[u8]) -> String {
+        let mut stream = connect(address);
+        stream.write_all(request).expect("it reads");
+        rest(&mut stream)
+    }
+
+    fn rest(stream: &mut TcpStream) -> String {
+        let mut said = String::new();
+        stream.read_to_string(&mut said).expect("it answers, and closes");
+        said
+    }
+
+    #[track_caller]
+    fn assert_serves(address: SocketAddr) {
+        let said = ask(address, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let (head, body) = said.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        assert!(body.ends_with('\n') && body.contains("udf_connections_total"), "{said}");
+    }
+
+    /// Metrics whose text no socket holds.
+    fn large() -> (Metrics, Vec<Counted>) {
+        let metrics = Metrics::new();
+        let open = (0..3000).map(|task| {
+            let link = Arc::new(Link::new(Box::new(io::sink())));
+            link.pulse.name_task(&format!("{task:090}"), &format!("{task:090}"));
+            metrics.open(link)
+        });
+        let open = open.collect();
+        (metrics, open)
+    }
+
+    #[test]
+    fn nobody_waits_for_others() {
+        let address = serve(Metrics::new(), 64);
+        let mut others: Vec<_> = (0..40).map(|_| connect(address)).collect();
+        assert_serves(address);
+        for stream in &mut others[..20] {
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: lo").expect("it reads");
+        }
+        assert_serves(address);
+        for _ in 0..200 {
+            drop(connect(address));
+        }
+        assert_serves(address);
+        // Those in the middle of a request may still finish it, a byte at a time.
+        for byte in b"calhost\r\n\r\n" {
+            others[0].write_all(&[*byte]).expect("it reads");
+        }
+        assert!(rest(&mut others[0]).contains("udf_connections_total"));
+    }
+
+    #[test]
+    fn readers_that_do_not_read_hold_up_nobody() {
+        let (metrics, _open) = large();
+        let address = serve(metrics, 64);
+        let mut lazy: Vec<_> = (0..5)
+            .map(|_| {
+                let mut stream = connect(address);
+                stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it reads");
+                // From here on its answer is on the way.
+                stream.peek(&mut [0]).expect("it answers");
+                stream
+            })
+            .collect();
+        assert_serves(address);
+        // When they read at last, they have the whole of it.
+        let said = rest(&mut lazy[0]);
+        assert!(said.len() > 4 << 20 && said.ends_with('\n'), "{} bytes", said.len());
+    }
+
+    #[test]
+    fn one_too_many_takes_the_place_of_the_first() {
+        let address = serve(Metrics::new(), 2);
+        let mut first = connect(address);
+        first.write_all(b"GET /").expect("it reads");
+        let (_second, _third) = (connect(address), connect(address));
+        // The first is closed, although there was time left; its bytes may not have been read.
+        assert!(matches!(first.read(&mut [0]), Ok(0) | Err(_)));
+        assert_serves(address);
+    }
+
+    #[test]
+    fn a_request_in_drops_is_not_waited_for() {
+        let request = Duration::from_millis(50);
+        let limits = Limits { request, ..LIMITS };
+        let address =
+            start((Ipv4Addr::LOCALHOST, 0).into(), Metrics::new(), limits).expect("a port");
+        let mut stream = connect(address);
+        stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a time-out can be set");
+        // Each byte comes long before the time is over: it does not begin again with them.
+        let drops = (0..MOST_DROPS).take_while(|_| {
+            let is_silent = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+            stream.write_all(b"x").is_ok()
+                && stream.read(&mut [0]).is_err_and(|error| is_silent(&error))
+        });
+        assert!(drops.count() < MOST_DROPS, "it waits for one drop after the other");
+    }
+
+    /// Fewer than make a head that is too large, and for much longer than the time of a request.
+    const MOST_DROPS: usize = 3000;
+
+    #[test]
+    fn what_is_asked_for_is_answered() {
+        let address = serve(Metrics::new(), 64);
+        assert_serves(address);
+        let said = ask(address, b"GET /metrics?x=1 HTTP/1.1\r\n\r\n");
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+        assert!(ask(address, b"GET / HTTP/1.0\n\n").contains("udf_connections_total"));
+        let head = ask(address, b"HEAD /metrics HTTP/1.1\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        assert!(length.is_some_and(|length| length.len() > 2), "the length of a body: {head}");
+        assert!(head.ends_with("\r\n\r\n") && !head.contains("udf_"), "{head}");
+        let said = ask(address, b"GET /other HTTP/1.1\r\n\r\n");
+        assert!(said.starts_with("HTTP/1.1 404 Not Found\r\n"), "{said}");
+        let body = [b'x'; 100 << 10];
+        let post = [b"POST /metrics HTTP/1.1\r\n\r\n", &body[..]].concat();
+        // What follows a head is read and forgotten: otherwise the answer might be lost to a reset.
+        let said = ask(address, &post);
+        assert!(said.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{said}");
+        assert!(said.contains("\r\nAllow: GET, HEAD\r\n"), "{said}");
+        let said = ask(address, &body);
+        assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
+        // A request may end where its input does.
+        let mut stream = connect(address);
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("it reads");
+        stream.shutdown(std::net::Shutdown::Write).expect("it is open");
+        assert!(rest(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+}

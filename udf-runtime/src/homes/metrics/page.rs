@@ -1,0 +1,75 @@
+//! The text that scrapers share.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::agent::metrics::Metrics;
+use crate::homes::logs;
+
+/// How long a text is served before it is rendered again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Renders the metrics now and then, and hands the text out.
+///
+/// Scrapers that read slowly keep the text that they have begun. However many they are, no more than two texts are
+/// in memory: there is no third one before the last reader of the first has gone.
+pub(super) struct Page {
+    metrics: Metrics,
+    text: Arc<String>,
+    rendered: Option<Instant>,
+    /// The text before this one, as long as somebody reads it.
+    previous: Weak<String>,
+}
+
+impl Page {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Page { metrics, text: Arc::default(), rendered: None, previous: Weak::new() }
+    }
+
+    /// Returns the text to be served at this time.
+    pub(super) fn text(&mut self, now: Instant) -> Arc<String> {
+        let is_fresh = self.rendered.is_some_and(|then| now.duration_since(then) < FRESH);
+        if !is_fresh && self.previous.strong_count() == 0 {
+            self.previous = Arc::downgrade(&self.text);
+            self.text = Arc::new(self.metrics.to_prometheus() + &logs::to_prometheus());
+            self.rendered = Some(now);
+        }
+        Arc::clone(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::metrics::Refused;
+
+    #[test]
+    fn it_is_rendered_once_a_second_and_never_three_times_in_memory() {
+        let (metrics, start) = (Metrics::new(), Instant::now());
+        let mut page = Page::new(metrics.clone());
+        let mut refused = 0;
+        let mut shown = |after: f64| {
+            refused += 1;
+            metrics.refused(Refused::Limit);
+            let text = page.text(start + Duration::from_secs_f64(after));
+            let count = text.lines().find_map(|line| {
+                line.strip_prefix("udf_connections_refused_total{reason=\"limit\"} ")?
+                    .parse::<u64>()
+                    .ok()
+            });
+            (text, count.unwrap_or_default())
+        };
+        let (first, count) = shown(0.0);
+        assert_eq!(count, 1);
+        assert_eq!(shown(0.9).1, 1);
+        let (second, count) = shown(1.0);
+        assert_eq!(count, 3);
+        // The first is still being read.
+        assert_eq!(shown(60.0).1, 3);
+        drop(first);
+        assert_eq!(shown(60.0).1, 5);
+        assert_eq!(shown(120.0).1, 5);
+        drop(second);
+        assert_eq!(shown(120.0).1, 7);
+    }
+}

@@ -1,0 +1,19 @@
+//! The homes of a UDF: a program with a command line, and stdin and stdout alone.
+
+#[cfg(feature = "main")]
+mod args;
+#[cfg(feature = "main")]
+mod logs;
+#[cfg(any(feature = "main", feature = "testing"))]
+pub(crate) mod loopback;
+#[cfg(feature = "main")]
+mod metrics;
+#[cfg(feature = "main")]
+mod open_files;
+#[cfg(feature = "main")]
+pub(crate) mod program;
+#[cfg(feature = "main")]
+mod signals;
+pub(crate) mod stdio;
+#[cfg(feature = "main")]
+mod systemd;

@@ -1,0 +1,170 @@
+//! The `main` of a UDF's program: one binary that Kapacitor spawns, that runs as a daemon, that says what it
+//! is, and that plays a file.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+
+use signal_hook::consts::SIGHUP;
+use signal_hook::iterator::Signals;
+use udf_host::command::{self, Failure};
+use udf_text::describe::{Description, Install};
+
+use super::args::{self, Daemon};
+use super::systemd::Manager;
+use super::{logs, metrics, open_files, stdio};
+use crate::agent::handler::Handler;
+use crate::agent::limits::Limits;
+use crate::agent::link::OnUnfit;
+use crate::agent::shortage;
+use crate::agent::stop::Stop;
+use crate::homes::loopback::loopback;
+use crate::server::socket_file::SocketFile;
+use crate::server::{Accepter, Server};
+use crate::udf::handler::UdfHandler;
+use crate::udf::traits::Udf;
+
+/// Runs the UDF `T` as its arguments say; an author's `main` is this one line.
+///
+/// | arguments | what it does |
+/// | --- | --- |
+/// | none | speaks with Kapacitor on stdin and stdout; on a terminal, it shows its help instead |
+/// | `--socket PATH` | runs as a daemon, on a Unix socket |
+/// | `info` | says what the UDF is, and how it is installed |
+/// | `replay FILE` | plays points from a file to the UDF as Kapacitor would, and prints what comes back |
+///
+/// Logs go to stderr, a line each. The exit status is 0 on success, 1 on a failure, which stderr names in one
+/// line, and 2 on wrong usage.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+///
+/// /// Sends every point back as it came.
+/// #[udf(wants = stream, provides = stream)]
+/// struct Mirror {}
+///
+/// impl StreamUdf for Mirror {
+///     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+///         Ok(out.pass(point)?)
+///     }
+/// }
+///
+/// fn main() -> ExitCode {
+///     udf_runtime::main::<Mirror>()
+/// }
+/// ```
+pub fn main<T: Udf + 'static>() -> ExitCode {
+    let mut command = args::command::<T>();
+    let help = command.render_help();
+    let done = command::parse(command, std::env::args_os()).and_then(|matches| {
+        args::check(&matches)?;
+        let is_command = matches.subcommand_name().is_some();
+        logs::start(args::level(&matches)?, args::has_log_time(&matches), is_command)
+            .map_err(shortage::of("the log cannot be started"))
+            .map_err(Failure::failed)?;
+        match matches.subcommand() {
+            Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
+            Some(("replay", matches)) => command::replay(matches, &|| {
+                Box::new(loopback(UdfHandler::<T>::new(), OnUnfit::Drop, |_| {}))
+            }),
+            _ => {
+                let (limits, unfit) = (args::limits(&matches)?, args::unfit(&matches));
+                let handler = move || UdfHandler::<T>::new().with_unfit_snapshots(unfit);
+                match args::daemon(&matches) {
+                    Some(daemon) => serve(T::NAME, daemon, limits, handler),
+                    None if io::stdin().is_terminal() => command::print(&help.to_string()),
+                    None => spawned(handler(), &limits),
+                }
+            }
+        }
+    });
+    let (status, last_words) = command::end(done);
+    logs::finish(last_words.as_deref());
+    status
+}
+
+/// Serves Kapacitor, which has spawned this process.
+fn spawned(handler: impl Handler, limits: &Limits) -> Result<(), Failure> {
+    let stop = Stop::new().and_then(|stop| stop.on_signals().map(|()| stop)).map_err(failed)?;
+    let served = stdio::serve_stdio(handler, limits, &stop);
+    served.map_err(|error| Failure::failed(logs::one_line(&error.to_string())))
+}
+
+fn serve(
+    name: &str,
+    daemon: Daemon,
+    limits: Limits,
+    accepter: impl Accepter,
+) -> Result<(), Failure> {
+    open_files::raise(limits.connections);
+    let (listener, file, place) = if let Some(path) = daemon.path {
+        let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
+        (listener, Some(file), path.display().to_string())
+    } else {
+        let listener = super::systemd::listener();
+        let listener = listener.map_err(|why| Failure::Usage(format!("--systemd: {why}")))?;
+        (listener, None, "the socket of systemd".to_owned())
+    };
+    let mut server = Server::new(listener, accepter)
+        .map_err(failed)?
+        .with_limits(limits)
+        .with_allowed_users(daemon.allowed_users);
+    if let Some(file) = file {
+        server = server.with_file(file);
+    }
+    if let Some(address) = daemon.metrics {
+        let served = metrics::serve(address, server.metrics());
+        let address = served
+            .map_err(shortage::of(&format!("the metrics cannot be served at {address}")))
+            .map_err(failed)?;
+        tracing::info!("metrics are served at http://{address}/metrics");
+    }
+    server.stop_on_signals().map_err(failed)?;
+    ignore_hangups().map_err(failed)?;
+    let listens = format!("{name} listens on {place}");
+    tracing::info!("{listens}");
+    server.serve_under(Manager::new(&listens)).map_err(failed)?;
+    tracing::info!("{name} has stopped");
+    Ok(())
+}
+
+/// A failure with this error, and with the limit to raise if it is one of those.
+fn failed(error: impl std::error::Error + 'static) -> Failure {
+    Failure::failed(shortage::text(&error))
+}
+
+/// A terminal that is closed, or a tool that tells every daemon to reload, must not stop the tasks.
+fn ignore_hangups() -> io::Result<()> {
+    let signals = Signals::new([SIGHUP]);
+    let mut signals = signals.map_err(shortage::of("SIGHUP cannot be handled"))?;
+    let started = thread::Builder::new().name("hangups".to_owned()).spawn(move || {
+        for _ in &mut signals {
+            tracing::info!("SIGHUP: ignored, there is nothing to reload; SIGTERM stops the daemon");
+        }
+    });
+    started.map_err(shortage::of("the thread that waits for SIGHUP could not be started"))?;
+    Ok(())
+}
+
+fn description<T: Udf>() -> Description {
+    Description {
+        name: T::NAME.to_owned(),
+        help: T::help(),
+        wants: <T::Wants as crate::agent::edge::Edge>::TYPE,
+        provides: <T::Provides as crate::agent::edge::Edge>::TYPE,
+        options: T::options(),
+        complete: true,
+    }
+}
+
+fn install<T: Udf>() -> Install {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(T::NAME));
+    let socket = Path::new("/run/udfs").join(T::NAME).with_extension("sock");
+    Install {
+        program: program.display().to_string(),
+        args: Vec::new(),
+        socket: socket.display().to_string(),
+    }
+}

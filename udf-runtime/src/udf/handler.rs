@@ -1,0 +1,222 @@
+//! The handler of a struct with `#[udf]`: it starts with Init, and has its state saved and restored.
+
+use std::borrow::{Borrow, BorrowMut};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use udf_proto::point::FieldError;
+use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
+
+use crate::agent::emitter::{Emitter, Remote};
+use crate::agent::error::{self, MAX_TEXT, Result};
+use crate::agent::handler::{Handler, Verdict};
+use crate::agent::rate_limit::RateLimit;
+use crate::udf::options::init::{self, Accepted};
+use crate::udf::state::{StateReader, StateWriter};
+use crate::udf::traits::{FromPoint, OnMissing, Reads, Task, Udf};
+
+/// Handles the requests of one connection with a `T`, which is made when Init comes.
+#[must_use = "a handler does nothing before an agent or a server calls it"]
+pub struct UdfHandler<T: Udf> {
+    /// None before Init.
+    udf: Option<Held<T>>,
+    skipped: RateLimit,
+    unfit: UnfitSnapshot,
+}
+
+/// What becomes of a snapshot that does not fit the UDF: damaged, of another UDF, or of another state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum UnfitSnapshot {
+    /// It is refused, which stops the task: somebody has to decide.
+    #[default]
+    Refuse,
+    /// The UDF starts without state, and a warning says so.
+    StartFresh,
+}
+
+type Held<T> = <<T as Udf>::Wants as Reads<T>>::Held;
+
+impl<T: Udf> UdfHandler<T> {
+    /// For a connection on which nothing has come yet.
+    pub fn new() -> Self {
+        UdfHandler { udf: None, skipped: RateLimit::default(), unfit: UnfitSnapshot::default() }
+    }
+
+    /// Does this with snapshots that do not fit.
+    pub fn with_unfit_snapshots(mut self, unfit: UnfitSnapshot) -> Self {
+        self.unfit = unfit;
+        self
+    }
+
+    fn started(&mut self) -> Result<&mut T> {
+        // The agent lets nothing through before Init; whoever calls a handler by hand is told.
+        let udf = self.udf.as_mut().map(Held::<T>::borrow_mut);
+        udf.ok_or_else(|| "the UDF has not been started by an Init".into())
+    }
+}
+
+impl<T: Udf> Default for UdfHandler<T> {
+    fn default() -> Self {
+        UdfHandler::new()
+    }
+}
+
+impl<T: Udf> std::fmt::Debug for UdfHandler<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UdfHandler").field("started", &self.udf.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Udf + 'static> Handler for UdfHandler<T> {
+    type Wants = T::Wants;
+    type Provides = T::Provides;
+
+    fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
+        init::types::<T>().map(|(name, types)| (name.to_owned(), types)).collect()
+    }
+
+    fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
+        let task = Task::new(init.task_id.clone(), init.node_id.clone(), remote.clone());
+        let Accepted { mut udf, warnings } = init::parse::<T>(init)?;
+        for warning in warnings {
+            tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
+        }
+        T::Wants::init(&mut udf, &task)?;
+        self.udf = Some(udf.into());
+        Ok(Verdict::Accepted)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>> {
+        let mut state = StateWriter::new(T::NAME);
+        if let Some(udf) = &self.udf {
+            udf.borrow().save(&mut state)?;
+        }
+        Ok(state.finish())
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<Verdict> {
+        let udf = self.started()?;
+        if snapshot.is_empty() {
+            // What a UDF without state hands out, also one that was not written with this kit.
+            tracing::info!("the snapshot is empty: there is nothing to restore");
+            return Ok(Verdict::Accepted);
+        }
+        let restored =
+            StateReader::open(T::NAME, snapshot).map_err(crate::agent::error::Error::from);
+        let restored = restored.and_then(|mut state| {
+            udf.load(&mut state)?;
+            if let Some(fields) = few(state.left()) {
+                tracing::warn!("the snapshot has {fields}, which this UDF does not keep any more");
+            }
+            Ok(())
+        });
+        Ok(match restored {
+            Ok(()) => Verdict::Accepted,
+            Err(error) if self.unfit == UnfitSnapshot::StartFresh => {
+                let error = error::line(error.as_ref(), MAX_TEXT);
+                tracing::warn!("starting without state: {error}");
+                Verdict::Accepted
+            }
+            Err(error) => {
+                let error = error::line(error.as_ref(), MAX_TEXT / 2);
+                Verdict::Refused(format!("{error}; {START_FRESH}"))
+            }
+        })
+    }
+
+    fn begin_batch(&mut self, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        T::Wants::begin(self.started()?, begin, out)
+    }
+
+    #[inline]
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        let udf = self.started()?;
+        let done = match T::Input::from_point(*point) {
+            Ok(input) => T::Wants::point(udf, &input, out),
+            Err(error) => Err(error.into()),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => self.missing(point, error, out),
+        }
+    }
+
+    fn end_batch(&mut self, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        T::Wants::end(self.started()?, end, out)
+    }
+
+    fn tick_every(&self) -> Option<Duration> {
+        T::TICK
+    }
+
+    fn tick(&mut self, out: &mut Emitter<T::Provides>) -> Result<()> {
+        self.started()?.on_tick(out)
+    }
+
+    fn finish(&mut self, out: &mut Emitter<T::Provides>) -> Result<()> {
+        T::Wants::finish(self.started()?, out)
+    }
+
+    fn stop(&mut self) {
+        let (what, more) = (on_missing::<T>(), self.skipped.rest());
+        if more > 0 {
+            tracing::warn!(
+                "points that lack a field were {what}: {more} more since the last warning"
+            );
+        }
+        if let Some(udf) = &mut self.udf {
+            T::Wants::stop(udf.borrow_mut());
+        }
+    }
+}
+
+/// What to do when a snapshot is refused.
+const START_FRESH: &str = "to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
+                           or to `args` in kapacitor.conf";
+
+/// What became of points that lack a field.
+fn on_missing<T: Udf>() -> &'static str {
+    match T::ON_MISSING {
+        OnMissing::Pass => "passed on",
+        OnMissing::Skip | OnMissing::Fail => "skipped",
+    }
+}
+
+/// Names some of these, and counts the others: a peer decides how many there are, and how long.
+fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
+    const FEW: usize = 10;
+    let shown = names.by_ref().take(FEW);
+    let shown = shown.map(|name| format!("`{}`", error::cut(name.to_owned(), 64)));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match (shown.is_empty(), names.count()) {
+        (true, _) => None,
+        (false, 0) => Some(shown),
+        (false, more) => Some(format!("{shown} and {more} more fields")),
+    }
+}
+
+impl<T: Udf> UdfHandler<T> {
+    /// What becomes of a point whose handling has failed: for a missing field that is the UDF's choice.
+    #[cold]
+    fn missing(
+        &mut self,
+        point: &Point<'_>,
+        error: crate::agent::error::Error,
+        out: &mut Emitter<T::Provides>,
+    ) -> Result<()> {
+        if T::ON_MISSING == OnMissing::Fail || !error.is::<FieldError>() {
+            return Err(error);
+        }
+        if let Some(held_back) = self.skipped.pass() {
+            let what = on_missing::<T>();
+            tracing::warn!("a point was {what}: {error}{held_back}");
+        }
+        if T::ON_MISSING == OnMissing::Pass {
+            out.pass_on(point)?;
+        } else {
+            out.count_dropped();
+        }
+        Ok(())
+    }
+}

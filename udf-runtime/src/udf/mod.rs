@@ -1,0 +1,7 @@
+//! What an author writes and reads: the traits of a UDF, options, state, and typed points.
+
+pub(crate) mod handler;
+pub mod options;
+pub mod state;
+pub(crate) mod traits;
+pub mod typed;

@@ -1,0 +1,161 @@
+//! How often an option can be called, and how its values are made: the type of its field says it.
+
+use udf_proto::{Value, ValueType};
+
+use super::OptionType;
+use super::calls::Calls;
+use super::data::OptionData;
+use super::types::{Flag, Help, Parse, Parsed, TickValue};
+use crate::agent::error::Result;
+
+/// A field that is an option: an [`OptionType`] is called once, an `Option` of one at most once, a
+/// `Vec` of one any number of times.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an option",
+    label = "not a type that an option can have",
+    note = "an option is bool, an integer, f32, f64, String, FieldName, TagName, \
+            char, PathBuf or Duration, \
+            a tuple or an array of these, or an `Option` or `Vec` of them",
+    note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
+            of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
+)]
+pub trait OptionField: Sized {
+    /// What one call gives.
+    type Value: OptionType;
+    #[doc(hidden)]
+    const FIELD: Field<Self, Self::Value>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: OptionType> OptionField for T {
+    type Value = T;
+    const FIELD: Field<T, T> = Field::new(Calls::Once, first);
+}
+
+impl<T: OptionType> OptionField for Option<T> {
+    type Value = T;
+    const FIELD: Field<Option<T>, T> = Field::new(Calls::AtMostOnce, |values| Some(first(values)));
+}
+
+impl<T: OptionType> OptionField for Vec<T> {
+    type Value = T;
+    const FIELD: Field<Vec<T>, T> = Field::new(Calls::Any, Some);
+}
+
+fn first<T>(values: Vec<T>) -> Option<T> {
+    values.into_iter().next()
+}
+
+/// How a field of type `F` is made of calls that give a `V` each.
+///
+/// It asks nothing of its types, which the function that makes it has checked: a type that is none for an
+/// option is reported once.
+#[doc(hidden)]
+pub struct Field<F, V> {
+    pub(super) calls: Calls,
+    pub(super) types: fn(&mut Vec<ValueType>),
+    pub(super) of_type: fn() -> Help,
+    /// What the field is after these calls; none when a value is lacking.
+    pub(super) collect: fn(Vec<V>) -> Option<F>,
+    pub(super) make: fn(Vec<Value>) -> Result<V>,
+    show: fn(&V) -> Vec<Value>,
+    /// Whether `make` and `show` are code of this crate, for a type without a `Drop` of the author's.
+    is_plain: bool,
+}
+
+impl<F, V> Clone for Field<F, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F, V> Copy for Field<F, V> {}
+
+impl<F, V> std::fmt::Debug for Field<F, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Field").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+impl<F, V: OptionType> Field<F, V> {
+    const fn new(calls: Calls, collect: fn(Vec<V>) -> Option<F>) -> Self {
+        Field {
+            calls,
+            types: V::Raw::types,
+            of_type: V::help,
+            collect,
+            make: |values| V::from_raw(V::Raw::take(&mut values.into_iter())),
+            show: |value| {
+                let mut values = Vec::new();
+                value.to_raw().put(&mut values);
+                values
+            },
+            is_plain: V::IS_PLAIN,
+        }
+    }
+}
+
+impl<F, V> Field<F, V> {
+    /// The option that such a field is.
+    pub const fn data(self, name: &'static str, docs: &'static str) -> OptionData {
+        OptionData::new(name, docs, self.calls, self.types, self.of_type)
+    }
+
+    /// The arguments that stand for a value, if no code of an author makes them.
+    pub fn show(self, value: fn() -> V) -> Option<Vec<Value>> {
+        self.is_plain.then(|| (self.show)(&value()))
+    }
+
+    /// The arguments that stand for a value, if no code of an author makes them.
+    pub(super) fn shown(&self, value: &V) -> Option<Vec<Value>> {
+        self.is_plain.then(|| (self.show)(value))
+    }
+}
+
+/// A field of this type.
+///
+/// `V` is a parameter, and not written `F::Value`, for the sake of rustc's words: it looks at that
+/// before it looks at the bound, and tells of it elsewhere.
+#[doc(hidden)]
+pub const fn option<F: OptionField<Value = V>, V>() -> Field<F, V> {
+    F::FIELD
+}
+
+/// The type of an option without an argument.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a flag is a `bool`, not `{Self}`",
+    label = "is not `bool`",
+    note = "a flag has no argument: it is true when a task calls it; remove `flag` for an option with an argument"
+)]
+pub trait IsFlag: Sized {
+    const FIELD: Field<Self, Flag>;
+}
+
+impl IsFlag for bool {
+    const FIELD: Field<bool, Flag> = Field::new(Calls::Once, |values| Some(!values.is_empty()));
+}
+
+/// A field that is a flag.
+#[doc(hidden)]
+pub const fn flag<F: IsFlag>() -> Field<F, Flag> {
+    F::FIELD
+}
+
+/// A field that is parsed from text.
+#[doc(hidden)]
+pub const fn parsed<T: Parse>() -> Field<T, Parsed<T>> {
+    Field::new(Calls::Once, |values| first(values).map(Parsed::into_value))
+}
+
+/// A field that is parsed from text, and may be missing.
+#[doc(hidden)]
+pub const fn parsed_option<T: Parse>() -> Field<Option<T>, Parsed<T>> {
+    Field::new(Calls::AtMostOnce, |values| Some(first(values).map(Parsed::into_value)))
+}
+
+/// A field that is parsed from text, any number of times.
+#[doc(hidden)]
+pub const fn parsed_vec<T: Parse>() -> Field<Vec<T>, Parsed<T>> {
+    Field::new(Calls::Any, |values| Some(values.into_iter().map(Parsed::into_value).collect()))
+}

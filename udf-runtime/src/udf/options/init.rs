@@ -1,0 +1,76 @@
+//! A UDF from the options of an Init.
+
+use udf_proto::{Init, OptionCall, ValueType};
+
+use crate::udf::options::data::Known;
+use crate::udf::options::parser::OptionParser;
+use crate::udf::options::refusal::Refusal;
+use crate::udf::traits::Udf;
+
+/// A UDF made of the options of an Init.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Accepted<T> {
+    /// The UDF, with its options set.
+    pub udf: T,
+    /// What the author of the task should know, a line each: deprecated options that are called.
+    pub warnings: Vec<String>,
+}
+
+/// Makes a UDF of the options that an Init calls.
+///
+/// # Errors
+/// One refusal that lists everything that is wrong.
+pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
+    let mut parser = OptionParser::new(T::OPTIONS, init.options);
+    let udf = T::from_options(&mut parser);
+    let (problems, warnings) = parser.finish();
+    match udf {
+        Some(udf) => Ok(Accepted { udf, warnings }),
+        None => Err(Refusal { udf: T::NAME, problems }),
+    }
+}
+
+/// The names of the options, and the types of their arguments.
+pub(crate) fn types<T: Udf>() -> impl Iterator<Item = (&'static str, Vec<ValueType>)> {
+    T::OPTIONS.iter().flat_map(|data| data.names().map(|name| (name, data.types())))
+}
+
+/// What is wrong with the options of a UDF itself: limits without a value, and defaults and examples that are none of
+/// its values. It makes the defaults, and calls `validate` and `parse` with the examples.
+pub(crate) fn faults<T: Udf>() -> Vec<String> {
+    let known: Vec<Known> = T::OPTIONS.iter().map(Known::new).collect();
+    let mut faults: Vec<String> = known.iter().flat_map(Known::faults).collect();
+    if !faults.is_empty() {
+        return faults;
+    }
+    let call = |known: &Known, values| OptionCall { name: known.data.name.to_owned(), values };
+    let required = || known.iter().filter(|known| known.min_calls() > 0);
+    let mut tried: Vec<Option<&Known>> = vec![None];
+    tried.extend(known.iter().filter(|known| known.has_example()).map(Some));
+    for example in tried {
+        let also = example.filter(|example| example.min_calls() == 0);
+        let calls = required().chain(also).flat_map(|known| {
+            let values = known.sample()?;
+            Some(std::iter::repeat_n(call(known, values), known.min_calls().max(1)))
+        });
+        let options: Vec<OptionCall> = calls.flatten().collect();
+        // A relation between options is no fault of one example.
+        let names: Vec<&str> = options.iter().map(|call| &*call.name).collect();
+        let related = |known: &Known| {
+            let mut others = known.data.conflicts.iter().chain(known.data.requires);
+            others.any(|_| names.contains(&known.data.name))
+        };
+        let is_complete = required().all(|known| names.contains(&known.data.name));
+        if !is_complete || example.is_some() && known.iter().any(related) {
+            continue;
+        }
+        if let Err(refusal) = parse::<T>(Init { options, ..Init::default() }) {
+            let text = refusal.to_string();
+            if !faults.contains(&text) {
+                faults.push(text);
+            }
+        }
+    }
+    faults
+}

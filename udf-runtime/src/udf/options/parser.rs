@@ -1,0 +1,364 @@
+//! The calls of an Init against the options of a UDF.
+
+use std::any::Any;
+
+use udf_proto::{OptionCall, Value, ValueType};
+use udf_text::suggest::nearest;
+
+use super::calls::Calls;
+use super::data::{Known, OptionData};
+use super::field::Field;
+use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
+use super::suggest;
+use crate::agent::error::Result;
+
+/// Checks the calls of an Init against the constant of a UDF, and hands out the values of each option.
+///
+/// The author's code sees only values of calls that were found to be right, and defaults are made only when nothing
+/// is wrong with any call.
+#[derive(Debug)]
+pub struct OptionParser {
+    calls: Vec<OptionCall>,
+    options: Vec<Checked>,
+    /// What is wrong, with the place of the option.
+    problems: Vec<(usize, Problem)>,
+    /// How many more there are: an Init can have any number of calls.
+    more: usize,
+    warnings: Vec<String>,
+}
+
+/// An option, and the calls of it.
+#[derive(Debug)]
+struct Checked {
+    known: Known,
+    /// Which calls are of this option.
+    calls: Vec<usize>,
+    /// The arguments out of the environment, where no task calls it.
+    of_env: Option<Vec<Value>>,
+    /// The calls that were found to be right, with the number among those of this option.
+    right: Vec<(usize, Vec<Value>)>,
+    /// The values of these calls, a `Vec` of the type of one call.
+    taken: Option<Box<dyn Any>>,
+}
+
+impl OptionParser {
+    /// Checks all calls against the constant: no code of the author runs.
+    pub(crate) fn new(options: &'static [OptionData], calls: Vec<OptionCall>) -> Self {
+        let known = options.iter().map(Known::new);
+        let options = known.map(|known| Checked {
+            known,
+            calls: Vec::new(),
+            of_env: None,
+            right: Vec::new(),
+            taken: None,
+        });
+        let mut parser = OptionParser {
+            calls,
+            options: options.collect(),
+            problems: Vec::new(),
+            more: 0,
+            warnings: Vec::new(),
+        };
+        for option in &mut parser.options {
+            let is_called = |call: &OptionCall| option.known.is_called(&call.name);
+            option.of_env = option.known.of_env().filter(|_| !parser.calls.iter().any(is_called));
+        }
+        for place in 0..parser.options.len() {
+            parser.check(place);
+        }
+        parser
+    }
+
+    /// Checks the calls of one option.
+    fn check(&mut self, place: usize) {
+        let option = &mut self.options[place];
+        let called = |at: &usize| option.known.is_called(&self.calls[*at].name);
+        option.calls = (0..self.calls.len()).filter(called).collect();
+        let mut wrong = Vec::new();
+        let calls = option.calls.iter().map(|&at| &self.calls[at].values).chain(&option.of_env);
+        for (number, values) in calls.enumerate() {
+            match option.known.check(values) {
+                Ok(values) => option.right.push((number, values)),
+                Err(misfit) => wrong.push((number, misfit)),
+            }
+        }
+        if let (Some(advice), Some(&first)) = (option.known.data.deprecated, option.calls.first()) {
+            let name = &self.calls[first].name;
+            self.warnings.push(format!("option `{name}` is deprecated: {advice}"));
+        }
+        for (number, misfit) in wrong {
+            self.note(place, |parser| parser.call_problem(place, number, misfit, true));
+        }
+        self.count(place);
+    }
+
+    /// Notes an option that is called too seldom or too often.
+    fn count(&mut self, place: usize) {
+        let Checked { known, calls, .. } = &self.options[place];
+        let (name, count, min_calls) = (known.data.name.to_owned(), calls.len(), known.min_calls());
+        let problem = if count == 0 && min_calls > 0 {
+            let often = (min_calls > 1).then(|| known.times()).flatten();
+            Problem::Missing { name, often, write: known.write() }
+        } else if known.data.calls != Calls::Any && count > 1 {
+            let calls = calls.iter().take(5).map(|&at| known.data.call(&self.calls[at]));
+            let calls = calls.collect();
+            Problem::Again { name, calls }
+        } else if let (Some(words), Calls::Any) = (known.wrong_count(count), known.data.calls) {
+            Problem::Calls { name, words, came: count }
+        } else {
+            return;
+        };
+        self.note(place, |_| problem);
+    }
+
+    /// What is wrong with a call. What the constant refuses may be put right; what only the author's code refuses
+    /// may not.
+    fn call_problem(&self, place: usize, number: usize, misfit: Misfit, mend: bool) -> Problem {
+        let Checked { known, calls, .. } = &self.options[place];
+        let (values, env) = self.values(place, number);
+        let mend = mend && !known.data.is_secret;
+        let mended = || suggest::mended(values, &known.types, &known.help);
+        let mended = mend.then(mended).flatten().filter(|mended| known.fits(mended));
+        let write = [mended, known.sample()].into_iter().flatten();
+        // What was refused is no advice.
+        let shown = match calls.get(number) {
+            Some(&at) => known.data.call(&self.calls[at]),
+            None => known.data.line(values),
+        };
+        let mut write = write.map(|values| known.data.line(&values));
+        Problem::Call {
+            which: (calls.len() > 1).then_some(number + 1),
+            misfit,
+            came: values.iter().map(Value::value_type).collect(),
+            types: known.types.clone(),
+            write: write.find(|write| *write != shown),
+            call: match env {
+                Some(name) => format!("{shown}` of the environment variable `{name}"),
+                None => shown,
+            },
+        }
+    }
+
+    /// The arguments of a call, and the environment variable that they are of.
+    fn values(&self, place: usize, number: usize) -> (&[Value], Option<&'static str>) {
+        let option = &self.options[place];
+        match (option.calls.get(number), &option.of_env) {
+            (None, Some(values)) => (values, option.known.data.env),
+            (at, _) => (at.map_or(&[], |&at| &self.calls[at].values), None),
+        }
+    }
+
+    /// Makes the values of the calls of one option that are right so far. Notes each value that the author's code
+    /// refuses.
+    pub fn take<F, V: 'static>(
+        &mut self,
+        place: usize,
+        field: &Field<F, V>,
+        validate: Option<fn(&V) -> Result<()>>,
+    ) {
+        let right = std::mem::take(&mut self.options[place].right);
+        let mut values = Vec::with_capacity(right.len());
+        for (number, arguments) in right {
+            let made = (field.make)(arguments).and_then(|value| {
+                validate.map_or(Ok(()), |validate| validate(&value))?;
+                Ok(value)
+            });
+            match made {
+                Ok(value) => values.push(value),
+                Err(error) => {
+                    let misfit = Misfit::of(error);
+                    let fits = self.options[place].known.fits(self.values(place, number).0);
+                    self.note(place, |parser| parser.call_problem(place, number, misfit, !fits));
+                }
+            }
+        }
+        self.options[place].taken = Some(Box::new(values));
+    }
+
+    /// Makes the default of an option that is not called, of an expression.
+    ///
+    /// The author's check is for values of tasks: a default is the author's own.
+    pub fn default<F, V: 'static>(
+        &mut self,
+        place: usize,
+        field: &Field<F, V>,
+        default: fn() -> V,
+    ) {
+        if !self.is_called(place, field) {
+            let value = default();
+            let shown = field.shown(&value);
+            let misfit =
+                shown.as_ref().and_then(|shown| self.options[place].known.check(shown).err());
+            self.take_default(place, shown.unwrap_or_default(), misfit.map_or(Ok(value), Err));
+        }
+    }
+
+    /// Makes the default of an option that is not called, of the literal or text in its constant.
+    pub fn default_of_data<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) {
+        let known = &self.options[place].known;
+        if let Some(values) = known.data.data_default()
+            && !self.is_called(place, field)
+        {
+            let made = known.check(&values);
+            let made = made.and_then(|values| (field.make)(values).map_err(Misfit::of));
+            self.take_default(place, values, made);
+        }
+    }
+
+    /// Whether there is a value for an option.
+    fn is_called<F, V: 'static>(&self, place: usize, _: &Field<F, V>) -> bool {
+        let taken = self.options[place].taken.as_ref();
+        taken
+            .and_then(|taken| taken.downcast_ref::<Vec<V>>())
+            .is_some_and(|taken| !taken.is_empty())
+    }
+
+    fn take_default<V: 'static>(
+        &mut self,
+        place: usize,
+        shown: Vec<Value>,
+        made: Result<V, Misfit>,
+    ) {
+        match made {
+            Ok(value) => self.options[place].taken = Some(Box::new(vec![value])),
+            Err(misfit) => self.note_default(place, shown, misfit),
+        }
+    }
+
+    /// Makes the field of the values of the calls, or of the default.
+    ///
+    /// # Panics
+    /// When this option has not been taken, or a value is lacking, which [`is_whole`](Self::is_whole) finds.
+    #[must_use]
+    pub fn field<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) -> F {
+        let taken = self.options[place].taken.take();
+        let values = taken.and_then(|taken| taken.downcast::<Vec<V>>().ok());
+        let made = values.and_then(|values| (field.collect)(*values));
+        made.expect("options were accepted, so each has its values")
+    }
+
+    /// Whether nothing is wrong with any call, so that the fields can be made.
+    #[doc(hidden)]
+    pub fn accepts(&mut self) -> bool {
+        self.relations();
+        self.problems.sort_by_key(|(place, _)| *place);
+        self.unknown();
+        self.is_whole()
+    }
+
+    /// Whether every default was right, too.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.more == 0
+    }
+
+    /// Notes a default that the UDF itself does not accept.
+    fn note_default(&mut self, place: usize, shown: Vec<Value>, misfit: Misfit) {
+        let known = &self.options[place].known;
+        let came = shown.iter().map(Value::value_type).collect();
+        let problem = Problem::Default {
+            call: known.data.line(&shown),
+            misfit,
+            came,
+            types: known.types.clone(),
+            write: match known.sample().filter(|sample| *sample != shown) {
+                Some(_) => known.write(),
+                None => known.form(),
+            },
+        };
+        self.note(place, |_| problem);
+    }
+
+    /// Notes a problem, or only counts it when there are many.
+    fn note(&mut self, place: usize, problem: impl FnOnce(&Self) -> Problem) {
+        if self.problems.len() < SHOWN {
+            let problem = problem(self);
+            self.problems.push((place, problem));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// What was wrong, and what the author of the task should know.
+    pub(crate) fn finish(self) -> (Problems, Vec<String>) {
+        let shown = self.problems.into_iter().map(|(_, problem)| problem).collect();
+        (Problems { shown, more: self.more }, self.warnings)
+    }
+
+    /// Notes options that exclude each other, and those that lack one that they need.
+    fn relations(&mut self) {
+        let named = |name: &str| self.options.iter().find(|other| other.known.data.name == name);
+        let mut found: Vec<Problem> = Vec::new();
+        for Checked { known, calls, .. } in &self.options {
+            let Some(&at) = calls.first() else { continue };
+            for other in known.data.conflicts.iter().filter_map(|name| named(name)) {
+                let Some(&other_at) = other.calls.first() else { continue };
+                let (first, second) = (at.min(other_at), at.max(other_at));
+                let (one, two) =
+                    if first == at { (known, &other.known) } else { (&other.known, known) };
+                let one = one.data.call(&self.calls[first]);
+                let two = two.data.call(&self.calls[second]);
+                let problem = Problem::Conflict { one, other: two };
+                if !found.contains(&problem) {
+                    found.push(problem);
+                }
+            }
+            for other in known.data.requires.iter().filter_map(|name| named(name)) {
+                if other.calls.is_empty() && other.of_env.is_none() {
+                    found.push(Problem::Lonely {
+                        call: known.data.call(&self.calls[at]),
+                        needs: other.known.data.name.to_owned(),
+                        write: other.known.write(),
+                    });
+                }
+            }
+        }
+        for problem in found {
+            self.note(self.options.len(), |_| problem);
+        }
+    }
+
+    /// Notes the calls of options that do not exist, before the other problems. One that was meant for
+    /// a required option stands for the absence of that, too.
+    fn unknown(&mut self) {
+        let mut unknown: Vec<(usize, Problem)> = Vec::new();
+        for call in &self.calls {
+            if self.options.iter().any(|option| option.known.is_called(&call.name)) {
+                continue;
+            }
+            if unknown.len() >= SHOWN {
+                self.more += 1;
+                continue;
+            }
+            let names = self.options.iter().flat_map(|option| option.known.data.names());
+            let near = nearest(&call.name, names);
+            let meant = near
+                .and_then(|near| self.options.iter().find(|option| option.known.is_called(near)));
+            if let Some(Checked { known, .. }) = meant {
+                self.problems.retain(|(_, problem)| {
+                    !matches!(problem, Problem::Missing { name, .. } if *name == known.data.name)
+                });
+            }
+            let nearest = meant.zip(near).map(|(meant, near)| {
+                let types: Vec<ValueType> = call.values.iter().map(Value::value_type).collect();
+                if types == meant.known.types && !meant.known.data.is_secret {
+                    line(&OptionCall { name: near.to_owned(), values: call.values.clone() })
+                } else {
+                    meant.known.write()
+                }
+            });
+            let mut known: Vec<String> =
+                self.options.iter().map(|option| option.known.data.name.to_owned()).collect();
+            known.sort();
+            // Any secret may have been meant.
+            let is_secret = self.options.iter().any(|option| option.known.data.is_secret);
+            let name = short(&call.name);
+            let call = if is_secret { format!(".{name}(***)") } else { line(call) };
+            unknown.push((0, Problem::Unknown { call, name, nearest, known }));
+        }
+        unknown.append(&mut self.problems);
+        self.more += unknown.len().saturating_sub(SHOWN);
+        unknown.truncate(SHOWN);
+        self.problems = unknown;
+    }
+}

@@ -1,0 +1,222 @@
+//! What can be wrong with the options of an Init, and in which words.
+
+use std::fmt;
+
+use udf_proto::{OptionCall, Value, ValueType};
+
+use crate::agent::error;
+
+use super::types::{InArgument, MustBe};
+
+/// Why the arguments of one call will not do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Misfit {
+    /// There are too many or too few.
+    Count,
+    /// One is of another type; counted from 0.
+    Type { place: usize },
+    /// One will not do, or all together, in words that go after "the argument".
+    Argument { place: Option<usize>, words: String },
+    /// All together will not do, in words of the author.
+    Other(String),
+    /// Several arguments will not do.
+    Several(Vec<Misfit>),
+}
+
+impl Misfit {
+    pub(crate) fn must_be(place: usize, words: &str) -> Self {
+        Misfit::Argument { place: Some(place), words: format!("must be {words}") }
+    }
+
+    pub(crate) fn of(error: crate::agent::error::Error) -> Self {
+        let (place, error) = match error.downcast::<InArgument>() {
+            Ok(inner) => (Some(inner.place), inner.error),
+            Err(error) => (None, error),
+        };
+        let words = error::line(error.as_ref(), LONG_WORDS);
+        match (place, error.is::<MustBe>()) {
+            (None, false) => Misfit::Other(words),
+            (place, true) => Misfit::Argument { place, words },
+            (Some(place), false) => {
+                Misfit::Argument { place: Some(place), words: format!("will not do: {words}") }
+            }
+        }
+    }
+}
+
+impl Misfit {
+    /// In words that go after a colon, for what came where these types are expected.
+    fn words(&self, came: &[ValueType], types: &[ValueType]) -> String {
+        let argument = |place: Option<usize>| match (types.len(), place) {
+            (1, _) => "the argument".to_owned(),
+            (_, Some(place)) => format!("argument {}", place + 1),
+            (_, None) => "the arguments".to_owned(),
+        };
+        match self {
+            Misfit::Count if types.is_empty() => "it is a flag, which takes no argument".to_owned(),
+            Misfit::Count => format!("{}, not {}", takes(types), came.len()),
+            &Misfit::Type { place } => {
+                let (wanted, came) = (types[place], came[place]);
+                format!("{} must be {wanted}, not {came}", argument(Some(place)))
+            }
+            Misfit::Argument { place, words } => format!("{} {words}", argument(*place)),
+            Misfit::Other(words) => words.clone(),
+            Misfit::Several(misfits) => {
+                let words = misfits.iter().map(|misfit| misfit.words(came, types));
+                words.collect::<Vec<_>>().join(", and ")
+            }
+        }
+    }
+}
+
+/// Everything that is wrong with the options of an Init.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Problems {
+    pub(crate) shown: Vec<Problem>,
+    /// How many more there are.
+    pub(crate) more: usize,
+}
+
+/// More problems than these are only counted: an Init can have any number of calls.
+pub(crate) const SHOWN: usize = 20;
+
+/// One thing that is wrong with the options of an Init.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Problem {
+    /// There is no such option.
+    Unknown { call: String, name: String, nearest: Option<String>, known: Vec<String> },
+    /// The arguments of a call will not do.
+    Call {
+        call: String,
+        which: Option<usize>,
+        misfit: Misfit,
+        came: Vec<ValueType>,
+        types: Vec<ValueType>,
+        write: Option<String>,
+    },
+    /// An option that is called too seldom or too often for its length.
+    Calls { name: String, words: String, came: usize },
+    /// A required option is not called, and how often it must be, when that is more than once.
+    Missing { name: String, often: Option<String>, write: String },
+    /// An option that can be called once is called again.
+    Again { name: String, calls: Vec<String> },
+    /// Two options are called that exclude each other.
+    Conflict { one: String, other: String },
+    /// An option is called without one that it needs.
+    Lonely { call: String, needs: String, write: String },
+    /// The default of the UDF is none of the values that it accepts.
+    Default {
+        call: String,
+        misfit: Misfit,
+        came: Vec<ValueType>,
+        types: Vec<ValueType>,
+        write: String,
+    },
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Unknown { call, name, nearest: Some(write), .. } => {
+                write!(f, "`{call}`: there is no option `{name}`; did you mean `{write}`?")
+            }
+            Problem::Unknown { call, known, .. } if known.is_empty() => {
+                write!(f, "`{call}`: it has no options")
+            }
+            Problem::Unknown { call, name, known, .. } => {
+                let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                let known = known.join(", ");
+                write!(f, "`{call}`: there is no option `{name}`; there is {known}")
+            }
+            Problem::Call { call, which, misfit, came, types, write } => {
+                write!(f, "`{call}`")?;
+                if let Some(which) = which {
+                    write!(f, " (call {which} of it)")?;
+                }
+                write!(f, ": {}", misfit.words(came, types))?;
+                write.as_ref().map_or(Ok(()), |write| write!(f, "; write `{write}`"))
+            }
+            Problem::Calls { name, words, came } => {
+                let times = if *came == 1 { "time" } else { "times" };
+                write!(f, "`.{name}` is called {came} {times}, but must be called {words}")
+            }
+            Problem::Missing { name, often: None, write } => {
+                write!(f, "`.{name}` is missing; write `{write}`")
+            }
+            Problem::Missing { name, often: Some(often), write } => {
+                let each = "for each of them";
+                write!(
+                    f,
+                    "`.{name}` is missing, and must be called {often}; write `{write}` {each}"
+                )
+            }
+            Problem::Again { name, calls } => {
+                let calls = calls.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>();
+                write!(f, "`.{name}` can be called only once; keep one of {}", calls.join(", "))
+            }
+            Problem::Conflict { one, other } => {
+                write!(f, "`{one}` and `{other}` exclude each other; keep one of them")
+            }
+            Problem::Lonely { call, needs, write } => {
+                write!(f, "`{call}` needs `.{needs}` too; write `{write}`")
+            }
+            Problem::Default { call, misfit, came, types, write } => {
+                let words = misfit.words(came, types);
+                write!(
+                    f,
+                    "the UDF refuses its own default `{call}`: {words}; \
+                     until this error in the UDF is fixed, write `{write}`"
+                )
+            }
+        }
+    }
+}
+
+/// `it takes 2 arguments (INT and STRING)`
+fn takes(types: &[ValueType]) -> String {
+    let names: Vec<_> = types.iter().map(ValueType::to_string).collect();
+    match types.len() {
+        1 => format!("it takes 1 argument ({})", names[0]),
+        count => format!("it takes {count} arguments ({})", names.join(", ")),
+    }
+}
+
+/// A call as a TICKscript writes it, cut where it is very long.
+pub(crate) fn line(call: &OptionCall) -> String {
+    let mut line = format!(".{}(", short(&call.name));
+    for (place, value) in call.values.iter().enumerate() {
+        if place > 0 {
+            line += ", ";
+        }
+        if place == LONG_CALL {
+            line += "...";
+            break;
+        }
+        match value {
+            Value::String(text) => line += &Value::String(short(text)).to_string(),
+            value => line += &value.to_string(),
+        }
+    }
+    line + ")"
+}
+
+/// So many arguments of a call are shown.
+const LONG_CALL: usize = 12;
+/// So many bytes of an author's words are shown: they may repeat the argument.
+const LONG_WORDS: usize = 512;
+/// So many characters of a text are shown.
+const LONG_TEXT: usize = 64;
+
+/// On one line, and not over-long: Init can carry any text.
+pub(crate) fn short(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut short: String = chars
+        .by_ref()
+        .take(LONG_TEXT)
+        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
+        .collect();
+    if chars.next().is_some() {
+        short += "...";
+    }
+    short
+}

@@ -1,0 +1,280 @@
+//! What an option can be: the trait, and what a TICKscript can write.
+
+mod compound;
+mod names;
+mod numbers;
+mod ranged;
+mod text;
+mod tick_value;
+
+use udf_proto::{Value, ValueType};
+use udf_text::describe::Choice;
+
+use super::limits::Limits;
+use crate::agent::error::Result;
+
+pub use names::{FieldName, TagName};
+pub use ranged::{HasLen, Ranged, RangedField};
+pub use text::{Parse, Parsed};
+pub use tick_value::TickValue;
+
+/// A type that an option can have.
+///
+/// `bool`, the integers, `f32`, `f64`, `String`, [`FieldName`], [`TagName`], `char`, `PathBuf`,
+/// `Duration`, and tuples and arrays of these have it. `#[derive(OptionType)]` gives it to enums (a STRING out of a fixed set) and to
+/// tuple structs; `#[option(parse)]` uses anything that is `FromStr` without it.
+///
+/// A type of one's own says what a TICKscript writes for it, and how to convert:
+///
+/// ```
+/// use udf_runtime::options::{Help, MustBe, OptionType};
+///
+/// struct Percent(f64);
+///
+/// impl OptionType for Percent {
+///     type Raw = f64;
+///
+///     fn from_raw(raw: f64) -> udf_runtime::Result<Self> {
+///         match raw {
+///             0.0..=100.0 => Ok(Percent(raw)),
+///             _ => Err(MustBe::new("a percentage").into()),
+///         }
+///     }
+///
+///     fn to_raw(&self) -> f64 {
+///         self.0
+///     }
+///
+///     fn help() -> Help {
+///         Help::new().must_be("a percentage").example(50.0)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an option",
+    label = "not a type that an option can have",
+    note = "an option is bool, an integer, f32, f64, String, FieldName, TagName, \
+            char, PathBuf or Duration, \
+            a tuple or an array of these, or an `Option` or `Vec` of them",
+    note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
+            of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
+)]
+pub trait OptionType: Sized {
+    /// What a TICKscript writes for it.
+    type Raw: TickValue;
+
+    /// Makes it of what the TICKscript wrote.
+    ///
+    /// # Errors
+    /// When this value will not do. A [`MustBe`] continues "the argument must be"; any other error
+    /// is shown as it is.
+    fn from_raw(raw: Self::Raw) -> Result<Self>;
+
+    /// What a TICKscript would write for this value.
+    fn to_raw(&self) -> Self::Raw;
+
+    /// What there is to know of the values that it takes: data, which `info` and a task's Init ask for.
+    fn help() -> Help {
+        Help::default()
+    }
+
+    /// Whether conversions and `Drop` run no code of an author, so that values can be made to be shown.
+    #[doc(hidden)]
+    const IS_PLAIN: bool = false;
+}
+
+/// What there is to know of the values that an [`OptionType`] takes.
+#[derive(Debug, Clone, Default)]
+pub struct Help {
+    pub(crate) must_be: Option<String>,
+    pub(crate) limits: Limits,
+    /// Whether 0 will not do, although it is within the limits.
+    pub(crate) not_zero: bool,
+    /// Of text, in characters.
+    pub(crate) len: Limits,
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) example: Vec<Value>,
+    /// Of several arguments, what there is to know of each.
+    pub(crate) each: Vec<Help>,
+    /// Whether every value of the raw type will do of which nothing here says otherwise.
+    pub(crate) is_whole: bool,
+}
+
+impl Help {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Help::default()
+    }
+
+    /// For a type that takes every value of its raw type of which its help does not say otherwise.
+    pub(crate) fn whole() -> Self {
+        Help { is_whole: true, ..Help::default() }
+    }
+
+    /// Whether nothing here refuses this argument.
+    pub(crate) fn takes(&self, value: &Value) -> bool {
+        let is_choice = match value {
+            Value::String(text) => {
+                let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+                self.len.contain(&Value::Int(length))
+                    && (self.choices.is_empty() || self.texts().any(|choice| choice == text))
+            }
+            value => self.limits.contain(value),
+        };
+        is_choice && !(self.not_zero && *value == Value::Int(0))
+    }
+
+    /// What a value must be, in words that go after "must be".
+    pub fn must_be(mut self, words: impl Into<String>) -> Self {
+        self.must_be = Some(words.into());
+        self
+    }
+
+    /// One of the only values that it takes, and what it means.
+    pub fn choice(mut self, value: impl Into<String>, help: impl Into<String>) -> Self {
+        let (value, help) = (value.into(), crate::udf::options::docs::help(&help.into()));
+        self.choices.push(Choice { value, help, aliases: Vec::new() });
+        self
+    }
+
+    /// Another text for the last choice.
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        if let Some(choice) = self.choices.last_mut() {
+            choice.aliases.push(alias.into());
+        }
+        self
+    }
+
+    /// A value that it takes, for samples of TICKscript.
+    pub fn example(mut self, raw: impl TickValue) -> Self {
+        self.example.clear();
+        raw.put(&mut self.example);
+        self
+    }
+
+    /// What a value must be, if there is more to it than its type.
+    pub(crate) fn words(&self) -> Option<String> {
+        if !self.choices.is_empty() {
+            let choices = self.choices.iter().map(|choice| Value::from(&*choice.value).to_string());
+            return Some(one_of(choices.collect()));
+        }
+        let words = self
+            .must_be
+            .clone()
+            .or_else(|| self.limits.words())
+            .or_else(|| self.len.count_of("character").map(|words| words + " long"));
+        if self.not_zero && self.limits.contain(&Value::Int(0)) {
+            return Some(words.map_or(String::new(), |words| words + ", ") + "other than 0");
+        }
+        words
+    }
+
+    /// In words what there is to know of several arguments, which are counted from `first`.
+    pub(crate) fn words_of_each(each: &[Help], first: usize) -> Option<String> {
+        let known = (first + 1..).zip(each).filter_map(|(number, help)| {
+            help.words().map(|words| format!("argument {number} {words}"))
+        });
+        let known = known.collect::<Vec<_>>().join(", ");
+        Some(known).filter(|known| !known.is_empty())
+    }
+
+    /// Arguments of these types: the example, or for each the first choice or a usual value of its type.
+    pub(crate) fn sample(&self, types: &[ValueType]) -> Option<Vec<Value>> {
+        if self.example.len() == types.len() {
+            return Some(self.example.clone());
+        }
+        let usual = |(help, wanted): (Help, &ValueType)| {
+            let given = help.example.first().cloned();
+            let choice = help.choices.first().map(|choice| Value::from(&*choice.value));
+            let usual = help.is_whole.then(|| match wanted {
+                ValueType::Bool => Value::Bool(true),
+                ValueType::Int => Value::Int(10),
+                ValueType::Double => Value::Double(1.0),
+                ValueType::Duration => Value::Duration(10_000_000_000),
+                ValueType::String => Value::from("text"),
+            });
+            let value = given.or(choice).or(usual)?;
+            Some(help.limits.nearest(&value).unwrap_or(value))
+        };
+        self.places(types.len()).into_iter().zip(types).map(usual).collect()
+    }
+
+    /// The texts that are choices, and then their other names.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.choices.iter().flat_map(|choice| &choice.aliases);
+        self.choices.iter().map(|choice| &choice.value).chain(aliases).map(String::as_str)
+    }
+
+    /// What there is to know of each of so many arguments.
+    pub(crate) fn places(&self, count: usize) -> Vec<Help> {
+        let place = |place: usize| {
+            let mut help = match self.each.get(place) {
+                Some(each) => {
+                    Help { limits: each.limits.clone().within(&self.limits), ..each.clone() }
+                }
+                // The words of several arguments are about all of them.
+                None => {
+                    let must_be = self.must_be.clone().filter(|_| count == 1);
+                    Help { must_be, each: Vec::new(), ..self.clone() }
+                }
+            };
+            if let Some(example) = self.example.get(place) {
+                help.example = vec![example.clone()];
+            }
+            help
+        };
+        (0..count).map(place).collect()
+    }
+}
+
+/// `'a', 'b' or 'c'`
+pub(crate) fn one_of(mut all: Vec<String>) -> String {
+    match all.pop() {
+        Some(last) if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+        last => last.unwrap_or_default(),
+    }
+}
+
+/// An argument that will not do: what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be {words}")]
+pub struct MustBe {
+    words: String,
+}
+
+impl MustBe {
+    /// Takes the words that go after "must be", such as `a percentage`.
+    pub fn new(words: impl Into<String>) -> Self {
+        MustBe { words: words.into() }
+    }
+}
+
+/// The error for a text that is none of the choices.
+#[doc(hidden)]
+pub fn no_choice<T: OptionType>() -> crate::agent::error::Error {
+    MustBe::new(T::help().words().unwrap_or_default()).into()
+}
+
+/// One of several arguments that will not do.
+#[derive(Debug, thiserror::Error)]
+#[error("argument {} {error}", .place + 1)]
+pub(crate) struct InArgument {
+    /// Which one, counted from 0.
+    pub(crate) place: usize,
+    pub(crate) error: crate::agent::error::Error,
+}
+
+/// An option without an argument: it is true when it is called.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag(pub bool);
+
+impl OptionType for Flag {
+    type Raw = ();
+    const IS_PLAIN: bool = true;
+
+    fn from_raw((): ()) -> Result<Self> {
+        Ok(Flag(true))
+    }
+
+    fn to_raw(&self) {}
+}

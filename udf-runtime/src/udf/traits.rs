@@ -1,0 +1,346 @@
+//! What an author writes: a struct with `#[udf]`, and one of two traits.
+
+use std::borrow::BorrowMut;
+use std::time::Duration;
+
+use udf_proto::point::FieldError;
+use udf_proto::{BeginBatch, EndBatch, Point, PointBuf};
+use udf_text::describe::OptionHelp;
+
+use crate::agent::edge::{Batch, Edge, Stream};
+use crate::agent::emitter::{Emitter, Remote};
+use crate::agent::error::Result;
+use crate::udf::options::data::{self, OptionData};
+use crate::udf::options::docs;
+use crate::udf::options::parser::OptionParser;
+use crate::udf::state::{StateReader, StateWriter};
+
+/// What `#[udf]` makes of a struct. It is not written by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a UDF",
+    label = "not a UDF",
+    note = "write `#[udf(wants = stream, provides = stream)]` on the struct, each `stream` or `batch`; \
+            if Cargo.toml gives the runtime another name, add `crate = ::that_name`"
+)]
+pub trait Udf: Sized {
+    /// The name of the UDF, in snake case.
+    const NAME: &'static str;
+    /// The struct's doc comment, as it was written.
+    const DOCS: &'static str;
+    /// The version of the package in which the struct is, if cargo builds it.
+    const VERSION: Option<&'static str> = None;
+    /// How often [`Tick::tick`] is called.
+    const TICK: Option<Duration>;
+    /// What becomes of a point that lacks a field.
+    const ON_MISSING: OnMissing;
+    /// The edge that it reads from, which says what the UDF implements: [`StreamUdf`] or [`BatchUdf`].
+    type Wants: Edge + Reads<Self>;
+    /// The edge that it writes to.
+    type Provides: Edge;
+    /// What a handler is given for a point.
+    type Input<'p>: FromPoint<'p>;
+
+    /// The help of the UDF: a line for each paragraph of the doc comment.
+    fn help() -> String {
+        docs::help(Self::DOCS)
+    }
+    /// What is known of its options before any runs, in the order of their fields.
+    #[doc(hidden)]
+    const OPTIONS: &'static [OptionData];
+    /// Its options, in the order of their fields.
+    fn options() -> Vec<OptionHelp> {
+        data::describe(Self::OPTIONS)
+    }
+    /// Makes a UDF of the calls of an Init, which were checked against [`OPTIONS`](Self::OPTIONS).
+    fn from_options(options: &mut OptionParser) -> Option<Self>;
+    /// Calls [`Tick::tick`], for a UDF that has one.
+    ///
+    /// # Errors
+    /// Those of the UDF.
+    #[doc(hidden)]
+    fn on_tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+    /// Writes its state.
+    ///
+    /// # Errors
+    /// When a value cannot be serialized.
+    fn save(&self, state: &mut StateWriter) -> Result<()>;
+    /// Reads its state; on an error nothing of `self` has changed.
+    ///
+    /// # Errors
+    /// When a value cannot be deserialized.
+    fn load(&mut self, state: &mut StateReader<'_>) -> Result<()>;
+}
+
+/// What becomes of a point that lacks a field which a handler asked for with `?`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnMissing {
+    /// It is left out, with a warning that is rate-limited.
+    Skip,
+    /// It is passed on as it came; for UDFs that read a stream and provide one.
+    Pass,
+    /// The task fails.
+    Fail,
+}
+
+/// What a handler's method can be given for a point: the point itself, or a struct made of it.
+///
+/// See [`typed`](crate::typed) for structs with `#[derive(FromPoint)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made of a point",
+    label = "not made of a point",
+    note = "write `#[derive(FromPoint)]` on the struct, and `point = {Self}` in `#[udf(...)]`"
+)]
+pub trait FromPoint<'p>: Sized {
+    /// Takes out of the point what is asked for.
+    ///
+    /// # Errors
+    /// When a field or tag is missing, or of another type.
+    fn from_point(point: Point<'p>) -> Result<Self, FieldError>;
+}
+
+impl<'p> FromPoint<'p> for Point<'p> {
+    #[inline]
+    fn from_point(point: Point<'p>) -> Result<Self, FieldError> {
+        Ok(point)
+    }
+}
+
+impl<'p> FromPoint<'p> for PointBuf {
+    fn from_point(point: Point<'p>) -> Result<Self, FieldError> {
+        Ok(point.to_owned())
+    }
+}
+
+/// The task that a UDF works for.
+#[derive(Debug)]
+pub struct Task<E: Edge> {
+    task_id: String,
+    node_id: String,
+    remote: Remote<E>,
+}
+
+impl<E: Edge> Task<E> {
+    pub(crate) fn new(task_id: String, node_id: String, remote: Remote<E>) -> Self {
+        Task { task_id, node_id, remote }
+    }
+
+    /// The name of the task.
+    pub fn task_id(&self) -> &str {
+        &self.task_id
+    }
+
+    /// The name of the node within the task.
+    pub fn node_id(&self) -> &str {
+        &self.node_id
+    }
+
+    /// Sends from other threads and later, as long as the task runs.
+    pub fn remote(&self) -> &Remote<E> {
+        &self.remote
+    }
+}
+
+/// The work of a UDF at intervals of wall-clock time, whether points come or not.
+///
+/// It goes with `tick = "10s"` in `#[udf(...)]`: neither compiles without the other.
+///
+/// ```
+/// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Tick, udf};
+///
+/// /// Counts points.
+/// #[udf(wants = stream, provides = stream, tick = "10s")]
+/// struct Count {
+///     points: i64,
+/// }
+///
+/// impl StreamUdf for Count {
+///     fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+///         self.points += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// impl Tick for Count {
+///     fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
+///         Ok(out.build("count").field("points", self.points).send()?)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has `tick = \"...\"`, but does not implement `Tick`",
+    label = "`impl Tick for {Self}` is missing",
+    note = "write `impl Tick for {Self}`, whose `tick` is called so often; or remove `tick` here"
+)]
+pub trait Tick: Udf + Ticks {
+    /// Called every [`Udf::TICK`] of wall-clock time.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()>;
+}
+
+/// A UDF with `tick = "10s"`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` implements `Tick`, but nothing calls it",
+    label = "`tick = \"...\"` is missing in `#[udf(...)]`",
+    note = "write `#[udf(tick = \"10s\", ...)]` on the struct, with the interval"
+)]
+pub trait Ticks {}
+
+/// The work of a UDF that reads a stream.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` wants a stream, but does not handle its points",
+    label = "`impl StreamUdf for {Self}` is missing",
+    note = "a UDF that is `wants = stream` implements `StreamUdf`, one that is `wants = batch` `BatchUdf`"
+)]
+pub trait StreamUdf: Udf {
+    /// Checks across options, before any data; an error refuses the Init.
+    ///
+    /// # Errors
+    /// Whatever the author finds wrong; its text is what the user of the task sees.
+    fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
+        let _ = task;
+        Ok(())
+    }
+
+    /// Handles one point.
+    ///
+    /// # Errors
+    /// An error stops the task, but for one of a missing field; see [`OnMissing`].
+    fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// The input has ended, and everything in it was handled: the last chance to emit.
+    ///
+    /// # Errors
+    /// An error is sent to Kapacitor, which is about to end the task anyway.
+    fn finish(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Called once when the connection is closed.
+    fn stop(&mut self) {}
+}
+
+/// The work of a UDF that reads batches.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` wants batches, but does not handle them",
+    label = "`impl BatchUdf for {Self}` is missing",
+    note = "a UDF that is `wants = batch` implements `BatchUdf`, one that is `wants = stream` `StreamUdf`"
+)]
+pub trait BatchUdf: Udf {
+    /// Checks across options, before any data; an error refuses the Init.
+    ///
+    /// # Errors
+    /// Whatever the author finds wrong; its text is what the user of the task sees.
+    fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
+        let _ = task;
+        Ok(())
+    }
+
+    /// A batch begins.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn begin(&mut self, begin: &BeginBatch, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// Handles one point of the batch.
+    ///
+    /// # Errors
+    /// An error stops the task, but for one of a missing field; see [`OnMissing`].
+    fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// The batch ends.
+    ///
+    /// # Errors
+    /// An error stops the task.
+    fn end(&mut self, end: &EndBatch, out: &mut Emitter<Self::Provides>) -> Result<()>;
+
+    /// The input has ended, and everything in it was handled: the last chance to emit.
+    ///
+    /// # Errors
+    /// An error is sent to Kapacitor, which is about to end the task anyway.
+    fn finish(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Called once when the connection is closed.
+    fn stop(&mut self) {}
+}
+
+/// Calls the methods of the trait that goes with an edge: `StreamUdf` for a stream, `BatchUdf` for batches.
+#[doc(hidden)]
+pub trait Reads<T: Udf>: Edge {
+    /// The UDF itself, which is known to be `Send` by this name: `#[udf]` asks for it, so that whatever is made
+    /// of a [`Udf`] need not ask again, and one that cannot move to its thread is told once.
+    type Held: From<T> + BorrowMut<T> + Send + 'static;
+
+    fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()>;
+    fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn stop(udf: &mut T);
+}
+
+impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
+    type Held = T;
+
+    fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
+        udf.init(task)
+    }
+
+    fn begin(_: &mut T, _: &BeginBatch, _: &mut Emitter<T::Provides>) -> Result<()> {
+        Err("this UDF reads a stream, not batches".into())
+    }
+
+    fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.point(point, out)
+    }
+
+    fn end(_: &mut T, _: &EndBatch, _: &mut Emitter<T::Provides>) -> Result<()> {
+        Err("this UDF reads a stream, not batches".into())
+    }
+
+    fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.finish(out)
+    }
+
+    fn stop(udf: &mut T) {
+        udf.stop();
+    }
+}
+
+impl<T: BatchUdf + Send + 'static> Reads<T> for Batch {
+    type Held = T;
+
+    fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
+        udf.init(task)
+    }
+
+    fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.begin(begin, out)
+    }
+
+    fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.point(point, out)
+    }
+
+    fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.end(end, out)
+    }
+
+    fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.finish(out)
+    }
+
+    fn stop(udf: &mut T) {
+        udf.stop();
+    }
+}
