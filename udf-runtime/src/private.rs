@@ -27,7 +27,7 @@ use crate::udf::state::Groups;
 pub use crate::udf::state::{StateReader, StateWriter};
 pub use crate::udf::traits::{FromPoint, OnMissing, Tick, Ticks, Udf};
 pub use crate::udf::typed::{field, group, point, put, tag, time};
-pub use udf_proto::point::{FieldError, FieldSet, FieldWriter};
+pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldWriter};
 pub use udf_proto::{Point, Value};
 
 /// The body of a function that stands in for one with errors. It is never run: the build fails.

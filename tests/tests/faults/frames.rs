@@ -37,10 +37,9 @@ cases! {
 
 fn garbage_instead_of_a_first_message(on: Transport) {
     let mut udf = Subject::example("mirror", on);
-    // `G` announces 71 bytes.
-    udf.send(
-        b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: curl/8\r\n\r\n",
-    );
+    // `S` announces 83 bytes.
+    let banner = b"SSH-2.0-OpenSSH_9.6p1\r\n";
+    udf.send(&banner.repeat(4));
     let (rest, log) = udf.finishes_with_log();
     let [Answer::Error(error)] = &rest[..] else { panic!("not one error: {rest:?}") };
     assert!(error.error.starts_with("malformed request: "), "{}", error.error);
