@@ -17,6 +17,15 @@ use udf_tests::ends::Ends;
 use udf_tests::process::{descriptors, memory, peak_memory, threads};
 use udf_tests::program::{Connection, PATIENCE, Program, example};
 
+/// The unit that operators copy.
+const UNIT: &str = include_str!("../../../docs/deploy/moving_avg.service");
+
+/// Returns the environment of the documented unit: the daemon runs as operators run it.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = UNIT.lines().filter_map(|line| line.strip_prefix("Environment="));
+    lines.map(|line| line.split_once('=').expect("a variable has a value"))
+}
+
 /// A daemon that can be killed and started again.
 pub(super) struct Daemon {
     directory: TempDir,
@@ -37,6 +46,7 @@ impl Daemon {
     fn program(directory: &TempDir) -> (Program, SocketAddr) {
         let path = Daemon::path(directory);
         let mut command = Command::new(example("moving_avg"));
+        command.envs(environment());
         // A long grace period: a stopped daemon may finish even on a busy machine.
         command.args(["--farewell", "5m", "--metrics", "0", "--socket"]).arg(&path);
         let program = Program::spawn(command.stdin(Stdio::null())).at(&path);
