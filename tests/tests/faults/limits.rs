@@ -36,6 +36,7 @@ cases! {
     hoarders_of_memory_before_init, SOCKET, "The same of connections that have had no Init.";
     large_requests_at_the_same_time, SOCKET, "A large request for which there is no room waits until another has been handled.";
     a_large_request_that_finds_no_room, SOCKET, "A large request that finds no room within `--request-timeout` is refused with an error that names `--buffer-limit`; others are answered meanwhile.";
+    a_large_request_whose_sender_has_gone, SOCKET, "A large request does not wait for room once its sender has disconnected: it gives back what it holds.";
     a_large_request_that_waits_at_a_stop, SOCKET, "A stop does not wait for a large request that waits for room.";
     a_large_request_that_is_never_complete, SOCKET, "A request that takes from the budget and does not come whole in time ends its connection with an error that names `--request-timeout`; a smaller one may take as long as it likes.";
     a_snapshot_of_one_group_again_and_again, BOTH, "A snapshot that has one group two million times is refused, in memory that grows with its bytes.";
@@ -202,11 +203,12 @@ fn hoarders_of_memory_before_init(_: Transport) {
     hoard(false);
 }
 
-/// A mirror with room for one large request and a half.
+/// Arguments with room for one request of [`HOARD`] bytes, but not for two: 12 MiB, and frames of 8 MiB.
+const LITTLE_ROOM: [&str; 4] = ["--buffer-limit", "12582912", "--frame-limit", "8388608"];
+
 fn with_little_room(request_timeout: &str) -> Program {
-    let (buffer, frame) = ((12 << 20).to_string(), (8 << 20).to_string());
-    let limits = ["--buffer-limit", &buffer, "--frame-limit", &frame];
-    Program::daemon("mirror", &[&limits[..], &["--request-timeout", request_timeout]].concat())
+    let arguments = [&LITTLE_ROOM[..], &["--request-timeout", request_timeout]].concat();
+    Program::daemon("mirror", &arguments)
 }
 
 /// A connection that has sent all of a large request but its last byte, which is returned.
@@ -267,6 +269,23 @@ fn a_large_request_that_finds_no_room(_: Transport) {
     let error = ["there is no room for a large request", "of 12582912 bytes; raise --buffer-limit"];
     is_told(&refused, &error);
     serves(&program);
+}
+
+fn a_large_request_whose_sender_has_gone(_: Transport) {
+    let (program, address, _directory) =
+        measured(&[&LITTLE_ROOM[..], &["--request-timeout", "1h"]].concat());
+    let large = Ask::Point(large_point(1, HOARD));
+    let (first, _) = nearly_all(&program, &large);
+    let mut second = program.ends();
+    let requests = [frame(udf_tests::program::init(&[])), frame(large)].concat();
+    second
+        .input
+        .write_while_read(&mut iter::once(requests), Duration::from_millis(200))
+        .expect("the request waits for room");
+    drop(second);
+    wait_for(address, "udf_connections_open 1");
+    drop(first);
+    wait_for(address, "udf_buffered_bytes 0");
 }
 
 fn a_large_request_that_waits_at_a_stop(_: Transport) {

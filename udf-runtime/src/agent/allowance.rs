@@ -5,6 +5,7 @@
 //! of the process, and given back when the request is handled.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -131,9 +132,9 @@ impl Allowance {
         }
     }
 
-    /// Room for requests.
-    pub(crate) fn room(self: &Arc<Self>) -> RequestRoom {
-        RequestRoom { share: self.share(), allowance: Arc::clone(self) }
+    /// Room for the requests of a peer. A request waits for it only until the peer has gone.
+    pub(crate) fn room(self: &Arc<Self>, peer: Option<Arc<dyn Peer>>) -> RequestRoom {
+        RequestRoom { share: self.share(), allowance: Arc::clone(self), peer }
     }
 
     /// A share that holds nothing yet.
@@ -166,12 +167,19 @@ fn lock(due: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
     due.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The other side of a connection.
+pub(crate) trait Peer: fmt::Debug + Send + Sync {
+    /// Returns whether it has closed the connection in both directions.
+    fn has_gone(&self) -> bool;
+}
+
 /// Room for the requests of a connection beyond its own buffer. A request for which there is none waits until
 /// others give theirs back, for as long as it may take to arrive.
 #[derive(Debug)]
 pub(crate) struct RequestRoom {
     share: Share,
     allowance: Arc<Allowance>,
+    peer: Option<Arc<dyn Peer>>,
 }
 
 impl Room for RequestRoom {
@@ -185,9 +193,9 @@ impl Room for RequestRoom {
         }
         while let Err(held) = self.share.hold(bytes, limit) {
             // Requests that wait for each other end here as well.
-            let left = self.allowance.due().map(|(left, _)| left);
-            let (Some(stopping), Some(left)) = (stopping, left.filter(|left| !left.is_zero()))
-            else {
+            let left = self.allowance.due().map(|(left, _)| left).filter(|left| !left.is_zero());
+            let left = left.filter(|_| !self.peer.as_ref().is_some_and(|peer| peer.has_gone()));
+            let (Some(stopping), Some(left)) = (stopping, left) else {
                 return Err(format!(
                     "there is no room for a large request: it needs {} bytes more, and all connections \
                      together hold {held} of {limit} bytes; raise --buffer-limit",
@@ -228,8 +236,8 @@ mod tests {
         let limits = limits(10 << 10);
         let (allowance, budget, stop) = allowed(&limits);
         let held = || budget.held.load(Ordering::Relaxed);
-        let mut one = allowance.room();
-        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room();
+        let mut one = allowance.room(None);
+        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room(None);
         one.hold(4 << 10).expect("there is room");
         other.hold(6 << 10).expect("there is room");
         assert_eq!(held(), 10 << 10);
@@ -254,8 +262,8 @@ mod tests {
         let hour = Some(Duration::from_secs(3600));
         let limits = Limits { request: hour, ..limits(10 << 10) };
         let (allowance, budget, stop) = allowed(&limits);
-        let mut one = allowance.room();
-        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room();
+        let mut one = allowance.room(None);
+        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room(None);
         one.hold(6 << 10).expect("there is room");
         let waits = std::thread::spawn(move || other.hold(6 << 10).map(|()| other));
         one.hold(0).expect("it is less");
@@ -273,8 +281,8 @@ mod tests {
         let second = Some(Duration::from_secs(1));
         let limits = Limits { request: second, ..limits(10 << 10) };
         let (allowance, budget, stop) = allowed(&limits);
-        let mut one = allowance.room();
-        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room();
+        let mut one = allowance.room(None);
+        let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room(None);
         one.hold(6 << 10).expect("there is room");
         other.hold(3 << 10).expect("there is room");
         let waits = std::thread::spawn(move || other.hold(6 << 10).map_err(|error| (error, other)));
@@ -287,7 +295,7 @@ mod tests {
     #[test]
     fn what_is_read_ahead_leaves_room_for_requests() {
         let (allowance, budget, _stop) = allowed(&limits(10 << 10));
-        let (mut ahead, mut room) = (allowance.share(), allowance.room());
+        let (mut ahead, mut room) = (allowance.share(), allowance.room(None));
         assert!(ahead.hold_ahead(5 << 10) && !ahead.hold_ahead((5 << 10) + 1));
         room.hold(5 << 10).expect("the other half");
         assert!(ahead.hold_ahead(4 << 10), "it is less");
@@ -299,7 +307,7 @@ mod tests {
     #[test]
     fn the_largest_request_has_room_in_any_budget() {
         let limits = Limits { buffer: 1, frame: 1 << 20, ..Limits::default() };
-        Allowance::of_process(&limits).room().hold(1 << 20).expect("it is allowed");
+        Allowance::of_process(&limits).room(None).hold(1 << 20).expect("it is allowed");
     }
 
     #[test]
@@ -312,7 +320,7 @@ mod tests {
         assert!(
             due().is_some_and(|(left, error)| left > hour / 2 && error.contains("--init-timeout"))
         );
-        let mut room = allowance.room();
+        let mut room = allowance.room(None);
         room.hold(1).expect("there is room");
         assert!(due().is_some_and(|(left, error)| {
             left.is_zero() && error.contains("--request-timeout")

@@ -18,6 +18,11 @@ pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
     events(fd, closed).intersects(closed)
 }
 
+/// Returns whether the other side has closed `fd` in both directions: nobody reads an answer.
+pub(crate) fn has_gone(fd: BorrowedFd<'_>) -> bool {
+    events(fd, PollFlags::empty()).contains(PollFlags::HUP)
+}
+
 /// The events that hold now, those that are asked for and errors.
 fn events(fd: BorrowedFd<'_>, asked: PollFlags) -> PollFlags {
     let mut fds = [PollFd::new(&fd, asked)];

@@ -126,10 +126,11 @@ impl<H: Handler> Agent<H> {
             stop: limits.farewell,
             reads_batches: H::Wants::TYPE == EdgeType::Batch,
         };
+        let peer = transport.peer();
         self.watched = Some((Box::new(transport), budgets));
         let mut agent = self.with_frame_limit(limits.frame).with_unfit_points(limits.unfit_points);
         agent.core.set_allowance(Arc::clone(allowance));
-        agent.reader = agent.reader.with_room(allowance.room());
+        agent.reader = agent.reader.with_room(allowance.room(peer));
         agent.reader.set_base(BEFORE_INIT);
         if limits.init_frame < limits.frame {
             agent.reader.set_limit(limits.init_frame);

@@ -6,8 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::agent::allowance::Peer;
 use crate::agent::input::Source;
-use crate::agent::ready::{has_hung_up, has_room};
+use crate::agent::ready::{has_gone, has_hung_up, has_room};
 
 /// What is known of a transport, and the way to give it up.
 pub(crate) trait Transport: Send {
@@ -34,8 +35,19 @@ pub(crate) trait Transport: Send {
     /// more of it for up to `left`, and takes from that what it has used.
     fn make_way(&self, _left: &mut Duration) {}
 
+    /// Returns the other side, for a request that waits for room: it waits only while somebody can read the answer.
+    fn peer(&self) -> Option<Arc<dyn Peer>> {
+        None
+    }
+
     /// Ends the connection although a write waits. `report` logs the reason.
     fn give_up(&self, report: Report);
+}
+
+impl Peer for Source<UnixStream> {
+    fn has_gone(&self) -> bool {
+        has_gone(self.get_ref().as_fd())
+    }
 }
 
 /// Logs why a connection is given up, with its task and node.
@@ -80,6 +92,10 @@ impl Transport for Socket {
 
     fn make_way(&self, left: &mut Duration) {
         self.0.read_ahead(left);
+    }
+
+    fn peer(&self) -> Option<Arc<dyn Peer>> {
+        Some(Arc::clone(&self.0) as Arc<dyn Peer>)
     }
 
     fn give_up(&self, report: Report) {
