@@ -23,12 +23,12 @@ pub(crate) fn measure(_: &mut Table) -> Result<(), Box<dyn Error>> {
     let batch = Load::new(EdgeType::Batch, Writes::Large);
 
     for fields in [2, 5, 10, 20, 50] {
-        let sample = stream.sample.clone().with_fields(fields);
+        let sample = stream.sample.clone().fields(fields);
         let load = Load { sample, ..stream.clone() };
         line("mirror over a socket, floats in a point", fields, &mirror, &load)?;
     }
     for groups in [1, 8, 1000, 100_000, 1_000_000] {
-        let sample = stream.sample.clone().with_groups(groups);
+        let sample = stream.sample.clone().groups(groups);
         let load = Load { sample, ..stream.clone() };
         line("moving_avg over a socket, groups", groups, &average, &load)?;
     }

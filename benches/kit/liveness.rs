@@ -45,14 +45,14 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     send(&mut stream, Ask::Point(messages::Point::default()))?;
     let mut frames = FrameReader::new(stream);
     let mut longest = Duration::ZERO;
-    let (mut heard, mut signs) = (Instant::now(), 0);
+    let (mut last_answer, mut signs) = (Instant::now(), 0);
     loop {
         let frame = frames.next_frame()?.ok_or("the connection has ended")?;
         match response::decode(frame)? {
-            Some(Answer::Init(_)) => heard = Instant::now(),
+            Some(Answer::Init(_)) => last_answer = Instant::now(),
             answer => {
-                longest = longest.max(heard.elapsed());
-                heard = Instant::now();
+                longest = longest.max(last_answer.elapsed());
+                last_answer = Instant::now();
                 if matches!(answer, Some(Answer::Point(_))) {
                     break;
                 }

@@ -13,7 +13,7 @@ use udf_cli::bench::Subject;
 use udf_proto::{Init, OptionCall, Value};
 
 /// The timeout for the start of a program.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the path of an example, built for release.
 pub(crate) fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
@@ -50,7 +50,7 @@ impl Daemon {
         let mut command = Command::new(example(name)?);
         command.args(args).args(["--log", "error", "--socket"]).arg(&socket).stdin(Stdio::null());
         let daemon = Daemon { child: command.spawn()?, directory };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !socket.exists() {
             if Instant::now() > deadline {
                 return Err(format!("{name} does not listen").into());

@@ -76,7 +76,7 @@ struct Connection {
 impl Connection {
     fn open(daemon: &Daemon) -> Result<Self, Box<dyn Error>> {
         let writer = UnixStream::connect(daemon.socket())?;
-        let frames = FrameReader::new(writer.try_clone()?).with_limit(MAX_LIMIT);
+        let frames = FrameReader::new(writer.try_clone()?).limit(MAX_LIMIT);
         let mut connection = Connection { writer, frames };
         send(&mut connection.writer, Ask::Init(moving_avg().into()))?;
         match connection.next()? {

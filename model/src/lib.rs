@@ -20,12 +20,12 @@ mod server;
 // As children of the crate: the checks look into them.
 #[path = "../../udf-runtime/src/server/connection.rs"]
 mod connection;
-#[path = "../../udf-runtime/src/agent/watchdog.rs"]
-mod dog;
 #[path = "../../udf-runtime/src/server/refusal.rs"]
 mod refusal;
 #[path = "../../udf-runtime/src/agent/ticker.rs"]
 mod ticker;
+#[path = "../../udf-runtime/src/agent/watchdog.rs"]
+mod watchdog;
 
 use agent::limits::Limits;
 use server::{Accepter, ServeError};

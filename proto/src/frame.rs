@@ -136,7 +136,7 @@ impl<R: Read> FrameReader<R> {
     }
 
     /// Refuses frames of more than `limit` bytes; at most [`MAX_LIMIT`].
-    pub fn with_limit(mut self, limit: usize) -> Self {
+    pub fn limit(mut self, limit: usize) -> Self {
         self.set_limit(limit);
         self
     }
@@ -147,7 +147,7 @@ impl<R: Read> FrameReader<R> {
     }
 
     /// Asks `room` before the buffer grows beyond its [base](Self::set_base).
-    pub fn with_room(mut self, room: impl Room + 'static) -> Self {
+    pub fn room(mut self, room: impl Room + 'static) -> Self {
         self.room = Some(Box::new(room));
         self
     }

@@ -346,7 +346,7 @@ proptest! {
             for bytes in &points {
                 let point = index.parse(bytes).unwrap();
                 kept.push(&point);
-                owned.push(point.to_owned());
+                owned.push(point.to_buf());
             }
             prop_assert_eq!(kept.len(), points.len());
             prop_assert_eq!(kept.iter().len(), points.len());

@@ -189,7 +189,7 @@ fn a_length_over_the_limit_is_refused() {
     for length in [3 << 30, 1 << 40, u64::MAX] {
         assert!(refusal(length).contains(&format!("{length} bytes was announced")));
     }
-    let at_limit = |limit| FrameReader::new(&[3, 1, 2, 3][..]).with_limit(limit);
+    let at_limit = |limit| FrameReader::new(&[3, 1, 2, 3][..]).limit(limit);
     assert_eq!(all(&mut at_limit(3)).unwrap(), [[1, 2, 3]]);
     assert_eq!(
         all(&mut at_limit(2)).expect_err("over it").to_string(),
@@ -270,7 +270,7 @@ fn a_frame_beyond_the_first_buffer_asks_for_room_and_gives_it_back() {
     let bytes = [small.repeat(20), long.clone(), small].concat();
     let held = Arc::new(AtomicUsize::new(0));
     let room = |limit| Rooms { held: Arc::clone(&held), limit };
-    let mut reader = FrameReader::new(&bytes[..]).with_room(room(long.len()));
+    let mut reader = FrameReader::new(&bytes[..]).room(room(long.len()));
     for _ in 0..20 {
         assert_eq!(reader.next_frame().unwrap().unwrap().len(), 200 << 10);
         assert_eq!(held.load(Ordering::Relaxed), 0);
@@ -280,7 +280,7 @@ fn a_frame_beyond_the_first_buffer_asks_for_room_and_gives_it_back() {
     assert_eq!(reader.next_frame().unwrap().unwrap().len(), 200 << 10);
     assert_eq!(held.load(Ordering::Relaxed), 0);
 
-    let mut reader = FrameReader::new(&long[..]).with_room(room(2 << 20));
+    let mut reader = FrameReader::new(&long[..]).room(room(2 << 20));
     let error = reader.next_frame().expect_err("there is no room");
     assert!(matches!(error, FrameError::NoRoom(_)), "{error:?}");
     assert!(error.to_string().ends_with(" are too many"), "{error}");
@@ -292,7 +292,7 @@ fn a_reader_with_a_small_base_asks_for_room_earlier_until_it_is_raised() {
     let bytes = [short.repeat(20), long.clone(), long.clone(), long.clone()].concat();
     let held = Arc::new(AtomicUsize::new(0));
     let room = Rooms { held: Arc::clone(&held), limit: long.len() };
-    let mut reader = FrameReader::new(Pieces::new(&bytes, &[16_000; 20])).with_room(room);
+    let mut reader = FrameReader::new(Pieces::new(&bytes, &[16_000; 20])).room(room);
     reader.set_base(16 << 10);
     for _ in 0..20 {
         assert_eq!(reader.next_frame().unwrap().unwrap().len(), 16_000);
@@ -307,7 +307,7 @@ fn a_reader_with_a_small_base_asks_for_room_earlier_until_it_is_raised() {
     assert_eq!(held.load(Ordering::Relaxed), 0);
 
     let none = Rooms { held: Arc::clone(&held), limit: 0 };
-    let mut reader = FrameReader::new(&long[..]).with_room(none);
+    let mut reader = FrameReader::new(&long[..]).room(none);
     reader.set_base(16 << 10);
     assert!(matches!(reader.next_frame(), Err(FrameError::NoRoom(_))));
 }
@@ -318,7 +318,7 @@ fn the_room_of_a_frame_that_was_handled_can_be_given_back_at_once() {
     let held = Arc::new(AtomicUsize::new(0));
     let room = Rooms { held: Arc::clone(&held), limit: long.len() };
     let bytes = [short.clone(), long.clone(), short].concat();
-    let mut reader = FrameReader::new(&bytes[..]).with_room(room);
+    let mut reader = FrameReader::new(&bytes[..]).room(room);
     assert_eq!(reader.next_frame().unwrap().unwrap().len(), 10);
     // There is no room to give back, and what comes behind the frame stays.
     reader.trim();
@@ -338,7 +338,7 @@ fn the_room_of_a_frame_that_was_handled_can_be_given_back_at_once() {
 #[test]
 fn a_limit_that_is_raised_between_two_frames_holds_for_the_second() {
     let bytes = [framed(b"init", 0), framed(&[1; 100], 0)].concat();
-    let mut reader = FrameReader::new(&bytes[..]).with_limit(4);
+    let mut reader = FrameReader::new(&bytes[..]).limit(4);
     assert_eq!(reader.next_frame().unwrap(), Some(&b"init"[..]));
     assert!(matches!(reader.buffered_frame(), Err(FrameError::TooLong { length: 100, limit: 4 })));
     reader.set_limit(100);

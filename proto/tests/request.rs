@@ -222,7 +222,7 @@ fn from_the_begin_of_a_batch_to_its_end_points_have_its_name() {
             Incoming::Point(point) => {
                 let mut kept = Points::new();
                 kept.push(&point);
-                kept.push(&point.to_owned().as_point());
+                kept.push(&point.to_buf().as_point());
                 assert_eq!(kept.get(0).map(Point::as_bytes), Some(point.as_bytes()));
                 kept.push(&PointBuf::from(point.to_message()).as_point());
                 assert!(kept.iter().all(|kept| kept == point), "{kept:?} of {point:?}");

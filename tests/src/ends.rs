@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::ioctl_fionread;
 
-use crate::program::PATIENCE;
+use crate::program::TIMEOUT;
 
 /// The ends of a connection.
 pub struct Ends {
@@ -43,7 +43,7 @@ impl Ends {
     /// # Panics
     /// If no descriptor is left.
     pub fn socket(stream: UnixStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         let input = Input::Socket(stream.try_clone().expect("a descriptor is left"));
         Ends { input, output: Output::Socket(stream) }
     }
@@ -55,7 +55,7 @@ impl Ends {
 }
 
 impl Input {
-    /// Writes until the other side has not read for `patience`.
+    /// Writes until the other side has not read for `timeout`.
     ///
     /// Returns the number of bytes that the other side has read, and the rest of the last piece.
     ///
@@ -63,15 +63,15 @@ impl Input {
     /// If the other side has closed the connection.
     ///
     /// # Panics
-    /// If `patience` is too long for a timeout.
+    /// If `timeout` is too long for a timeout.
     pub fn write_while_read(
         &mut self,
         pieces: &mut dyn Iterator<Item = Vec<u8>>,
-        patience: Duration,
+        timeout: Duration,
     ) -> io::Result<(u64, Vec<u8>)> {
         let flags = fcntl_getfl(self.as_fd())?;
         fcntl_setfl(self.as_fd(), flags | OFlags::NONBLOCK)?;
-        let written = self.write_all_while_read(pieces, patience);
+        let written = self.write_all_while_read(pieces, timeout);
         fcntl_setfl(self.as_fd(), flags)?;
         written
     }
@@ -79,9 +79,9 @@ impl Input {
     fn write_all_while_read(
         &mut self,
         pieces: &mut dyn Iterator<Item = Vec<u8>>,
-        patience: Duration,
+        timeout: Duration,
     ) -> io::Result<(u64, Vec<u8>)> {
-        let timeout = Timespec::try_from(patience).expect("patience is short");
+        let timeout = Timespec::try_from(timeout).expect("the timeout is short");
         let mut written = 0;
         for mut piece in pieces {
             while !piece.is_empty() {
@@ -146,7 +146,7 @@ impl Output {
     pub fn wait_for(&self, bytes: u64) {
         let begun = Instant::now();
         while ioctl_fionread(self).expect("it tells") < bytes {
-            assert!(begun.elapsed() < PATIENCE, "fewer than {bytes} bytes arrived");
+            assert!(begun.elapsed() < TIMEOUT, "fewer than {bytes} bytes arrived");
             std::thread::yield_now();
         }
     }

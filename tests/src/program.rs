@@ -21,7 +21,7 @@ use udf_proto::{Init, OptionCall, Value};
 use crate::ends::{Ends, Input, Output};
 
 /// The timeout of a test.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns the path of an example, built with the profile of the tests.
 ///
@@ -155,7 +155,7 @@ impl Program {
     /// If no such line arrives in time.
     pub fn wait_for_log(&self, text: &str) -> String {
         loop {
-            match self.log.recv_timeout(PATIENCE) {
+            match self.log.recv_timeout(TIMEOUT) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
                 Err(error) => panic!("no line with `{text}` was logged: {error}"),
@@ -170,7 +170,7 @@ impl Program {
     pub fn log_until(&self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
-            match self.log.recv_timeout(PATIENCE) {
+            match self.log.recv_timeout(TIMEOUT) {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => return lines,
                 Err(RecvTimeoutError::Timeout) => panic!("neither `{text}` nor an exit: {lines:?}"),
@@ -188,7 +188,7 @@ impl Program {
     pub fn rest_of_log(&self) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
-            match self.log.recv_timeout(PATIENCE) {
+            match self.log.recv_timeout(TIMEOUT) {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => return lines,
                 Err(RecvTimeoutError::Timeout) => panic!("the program still runs: {lines:?}"),
@@ -398,7 +398,7 @@ impl Connection {
     /// # Panics
     /// If no answer arrives in time.
     pub fn answer(&self) -> Answer {
-        match self.answers.recv_timeout(PATIENCE) {
+        match self.answers.recv_timeout(TIMEOUT) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => panic!("{error}"),
             Err(error) => panic!("no answer: {error}"),
@@ -409,12 +409,12 @@ impl Connection {
     ///
     /// # Panics
     /// If none arrives in time.
-    pub fn sign(&self) {
-        assert!(self.sign_within(PATIENCE), "no keepalive arrived");
+    pub fn wait_for_keepalive(&self) {
+        assert!(self.has_keepalive_within(TIMEOUT), "no keepalive arrived");
     }
 
     /// Drops the keepalives that have arrived so far.
-    pub fn forget_signs(&self) {
+    pub fn forget_keepalives(&self) {
         while self.signs.try_recv().is_ok() {}
     }
 
@@ -432,7 +432,7 @@ impl Connection {
     }
 
     /// Returns whether a keepalive without a request arrives within `time`.
-    pub fn sign_within(&self, time: Duration) -> bool {
+    pub fn has_keepalive_within(&self, time: Duration) -> bool {
         self.signs.recv_timeout(time).is_ok()
     }
 
@@ -452,7 +452,7 @@ impl Connection {
     /// # Panics
     /// If neither an answer nor the end arrives in time.
     pub fn next(&self) -> Option<Answer> {
-        match self.answers.recv_timeout(PATIENCE) {
+        match self.answers.recv_timeout(TIMEOUT) {
             Ok(answer) => answer.ok(),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("neither an answer nor an end arrived"),
@@ -474,8 +474,8 @@ impl Connection {
     pub fn rest(&self) -> Vec<Answer> {
         let (mut rest, begun) = (Vec::new(), Instant::now());
         loop {
-            assert!(begun.elapsed() < 2 * PATIENCE, "no end, but {} answers", rest.len());
-            match self.answers.recv_timeout(PATIENCE) {
+            assert!(begun.elapsed() < 2 * TIMEOUT, "no end, but {} answers", rest.len());
+            match self.answers.recv_timeout(TIMEOUT) {
                 Ok(Ok(answer)) => rest.push(answer),
                 Ok(Err(error)) => panic!("{error}; before it {rest:?}"),
                 Err(RecvTimeoutError::Disconnected) => return rest,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use udf_cli::bench::{
-    BenchError, LatencyOf, Load, Settings, Subject, answers, compare, latency, run, throughput,
+    BenchError, BenchSettings, LatencyOf, Load, Subject, answers, compare, latency, run, throughput,
 };
 use udf_cli::{Target, Transport};
 use udf_host::Writes;
@@ -79,13 +79,13 @@ fn a_udf_and_its_echo_are_compared() {
 fn batches_are_measured_over_a_socket() {
     let daemon = Program::daemon("outliers", &[]);
     let target = Target::Socket(daemon.socket().to_owned());
-    let settings = Settings {
+    let settings = BenchSettings {
         options: vec!["field=temperature".to_owned()],
         connections: 2,
         batch: 10,
         rounds: 1,
         time: 8 * SHORT,
-        ..Settings::default()
+        ..BenchSettings::default()
     };
     let mut steps = 0;
     let report = run(&target, &settings, &mut |_| steps += 1).expect("a report");
@@ -112,9 +112,9 @@ fn a_udf_that_answers_no_point_is_measured_by_keepalives() {
     assert!(report.to_text().contains("data and a keepalive, until its echo"));
 }
 
-fn short(options: &[&str]) -> Settings {
+fn short(options: &[&str]) -> BenchSettings {
     let options = options.iter().map(|option| (*option).to_owned()).collect();
-    Settings { options, rounds: 1, time: 4 * SHORT, ..Settings::default() }
+    BenchSettings { options, rounds: 1, time: 4 * SHORT, ..BenchSettings::default() }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use udf_runtime::Limits;
-use udf_tests::program::{PATIENCE, Program, example};
+use udf_tests::program::{Program, TIMEOUT, example};
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
@@ -157,7 +157,7 @@ fn scrape() -> String {
     let mut connection = program.connect();
     connection.init(&[]);
     let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
     let mut said = String::new();
     stream.read_to_string(&mut said).expect("it answers");

@@ -5,14 +5,14 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use udf_host::{Batch as HostBatch, Error, Interface, Loopback, Process, Settings, Socket};
+use udf_host::{Error, Interface, Loopback, Process, Settings, Socket, WholeBatch};
 use udf_proto::{EdgeType, Init, OptionCall, PointBuf, Points, Value, messages};
 use udf_runtime::state::Groups;
 use udf_runtime::{
     Agent, Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Result, Stream, StreamUdf,
     UdfHandler, udf,
 };
-use udf_tests::program::{PATIENCE, Program, example};
+use udf_tests::program::{Program, TIMEOUT, example};
 
 /// Mean of all values of a field, for each group. Equal to `moving_avg` with a large window.
 #[udf(wants = stream, provides = stream)]
@@ -116,7 +116,7 @@ fn point(time: i64, value: f64) -> PointBuf {
 /// Sends a point. Returns the average from the answer.
 fn average(udf: &dyn Interface, value: f64) -> f64 {
     udf.point_in().unwrap().send(point(1, value).as_point()).unwrap();
-    let back = udf.point_out().unwrap().recv_timeout(PATIENCE).unwrap();
+    let back = udf.point_out().unwrap().recv_timeout(TIMEOUT).unwrap();
     back.as_point().float("avg").unwrap()
 }
 
@@ -175,12 +175,12 @@ fn batches_come_back_whole_and_equal() {
         let udf = connect();
         udf.open().unwrap();
         udf.init(options(&[("field", "usage".into())])).unwrap();
-        let mut sent = HostBatch {
+        let mut sent = WholeBatch {
             name: "cpu".into(),
             group: "host=a".into(),
             tags: [("host".to_owned(), "a".to_owned())].into(),
             tmax: 9,
-            ..HostBatch::default()
+            ..WholeBatch::default()
         };
         let mut beyond = sent.clone();
         for (time, value) in (0..8).map(|time| (time, time as f64)).chain([(8, 1000.0)]) {
@@ -194,7 +194,7 @@ fn batches_come_back_whole_and_equal() {
         }
         for _ in 0..3 {
             udf.batch_in().unwrap().send(&sent).unwrap();
-            assert_eq!(udf.batch_out().unwrap().recv_timeout(PATIENCE).unwrap(), beyond);
+            assert_eq!(udf.batch_out().unwrap().recv_timeout(TIMEOUT).unwrap(), beyond);
         }
         udf.close().unwrap();
     });
@@ -214,7 +214,7 @@ fn what_is_on_its_way_at_a_stop_arrives() {
         }
         drop(points);
         udf.close().unwrap();
-        assert_eq!(count.recv_timeout(PATIENCE), Ok(5000));
+        assert_eq!(count.recv_timeout(TIMEOUT), Ok(5000));
         reader.join().unwrap();
     });
 }

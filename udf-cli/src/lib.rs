@@ -18,7 +18,7 @@ pub mod target;
 
 use std::time::{Duration, Instant};
 
-pub use target::{Link, Peer, Target, Transport};
+pub use target::{Connection, Peer, Target, Transport};
 
 /// Returns the instant after `within`, or after a century if the clock cannot represent that
 /// instant.

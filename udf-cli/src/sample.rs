@@ -48,20 +48,20 @@ impl Sample {
     }
 
     /// Sets the number of groups.
-    pub fn with_groups(mut self, groups: usize) -> Self {
+    pub fn groups(mut self, groups: usize) -> Self {
         self.groups = groups.max(1);
         self
     }
 
     /// Sets the number of floats per point. The fields that the options name come first.
-    pub fn with_fields(mut self, fields: usize) -> Self {
+    pub fn fields(mut self, fields: usize) -> Self {
         self.fields.truncate(fields);
         self.fields.extend((self.fields.len()..fields).map(|number| format!("field_{number:03}")));
         self
     }
 
     /// Returns the number of groups.
-    pub fn groups(&self) -> usize {
+    pub fn group_count(&self) -> usize {
         self.groups
     }
 

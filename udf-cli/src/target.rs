@@ -38,7 +38,7 @@ struct LastLines {
 }
 
 impl LastLines {
-    fn hear(&mut self, line: &str) {
+    fn add_line(&mut self, line: &str) {
         self.bytes += line.len();
         self.lines.push_back(line.to_owned());
         while self.bytes > MOST_HEARD && self.lines.len() > 1 {
@@ -130,20 +130,20 @@ impl Target {
     /// # Errors
     /// When the UDF cannot be connected to, or does not answer.
     pub fn info_within(&self, within: Duration) -> Result<Info, Error> {
-        let heard = Arc::new(Mutex::new(LastLines::default()));
-        let to = heard.clone();
+        let last_lines = Arc::new(Mutex::new(LastLines::default()));
+        let to = last_lines.clone();
         let connect = || {
             let to = to.clone();
             let timeout = within;
             let settings =
                 Settings { timeout, answer_within: within, close_within: within, ..settings() };
             self.connect(settings, move |line| {
-                to.lock().unwrap_or_else(PoisonError::into_inner).hear(line);
+                to.lock().unwrap_or_else(PoisonError::into_inner).add_line(line);
             })
         };
         replay::ask(&connect).inspect_err(|_| {
-            let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.lines.iter().for_each(|line| tell(line));
+            let last_lines = last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+            last_lines.lines.iter().for_each(|line| tell(line));
         })
     }
 
@@ -153,15 +153,15 @@ impl Target {
         self.connect(settings(), tell)
     }
 
-    /// Creates a connection. `hear` gets each line of the UDF's stderr, including its line end.
+    /// Creates a connection. `on_line` gets each line of the UDF's stderr, including its line end.
     fn connect(
         &self,
         settings: Settings,
-        hear: impl Fn(&str) + Send + Sync + 'static,
+        on_line: impl Fn(&str) + Send + Sync + 'static,
     ) -> Box<dyn Interface> {
         let callbacks = Callbacks::new().on_log(move |log| {
             if let Log::Stderr { line, .. } = log {
-                hear(&format!("{line}\n"));
+                on_line(&format!("{line}\n"));
             }
         });
         match self {
@@ -183,12 +183,12 @@ impl Target {
     /// # Errors
     /// When the program cannot be started, or the daemon does not accept the connection `within`
     /// this time.
-    pub fn link(&self, log: Option<Logger>, within: Duration) -> Result<Link, Error> {
+    pub fn link(&self, log: Option<Logger>, within: Duration) -> Result<Connection, Error> {
         match self {
             Target::Program { program, args } => {
                 let Spawned { stdin, stdout, child } =
                     Spawned::new(Command::new(program).args(args), log)?;
-                Ok(Link {
+                Ok(Connection {
                     reader: Box::new(stdout),
                     writer: Box::new(stdin),
                     peer: Peer(Side::Program(child)),
@@ -207,7 +207,7 @@ impl Target {
                     thread::sleep(pause);
                     Ok(())
                 })?;
-                Link::over(stream).map_err(failed)
+                Connection::over(stream).map_err(failed)
             }
         }
     }
@@ -270,7 +270,7 @@ fn listener(_stream: &UnixStream) -> Option<u32> {
 }
 
 /// A connection with a UDF: its two directions, and a handle of the other side.
-pub struct Link {
+pub struct Connection {
     /// Reads from the UDF.
     pub reader: Box<dyn Read + Send>,
     /// Writes to the UDF. Its drop ends the input of the UDF.
@@ -279,7 +279,7 @@ pub struct Link {
     pub peer: Peer,
 }
 
-impl Link {
+impl Connection {
     /// Creates a link over a connected socket.
     ///
     /// # Errors
@@ -287,7 +287,7 @@ impl Link {
     pub fn over(stream: UnixStream) -> io::Result<Self> {
         let whole = stream.try_clone()?;
         let (reader, writer) = split(stream)?;
-        Ok(Link {
+        Ok(Connection {
             reader: Box::new(reader),
             writer: Box::new(writer),
             peer: Peer(Side::Socket(whole)),
@@ -295,7 +295,7 @@ impl Link {
     }
 }
 
-/// The other side of a [`Link`]. Dropping it [cuts off](Peer::cut) the link.
+/// The other side of a [`Connection`]. Dropping it [cuts off](Peer::cut) the link.
 pub struct Peer(Side);
 
 enum Side {

@@ -163,13 +163,13 @@ impl Child {
         spawn("udf-exit", exit)?;
         let inner = self.inner.clone();
         let talk = move || {
-            let hear = |line: &str, cut| {
-                inner.state().words.hear(line, cut);
+            let on_line = |line: &str, cut| {
+                inner.state().words.add_line(line, cut);
                 if let Some(log) = &log {
                     log(&Log::Stderr { line, cut });
                 }
             };
-            let read = catch_unwind(AssertUnwindSafe(|| read_lines(stderr, hear)));
+            let read = catch_unwind(AssertUnwindSafe(|| read_lines(stderr, on_line)));
             inner.change(|state| {
                 state.talking = false;
                 state.log_panicked = read.is_err();
@@ -227,9 +227,9 @@ impl fmt::Debug for Child {
     }
 }
 
-/// Passes each line to `hear` until the end. A long line comes in pieces.
-fn read_lines(mut stderr: impl Read, hear: impl Fn(&str, bool)) {
-    let hand_on = |bytes: &[u8], cut| hear(&String::from_utf8_lossy(bytes), cut);
+/// Passes each line to `on_line` until the end. A long line comes in pieces.
+fn read_lines(mut stderr: impl Read, on_line: impl Fn(&str, bool)) {
+    let hand_on = |bytes: &[u8], cut| on_line(&String::from_utf8_lossy(bytes), cut);
     let mut buffer = vec![0; PIECE];
     let mut end = 0;
     loop {

@@ -1,19 +1,19 @@
-//! The common part of the three kinds of connection: a server that exists once the connection is
+//! The common part of the three kinds of connection: a session that exists once the connection is
 //! open.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::server::Server;
+use crate::session::Session;
 use crate::settings::Callbacks;
 
-/// Holds the server of a connection once it is open.
+/// Holds the session of a connection once it is open.
 #[derive(Default)]
 pub(crate) struct Connection {
     slot: Mutex<Slot>,
     changed: Condvar,
-    /// The callbacks, until the server takes them.
+    /// The callbacks, until the session takes them.
     callbacks: Mutex<Callbacks>,
 }
 
@@ -22,7 +22,7 @@ enum Slot {
     #[default]
     New,
     Opening,
-    Open(Arc<Server>),
+    Open(Arc<Session>),
     /// Opening failed, or the connection was aborted before.
     Failed(Error),
 }
@@ -36,10 +36,10 @@ impl Connection {
         self.callbacks = Mutex::new(callbacks);
     }
 
-    /// Creates the server and starts it.
+    /// Creates the session and starts it.
     pub(crate) fn open(
         &self,
-        connect: impl FnOnce(Callbacks) -> Result<Server, Error>,
+        connect: impl FnOnce(Callbacks) -> Result<Session, Error>,
     ) -> Result<(), Error> {
         {
             let mut slot = self.slot();
@@ -52,15 +52,15 @@ impl Connection {
         let callbacks =
             std::mem::take(&mut *self.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
         // The slot is not locked while connecting, so that `abort` can end the attempt.
-        let connected = connect(callbacks).and_then(|server| server.start().map(|()| server));
+        let connected = connect(callbacks).and_then(|session| session.start().map(|()| session));
         let mut slot = self.slot();
-        // Aborted meanwhile: dropping the server also drops the connection that it holds.
+        // Aborted meanwhile: dropping the session also drops the connection that it holds.
         if let Slot::Failed(error) = &*slot {
             return Err(error.clone());
         }
         match connected {
-            Ok(server) => {
-                *slot = Slot::Open(Arc::new(server));
+            Ok(session) => {
+                *slot = Slot::Open(Arc::new(session));
                 Ok(())
             }
             Err(error) => {
@@ -70,10 +70,10 @@ impl Connection {
         }
     }
 
-    pub(crate) fn server(&self) -> Result<Arc<Server>, Error> {
+    pub(crate) fn session(&self) -> Result<Arc<Session>, Error> {
         match &*self.slot() {
             Slot::New | Slot::Opening => Err(Error::NotStarted),
-            Slot::Open(server) => Ok(server.clone()),
+            Slot::Open(session) => Ok(session.clone()),
             Slot::Failed(error) => Err(error.clone()),
         }
     }
@@ -82,10 +82,10 @@ impl Connection {
         let mut slot = self.slot();
         match &*slot {
             Slot::New | Slot::Opening => *slot = Slot::Failed(error),
-            Slot::Open(server) => {
-                let server = server.clone();
+            Slot::Open(session) => {
+                let session = session.clone();
                 drop(slot);
-                server.abort(error);
+                session.abort(error);
             }
             Slot::Failed(_) => {}
         }
@@ -103,19 +103,19 @@ impl Connection {
     }
 }
 
-/// Implements the methods of `Interface` that the server provides, for a type with a `connection`.
-macro_rules! delegate_to_server {
+/// Implements the methods of `Interface` that the session provides, for a type with a `connection`.
+macro_rules! delegate_to_session {
     () => {
         fn info(&self) -> Result<udf_proto::Info, crate::error::Error> {
-            self.connection.server()?.info()
+            self.connection.session()?.info()
         }
 
         fn init(&self, init: udf_proto::Init) -> Result<(), crate::error::Error> {
-            self.connection.server()?.init(init)
+            self.connection.session()?.init(init)
         }
 
         fn keepalive(&self) -> Result<(), crate::error::Error> {
-            self.connection.server()?.keepalive()
+            self.connection.session()?.keepalive()
         }
 
         fn abort(&self, error: crate::error::Error) {
@@ -123,32 +123,32 @@ macro_rules! delegate_to_server {
         }
 
         fn snapshot(&self) -> Result<Vec<u8>, crate::error::Error> {
-            self.connection.server()?.snapshot()
+            self.connection.session()?.snapshot()
         }
 
         fn restore(&self, snapshot: Vec<u8>) -> Result<(), crate::error::Error> {
-            self.connection.server()?.restore(snapshot)
+            self.connection.session()?.restore(snapshot)
         }
 
-        fn point_in(&self) -> Result<crate::server::PointIn, crate::error::Error> {
-            Ok(self.connection.server()?.point_in())
+        fn point_in(&self) -> Result<crate::session::PointIn, crate::error::Error> {
+            Ok(self.connection.session()?.point_in())
         }
 
-        fn batch_in(&self) -> Result<crate::server::BatchIn, crate::error::Error> {
-            Ok(self.connection.server()?.batch_in())
+        fn batch_in(&self) -> Result<crate::session::BatchIn, crate::error::Error> {
+            Ok(self.connection.session()?.batch_in())
         }
 
         fn point_out(
             &self,
-        ) -> Result<crate::server::Receiver<udf_proto::PointBuf>, crate::error::Error> {
-            Ok(self.connection.server()?.point_out())
+        ) -> Result<crate::session::Receiver<udf_proto::PointBuf>, crate::error::Error> {
+            Ok(self.connection.session()?.point_out())
         }
 
         fn batch_out(
             &self,
-        ) -> Result<crate::server::Receiver<udf_text::batch::Batch>, crate::error::Error> {
-            Ok(self.connection.server()?.batch_out())
+        ) -> Result<crate::session::Receiver<udf_text::batch::WholeBatch>, crate::error::Error> {
+            Ok(self.connection.session()?.batch_out())
         }
     };
 }
-pub(crate) use delegate_to_server;
+pub(crate) use delegate_to_session;

@@ -157,7 +157,7 @@ pub(crate) struct LastWords {
 
 impl LastWords {
     /// Takes the next line, or a piece of the line if it is `cut`.
-    pub(crate) fn hear(&mut self, line: &str, cut: bool) {
+    pub(crate) fn add_line(&mut self, line: &str, cut: bool) {
         if std::mem::replace(&mut self.cut, cut) || line.trim().is_empty() {
             return;
         }
@@ -247,7 +247,7 @@ mod tests {
 
     fn telling(stderr: &str) -> Option<String> {
         let mut words = LastWords::default();
-        stderr.lines().for_each(|line| words.hear(line, false));
+        stderr.lines().for_each(|line| words.add_line(line, false));
         words.telling().map(str::to_owned)
     }
 

@@ -17,14 +17,14 @@ use udf_proto::point::PointError;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server was used before `start`, or the connection before `open`.
-    #[error("the server is not started")]
+    /// The session was used before `start`, or the connection before `open`.
+    #[error("the session is not started")]
     NotStarted,
-    /// The server or connection was started or opened a second time.
-    #[error("the server has already been started; create a new one for each connection")]
+    /// The session or connection was started or opened a second time.
+    #[error("the session has already been started; create a new one for each connection")]
     AlreadyStarted,
-    /// The server was used after `stop`.
-    #[error("server already stopped")]
+    /// The session was used after `stop`.
+    #[error("session already stopped")]
     AlreadyStopped,
     /// The owner aborted the connection for this reason.
     #[error("{0}")]

@@ -2,10 +2,10 @@
 
 use udf_proto::PointBuf;
 pub use udf_proto::{Info, Init};
-use udf_text::batch::Batch;
+use udf_text::batch::WholeBatch;
 
 use crate::error::Error;
-use crate::server::{BatchIn, PointIn, Receiver};
+use crate::session::{BatchIn, PointIn, Receiver};
 
 /// One connection with a UDF of any kind: one use of the UDF, in one task.
 ///
@@ -90,5 +90,5 @@ pub trait Interface: Send + Sync {
     ///
     /// # Errors
     /// When the connection is not open.
-    fn batch_out(&self) -> Result<Receiver<Batch>, Error>;
+    fn batch_out(&self) -> Result<Receiver<WholeBatch>, Error>;
 }

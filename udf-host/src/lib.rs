@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`interface`] | the operations on one connection with a UDF |
 //! | [`process`], [`socket`], [`loopback`] | the three kinds of connection |
-//! | [`server`] | the core of all three, over any reader and writer |
+//! | [`session`] | the core of all three, over any reader and writer |
 //! | [`settings`] | timeouts, limits, and callbacks |
 //! | [`error`] | every way in which a connection can fail |
 //! | [`diagnosis`] | finds the cause of a failure in the UDF's output and stderr |
@@ -21,7 +21,7 @@ pub mod interface;
 pub mod loopback;
 pub mod process;
 pub mod replay;
-pub mod server;
+pub mod session;
 pub mod settings;
 pub mod socket;
 mod spawn;
@@ -30,11 +30,11 @@ pub use error::{Error, RequestKind};
 pub use interface::{Info, Init, Interface};
 pub use loopback::Loopback;
 pub use process::Process;
-pub use server::{BatchIn, PointIn, Receiver, Server};
+pub use session::{BatchIn, PointIn, Receiver, Session};
 pub use settings::{Callbacks, Log, Settings, Writes};
 pub use socket::Socket;
 // Part of the public API: the batch channels of a connection carry this type.
-pub use udf_text::batch::Batch;
+pub use udf_text::batch::WholeBatch;
 
 // Compiles the code of the README.
 #[cfg(doctest)]

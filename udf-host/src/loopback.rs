@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use udf_text::message::panic_text;
 
-use crate::connection::{Connection, delegate_to_server};
+use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
 use crate::interface::Interface;
-use crate::server::{EXPLAINED_WITHIN, Server};
+use crate::session::{EXPLAINED_WITHIN, Session};
 use crate::settings::{Callbacks, Settings};
 use crate::socket::{ReadHalf, WriteHalf, serve, split};
 use crate::spawn::spawn;
@@ -94,7 +94,7 @@ impl Loopback {
         self
     }
 
-    fn connect(&self, callbacks: Callbacks) -> Result<Server, Error> {
+    fn connect(&self, callbacks: Callbacks) -> Result<Session, Error> {
         let setup = |error: io::Error| Error::Setup(Arc::new(error));
         let udf = self.udf.lock().unwrap_or_else(PoisonError::into_inner).take();
         let udf = udf.ok_or(Error::AlreadyStarted)?;
@@ -132,14 +132,14 @@ impl Interface for Loopback {
     /// Ends the input, then waits until the UDF has closed its output. Also reports a failure of
     /// the UDF's code up to one second later.
     fn close(&self) -> Result<(), Error> {
-        self.connection.server()?.stop()?;
+        self.connection.session()?.stop()?;
         match self.end.wait(EXPLAINED_WITHIN) {
             Some(Err(text)) => Err(Error::Ended(text)),
             Some(Ok(())) | None => Ok(()),
         }
     }
 
-    delegate_to_server!();
+    delegate_to_session!();
 }
 
 impl fmt::Debug for Loopback {

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use crate::child::{Child, Exit, Spawned};
-use crate::connection::{Connection, delegate_to_server};
+use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
 use crate::interface::Interface;
-use crate::server::{EXPLAINED_WITHIN, Server};
+use crate::session::{EXPLAINED_WITHIN, Session};
 use crate::settings::{Callbacks, Settings};
 
 /// A connection with a program that is spawned for it.
@@ -96,7 +96,7 @@ impl Process {
         self.child.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn connect(&self, callbacks: Callbacks) -> Result<Server, Error> {
+    fn connect(&self, callbacks: Callbacks) -> Result<Session, Error> {
         let spawned = {
             let mut command = self.command.lock().unwrap_or_else(PoisonError::into_inner);
             Spawned::new(&mut command, callbacks.log.clone())?
@@ -114,7 +114,7 @@ impl Process {
                 None => error,
             }
         });
-        Ok(Server::new(spawned.stdout, spawned.stdin, self.settings.clone(), callbacks))
+        Ok(Session::new(spawned.stdout, spawned.stdin, self.settings.clone(), callbacks))
     }
 
     /// Returns how long the program may run after its connection has ended.
@@ -143,7 +143,7 @@ impl Interface for Process {
     /// Ends the input, then waits until the program has closed its stdout and exited. An
     /// [`Exit::Unknown`] after an orderly end is not an error.
     fn close(&self) -> Result<(), Error> {
-        let stopped = self.connection.server()?.stop();
+        let stopped = self.connection.session()?.stop();
         let Some(child) = self.child() else { return stopped };
         let within = self.exit_within(&stopped);
         let exited = child.wait(within);
@@ -159,7 +159,7 @@ impl Interface for Process {
         }
     }
 
-    delegate_to_server!();
+    delegate_to_session!();
 }
 
 impl Drop for Process {

@@ -1,4 +1,4 @@
-//! The timeouts, limits and callbacks of a server.
+//! The timeouts, limits and callbacks of a session.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use udf_proto::{EdgeType, frame};
 
 use crate::error::{Error, RequestKind};
 
-/// The settings of a [`Server`](crate::Server): timeouts, limits, and how it writes.
+/// The settings of a [`Session`](crate::Session): timeouts, limits, and how it writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Kapacitor's `timeout`. The server sends a keepalive after each half of the timeout, and
+    /// Kapacitor's `timeout`. The session sends a keepalive after each half of the timeout, and
     /// aborts the connection if no message came within the timeout. Zero turns off both. Defaults
     /// to 10 seconds.
     ///
-    /// Time in which the owner does not read the UDF's data does not count, because the server does
+    /// Time in which the owner does not read the UDF's data does not count, because the session does
     /// not read either. In Kapacitor, this time counts.
     pub timeout: Duration,
     /// The time limit for an answer, even if the UDF shows signs of life. Zero means no limit, as
@@ -35,7 +35,7 @@ pub struct Settings {
     /// The most memory of a batch in bytes: its points with their tables, its names and tags.
     /// Defaults to 256 MiB.
     pub batch_bytes: usize,
-    /// How many points, or batches, of the UDF may wait for the owner before the server stops
+    /// How many points, or batches, of the UDF may wait for the owner before the session stops
     /// reading. Defaults to 4096.
     pub queue: usize,
     /// How many bytes of such points or batches may wait. An empty queue always accepts one.
@@ -98,7 +98,7 @@ pub enum Writes {
     Kapacitor,
 }
 
-/// The callbacks of a [`Server`](crate::Server). Each is called on a thread of its own.
+/// The callbacks of a [`Session`](crate::Session). Each is called on a thread of its own.
 ///
 /// ```
 /// use udf_host::Callbacks;

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
-use crate::connection::{Connection, delegate_to_server};
+use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
 use crate::interface::Interface;
-use crate::server::Server;
+use crate::session::Session;
 use crate::settings::{Callbacks, Log, Settings};
 
 /// How long Kapacitor tries to connect.
@@ -75,7 +75,7 @@ impl Socket {
         self
     }
 
-    fn connect(&self, callbacks: Callbacks) -> Result<Server, Error> {
+    fn connect(&self, callbacks: Callbacks) -> Result<Session, Error> {
         let stream = self.stream(&callbacks)?;
         serve(stream, self.settings.clone(), callbacks).map_err(|e| Error::Setup(Arc::new(e)))
     }
@@ -102,10 +102,10 @@ impl Interface for Socket {
     }
 
     fn close(&self) -> Result<(), Error> {
-        self.connection.server()?.stop()
+        self.connection.session()?.stop()
     }
 
-    delegate_to_server!();
+    delegate_to_session!();
 }
 
 impl fmt::Debug for Socket {
@@ -180,20 +180,20 @@ fn nonblocking_socket() -> rustix::io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Creates a server over `stream`. The kill callback closes `stream` before it calls the one of
+/// Creates a session over `stream`. The kill callback closes `stream` before it calls the one of
 /// `callbacks`.
 pub(crate) fn serve(
     stream: UnixStream,
     settings: Settings,
     callbacks: Callbacks,
-) -> io::Result<Server> {
+) -> io::Result<Session> {
     let whole = stream.try_clone()?;
     let (reader, writer) = split(stream)?;
     let callbacks = callbacks.before_kill(move || {
         // Fails only when the socket is already closed.
         let _ = whole.shutdown(Shutdown::Both);
     });
-    Ok(Server::new(reader, writer, settings, callbacks))
+    Ok(Session::new(reader, writer, settings, callbacks))
 }
 
 /// Splits a connected socket into its two directions. Each direction ends when its half is dropped.

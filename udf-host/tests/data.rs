@@ -10,31 +10,31 @@ use std::time::Duration;
 
 use common::{Asked, batch, initialized, point, quiet, serve, signal};
 use prost::Message;
-use udf_host::server::ReceiveError;
-use udf_host::{Batch, Callbacks, Error, Server, Settings, Writes};
+use udf_host::session::ReceiveError;
+use udf_host::{Callbacks, Error, Session, Settings, WholeBatch, Writes};
 use udf_proto::messages::{self, InfoRequest, Request, SnapshotRequest};
 
 #[test]
 fn a_point_comes_back_equal() {
-    let server = initialized(quiet(), |mut peer| peer.mirror());
-    let out = server.point_out();
+    let session = initialized(quiet(), |mut peer| peer.mirror());
+    let out = session.point_out();
     let sent = point(1_700_000_000_000_000_001);
-    server.point_in().send(sent.as_point()).unwrap();
+    session.point_in().send(sent.as_point()).unwrap();
     assert_eq!(out.recv(), Some(sent));
     assert_eq!(out.try_recv(), Err(ReceiveError::Timeout));
-    server.stop().unwrap();
+    session.stop().unwrap();
     assert_eq!(out.try_recv(), Err(ReceiveError::Ended));
 }
 
 #[test]
 fn a_batch_comes_back_equal() {
-    let server = initialized(quiet(), |mut peer| peer.mirror());
-    let out = server.batch_out();
-    for sent in [batch("cpu", 3), batch("empty", 0), Batch::default(), batch("many", 5_000)] {
-        server.batch_in().send(&sent).unwrap();
+    let session = initialized(quiet(), |mut peer| peer.mirror());
+    let out = session.batch_out();
+    for sent in [batch("cpu", 3), batch("empty", 0), WholeBatch::default(), batch("many", 5_000)] {
+        session.batch_in().send(&sent).unwrap();
         assert_eq!(out.recv(), Some(sent));
     }
-    server.stop().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
@@ -53,14 +53,14 @@ fn batches_differ_in_any_member() {
 #[test]
 fn a_batch_arrives_as_begin_points_and_end() {
     let (seen, requests) = signal();
-    let server = initialized(quiet(), move |mut peer| {
+    let session = initialized(quiet(), move |mut peer| {
         while let Some(request) = peer.next() {
             seen.send(request).unwrap();
         }
     });
     let sent = batch("cpu", 2);
-    server.batch_in().send(&sent).unwrap();
-    server.stop().unwrap();
+    session.batch_in().send(&sent).unwrap();
+    session.stop().unwrap();
 
     let Asked::Begin(begin) = requests.wait("Begin") else { panic!("Begin comes first") };
     assert_eq!((begin.name.as_str(), begin.group.as_str()), ("cpu", "host=a"));
@@ -79,10 +79,10 @@ fn a_batch_arrives_as_begin_points_and_end() {
 
 #[test]
 fn batches_of_several_threads_do_not_mix() {
-    let server = Arc::new(initialized(quiet(), |mut peer| peer.mirror()));
-    let out = server.batch_out();
+    let session = Arc::new(initialized(quiet(), |mut peer| peer.mirror()));
+    let out = session.batch_out();
     let senders = ["a", "b", "c"].map(|name| {
-        let batches = server.batch_in();
+        let batches = session.batch_in();
         std::thread::spawn(move || {
             for size in 0..20 {
                 batches.send(&batch(name, 50 * size)).unwrap();
@@ -96,14 +96,14 @@ fn batches_of_several_threads_do_not_mix() {
     for sender in senders {
         sender.join().unwrap();
     }
-    server.stop().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
 fn a_udf_that_is_not_read_is_stopped_by_back_pressure() {
     let (read, reading) = signal();
     let settings = Settings { queue: 2, ..quiet() };
-    let server = Arc::new(initialized(settings, move |mut peer| {
+    let session = Arc::new(initialized(settings, move |mut peer| {
         let mut points = 0;
         while let Some(request) = peer.next() {
             points += 1;
@@ -112,26 +112,26 @@ fn a_udf_that_is_not_read_is_stopped_by_back_pressure() {
         }
     }));
     const POINTS: i64 = 10_000;
-    let points = server.point_in();
+    let points = session.point_in();
     let sending = std::thread::spawn(move || {
         for time in 0..POINTS {
             points.send(point(time).as_point()).unwrap();
         }
     });
     reading.wait("the first point");
-    let out = server.point_out();
+    let out = session.point_out();
     for time in 0..POINTS {
         assert_eq!(out.recv().unwrap().as_point().time(), time);
     }
     sending.join().unwrap();
-    server.stop().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
 fn what_waits_for_the_owner_is_bounded_in_bytes_too() {
     let settings = Settings { queue: usize::MAX, queue_bytes: 10_000, ..quiet() };
     let (sent, sending) = mpsc::channel();
-    let server = initialized(settings, move |mut peer| {
+    let session = initialized(settings, move |mut peer| {
         let mut bytes = Vec::new();
         udf_proto::response::append_point(point(1).as_point(), &mut bytes);
         // Many times the size of the pipe and the buffers.
@@ -141,14 +141,14 @@ fn what_waits_for_the_owner_is_bounded_in_bytes_too() {
         sent.send(()).unwrap();
         peer.drain();
     });
-    let out = server.point_out();
+    let out = session.point_out();
     let early = sending.recv_timeout(Duration::from_millis(300));
     assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout), "all was taken, and nothing read");
     while sending.try_recv().is_err() {
         out.recv_timeout(common::LONG).unwrap();
     }
     let reading = std::thread::spawn(move || out.iter().count());
-    server.stop().unwrap();
+    session.stop().unwrap();
     reading.join().unwrap();
 }
 
@@ -157,7 +157,7 @@ fn a_stop_lets_a_batch_be_sent_to_its_end() {
     let (begun, begin) = signal();
     let (going, go) = signal();
     let (ended, end) = signal();
-    let server = Arc::new(initialized(quiet(), move |mut peer| {
+    let session = Arc::new(initialized(quiet(), move |mut peer| {
         let first = peer.next();
         assert!(matches!(first, Some(Asked::Begin(_))), "{first:?}");
         begun.send(()).unwrap();
@@ -168,15 +168,15 @@ fn a_stop_lets_a_batch_be_sent_to_its_end() {
         }
         ended.send(last).unwrap();
     }));
-    let batches = server.batch_in();
+    let batches = session.batch_in();
     // More than fits in transit, so the sender is in the middle of the batch when the stop comes.
     let sending = std::thread::spawn(move || batches.send(&batch("large", 25_000)));
     begin.wait("the begin of the batch");
     let stopping = {
-        let server = server.clone();
-        std::thread::spawn(move || server.stop())
+        let session = session.clone();
+        std::thread::spawn(move || session.stop())
     };
-    while !matches!(server.start(), Err(Error::AlreadyStopped)) {
+    while !matches!(session.start(), Err(Error::AlreadyStopped)) {
         std::thread::yield_now();
     }
     going.send(()).unwrap();
@@ -207,12 +207,12 @@ fn written(writes: Writes) -> Vec<Vec<u8>> {
     let (input, _peer) = std::io::pipe().unwrap();
     let (sender, receiver) = mpsc::channel();
     let output = Recorder { writes: sender, _peer };
-    let server = Server::new(input, output, Settings { writes, ..quiet() }, Callbacks::new());
-    server.start().unwrap();
-    server.point_in().send(point(1).as_point()).unwrap();
-    server.point_in().send(point(2).as_point()).unwrap();
-    server.batch_in().send(&batch("cpu", 1)).unwrap();
-    server.stop().unwrap();
+    let session = Session::new(input, output, Settings { writes, ..quiet() }, Callbacks::new());
+    session.start().unwrap();
+    session.point_in().send(point(1).as_point()).unwrap();
+    session.point_in().send(point(2).as_point()).unwrap();
+    session.batch_in().send(&batch("cpu", 1)).unwrap();
+    session.stop().unwrap();
     receiver.iter().collect()
 }
 
@@ -252,15 +252,15 @@ fn expected_frames() -> Vec<Vec<u8>> {
 #[test]
 fn requests_are_the_bytes_of_kapacitor() {
     let (seen, requests) = signal();
-    let server = serve(quiet(), Callbacks::new(), move |mut peer| {
+    let session = serve(quiet(), Callbacks::new(), move |mut peer| {
         while let Some(request) = peer.next() {
             seen.send(request.clone()).unwrap();
             peer.answer(request);
         }
     });
-    server.info().unwrap();
-    server.snapshot().unwrap();
-    server.stop().unwrap();
+    session.info().unwrap();
+    session.snapshot().unwrap();
+    session.stop().unwrap();
     assert_eq!(requests.wait("Info"), Asked::Info(InfoRequest {}));
     assert_eq!(requests.wait("Snapshot"), Asked::Snapshot(SnapshotRequest {}));
 }

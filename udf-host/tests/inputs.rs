@@ -58,7 +58,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn rows_that_were_looked_at_for_a_recording_are_read_all_the_same() {
     // The first line has a line break in a tag, which a backslash joins with the next row.
     let text = &b"m,t=a\\\nb x=1 1\nm x=2 2\nm x=3 3\nm x=4 4\n"[..];
-    let mut lines = LineReader::new(text, Grouping::none()).with_recordings();
+    let mut lines = LineReader::new(text, Grouping::none()).recordings();
     let points = std::iter::from_fn(|| lines.next_point().unwrap());
     assert_eq!(points.map(|point| point.as_point().time()).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let error = stream(b"first\nm x=1 1\nm x=2 2\n").unwrap_err();

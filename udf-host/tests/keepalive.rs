@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{Asked, LONG, Said, connect, initialized, point, quiet, serve, signal, timed};
-use udf_host::{Callbacks, Error, Init, Server, Settings};
+use udf_host::{Callbacks, Error, Init, Session, Settings};
 use udf_proto::messages::{KeepaliveResponse, SnapshotResponse};
 
 fn is_timeout(error: &Error) -> bool {
@@ -19,7 +19,7 @@ fn is_timeout(error: &Error) -> bool {
 #[test]
 fn keepalives_are_sent_and_answers_keep_it_going() {
     let (seen, keepalive) = signal();
-    let server = serve(timed(1_000), Callbacks::new(), move |mut peer| {
+    let session = serve(timed(1_000), Callbacks::new(), move |mut peer| {
         while let Some(request) = peer.next() {
             if let Asked::Keepalive(keepalive) = &request {
                 let _ = seen.send(keepalive.time);
@@ -31,42 +31,42 @@ fn keepalives_are_sent_and_answers_keep_it_going() {
     let times = [(); 3].map(|()| keepalive.wait("a keepalive"));
     assert!(times[0] >= started && times.is_sorted(), "{times:?} after {started}");
     // Three keepalives have passed, which is longer than the timeout.
-    server.info().unwrap();
-    server.stop().unwrap();
+    session.info().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
 fn a_missed_keepalive_aborts() {
     let (aborted, abort) = signal();
     let callbacks = Callbacks::new().on_abort(move |error| aborted.send(error.clone()).unwrap());
-    let server = serve(timed(100), callbacks, |mut peer| peer.drain());
+    let session = serve(timed(100), callbacks, |mut peer| peer.drain());
     let error = abort.wait("the abort callback");
     assert!(is_timeout(&error), "{error}");
     assert!(error.to_string().contains("100ms"), "{error}");
-    assert!(is_timeout(&server.stop().unwrap_err()));
+    assert!(is_timeout(&session.stop().unwrap_err()));
 }
 
 #[test]
 fn a_missed_keepalive_fails_the_pending_request() {
-    let server = serve(timed(100), Callbacks::new(), |mut peer| peer.drain());
-    let error = server.info().unwrap_err();
+    let session = serve(timed(100), Callbacks::new(), |mut peer| peer.drain());
+    let error = session.info().unwrap_err();
     assert!(is_timeout(&error), "{error}");
-    assert!(is_timeout(&server.stop().unwrap_err()));
+    assert!(is_timeout(&session.stop().unwrap_err()));
 }
 
 #[test]
 fn a_peer_that_does_not_even_read_is_missed_and_killed() {
     let (killed, kill) = signal();
     let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
-    let (server, peer) = connect(timed(100), callbacks);
-    let points = server.point_in();
+    let (session, peer) = connect(timed(100), callbacks);
+    let points = session.point_in();
     let point = point(1);
-    // More than the pipe and the server hold, so the last item waits until the abort.
+    // More than the pipe and the session hold, so the last item waits until the abort.
     let error = (0..1_000_000).find_map(|_| points.send(point.as_point()).err()).unwrap();
     assert!(is_timeout(&error), "{error}");
     kill.wait("the kill callback");
     drop(peer);
-    assert!(is_timeout(&server.stop().unwrap_err()));
+    assert!(is_timeout(&session.stop().unwrap_err()));
 }
 
 #[test]
@@ -77,12 +77,12 @@ fn limits_that_no_clock_reaches_are_none() {
         close_within: Duration::MAX,
         ..Settings::default()
     };
-    let server = serve(settings.clone(), Callbacks::new(), |mut peer| peer.mirror());
-    server.init(Init::default()).unwrap();
-    let out = server.point_out();
-    server.point_in().send(point(1).as_point()).unwrap();
+    let session = serve(settings.clone(), Callbacks::new(), |mut peer| peer.mirror());
+    session.init(Init::default()).unwrap();
+    let out = session.point_out();
+    session.point_in().send(point(1).as_point()).unwrap();
     assert_eq!(out.recv_timeout(Duration::MAX), Ok(point(1)));
-    server.stop().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn a_udf_that_never_closes_is_killed_without_a_timeout_too() {
         abort_within: within,
         ..Settings::default()
     };
-    let (server, peer) = connect(settings, callbacks);
-    let stopped = server.stop().unwrap_err();
+    let (session, peer) = connect(settings, callbacks);
+    let stopped = session.stop().unwrap_err();
     assert!(matches!(stopped, Error::NeverCloses { .. }), "{stopped}");
     kill.wait("the kill callback");
     drop(peer);
@@ -106,7 +106,7 @@ fn a_udf_that_never_closes_is_killed_without_a_timeout_too() {
 #[test]
 fn any_response_is_a_sign_of_life() {
     let (go, gone) = signal::<()>();
-    let (server, mut peer) = connect(timed(500), Callbacks::new());
+    let (session, mut peer) = connect(timed(500), Callbacks::new());
     let (late, latest) = signal();
     std::thread::spawn(move || {
         // Never answers the request, but sends a keepalive for each keepalive.
@@ -120,7 +120,7 @@ fn any_response_is_a_sign_of_life() {
     });
     latest.wait("four keepalives, twice the timeout");
     go.send(()).unwrap();
-    server.stop().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn a_slow_abort_callback_leads_to_the_kill_callback() {
             returned.send(()).unwrap();
         })
         .on_kill(move || killed.send(()).unwrap());
-    let server = serve(timed(50), callbacks, |mut peer| peer.drain());
-    assert!(is_timeout(&server.stop_after_error()));
+    let session = serve(timed(50), callbacks, |mut peer| peer.drain());
+    assert!(is_timeout(&session.stop_after_error()));
     returns.wait("the abort callback returns");
 }
 
@@ -142,10 +142,10 @@ fn a_slow_abort_callback_leads_to_the_kill_callback() {
 fn an_abort_that_ends_in_time_kills_nobody() {
     let (killed, kill) = signal::<()>();
     let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
-    let server = serve(timed(10_000), callbacks, |mut peer| peer.drain());
-    server.abort(Error::Aborted("enough".into()));
-    assert_eq!(server.stop().unwrap_err().to_string(), "enough");
-    drop(server);
+    let session = serve(timed(10_000), callbacks, |mut peer| peer.drain());
+    session.abort(Error::Aborted("enough".into()));
+    assert_eq!(session.stop().unwrap_err().to_string(), "enough");
+    drop(session);
     // The callback owns the sender and is dropped at the end.
     assert!(kill.ends_without_a_word());
 }
@@ -167,27 +167,27 @@ fn stop_returns_even_when_killing_does_not_help() {
     let (killed, kill) = signal();
     let (reads, reading) = signal();
     let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
-    let server = Server::new(Stuck(reads), std::io::sink(), timed(50), callbacks);
-    server.start().unwrap();
-    reading.wait("the server reads");
-    server.abort(Error::Aborted("enough".into()));
-    assert_eq!(server.stop().unwrap_err().to_string(), "enough");
+    let session = Session::new(Stuck(reads), std::io::sink(), timed(50), callbacks);
+    session.start().unwrap();
+    reading.wait("the session reads");
+    session.abort(Error::Aborted("enough".into()));
+    assert_eq!(session.stop().unwrap_err().to_string(), "enough");
     kill.wait("the kill callback");
 }
 
 #[test]
 fn timeout_zero_means_no_keepalives() {
     let (seen, requests) = signal();
-    let server = serve(quiet(), Callbacks::new(), move |mut peer| {
+    let session = serve(quiet(), Callbacks::new(), move |mut peer| {
         while let Some(request) = peer.next() {
             seen.send(format!("{request:?}")).unwrap();
             peer.answer(request);
         }
     });
-    server.info().unwrap();
+    session.info().unwrap();
     // A timeout of zero taken literally would have ended the connection by now.
-    server.info().unwrap();
-    server.stop().unwrap();
+    session.info().unwrap();
+    session.stop().unwrap();
     let requests = [(); 2].map(|()| requests.wait("two requests"));
     assert!(requests.iter().all(|request| request.starts_with("Info")), "{requests:?}");
 }
@@ -195,7 +195,7 @@ fn timeout_zero_means_no_keepalives() {
 #[test]
 fn keepalives_pass_between_the_points_of_a_batch() {
     let (seen, keepalive) = signal();
-    let server = initialized(timed(1_000), move |mut peer| {
+    let session = initialized(timed(1_000), move |mut peer| {
         let mut in_batch = false;
         while let Some(request) = peer.next() {
             match &request {
@@ -221,10 +221,10 @@ fn keepalives_pass_between_the_points_of_a_batch() {
             }
         }
     });
-    // Far more than fits into the server and the pipe.
-    server.batch_in().send(&common::batch("large", 25_000)).unwrap();
+    // Far more than fits into the session and the pipe.
+    session.batch_in().send(&common::batch("large", 25_000)).unwrap();
     keepalive.wait("a keepalive within the batch");
-    server.stop().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
@@ -233,11 +233,11 @@ fn an_owner_who_does_not_read_is_not_the_udfs_silence() {
     let callbacks = Callbacks::new().on_abort(move |error| aborted.send(error.clone()).unwrap());
     let (full, filled) = signal();
     let settings = Settings { queue: 1, ..timed(500) };
-    let server = serve(settings, callbacks, move |mut peer| {
+    let session = serve(settings, callbacks, move |mut peer| {
         peer.init();
         let mut bytes = Vec::new();
         udf_proto::response::append_point(point(1).as_point(), &mut bytes);
-        // More than the pipe and the server hold: no keepalive is answered before all data is read.
+        // More than the pipe and the session hold: no keepalive is answered before all data is read.
         for sent in 0..20_000 {
             assert!(peer.write(&bytes));
             if sent == 300 {
@@ -246,34 +246,34 @@ fn an_owner_who_does_not_read_is_not_the_udfs_silence() {
         }
         peer.mirror();
     });
-    server.init(Init::default()).unwrap();
-    let out = server.point_out();
+    session.init(Init::default()).unwrap();
+    let out = session.point_out();
     filled.wait("more points than may wait");
     let error = abort.recv_timeout(Duration::from_millis(1_300));
     assert!(matches!(error, Err(mpsc::RecvTimeoutError::Timeout)), "{error:?}");
     for _ in 0..20_000 {
         out.recv_timeout(LONG).unwrap();
     }
-    server.info().unwrap();
-    server.stop().unwrap();
+    session.info().unwrap();
+    session.stop().unwrap();
 }
 
 trait StopAfterError {
     fn stop_after_error(&self) -> Error;
 }
 
-impl StopAfterError for udf_host::Server {
+impl StopAfterError for udf_host::Session {
     /// Waits for the error of the connection, and then stops.
     fn stop_after_error(&self) -> Error {
         let ended = self.point_out().recv_timeout(LONG);
-        assert_eq!(ended, Err(udf_host::server::ReceiveError::Ended));
+        assert_eq!(ended, Err(udf_host::session::ReceiveError::Ended));
         self.stop().unwrap_err()
     }
 }
 
 #[test]
 fn the_echo_of_a_keepalive_comes_behind_all_that_was_sent_before() {
-    let server = initialized(timed(1_000), |mut peer| {
+    let session = initialized(timed(1_000), |mut peer| {
         while let Some(request) = peer.next() {
             // A sign of life of a busy UDF is not an echo.
             let sign_of_life = Said::Keepalive(KeepaliveResponse { time: i64::MAX });
@@ -281,33 +281,33 @@ fn the_echo_of_a_keepalive_comes_behind_all_that_was_sent_before() {
             peer.answer(request);
         }
     });
-    let (input, output) = (server.point_in(), server.point_out());
+    let (input, output) = (session.point_in(), session.point_out());
     for time in 1..=3 {
         input.send(point(time).as_point()).unwrap();
-        server.keepalive().unwrap();
+        session.keepalive().unwrap();
         assert_eq!(output.try_recv(), Ok(point(time)));
     }
     // A pending keepalive blocks no other request, nor its answer.
     std::thread::scope(|scope| {
-        let others: Vec<_> = (0..4).map(|_| scope.spawn(|| server.keepalive())).collect();
-        assert_eq!(server.snapshot().unwrap(), b"state");
+        let others: Vec<_> = (0..4).map(|_| scope.spawn(|| session.keepalive())).collect();
+        assert_eq!(session.snapshot().unwrap(), b"state");
         for other in others {
             other.join().unwrap().unwrap();
         }
     });
-    server.stop().unwrap();
-    assert_eq!(server.keepalive().unwrap_err().to_string(), "server already stopped");
+    session.stop().unwrap();
+    assert_eq!(session.keepalive().unwrap_err().to_string(), "session already stopped");
 }
 
 #[test]
 fn an_answer_to_nothing_is_dropped_while_a_keepalive_is_awaited() {
-    let server = initialized(quiet(), |mut peer| {
+    let session = initialized(quiet(), |mut peer| {
         let request = peer.next().expect("a keepalive");
         assert!(peer.say(Said::Snapshot(SnapshotResponse::default())));
         peer.answer(request);
         peer.drain();
     });
-    server.keepalive().unwrap();
-    assert_eq!(server.unasked(), 1);
-    server.stop().unwrap();
+    session.keepalive().unwrap();
+    assert_eq!(session.unasked(), 1);
+    session.stop().unwrap();
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{LONG, Peer, Said, batch, initialized, point, quiet, serve, signal};
 use udf_host::error::Limit;
-use udf_host::{Callbacks, Error, Init, Log, RequestKind, Server, Settings};
+use udf_host::{Callbacks, Error, Init, Log, RequestKind, Session, Settings};
 use udf_proto::messages::{
     BeginBatch, EndBatch, ErrorResponse, InfoResponse, InitResponse, KeepaliveResponse,
 };
@@ -30,14 +30,14 @@ fn small_point() -> Said {
 
 /// Returns the error of a connection whose UDF follows `script` after Init and then only reads.
 fn fault<T>(settings: Settings, script: impl FnOnce(&mut Peer) -> T + Send + 'static) -> Error {
-    let server = initialized(settings, |mut peer| {
+    let session = initialized(settings, |mut peer| {
         script(&mut peer);
         peer.drain();
     });
     // The connection ends by itself; no one has stopped it.
-    assert!(server.batch_out().iter().all(|batch| batch.name == "good"));
-    let error = server.snapshot().expect_err("the connection has failed");
-    let first = server.stop().expect_err("the error is kept");
+    assert!(session.batch_out().iter().all(|batch| batch.name == "good"));
+    let error = session.snapshot().expect_err("the connection has failed");
+    let first = session.stop().expect_err("the error is kept");
     assert_eq!(first.to_string(), error.to_string());
     error
 }
@@ -112,12 +112,12 @@ fn a_batch_that_never_ends() {
 #[test]
 fn data_before_init() {
     for message in [small_point(), begin("cpu", 0), end("cpu")] {
-        let server = serve(quiet(), Callbacks::new(), |mut peer| {
+        let session = serve(quiet(), Callbacks::new(), |mut peer| {
             peer.say(message);
             peer.drain();
         });
-        assert!(server.point_out().recv().is_none());
-        assert_fault!(server.stop().unwrap_err(), Error::DataBeforeInit { .. });
+        assert!(session.point_out().recv().is_none());
+        assert_fault!(session.stop().unwrap_err(), Error::DataBeforeInit { .. });
     }
 }
 
@@ -134,7 +134,7 @@ fn data_of_the_other_edge() {
 
 #[test]
 fn data_of_the_other_edge_than_its_info_says() {
-    let server = serve(quiet(), Callbacks::new(), |mut peer| {
+    let session = serve(quiet(), Callbacks::new(), |mut peer| {
         peer.next();
         let provides = EdgeType::Batch.into();
         peer.say(Said::Info(InfoResponse { provides, ..InfoResponse::default() }));
@@ -142,10 +142,10 @@ fn data_of_the_other_edge_than_its_info_says() {
         peer.say(small_point());
         peer.drain();
     });
-    server.info().unwrap();
-    server.init(Init::default()).unwrap();
-    assert!(server.point_out().recv().is_none());
-    assert_fault!(server.stop().unwrap_err(), Error::WrongEdge { .. });
+    session.info().unwrap();
+    session.init(Init::default()).unwrap();
+    assert!(session.point_out().recv().is_none());
+    assert_fault!(session.stop().unwrap_err(), Error::WrongEdge { .. });
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn unasked_answers_are_dropped_and_told() {
             log.lock().unwrap().push((*kind, *count));
         }
     });
-    let server = serve(quiet(), callbacks, |mut peer| {
+    let session = serve(quiet(), callbacks, |mut peer| {
         peer.init();
         for _ in 0..5 {
             peer.say(Said::Init(InitResponse { success: true, error: String::new() }));
@@ -180,25 +180,25 @@ fn unasked_answers_are_dropped_and_told() {
         peer.say(small_point());
         peer.mirror();
     });
-    server.init(Init::default()).unwrap();
-    server.point_out().recv().expect("the connection goes on");
-    assert_eq!(server.unasked(), 5);
+    session.init(Init::default()).unwrap();
+    session.point_out().recv().expect("the connection goes on");
+    assert_eq!(session.unasked(), 5);
     let told = told.lock().unwrap().clone();
     assert_eq!(told, [1, 2, 4].map(|count| (RequestKind::Init, count)));
-    server.snapshot().unwrap();
-    server.stop().unwrap();
+    session.snapshot().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
 fn a_wrong_answer_to_a_request() {
-    let server = serve(quiet(), Callbacks::new(), |mut peer| {
+    let session = serve(quiet(), Callbacks::new(), |mut peer| {
         peer.next();
         peer.say(Said::Info(InfoResponse::default()));
         peer.drain();
     });
-    let error = server.snapshot().unwrap_err();
+    let error = session.snapshot().unwrap_err();
     assert_eq!(error.to_string(), "the UDF answered Info to the Snapshot request");
-    assert_fault!(server.stop().unwrap_err(), Error::WrongAnswer { .. });
+    assert_fault!(session.stop().unwrap_err(), Error::WrongAnswer { .. });
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn an_error_response_ends_it_with_its_text() {
 
 #[test]
 fn what_came_before_an_error_is_handed_out() {
-    let server = initialized(quiet(), |mut peer| {
+    let session = initialized(quiet(), |mut peer| {
         let mut bytes = Vec::new();
         for time in 0..10 {
             udf_proto::response::append_point(point(time).as_point(), &mut bytes);
@@ -222,9 +222,9 @@ fn what_came_before_an_error_is_handed_out() {
         peer.write(&bytes);
         peer.drain();
     });
-    let times = server.point_out().iter().map(|point| point.as_point().time()).collect::<Vec<_>>();
+    let times = session.point_out().iter().map(|point| point.as_point().time()).collect::<Vec<_>>();
     assert_eq!(times, (0..10).collect::<Vec<_>>());
-    assert_fault!(server.stop().unwrap_err(), Error::Reported(_));
+    assert_fault!(session.stop().unwrap_err(), Error::Reported(_));
 }
 
 #[test]
@@ -324,49 +324,49 @@ fn a_point_that_is_none() {
 
 #[test]
 fn a_point_among_other_things_still_is_one() {
-    let server = initialized(quiet(), |mut peer| {
+    let session = initialized(quiet(), |mut peer| {
         // The unknown member 30, and then a point at the time 5.
         peer.write(&[8, 0xf0, 0x01, 7, 0x8a, 0x01, 2, 0x08, 5]);
         peer.drain();
     });
     let expected = PointBuf::from(messages::Point { time: 5, ..messages::Point::default() });
-    assert_eq!(server.point_out().recv(), Some(expected));
-    server.stop().unwrap();
+    assert_eq!(session.point_out().recv(), Some(expected));
+    session.stop().unwrap();
 }
 
 #[test]
 fn a_message_that_is_cut_short() {
-    let server = initialized(quiet(), |mut peer| peer.write(&[20, 1, 2, 3]));
-    server.wait_io();
-    let error = server.stop().unwrap_err();
+    let session = initialized(quiet(), |mut peer| peer.write(&[20, 1, 2, 3]));
+    session.wait_io();
+    let error = session.stop().unwrap_err();
     assert_fault!(&error, Error::FrameCut(_));
     assert!(error.to_string().contains("17 of its 20 bytes are missing"), "{error}");
 }
 
 #[test]
 fn a_crash_in_mid_batch() {
-    let server = initialized(quiet(), |mut peer| {
+    let session = initialized(quiet(), |mut peer| {
         peer.say(begin("cpu", 0));
         peer.say(small_point());
     });
-    assert!(server.batch_out().recv().is_none());
-    assert_fault!(server.stop().unwrap_err(), Error::ClosedInBatch { name } if name == "cpu");
+    assert!(session.batch_out().recv().is_none());
+    assert_fault!(session.stop().unwrap_err(), Error::ClosedInBatch { name } if name == "cpu");
 }
 
 #[test]
 fn a_batch_that_is_open_at_the_end() {
-    let server = initialized(quiet(), |mut peer| {
+    let session = initialized(quiet(), |mut peer| {
         peer.say(begin("cpu", 0));
         peer.drain();
     });
-    assert_fault!(server.stop().unwrap_err(), Error::ClosedInBatch { .. });
+    assert_fault!(session.stop().unwrap_err(), Error::ClosedInBatch { .. });
 }
 
 #[test]
 fn a_udf_that_goes_away() {
-    let server = initialized(quiet(), drop);
-    assert!(server.point_out().recv().is_none());
-    assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
+    let session = initialized(quiet(), drop);
+    assert!(session.point_out().recv().is_none());
+    assert_fault!(session.stop().unwrap_err(), Error::ClosedEarly);
 }
 
 /// A writer that reports each write and fails it.
@@ -387,30 +387,30 @@ impl Write for Broken {
 fn a_udf_that_goes_away_while_it_is_written_to() {
     let (input, output) = std::io::pipe().unwrap();
     let (writes, written) = signal();
-    let server = Server::new(input, Broken(writes), quiet(), Callbacks::new());
-    server.start().unwrap();
-    server.point_in().send(point(1).as_point()).unwrap();
+    let session = Session::new(input, Broken(writes), quiet(), Callbacks::new());
+    session.start().unwrap();
+    session.point_in().send(point(1).as_point()).unwrap();
     written.wait("a write that fails");
     drop(output);
-    server.wait_io();
+    session.wait_io();
     // Both sides notice the end. The error of the reading side wins.
-    assert_fault!(server.stop().unwrap_err(), Error::ClosedEarly);
+    assert_fault!(session.stop().unwrap_err(), Error::ClosedEarly);
 }
 
 #[test]
 fn a_udf_that_stops_reading_alone() {
     let (read, reading) = signal();
-    let server = initialized(quiet(), move |peer| {
+    let session = initialized(quiet(), move |peer| {
         let output = peer.close_input();
         reading.wait("the test is done");
         drop(output);
     });
-    let points = server.point_in();
+    let points = session.point_in();
     let point = point(1);
     let error = (0..1_000_000).find_map(|_| points.send(point.as_point()).err()).unwrap();
     assert_fault!(error, Error::Write(_));
     read.send(()).unwrap();
-    server.stop().unwrap_err();
+    session.stop().unwrap_err();
 }
 
 #[test]
@@ -424,39 +424,39 @@ fn a_udf_that_never_closes() {
     let (killed, kill) = signal();
     let callbacks = Callbacks::new().on_abort(move |_| done.send(()).unwrap());
     let callbacks = callbacks.on_kill(move || killed.send(()).unwrap());
-    let server = serve(settings, callbacks, move |mut peer| {
+    let session = serve(settings, callbacks, move |mut peer| {
         peer.init();
         peer.drain();
         wait.wait("the abort callback");
     });
-    server.init(Init::default()).unwrap();
-    let error = server.stop().unwrap_err();
+    session.init(Init::default()).unwrap();
+    let error = session.stop().unwrap_err();
     assert_fault!(error, Error::NeverCloses { .. });
-    drop(server);
+    drop(session);
     assert!(kill.ends_without_a_word());
 }
 
 #[test]
 fn a_stream_that_never_ends() {
     let settings = Settings { close_within: Duration::from_millis(100), ..quiet() };
-    let server = initialized(settings, |mut peer| {
+    let session = initialized(settings, |mut peer| {
         peer.drain();
         while peer.say(small_point()) {}
     });
-    let out = server.point_out();
+    let out = session.point_out();
     let reading = std::thread::spawn(move || out.iter().count());
-    assert_fault!(server.stop().unwrap_err(), Error::NeverCloses { .. });
+    assert_fault!(session.stop().unwrap_err(), Error::NeverCloses { .. });
     reading.join().unwrap();
 }
 
 #[test]
 fn an_owner_that_never_reads_is_told_so() {
     let settings = Settings { close_within: Duration::from_millis(100), queue: 1, ..quiet() };
-    let server = initialized(settings, |mut peer| {
+    let session = initialized(settings, |mut peer| {
         peer.drain();
         while peer.say(small_point()) {}
     });
-    let error = server.stop().unwrap_err();
+    let error = session.stop().unwrap_err();
     assert_eq!(
         error.to_string(),
         "points of the UDF were still unread 100ms after the end of its input"
@@ -466,64 +466,65 @@ fn an_owner_that_never_reads_is_told_so() {
 #[test]
 fn a_panic_of_a_callback_is_an_error() {
     let callbacks = Callbacks::new().on_log(|_| panic!("this is expected"));
-    let server = serve(quiet(), callbacks, |mut peer| {
+    let session = serve(quiet(), callbacks, |mut peer| {
         peer.say(Said::Info(InfoResponse::default()));
         peer.drain();
     });
-    assert!(server.point_out().recv_timeout(LONG).is_err());
-    assert_fault!(server.stop().unwrap_err(), Error::Panicked(_));
+    assert!(session.point_out().recv_timeout(LONG).is_err());
+    assert_fault!(session.stop().unwrap_err(), Error::Panicked(_));
 }
 
 #[test]
 fn nobody_reads_any_more() {
     let settings = Settings { queue: 4, close_within: LONG, ..quiet() };
     let points = 10_000;
-    let server = initialized(settings, move |mut peer| {
+    let session = initialized(settings, move |mut peer| {
         for _ in 0..points {
             peer.say(small_point());
         }
         peer.mirror();
     });
-    let out = server.point_out();
+    let out = session.point_out();
     let clone = out.clone();
     drop(out);
     clone.recv_timeout(LONG).expect("a clone is left");
     drop(clone);
     // The answer follows all the points, which are never read.
-    server.snapshot().unwrap();
-    assert_eq!(server.dropped(), points - 5, "but for the one that was read, and those that wait");
-    server.stop().unwrap();
+    session.snapshot().unwrap();
+    assert_eq!(session.dropped(), points - 5, "but for the one that was read, and those that wait");
+    session.stop().unwrap();
 }
 
 #[test]
 fn points_that_the_owner_leaves_unread_are_named() {
     let within = Duration::from_millis(200);
-    let server = initialized(Settings { queue: 1, close_within: within, ..quiet() }, |mut peer| {
-        while peer.say(small_point()) {}
-    });
-    let out = server.point_out();
+    let session =
+        initialized(Settings { queue: 1, close_within: within, ..quiet() }, |mut peer| {
+            while peer.say(small_point()) {}
+        });
+    let out = session.point_out();
     out.recv_timeout(LONG).expect("it sends");
-    assert_fault!(server.stop().unwrap_err(), Error::NotRead { what: "points", .. });
+    assert_fault!(session.stop().unwrap_err(), Error::NotRead { what: "points", .. });
     drop(out);
 }
 
 #[test]
 fn what_there_is_room_for_waits_for_the_next_receiver() {
     let settings = Settings { queue: 2, ..quiet() };
-    let server = initialized(settings, |mut peer| {
+    let session = initialized(settings, |mut peer| {
         for time in 1..=3 {
             peer.say(Said::Point(messages::Point { time, ..messages::Point::default() }));
         }
         peer.mirror();
     });
-    drop(server.point_out());
+    drop(session.point_out());
     // The answer follows all the points. One of the points does not fit into the queue.
-    server.snapshot().unwrap();
-    let out = server.point_out();
+    session.snapshot().unwrap();
+    let out = session.point_out();
     assert_eq!([(); 2].map(|()| out.recv().unwrap().as_point().time()), [1, 2]);
-    server.point_in().send(point(5).as_point()).unwrap();
+    session.point_in().send(point(5).as_point()).unwrap();
     assert_eq!(out.recv(), Some(point(5)));
-    server.stop().unwrap();
+    session.stop().unwrap();
 }
 
 #[test]
@@ -540,10 +541,10 @@ fn random_bytes_are_survived() {
         })
         .take(400)
         .collect();
-        let server = initialized(quiet(), move |mut peer| peer.write(&bytes));
-        let out = server.point_out();
+        let session = initialized(quiet(), move |mut peer| peer.write(&bytes));
+        let out = session.point_out();
         while out.recv_timeout(LONG).is_ok() {}
-        server.stop().unwrap_err();
+        session.stop().unwrap_err();
     }
 }
 
@@ -551,7 +552,7 @@ fn random_bytes_are_survived() {
 fn a_whole_batch_survives_a_fault_behind_it() {
     let sent = batch("good", 3);
     let again = sent.clone();
-    let server = initialized(quiet(), move |mut peer| {
+    let session = initialized(quiet(), move |mut peer| {
         peer.say(Said::Begin(sent.begin()));
         for point in sent.points.iter() {
             let mut bytes = Vec::new();
@@ -562,8 +563,8 @@ fn a_whole_batch_survives_a_fault_behind_it() {
         peer.write(&[0]);
         peer.drain();
     });
-    let out = server.batch_out();
+    let out = session.batch_out();
     assert_eq!(out.recv(), Some(again));
     assert!(out.recv().is_none());
-    assert_fault!(server.stop().unwrap_err(), Error::EmptyResponse);
+    assert_fault!(session.stop().unwrap_err(), Error::EmptyResponse);
 }

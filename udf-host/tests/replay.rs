@@ -285,7 +285,7 @@ fn windows_begin_at_multiples_of_their_length() {
 #[test]
 fn a_point_in_a_batch_has_only_what_kapacitor_sends_there() {
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
-    let replay = Replay { grouping: Grouping::by(["h"]).with_name(true), ..Replay::default() };
+    let replay = Replay { grouping: Grouping::by(["h"]).by_name(true), ..Replay::default() };
     let text = "m,h=a,cpu=0 f=1.5,i=2i,s=\"t\",b=true 7\n";
     let (result, output) = play(&replay, &peer, text);
     result.unwrap();

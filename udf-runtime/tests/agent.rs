@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use common::{
-    Kapacitor, PATIENCE, Scripted, begin, end, error_of, frame_of, info, point, times,
+    Kapacitor, Scripted, TIMEOUT, begin, end, error_of, frame_of, info, point, times,
     unknown_request,
 };
 use udf_proto::messages::request::Message as Ask;
@@ -388,7 +388,7 @@ fn a_point_of_a_batch_goes_to_a_stream_under_the_name_of_the_batch() {
 fn other_threads_emit_at_any_time_and_are_told_of_the_end() {
     let (handler, remotes) = Scripted::<Stream, Stream>::new();
     let mut kapacitor = Kapacitor::start(handler);
-    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    let remote = remotes.recv_timeout(TIMEOUT).unwrap();
     let threads: Vec<_> = (0..4)
         .map(|thread| {
             let remote = remote.clone();
@@ -426,12 +426,12 @@ fn the_other_side_sees_the_end_before_stop_and_whoever_keeps_a_remote() {
     let (mut handler, remotes) = Scripted::<Stream, Stream>::new();
     let (seen, end_seen) = channel();
     let (told, stopped) = channel();
-    handler.on_stop = Box::new(move || told.send(end_seen.recv_timeout(PATIENCE)).unwrap());
+    handler.on_stop = Box::new(move || told.send(end_seen.recv_timeout(TIMEOUT)).unwrap());
     let (mut reader, writer) = std::io::pipe().unwrap();
     let watched = writer.try_clone().unwrap();
     let input = std::io::Cursor::new(frame_of(Ask::Init(InitRequest::default())));
-    let agent = Agent::new(input, writer, handler).with_liveness(watched, None).start().unwrap();
-    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    let agent = Agent::new(input, writer, handler).liveness(watched, None).start().unwrap();
+    let remote = remotes.recv_timeout(TIMEOUT).unwrap();
     std::thread::spawn(move || {
         let _ = reader.read_to_end(&mut Vec::new());
         let _ = seen.send(());
@@ -492,14 +492,14 @@ fn whether_it_is_closed_is_told_while_somebody_writes() {
     let (begun, writing) = channel();
     let (go_on, wait) = channel::<()>();
     let agent = Agent::new(input, Stuck { begun, wait }, handler).start().unwrap();
-    let remote = remotes.recv_timeout(PATIENCE).unwrap();
-    writing.recv_timeout(PATIENCE).unwrap();
+    let remote = remotes.recv_timeout(TIMEOUT).unwrap();
+    writing.recv_timeout(TIMEOUT).unwrap();
     let (said, closed) = channel();
     std::thread::spawn({
         let remote = remote.clone();
         move || said.send(remote.is_closed())
     });
-    assert_eq!(closed.recv_timeout(PATIENCE), Ok(false));
+    assert_eq!(closed.recv_timeout(TIMEOUT), Ok(false));
     drop(go_on);
     agent.wait().unwrap();
     assert!(remote.is_closed());
@@ -528,7 +528,7 @@ fn a_tick_that_has_returned_is_not_work() {
     let (mut handler, _) = Scripted::<Stream, Stream>::new();
     let tick = |out: &mut Emitter<Stream>| Ok(out.build("tick").time(1).field("x", 1).send()?);
     handler.tick = Some((Duration::from_millis(400), Box::new(tick)));
-    let mut kapacitor = Kapacitor::connect_with_liveness(handler, PATIENCE);
+    let mut kapacitor = Kapacitor::connect_with_liveness(handler, TIMEOUT);
     kapacitor.init();
     let (begun, mut heard) = (Instant::now(), true);
     let _first = kapacitor.answer();
@@ -537,7 +537,7 @@ fn a_tick_that_has_returned_is_not_work() {
         while let Answer::Keepalive(_) = kapacitor.answer() {
             heard = true;
         }
-        assert!(begun.elapsed() < PATIENCE, "between all ticks it shows life");
+        assert!(begun.elapsed() < TIMEOUT, "between all ticks it shows life");
     }
     kapacitor.finish().1.unwrap();
 }
@@ -650,7 +650,7 @@ fn output_that_a_thread_could_not_write_fails_the_connection() {
     let (input, kapacitor) = UnixStream::pair().unwrap();
     let agent = Agent::new(input, writer, handler).start().unwrap();
     (&kapacitor).write_all(&frame_of(Ask::Init(InitRequest::default()))).unwrap();
-    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    let remote = remotes.recv_timeout(TIMEOUT).unwrap();
     drop(reader);
     // The answer to Init may be what fails first.
     let emitted = remote.emit(|out| out.build("x").time(1).field("x", 1).send());

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Scripted, frame_of, info};
+use common::{Scripted, TIMEOUT, frame_of, info};
 use rustix::event::{PollFd, PollFlags, poll};
 use udf_proto::frame::FrameReader;
 use udf_proto::messages::response::Message as Answer;
@@ -26,12 +26,12 @@ fn those_that_write_when_they_are_refused_already_read_the_reason() {
     let mut limits = Limits::default();
     limits.connections = 1;
     let server = Server::bind(&path, || Scripted::<Stream, Stream>::new().0).unwrap();
-    let server = server.with_limits(limits);
+    let server = server.limits(limits);
     let stop = server.stopper();
     let serving = thread::spawn(|| server.serve());
     let connect = || {
         let stream = UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         (stream, Instant::now())
     };
     let _first = connect();

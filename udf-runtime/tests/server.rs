@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Scripted, error_of, frame_of, info, point, times};
+use common::{Scripted, TIMEOUT, error_of, frame_of, info, point, times};
 use tempfile::TempDir;
 use udf_proto::frame::FrameReader;
 use udf_proto::messages::request::Message as Ask;
@@ -55,7 +55,7 @@ struct Running {
 fn serve(limits: Limits) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");
-    let server = Server::bind(&path, mirror).unwrap().with_limits(limits);
+    let server = Server::bind(&path, mirror).unwrap().limits(limits);
     let stop = server.stopper();
     let thread = std::thread::spawn(|| server.serve());
     Running { _directory: directory, path, stop, thread }
@@ -64,7 +64,7 @@ fn serve(limits: Limits) -> Running {
 impl Running {
     fn connect(&self) -> Connection {
         let stream = UnixStream::connect(&self.path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) }
     }
 
@@ -155,9 +155,9 @@ fn a_stop_finishes_what_was_received_and_removes_the_socket() {
 }
 
 #[test]
-fn a_connection_that_hangs_is_cut_after_the_farewell() {
+fn a_connection_that_hangs_is_cut_after_the_shutdown_timeout() {
     let mut limits = Limits::default();
-    limits.farewell = Duration::from_millis(50);
+    limits.shutdown = Duration::from_millis(50);
     let running = serve(limits);
     let mut connection = running.connect();
     connection.init();
@@ -195,11 +195,11 @@ fn only_allowed_users_are_served() {
     let own = rustix::process::geteuid().as_raw();
     let mut answered = Vec::new();
     for user in [own, own + 1] {
-        let server = Server::bind(&path, mirror).unwrap().with_allowed_users(vec![user]);
+        let server = Server::bind(&path, mirror).unwrap().allowed_users(vec![user]);
         let stop = server.stopper();
         let thread = std::thread::spawn(|| server.serve());
         let mut stream = UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.write_all(&frame_of(info())).unwrap();
         let mut reader = FrameReader::new(&stream);
         let frame = reader.next_frame().unwrap().expect("an answer");
@@ -296,11 +296,11 @@ fn a_stale_socket_is_taken_over_and_a_live_one_is_not() {
 fn all_that_came_and_all_the_time_that_it_took_are_counted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");
-    let farewell = Duration::from_millis(100);
+    let grace = Duration::from_millis(100);
     let accepter = move || {
         let mut handler = mirror();
         handler.finish = Box::new(move |_| {
-            thread::sleep(farewell);
+            thread::sleep(grace);
             Ok(())
         });
         handler
@@ -311,7 +311,7 @@ fn all_that_came_and_all_the_time_that_it_took_are_counted() {
     // It ends in order, by a panic, and by a message that must not come.
     for last in [Ask::Point(point(1)), Ask::Point(point(13)), Ask::Begin(Default::default())] {
         let mut stream = UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let init = Ask::Init(InitRequest::default());
         let all = [init, Ask::Point(point(1)), last].map(frame_of).concat();
         stream.write_all(&all).unwrap();
@@ -334,7 +334,7 @@ fn all_that_came_and_all_the_time_that_it_took_are_counted() {
         3 * bytes(Ask::Init(InitRequest::default())) + bytes(Ask::Begin(Default::default()));
     assert_eq!(count("udf_bytes_received_total"), (points + others) as f64);
     let busy = count("udf_busy_seconds_total");
-    assert!(busy >= farewell.as_secs_f64(), "{busy} s");
+    assert!(busy >= grace.as_secs_f64(), "{busy} s");
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn a_path_that_is_too_long_is_refused_by_its_length() {
 fn a_user_who_cannot_be_told_from_others_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");
-    let server = Server::bind(&path, mirror).unwrap().with_allowed_users(vec![0, u32::MAX]);
+    let server = Server::bind(&path, mirror).unwrap().allowed_users(vec![0, u32::MAX]);
     let error = server.serve().expect_err("it would serve others, or nobody");
     assert!(matches!(error, ServeError::AllowedUser { uid: u32::MAX, .. }), "{error}");
     assert!(!path.exists(), "the socket is still there");
@@ -446,7 +446,7 @@ fn metric(metrics: &Metrics, name: &str) -> u64 {
 
 /// Waits until a metric has this value.
 fn wait_for(metrics: &Metrics, name: &str, value: u64) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while metric(metrics, name) != value {
         assert!(Instant::now() < deadline, "{name} is {}, not {value}", metric(metrics, name));
         thread::yield_now();
@@ -467,12 +467,12 @@ fn a_large_request_gives_its_memory_back_before_its_answer_is_written() {
     let (metrics, stop) = (server.metrics(), server.stopper());
     let serving = thread::spawn(|| server.serve());
     let stream = UnixStream::connect(&path).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut connection =
         Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) };
     connection.init();
     // A thread of the author's writes more than the socket takes, and nobody reads.
-    let remote = remotes.recv_timeout(PATIENCE).unwrap();
+    let remote = remotes.recv_timeout(TIMEOUT).unwrap();
     let (begun, begins) = channel();
     let writing = thread::spawn(move || {
         let name = "a".repeat(4 << 20);
@@ -481,7 +481,7 @@ fn a_large_request_gives_its_memory_back_before_its_answer_is_written() {
             out.build(&name).field("x", 1.0).send()
         })
     });
-    begins.recv_timeout(PATIENCE).unwrap();
+    begins.recv_timeout(TIMEOUT).unwrap();
     // Only one of them can write: the answer to the restore waits, if it is not the first.
     connection.ask(Ask::Restore(RestoreRequest { snapshot: vec![0; 4 << 20] }));
     wait_for(&metrics, "udf_buffered_bytes", 0);
@@ -512,7 +512,7 @@ impl Handler for Slow {
 
     fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
         self.asked.send(()).unwrap();
-        self.told.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        self.told.lock().unwrap().recv_timeout(TIMEOUT).unwrap();
         thread::sleep(self.takes);
         BTreeMap::new()
     }
@@ -537,15 +537,15 @@ fn the_time_of_the_author_does_not_count_until_init() {
     let accepter = move || Slow { asked: asked.clone(), told: Arc::clone(&told), takes: within };
     let mut limits = Limits::default();
     limits.init = Some(within);
-    let server = Server::bind(&path, accepter).unwrap().with_limits(limits);
+    let server = Server::bind(&path, accepter).unwrap().limits(limits);
     let stop = server.stopper();
     let serving = thread::spawn(|| server.serve());
     let stream = UnixStream::connect(&path).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut connection =
         Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) };
     connection.ask(info());
-    asks.recv_timeout(PATIENCE).unwrap();
+    asks.recv_timeout(TIMEOUT).unwrap();
     // It is there when the answer has been written.
     connection.ask(Ask::Init(InitRequest::default()));
     tell.send(()).unwrap();

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use common::{PATIENCE, Scripted, error_of, frame_of};
+use common::{Scripted, TIMEOUT, error_of, frame_of};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata};
 use udf_proto::frame::FrameReader;
@@ -63,7 +63,7 @@ fn a_panic_before_the_agent_starts_is_answered_and_counted() {
     let serving = thread::spawn(|| server.serve());
     let connect = || {
         let stream = UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream
     };
     let answers = |stream: UnixStream| {
@@ -97,13 +97,13 @@ fn a_panic_of_the_thread_that_accepts_is_survived() {
     let path = directory.path().join("udf.sock");
     let nobody = rustix::process::geteuid().as_raw() + 1;
     let server = Server::bind(&path, || Scripted::<Stream, Stream>::new().0).unwrap();
-    let server = server.with_allowed_users(vec![nobody]);
+    let server = server.allowed_users(vec![nobody]);
     let (stop, metrics) = (server.stopper(), server.metrics());
     let accepting = thread::Builder::new().name("accepting".to_owned());
     let serving = accepting.spawn(|| server.serve()).unwrap();
     for _ in 0..3 {
         let stream = UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let mut reader = FrameReader::new(stream);
         let answer = response::decode(reader.next_frame().unwrap().expect("an answer")).unwrap();
         assert!(matches!(answer, Some(Answer::Error(_))), "{answer:?}");

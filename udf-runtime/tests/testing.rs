@@ -258,7 +258,7 @@ fn a_failure_that_nobody_asks_for_fails_the_test() {
     told(panic_of(|| task.end()));
     told(panic_of(|| drop(task)));
 
-    let mut task = total().patience(Duration::from_millis(400)).start();
+    let mut task = total().timeout(Duration::from_millis(400)).start();
     let (text, line) = panic_of(|| drop(task.failure())); // 7
     assert_eq!(text, "waited 400ms in vain for the UDF to fail");
     assert_eq!(line, line_of("// 7"));
@@ -320,7 +320,7 @@ struct Pairs {
 impl StreamUdf for Pairs {
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Batch>) -> Result<()> {
         let Some(first) = self.first.take() else {
-            self.first = Some(point.to_owned());
+            self.first = Some(point.to_buf());
             return Ok(());
         };
         let name = point.name().to_owned();
@@ -454,7 +454,7 @@ fn what_is_awaited_in_vain_is_named() {
     let (release, busy) = mpsc::channel();
     let busy = Some(Arc::new(Mutex::new(busy)));
     let (setup, _) = odd(&Script { busy, ..Script::default() });
-    let mut task = setup.patience(Duration::from_millis(400)).start();
+    let mut task = setup.timeout(Duration::from_millis(400)).start();
     let (text, line) = panic_of(|| task.feed("a v=1")); // 8
     assert_eq!(
         text,
@@ -510,11 +510,11 @@ fn more_can_be_fed_and_emitted_than_the_transport_holds() {
 }
 
 #[test]
-fn a_busy_udf_is_not_waited_for_beyond_patience_when_much_is_fed() {
+fn a_busy_udf_is_not_waited_for_beyond_its_timeout_when_much_is_fed() {
     let (release, busy) = mpsc::channel();
     let busy = Some(Arc::new(Mutex::new(busy)));
     let (setup, _) = odd(&Script { busy, panics_after: true, ..Script::default() });
-    let mut task = setup.patience(Duration::from_millis(400)).start();
+    let mut task = setup.timeout(Duration::from_millis(400)).start();
     let (text, _) = panic_of(|| task.feed(&many_lines()));
     assert_eq!(
         text,

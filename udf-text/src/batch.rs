@@ -10,16 +10,16 @@ use udf_proto::{BeginBatch, EndBatch, Points};
 /// members are equal. The order of tags and fields within a point does not matter.
 ///
 /// ```
-/// use udf_text::batch::Batch;
+/// use udf_text::batch::WholeBatch;
 /// use udf_proto::{PointBuf, messages};
 ///
-/// let mut batch = Batch { name: "cpu".into(), tmax: 10, ..Batch::default() };
+/// let mut batch = WholeBatch { name: "cpu".into(), tmax: 10, ..WholeBatch::default() };
 /// let point = PointBuf::from(messages::Point { time: 7, ..Default::default() });
 /// batch.points.push(&point.as_point());
 /// assert_eq!(batch, batch.clone());
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Batch {
+pub struct WholeBatch {
     /// The name of the measurement.
     pub name: String,
     /// The group, empty without grouping. Kapacitor recomputes the group of a batch from a UDF.
@@ -34,7 +34,7 @@ pub struct Batch {
     pub points: Points,
 }
 
-impl Batch {
+impl WholeBatch {
     /// Returns the message that begins the batch. Its size is the number of points.
     pub fn begin(&self) -> BeginBatch {
         BeginBatch {
@@ -58,7 +58,7 @@ impl Batch {
     }
 }
 
-impl PartialEq for Batch {
+impl PartialEq for WholeBatch {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
             && self.group == other.group

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use udf_proto::{PointBuf, Points, messages};
 
-use crate::batch::Batch;
+use crate::batch::WholeBatch;
 
 /// Gathers the batches of one window, by measurement and group.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Batches {
     every: Option<i64>,
     /// The number of the window, which begins `window * every` nanoseconds after the epoch.
     window: Option<i64>,
-    batches: BTreeMap<(String, String), Batch>,
+    batches: BTreeMap<(String, String), WholeBatch>,
 }
 
 impl Batches {
@@ -47,20 +47,21 @@ impl Batches {
             _ => point.time,
         };
         let messages::Point { name, group, dimensions, by_name, .. } = point;
-        let batch = self.batches.entry((name, group)).or_insert_with_key(|(name, group)| Batch {
-            name: name.clone(),
-            group: group.clone(),
-            tags: dimensions
-                .into_iter()
-                .map(|tag| {
-                    let value = point.tags.get(&tag).cloned().unwrap_or_default();
-                    (tag, value)
-                })
-                .collect(),
-            by_name,
-            tmax: end,
-            points: Points::new(),
-        });
+        let batch =
+            self.batches.entry((name, group)).or_insert_with_key(|(name, group)| WholeBatch {
+                name: name.clone(),
+                group: group.clone(),
+                tags: dimensions
+                    .into_iter()
+                    .map(|tag| {
+                        let value = point.tags.get(&tag).cloned().unwrap_or_default();
+                        (tag, value)
+                    })
+                    .collect(),
+                by_name,
+                tmax: end,
+                points: Points::new(),
+            });
         batch.tmax = batch.tmax.max(end);
         // Within a batch, Kapacitor sends only these members of a point.
         let kept = PointBuf::from(messages::Point {
@@ -77,13 +78,13 @@ impl Batches {
     }
 
     /// Removes all batches and returns them, sorted by measurement and group.
-    pub fn take(&mut self) -> impl Iterator<Item = Batch> + use<> {
+    pub fn take(&mut self) -> impl Iterator<Item = WholeBatch> + use<> {
         std::mem::take(&mut self.batches).into_values().map(sorted)
     }
 }
 
 /// Returns the batch with its points sorted by time.
-fn sorted(mut batch: Batch) -> Batch {
+fn sorted(mut batch: WholeBatch) -> WholeBatch {
     if !batch.points.iter().is_sorted_by_key(|point| point.time()) {
         let mut order: Vec<_> = batch.points.iter().collect();
         order.sort_by_key(|point| point.time());

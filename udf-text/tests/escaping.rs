@@ -209,7 +209,7 @@ fn times_have_the_precision_that_is_set() {
     let read = |precision, time: &str| {
         let text = format!("m x=1 {time}");
         let lines = LineReader::new(text.as_bytes(), Grouping::none());
-        let point = lines.with_precision(Precision::parse(precision).unwrap()).next_point();
+        let point = lines.precision(Precision::parse(precision).unwrap()).next_point();
         point.map(|point| point.unwrap().as_point().time()).map_err(|error| error.to_string())
     };
     for (names, nanos) in [

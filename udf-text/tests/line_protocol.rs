@@ -43,8 +43,8 @@ fn write(message: messages::Point) -> Result<String, String> {
 #[test]
 fn a_line_is_the_point_that_kapacitor_would_send() {
     let line = "cpu,host=a,cpu=cpu0 idle=98.5,user=3i,free=4u,up=T,note=\"a, \\\"b\\\"\" 1700000000000000001";
-    let mut lines = LineReader::new(line.as_bytes(), Grouping::parse("host,cpu"))
-        .with_source("metrics", "week");
+    let mut lines =
+        LineReader::new(line.as_bytes(), Grouping::parse("host,cpu")).source("metrics", "week");
     let point = lines.next_point().unwrap().unwrap();
     let point = point.as_point();
     assert_eq!(point.name(), "cpu");
@@ -76,8 +76,8 @@ fn groups_are_those_of_kapacitor() {
     assert_eq!(group(Grouping::parse("*")), expect("a=1,b=2", "a b"));
     // A dimension that is not a tag of the point has an empty value.
     assert_eq!(group(Grouping::parse("c,a")), expect("a=1,c=", "a c"));
-    assert_eq!(group(Grouping::none().with_name(true)), expect("m", ""));
-    assert_eq!(group(Grouping::parse("a").with_name(true)), expect("m\na=1", "a"));
+    assert_eq!(group(Grouping::none().by_name(true)), expect("m", ""));
+    assert_eq!(group(Grouping::parse("a").by_name(true)), expect("m\na=1", "a"));
 }
 
 #[test]

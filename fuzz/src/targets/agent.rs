@@ -111,7 +111,7 @@ fn serve<H: Handler>(handler: H, bytes: &[u8], piece: u8, trace: &mut Trace) {
     let mut result = Ok(());
     within((2 << 20) + 400 * bytes.len() as u64, || {
         let agent = Agent::new(Pieces::new(bytes, piece), written.clone(), handler);
-        result = agent.with_frame_limit(LIMIT).run();
+        result = agent.frame_limit(LIMIT).run();
     });
     let written = written.0.lock().unwrap_or_else(PoisonError::into_inner);
     let mut answers = answers(&written);
@@ -182,7 +182,7 @@ enum Kind {
 }
 
 fn asked(bytes: &[u8]) -> Vec<Kind> {
-    let mut reader = FrameReader::new(bytes).with_limit(LIMIT);
+    let mut reader = FrameReader::new(bytes).limit(LIMIT);
     let mut asked = Vec::new();
     while let Ok(Some(frame)) = reader.next_frame() {
         asked.extend(match Request::decode(frame).ok().and_then(|request| request.message) {

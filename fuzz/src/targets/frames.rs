@@ -32,7 +32,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let (mut frames, mut found) = (0, End::Clean);
     // The buffer of 256 KiB grows only when it is full.
     within((300 << 10) + 4 * rest.len() as u64, || {
-        let mut reader = FrameReader::new(Pieces::new(rest, *piece)).with_limit(limit);
+        let mut reader = FrameReader::new(Pieces::new(rest, *piece)).limit(limit);
         loop {
             match reader.next_frame() {
                 Ok(Some(frame)) => {

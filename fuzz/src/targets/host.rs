@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use udf_host::{Callbacks, Error, Server, Settings};
+use udf_host::{Callbacks, Error, Session, Settings};
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
     BeginBatch, EndBatch, ErrorResponse, InfoResponse, InitResponse, KeepaliveResponse, OptionInfo,
@@ -106,7 +106,7 @@ impl Read for Output {
 }
 
 /// The timeout for an answer after the UDF has ended.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let [how, piece, rest @ ..] = input else { return };
@@ -115,8 +115,8 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let output = Output { gate: Arc::clone(&gate), bytes: io::Cursor::new(rest.to_vec()), most };
     let settings = Settings {
         timeout: Duration::ZERO,
-        answer_within: PATIENCE,
-        close_within: PATIENCE,
+        answer_within: TIMEOUT,
+        close_within: TIMEOUT,
         frame_limit: 4 << 10,
         batch_points: 20,
         batch_bytes: 8 << 10,
@@ -127,9 +127,9 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
         },
         ..Settings::default()
     };
-    let server = Server::new(output, Input(Arc::clone(&gate)), settings, Callbacks::new());
-    server.start().expect("there are threads");
-    let (points, batches) = (server.point_out(), server.batch_out());
+    let session = Session::new(output, Input(Arc::clone(&gate)), settings, Callbacks::new());
+    session.start().expect("there are threads");
+    let (points, batches) = (session.point_out(), session.batch_out());
     thread::scope(|scope| {
         let points = scope.spawn(move || {
             let fields = points.iter().map(|point| point.as_point().fields().count());
@@ -140,14 +140,14 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             sizes.fold((0, 0), |(count, largest), size: usize| (count + 1, largest.max(size)))
         });
         let asked = match how % 6 {
-            1 => server.info().map(|info| trace.see_size("options", info.options.len())),
-            2 | 3 => server.init(Init::default()),
-            4 => server.snapshot().map(|snapshot| trace.see_size("snapshot", snapshot.len())),
-            5 => server.restore(vec![1, 2, 3]),
+            1 => session.info().map(|info| trace.see_size("options", info.options.len())),
+            2 | 3 => session.init(Init::default()),
+            4 => session.snapshot().map(|snapshot| trace.see_size("snapshot", snapshot.len())),
+            5 => session.restore(vec![1, 2, 3]),
             _ => Ok(()),
         };
         gate.open();
-        let stopped = server.stop();
+        let stopped = session.stop();
         let (points, fields) = points.join().expect("points can be looked at");
         let (batches, largest) = batches.join().expect("batches can be looked at");
         assert!(largest <= 20, "a batch of {largest} points");
@@ -163,6 +163,6 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
         trace.see_size("points", points);
         trace.see_size("fields", fields);
         trace.see_size("batches", batches);
-        trace.see_size("unasked", server.unasked() as usize);
+        trace.see_size("unasked", session.unasked() as usize);
     });
 }

@@ -64,7 +64,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let [how, input @ ..] = input else { return };
     let mut reader = LineReader::new(input, Grouping::by_all_tags());
     if how & 1 == 1 {
-        reader = reader.with_recordings();
+        reader = reader.recordings();
     }
     let mut last = 0;
     loop {

@@ -52,7 +52,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
             trace.see_size("dimensions", message.dimensions.len());
             trace.see_size("fields", point.fields().count());
             trace.see((message.by_name, message.group.is_empty(), message.name.is_ascii()));
-            let owned = point.to_owned();
+            let owned = point.to_buf();
             same(owned.as_point(), &message);
             // An unedited point is sent unchanged.
             let mut sent = Vec::new();

@@ -51,12 +51,16 @@ pub(crate) mod watchdog {
 
     use crate::agent::link::Link;
     use crate::agent::transport::Transport;
-    pub(crate) use crate::dog::Budgets;
+    pub(crate) use crate::watchdog::WatchLimits;
 
     pub(crate) struct Watch(Arc<Link>);
 
     impl Watch {
-        pub(crate) fn new(link: Arc<Link>, _: Box<dyn Transport>, _: Budgets) -> io::Result<Self> {
+        pub(crate) fn new(
+            link: Arc<Link>,
+            _: Box<dyn Transport>,
+            _: WatchLimits,
+        ) -> io::Result<Self> {
             Ok(Watch(link))
         }
 

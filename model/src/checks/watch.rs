@@ -10,7 +10,7 @@ use crate::agent::link::Link;
 use crate::agent::pulse::Call;
 use crate::agent::sync::{AtomicU64, Condvar, Mutex, lock, thread, time_out};
 use crate::agent::transport::{Report, Transport};
-use crate::dog::{Budgets, Dog, Watch};
+use crate::watchdog::{Watch, WatchLimits, Watchdog};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -67,8 +67,8 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Creates a watchdog. Each order has its own.
-fn dog() -> &'static Dog {
-    Box::leak(Box::new(Dog::default()))
+fn watchdog() -> &'static Watchdog {
+    Box::leak(Box::new(Watchdog::default()))
 }
 
 /// Returns a link without a peer, and a transport that calls `room`.
@@ -91,28 +91,28 @@ impl<F: Fn() -> bool + Send> Transport for Asked<F> {
 }
 
 /// Returns a wire, its link, and a watch over the link.
-fn watched(dog: &'static Dog) -> (Wire, Arc<Link>, Watch) {
+fn watched(watchdog: &'static Watchdog) -> (Wire, Arc<Link>, Watch) {
     let wire = Wire::new();
     let link = Arc::new(Link::new(Box::new(wire.writer())));
-    let watch = dog.watch(Arc::clone(&link), Box::new(Seen(wire.clone())), FOR_EVER);
+    let watch = watchdog.watch(Arc::clone(&link), Box::new(Seen(wire.clone())), FOR_EVER);
     (wire, link, watch)
 }
 
-const FOR_EVER: Budgets =
-    Budgets { busy: None, hangup: None, stop: Duration::ZERO, reads_batches: false };
+const FOR_EVER: WatchLimits =
+    WatchLimits { busy: None, hangup: None, stop: Duration::ZERO, reads_batches: false };
 
 fn a_new_connection_wakes_the_watchdog() {
-    let dog = dog();
+    let watchdog = watchdog();
     // `look` blocks until a connection is watched.
-    let looking = thread::spawn(|| dog.look());
+    let looking = thread::spawn(|| watchdog.look());
     let (link, transport) = link(|| true);
-    let watch = dog.watch(link, transport, FOR_EVER);
+    let watch = watchdog.watch(link, transport, FOR_EVER);
     looking.join().expect("the thread does not panic");
     drop(watch);
 }
 
 fn a_connection_that_has_ended_is_left_alone() {
-    let dog = dog();
+    let watchdog = watchdog();
     let ended = Arc::new(AtomicU64::new(0));
     let (busy, transport) = link({
         let ended = Arc::clone(&ended);
@@ -128,11 +128,11 @@ fn a_connection_that_has_ended_is_left_alone() {
     busy.pulse.call(Call::Point);
     // A second connection keeps the watchdog awake.
     let (idle, silence) = link(|| true);
-    let other = dog.watch(idle, silence, FOR_EVER);
-    let watch = dog.watch(busy, transport, FOR_EVER);
+    let other = watchdog.watch(idle, silence, FOR_EVER);
+    let watch = watchdog.watch(busy, transport, FOR_EVER);
     let looking = thread::spawn(|| {
         for _ in 0..3 {
-            dog.look();
+            watchdog.look();
         }
     });
     drop(watch);
@@ -142,19 +142,19 @@ fn a_connection_that_has_ended_is_left_alone() {
 }
 
 fn only_work_that_lasts_is_shown() {
-    let dog = dog();
+    let watchdog = watchdog();
     let shown = Arc::new(AtomicUsize::new(0));
     let (link, transport) = link({
         let shown = Arc::clone(&shown);
         move || shown.fetch_add(1, Ordering::Relaxed) == usize::MAX
     });
-    let watch = dog.watch(Arc::clone(&link), transport, FOR_EVER);
+    let watch = watchdog.watch(Arc::clone(&link), transport, FOR_EVER);
     let handle = |calls: fn(&Link)| {
         let link = Arc::clone(&link);
         thread::spawn(move || calls(&link))
     };
     let first = handle(|link| link.pulse.call(Call::Point));
-    dog.look();
+    watchdog.look();
     first.join().expect("the thread does not panic");
     link.pulse.rest();
     link.pulse.call(Call::Point);
@@ -164,17 +164,17 @@ fn only_work_that_lasts_is_shown() {
         link.pulse.rest();
         link.pulse.call(Call::Point);
     });
-    dog.look();
+    watchdog.look();
     third.join().expect("the thread does not panic");
     assert_eq!(shown.load(Ordering::Relaxed), 0, "a rest counts as work");
     drop(watch);
 }
 
 fn calls_that_follow_each_other_are_shown() {
-    let dog = dog();
-    let (wire, link, watch) = watched(dog);
+    let watchdog = watchdog();
+    let (wire, link, watch) = watched(watchdog);
     link.pulse.call(Call::Point);
-    dog.look();
+    watchdog.look();
     let calls = thread::spawn({
         let link = Arc::clone(&link);
         move || {
@@ -182,32 +182,32 @@ fn calls_that_follow_each_other_are_shown() {
             link.pulse.call(Call::EndBatch);
         }
     });
-    dog.look();
+    watchdog.look();
     let (signs, whole) = wire.messages();
-    assert!(whole && signs.len() == 1 && link.take_hurry(), "{signs:?}");
+    assert!(whole && signs.len() == 1 && link.take_flush_request(), "{signs:?}");
     calls.join().expect("the thread does not panic");
     drop(watch);
 }
 
 fn a_call_that_lasts_is_shown() {
-    let dog = dog();
-    let (wire, link, watch) = watched(dog);
-    let looking = thread::spawn(|| dog.look());
+    let watchdog = watchdog();
+    let (wire, link, watch) = watched(watchdog);
+    let looking = thread::spawn(|| watchdog.look());
     link.pulse.call(Call::Init);
     link.pulse.rest();
     link.pulse.call(Call::Point);
     looking.join().expect("the thread does not panic");
-    dog.look();
+    watchdog.look();
     let before = wire.messages().0.len();
-    dog.look();
+    watchdog.look();
     let (signs, whole) = wire.messages();
     assert!(whole && signs.len() == before + 1, "{signs:?}");
     drop(watch);
 }
 
 fn input_that_keeps_coming_is_shown() {
-    let dog = dog();
-    let (wire, link, watch) = watched(dog);
+    let watchdog = watchdog();
+    let (wire, link, watch) = watched(watchdog);
     let reading = thread::spawn({
         let link = Arc::clone(&link);
         move || {
@@ -215,19 +215,19 @@ fn input_that_keeps_coming_is_shown() {
             link.pulse.wait_for_input(true);
         }
     });
-    dog.look();
-    dog.look();
+    watchdog.look();
+    watchdog.look();
     reading.join().expect("the thread does not panic");
-    dog.look();
+    watchdog.look();
     let before = wire.messages().0.len();
-    dog.look();
+    watchdog.look();
     assert_eq!(wire.messages().0.len(), before + 1, "a wait within a batch sends no keepalive");
     link.pulse.take_input();
     link.pulse.wait_for_input(false);
     // This look still sees the input.
-    dog.look();
+    watchdog.look();
     let before = wire.messages().0.len();
-    dog.look();
+    watchdog.look();
     assert_eq!(wire.messages().0.len(), before, "a wait between messages sends a keepalive");
     drop(watch);
 }
@@ -258,26 +258,26 @@ impl Transport for Left {
 }
 
 fn a_connection_that_was_left_is_given_up() {
-    let budgets = Budgets { hangup: Some(Duration::from_secs(3)), ..FOR_EVER };
+    let limits = WatchLimits { hangup: Some(Duration::from_secs(3)), ..FOR_EVER };
     for (has_hung_up, moves, expected) in [(true, false, 1), (true, true, 0), (false, false, 0)] {
         time_out(4);
-        let dog = dog();
+        let watchdog = watchdog();
         let (given_up, unread) = (Arc::default(), Arc::new(AtomicU64::new(100)));
         let left =
             Left { has_hung_up, unread: Arc::clone(&unread), given_up: Arc::clone(&given_up) };
         let link = Arc::new(Link::new(Box::new(std::io::sink())));
-        let watch = dog.watch(Arc::clone(&link), Box::new(left), budgets);
+        let watch = watchdog.watch(Arc::clone(&link), Box::new(left), limits);
         link.write(&[0; 100]).expect("it is open");
         for _ in 0..4 {
             let reading = thread::spawn({
                 let unread = Arc::clone(&unread);
                 move || unread.fetch_sub(u64::from(moves), Ordering::SeqCst)
             });
-            dog.look();
+            watchdog.look();
             reading.join().expect("the thread does not panic");
             pass(Duration::from_secs(1));
         }
-        dog.look();
+        watchdog.look();
         assert_eq!(given_up.load(Ordering::Relaxed), expected, "{has_hung_up}, {moves}");
         drop(watch);
     }
@@ -308,26 +308,27 @@ impl Transport for Trickle {
 
 fn a_look_waits_for_all_connections_as_long_as_for_one() {
     time_out(1);
-    let dog = dog();
+    let watchdog = watchdog();
     let waits = Arc::default();
-    let budgets = Budgets { hangup: Some(Duration::from_secs(3)), reads_batches: true, ..FOR_EVER };
+    let limits =
+        WatchLimits { hangup: Some(Duration::from_secs(3)), reads_batches: true, ..FOR_EVER };
     let watches: Vec<_> = (0..5)
         .map(|number| {
             let link = Arc::new(Link::new(Box::new(std::io::sink())));
             if number > 0 {
                 link.pulse.name_task("task", "node");
             }
-            dog.watch(link, Box::new(Trickle(Arc::clone(&waits), number)), budgets)
+            watchdog.watch(link, Box::new(Trickle(Arc::clone(&waits), number)), limits)
         })
         .collect();
     // It sees that they stand still, and then that they have for a while.
-    let looking = thread::spawn(|| dog.look());
-    dog.look();
+    let looking = thread::spawn(|| watchdog.look());
+    watchdog.look();
     looking.join().expect("it does not panic");
     pass(Duration::from_secs(2));
     let mut first = Vec::new();
     for _ in 0..5 {
-        dog.look();
+        watchdog.look();
         let waits = std::mem::take(&mut *lock(&waits));
         assert_eq!(waits.len(), 4, "each that was started is read ahead: {waits:?}");
         let all: Duration = waits.iter().map(|(_, waited)| *waited).sum();

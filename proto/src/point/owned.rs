@@ -44,7 +44,7 @@ impl PointBuf {
 
 impl Point<'_> {
     /// Returns an owned copy, with the name of the batch if the point has no other.
-    pub fn to_owned(&self) -> PointBuf {
+    pub fn to_buf(&self) -> PointBuf {
         PointBuf {
             bytes: self.bytes.into(),
             head: self.head.clone(),

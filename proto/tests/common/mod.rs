@@ -223,7 +223,7 @@ pub(crate) fn agrees(index: &mut PointIndex, bytes: &[u8]) -> Option<messages::P
     match (index.parse(bytes), messages::Point::decode(bytes)) {
         (Ok(point), Ok(message)) => {
             same(point, &message);
-            same(point.to_owned().as_point(), &message);
+            same(point.to_buf().as_point(), &message);
             Some(message)
         }
         (Err(error), Ok(_)) => {

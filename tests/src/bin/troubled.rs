@@ -180,7 +180,7 @@ impl StreamUdf for Troubled {
             }
             Kind::Thread => {
                 let remote = self.remote.take().ok_or("there was trouble before")?;
-                let point = point.to_owned();
+                let point = point.to_buf();
                 thread::spawn(move || {
                     loop {
                         let told = remote.emit(|out| out.pass(&point.as_point()));
@@ -193,7 +193,7 @@ impl StreamUdf for Troubled {
             }
             Kind::ThreadFlood => {
                 let remote = self.remote.take().ok_or("there was trouble before")?;
-                let (point, amount) = (point.to_owned(), self.amount);
+                let (point, amount) = (point.to_buf(), self.amount);
                 thread::spawn(move || {
                     remote.emit(|out| (0..amount).try_for_each(|_| out.pass(&point.as_point())))
                 });

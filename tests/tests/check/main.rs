@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use udf_cli::Target;
-use udf_cli::check::{self, Report, Settings, Status};
+use udf_cli::check::{self, CheckSettings, Report, Status};
 use udf_tests::program::{Program, example};
 
 /// The timeout for UDFs that do not hang, even on a busy machine.
@@ -32,12 +32,12 @@ fn peer(args: &[&str]) -> Target {
     }
 }
 
-fn settings(options: &[&str], within: Duration, only: &[&str]) -> Settings {
+fn settings(options: &[&str], within: Duration, only: &[&str]) -> CheckSettings {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    Settings { options: owned(options), within, only: owned(only), ..Settings::default() }
+    CheckSettings { options: owned(options), within, only: owned(only), ..CheckSettings::default() }
 }
 
-fn checked(target: &Target, settings: &Settings) -> Report {
+fn checked(target: &Target, settings: &CheckSettings) -> Report {
     check::run(target, settings, &mut |_, _| {}).expect("there is a report")
 }
 
@@ -137,7 +137,7 @@ fn a_udf_that_hangs_everywhere_does_not_hang_the_report() {
 
 #[test]
 fn what_is_wrong_on_the_way_to_a_report_is_an_error() {
-    let error = |target: &Target, settings: &Settings| {
+    let error = |target: &Target, settings: &CheckSettings| {
         check::run(target, settings, &mut |_, _| {}).expect_err("there is no report").to_string()
     };
     let target = peer(&["none"]);

@@ -12,7 +12,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::batch::begin;
 use udf_tests::process::{descriptors, memory, threads};
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, frame};
+use udf_tests::program::{Connection, Program, TIMEOUT, Transport, frame};
 
 use crate::subject::{echo, eventually, init, point, serves, trouble, troubled};
 use crate::{SOCKET, cases};
@@ -102,7 +102,7 @@ fn many_connections_and_one_hangs(_: Transport) {
     let fault = |bad: &mut Connection| {
         bad.ask(Ask::Point(trouble(2)));
         // The first keepalive shows that the handler hangs already.
-        bad.sign();
+        bad.wait_for_keepalive();
     };
     one_of_many("hang", fault, None);
 }
@@ -132,7 +132,7 @@ fn connections_beyond_4096(_: Transport) {
     let init = frame(udf_tests::program::init(&[]));
     let connect = || {
         let mut stream = UnixStream::connect(program.socket()).expect("the daemon listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         stream.write_all(&init).expect("the other side reads");
         stream
     };
@@ -191,7 +191,7 @@ pub(crate) fn leaves_nothing(program: &Program, mut visit: impl FnMut(&Program))
         // The thread of a connection ends a moment after the peer has seen the end.
         let (started, pid) = (Instant::now(), program.pid());
         let busy = |name: &String| name.starts_with("connection");
-        while threads(pid).iter().any(busy) && started.elapsed() < PATIENCE {
+        while threads(pid).iter().any(busy) && started.elapsed() < TIMEOUT {
             thread::yield_now();
         }
         (threads(pid), descriptors(pid), memory(pid))

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use udf_proto::frame::FrameReader;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::process::threads;
-use udf_tests::program::{PATIENCE, Program, Transport, example, frame};
+use udf_tests::program::{Program, TIMEOUT, Transport, example, frame};
 
 use crate::subject::{init, serves};
 use crate::{SOCKET, cases};
@@ -30,7 +30,7 @@ const KEPT: Duration = Duration::from_secs(4);
 
 fn connect(program: &Program) -> UnixStream {
     let stream = UnixStream::connect(program.socket()).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
     stream
 }
 
@@ -86,7 +86,7 @@ fn six_thousand_at_once(_: Transport) {
     drop((served, refused));
     let started = Instant::now();
     while threads(program.pid()).iter().any(|name| name.starts_with("connection")) {
-        assert!(started.elapsed() < 2 * PATIENCE, "connections do not end");
+        assert!(started.elapsed() < 2 * TIMEOUT, "connections do not end");
         thread::yield_now();
     }
     for _ in 0..12_000 {
@@ -110,7 +110,7 @@ fn hundreds_without_descriptors(_: Transport) {
         assert_told(stream, "there is no descriptor for it: Too many open files");
     }
     // A few per second would take minutes.
-    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
     drop(waiting);
     program.signal("TERM");
     let log = program.log_until("has stopped").join("\n");

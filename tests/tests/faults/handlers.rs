@@ -18,7 +18,7 @@ cases! {
     a_panic_in_a_tick, BOTH, "A panic in a tick is told at once, without waiting for input.";
     a_panic_at_the_end_of_input, BOTH, "A panic in `finish` is told before the connection closes.";
     a_panic_in_stop, BOTH, "A panic in `stop` does no harm: Kapacitor has been answered by then.";
-    a_stop_that_hangs, BOTH, "Kapacitor sees the end of the connection before `stop` is called; it waits for the end of a process, which is given up after `--farewell`.";
+    a_stop_that_hangs, BOTH, "Kapacitor sees the end of the connection before `stop` is called; it waits for the end of a process, which is given up after `--shutdown-timeout`.";
     an_error_in_point, BOTH, "An error ends its connection with its text and that of what caused it.";
     an_error_of_1_mib, BOTH, "A long error is cut as well.";
     an_error_in_init, BOTH, "An error of `init` is the answer to the Init, with what caused it, and the connection lives.";
@@ -163,7 +163,7 @@ fn a_panic_in_stop(on: Transport) {
 }
 
 fn a_stop_that_hangs(on: Transport) {
-    let args = ["--farewell", "1s", "--hangup-timeout", "1s"];
+    let args = ["--shutdown-timeout", "1s", "--hangup-timeout", "1s"];
     let mut udf = Subject::troubled_with(on, "hangStop", 0, &args);
     udf.ask(Ask::Point(point(1)));
     udf.connection.end_input();
@@ -179,8 +179,8 @@ fn a_handler_that_works_for_long(on: Transport) {
     udf.ask(Ask::Point(trouble(1)));
     udf.ask(Ask::Point(point(2)));
     udf.ask(Ask::Keepalive(KeepaliveRequest { time: -5 }));
-    udf.connection.sign();
-    udf.connection.sign();
+    udf.connection.wait_for_keepalive();
+    udf.connection.wait_for_keepalive();
     assert_eq!(udf.connection.answer(), Answer::Point(trouble(1)));
     assert_eq!(udf.connection.answer(), Answer::Point(point(2)));
     assert_eq!(udf.connection.answer(), Answer::Keepalive(KeepaliveResponse { time: -5 }));
@@ -199,7 +199,7 @@ fn many_calls_that_take_a_while(on: Transport) {
     udf.ask(Ask::Keepalive(KeepaliveRequest { time: -5 }));
     // The echo comes after all points.
     assert_eq!(udf.connection.answer(), Answer::Keepalive(KeepaliveResponse { time: -5 }));
-    assert!(udf.connection.sign_within(Duration::ZERO), "no keepalive for 1.5 s");
+    assert!(udf.connection.has_keepalive_within(Duration::ZERO), "no keepalive for 1.5 s");
     assert_eq!(udf.lives(), []);
 }
 
@@ -220,9 +220,9 @@ fn hangs(on: Transport, kind: &str, call: &str) {
     for part in ["ERROR", call, "task=\"task\"", "node=\"node\"", "call "] {
         assert!(line.contains(part), "`{part}` is not in `{line}`");
     }
-    udf.connection.sign();
+    udf.connection.wait_for_keepalive();
     // Earlier keepalives have arrived. After a while, no more follow.
-    let more = (0..50).all(|_| udf.connection.sign_within(Duration::from_millis(400)));
+    let more = (0..50).all(|_| udf.connection.has_keepalive_within(Duration::from_millis(400)));
     assert!(!more, "Kapacitor keeps hearing from a handler that hangs");
 }
 

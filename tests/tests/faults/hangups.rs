@@ -10,7 +10,7 @@ use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::{BeginBatch, EndBatch};
 use udf_tests::ends::{Ends, Input};
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame, init};
+use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example, frame, init};
 
 use crate::subject::{large_point, point, serves, start, trouble, troubled, troubled_batch};
 use crate::{BOTH, PIPE, cases};
@@ -78,7 +78,7 @@ fn write_all(mut input: Input, pieces: impl Iterator<Item = Vec<u8>> + Send + 's
         pieces.for_each(|piece| input.write_all(&piece).expect("it is read"));
         let _ = written.send(input);
     });
-    all.recv_timeout(PATIENCE).expect("Kapacitor waits in a write for ever")
+    all.recv_timeout(TIMEOUT).expect("Kapacitor waits in a write for ever")
 }
 
 fn large_points() -> impl Iterator<Item = Ask> {

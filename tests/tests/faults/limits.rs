@@ -21,7 +21,7 @@ use udf_proto::messages::{InfoRequest, RestoreRequest};
 use udf_runtime::state::StateWriter;
 use udf_tests::ends::Input;
 use udf_tests::process::{made_up_user, memory, peak_memory};
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame};
+use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example, frame};
 
 use crate::metrics::{measured, wait_for};
 use crate::subject::{Subject, echo, eventually, init, large_point, serves};
@@ -104,7 +104,7 @@ fn a_peer_that_never_reads_before_init(_: Transport) {
     let requests = frame(Ask::Info(InfoRequest {})).repeat(10_000);
     let mut ends = program.ends();
     let mut endless = iter::repeat_with(|| requests.clone());
-    ends.input.write_while_read(&mut endless, PATIENCE).expect_err("it is closed");
+    ends.input.write_while_read(&mut endless, TIMEOUT).expect_err("it is closed");
     wait_for(address, "udf_connections_timed_out_total 1");
     serves(&program);
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{BeginBatch, EndBatch, Point, RestoreRequest};
-use udf_tests::program::{PATIENCE, Transport, frame, init};
+use udf_tests::program::{TIMEOUT, Transport, frame, init};
 
 use crate::subject::{Subject, point};
 use crate::{BOTH, cases};
@@ -54,12 +54,12 @@ fn is_answered(udf: Subject) {
 fn a_batch_that_takes_long_to_arrive(on: Transport) {
     let mut udf = Subject::outliers(on);
     udf.ask(begin());
-    udf.connection.sign();
+    udf.connection.wait_for_keepalive();
     for time in 0..3 {
         udf.ask(item(time));
         // Two keepalives: the point alone could cause one.
-        udf.connection.sign();
-        udf.connection.sign();
+        udf.connection.wait_for_keepalive();
+        udf.connection.wait_for_keepalive();
     }
     udf.ask(end());
     is_answered(udf);
@@ -85,7 +85,7 @@ fn a_batch_of_400_000_points(on: Transport) {
     let mut longest = Duration::ZERO;
     while silences.try_recv().is_err() {
         let since = Instant::now();
-        assert!(udf.connection.sign_within(PATIENCE), "no keepalive while a batch arrives");
+        assert!(udf.connection.has_keepalive_within(TIMEOUT), "no keepalive while a batch arrives");
         longest = longest.max(since.elapsed());
     }
     assert!(longest < Duration::from_secs(2), "Kapacitor heard nothing for {longest:?}");
@@ -105,9 +105,9 @@ fn a_batch_that_never_ends(on: Transport) {
     connection.ask(begin());
     let line = program.wait_for_log("within a message or a batch");
     assert!(line.contains("task=\"task\"") && line.contains("ERROR"), "{line}");
-    connection.sign();
+    connection.wait_for_keepalive();
     // Earlier keepalives have arrived. After a while, no more follow.
-    let more = (0..50).all(|_| connection.sign_within(Duration::from_millis(400)));
+    let more = (0..50).all(|_| connection.has_keepalive_within(Duration::from_millis(400)));
     assert!(!more, "Kapacitor keeps hearing from a connection that hangs");
 }
 
@@ -115,11 +115,11 @@ fn a_restore_that_trickles_in(on: Transport) {
     let mut udf = Subject::moving_avg(on);
     let restore = frame(Ask::Restore(RestoreRequest { snapshot: vec![7; 60 << 20] }));
     for piece in restore.chunks(12 << 20) {
-        udf.connection.forget_signs();
+        udf.connection.forget_keepalives();
         udf.send(piece);
         if !std::ptr::eq(piece.as_ptr_range().end, restore.as_ptr_range().end) {
-            udf.connection.sign();
-            udf.connection.sign();
+            udf.connection.wait_for_keepalive();
+            udf.connection.wait_for_keepalive();
         }
     }
     assert!(matches!(udf.connection.answer(), Answer::Restore(restore) if !restore.success));
@@ -130,10 +130,10 @@ fn an_init_that_takes_long_to_arrive(on: Transport) {
     let mut udf = Subject::example("mirror", on);
     let init = frame(init(&[]));
     for byte in &init[..3] {
-        udf.connection.forget_signs();
+        udf.connection.forget_keepalives();
         udf.send(&[*byte]);
-        udf.connection.sign();
-        udf.connection.sign();
+        udf.connection.wait_for_keepalive();
+        udf.connection.wait_for_keepalive();
     }
     udf.send(&init[3..]);
     assert!(matches!(udf.connection.answer(), Answer::Init(init) if init.success));
@@ -147,10 +147,10 @@ fn points_that_produce_nothing(on: Transport) {
     let mut other = point(1);
     other.fields_double = BTreeMap::from([("other".to_owned(), 1.0)]);
     for _ in 0..3 {
-        udf.connection.forget_signs();
+        udf.connection.forget_keepalives();
         let begun = Instant::now();
-        while !udf.connection.sign_within(Duration::ZERO) {
-            assert!(begun.elapsed() < PATIENCE, "no keepalive while points arrive");
+        while !udf.connection.has_keepalive_within(Duration::ZERO) {
+            assert!(begun.elapsed() < TIMEOUT, "no keepalive while points arrive");
             udf.ask(Ask::Point(other.clone()));
         }
     }

@@ -8,7 +8,7 @@ use udf_proto::messages::InitRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::Ends;
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
+use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example};
 
 use crate::metrics::{measured, metrics};
 use crate::subject::{Subject, init, point, trouble, troubled};
@@ -177,7 +177,7 @@ fn quiet(on: Transport, args: &[&str], variable: &str) -> (Program, Connection) 
         match UnixStream::connect(&path) {
             Ok(stream) => break stream,
             Err(error) => {
-                assert!(begun.elapsed() < PATIENCE, "the daemon does not listen: {error}")
+                assert!(begun.elapsed() < TIMEOUT, "the daemon does not listen: {error}")
             }
         }
         std::thread::yield_now();
@@ -215,7 +215,7 @@ fn lines_of_one_kind(_: Transport) {
         if said.contains(count) {
             break said;
         }
-        assert!(begun.elapsed() < PATIENCE, "{said}");
+        assert!(begun.elapsed() < TIMEOUT, "{said}");
     };
     program.signal("TERM");
     let log = program.rest_of_log();

@@ -11,7 +11,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::{Input, Output};
 use udf_tests::process::peak_memory;
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example, frame, init};
+use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example, frame, init};
 
 use crate::subject::{
     Subject, echo, large_point, point, serves, start, trouble, troubled, troubled_batch,
@@ -336,8 +336,8 @@ fn the_other_side_keeps_writing_after_an_error(on: Transport) {
     // The UDF discards input, and closes after a while. Otherwise, this would fill any buffer.
     let started = Instant::now();
     let mut endless =
-        iter::repeat_with(|| vec![0; 64 << 10]).take_while(|_| started.elapsed() < PATIENCE);
-    let written = ends.input.write_while_read(&mut endless, PATIENCE);
+        iter::repeat_with(|| vec![0; 64 << 10]).take_while(|_| started.elapsed() < TIMEOUT);
+    let written = ends.input.write_while_read(&mut endless, TIMEOUT);
     assert!(written.is_err(), "the UDF does not close the connection");
     match on {
         Transport::Pipe => assert_eq!(program.wait().code(), Some(1)),

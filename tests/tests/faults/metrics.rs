@@ -11,7 +11,7 @@ use udf_proto::Init;
 use udf_proto::messages::InitRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_tests::program::{PATIENCE, Program, Transport, example};
+use udf_tests::program::{Program, TIMEOUT, Transport, example};
 
 use crate::subject::{echo, init};
 use crate::{SOCKET, cases};
@@ -41,7 +41,7 @@ pub(crate) fn measured(args: &[&str]) -> (Program, SocketAddr, TempDir) {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the metrics are served");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
     stream
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn wait_for(address: SocketAddr, line: &str) -> String {
         if said.lines().any(|found| found == line) {
             return said;
         }
-        assert!(begun.elapsed() < PATIENCE, "`{line}` is not in {said}");
+        assert!(begun.elapsed() < TIMEOUT, "`{line}` is not in {said}");
     }
 }
 
@@ -157,7 +157,7 @@ fn probes_of_the_metrics(_: Transport) {
     (0..1000).for_each(|_| drop(connect(address)));
     assert!(metrics(address).contains("udf_points_sent_total"));
     // Far more than necessary, and less than a pause per connection would take.
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
 }
 
 fn scrapers_that_come_and_go(_: Transport) {

@@ -121,7 +121,7 @@ fn averages(connection: &Connection, count: usize) -> Vec<f64> {
 }
 
 /// Sends three points, of which the handler cannot use the second.
-fn left_out(on: Transport, unusable: Point, with: &str) {
+fn is_skipped(on: Transport, unusable: Point, with: &str) {
     let mut udf = Subject::moving_avg(on);
     udf.ask(Ask::Point(point(2)));
     udf.ask(Ask::Point(unusable));
@@ -135,14 +135,14 @@ fn left_out(on: Transport, unusable: Point, with: &str) {
 fn a_field_that_is_missing(on: Transport) {
     let mut unusable = point(3);
     unusable.fields_double.clear();
-    left_out(on, unusable, "no field `usage`");
+    is_skipped(on, unusable, "no field `usage`");
 }
 
 fn a_field_of_another_type(on: Transport) {
     let mut unusable = point(3);
     unusable.fields_double.clear();
     unusable.fields_string.insert("usage".into(), "much".into());
-    left_out(on, unusable, "is text, not a number");
+    is_skipped(on, unusable, "is text, not a number");
 }
 
 fn a_number_that_changes_its_type(on: Transport) {
@@ -164,5 +164,5 @@ fn control_characters_in_names(on: Transport) {
     unusable.fields_double.clear();
     unusable.name = "two\r\nlines\x1b[31m".into();
     unusable.group = "host=\n".into();
-    left_out(on, unusable, "no field `usage`");
+    is_skipped(on, unusable, "no field `usage`");
 }

@@ -46,11 +46,17 @@ fn arguments_and_a_subcommand(_: Transport) {
             Command::new(example("mirror")).args(args).output().expect("the program starts");
         assert!(output.status.success(), "{output:?}");
     }
-    let args = ["--farewell", "1s", "info"];
-    let output = Command::new(example("mirror")).args(args).output().expect("the program starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(said, "error: --farewell does nothing for `info`; leave it out\n");
-    assert_eq!(output.status.code(), Some(2));
+    // The former name is still read, but no longer shown.
+    for name in ["--shutdown-timeout", "--farewell"] {
+        let mut command = Command::new(example("mirror"));
+        let output = command.args([name, "1s", "info"]).output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said, "error: --shutdown-timeout does nothing for `info`; leave it out\n");
+        assert_eq!(output.status.code(), Some(2));
+    }
+    let help = Command::new(example("mirror")).arg("--help").output().expect("the program starts");
+    let help = String::from_utf8_lossy(&help.stdout);
+    assert!(help.contains("--shutdown-timeout") && !help.contains("farewell"), "{help}");
 }
 
 fn the_version(_: Transport) {

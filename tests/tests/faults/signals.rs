@@ -29,7 +29,7 @@ cases! {
     a_sigterm_while_a_handler_works, BOTH, "A handler at work may finish; its points and those behind it are answered.";
     a_sigterm_while_kapacitor_keeps_sending, BOTH, "What had arrived at SIGTERM is answered, however much follows it; then the connection ends; exit status 0.";
     a_sigterm_and_new_connections, SOCKET, "From SIGTERM on no new connection is accepted, while the open ones finish.";
-    a_sigterm_while_a_handler_hangs, BOTH, "The farewell is bounded: what has not finished is cut, and the log says so; exit status 1.";
+    a_sigterm_while_a_handler_hangs, BOTH, "The grace period is bounded: what has not finished is cut, and the log says so; exit status 1.";
     a_sigterm_while_nobody_reads, BOTH, "The same when it is the other side that does not read.";
     a_second_signal, BOTH, "A second signal ends the process at once, by that signal.";
     a_second_signal_to_process_1, SOCKET, "As the first process of a container, it exits with status 143 then, or with 130 at SIGINT.";
@@ -100,7 +100,7 @@ fn a_sigterm_while_a_handler_works(on: Transport) {
     udf.echo(1);
     udf.send(&[frame(Ask::Point(trouble(2))), frame(Ask::Point(point(3)))].concat());
     // The first keepalive shows that the handler is working.
-    udf.connection.sign();
+    udf.connection.wait_for_keepalive();
     udf.program.signal("TERM");
     let rest = [Answer::Point(trouble(2)), Answer::Point(point(3))];
     assert_eq!(udf.rest_until("SIGTERM"), rest);
@@ -147,7 +147,7 @@ fn a_sigterm_while_kapacitor_keeps_sending(on: Transport) {
 fn stopping(on: Transport, kind: &str, amount: i64, args: &[&str]) -> Subject {
     let mut udf = Subject::troubled_with(on, kind, amount, args);
     udf.ask(Ask::Point(trouble(1)));
-    udf.connection.sign();
+    udf.connection.wait_for_keepalive();
     udf.program.signal("TERM");
     udf.program.wait_for_log("SIGTERM");
     udf
@@ -184,12 +184,12 @@ fn gives_up(on: Transport, mut program: Program) {
 }
 
 fn a_sigterm_while_a_handler_hangs(on: Transport) {
-    let udf = stopping(on, "hang", 0, &["--farewell", "200ms"]);
+    let udf = stopping(on, "hang", 0, &["--shutdown-timeout", "200ms"]);
     gives_up(on, udf.program);
 }
 
 fn a_sigterm_while_nobody_reads(on: Transport) {
-    let (program, mut ends) = start(example("mirror"), on, &["--farewell", "200ms"]);
+    let (program, mut ends) = start(example("mirror"), on, &["--shutdown-timeout", "200ms"]);
     let mut messages = std::iter::once(frame(udf_tests::program::init(&[])))
         .chain((0..128 << 10).map(|time| frame(Ask::Point(large_point(time, 1000)))));
     let silence = Duration::from_millis(400);
@@ -202,7 +202,7 @@ fn a_second_signal(on: Transport) {
     for (signal, number) in [("TERM", 15), ("INT", 2)] {
         let mut udf = Subject::troubled(on, "hang");
         udf.ask(Ask::Point(trouble(1)));
-        udf.connection.sign();
+        udf.connection.wait_for_keepalive();
         udf.program.signal("TERM");
         udf.program.wait_for_log("SIGTERM");
         udf.program.signal(signal);
@@ -224,7 +224,7 @@ fn a_second_signal_to_process_1(_: Transport) {
         let mut connection = program.connect();
         init(&mut connection, &[("kind", &["hang".into()])]);
         connection.ask(Ask::Point(trouble(1)));
-        connection.sign();
+        connection.wait_for_keepalive();
         kill("TERM", pid);
         program.wait_for_log("SIGTERM");
         kill(signal, pid);

@@ -10,7 +10,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, KeepaliveResponse, Point};
 use udf_tests::ends::Ends;
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
+use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example};
 
 /// A fault, and the promise for it.
 pub(crate) struct Case {
@@ -65,7 +65,7 @@ pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
         if is_so() {
             return true;
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > TIMEOUT {
             return false;
         }
     }

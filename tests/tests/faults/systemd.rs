@@ -13,7 +13,7 @@ use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::Ends;
-use udf_tests::program::{Connection, PATIENCE, Program, Transport, example};
+use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example};
 
 use crate::subject::{echo, init, serves, trouble, troubled};
 use crate::{SOCKET, cases};
@@ -50,7 +50,7 @@ impl Systemd {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("the path is free");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         Systemd { socket, path, _directory: directory }
     }
 
@@ -106,7 +106,7 @@ fn a_socket_of_systemd(_: Transport) {
     echo(&mut connection, 1);
     connection.ask(Ask::Point(trouble(2)));
     // The handler must be working: an idle program exits before it could send more.
-    connection.sign();
+    connection.wait_for_keepalive();
     program.signal("TERM");
     assert_eq!(systemd.hears(), "STOPPING=1");
     assert!(
@@ -211,7 +211,7 @@ fn an_abstract_notify_socket(_: Transport) {
     let name = format!("udf-tests-{}-notify", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).expect("it is short");
     let systemd = UnixDatagram::bind_addr(&address).expect("the name is free");
-    systemd.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    systemd.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
     let mut command = Command::new(example("mirror"));
     let program = Program::listen(command.env("NOTIFY_SOCKET", format!("@{name}")));
     assert_eq!(hears(&systemd), "READY=1");

@@ -16,7 +16,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InfoRequest, KeepaliveRequest};
 use udf_tests::ends::Ends;
-use udf_tests::program::{Connection, PATIENCE, Transport, example, frame};
+use udf_tests::program::{Connection, TIMEOUT, Transport, example, frame};
 
 use crate::subject::{echo, init, point, trouble, troubled};
 use crate::{BOTH, SOCKET, cases};
@@ -79,7 +79,7 @@ impl Unread {
             match UnixStream::connect(self.directory.path().join("udf.sock")) {
                 Ok(stream) => return stream,
                 Err(error) => {
-                    assert!(begun.elapsed() < PATIENCE, "the daemon does not listen: {error}")
+                    assert!(begun.elapsed() < TIMEOUT, "the daemon does not listen: {error}")
                 }
             }
             std::thread::yield_now();
@@ -97,7 +97,7 @@ impl Unread {
             if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
                 return status;
             }
-            assert!(begun.elapsed() < PATIENCE, "the program does not exit");
+            assert!(begun.elapsed() < TIMEOUT, "the program does not exit");
             std::thread::yield_now();
         }
     }
@@ -137,12 +137,12 @@ fn hanging(on: Transport, args: &[&str]) -> (Unread, Connection) {
     let mut connection = program.connect();
     init(&mut connection, &[("kind", &["hang".into()])]);
     connection.ask(Ask::Point(trouble(1)));
-    connection.sign();
+    connection.wait_for_keepalive();
     (program, connection)
 }
 
 fn a_full_log_and_a_handler_that_hangs(on: Transport) {
-    let (mut program, _connection) = hanging(on, &["--farewell", "200ms"]);
+    let (mut program, _connection) = hanging(on, &["--shutdown-timeout", "200ms"]);
     program.signal(Signal::TERM);
     assert_eq!(program.wait().code(), Some(1));
 }
@@ -155,7 +155,7 @@ fn a_full_log_and_a_second_signal(on: Transport) {
         // pending.
         let begun = Instant::now();
         while is_pending(program.child.id()) {
-            assert!(begun.elapsed() < PATIENCE, "the first signal is not taken");
+            assert!(begun.elapsed() < TIMEOUT, "the first signal is not taken");
             std::thread::yield_now();
         }
         program.signal(signal);

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use udf_proto::Value;
 use udf_tests::ends::Ends;
 use udf_tests::process::{descriptors, memory, peak_memory, threads};
-use udf_tests::program::{Connection, PATIENCE, Program, example};
+use udf_tests::program::{Connection, Program, TIMEOUT, example};
 
 /// The unit that operators copy.
 const UNIT: &str = include_str!("../../../docs/deploy/moving_avg.service");
@@ -48,7 +48,7 @@ impl Daemon {
         let mut command = Command::new(example("moving_avg"));
         command.envs(environment());
         // A long grace period: a stopped daemon may finish even on a busy machine.
-        command.args(["--farewell", "5m", "--metrics", "0", "--socket"]).arg(&path);
+        command.args(["--shutdown-timeout", "5m", "--metrics", "0", "--socket"]).arg(&path);
         let program = Program::spawn(command.stdin(Stdio::null())).at(&path);
         let metrics = program.metrics();
         program.wait_for_log("listens on");
@@ -93,7 +93,7 @@ impl Daemon {
         let started = Instant::now();
         // A new thread has the name of its parent until it sets its own.
         let busy = |name: &String| name.starts_with("connection") || name.starts_with("refusal");
-        while threads(pid).iter().any(busy) && started.elapsed() < PATIENCE {
+        while threads(pid).iter().any(busy) && started.elapsed() < TIMEOUT {
             thread::yield_now();
         }
         let mut threads = threads(pid);

@@ -15,7 +15,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{Point, Response};
 use udf_tests::ends::{Ends, Output};
-use udf_tests::program::{PATIENCE, frame, init};
+use udf_tests::program::{TIMEOUT, frame, init};
 
 use super::daemon::Daemon;
 
@@ -97,7 +97,7 @@ fn answer(answers: &mut FrameReader<Output>) -> Option<Answer> {
 pub(super) fn scrape(daemon: &Daemon, end: Instant) -> Latencies {
     Latencies::measure(end, Duration::from_millis(100), || {
         let mut stream = TcpStream::connect(daemon.metrics).expect("the metrics are served");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         stream
             .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .expect("the other side reads");

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
-use udf_tests::program::PATIENCE;
+use udf_tests::program::TIMEOUT;
 
 use self::daemon::{Daemon, Left};
 use self::hostile::KINDS;
@@ -129,8 +129,7 @@ fn nothing_is_lost_and_nothing_is_left() {
         seen.soak(time / CROWDS, seed.wrapping_add(1000 * u64::from(crowd)), &steady, &doomed);
         let (mut now, started) = (steady.left(), Instant::now());
         // Resources that are just being freed are gone after a while. A leak stays.
-        while left.first().is_some_and(|first| !now.is_like(first)) && started.elapsed() < PATIENCE
-        {
+        while left.first().is_some_and(|first| !now.is_like(first)) && started.elapsed() < TIMEOUT {
             now = steady.left();
         }
         println!(

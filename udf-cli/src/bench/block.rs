@@ -41,7 +41,7 @@ pub(super) struct Piece {
 impl Block {
     /// Creates the messages for this load.
     pub(super) fn new(load: &Load) -> Self {
-        let groups = load.sample.groups();
+        let groups = load.sample.group_count();
         match load.edge {
             EdgeType::Stream => {
                 let points = 0..POINTS.max(groups);

@@ -12,7 +12,7 @@ use udf_proto::frame::FrameReader;
 use super::block::{Block, Piece};
 use super::subject::{Lane, Seen, keepalive, look, named, panicked, spawn};
 use super::usage::Usage;
-use super::{BenchError, Load, PATIENCE, Subject};
+use super::{BenchError, Load, Subject, TIMEOUT};
 
 /// The amount of data that passed, over all connections together.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ pub fn throughput(
         peak_memory: None,
     };
     let (mut settled, mut closed) = (0, 0);
-    let give_up = crate::deadline(time.saturating_add(PATIENCE));
+    let give_up = crate::deadline(time.saturating_add(TIMEOUT));
     while closed < connections {
         match events.recv_timeout(give_up.saturating_duration_since(Instant::now())) {
             Ok(Event::Sent { points, bytes }) => {
@@ -128,7 +128,7 @@ pub fn throughput(
             }
             Ok(Event::Failed(error)) => return Err(error),
             // Dropping the peers cuts the connections, which ends the threads.
-            Err(RecvTimeoutError::Timeout) => return Err(BenchError::Stuck(PATIENCE)),
+            Err(RecvTimeoutError::Timeout) => return Err(BenchError::Stuck(TIMEOUT)),
             Err(RecvTimeoutError::Disconnected) => return Err(panicked()),
         }
     }

@@ -13,7 +13,7 @@ use udf_proto::frame::FrameReader;
 use super::block::Block;
 use super::drive::write_piece;
 use super::subject::{Lane, Seen, bounded, keepalive, next, panicked, spawn};
-use super::{BenchError, Load, PATIENCE, Subject};
+use super::{BenchError, Load, Subject, TIMEOUT};
 
 /// The times of round trips.
 #[derive(Debug, Clone)]
@@ -89,9 +89,9 @@ pub fn latency(
     let mut samples = Vec::new();
     for _ in &peers {
         // Dropping the peers cuts the connections, which ends the threads.
-        let result = results.recv_timeout(time.saturating_add(PATIENCE));
+        let result = results.recv_timeout(time.saturating_add(TIMEOUT));
         let (lane, result) = result.map_err(|error| match error {
-            RecvTimeoutError::Timeout => BenchError::Stuck(PATIENCE),
+            RecvTimeoutError::Timeout => BenchError::Stuck(TIMEOUT),
             RecvTimeoutError::Disconnected => panicked(),
         })?;
         samples.extend(result.map_err(|error| error.with_traces(&peers[lane]))?);

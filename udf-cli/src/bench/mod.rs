@@ -44,7 +44,7 @@ use crate::sample::Sample;
 use crate::{Peer, Target};
 
 /// How long a UDF may be silent beyond the time of a measurement, before the measurement fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The work that the UDF gets.
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ impl BenchError {
     /// Adds the traces of the peer if the error is that it closed its output.
     fn with_traces(self, peer: &Peer) -> Self {
         match self {
-            BenchError::Closed(_) => BenchError::Closed(peer.traces(PATIENCE)),
+            BenchError::Closed(_) => BenchError::Closed(peer.traces(TIMEOUT)),
             error => error,
         }
     }
@@ -134,7 +134,7 @@ impl BenchError {
 
 /// The settings of a measurement.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct BenchSettings {
     /// The options of the UDF, each `name=value`; see [`udf_text::options`]. Defaults to none.
     pub options: Vec<String>,
     /// The number of connections of the second series. The first series has a single connection.
@@ -150,9 +150,9 @@ pub struct Settings {
     pub pid: Option<u32>,
 }
 
-impl Default for Settings {
+impl Default for BenchSettings {
     fn default() -> Self {
-        Settings {
+        BenchSettings {
             options: Vec::new(),
             connections: 1,
             batch: 100,
@@ -170,7 +170,7 @@ impl Default for Settings {
 /// When the UDF cannot be connected to, refuses its options, or fails during the measurement.
 pub fn run(
     target: &Target,
-    settings: &Settings,
+    settings: &BenchSettings,
     progress: &mut dyn FnMut(Step),
 ) -> Result<Report, BenchError> {
     let info = target.info().map_err(BenchError::Udf)?;

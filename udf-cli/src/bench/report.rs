@@ -8,7 +8,7 @@ use udf_proto::{EdgeType, Info};
 
 use super::block::Block;
 use super::latency::LatencyOf;
-use super::{Load, Row, Settings};
+use super::{BenchSettings, Load, Row};
 use crate::sample::Sample;
 use crate::{Target, Transport};
 
@@ -38,7 +38,7 @@ impl Report {
     pub(super) fn new(
         target: &Target,
         info: &Info,
-        settings: &Settings,
+        settings: &BenchSettings,
         sample: &Sample,
         rows: Vec<Row>,
     ) -> Self {

@@ -14,8 +14,8 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, Request};
 use udf_proto::response;
 
-use super::{BenchError, PATIENCE};
-use crate::{Link, Peer, Target, Transport};
+use super::{BenchError, TIMEOUT};
+use crate::{Connection, Peer, Target, Transport};
 
 /// The measured side.
 #[derive(Debug, Clone)]
@@ -52,13 +52,13 @@ impl Subject {
     /// Opens a connection that is ready for data.
     pub(super) fn open(&self) -> Result<Lane, BenchError> {
         let link = match self {
-            Subject::Udf { target, .. } => target.link(None, PATIENCE).map_err(BenchError::Udf)?,
+            Subject::Udf { target, .. } => target.link(None, TIMEOUT).map_err(BenchError::Udf)?,
             Subject::Echo(Transport::Pipe) => {
-                Target::program("cat").link(None, PATIENCE).map_err(BenchError::Udf)?
+                Target::program("cat").link(None, TIMEOUT).map_err(BenchError::Udf)?
             }
             Subject::Echo(Transport::Socket) => socket_echo().map_err(BenchError::Setup)?,
         };
-        let Link { reader, writer, peer } = link;
+        let Connection { reader, writer, peer } = link;
         let mut lane = Lane { frames: FrameReader::new(reader), writer, peer };
         if let Subject::Udf { init, .. } = self {
             lane = lane.start(init.clone())?;
@@ -75,7 +75,7 @@ impl Subject {
     }
 }
 
-fn socket_echo() -> std::io::Result<Link> {
+fn socket_echo() -> std::io::Result<Connection> {
     let (ours, mut theirs) = UnixStream::pair()?;
     thread::Builder::new().name("echo".to_owned()).spawn(move || {
         let mut buffer = vec![0; 256 << 10];
@@ -85,7 +85,7 @@ fn socket_echo() -> std::io::Result<Link> {
             }
         }
     })?;
-    Link::over(ours)
+    Connection::over(ours)
 }
 
 /// A measured connection.
@@ -112,7 +112,7 @@ impl Lane {
                 }
             }
         };
-        let started = bounded(PATIENCE, || peer.cut(), started);
+        let started = bounded(TIMEOUT, || peer.cut(), started);
         let (frames, writer) = started.map_err(|error| error.with_traces(&peer))?;
         Ok(Lane { frames, writer, peer })
     }
@@ -200,7 +200,7 @@ pub(super) fn bounded<T: Send + 'static>(
     done.recv_timeout(within).unwrap_or_else(|error| {
         cut();
         Err(match error {
-            RecvTimeoutError::Timeout => BenchError::Stuck(PATIENCE),
+            RecvTimeoutError::Timeout => BenchError::Stuck(TIMEOUT),
             RecvTimeoutError::Disconnected => panicked(),
         })
     })

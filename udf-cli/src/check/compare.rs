@@ -7,7 +7,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
-use super::trouble::{Trouble, is_data, kind};
+use super::fault::{Fault, is_data, kind};
 
 /// Numbers count as equal below this relative difference, because sums depend on their order.
 const TOLERANCE: f64 = 1e-9;
@@ -17,7 +17,7 @@ pub(super) struct Output(Vec<Answer>);
 
 impl Context {
     /// Sends `data` on a new connection and returns the output.
-    pub(super) fn output(&self, data: Vec<Ask>) -> Result<Output, Trouble> {
+    pub(super) fn output(&self, data: Vec<Ask>) -> Result<Output, Fault> {
         let mut wire = self.started()?;
         for ask in data {
             wire.ask(ask);

@@ -10,11 +10,11 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InfoResponse, InitResponse, Point};
 use udf_proto::{EdgeType, Info, Init, OptionCall};
 
-use super::notes::{Heard, Tally};
+use super::fault::{Fault, is_data};
+use super::notes::{StderrStats, Tally};
 use super::points::{BATCH, Source};
-use super::trouble::{Trouble, is_data};
 use super::wire::Wire;
-use super::{CheckError, Outcome, Settings, Verdict};
+use super::{CheckError, CheckResult, CheckSettings, Outcome};
 use crate::{Target, Transport};
 
 /// The number of points in a session, unless a file has more.
@@ -22,27 +22,27 @@ pub(super) const SESSION: usize = 200;
 
 pub(super) struct Context {
     pub(super) target: Target,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     /// The names of the checks to run. Empty means all.
     only: Vec<String>,
     /// The Info answer of the UDF, as received.
-    pub(super) answer: Result<InfoResponse, Trouble>,
+    pub(super) answer: Result<InfoResponse, Fault>,
     /// The Info answer, if it is valid.
     pub(super) info: Option<Info>,
     /// The Init with the options of the task.
     pub(super) init: Init,
     /// The answer of the UDF to that Init.
-    pub(super) init_answer: Option<Result<InitResponse, Trouble>>,
+    pub(super) init_answer: Option<Result<InitResponse, Fault>>,
     pub(super) accepted: bool,
     /// The stderr of the UDF over all connections.
-    pub(super) heard: Arc<Mutex<Heard>>,
+    pub(super) stderr: Arc<Mutex<StderrStats>>,
     /// The points to send.
     pub(super) source: Source,
     /// Counts the data of the running check.
     pub(super) tally: Rc<Tally>,
-    session: Option<Result<Rc<Session>, Trouble>>,
+    session: Option<Result<Rc<Session>, Fault>>,
     /// Whether the UDF echoes a keepalive, once known.
-    echo: Option<Result<(), Trouble>>,
+    echo: Option<Result<(), Fault>>,
     /// How the UDF failed to refuse invalid options, and the check that found it first.
     pub(super) refusal: Option<(&'static str, String)>,
 }
@@ -50,14 +50,14 @@ pub(super) struct Context {
 impl Context {
     /// # Errors
     /// When the UDF cannot be started or connected to.
-    pub(super) fn new(target: Target, settings: &Settings) -> Result<Self, CheckError> {
-        let patience = settings.within;
-        drop(target.link(None, patience).map_err(CheckError::Unreachable)?);
-        let answer = Err(Trouble::NoConnection("it was not asked".to_owned()));
+    pub(super) fn new(target: Target, settings: &CheckSettings) -> Result<Self, CheckError> {
+        let timeout = settings.within;
+        drop(target.link(None, timeout).map_err(CheckError::Unreachable)?);
+        let answer = Err(Fault::NoConnection("it was not asked".to_owned()));
         let init = Init { options: Vec::new(), task_id: "check".into(), node_id: "check2".into() };
         Ok(Context {
             target,
-            patience,
+            timeout,
             only: settings.only.clone(),
             answer,
             info: None,
@@ -65,7 +65,7 @@ impl Context {
             init,
             init_answer: None,
             accepted: false,
-            heard: Arc::default(),
+            stderr: Arc::default(),
             tally: Rc::default(),
             session: None,
             echo: None,
@@ -82,18 +82,17 @@ impl Context {
     /// which starts anew for each connection.
     pub(super) fn is_lost(&self) -> bool {
         let asked = || self.open()?.info();
-        let is_gone =
-            |trouble| matches!(trouble, Trouble::NoConnection(_) | Trouble::Closed { .. });
+        let is_gone = |fault| matches!(fault, Fault::NoConnection(_) | Fault::Closed { .. });
         !self.is_program() && self.answer.is_ok() && asked().is_err_and(is_gone)
     }
 
     /// Skips a check that met a fault which the check `name` reports. Fails if that check is not to
     /// run.
-    pub(super) fn told_by(&self, name: &str, trouble: &Trouble) -> Outcome {
+    pub(super) fn reported_by(&self, name: &str, fault: &Fault) -> CheckResult {
         if self.wants_check(name) {
-            Ok(Verdict::Skip(format!("{trouble}; see {name}")))
+            Ok(Outcome::Skip(format!("{fault}; see {name}")))
         } else {
-            Err(trouble.clone())
+            Err(fault.clone())
         }
     }
 
@@ -123,27 +122,27 @@ impl Context {
     }
 
     /// Opens a new connection.
-    pub(super) fn open(&self) -> Result<Wire, Trouble> {
-        let (heard, all) = (Arc::new(Mutex::new(Heard::default())), self.heard.clone());
-        let own = heard.clone();
+    pub(super) fn open(&self) -> Result<Wire, Fault> {
+        let (stderr, all) = (Arc::new(Mutex::new(StderrStats::default())), self.stderr.clone());
+        let own = stderr.clone();
         let log = move |log: &Log<'_>| {
             if let Log::Stderr { line, cut } = log {
-                for heard in [&own, &all] {
-                    heard.lock().unwrap_or_else(PoisonError::into_inner).hear(line, *cut);
+                for stderr in [&own, &all] {
+                    stderr.lock().unwrap_or_else(PoisonError::into_inner).add_line(line, *cut);
                 }
             }
         };
-        let failed = |error: Error| Trouble::NoConnection(error.to_string());
-        let link = self.target.link(Some(Arc::new(log)), self.patience).map_err(failed)?;
-        Wire::new(link, heard, self.patience, self.tally.clone())
-            .map_err(|error| Trouble::NoConnection(error.to_string()))
+        let failed = |error: Error| Fault::NoConnection(error.to_string());
+        let link = self.target.link(Some(Arc::new(log)), self.timeout).map_err(failed)?;
+        Wire::new(link, stderr, self.timeout, self.tally.clone())
+            .map_err(|error| Fault::NoConnection(error.to_string()))
     }
 
     /// Opens a new connection and sends the Init.
-    pub(super) fn started(&self) -> Result<Wire, Trouble> {
+    pub(super) fn started(&self) -> Result<Wire, Fault> {
         let mut wire = self.open()?;
         let answer = wire.init(self.init.clone())?;
-        if answer.success { Ok(wire) } else { Err(Trouble::Refused(answer.error)) }
+        if answer.success { Ok(wire) } else { Err(Fault::Refused(answer.error)) }
     }
 
     /// Returns the data of these numbers for the UDF's edge. `change` is applied to every point.
@@ -170,7 +169,7 @@ impl Context {
 
     /// Sends data in small parts, and waits after each part until the UDF has handled it. This
     /// gives a slow UDF time for all of the data.
-    pub(super) fn feed_slowly(&self, wire: &mut Wire, data: Vec<Ask>) -> Result<(), Trouble> {
+    pub(super) fn feed_slowly(&self, wire: &mut Wire, data: Vec<Ask>) -> Result<(), Fault> {
         let (mut unsettled, mut in_batch) = (0, false);
         for ask in data {
             match &ask {
@@ -187,8 +186,8 @@ impl Context {
         wire.settle()
     }
 
-    /// Returns the trouble that keeps the UDF from echoing a keepalive, if any.
-    pub(super) fn echo_trouble(&mut self) -> Option<Trouble> {
+    /// Returns the fault that keeps the UDF from echoing a keepalive, if any.
+    pub(super) fn echo_fault(&mut self) -> Option<Fault> {
         let echo = match self.echo.take() {
             Some(echo) => echo,
             None => self.started().and_then(|mut wire| wire.settle()),
@@ -197,21 +196,19 @@ impl Context {
         echo.err()
     }
 
-    /// Fails with this trouble. Skips instead if the trouble is invalid bytes, which
+    /// Fails with this fault. Skips instead if the fault is invalid bytes, which
     /// `only_messages` reports.
-    pub(super) fn troubled(&self, trouble: Trouble) -> Outcome {
-        match (&trouble, &self.answer) {
-            (Trouble::Broken(_), Err(Trouble::Broken(_))) => {
-                self.told_by("info_answered", &trouble)
-            }
-            (Trouble::Broken(_), _) => self.told_by("only_messages", &trouble),
-            _ => Err(trouble),
+    pub(super) fn stopped_by(&self, fault: Fault) -> CheckResult {
+        match (&fault, &self.answer) {
+            (Fault::Broken(_), Err(Fault::Broken(_))) => self.reported_by("info_answered", &fault),
+            (Fault::Broken(_), _) => self.reported_by("only_messages", &fault),
+            _ => Err(fault),
         }
     }
 
     /// Returns the result of a connection with ordinary data. The connection is made once, for all
     /// checks that only inspect the output.
-    pub(super) fn session(&mut self) -> Result<Rc<Session>, Trouble> {
+    pub(super) fn session(&mut self) -> Result<Rc<Session>, Fault> {
         let session = match self.session.take() {
             Some(session) => session,
             None => self.new_session().map(Rc::new),
@@ -228,16 +225,16 @@ impl Context {
         !session.seen.iter().any(|answer| matches!(answer, Answer::Point(_)))
     }
 
-    fn new_session(&self) -> Result<Session, Trouble> {
+    fn new_session(&self) -> Result<Session, Fault> {
         let mut wire = self.started()?;
         let sent = self.data(0..SESSION.max(self.source.len()), |_| {});
-        let mut trouble = None;
+        let mut fault = None;
         for part in sent.chunks(SESSION) {
             for ask in part {
                 wire.ask(ask.clone());
             }
-            trouble = wire.settle().err();
-            if trouble.is_some() {
+            fault = wire.settle().err();
+            if fault.is_some() {
                 break;
             }
         }
@@ -246,7 +243,7 @@ impl Context {
         let (seen, empties) = (std::mem::take(&mut wire.seen), wire.empties);
         // Each check that inspects the session counts its data.
         let points_in = std::mem::take(&mut wire.sent);
-        Ok(Session { sent, points_in, seen, empties, trouble })
+        Ok(Session { sent, points_in, seen, empties, fault })
     }
 }
 
@@ -259,7 +256,7 @@ pub(super) struct Session {
     pub(super) seen: Vec<Answer>,
     /// The number of empty responses.
     pub(super) empties: usize,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) fault: Option<Fault>,
 }
 
 impl Session {

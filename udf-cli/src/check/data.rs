@@ -8,8 +8,8 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::{Context, Session};
-use super::trouble::{Trouble, is_answer, kind};
-use super::{Check, Needs, Outcome, Verdict, Where, check};
+use super::fault::{Fault, is_answer, kind};
+use super::{Check, CheckResult, Needs, Outcome, Where, check};
 
 /// Kapacitor allocates memory for the announced size. It can allocate this size, and no sensible
 /// batch is longer.
@@ -82,46 +82,46 @@ pub(super) const CHECKS: [Check; 10] = [
     ),
 ];
 
-fn data_handled(context: &mut Context) -> Outcome {
+fn data_handled(context: &mut Context) -> CheckResult {
     let session = context.session()?;
-    match session.trouble.clone() {
-        None => Ok(Verdict::Pass),
-        Some(trouble @ Trouble::Reported(_)) if !context.source.is_own() => Err(Trouble::Advised(
-            Box::new(trouble),
+    match session.fault.clone() {
+        None => Ok(Outcome::Pass),
+        Some(fault @ Fault::Reported(_)) if !context.source.is_own() => Err(Fault::Advised(
+            Box::new(fault),
             "if it cannot use the sample points, pass other points with --points FILE",
         )),
-        Some(trouble) => context.troubled(trouble),
+        Some(fault) => context.stopped_by(fault),
     }
 }
 
-fn only_messages(context: &mut Context) -> Outcome {
-    let broken = |trouble| match trouble {
-        Trouble::Broken(_) => Err(trouble),
+fn only_messages(context: &mut Context) -> CheckResult {
+    let broken = |fault| match fault {
+        Fault::Broken(_) => Err(fault),
         _ => Ok(()),
     };
     // Only bytes that are not a message count here, not how far the UDF gets.
-    if let Err(trouble @ Trouble::Broken(_)) = &context.answer {
-        return context.told_by("info_answered", trouble);
+    if let Err(fault @ Fault::Broken(_)) = &context.answer {
+        return context.reported_by("info_answered", fault);
     }
     if context.accepted {
         let session = context.session();
-        session.and_then(|session| session.trouble.clone().map_or(Ok(()), Err)).or_else(broken)?;
+        session.and_then(|session| session.fault.clone().map_or(Ok(()), Err)).or_else(broken)?;
         let snapshot = context.started().and_then(|mut wire| {
             wire.snapshot()?;
             wire.drain()
         });
         snapshot.or_else(broken)?;
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn right_edge(context: &mut Context) -> Outcome {
+fn right_edge(context: &mut Context) -> CheckResult {
     let session = context.session()?;
     let provides = context.info.as_ref().map(|info| info.provides);
     let wrong = match provides {
         Some(EdgeType::Batch) if unbalanced(&session).is_some() => {
-            let unbalanced = Trouble::Unmet("its batches are not balanced".to_owned());
-            return context.told_by("batches_balanced", &unbalanced);
+            let unbalanced = Fault::Unmet("its batches are not balanced".to_owned());
+            return context.reported_by("batches_balanced", &unbalanced);
         }
         Some(EdgeType::Batch) => session.points().first().map(|_| "a point outside of a batch"),
         _ => session
@@ -130,29 +130,29 @@ fn right_edge(context: &mut Context) -> Outcome {
             .find(|answer| matches!(answer, Answer::Begin(_) | Answer::End(_)))
             .map(kind),
     };
-    Ok(wrong.map_or(Verdict::Pass, |wrong| Verdict::Fail(format!("it sent {wrong}"))))
+    Ok(wrong.map_or(Outcome::Pass, |wrong| Outcome::Fail(format!("it sent {wrong}"))))
 }
 
-fn no_empty_response(context: &mut Context) -> Outcome {
+fn no_empty_response(context: &mut Context) -> CheckResult {
     let session = context.session()?;
     let mut asked = context.started()?;
     // Also checks a connection on which an answer is due.
     let _ = asked.snapshot().and_then(|_| asked.drain());
     Ok(match session.empties + asked.empties {
-        0 => Verdict::Pass,
-        count => Verdict::Fail(format!("it sent an empty response ({count} in all)")),
+        0 => Outcome::Pass,
+        count => Outcome::Fail(format!("it sent an empty response ({count} in all)")),
     })
 }
 
-fn no_unasked_answer(context: &mut Context) -> Outcome {
+fn no_unasked_answer(context: &mut Context) -> CheckResult {
     let session = context.session()?;
     // The first answer is the one to Init.
     let unasked = session.seen.iter().filter(|answer| is_answer(answer)).nth(1);
-    Ok(unasked.map_or(Verdict::Pass, |answer| Verdict::Warn(format!("{} came", kind(answer)))))
+    Ok(unasked.map_or(Outcome::Pass, |answer| Outcome::Warn(format!("{} came", kind(answer)))))
 }
 
-fn batches_balanced(context: &mut Context) -> Outcome {
-    Ok(unbalanced(&*context.session()?).map_or(Verdict::Pass, Verdict::Fail))
+fn batches_balanced(context: &mut Context) -> CheckResult {
+    Ok(unbalanced(&*context.session()?).map_or(Outcome::Pass, Outcome::Fail))
 }
 
 /// Returns the first begin or end of a batch that is out of place.
@@ -174,11 +174,11 @@ fn unbalanced(session: &Session) -> Option<String> {
     open.map(|name| format!("it never ended `{name}`"))
 }
 
-fn no_batches() -> Verdict {
-    Verdict::Skip("no batch came back".to_owned())
+fn no_batches() -> Outcome {
+    Outcome::Skip("no batch came back".to_owned())
 }
 
-fn batch_sizes(context: &mut Context) -> Outcome {
+fn batch_sizes(context: &mut Context) -> CheckResult {
     let session = context.session()?;
     let mut sizes = session.seen.iter().filter_map(|answer| match answer {
         Answer::Begin(begin) => Some(begin.size),
@@ -187,14 +187,14 @@ fn batch_sizes(context: &mut Context) -> Outcome {
     let mut verdict = no_batches();
     Ok(loop {
         match sizes.next() {
-            Some(0..=LARGEST_SIZE) => verdict = Verdict::Pass,
-            Some(size) => break Verdict::Fail(format!("it began a batch with the size {size}")),
+            Some(0..=LARGEST_SIZE) => verdict = Outcome::Pass,
+            Some(size) => break Outcome::Fail(format!("it began a batch with the size {size}")),
             None => break verdict,
         }
     })
 }
 
-fn batch_ends(context: &mut Context) -> Outcome {
+fn batch_ends(context: &mut Context) -> CheckResult {
     let session = context.session()?;
     let sent = sent_series(&session);
     let (mut open, mut verdict) = (None, no_batches());
@@ -204,7 +204,7 @@ fn batch_ends(context: &mut Context) -> Outcome {
             Answer::End(end) => {
                 let Some(begin) = open.take() else { continue };
                 if end.name != begin.name || end.tags != begin.tags {
-                    return Ok(Verdict::Fail(format!(
+                    return Ok(Outcome::Fail(format!(
                         "the batch that began as `{}` with {} tags ended as `{}` with {}",
                         begin.name,
                         begin.tags.len(),
@@ -213,10 +213,10 @@ fn batch_ends(context: &mut Context) -> Outcome {
                     )));
                 }
                 match lost(&sent, &end.name, &end.group, &end.tags) {
-                    Some(fail @ Verdict::Fail(_)) => return Ok(fail),
+                    Some(fail @ Outcome::Fail(_)) => return Ok(fail),
                     Some(warn) => verdict = warn,
-                    None if matches!(verdict, Verdict::Warn(_)) => {}
-                    None => verdict = Verdict::Pass,
+                    None if matches!(verdict, Outcome::Warn(_)) => {}
+                    None => verdict = Outcome::Pass,
                 }
             }
             _ => {}
@@ -256,13 +256,13 @@ fn lost(
     name: &str,
     group: &str,
     tags: &Tags,
-) -> Option<Verdict> {
+) -> Option<Outcome> {
     let (first, first_tags) = sent.values().next()?;
     let nameless = name.is_empty() && sent.values().all(|(name, _)| !name.is_empty());
     let tagless = tags.is_empty() && sent.values().all(|(_, tags)| !tags.is_empty());
     let text = match (nameless, tagless) {
         (true, true) => {
-            return Some(Verdict::Fail(format!(
+            return Some(Outcome::Fail(format!(
                 "a batch came back without the name and tags that were sent, `{first}` with {} tags: \
                  Kapacitor shows an empty series",
                 first_tags.len()
@@ -279,7 +279,7 @@ fn lost(
             _ => return None,
         },
     };
-    Some(Verdict::Warn(text))
+    Some(Outcome::Warn(text))
 }
 
 fn shown(tags: &Tags) -> String {
@@ -306,26 +306,26 @@ fn sent_without(ask: &Ask, wants: EdgeType) -> Vec<&str> {
     }
 }
 
-fn grouping_kept(context: &mut Context) -> Outcome {
+fn grouping_kept(context: &mut Context) -> CheckResult {
     let wants = context.wants();
     let session = context.session()?;
     let points = session.points();
     if points.is_empty() {
-        return Ok(Verdict::Skip("no point came back".to_owned()));
+        return Ok(Outcome::Skip("no point came back".to_owned()));
     }
     // An exact echo lacks the same tags as its input.
     let sent: BTreeSet<_> = session.sent.iter().flat_map(|ask| sent_without(ask, wants)).collect();
     let lost = |point: &&&Point| without(point).iter().any(|lack| !sent.contains(lack));
     Ok(match points.iter().filter(lost).count() {
-        0 => Verdict::Pass,
-        count => Verdict::Warn(format!(
+        0 => Outcome::Pass,
+        count => Outcome::Warn(format!(
             "of {} points that came back, {count} lack dimensions or their tags",
             points.len()
         )),
     })
 }
 
-fn fields_kept(context: &mut Context) -> Outcome {
+fn fields_kept(context: &mut Context) -> CheckResult {
     let session = context.session()?;
     let points = session.seen.iter().filter_map(|answer| match answer {
         Answer::Point(point) => Some(point),
@@ -338,7 +338,7 @@ fn fields_kept(context: &mut Context) -> Outcome {
             && point.fields_bool.is_empty()
     });
     Ok(match empty.count() {
-        0 => Verdict::Pass,
-        count => Verdict::Warn(format!("{count} points came back without a field")),
+        0 => Outcome::Pass,
+        count => Outcome::Warn(format!("{count} points came back without a field")),
     })
 }

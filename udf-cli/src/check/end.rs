@@ -12,10 +12,10 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::{Context, SESSION};
-use super::trouble::{Trouble, is_data};
+use super::fault::{Fault, is_data};
 use super::wire::{frame, signal};
-use super::{Check, Needs, Outcome, Verdict, Where, check};
-use crate::{Link, Transport};
+use super::{Check, CheckResult, Needs, Outcome, Where, check};
+use crate::{Connection, Transport};
 
 pub(super) const CHECKS: [Check; 6] = [
     check(
@@ -60,27 +60,27 @@ pub(super) const CHECKS: [Check; 6] = [
     .after(&["closes_at_end"]),
 ];
 
-fn closes_at_end(context: &mut Context) -> Outcome {
+fn closes_at_end(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..20);
     wire.settle()?;
     wire.drain()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn closes_unused(context: &mut Context) -> Outcome {
+fn closes_unused(context: &mut Context) -> CheckResult {
     let mut wire = context.open()?;
     let exited = match wire.finish(context.is_program()) {
         Ok(exited) => exited,
-        Err(trouble) => return context.troubled(trouble),
+        Err(fault) => return context.stopped_by(fault),
     };
     Ok(match signal(exited) {
-        Some(signal) => Verdict::Fail(format!("it died of signal {signal}{}", wire.traces())),
-        None => Verdict::Pass,
+        Some(signal) => Outcome::Fail(format!("it died of signal {signal}{}", wire.traces())),
+        None => Outcome::Pass,
     })
 }
 
-fn drains_at_end(context: &mut Context) -> Outcome {
+fn drains_at_end(context: &mut Context) -> CheckResult {
     let count = |answers: &[Answer]| answers.iter().filter(|answer| is_data(answer)).count();
     let mut patient = context.started()?;
     context.feed(&mut patient, 0..SESSION);
@@ -97,15 +97,15 @@ fn drains_at_end(context: &mut Context) -> Outcome {
         _ => None,
     });
     Ok(match error {
-        Some(error) => return Err(Trouble::Reported(error)),
-        None if found < expected => Verdict::Fail(format!(
+        Some(error) => return Err(Fault::Reported(error)),
+        None if found < expected => Outcome::Fail(format!(
             "with its input ended at once, {found} messages came back instead of {expected}"
         )),
-        None => Verdict::Pass,
+        None => Outcome::Pass,
     })
 }
 
-fn ends_whole(context: &mut Context) -> Outcome {
+fn ends_whole(context: &mut Context) -> CheckResult {
     // The data ends in the middle: within a batch, if the UDF wants batches.
     let mut data = context.data(0..100, |_| {});
     data.truncate(95);
@@ -114,11 +114,11 @@ fn ends_whole(context: &mut Context) -> Outcome {
         wire.ask(ask);
     }
     match wire.drain() {
-        Ok(()) | Err(Trouble::NeverCloses(_)) => {}
-        Err(trouble) => return context.troubled(trouble),
+        Ok(()) | Err(Fault::NeverCloses(_)) => {}
+        Err(fault) => return context.stopped_by(fault),
     }
     if let Some(problem) = &wire.cut {
-        return Ok(Verdict::Fail(format!("it closed its output within a message: {problem}")));
+        return Ok(Outcome::Fail(format!("it closed its output within a message: {problem}")));
     }
     let open = wire.seen.iter().fold(false, |open, answer| match answer {
         Answer::Begin(_) => true,
@@ -126,33 +126,33 @@ fn ends_whole(context: &mut Context) -> Outcome {
         _ => open,
     });
     Ok(if open {
-        Verdict::Fail("it closed its output within a batch".to_owned())
+        Outcome::Fail("it closed its output within a batch".to_owned())
     } else {
-        Verdict::Pass
+        Outcome::Pass
     })
 }
 
-fn exit_status(context: &mut Context) -> Outcome {
+fn exit_status(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..20);
     wire.settle()?;
     let exited = wire.finish(true)?;
     Ok(match exited {
-        Some(exited) if exited.is_failure() => Verdict::Fail(format!("it ended{}", wire.traces())),
-        Some(unknown @ Exit::Unknown) => Verdict::Skip(unknown.to_string()),
-        _ => Verdict::Pass,
+        Some(exited) if exited.is_failure() => Outcome::Fail(format!("it ended{}", wire.traces())),
+        Some(unknown @ Exit::Unknown) => Outcome::Skip(unknown.to_string()),
+        _ => Outcome::Pass,
     })
 }
 
 /// Behaves like a Kapacitor that is killed, first while the UDF is idle and then while the UDF
 /// answers.
-fn abrupt_end(context: &mut Context) -> Outcome {
+fn abrupt_end(context: &mut Context) -> CheckResult {
     abandon(context, false)?;
     abandon(context, true)?;
     if !context.is_program() {
         context.open()?.info()?;
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
 /// Each transport holds this many bytes that are not read.
@@ -167,10 +167,10 @@ const ASKED_EVERY: Duration = Duration::from_millis(20);
 ///
 /// With `at_work`, reading ends first and the UDF still has a request to answer. So the UDF cannot
 /// have exited before.
-fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
-    let failed = |error: udf_host::Error| Trouble::NoConnection(error.to_string());
-    let Link { reader, mut writer, peer } =
-        context.target.link(None, context.patience).map_err(failed)?;
+fn abandon(context: &Context, at_work: bool) -> Result<(), Fault> {
+    let failed = |error: udf_host::Error| Fault::NoConnection(error.to_string());
+    let Connection { reader, mut writer, peer } =
+        context.target.link(None, context.timeout).map_err(failed)?;
     let init = frame(Ask::Init(context.init.clone().into()));
     let (sender, started) = channel();
     let starting = thread::Builder::new().name("check-start".to_owned()).spawn(move || {
@@ -179,18 +179,15 @@ fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
         // The reader is closed from here on.
         let _ = sender.send((sent.is_ok() && answered).then_some(writer));
     });
-    starting.map_err(|error| Trouble::NoConnection(error.to_string()))?;
+    starting.map_err(|error| Fault::NoConnection(error.to_string()))?;
     let awaited = || "an answer to Init".to_owned();
-    let mut writer = match started.recv_timeout(context.patience) {
+    let mut writer = match started.recv_timeout(context.timeout) {
         Ok(Some(writer)) => writer,
         Err(RecvTimeoutError::Timeout) => {
-            return Err(Trouble::Silence { awaited: awaited(), within: context.patience });
+            return Err(Fault::Silence { awaited: awaited(), within: context.timeout });
         }
         _ => {
-            return Err(Trouble::Closed {
-                awaited: awaited(),
-                traces: peer.traces(context.patience),
-            });
+            return Err(Fault::Closed { awaited: awaited(), traces: peer.traces(context.timeout) });
         }
     };
     let mut ask = |bytes: &[u8]| writer.write_all(bytes).and_then(|()| writer.flush()).is_ok();
@@ -209,8 +206,8 @@ fn abandon(context: &Context, at_work: bool) -> Result<(), Trouble> {
         while asked.next() == Some(true) {}
     }
     drop(writer);
-    match peer.exit(context.patience) {
-        None if context.is_program() => Err(Trouble::NeverExits(context.patience)),
+    match peer.exit(context.timeout) {
+        None if context.is_program() => Err(Fault::NeverExits(context.timeout)),
         _ => Ok(()),
     }
 }

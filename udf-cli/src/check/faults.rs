@@ -4,9 +4,9 @@ use udf_proto::messages::KeepaliveRequest;
 use udf_proto::messages::request::Message as Ask;
 
 use super::context::Context;
-use super::trouble::Trouble;
+use super::fault::Fault;
 use super::wire::{frame, signal};
-use super::{Check, Needs, Outcome, Verdict, Where, check};
+use super::{Check, CheckResult, Needs, Outcome, Where, check};
 use crate::Transport;
 
 pub(super) const CHECKS: [Check; 10] = [
@@ -75,25 +75,25 @@ pub(super) const CHECKS: [Check; 10] = [
 ];
 
 /// Sends `bytes`. The UDF must continue as if they had not been sent.
-fn ignored(context: &Context, bytes: Vec<u8>) -> Outcome {
+fn ignored(context: &Context, bytes: Vec<u8>) -> CheckResult {
     let mut wire = context.started()?;
     wire.send(bytes);
     wire.settle()?;
     context.feed(&mut wire, 0..20);
     wire.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn empty_request(context: &mut Context) -> Outcome {
+fn empty_request(context: &mut Context) -> CheckResult {
     ignored(context, vec![0])
 }
 
-fn unknown_request(context: &mut Context) -> Outcome {
+fn unknown_request(context: &mut Context) -> CheckResult {
     // The unknown member 30, of 3 bytes.
     ignored(context, vec![6, 0xf2, 0x01, 3, 8, 1, 16])
 }
 
-fn unknown_members(context: &mut Context) -> Outcome {
+fn unknown_members(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     let time = wire.new_keepalive();
     let known = frame(Ask::Keepalive(KeepaliveRequest { time }));
@@ -106,54 +106,54 @@ fn unknown_members(context: &mut Context) -> Outcome {
         matches!(answer, udf_proto::messages::response::Message::Keepalive(echo) if echo.time == time)
             .then_some(())
     })?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn split_writes(context: &mut Context) -> Outcome {
+fn split_writes(context: &mut Context) -> CheckResult {
     let mut wire = context.open()?;
     wire.ask_in_pieces(Ask::Init(context.init.clone().into()));
     for ask in context.data(0..10, |_| {}) {
         wire.ask_in_pieces(ask);
     }
     wire.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
 /// Sends `bytes` and ends the input. The UDF may fail. It must not hang, be killed by a signal, or
 /// take a daemon down.
-fn refused(context: &Context, bytes: Vec<u8>) -> Outcome {
+fn refused(context: &Context, bytes: Vec<u8>) -> CheckResult {
     let mut wire = context.started()?;
     wire.send(bytes);
     let exited = wire.finish(context.is_program())?;
     if let Some(signal) = signal(exited) {
-        return Ok(Verdict::Fail(format!("it died of signal {signal}{}", wire.traces())));
+        return Ok(Outcome::Fail(format!("it died of signal {signal}{}", wire.traces())));
     }
     if !context.is_program() {
         context.open().and_then(|mut wire| wire.info()).map_err(gone)?;
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn gone(trouble: Trouble) -> Trouble {
-    Trouble::NoConnection(format!("it serves no other connection afterwards: {trouble}"))
+fn gone(fault: Fault) -> Fault {
+    Fault::NoConnection(format!("it serves no other connection afterwards: {fault}"))
 }
 
-fn oversized_frame(context: &mut Context) -> Outcome {
+fn oversized_frame(context: &mut Context) -> CheckResult {
     // A length of 2^40 bytes, followed by 4 bytes.
     refused(context, vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 1, 2, 3, 4])
 }
 
-fn cut_frame(context: &mut Context) -> Outcome {
+fn cut_frame(context: &mut Context) -> CheckResult {
     let mut point = context.data(0..10, |_| {}).into_iter().map(frame).next().unwrap_or_default();
     point.truncate(point.len() / 2);
     refused(context, point)
 }
 
-fn endless_length(context: &mut Context) -> Outcome {
+fn endless_length(context: &mut Context) -> CheckResult {
     refused(context, vec![0xff; 4096])
 }
 
-fn garbage(context: &mut Context) -> Outcome {
+fn garbage(context: &mut Context) -> CheckResult {
     // Frames of a valid length with invalid contents, then bytes that are not frames at all.
     let mut bytes = vec![12, 0x8a, 0x01, 0x7f];
     bytes.extend(b"nonsense ");
@@ -161,7 +161,7 @@ fn garbage(context: &mut Context) -> Outcome {
     refused(context, bytes)
 }
 
-fn others_unharmed(context: &mut Context) -> Outcome {
+fn others_unharmed(context: &mut Context) -> CheckResult {
     let mut bystander = context.started()?;
     let mut bad = context.started()?;
     bad.send(vec![0xff; 64]);
@@ -169,10 +169,10 @@ fn others_unharmed(context: &mut Context) -> Outcome {
     let _ = bad.drain();
     context.feed(&mut bystander, 0..20);
     bystander.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn several_connections(context: &mut Context) -> Outcome {
+fn several_connections(context: &mut Context) -> CheckResult {
     let mut wires = Vec::new();
     for _ in 0..4 {
         wires.push(context.started()?);
@@ -183,5 +183,5 @@ fn several_connections(context: &mut Context) -> Outcome {
     for wire in &mut wires {
         wire.settle()?;
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }

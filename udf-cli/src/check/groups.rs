@@ -6,7 +6,7 @@ use udf_proto::messages::request::Message as Ask;
 use super::context::Context;
 use super::points::{shortened, sized};
 use super::values::or_stops;
-use super::{Check, Needs, Outcome, Verdict, Where, check};
+use super::{Check, CheckResult, Needs, Outcome, Where, check};
 
 pub(super) const CHECKS: [Check; 3] = [
     check("many_groups", Needs::Data, many_groups, "groups come and go, thousands of them")
@@ -30,13 +30,13 @@ pub(super) const CHECKS: [Check; 3] = [
 /// The number of groups.
 const GROUPS: usize = 2000;
 
-fn many_groups(context: &mut Context) -> Outcome {
+fn many_groups(context: &mut Context) -> CheckResult {
     let Some(data) = context.source.grouped(context.wants(), GROUPS) else {
-        return Ok(Verdict::Skip("its points are not grouped by tags; see --group-by".to_owned()));
+        return Ok(Outcome::Skip("its points are not grouped by tags; see --group-by".to_owned()));
     };
     let mut wire = context.started()?;
     context.feed_slowly(&mut wire, data.into_iter().flatten().collect())?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
 /// Returns an ordinary batch with at most this many points.
@@ -44,7 +44,7 @@ fn batch(context: &Context, number: usize, most: usize) -> Vec<Ask> {
     shortened(context.source.batch(number), most)
 }
 
-fn short_batches(context: &mut Context) -> Outcome {
+fn short_batches(context: &mut Context) -> CheckResult {
     for (what, points) in
         [("a batch of two points", 2), ("a batch of one point", 1), ("a batch without points", 0)]
     {
@@ -54,14 +54,14 @@ fn short_batches(context: &mut Context) -> Outcome {
             wire.ask(ask);
         }
         let verdict = or_stops(wire.settle(), what)?;
-        if verdict != Verdict::Pass {
+        if verdict != Outcome::Pass {
             return Ok(verdict);
         }
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn batch_size_hint(context: &mut Context) -> Outcome {
+fn batch_size_hint(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     for (number, size) in [0, 1, 1 << 20].into_iter().enumerate() {
         let mut batch = context.source.batch(number);
@@ -70,11 +70,11 @@ fn batch_size_hint(context: &mut Context) -> Outcome {
         for ask in batch {
             wire.ask(ask);
         }
-        if let Err(trouble) = wire.settle() {
-            return Ok(Verdict::Fail(format!(
-                "a batch of {points} points with the size {size}: {trouble}"
+        if let Err(fault) = wire.settle() {
+            return Ok(Outcome::Fail(format!(
+                "a batch of {points} points with the size {size}: {fault}"
             )));
         }
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }

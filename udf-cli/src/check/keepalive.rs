@@ -9,7 +9,7 @@ use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
 use super::wire::Sign;
-use super::{Check, Needs, Outcome, Verdict, check};
+use super::{Check, CheckResult, Needs, Outcome, check};
 
 pub(super) const CHECKS: [Check; 4] = [
     check(
@@ -38,14 +38,14 @@ pub(super) const CHECKS: [Check; 4] = [
     ),
 ];
 
-fn keepalive_echoed(context: &mut Context) -> Outcome {
+fn keepalive_echoed(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     wire.settle()?;
     wire.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn keepalive_any_time(context: &mut Context) -> Outcome {
+fn keepalive_any_time(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     for time in [0, 1, -1, i64::MIN, i64::MAX] {
         wire.ask(Ask::Keepalive(KeepaliveRequest { time }));
@@ -54,13 +54,13 @@ fn keepalive_any_time(context: &mut Context) -> Outcome {
             _ => None,
         })?;
         if echo != time {
-            return Ok(Verdict::Warn(format!("the time {time} came back as {echo}")));
+            return Ok(Outcome::Warn(format!("the time {time} came back as {echo}")));
         }
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn keepalive_among_data(context: &mut Context) -> Outcome {
+fn keepalive_among_data(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     let mut times = Vec::new();
     for (number, ask) in context.data(0..100, |_| {}).into_iter().enumerate() {
@@ -80,13 +80,13 @@ fn keepalive_among_data(context: &mut Context) -> Outcome {
         }
         (left == 0).then_some(())
     })?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
 /// The number of points that keep the UDF busy.
 const MANY: usize = 10_000;
 
-fn keepalive_while_busy(context: &mut Context) -> Outcome {
+fn keepalive_while_busy(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     let asks = match context.wants() {
         EdgeType::Stream => context.data(0..MANY, |_| {}),
@@ -101,36 +101,36 @@ fn keepalive_while_busy(context: &mut Context) -> Outcome {
     }
     let last = wire.new_keepalive();
     wire.ask(Ask::Keepalive(KeepaliveRequest { time: last }));
-    let (mut heard, mut longest) = (Instant::now(), Duration::ZERO);
-    let give_up = crate::deadline(context.patience.saturating_mul(4));
+    let (mut last_sign, mut longest) = (Instant::now(), Duration::ZERO);
+    let give_up = crate::deadline(context.timeout.saturating_mul(4));
     let is_last = |answer: &Answer| matches!(answer, Answer::Keepalive(echo) if echo.time == last);
     loop {
         match wire.sign()? {
             Sign::Life => {
-                longest = longest.max(heard.elapsed());
-                heard = Instant::now();
+                longest = longest.max(last_sign.elapsed());
+                last_sign = Instant::now();
             }
             Sign::Silence => {
-                return Ok(Verdict::Fail(format!(
+                return Ok(Outcome::Fail(format!(
                     "with {MANY} points to handle, it sent nothing for {:?}",
-                    context.patience
+                    context.timeout
                 )));
             }
             Sign::Closed => {
                 let traces = wire.traces();
-                return Ok(Verdict::Fail(format!(
+                return Ok(Outcome::Fail(format!(
                     "it closed its output while handling {MANY} points{traces}"
                 )));
             }
         }
         // The UDF is slow but alive.
-        if wire.seen.last().is_some_and(is_last) || heard >= give_up {
+        if wire.seen.last().is_some_and(is_last) || last_sign >= give_up {
             break;
         }
     }
-    Ok(if longest > context.patience / 2 {
-        Verdict::Warn(format!("with {MANY} points to handle, it sent nothing for {longest:.1?}"))
+    Ok(if longest > context.timeout / 2 {
+        Outcome::Warn(format!("with {MANY} points to handle, it sent nothing for {longest:.1?}"))
     } else {
-        Verdict::Pass
+        Outcome::Pass
     })
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use udf_proto::{Init, OptionCall, Value};
 
 use super::context::Context;
-use super::{Check, Needs, Outcome, Verdict, Where, check};
+use super::{Check, CheckResult, Needs, Outcome, Where, check};
 use crate::Transport;
 
 /// Kapacitor stops reading stderr at a line of this length, in bytes.
@@ -33,7 +33,7 @@ pub(super) const CHECKS: [Check; 2] = [
     .only(Where::Over(Transport::Pipe)),
 ];
 
-fn stderr_amount(context: &mut Context) -> Outcome {
+fn stderr_amount(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     let data = context.data(0..POINTS, |_| {});
     context.feed_slowly(&mut wire, data)?;
@@ -42,13 +42,13 @@ fn stderr_amount(context: &mut Context) -> Outcome {
     // The last lines have arrived when the exit is known.
     Ok(match wire.lines() {
         lines if lines >= sent => {
-            Verdict::Warn(format!("it wrote {lines} lines over {sent} points"))
+            Outcome::Warn(format!("it wrote {lines} lines over {sent} points"))
         }
-        _ => Verdict::Pass,
+        _ => Outcome::Pass,
     })
 }
 
-fn stderr_lines(context: &mut Context) -> Outcome {
+fn stderr_lines(context: &mut Context) -> CheckResult {
     let huge = "x".repeat(100 << 10);
     // Text that many UDFs log: a name in a task, an invalid option, the contents of a point.
     let mut init = context.init.clone();
@@ -70,10 +70,10 @@ fn stderr_lines(context: &mut Context) -> Outcome {
         wire.ask(ask);
     }
     let _ = wire.settle().and_then(|()| wire.finish(true));
-    let longest = context.heard.lock().unwrap_or_else(PoisonError::into_inner).longest;
+    let longest = context.stderr.lock().unwrap_or_else(PoisonError::into_inner).longest;
     Ok(if longest >= LONGEST {
-        Verdict::Fail(format!("it wrote a line of {longest} bytes or more"))
+        Outcome::Fail(format!("it wrote a line of {longest} bytes or more"))
     } else {
-        Verdict::Pass
+        Outcome::Pass
     })
 }

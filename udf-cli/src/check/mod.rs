@@ -9,6 +9,7 @@ mod compare;
 mod context;
 mod data;
 mod end;
+mod fault;
 mod faults;
 mod groups;
 mod keepalive;
@@ -19,7 +20,6 @@ mod points;
 mod report;
 mod snapshot;
 mod start;
-mod trouble;
 mod values;
 mod wire;
 
@@ -31,14 +31,14 @@ use udf_text::options::OptionsError;
 
 use crate::{Target, Transport};
 use context::Context;
-use trouble::Trouble;
+use fault::Fault;
 
 pub use points::read_points;
 pub use report::{Finding, Report, Status};
 
 /// The settings of a check.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct CheckSettings {
     /// The options of the UDF, each `name=value`; see [`udf_text::options`]. The UDF must accept
     /// them. Defaults to none.
     pub options: Vec<String>,
@@ -52,10 +52,10 @@ pub struct Settings {
     pub points: Vec<Point>,
 }
 
-impl Default for Settings {
+impl Default for CheckSettings {
     fn default() -> Self {
         let within = Duration::from_secs(5);
-        Settings { options: Vec::new(), within, only: Vec::new(), points: Vec::new() }
+        CheckSettings { options: Vec::new(), within, only: Vec::new(), points: Vec::new() }
     }
 }
 
@@ -119,14 +119,14 @@ struct Check {
     sense: Where,
     /// Other checks that meet the same fault and are meant for it.
     after: &'static [&'static str],
-    run: fn(&mut Context) -> Outcome,
+    run: fn(&mut Context) -> CheckResult,
 }
 
-/// The result of a check. A trouble counts as a failure.
-type Outcome = Result<Verdict, Trouble>;
+/// The result of a check. A fault counts as a failure.
+type CheckResult = Result<Outcome, Fault>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
+enum Outcome {
     Pass,
     Warn(String),
     Fail(String),
@@ -137,7 +137,7 @@ enum Verdict {
 const fn check(
     name: &'static str,
     needs: Needs,
-    run: fn(&mut Context) -> Outcome,
+    run: fn(&mut Context) -> CheckResult,
     meaning: &'static str,
 ) -> Check {
     Check { name, meaning, needs, sense: Where::Everywhere, after: &[], run }
@@ -180,7 +180,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// When the UDF cannot be connected to, or the settings do not fit.
 pub fn run(
     target: &Target,
-    settings: &Settings,
+    settings: &CheckSettings,
     progress: &mut dyn FnMut(usize, &str),
 ) -> Result<Report, CheckError> {
     if let Some(name) = settings.only.iter().find(|only| !names().any(|name| name == **only)) {
@@ -206,8 +206,8 @@ pub fn run(
                 findings.iter().any(|finding| finding.name == **name && failed(finding))
             };
             let outcome = match (&lost, check.after.iter().find(failed)) {
-                (Some(reason), _) => Ok(Verdict::Skip(String::clone(reason))),
-                (None, Some(name)) => Ok(Verdict::Skip(format!("see {name}"))),
+                (Some(reason), _) => Ok(Outcome::Skip(String::clone(reason))),
+                (None, Some(name)) => Ok(Outcome::Skip(format!("see {name}"))),
                 (None, None) => outcome(check, &mut context),
             };
             let mut finding = Finding::new(group, check, outcome);
@@ -223,30 +223,30 @@ pub fn run(
 }
 
 /// Runs a check, or skips it.
-fn outcome(check: &Check, context: &mut Context) -> Outcome {
-    if let Some((name, trouble)) = unmet(check, context) {
-        return context.told_by(name, &trouble);
+fn outcome(check: &Check, context: &mut Context) -> CheckResult {
+    if let Some((name, fault)) = unmet(check, context) {
+        return context.reported_by(name, &fault);
     }
     if let Some(reason) = senseless(check, context) {
-        return Ok(Verdict::Skip(reason));
+        return Ok(Outcome::Skip(reason));
     }
     context.tally.take();
     let outcome = (check.run)(context);
     match (&outcome, context.tally.take()) {
-        (Ok(Verdict::Pass), (sent @ 1.., came)) => nothing_seen(check, context, sent, came),
+        (Ok(Outcome::Pass), (sent @ 1.., came)) => nothing_seen(check, context, sent, came),
         _ => outcome,
     }
 }
 
 /// Turns a pass into a warning if the check has seen no output.
-fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> Outcome {
+fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> CheckResult {
     // For a check of batches, any batch is output. For other checks, empty batches show nothing.
     let is_mute = context.is_mute() && check.sense != Where::Provides(EdgeType::Batch);
     if came > 0 && !is_mute {
-        return Ok(Verdict::Pass);
+        return Ok(Outcome::Pass);
     }
     let text = format!("no point came back for the {sent} points that it was sent");
-    Ok(Verdict::Warn(
+    Ok(Outcome::Warn(
         if check.name != "data_handled" && is_mute && context.wants_check("data_handled") {
             format!("{text}; see data_handled")
         } else {
@@ -258,41 +258,41 @@ fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> O
     ))
 }
 
-/// Returns the trouble that keeps a check from running, and the check that reports the trouble.
-fn unmet(check: &Check, context: &mut Context) -> Option<(&'static str, Trouble)> {
+/// Returns the fault that keeps a check from running, and the check that reports the fault.
+fn unmet(check: &Check, context: &mut Context) -> Option<(&'static str, Fault)> {
     let needs = |needs| check.needs >= needs;
     if needs(Needs::Info) && context.info.is_none() {
         let problem = "it has not answered Info".to_owned();
         return Some(match &context.answer {
-            Ok(_) => ("info_edges", Trouble::Unmet(problem)),
-            Err(trouble) => ("info_answered", trouble.clone()),
+            Ok(_) => ("info_edges", Fault::Unmet(problem)),
+            Err(fault) => ("info_answered", fault.clone()),
         });
     }
-    let told_by_init = |trouble| Some(("init_accepted", trouble));
+    let reported_by_init = |fault| Some(("init_accepted", fault));
     match &context.init_answer {
-        Some(Err(trouble)) if needs(Needs::Answer) => return told_by_init(trouble.clone()),
+        Some(Err(fault)) if needs(Needs::Answer) => return reported_by_init(fault.clone()),
         Some(Ok(answer)) if needs(Needs::Init) && !context.accepted => {
-            return told_by_init(Trouble::Refused(answer.error.clone()));
+            return reported_by_init(Fault::Refused(answer.error.clone()));
         }
         _ => {}
     }
     if needs(Needs::Echo)
-        && let Some(trouble) = context.echo_trouble()
+        && let Some(fault) = context.echo_fault()
     {
-        return Some(("keepalive_echoed", trouble));
+        return Some(("keepalive_echoed", fault));
     }
     if !needs(Needs::Data) {
         return None;
     }
-    let trouble = match context.session() {
-        Ok(session) => session.trouble.clone()?,
-        Err(trouble) => trouble,
+    let fault = match context.session() {
+        Ok(session) => session.fault.clone()?,
+        Err(fault) => fault,
     };
-    let name = match trouble {
-        Trouble::Broken(_) if context.wants_check("only_messages") => "only_messages",
+    let name = match fault {
+        Fault::Broken(_) if context.wants_check("only_messages") => "only_messages",
         _ => "data_handled",
     };
-    Some((name, trouble))
+    Some((name, fault))
 }
 
 /// Returns the reason why a check does not apply to this UDF.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 /// Statistics of the UDF's stderr.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct StderrStats {
     /// The number of lines.
     pub(super) lines: usize,
     /// The length of the longest line, in bytes.
@@ -13,8 +13,8 @@ pub(super) struct Heard {
     open: usize,
 }
 
-impl Heard {
-    pub(super) fn hear(&mut self, line: &str, cut: bool) {
+impl StderrStats {
+    pub(super) fn add_line(&mut self, line: &str, cut: bool) {
         self.open += line.len();
         self.longest = self.longest.max(self.open);
         if !cut {

@@ -5,9 +5,9 @@ use udf_proto::{Init, OptionCall, Value, ValueType};
 use udf_text::message::one_line;
 
 use super::context::Context;
-use super::trouble::{is_data, kind, said};
+use super::fault::{is_data, kind, said};
 
-use super::{Check, Needs, Outcome, Verdict, check};
+use super::{Check, CheckResult, Needs, Outcome, check};
 
 pub(super) const CHECKS: [Check; 11] = [
     check("init_accepted", Needs::Info, init_accepted, "a task with these options starts"),
@@ -69,27 +69,27 @@ pub(super) const CHECKS: [Check; 11] = [
     ),
 ];
 
-fn init_accepted(context: &mut Context) -> Outcome {
-    let Some(answer) = &context.init_answer else { return Ok(Verdict::Pass) };
+fn init_accepted(context: &mut Context) -> CheckResult {
+    let Some(answer) = &context.init_answer else { return Ok(Outcome::Pass) };
     let answer = answer.clone()?;
     Ok(match (answer.success, answer.error.as_str()) {
-        (true, "") => Verdict::Pass,
-        (true, text) => Verdict::Warn(format!(
+        (true, "") => Outcome::Pass,
+        (true, text) => Outcome::Warn(format!(
             "it accepted the options, but with an error text: {}",
             said(text)
         )),
-        (false, text) => Verdict::Fail(format!(
+        (false, text) => Outcome::Fail(format!(
             "it refused the options: {}; pass options that it accepts with -o name=value",
             said(text)
         )),
     })
 }
 
-fn init_answered_once(context: &mut Context) -> Outcome {
+fn init_answered_once(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     let early = wire.seen.iter().find(|answer| is_data(answer)).map(kind);
     if let Some(early) = early {
-        return Ok(Verdict::Fail(format!("{early} came before the answer to Init")));
+        return Ok(Outcome::Fail(format!("{early} came before the answer to Init")));
     }
     wire.settle()?;
     let answers = wire
@@ -97,12 +97,12 @@ fn init_answered_once(context: &mut Context) -> Outcome {
         .iter()
         .filter(|answer| matches!(answer, udf_proto::messages::response::Message::Init(_)));
     Ok(match answers.count() {
-        1 => Verdict::Pass,
-        count => Verdict::Fail(format!("it answered {count} times")),
+        1 => Outcome::Pass,
+        count => Outcome::Fail(format!("it answered {count} times")),
     })
 }
 
-fn any_task_name(context: &mut Context) -> Outcome {
+fn any_task_name(context: &mut Context) -> CheckResult {
     for name in ["", "a.b-c/../d %s", "Überwachung\n\"1\"", &"long".repeat(500)] {
         let mut wire = context.open()?;
         let init = Init { task_id: name.to_owned(), ..context.init.clone() };
@@ -112,22 +112,22 @@ fn any_task_name(context: &mut Context) -> Outcome {
                 name if name.is_empty() => "with an empty name".to_owned(),
                 name => format!("with the name `{name}`"),
             };
-            return Ok(Verdict::Fail(format!("it refused a task {name}: {}", said(&answer.error))));
+            return Ok(Outcome::Fail(format!("it refused a task {name}: {}", said(&answer.error))));
         }
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
 /// Accepts either answer. A refusal must have a text.
-fn answered(answer: InitResponse) -> Verdict {
+fn answered(answer: InitResponse) -> Outcome {
     if !answer.success && answer.error.trim().is_empty() {
-        Verdict::Fail("it refused the options without a text".to_owned())
+        Outcome::Fail("it refused the options without a text".to_owned())
     } else {
-        Verdict::Pass
+        Outcome::Pass
     }
 }
 
-fn no_options(context: &mut Context) -> Outcome {
+fn no_options(context: &mut Context) -> CheckResult {
     let init = Init { options: Vec::new(), ..context.init.clone() };
     let outcome = context.open().and_then(|mut wire| wire.init(init)).map(answered);
     once(context, "no_options", outcome)
@@ -135,14 +135,14 @@ fn no_options(context: &mut Context) -> Outcome {
 
 /// A UDF that cannot refuse options fails several checks in the same way. Only the first check
 /// reports it.
-fn once(context: &mut Context, name: &'static str, outcome: Outcome) -> Outcome {
+fn once(context: &mut Context, name: &'static str, outcome: CheckResult) -> CheckResult {
     let found = match &outcome {
-        Err(trouble) => trouble.to_string(),
-        Ok(Verdict::Fail(found)) => found.clone(),
+        Err(fault) => fault.to_string(),
+        Ok(Outcome::Fail(found)) => found.clone(),
         _ => return outcome,
     };
     match &context.refusal {
-        Some((first, same)) if *same == found => Ok(Verdict::Skip(format!("{found}; see {first}"))),
+        Some((first, same)) if *same == found => Ok(Outcome::Skip(format!("{found}; see {first}"))),
         _ => {
             context.refusal = Some((name, found));
             outcome
@@ -156,10 +156,10 @@ fn wrong(
     name: &'static str,
     init: impl Into<InitRequest>,
     what: &str,
-) -> Outcome {
+) -> CheckResult {
     let answer = context.open().and_then(|mut wire| wire.raw_init(init.into()));
     let outcome = answer.map(|answer| match answer.success {
-        true => Verdict::Warn(format!("it accepted {what}")),
+        true => Outcome::Warn(format!("it accepted {what}")),
         false => answered(answer),
     });
     once(context, name, outcome)
@@ -173,7 +173,7 @@ fn with_unknown(context: &Context) -> Init {
     init
 }
 
-fn unknown_option(context: &mut Context) -> Outcome {
+fn unknown_option(context: &mut Context) -> CheckResult {
     let init = with_unknown(context);
     let what = format!("the option `{NO_OPTION}`, which it does not have");
     wrong(context, "unknown_option", init, &what)
@@ -206,8 +206,8 @@ fn plain(of_type: ValueType) -> Value {
     }
 }
 
-fn without_arguments() -> Verdict {
-    Verdict::Skip("it has no option with arguments".to_owned())
+fn without_arguments() -> Outcome {
+    Outcome::Skip("it has no option with arguments".to_owned())
 }
 
 fn with_wrong_type(context: &Context) -> Option<(Init, String)> {
@@ -220,18 +220,18 @@ fn with_wrong_type(context: &Context) -> Option<(Init, String)> {
     })
 }
 
-fn wrong_type(context: &mut Context) -> Outcome {
+fn wrong_type(context: &mut Context) -> CheckResult {
     let Some((init, name)) = with_wrong_type(context) else { return Ok(without_arguments()) };
     wrong(context, "wrong_type", init, &format!("a value of another type for `{name}`"))
 }
 
-fn wrong_count(context: &mut Context) -> Outcome {
+fn wrong_count(context: &mut Context) -> CheckResult {
     let added = changed(context, |values| values.push(Value::from("one too many")));
     let Some((init, name)) = added else { return Ok(without_arguments()) };
     wrong(context, "wrong_count", init, &format!("one more argument for `{name}` than it has"))
 }
 
-fn value_missing(context: &mut Context) -> Outcome {
+fn value_missing(context: &mut Context) -> CheckResult {
     let Some((init, name)) = changed(context, |_| {}) else { return Ok(without_arguments()) };
     let mut init = InitRequest::from(init);
     let calls = init.options.iter_mut().filter(|call| call.name == name);
@@ -256,35 +256,35 @@ fn refusal(context: &Context) -> Option<(Init, InitResponse, String)> {
     None
 }
 
-fn refused_none() -> Verdict {
-    Verdict::Skip("it refused no wrong options; see unknown_option and wrong_type".to_owned())
+fn refused_none() -> Outcome {
+    Outcome::Skip("it refused no wrong options; see unknown_option and wrong_type".to_owned())
 }
 
-fn refusal_explained(context: &mut Context) -> Outcome {
+fn refusal_explained(context: &mut Context) -> CheckResult {
     let Some((_, answer, name)) = refusal(context) else { return Ok(refused_none()) };
     let verdict = answered(answer.clone());
-    if verdict == Verdict::Pass && !answer.error.contains(&name) {
+    if verdict == Outcome::Pass && !answer.error.contains(&name) {
         let text = said(&answer.error);
-        return Ok(Verdict::Warn(format!("the text does not name `{name}`: {text}")));
+        return Ok(Outcome::Warn(format!("the text does not name `{name}`: {text}")));
     }
     once(context, "refusal_explained", Ok(verdict))
 }
 
-fn refusal_survived(context: &mut Context) -> Outcome {
+fn refusal_survived(context: &mut Context) -> CheckResult {
     let Some((init, _, _)) = refusal(context) else { return Ok(refused_none()) };
     let mut wire = context.open()?;
     wire.init(init)?;
     wire.settle()?;
     wire.finish(context.is_program())?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn init_twice(context: &mut Context) -> Outcome {
+fn init_twice(context: &mut Context) -> CheckResult {
     let first = context.started()?;
     // The first connection is still open.
     let mut second = context.started()?;
     second.settle()?;
     drop(first);
     second.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }

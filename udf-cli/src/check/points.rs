@@ -23,7 +23,7 @@ const MOST_GROUPED: usize = 20_000;
 /// The number of groups that get more than one point or batch.
 const FIRST: usize = 10;
 
-/// Reads the first 10,000 points of a file, for [`Settings::points`](super::Settings::points).
+/// Reads the first 10,000 points of a file, for [`CheckSettings::points`](super::CheckSettings::points).
 ///
 /// # Errors
 /// When a line is not a valid point or cannot be read.
@@ -175,7 +175,7 @@ impl Source {
         let groups = groups.min(MOST_GROUPED / self.usual(wants).min(most)).max(FIRST);
         // The number of parts after which a series repeats.
         let cycle = match (wants, self.is_own()) {
-            (_, false) => self.sample.groups(),
+            (_, false) => self.sample.group_count(),
             (EdgeType::Stream, true) => self.own.len(),
             (EdgeType::Batch, true) => self.batches.len(),
         };

@@ -6,7 +6,7 @@ use console::Style;
 use serde::Serialize;
 use udf_proto::Info;
 
-use super::{Check, Outcome, Verdict};
+use super::{Check, CheckResult, Outcome};
 use crate::{Target, Transport};
 
 /// The findings of all checks.
@@ -82,13 +82,13 @@ impl Status {
 }
 
 impl Finding {
-    pub(super) fn new(group: &'static str, check: &Check, outcome: Outcome) -> Self {
+    pub(super) fn new(group: &'static str, check: &Check, outcome: CheckResult) -> Self {
         let (status, found) = match outcome {
-            Ok(Verdict::Pass) => (Status::Pass, None),
-            Ok(Verdict::Warn(found)) => (Status::Warn, Some(found)),
-            Ok(Verdict::Fail(found)) => (Status::Fail, Some(found)),
-            Ok(Verdict::Skip(found)) => (Status::Skip, Some(found)),
-            Err(trouble) => (Status::Fail, Some(trouble.to_string())),
+            Ok(Outcome::Pass) => (Status::Pass, None),
+            Ok(Outcome::Warn(found)) => (Status::Warn, Some(found)),
+            Ok(Outcome::Fail(found)) => (Status::Fail, Some(found)),
+            Ok(Outcome::Skip(found)) => (Status::Skip, Some(found)),
+            Err(fault) => (Status::Fail, Some(fault.to_string())),
         };
         Finding { name: check.name, group, status, meaning: check.meaning, found }
     }

@@ -6,9 +6,9 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
-use super::trouble::{Trouble, is_data, said};
+use super::fault::{Fault, is_data, said};
 use super::wire::Wire;
-use super::{Check, Needs, Outcome, Verdict, check};
+use super::{Check, CheckResult, Needs, Outcome, check};
 
 pub(super) const CHECKS: [Check; 7] = [
     check(
@@ -61,14 +61,14 @@ pub(super) const CHECKS: [Check; 7] = [
     .after(&["restore_garbage"]),
 ];
 
-fn snapshot_answered(context: &mut Context) -> Outcome {
+fn snapshot_answered(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     wire.snapshot()?;
     wire.snapshot()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn snapshot_among_data(context: &mut Context) -> Outcome {
+fn snapshot_among_data(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     let every = if context.wants() == EdgeType::Batch { 4 } else { 10 };
     let mut left = 0;
@@ -84,23 +84,23 @@ fn snapshot_among_data(context: &mut Context) -> Outcome {
         (left == 0).then_some(())
     })?;
     wire.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
 /// Returns a snapshot with some state in it.
-fn own(context: &Context) -> Result<Vec<u8>, Trouble> {
+fn own(context: &Context) -> Result<Vec<u8>, Fault> {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..100);
     wire.snapshot()
 }
 
-fn restored(context: &Context, snapshot: Vec<u8>) -> Result<Result<Wire, String>, Trouble> {
+fn restored(context: &Context, snapshot: Vec<u8>) -> Result<Result<Wire, String>, Fault> {
     let mut wire = context.started()?;
     let answer = wire.restore(snapshot)?;
     Ok(if answer.success { Ok(wire) } else { Err(answer.error) })
 }
 
-fn restore_own(context: &mut Context) -> Outcome {
+fn restore_own(context: &mut Context) -> CheckResult {
     for snapshot in [context.started()?.snapshot()?, own(context)?] {
         match restored(context, snapshot)? {
             Ok(mut wire) => {
@@ -108,22 +108,22 @@ fn restore_own(context: &mut Context) -> Outcome {
                 wire.settle()?;
             }
             Err(text) => {
-                return Ok(Verdict::Fail(format!("it refused its own snapshot: {}", said(&text))));
+                return Ok(Outcome::Fail(format!("it refused its own snapshot: {}", said(&text))));
             }
         }
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
 /// Returns a snapshot taken in the middle of the data, and the output for the data after it.
-fn continued(context: &Context) -> Result<(Vec<u8>, Vec<Answer>), Trouble> {
+fn continued(context: &Context) -> Result<(Vec<u8>, Vec<Answer>), Fault> {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..100);
     let snapshot = wire.snapshot()?;
     Ok((snapshot, rest(context, wire)?))
 }
 
-fn rest(context: &Context, mut wire: Wire) -> Result<Vec<Answer>, Trouble> {
+fn rest(context: &Context, mut wire: Wire) -> Result<Vec<Answer>, Fault> {
     wire.settle()?;
     let before = wire.seen.len();
     context.feed(&mut wire, 100..200);
@@ -133,68 +133,68 @@ fn rest(context: &Context, mut wire: Wire) -> Result<Vec<Answer>, Trouble> {
     Ok(wire.seen.drain(before..).filter(is_data).collect())
 }
 
-fn restore_continues(context: &mut Context) -> Outcome {
+fn restore_continues(context: &mut Context) -> CheckResult {
     let (snapshot, expected) = continued(context)?;
     let wire = match restored(context, snapshot)? {
         Ok(wire) => wire,
         Err(_) => {
-            return Ok(Verdict::Skip("it refused its own snapshot; see restore_own".to_owned()));
+            return Ok(Outcome::Skip("it refused its own snapshot; see restore_own".to_owned()));
         }
     };
     let found = rest(context, wire)?;
     if found == expected {
-        return Ok(Verdict::Pass);
+        return Ok(Outcome::Pass);
     }
     let (_, again) = continued(context)?;
     Ok(if again == expected {
-        Verdict::Fail(format!(
+        Outcome::Fail(format!(
             "after a restore, the output for the same data differs: {} messages instead of {}, or other values",
             found.len(),
             expected.len()
         ))
     } else {
-        Verdict::Skip("its output differs each time, so nothing can be compared".to_owned())
+        Outcome::Skip("its output differs each time, so nothing can be compared".to_owned())
     })
 }
 
-fn restore_garbage(context: &mut Context) -> Outcome {
+fn restore_garbage(context: &mut Context) -> CheckResult {
     let stateless = own(context)?.is_empty();
     let garbage = (0..=255).cycle().take(999).collect::<Vec<u8>>();
     for garbage in [&b"this is no snapshot"[..], &garbage] {
         let mut wire = context.started()?;
         let answer = wire.restore(garbage.to_vec())?;
         if answer.success && !stateless {
-            return Ok(Verdict::Fail(format!("it accepted {} bytes of garbage", garbage.len())));
+            return Ok(Outcome::Fail(format!("it accepted {} bytes of garbage", garbage.len())));
         }
         if !answer.success && answer.error.trim().is_empty() {
-            return Ok(Verdict::Fail("it refused the bytes without a text".to_owned()));
+            return Ok(Outcome::Fail("it refused the bytes without a text".to_owned()));
         }
         wire.settle()?;
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn restore_damaged(context: &mut Context) -> Outcome {
+fn restore_damaged(context: &mut Context) -> CheckResult {
     let mut snapshot = own(context)?;
     if snapshot.len() < 2 {
-        return Ok(Verdict::Skip("it keeps no state that could be damaged".to_owned()));
+        return Ok(Outcome::Skip("it keeps no state that could be damaged".to_owned()));
     }
     snapshot.truncate(snapshot.len() / 2);
     Ok(match restored(context, snapshot)? {
-        Ok(_) => Verdict::Warn("it accepted the first half of its own snapshot".to_owned()),
+        Ok(_) => Outcome::Warn("it accepted the first half of its own snapshot".to_owned()),
         Err(text) if text.trim().is_empty() => {
-            Verdict::Fail("it refused the snapshot without a text".to_owned())
+            Outcome::Fail("it refused the snapshot without a text".to_owned())
         }
-        Err(_) => Verdict::Pass,
+        Err(_) => Outcome::Pass,
     })
 }
 
-fn restore_empty(context: &mut Context) -> Outcome {
+fn restore_empty(context: &mut Context) -> CheckResult {
     let mut wire = context.started()?;
     let answer = wire.restore(Vec::new())?;
     if !answer.success && answer.error.trim().is_empty() {
-        return Ok(Verdict::Fail("it refused the snapshot without a text".to_owned()));
+        return Ok(Outcome::Fail("it refused the snapshot without a text".to_owned()));
     }
     wire.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use udf_proto::messages::response::Message as Answer;
 
 use super::context::Context;
-use super::trouble::kind;
-use super::{Check, Needs, Outcome, Verdict, check};
+use super::fault::kind;
+use super::{Check, CheckResult, Needs, Outcome, check};
 
 pub(super) const CHECKS: [Check; 8] = [
     check(
@@ -59,27 +59,27 @@ pub(super) const CHECKS: [Check; 8] = [
     ),
 ];
 
-fn info_answered(context: &mut Context) -> Outcome {
-    context.answer.clone().map(|_| Verdict::Pass)
+fn info_answered(context: &mut Context) -> CheckResult {
+    context.answer.clone().map(|_| Outcome::Pass)
 }
 
-fn info_edges(context: &mut Context) -> Outcome {
+fn info_edges(context: &mut Context) -> CheckResult {
     let Ok(answer) = context.answer.clone() else {
-        return Ok(Verdict::Skip("it has not answered Info; see info_answered".to_owned()));
+        return Ok(Outcome::Skip("it has not answered Info; see info_answered".to_owned()));
     };
     Ok(match udf_proto::Info::try_from(answer) {
-        Ok(_) => Verdict::Pass,
-        Err(error) => Verdict::Fail(error.to_string()),
+        Ok(_) => Outcome::Pass,
+        Err(error) => Outcome::Fail(error.to_string()),
     })
 }
 
-fn info_options(context: &mut Context) -> Outcome {
-    let Some(info) = &context.info else { return Ok(Verdict::Pass) };
+fn info_options(context: &mut Context) -> CheckResult {
+    let Some(info) = &context.info else { return Ok(Outcome::Pass) };
     let bad: Vec<_> = info.options.keys().filter(|name| !is_callable(name)).cloned().collect();
     Ok(if bad.is_empty() {
-        Verdict::Pass
+        Outcome::Pass
     } else {
-        Verdict::Fail(format!(
+        Outcome::Fail(format!(
             "no TICKscript can call `{}`; a name has letters, digits and _, and begins with a letter",
             bad.join("`, `")
         ))
@@ -92,58 +92,58 @@ fn is_callable(name: &str) -> bool {
         && chars.all(|char| char.is_alphanumeric() || char == '_')
 }
 
-fn info_stable(context: &mut Context) -> Outcome {
+fn info_stable(context: &mut Context) -> CheckResult {
     let again = context.open()?.info()?;
     Ok(match &context.answer {
         Ok(first) if *first != again => {
-            Verdict::Fail("a second connection was answered differently".to_owned())
+            Outcome::Fail("a second connection was answered differently".to_owned())
         }
-        _ => Verdict::Pass,
+        _ => Outcome::Pass,
     })
 }
 
-fn info_prompt(context: &mut Context) -> Outcome {
+fn info_prompt(context: &mut Context) -> CheckResult {
     let started = Instant::now();
     context.open()?.info()?;
-    let (took, limit) = (started.elapsed(), context.patience / 2);
+    let (took, limit) = (started.elapsed(), context.timeout / 2);
     Ok(if took < limit {
-        Verdict::Pass
+        Outcome::Pass
     } else {
-        Verdict::Warn(format!("the answer took {took:.1?}"))
+        Outcome::Warn(format!("the answer took {took:.1?}"))
     })
 }
 
-fn info_then_close(context: &mut Context) -> Outcome {
+fn info_then_close(context: &mut Context) -> CheckResult {
     let mut wire = context.open()?;
     wire.info()?;
     let exited = wire.finish(context.is_program())?;
     Ok(match exited {
         Some(exited) if exited.is_failure() => {
-            Verdict::Fail(format!("it exited with a failure{}", wire.traces()))
+            Outcome::Fail(format!("it exited with a failure{}", wire.traces()))
         }
-        _ => Verdict::Pass,
+        _ => Outcome::Pass,
     })
 }
 
-fn silent_until_asked(context: &mut Context) -> Outcome {
+fn silent_until_asked(context: &mut Context) -> CheckResult {
     let mut wire = context.open()?;
-    let trouble = wire.settle().err();
+    let fault = wire.settle().err();
     let unasked = wire.seen.iter().find(|answer| !matches!(answer, Answer::Keepalive(_)));
-    match (unasked, trouble) {
+    match (unasked, fault) {
         (Some(unasked), _) => {
-            Ok(Verdict::Fail(format!("it sent {} without being asked", kind(unasked))))
+            Ok(Outcome::Fail(format!("it sent {} without being asked", kind(unasked))))
         }
-        (None, Some(trouble)) if context.answer.is_ok() => {
-            context.told_by("keepalive_before_init", &trouble)
+        (None, Some(fault)) if context.answer.is_ok() => {
+            context.reported_by("keepalive_before_init", &fault)
         }
-        (None, Some(trouble)) => context.told_by("info_answered", &trouble),
-        (None, None) => Ok(Verdict::Pass),
+        (None, Some(fault)) => context.reported_by("info_answered", &fault),
+        (None, None) => Ok(Outcome::Pass),
     }
 }
 
-fn keepalive_before_init(context: &mut Context) -> Outcome {
+fn keepalive_before_init(context: &mut Context) -> CheckResult {
     let mut wire = context.open()?;
     wire.settle()?;
     let alien = wire.seen.iter().find(|answer| !matches!(answer, Answer::Keepalive(_)));
-    Ok(alien.map_or(Verdict::Pass, |answer| Verdict::Warn(format!("{} came too", kind(answer)))))
+    Ok(alien.map_or(Outcome::Pass, |answer| Outcome::Warn(format!("{} came too", kind(answer)))))
 }

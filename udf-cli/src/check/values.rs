@@ -5,9 +5,9 @@ use udf_proto::messages::request::Message as Ask;
 
 use super::compare::Output;
 use super::context::Context;
+use super::fault::{Fault, said};
 use super::points::BATCH;
-use super::trouble::{Trouble, said};
-use super::{Check, Needs, Outcome, Verdict, check};
+use super::{Check, CheckResult, Needs, Outcome, check};
 
 pub(super) const CHECKS: [Check; 4] = [
     check(
@@ -39,7 +39,7 @@ const COMPARED: usize = 120;
 
 /// Returns the output for ordinary data with every third point changed, or left out without a
 /// change.
-fn output(context: &Context, change: Option<Change>) -> Result<Output, Trouble> {
+fn output(context: &Context, change: Option<Change>) -> Result<Output, Fault> {
     let (mut data, mut number) = (context.data(0..COMPARED, |_| {}), 0);
     data.retain_mut(|ask| {
         let Ask::Point(point) = ask else { return true };
@@ -80,13 +80,13 @@ fn as_zeros(point: &mut Point) {
     point.fields_double.values_mut().for_each(|value| *value = 0.0);
 }
 
-fn int_and_float(context: &mut Context) -> Outcome {
+fn int_and_float(context: &mut Context) -> CheckResult {
     let ints = output(context, Some(as_ints))?;
     let floats = output(context, Some(as_floats))?;
     let difference = ints.difference(&floats).or_else(|| floats.difference(&ints));
-    let Some(difference) = difference else { return Ok(Verdict::Pass) };
+    let Some(difference) = difference else { return Ok(Outcome::Pass) };
     if !output(context, Some(as_floats))?.is(&floats) {
-        return Ok(Verdict::Skip(
+        return Ok(Outcome::Skip(
             "the same data gives another result each time, so nothing can be compared".to_owned(),
         ));
     }
@@ -100,17 +100,17 @@ fn int_and_float(context: &mut Context) -> Outcome {
     } else {
         "integers give other results"
     };
-    Ok(Verdict::Warn(format!("{what}: with integers for floats of the same value, {difference}")))
+    Ok(Outcome::Warn(format!("{what}: with integers for floats of the same value, {difference}")))
 }
 
 /// A UDF may stop in good order. This is only a warning, so that its users know.
-pub(super) fn or_stops(result: Result<(), Trouble>, what: &str) -> Outcome {
+pub(super) fn or_stops(result: Result<(), Fault>, what: &str) -> CheckResult {
     match result {
-        Ok(()) => Ok(Verdict::Pass),
-        Err(Trouble::Reported(text)) => {
-            Ok(Verdict::Warn(format!("{what} stops it: {}", said(&text))))
+        Ok(()) => Ok(Outcome::Pass),
+        Err(Fault::Reported(text)) => {
+            Ok(Outcome::Warn(format!("{what} stops it: {}", said(&text))))
         }
-        Err(trouble) => Ok(Verdict::Fail(format!("with {what}: {trouble}"))),
+        Err(fault) => Ok(Outcome::Fail(format!("with {what}: {fault}"))),
     }
 }
 
@@ -135,21 +135,21 @@ fn any_field(point: &mut Point) {
     point.fields_int = [("other".to_owned(), 1)].into();
 }
 
-fn field_missing(context: &mut Context) -> Outcome {
+fn field_missing(context: &mut Context) -> CheckResult {
     let missing = match output(context, Some(without_field)) {
         Ok(missing) => missing,
-        Err(trouble) => return or_stops(Err(trouble), "a point without its field"),
+        Err(fault) => return or_stops(Err(fault), "a point without its field"),
     };
     // Accepts three kinds of UDF: one that skips such points, one whose results depend on no value,
     // and one whose results differ from those of a zero.
     if missing.is(&output(context, None)?)
         || missing.difference(&output(context, Some(zero_field))?).is_some()
     {
-        return Ok(Verdict::Pass);
+        return Ok(Outcome::Pass);
     }
     Ok(match missing.difference(&output(context, Some(any_field))?) {
-        None => Verdict::Pass,
-        Some(_) => Verdict::Warn(
+        None => Outcome::Pass,
+        Some(_) => Outcome::Warn(
             "a missing field is read as 0: for points without it, the same came back as for 0.0"
                 .to_owned(),
         ),
@@ -157,7 +157,7 @@ fn field_missing(context: &mut Context) -> Outcome {
 }
 
 /// Sends data with every point changed, and checks that the connection continues.
-fn survives(context: &Context, change: impl Fn(&mut Point)) -> Result<(), Trouble> {
+fn survives(context: &Context, change: impl Fn(&mut Point)) -> Result<(), Fault> {
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..BATCH);
     for ask in context.data(BATCH..2 * BATCH, change) {
@@ -195,17 +195,17 @@ const ODD: [(&str, Change); 6] = [
     }),
 ];
 
-fn odd_points(context: &mut Context) -> Outcome {
+fn odd_points(context: &mut Context) -> CheckResult {
     for (what, change) in ODD {
         let verdict = or_stops(survives(context, change), what)?;
-        if verdict != Verdict::Pass {
+        if verdict != Outcome::Pass {
             return Ok(verdict);
         }
     }
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }
 
-fn large_message(context: &mut Context) -> Outcome {
+fn large_message(context: &mut Context) -> CheckResult {
     let text = "0123456789abcdef".repeat(1 << 16);
     let mut wire = context.started()?;
     context.feed(&mut wire, 0..BATCH);
@@ -218,5 +218,5 @@ fn large_message(context: &mut Context) -> Outcome {
         wire.ask(ask);
     }
     wire.settle()?;
-    Ok(Verdict::Pass)
+    Ok(Outcome::Pass)
 }

@@ -19,9 +19,9 @@ use udf_proto::messages::{
 };
 use udf_proto::{Init, response};
 
-use super::notes::{Heard, Tally};
-use super::trouble::{MOST_ANSWERS, Trouble, is_answer, is_data, kind};
-use crate::{Link, Peer};
+use super::fault::{Fault, MOST_ANSWERS, is_answer, is_data, kind};
+use super::notes::{StderrStats, Tally};
+use crate::{Connection, Peer};
 
 /// If there are signs of life, an awaited answer may take this many times the longest silence.
 const ALIVE: u32 = 6;
@@ -62,8 +62,8 @@ pub(super) struct Wire {
     output: Receiver<Event>,
     ended: bool,
     peer: Peer,
-    heard: Arc<Mutex<Heard>>,
-    patience: Duration,
+    stderr: Arc<Mutex<StderrStats>>,
+    timeout: Duration,
     /// A wait has timed out, so that later waits return at once.
     given_up: bool,
     keepalives: i64,
@@ -80,12 +80,12 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(
-        link: Link,
-        heard: Arc<Mutex<Heard>>,
-        patience: Duration,
+        link: Connection,
+        stderr: Arc<Mutex<StderrStats>>,
+        timeout: Duration,
         tally: Rc<Tally>,
     ) -> std::io::Result<Self> {
-        let Link { reader, mut writer, peer } = link;
+        let Connection { reader, mut writer, peer } = link;
         let (input, chunks) = channel::<Vec<u8>>();
         thread::Builder::new().name("check-write".to_owned()).spawn(move || {
             for chunk in chunks {
@@ -119,8 +119,8 @@ impl Wire {
             output,
             ended: false,
             peer,
-            heard,
-            patience,
+            stderr,
+            timeout,
             given_up: false,
             keepalives: 0,
             sent: 0,
@@ -155,17 +155,17 @@ impl Wire {
     /// Returns the next event, or `None` after the last one. As in Kapacitor, every response is a
     /// sign of life, and the time limit applies to silence. The wait that began at `since` also has
     /// a total limit, since a UDF can be alive and never answer.
-    fn next(&mut self, awaited: &str, since: Instant) -> Result<Option<Event>, Trouble> {
+    fn next(&mut self, awaited: &str, since: Instant) -> Result<Option<Event>, Fault> {
         if self.ended {
             return Ok(None);
         }
-        let (patience, total) = (self.patience, self.patience.saturating_mul(ALIVE));
+        let (timeout, total) = (self.timeout, self.timeout.saturating_mul(ALIVE));
         let awaited = || awaited.to_owned();
         if since.elapsed() >= total {
             self.given_up = true;
-            return Err(Trouble::Slow { awaited: awaited(), within: total });
+            return Err(Fault::Slow { awaited: awaited(), within: total });
         }
-        match self.output.recv_timeout(patience) {
+        match self.output.recv_timeout(timeout) {
             Ok(Event::Cut(problem)) => {
                 (self.ended, self.cut) = (true, Some(problem));
                 Ok(None)
@@ -177,15 +177,15 @@ impl Wire {
             }
             Err(RecvTimeoutError::Timeout) => {
                 self.given_up = true;
-                Err(Trouble::Silence { awaited: awaited(), within: patience })
+                Err(Fault::Silence { awaited: awaited(), within: timeout })
             }
         }
     }
 
     /// Records an answer.
-    fn keep(&mut self, answer: Answer) -> Result<(), Trouble> {
+    fn keep(&mut self, answer: Answer) -> Result<(), Fault> {
         if self.seen.len() >= MOST_ANSWERS {
-            return Err(Trouble::Flood);
+            return Err(Fault::Flood);
         }
         self.seen.push(answer);
         Ok(())
@@ -196,7 +196,7 @@ impl Wire {
         &mut self,
         awaited: &str,
         mut pick: impl FnMut(&Answer) -> Option<T>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, Fault> {
         let since = Instant::now();
         loop {
             let answer = match self.next(awaited, since)? {
@@ -205,15 +205,15 @@ impl Wire {
                     self.empties += 1;
                     continue;
                 }
-                Some(Event::Broken(problem)) => return Err(Trouble::Broken(problem.to_string())),
+                Some(Event::Broken(problem)) => return Err(Fault::Broken(problem.to_string())),
                 Some(Event::Cut(_)) | None => {
                     let (awaited, traces) = (awaited.to_owned(), self.traces());
-                    return Err(Trouble::Closed { awaited, traces });
+                    return Err(Fault::Closed { awaited, traces });
                 }
             };
             let picked = pick(&answer);
             let error = match &answer {
-                Answer::Error(error) => Some(Trouble::Reported(error.error.clone())),
+                Answer::Error(error) => Some(Fault::Reported(error.error.clone())),
                 _ => None,
             };
             self.keep(answer)?;
@@ -226,13 +226,13 @@ impl Wire {
     }
 
     /// Sends a request and reads messages until its answer. Like Kapacitor, drops answers of
-    /// another kind and waits on. If the right answer never comes, the wrong answer is the trouble.
+    /// another kind and waits on. If the right answer never comes, the wrong answer is the fault.
     fn answer<T>(
         &mut self,
         ask: Ask,
         awaited: &str,
         mut pick: impl FnMut(&Answer) -> Option<T>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, Fault> {
         self.ask(ask);
         let mut other = None;
         let found = self.until(awaited, |answer| {
@@ -243,32 +243,32 @@ impl Wire {
             found
         });
         match (found, other) {
-            (Err(Trouble::Silence { awaited, .. }), Some(got)) => {
-                Err(Trouble::WrongAnswer { awaited, got })
+            (Err(Fault::Silence { awaited, .. }), Some(got)) => {
+                Err(Fault::WrongAnswer { awaited, got })
             }
             (found, _) => found,
         }
     }
 
-    pub(super) fn info(&mut self) -> Result<InfoResponse, Trouble> {
+    pub(super) fn info(&mut self) -> Result<InfoResponse, Fault> {
         self.answer(Ask::Info(InfoRequest {}), "an answer to Info", |answer| match answer {
             Answer::Info(info) => Some(info.clone()),
             _ => None,
         })
     }
 
-    pub(super) fn init(&mut self, init: Init) -> Result<InitResponse, Trouble> {
+    pub(super) fn init(&mut self, init: Init) -> Result<InitResponse, Fault> {
         self.raw_init(init.into())
     }
 
-    pub(super) fn raw_init(&mut self, init: InitRequest) -> Result<InitResponse, Trouble> {
+    pub(super) fn raw_init(&mut self, init: InitRequest) -> Result<InitResponse, Fault> {
         self.answer(Ask::Init(init), "an answer to Init", |answer| match answer {
             Answer::Init(init) => Some(init.clone()),
             _ => None,
         })
     }
 
-    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, Trouble> {
+    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
         self.answer(Ask::Snapshot(SnapshotRequest {}), "an answer to Snapshot", |answer| {
             match answer {
                 Answer::Snapshot(snapshot) => Some(snapshot.snapshot.clone()),
@@ -277,7 +277,7 @@ impl Wire {
         })
     }
 
-    pub(super) fn restore(&mut self, snapshot: Vec<u8>) -> Result<RestoreResponse, Trouble> {
+    pub(super) fn restore(&mut self, snapshot: Vec<u8>) -> Result<RestoreResponse, Fault> {
         let ask = Ask::Restore(RestoreRequest { snapshot });
         self.answer(ask, "an answer to Restore", |answer| match answer {
             Answer::Restore(restore) => Some(restore.clone()),
@@ -286,7 +286,7 @@ impl Wire {
     }
 
     /// Sends a keepalive and reads messages until its echo.
-    pub(super) fn echo(&mut self, time: i64) -> Result<(), Trouble> {
+    pub(super) fn echo(&mut self, time: i64) -> Result<(), Fault> {
         self.ask(Ask::Keepalive(KeepaliveRequest { time }));
         self.until("the echo of a keepalive", |answer| match answer {
             Answer::Keepalive(echo) if echo.time == time => Some(()),
@@ -301,7 +301,7 @@ impl Wire {
     }
 
     /// Reads messages until the UDF has handled everything sent so far.
-    pub(super) fn settle(&mut self) -> Result<(), Trouble> {
+    pub(super) fn settle(&mut self) -> Result<(), Fault> {
         let time = self.new_keepalive();
         self.echo(time)
     }
@@ -313,7 +313,7 @@ impl Wire {
 
     /// Ends the input and reads messages until the UDF has closed its output. Errors from the UDF
     /// are ignored.
-    pub(super) fn drain(&mut self) -> Result<(), Trouble> {
+    pub(super) fn drain(&mut self) -> Result<(), Fault> {
         self.end_input();
         let since = Instant::now();
         loop {
@@ -321,49 +321,49 @@ impl Wire {
                 Ok(Some(Event::Answer(answer))) => self.keep(answer)?,
                 Ok(Some(Event::Empty)) => self.empties += 1,
                 Ok(Some(Event::Broken(problem))) => {
-                    return Err(Trouble::Broken(problem.to_string()));
+                    return Err(Fault::Broken(problem.to_string()));
                 }
                 Ok(Some(Event::Cut(_)) | None) => return Ok(()),
-                Err(Trouble::Silence { within, .. }) => return Err(Trouble::NeverCloses(within)),
-                Err(trouble) => return Err(trouble),
+                Err(Fault::Silence { within, .. }) => return Err(Fault::NeverCloses(within)),
+                Err(fault) => return Err(fault),
             }
         }
     }
 
     /// Like [`drain`](Self::drain), and then waits until a program has exited. A daemon does not
     /// exit.
-    pub(super) fn finish(&mut self, is_program: bool) -> Result<Option<Exit>, Trouble> {
+    pub(super) fn finish(&mut self, is_program: bool) -> Result<Option<Exit>, Fault> {
         self.drain()?;
         if !is_program {
             return Ok(None);
         }
-        match self.peer.exit(self.patience) {
+        match self.peer.exit(self.timeout) {
             Some(exited) => Ok(Some(exited)),
-            None => Err(Trouble::NeverExits(self.patience)),
+            None => Err(Fault::NeverExits(self.timeout)),
         }
     }
 
     /// Waits for any sign of life.
-    pub(super) fn sign(&mut self) -> Result<Sign, Trouble> {
+    pub(super) fn sign(&mut self) -> Result<Sign, Fault> {
         match self.next("a sign of life", Instant::now()) {
-            Ok(Some(Event::Answer(Answer::Error(error)))) => Err(Trouble::Reported(error.error)),
+            Ok(Some(Event::Answer(Answer::Error(error)))) => Err(Fault::Reported(error.error)),
             Ok(Some(Event::Answer(answer))) => self.keep(answer).map(|()| Sign::Life),
             Ok(Some(Event::Empty)) => Ok(Sign::Life),
-            Ok(Some(Event::Broken(problem))) => Err(Trouble::Broken(problem.to_string())),
+            Ok(Some(Event::Broken(problem))) => Err(Fault::Broken(problem.to_string())),
             Ok(Some(Event::Cut(_)) | None) => Ok(Sign::Closed),
-            Err(Trouble::Silence { .. }) => Ok(Sign::Silence),
-            Err(trouble) => Err(trouble),
+            Err(Fault::Silence { .. }) => Ok(Sign::Silence),
+            Err(fault) => Err(fault),
         }
     }
 
     /// Describes the status and the stderr of a program that has closed its output.
     pub(super) fn traces(&self) -> String {
-        self.peer.traces(self.patience)
+        self.peer.traces(self.timeout)
     }
 
     /// Returns the number of lines that the UDF has written to stderr.
     pub(super) fn lines(&self) -> usize {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).lines
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).lines
     }
 }
 
@@ -395,12 +395,13 @@ mod tests {
     #[test]
     fn a_wait_has_a_total_limit_which_the_option_for_it_sets() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let (heard, tally) = (Arc::default(), Rc::default());
+        let (stderr, tally) = (Arc::default(), Rc::default());
         // A limit of zero ends every wait at once, whatever has come.
-        let mut wire = Wire::new(Link::over(ours).unwrap(), heard, Duration::ZERO, tally).unwrap();
-        let trouble = wire.settle().unwrap_err().to_string();
+        let mut wire =
+            Wire::new(Connection::over(ours).unwrap(), stderr, Duration::ZERO, tally).unwrap();
+        let fault = wire.settle().unwrap_err().to_string();
         assert_eq!(
-            trouble,
+            fault,
             "the echo of a keepalive did not come within 0ns, despite signs of life; \
              give a slow UDF more time with --timeout"
         );

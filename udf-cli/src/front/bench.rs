@@ -7,7 +7,7 @@ use udf_host::Writes;
 use udf_host::command::{self, Failure, StatusLine};
 
 use crate::Target;
-use crate::bench::{self, BenchError, Settings, Step};
+use crate::bench::{self, BenchError, BenchSettings, Step};
 
 pub(super) fn command() -> Command {
     let set =
@@ -46,7 +46,7 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, target: &Target) -> Result<(), Failure> {
     let default = "it has a default";
-    let settings = Settings {
+    let settings = BenchSettings {
         options: super::options(matches),
         connections: usize::from(*matches.get_one::<u16>("connections").expect(default)),
         batch: *matches.get_one::<u32>("batch").expect(default) as usize,

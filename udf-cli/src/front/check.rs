@@ -11,7 +11,7 @@ use udf_proto::messages::Point;
 use udf_text::line_protocol::{Grouping, LineReader, Precision};
 
 use crate::Target;
-use crate::check::{self, CheckError, Settings};
+use crate::check::{self, CheckError, CheckSettings};
 
 pub(super) fn command() -> Command {
     Command::new("check")
@@ -57,7 +57,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
-    let settings = Settings {
+    let settings = CheckSettings {
         options: super::options(matches),
         within: *matches.get_one::<Duration>("timeout").expect("it has a default"),
         only: matches.get_many("only").unwrap_or_default().cloned().collect(),
@@ -100,7 +100,7 @@ fn points(matches: &ArgMatches) -> Result<Vec<Point>, Failure> {
     };
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     let mut lines = LineReader::new(BufReader::new(file), Grouping::parse(grouping))
-        .with_precision(matches.get_one::<Precision>("precision").copied());
+        .precision(matches.get_one::<Precision>("precision").copied());
     let points = check::read_points(&mut lines).map_err(|error| unreadable(&error))?;
     if points.is_empty() {
         return Err(unreadable(&"there are no points in it"));

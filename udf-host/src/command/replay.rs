@@ -19,7 +19,7 @@ use crate::replay::{Connect, Recorded, Replay, ReplayError, Summary};
 const CHUNK: usize = 256 << 10;
 
 /// A shorter replay shows no progress.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 
 /// The time between two updates of the progress line.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -112,7 +112,7 @@ pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure>
     let text = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let replay = Replay {
         options: matches.get_many("option").unwrap_or_default().cloned().collect(),
-        grouping: Grouping::parse(&text("group-by")).with_name(matches.get_flag("by-name")),
+        grouping: Grouping::parse(&text("group-by")).by_name(matches.get_flag("by-name")),
         every: matches.get_one::<Duration>("every").map(|every| {
             // The parser rejects longer durations.
             i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)
@@ -146,7 +146,7 @@ fn run(
 ) -> Result<(), Failure> {
     // If points are printed to the terminal, they show the progress.
     let mut line = StatusLine::new(total.is_some() && !io::stdout().is_terminal());
-    let mut next = Instant::now() + PATIENCE;
+    let mut next = Instant::now() + PROGRESS_DELAY;
     let played = replay.run(connect, input, io::stdout(), &mut |progress| {
         if Instant::now() < next {
             return;

@@ -49,7 +49,7 @@ use crate::interface::Interface;
 pub use error::{Recorded, RecordingError, RecordingProblem, ReplayError, SourceError};
 use recording::BatchReader;
 use source::Source;
-use unseen::Lookout;
+use unseen::TagSearch;
 pub use unseen::UnseenTag;
 
 /// The settings of a replay.
@@ -175,7 +175,7 @@ impl Replay {
             let _ = udf.close();
             return Err(error.into());
         }
-        let tags = Lookout::new(self.grouping.tags());
+        let tags = TagSearch::new(self.grouping.tags());
         let mut feed = Feed { udf, bytes, progress, points: 0, tags };
 
         std::thread::scope(|scope| {
@@ -212,9 +212,9 @@ impl Replay {
 
     fn lines<R: BufRead>(&self, text: R) -> LineReader<R> {
         LineReader::new(text, self.grouping.clone())
-            .with_source(self.database.clone(), self.retention_policy.clone())
-            .with_precision(self.precision)
-            .with_recordings()
+            .source(self.database.clone(), self.retention_policy.clone())
+            .precision(self.precision)
+            .recordings()
     }
 
     /// Returns an error for settings that do not fit a recording of batches.
@@ -254,7 +254,7 @@ struct Feed<'a> {
     bytes: Rc<Cell<u64>>,
     progress: &'a mut dyn FnMut(Progress),
     points: u64,
-    tags: Lookout,
+    tags: TagSearch,
 }
 
 impl Feed<'_> {

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use udf_proto::EdgeType;
-use udf_text::batch::Batch;
+use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::{Unwritable, append_line, append_point};
 
 use super::error::ReplayError;
 use crate::error::Error;
 use crate::interface::Interface;
-use crate::server::{ReceiveError, Receiver};
+use crate::session::{ReceiveError, Receiver};
 
 /// The size of a write, unless the UDF pauses earlier.
 const CHUNK: usize = 64 << 10;
@@ -88,7 +88,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    fn append_batch(&mut self, batch: Batch) -> Result<(), ReplayError> {
+    fn append_batch(&mut self, batch: WholeBatch) -> Result<(), ReplayError> {
         for point in batch.points.iter() {
             // The tags of a batch apply to all its points, even to points that do not repeat them.
             let shared = batch.tags.iter().filter(|(name, _)| point.tag(name).is_none());

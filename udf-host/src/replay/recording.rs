@@ -8,7 +8,7 @@ use std::io::{self, BufRead};
 use serde::Deserialize;
 use serde_json::error::Category;
 use udf_proto::{PointBuf, Points, messages};
-use udf_text::batch::Batch;
+use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::Grouping;
 use udf_text::rfc3339;
 
@@ -31,7 +31,7 @@ impl<R: BufRead> BatchReader<R> {
     }
 
     /// Returns the next batch that has points, or `None` at the end.
-    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, RecordingError> {
+    pub(super) fn next_batch(&mut self) -> Result<Option<WholeBatch>, RecordingError> {
         loop {
             self.batches += 1;
             let batch = self.read();
@@ -43,7 +43,7 @@ impl<R: BufRead> BatchReader<R> {
         }
     }
 
-    fn read(&mut self) -> Result<Option<Batch>, RecordingProblem> {
+    fn read(&mut self) -> Result<Option<WholeBatch>, RecordingProblem> {
         let archived = self.files.is_archive();
         loop {
             if let Some(file) = self.files.file() {
@@ -102,10 +102,10 @@ enum Value {
 }
 
 impl Recorded {
-    fn into_batch(self) -> Result<Batch, RecordingProblem> {
+    fn into_batch(self) -> Result<WholeBatch, RecordingProblem> {
         let tags = self.tags.unwrap_or_default();
         let mut place = messages::Point { name: self.name, tags, ..Default::default() };
-        Grouping::by(place.tags.keys()).with_name(self.byname).apply(&mut place);
+        Grouping::by(place.tags.keys()).by_name(self.byname).apply(&mut place);
         let messages::Point { name, tags, group, by_name, .. } = place;
         let mut points = Points::new();
         let mut latest = i64::MIN;
@@ -117,7 +117,7 @@ impl Recorded {
         // For a batch without a time, Kapacitor writes the year 1 and uses the time of the last
         // point.
         let tmax = self.tmax.as_deref().and_then(rfc3339::nanos).unwrap_or(latest).max(latest);
-        Ok(Batch { name, group, tags, by_name, tmax, points })
+        Ok(WholeBatch { name, group, tags, by_name, tmax, points })
     }
 }
 

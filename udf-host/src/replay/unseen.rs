@@ -34,15 +34,15 @@ fn instead(nearest: &Option<String>, known: &[String]) -> String {
 
 /// Looks for tags. Costs nothing once all tags have been seen.
 #[derive(Debug)]
-pub(super) struct Lookout {
+pub(super) struct TagSearch {
     unseen: Vec<String>,
     known: Vec<String>,
 }
 
-impl Lookout {
+impl TagSearch {
     pub(super) fn new<'t>(tags: impl IntoIterator<Item = &'t str>) -> Self {
         let unseen = tags.into_iter().map(str::to_owned).collect();
-        Lookout { unseen, known: Vec::new() }
+        TagSearch { unseen, known: Vec::new() }
     }
 
     /// Records the tags of a point.

@@ -6,7 +6,7 @@ use std::io::{PipeReader, PipeWriter, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use udf_host::{Callbacks, Server, Settings};
+use udf_host::{Callbacks, Session, Settings};
 use udf_proto::frame::FrameReader;
 use udf_proto::messages::{
     InfoResponse, InitResponse, KeepaliveResponse, RestoreResponse, SnapshotResponse, request,
@@ -104,37 +104,37 @@ fn prost_decode(frame: &[u8]) -> messages::Request {
     prost::Message::decode(frame).expect("the host sends requests")
 }
 
-/// Returns a started server and its peer.
-pub fn connect(settings: Settings, callbacks: Callbacks) -> (Server, Peer) {
+/// Returns a started session and its peer.
+pub fn connect(settings: Settings, callbacks: Callbacks) -> (Session, Peer) {
     let (input, host_output) = std::io::pipe().expect("a pipe");
     let (host_input, output) = std::io::pipe().expect("a pipe");
-    let server = Server::new(host_input, host_output, settings, callbacks);
-    server.start().expect("a server that was not started starts");
-    (server, Peer { frames: FrameReader::new(input), output })
+    let session = Session::new(host_input, host_output, settings, callbacks);
+    session.start().expect("a session that was not started starts");
+    (session, Peer { frames: FrameReader::new(input), output })
 }
 
-/// Returns a started server. Its peer follows `script` on a separate thread.
+/// Returns a started session. Its peer follows `script` on a separate thread.
 pub fn serve<T>(
     settings: Settings,
     callbacks: Callbacks,
     script: impl FnOnce(Peer) -> T + Send + 'static,
-) -> Server {
-    let (server, peer) = connect(settings, callbacks);
+) -> Session {
+    let (session, peer) = connect(settings, callbacks);
     std::thread::spawn(move || drop(script(peer)));
-    server
+    session
 }
 
-/// Returns an initialized server.
+/// Returns an initialized session.
 pub fn initialized<T>(
     settings: Settings,
     script: impl FnOnce(Peer) -> T + Send + 'static,
-) -> Server {
-    let server = serve(settings, Callbacks::new(), |mut peer| {
+) -> Session {
+    let session = serve(settings, Callbacks::new(), |mut peer| {
         peer.init();
         script(peer)
     });
-    server.init(Init::default()).expect("the peer agrees");
-    server
+    session.init(Init::default()).expect("the peer agrees");
+    session
 }
 
 /// Returns a channel whose receiver names the awaited event.
@@ -183,14 +183,14 @@ pub fn point(time: i64) -> PointBuf {
 }
 
 /// Returns a batch of `size` points.
-pub fn batch(name: &str, size: i64) -> udf_text::batch::Batch {
-    let mut batch = udf_text::batch::Batch {
+pub fn batch(name: &str, size: i64) -> udf_text::batch::WholeBatch {
+    let mut batch = udf_text::batch::WholeBatch {
         name: name.to_owned(),
         group: "host=a".to_owned(),
         tags: [("host".to_owned(), "a".to_owned())].into(),
         by_name: true,
         tmax: size,
-        ..udf_host::Batch::default()
+        ..udf_host::WholeBatch::default()
     };
     for time in 0..size {
         let mut point = messages::Point { time, group: "host=a".into(), ..Default::default() };

@@ -123,7 +123,7 @@ impl Peer {
                         let nan = PointBuf::from(nan);
                         udf_proto::response::append_point(nan.as_point(), &mut out);
                     }
-                    self.seen.lock().unwrap().points.push(point.to_owned());
+                    self.seen.lock().unwrap().points.push(point.to_buf());
                 }
                 other => return Err(format!("{other:?} is not for replay").into()),
             }

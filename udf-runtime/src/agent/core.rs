@@ -158,7 +158,7 @@ impl<H: Handler> Core<H> {
                 self.tick()?;
             }
             let Some(frame) = reader.buffered_frame()? else { return Ok(()) };
-            if self.talk.link.take_hurry() {
+            if self.talk.link.take_flush_request() {
                 self.talk.out.flush()?;
             }
             self.talk.bytes += frame.len() as u64;
@@ -294,7 +294,7 @@ impl<H: Handler> Talk<H> {
         match incoming {
             Incoming::Info => {
                 self.link.pulse.call(Call::Info);
-                let options = self.left_out(|_| handler.info());
+                let options = self.untimed(|_| handler.info());
                 let info = Info { wants: H::Wants::TYPE, provides: H::Provides::TYPE, options };
                 self.out.answer(Message::Info(info.into()));
             }
@@ -347,7 +347,7 @@ impl<H: Handler> Talk<H> {
     }
 
     /// A call that does not count as time that the other side takes until its Init.
-    fn left_out<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
+    fn untimed<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
         let begun = Instant::now();
         let done = call(self);
         self.allowance.iter().for_each(|allowance| allowance.leave_out(begun.elapsed()));
@@ -364,7 +364,7 @@ impl<H: Handler> Talk<H> {
         if !std::mem::replace(&mut self.is_named, true) {
             tracing::Span::current().record("task", &task).record("node", &node);
         }
-        let verdict = self.left_out(|talk| {
+        let verdict = self.untimed(|talk| {
             talk.called(Call::Init, |_| {
                 // An error refuses this Init, as an error of the author's own `init` does.
                 let refused = |error: crate::agent::error::Error| {

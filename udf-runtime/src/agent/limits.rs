@@ -42,7 +42,7 @@ pub struct Limits {
     /// `None` is no limit. Defaults to 3 seconds.
     pub hangup: Option<Duration>,
     /// The grace period of open connections after a stop. Defaults to 10 seconds.
-    pub farewell: Duration,
+    pub shutdown: Duration,
     /// The maximum of open connections. Defaults to 4096.
     pub connections: usize,
     /// Sets what happens to points that Kapacitor cannot store. Defaults to [`OnUnfit::Drop`].
@@ -59,7 +59,7 @@ impl Default for Limits {
             buffer: 128 << 20,
             busy: Some(Duration::from_secs(300)),
             hangup: Some(Duration::from_secs(3)),
-            farewell: Duration::from_secs(10),
+            shutdown: Duration::from_secs(10),
             connections: 4096,
             unfit_points: OnUnfit::Drop,
         }

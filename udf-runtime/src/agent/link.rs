@@ -58,7 +58,7 @@ pub(crate) struct Link {
     out: Mutex<Out>,
     on_unfit: OnceLock<OnUnfit>,
     /// Whether what has gathered is to be written between two calls. It orders nothing.
-    hurry: AtomicBool,
+    flush_requested: AtomicBool,
     /// Warnings about unfit points, of whichever thread.
     unfit: Mutex<RateLimit>,
     /// Whether it is open no more. It orders nothing.
@@ -97,7 +97,7 @@ impl Link {
         Link {
             out: Mutex::new(Out::Open(writer)),
             on_unfit: OnceLock::new(),
-            hurry: AtomicBool::new(false),
+            flush_requested: AtomicBool::new(false),
             unfit: Mutex::new(RateLimit::default()),
             ended: AtomicBool::new(false),
             written: AtomicU64::new(0),
@@ -166,15 +166,16 @@ impl Link {
     }
 
     /// Requests a flush before the next frame is handled.
-    pub(crate) fn hurry(&self) {
-        self.hurry.store(true, Ordering::Relaxed);
+    pub(crate) fn request_flush(&self) {
+        self.flush_requested.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody has asked for that; once for each time.
     #[inline]
-    pub(crate) fn take_hurry(&self) -> bool {
+    pub(crate) fn take_flush_request(&self) -> bool {
         // A load is all that it costs as long as nobody asks.
-        self.hurry.load(Ordering::Relaxed) && self.hurry.swap(false, Ordering::Relaxed)
+        self.flush_requested.load(Ordering::Relaxed)
+            && self.flush_requested.swap(false, Ordering::Relaxed)
     }
 
     /// Sends a keepalive that nobody asked for, if `has_room` says that a small write does not wait.

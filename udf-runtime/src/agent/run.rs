@@ -26,7 +26,7 @@ use crate::agent::sync::thread::{self, JoinHandle};
 use crate::agent::sync::{Mutex, lock};
 use crate::agent::ticker::Ticker;
 use crate::agent::transport::{Transport, Writer};
-use crate::agent::watchdog::{Budgets, Watch};
+use crate::agent::watchdog::{Watch, WatchLimits};
 
 /// Serves one connection with a handler, over any reader and writer.
 ///
@@ -61,7 +61,7 @@ pub struct Agent<H: Handler> {
     link: Arc<Link>,
     core: Core<H>,
     /// What the watchdog needs, if the connection is to be watched.
-    watched: Option<(Box<dyn Transport>, Budgets)>,
+    watched: Option<(Box<dyn Transport>, WatchLimits)>,
     /// The limit of frames before Init, if it is another than behind it.
     init_limit: Option<usize>,
 }
@@ -82,14 +82,14 @@ impl<H: Handler> Agent<H> {
     /// Refuses frames of more than `limit` bytes; 64 MiB unless it is set.
     ///
     /// A snapshot that would be larger is left out, with an error in the log: it could not be restored.
-    pub fn with_frame_limit(mut self, limit: usize) -> Self {
-        self.reader = self.reader.with_limit(limit);
+    pub fn frame_limit(mut self, limit: usize) -> Self {
+        self.reader = self.reader.limit(limit);
         self.core.set_frame_limit(limit);
         self
     }
 
     /// Sets what happens to points that Kapacitor cannot store. Defaults to [`OnUnfit::Drop`].
-    pub fn with_unfit_points(self, on_unfit: OnUnfit) -> Self {
+    pub fn unfit_points(self, on_unfit: OnUnfit) -> Self {
         self.link.set_on_unfit(on_unfit);
         self
     }
@@ -101,36 +101,36 @@ impl<H: Handler> Agent<H> {
     ///
     /// `writer` has the descriptor that the agent's writer writes to: it is asked whether there is room, so
     /// that a sign of life never waits.
-    pub fn with_liveness(
+    pub fn liveness(
         mut self,
         writer: impl AsFd + Send + 'static,
         budget: Option<Duration>,
     ) -> Self {
         self.watched = Some((
             Box::new(Writer::new(writer)),
-            Budgets { busy: budget, hangup: None, stop: Duration::ZERO, reads_batches: false },
+            WatchLimits { busy: budget, hangup: None, stop: Duration::ZERO, reads_batches: false },
         ));
         self
     }
 
     /// Sets up an agent as every home of a UDF does: with its limits and policies, and watched.
-    pub(crate) fn with_limits(
+    pub(crate) fn limits(
         mut self,
         limits: &Limits,
         transport: impl Transport + 'static,
         allowance: &Arc<Allowance>,
     ) -> Self {
-        let budgets = Budgets {
+        let budgets = WatchLimits {
             busy: limits.busy,
             hangup: limits.hangup,
-            stop: limits.farewell,
+            stop: limits.shutdown,
             reads_batches: H::Wants::TYPE == EdgeType::Batch,
         };
         let peer = transport.peer();
         self.watched = Some((Box::new(transport), budgets));
-        let mut agent = self.with_frame_limit(limits.frame).with_unfit_points(limits.unfit_points);
+        let mut agent = self.frame_limit(limits.frame).unfit_points(limits.unfit_points);
         agent.core.set_allowance(Arc::clone(allowance));
-        agent.reader = agent.reader.with_room(allowance.room(peer));
+        agent.reader = agent.reader.room(allowance.room(peer));
         agent.reader.set_base(BEFORE_INIT);
         if limits.init_frame < limits.frame {
             agent.reader.set_limit(limits.init_frame);

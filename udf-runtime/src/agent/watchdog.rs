@@ -42,7 +42,7 @@ const STALL: Duration = Duration::from_secs(10);
 
 /// For how long a connection is waited for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Budgets {
+pub(crate) struct WatchLimits {
     /// Kapacitor hears from a call, or from the wait for the rest of the input, for this long; none for ever.
     pub(crate) busy: Option<Duration>,
     /// The output may stand still for this long once the input has ended; none for ever.
@@ -55,7 +55,7 @@ pub(crate) struct Budgets {
 
 /// Watches a connection until it is dropped.
 pub(crate) struct Watch {
-    dog: &'static Dog,
+    watchdog: &'static Watchdog,
     link: Arc<Link>,
 }
 
@@ -67,15 +67,15 @@ impl Watch {
     pub(crate) fn new(
         link: Arc<Link>,
         transport: Box<dyn Transport>,
-        budgets: Budgets,
+        limits: WatchLimits,
     ) -> io::Result<Self> {
         start()?;
-        Ok(dog().watch(link, transport, budgets))
+        Ok(watchdog().watch(link, transport, limits))
     }
 
     /// Lets go of the writing side, when the connection has closed its own.
     pub(crate) fn close_output(&self) {
-        let mut watched = lock(&self.dog.watched);
+        let mut watched = lock(&self.watchdog.watched);
         let watched = watched.iter_mut().find(|watched| Arc::ptr_eq(&watched.link, &self.link));
         if let Some(watched) = watched {
             watched.transport.close_output();
@@ -85,14 +85,14 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        lock(&self.dog.watched).retain(|watched| !Arc::ptr_eq(&watched.link, &self.link));
+        lock(&self.watchdog.watched).retain(|watched| !Arc::ptr_eq(&watched.link, &self.link));
     }
 }
 
 /// The one of this process.
-fn dog() -> &'static Dog {
-    static DOG: OnceLock<Dog> = OnceLock::new();
-    DOG.get_or_init(Dog::default)
+fn watchdog() -> &'static Watchdog {
+    static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
+    WATCHDOG.get_or_init(Watchdog::default)
 }
 
 /// Starts the thread of this process that watches, unless it runs. A start that has failed can be tried again.
@@ -108,7 +108,7 @@ pub(crate) fn start() -> io::Result<()> {
     let run = || {
         loop {
             // Whatever panics on the way, a subscriber of the author's perhaps, the watch goes on.
-            let _ = catch_unwind(|| dog().look());
+            let _ = catch_unwind(|| watchdog().look());
             thread::sleep(LOOK);
         }
     };
@@ -120,23 +120,23 @@ pub(crate) fn start() -> io::Result<()> {
 
 /// Who watches.
 #[derive(Default)]
-pub(crate) struct Dog {
+pub(crate) struct Watchdog {
     watched: Mutex<Vec<Watched>>,
     changed: Condvar,
     /// How often it has looked. It orders nothing.
     looks: AtomicUsize,
 }
 
-impl Dog {
+impl Watchdog {
     pub(crate) fn watch(
         &'static self,
         link: Arc<Link>,
         transport: Box<dyn Transport>,
-        budgets: Budgets,
+        limits: WatchLimits,
     ) -> Watch {
-        lock(&self.watched).push(Watched::new(Arc::clone(&link), transport, budgets));
+        lock(&self.watched).push(Watched::new(Arc::clone(&link), transport, limits));
         self.changed.notify_one();
-        Watch { dog: self, link }
+        Watch { watchdog: self, link }
     }
 
     /// Looks at each connection once; waits for one as long as there is none.
@@ -159,7 +159,7 @@ impl Dog {
 struct Watched {
     link: Arc<Link>,
     transport: Box<dyn Transport>,
-    budgets: Budgets,
+    limits: WatchLimits,
     /// How often input had come at the last look.
     reads: u64,
     /// What was seen at the last look, if it was at work.
@@ -168,13 +168,13 @@ struct Watched {
     /// How much had been written when writing was first seen to wait, and when that was.
     full: Option<(u64, Instant)>,
     stalled: bool,
-    still: Option<Still>,
+    stall: Option<Stall>,
     /// Whether it was given up because Kapacitor has left it.
     left: bool,
 }
 
 /// Output that waits and does not move.
-struct Still {
+struct Stall {
     /// How much the other side has read.
     read: u64,
     since: Instant,
@@ -198,17 +198,17 @@ struct Seen {
 }
 
 impl Watched {
-    fn new(link: Arc<Link>, transport: Box<dyn Transport>, budgets: Budgets) -> Self {
+    fn new(link: Arc<Link>, transport: Box<dyn Transport>, limits: WatchLimits) -> Self {
         Watched {
             link,
             transport,
-            budgets,
+            limits,
             reads: 0,
             seen: None,
             given_up: false,
             full: None,
             stalled: false,
-            still: None,
+            stall: None,
             left: false,
         }
     }
@@ -249,12 +249,12 @@ impl Watched {
         let busy = seen.busy;
         self.seen = Some(seen);
         if is_at_work {
-            self.link.hurry();
+            self.link.request_flush();
         }
         if !lasts && !is_silent {
             return;
         }
-        if self.budgets.busy.is_some_and(|budget| busy >= budget) && !is_writing {
+        if self.limits.busy.is_some_and(|budget| busy >= budget) && !is_writing {
             self.fall_silent(busy, call);
             return;
         }
@@ -271,36 +271,36 @@ impl Watched {
 
     /// Looks after output that stands still: gives the connection up when its input has ended for too long.
     fn look_for_hangup(&mut self, now: Instant, left: &mut Duration) {
-        let Some(limit) = self.budgets.hangup else { return };
+        let Some(limit) = self.limits.hangup else { return };
         let (unread, written) = (self.transport.unread(), self.link.written());
         let waits = unread > 0 || self.link.is_writing();
         // A call that has used up its budget may never write again, and a process may never end: Kapacitor waits
         // for both.
         let hangs = self.given_up || (self.link.is_closed() && self.transport.is_waited_for());
         if self.left || !(waits || hangs) {
-            self.still = None;
+            self.stall = None;
             return;
         }
-        let limit = if self.link.is_closed() { limit.max(self.budgets.stop) } else { limit };
+        let limit = if self.link.is_closed() { limit.max(self.limits.stop) } else { limit };
         let read = written.saturating_sub(unread);
-        let begun = Still { read, since: now, ended: None, make_way: MAKE_WAY };
-        let mut still = self.still.take().filter(|still| still.read == read).unwrap_or(begun);
+        let begun = Stall { read, since: now, ended: None, make_way: MAKE_WAY };
+        let mut stall = self.stall.take().filter(|stall| stall.read == read).unwrap_or(begun);
         if !self.transport.has_hung_up() {
-            still.ended = None;
+            stall.ended = None;
             // Before Init there is no message that Kapacitor would have to finish.
             let has_started = self.link.pulse.is_started();
-            if has_started && now.duration_since(still.since) >= still.make_way {
-                if !self.budgets.reads_batches {
-                    still.make_way = still.make_way.saturating_mul(2);
+            if has_started && now.duration_since(stall.since) >= stall.make_way {
+                if !self.limits.reads_batches {
+                    stall.make_way = stall.make_way.saturating_mul(2);
                 }
                 self.transport.make_way(left);
             }
-            self.still = Some(still);
+            self.stall = Some(stall);
             return;
         }
-        let ended = *still.ended.get_or_insert(now);
+        let ended = *stall.ended.get_or_insert(now);
         if now.duration_since(ended) < limit {
-            self.still = Some(still);
+            self.stall = Some(stall);
             return;
         }
         self.left = true;

@@ -97,7 +97,9 @@ pub(super) fn command<T: Udf>() -> Command {
                 "Serve metrics for Prometheus at this address; a port without a host is on 127.0.0.1",
             )
             .value_parser(address),
-            set("farewell", "DURATION", "Grace period of open connections after a stop")
+            set("shutdown-timeout", "DURATION", "Grace period of open connections after a stop")
+                // The former name.
+                .alias("farewell")
                 .default_value("10s")
                 .value_parser(duration::parse),
             set(
@@ -245,8 +247,8 @@ pub(super) fn limits(matches: &ArgMatches) -> Result<Limits, Failure> {
     if let Some(hangup) = matches.get_one::<Duration>("hangup-timeout") {
         limits.hangup = Some(*hangup).filter(|hangup| !hangup.is_zero());
     }
-    if let Some(farewell) = matches.get_one("farewell") {
-        limits.farewell = *farewell;
+    if let Some(shutdown) = matches.get_one("shutdown-timeout") {
+        limits.shutdown = *shutdown;
     }
     if let Some(connections) = matches.get_one::<u32>("max-connections") {
         limits.connections = *connections as usize;

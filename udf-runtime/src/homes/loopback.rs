@@ -24,7 +24,7 @@ pub(crate) fn loopback(
         let limits = Limits { hangup: None, unfit_points, ..Limits::default() };
         let allowance = Allowance::of_process(&limits);
         let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance));
-        let agent = Agent::new(reader, writer, handler).with_limits(&limits, socket, &allowance);
+        let agent = Agent::new(reader, writer, handler).limits(&limits, socket, &allowance);
         let result = agent.run();
         ended(&result);
         Ok(result?)

@@ -71,7 +71,7 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
             }),
             _ => {
                 let (limits, unfit) = (args::limits(&matches)?, args::unfit(&matches));
-                let handler = move || UdfHandler::<T>::new().with_unfit_snapshots(unfit);
+                let handler = move || UdfHandler::<T>::new().unfit_snapshots(unfit);
                 match args::daemon(&matches) {
                     Some(daemon) => serve(T::NAME, daemon, limits, handler),
                     None if io::stdin().is_terminal() => command::print(&help.to_string()),
@@ -109,10 +109,10 @@ fn serve(
     };
     let mut server = Server::new(listener, accepter)
         .map_err(failed)?
-        .with_limits(limits)
-        .with_allowed_users(daemon.allowed_users);
+        .limits(limits)
+        .allowed_users(daemon.allowed_users);
     if let Some(file) = file {
-        server = server.with_file(file);
+        server = server.file(file);
     }
     if let Some(address) = daemon.metrics {
         let served = metrics::serve(address, server.metrics());

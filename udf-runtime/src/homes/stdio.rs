@@ -50,7 +50,7 @@ pub enum StdioError {
 /// Kapacitor sends either: for the UDF and the programs that it runs, stdin is empty.
 ///
 /// It ends the process if Kapacitor waits for that and nothing else can end a write to it, and
-/// [`farewell`](Limits::farewell) after a stop if the connection has not finished. The status is 1 then. Without the
+/// [`grace`](Limits::shutdown) after a stop if the connection has not finished. The status is 1 then. Without the
 /// feature `main`, the process kills itself by SIGKILL, so that nothing unwritten can hold it up.
 ///
 /// `udf_runtime::main` calls this function when a program has no arguments. An author's own `main` calls it without
@@ -75,7 +75,7 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
     );
     let _entered = span.enter();
     let has_finished = Arc::new(AtomicBool::new(false));
-    stop.on_stop(give_up_in_time(limits.farewell, Arc::clone(&has_finished)))?;
+    stop.on_stop(give_up_in_time(limits.shutdown, Arc::clone(&has_finished)))?;
     let allowance = Allowance::of_process(limits);
     let setup = || -> io::Result<_> {
         let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -100,7 +100,7 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
         );
     }
     let reader = Input::new(Arc::clone(&input), stop.stopping());
-    let agent = Agent::new(reader, output, handler).with_limits(limits, pipes, &allowance);
+    let agent = Agent::new(reader, output, handler).limits(limits, pipes, &allowance);
     let link = agent.link();
     let result = agent.run();
     has_finished.store(true, Ordering::Relaxed);
@@ -118,17 +118,17 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
 
 /// Ends the process when it has not finished so long after a stop.
 fn give_up_in_time(
-    farewell: Duration,
+    grace: Duration,
     has_finished: Arc<AtomicBool>,
 ) -> impl FnOnce() + Send + 'static {
     let span = tracing::Span::current();
     move || {
-        thread::sleep(farewell);
+        thread::sleep(grace);
         if !has_finished.load(Ordering::Relaxed) {
             leave(|| {
                 let _entered = span.enter();
                 tracing::error!(
-                    "shutdown timed out after {farewell:?} with input still unprocessed; exiting"
+                    "shutdown timed out after {grace:?} with input still unprocessed; exiting"
                 );
             });
         }

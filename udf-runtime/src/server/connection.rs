@@ -123,8 +123,8 @@ impl Connections {
 
     /// Waits for the open connections, which finish what they have received.
     pub(super) fn finish(&self) -> Result<(), ServeError> {
-        let farewell = self.limits.farewell;
-        let open = self.wait(farewell, |open| open.streams.len() == open.lingering);
+        let grace = self.limits.shutdown;
+        let open = self.wait(grace, |open| open.streams.len() == open.lingering);
         let unfinished = open.streams.len() - open.lingering;
         drop(open);
         if unfinished > 0 {
@@ -136,7 +136,7 @@ impl Connections {
         drop(self.wait(limit, |open| open.streams.is_empty()));
         match unfinished {
             0 => Ok(()),
-            connections => Err(ServeError::Unfinished { connections, farewell }),
+            connections => Err(ServeError::Unfinished { connections, grace }),
         }
     }
 
@@ -186,7 +186,7 @@ fn serve(
     let Connections { limits, metrics, stopping, late, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(stream), stopping.clone());
     let output = WritingEnd { stream: Arc::clone(stream), is_limited: false };
-    let agent = Agent::new(input, output, handler).with_limits(
+    let agent = Agent::new(input, output, handler).limits(
         limits,
         Socket(Arc::clone(stream)),
         stream.allowance(),

@@ -66,12 +66,12 @@ pub enum ServeError {
         why: String,
     },
     /// Some connections did not finish within the grace period after a stop.
-    #[error("{connections} connections had not finished {farewell:?} after the stop, and were cut")]
+    #[error("{connections} connections had not finished {grace:?} after the stop, and were cut")]
     Unfinished {
         /// The number of these connections.
         connections: usize,
         /// The grace period.
-        farewell: Duration,
+        grace: Duration,
     },
 }
 
@@ -132,17 +132,17 @@ impl<A: Accepter> Server<A> {
         let (listener, file) = SocketFile::bind(path.as_ref(), &SocketOptions::default())?;
         let server = Server::new(listener, accepter)
             .map_err(|error| BindError::Socket { path: path.as_ref().to_owned(), error })?;
-        Ok(server.with_file(file))
+        Ok(server.file(file))
     }
 
     /// Removes this file when the server stops.
-    pub fn with_file(mut self, file: SocketFile) -> Self {
+    pub fn file(mut self, file: SocketFile) -> Self {
         self.file = Some(file);
         self
     }
 
     /// Sets the limits.
-    pub fn with_limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
@@ -151,7 +151,7 @@ impl<A: Accepter> Server<A> {
     ///
     /// In a user namespace, all users that it does not map look like the user `overflowuid` (65534), which cannot
     /// be allowed there.
-    pub fn with_allowed_users(mut self, uids: Vec<u32>) -> Self {
+    pub fn allowed_users(mut self, uids: Vec<u32>) -> Self {
         self.allowed_users = uids;
         self
     }

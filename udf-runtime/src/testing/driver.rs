@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use udf_host::server::ReceiveError;
+use udf_host::session::ReceiveError;
 use udf_host::{Callbacks, Error, Interface, Loopback, Settings};
 
 use super::Emitted;
@@ -20,7 +20,7 @@ type Call = Box<dyn FnOnce(&Loopback) + Send>;
 /// Drives a UDF that provides the edge `P`.
 ///
 /// The calls of the host may take as long as the UDF does. They are made one after the other on a thread of their own, so
-/// that a test waits for each no longer than its patience, and can go on behind it.
+/// that a test waits for each no longer than its timeout, and can go on behind it.
 pub(super) struct Driver<P: Emitted> {
     /// None once the input has ended.
     calls: Option<Sender<Call>>,
@@ -33,7 +33,7 @@ pub(super) struct Driver<P: Emitted> {
     output: udf_host::Receiver<P::Item>,
     /// Output of the UDF that this one has replaced.
     pub(super) kept: VecDeque<P::Item>,
-    patience: Duration,
+    timeout: Duration,
     /// Why the UDF failed, once it has.
     pub(super) failure: Option<String>,
 }
@@ -43,7 +43,7 @@ impl<P: Emitted> Driver<P> {
     pub(super) fn start(
         handler: impl Handler,
         on_unfit: OnUnfit,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Self, String> {
         let (fail, failed) = channel();
         let (end, ended) = channel();
@@ -70,7 +70,7 @@ impl<P: Emitted> Driver<P> {
             ended,
             output,
             kept: VecDeque::new(),
-            patience,
+            timeout,
             failure: None,
         })
     }
@@ -89,10 +89,10 @@ impl<P: Emitted> Driver<P> {
         call: impl FnOnce(&Loopback) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, String> {
         let calls = self.calls.as_ref().ok_or("the input of the UDF has ended already")?;
-        match later(calls, call).recv_timeout(self.patience) {
+        match later(calls, call).recv_timeout(self.timeout) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.fail(error)),
-            Err(_) => Err(in_vain(self.patience, awaited)),
+            Err(_) => Err(in_vain(self.timeout, awaited)),
         }
     }
 
@@ -129,7 +129,7 @@ impl<P: Emitted> Driver<P> {
 
     /// Says why `awaited` cannot come any more.
     fn why_ended(&mut self, awaited: &str) -> String {
-        match self.failed.recv_timeout(self.patience) {
+        match self.failed.recv_timeout(self.timeout) {
             Ok(error) => self.fail(error),
             Err(_) => format!("waited for {awaited}, but the UDF has ended"),
         }
@@ -138,9 +138,9 @@ impl<P: Emitted> Driver<P> {
     /// Waits until the UDF fails.
     pub(super) fn wait_for_failure(&mut self) -> Result<(), String> {
         let awaited = "the UDF to fail";
-        match self.failed.recv_timeout(self.patience) {
+        match self.failed.recv_timeout(self.timeout) {
             Ok(error) => self.fail(error),
-            Err(RecvTimeoutError::Timeout) => return Err(in_vain(self.patience, awaited)),
+            Err(RecvTimeoutError::Timeout) => return Err(in_vain(self.timeout, awaited)),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(format!("waited for {awaited}, but it has ended"));
             }
@@ -150,7 +150,7 @@ impl<P: Emitted> Driver<P> {
 
     /// Ends the input, and waits until the UDF has ended.
     pub(super) fn end(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         if let Some(calls) = self.calls.take() {
             self.closed = Some(later(&calls, Interface::close));
@@ -161,7 +161,7 @@ impl<P: Emitted> Driver<P> {
                 Ok(Err(error)) => drop(self.fail(error)),
                 Err(_) => {
                     let awaited = "the UDF to close its side, after its input had ended";
-                    return Err(in_vain(self.patience, awaited));
+                    return Err(in_vain(self.timeout, awaited));
                 }
             }
             self.closed = None;
@@ -170,14 +170,14 @@ impl<P: Emitted> Driver<P> {
             Ok(Some(error)) => drop(self.failure.get_or_insert(error)),
             Ok(None) | Err(RecvTimeoutError::Disconnected) => {}
             Err(RecvTimeoutError::Timeout) => {
-                return Err(in_vain(self.patience, "the UDF's `stop` to return"));
+                return Err(in_vain(self.timeout, "the UDF's `stop` to return"));
             }
         }
         Ok(())
     }
 }
 
-/// No call of the host ends by itself, and it never waits for the test to take output: the test has its patience.
+/// No call of the host ends by itself, and it never waits for the test to take output: the test has its timeout.
 fn settings() -> Settings {
     Settings {
         timeout: Duration::ZERO,

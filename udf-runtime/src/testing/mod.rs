@@ -70,7 +70,7 @@
 //! | end the input | [`end`](TestTask::end) |
 //!
 //! What goes wrong is a panic at the line of the test, with what was awaited. Nothing waits for ever: see
-//! [`Setup::patience`]. A UDF that fails, and whose failure the test does not ask for, fails the test, at the latest
+//! [`Setup::timeout`]. A UDF that fails, and whose failure the test does not ask for, fails the test, at the latest
 //! when the task is dropped.
 
 mod driver;
@@ -83,7 +83,7 @@ pub use output::Emitted;
 pub use setup::{Setup, handler, udf};
 pub use task::TestTask;
 pub use udf_proto::point::PointEdit;
-pub use udf_text::batch::Batch as WholeBatch;
+pub use udf_text::batch::WholeBatch;
 
 use crate::udf::traits::Udf;
 use output::Built;

@@ -32,7 +32,7 @@ pub fn handler<H: Handler>(make: impl Fn() -> H + Send + Sync + 'static) -> Setu
         task_id: "test".to_owned(),
         node_id: "udf".to_owned(),
         on_unfit: OnUnfit::default(),
-        patience: Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
     }
 }
 
@@ -46,7 +46,7 @@ pub struct Setup<H> {
     task_id: String,
     node_id: String,
     on_unfit: OnUnfit,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// Why the UDF could not be started.
@@ -99,8 +99,8 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
     }
 
     /// How long the UDF may take for anything before the test fails; 10 seconds.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -157,7 +157,7 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
     }
 
     fn connect(&self) -> Result<Driver<H::Provides>, String> {
-        Driver::start((self.make)(), self.on_unfit, self.patience)
+        Driver::start((self.make)(), self.on_unfit, self.timeout)
     }
 
     /// Another task just like this one.
@@ -170,12 +170,12 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
             task_id: self.task_id.clone(),
             node_id: self.node_id.clone(),
             on_unfit: self.on_unfit,
-            patience: self.patience,
+            timeout: self.timeout,
         }
     }
 
     pub(super) fn grouping(&self) -> Grouping {
-        Grouping::parse(&self.grouping.join(",")).with_name(self.by_name)
+        Grouping::parse(&self.grouping.join(",")).by_name(self.by_name)
     }
 }
 

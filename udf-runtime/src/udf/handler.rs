@@ -44,7 +44,7 @@ impl<T: Udf> UdfHandler<T> {
     }
 
     /// Does this with snapshots that do not fit.
-    pub fn with_unfit_snapshots(mut self, unfit: UnfitSnapshot) -> Self {
+    pub fn unfit_snapshots(mut self, unfit: UnfitSnapshot) -> Self {
         self.unfit = unfit;
         self
     }

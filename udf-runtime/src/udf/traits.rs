@@ -111,7 +111,7 @@ impl<'p> FromPoint<'p> for Point<'p> {
 
 impl<'p> FromPoint<'p> for PointBuf {
     fn from_point(point: Point<'p>) -> Result<Self, FieldError> {
-        Ok(point.to_owned())
+        Ok(point.to_buf())
     }
 }
 

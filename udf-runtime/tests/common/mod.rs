@@ -21,7 +21,7 @@ use udf_runtime::{
 };
 
 /// A test that waits for longer than this has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 type OnPoint<P> = Box<dyn FnMut(&Point<'_>, &mut Emitter<P>) -> Result<()> + Send>;
 type OnBegin<P> = Box<dyn FnMut(&BeginBatch, &mut Emitter<P>) -> Result<()> + Send>;
@@ -130,11 +130,11 @@ impl Kapacitor {
     }
 
     pub(crate) fn connect_with_unfit_points(handler: impl Handler, on_unfit: OnUnfit) -> Self {
-        Kapacitor::connect_to(handler, |agent, _| agent.with_unfit_points(on_unfit))
+        Kapacitor::connect_to(handler, |agent, _| agent.unfit_points(on_unfit))
     }
 
     pub(crate) fn connect_with_liveness(handler: impl Handler, budget: Duration) -> Self {
-        Kapacitor::connect_to(handler, |agent, writer| agent.with_liveness(writer, Some(budget)))
+        Kapacitor::connect_to(handler, |agent, writer| agent.liveness(writer, Some(budget)))
     }
 
     fn connect_to<H: Handler>(
@@ -142,7 +142,7 @@ impl Kapacitor {
         set: impl FnOnce(Agent<H>, UnixStream) -> Agent<H>,
     ) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        ours.set_read_timeout(Some(TIMEOUT)).unwrap();
         let output = HalfClosed(theirs.try_clone().unwrap());
         let writer = theirs.try_clone().unwrap();
         let agent = set(Agent::new(theirs, output, handler), writer);

@@ -47,14 +47,9 @@ impl Grouping {
     }
 
     /// Sets whether the name of the measurement is part of the group. Defaults to `false`.
-    pub fn with_name(mut self, by_name: bool) -> Self {
+    pub fn by_name(mut self, by_name: bool) -> Self {
         self.by_name = by_name;
         self
-    }
-
-    /// Returns whether the name of the measurement is part of the group.
-    pub fn by_name(&self) -> bool {
-        self.by_name
     }
 
     /// Returns the tags to group by, sorted. Returns none if all tags of a point are used.

@@ -60,7 +60,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Also reads recordings of Kapacitor.
-    pub(super) fn with_recordings(self) -> Self {
+    pub(super) fn recordings(self) -> Self {
         Lines { format: Format::Unknown, ..self }
     }
 

@@ -50,7 +50,7 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// Sets the database and the retention policy of the points.
-    pub fn with_source(
+    pub fn source(
         mut self,
         database: impl Into<String>,
         retention_policy: impl Into<String>,
@@ -61,7 +61,7 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// Sets the unit of the times. Defaults to nanoseconds, which none also means.
-    pub fn with_precision(mut self, precision: impl Into<Option<Precision>>) -> Self {
+    pub fn precision(mut self, precision: impl Into<Option<Precision>>) -> Self {
         self.precision = precision.into();
         self
     }
@@ -70,8 +70,8 @@ impl<R: BufRead> LineReader<R> {
     /// and one with the retention policy come before each line.
     ///
     /// An input is a recording if its first row cannot be a line, and its third row can.
-    pub fn with_recordings(mut self) -> Self {
-        self.lines = self.lines.with_recordings();
+    pub fn recordings(mut self) -> Self {
+        self.lines = self.lines.recordings();
         self
     }
 

@@ -84,11 +84,11 @@ pub(super) fn finish(last_words: Option<&str>) {
     }
 }
 
-fn queue(has_time: bool, patience: Duration) -> io::Result<Arc<Queue>> {
+fn queue(has_time: bool, timeout: Duration) -> io::Result<Arc<Queue>> {
     if let Some(queue) = QUEUE.get() {
         return Ok(Arc::clone(queue));
     }
-    let queue = Queue::start(Stderr::new()?, has_time, patience)?;
+    let queue = Queue::start(Stderr::new()?, has_time, timeout)?;
     Ok(Arc::clone(QUEUE.get_or_init(|| queue)))
 }
 

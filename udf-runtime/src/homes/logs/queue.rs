@@ -40,7 +40,7 @@ pub(super) struct Queue {
     emptied: Condvar,
     has_time: bool,
     /// How long a thread that logs waits until its line is written.
-    patience: Duration,
+    write_timeout: Duration,
 }
 
 #[derive(Default)]
@@ -78,7 +78,7 @@ enum Reports {
 
 impl Queue {
     /// Starts the thread that writes to `out`. Its own lines have the time if the queue `has_time`. A thread that
-    /// logs waits for up to `patience` until its line is written. After one such wait in vain, no thread waits until
+    /// logs waits for up to `write_timeout` until its line is written. After one such wait in vain, no thread waits until
     /// the queue has been empty: nobody may read stderr.
     ///
     /// # Errors
@@ -86,10 +86,10 @@ impl Queue {
     pub(super) fn start(
         out: impl Write + Send + 'static,
         has_time: bool,
-        patience: Duration,
+        write_timeout: Duration,
     ) -> io::Result<Arc<Self>> {
         let (state, filled, emptied) = (Mutex::default(), Condvar::new(), Condvar::new());
-        let queue = Arc::new(Queue { state, filled, emptied, has_time, patience });
+        let queue = Arc::new(Queue { state, filled, emptied, has_time, write_timeout });
         let ours = Arc::clone(&queue);
         thread::Builder::new().name("log".to_owned()).spawn(move || ours.write_to(out))?;
         Ok(queue)
@@ -114,7 +114,7 @@ impl Queue {
         held_back == 0
     }
 
-    /// Puts a line without its end into the queue, or counts it as lost. Without `patience`, this never waits.
+    /// Puts a line without its end into the queue, or counts it as lost. Without `write_timeout`, this never waits.
     pub(super) fn push(&self, line: String) {
         self.push_to(&mut lock(&self.state), line);
         self.wait();
@@ -130,10 +130,10 @@ impl Queue {
     }
 
     fn wait(&self) {
-        if self.patience.is_zero() || lock(&self.state).is_unread {
+        if self.write_timeout.is_zero() || lock(&self.state).is_unread {
             return;
         }
-        if !self.flush(self.patience) {
+        if !self.flush(self.write_timeout) {
             lock(&self.state).is_unread = true;
         }
     }

@@ -14,7 +14,7 @@ use super::subscriber::Subscriber;
 use crate::agent::sync::lock;
 
 /// Longer than any test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What was written, by lines.
 #[derive(Clone, Default)]
@@ -41,7 +41,7 @@ fn logged_at(level: LevelFilter, has_time: bool, work: impl FnOnce()) -> Vec<Str
     let written = Written::default();
     let queue = Queue::start(written.clone(), has_time, Duration::ZERO).unwrap();
     tracing::subscriber::with_default(Subscriber::new(level, Arc::clone(&queue)), work);
-    queue.end("", PATIENCE);
+    queue.end("", TIMEOUT);
     written.lines()
 }
 
@@ -175,7 +175,7 @@ fn spans_go_with_their_handles_through_threads() {
         tracing::info!("in none");
         drop(child);
     });
-    queue.end("", PATIENCE);
+    queue.end("", TIMEOUT);
     let expected = [" INFO work{step=2}:child: alive", " INFO one:two: in two", " INFO in none"];
     assert_eq!(written.lines(), expected);
     assert_eq!(subscriber.open_spans(), 0);
@@ -254,9 +254,9 @@ fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted
     queue.end("error: the end\n", Duration::from_millis(10));
     assert!(written.lines().is_empty());
     open.send(()).unwrap();
-    queue.flush(PATIENCE);
+    queue.flush(TIMEOUT);
     queue.push("behind it".to_owned());
-    queue.end("error: the end\n", PATIENCE);
+    queue.end("error: the end\n", TIMEOUT);
     let lines = written.lines();
     let kept = lines.len() - 4;
     assert!((10_000..50_000).contains(&kept), "{kept}");
@@ -295,10 +295,10 @@ fn lines_that_cannot_be_written_are_counted() {
     for _ in 0..5 {
         queue.push("lost".to_owned());
     }
-    queue.flush(PATIENCE);
+    queue.flush(TIMEOUT);
     *lock(&is_full) = false;
     queue.push("there is room".to_owned());
-    queue.flush(PATIENCE);
+    queue.flush(TIMEOUT);
     let lost = " WARN 5 lines were lost: stderr was not read, or not writable";
     assert_eq!(written.lines(), ["there is room", lost]);
 }
@@ -316,12 +316,12 @@ fn a_count_that_cannot_be_written_is_kept() {
             }
         },
     );
-    queue.flush(PATIENCE);
+    queue.flush(TIMEOUT);
     *lock(&is_full) = true;
-    queue.end("", PATIENCE);
+    queue.end("", TIMEOUT);
     assert_eq!(written.lines().len(), 100);
     *lock(&is_full) = false;
-    queue.end("error: the end", PATIENCE);
+    queue.end("error: the end", TIMEOUT);
     let held =
         " WARN held back 50 more lines like `peer 99`: at most 100 of a kind are logged in 10s";
     assert_eq!(written.lines()[100..], [held, "error: the end"]);
@@ -347,23 +347,23 @@ impl Write for Turnstile {
 #[test]
 fn a_command_waits_once_for_a_stderr_that_nobody_reads() {
     let (written, (permit, permits)) = (Written::default(), channel());
-    let patience = Duration::from_millis(200);
+    let timeout = Duration::from_millis(200);
     let queue =
-        Queue::start(Turnstile { permits, written: written.clone() }, false, patience).unwrap();
+        Queue::start(Turnstile { permits, written: written.clone() }, false, timeout).unwrap();
     let begun = Instant::now();
     let lines = 1000;
     for number in 0..lines {
         queue.push(format!("line {number}"));
     }
     // A wait for each line would take 200 seconds.
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
     (0..lines).for_each(|_| permit.send(()).unwrap());
-    assert!(queue.flush(PATIENCE));
+    assert!(queue.flush(TIMEOUT));
     assert_eq!(written.lines().len(), lines);
     // Since somebody reads again, the next line is waited for.
     let begun = Instant::now();
     queue.push("unread again".to_owned());
-    assert!(begun.elapsed() >= patience, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= timeout, "{:?}", begun.elapsed());
     permit.send(()).unwrap();
-    assert!(queue.flush(PATIENCE));
+    assert!(queue.flush(TIMEOUT));
 }

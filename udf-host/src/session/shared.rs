@@ -1,4 +1,4 @@
-//! The state that the threads of a server share: its phase, from start to stop, and its first
+//! The state that the threads of a session share: its phase, from start to stop, and its first
 //! error.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use udf_proto::PointBuf;
 use udf_proto::messages::{request, response};
-use udf_text::batch::Batch;
+use udf_text::batch::WholeBatch;
 
 use super::outbox::Outbox;
 use super::queue::Queue;
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) outbox: Outbox,
     pub(crate) points: Arc<Queue<PointBuf>>,
-    pub(crate) batches: Arc<Queue<Batch>>,
+    pub(crate) batches: Arc<Queue<WholeBatch>>,
     state: Mutex<State>,
     changed: Condvar,
     log: Option<Logger>,
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     keepalives: AtomicI64,
     initialized: AtomicBool,
     /// When the UDF last sent a message, in nanoseconds after `epoch`.
-    heard: AtomicU64,
+    last_message: AtomicU64,
     epoch: Instant,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct State {
     pub(crate) abort_returned: bool,
     pub(crate) killed: Option<Instant>,
     /// The data that the owner must read before the reader continues. Until then the UDF cannot be
-    /// heard.
+    /// last_message.
     pub(crate) unread: Option<&'static str>,
     callbacks: Callbacks,
 }
@@ -109,7 +109,7 @@ impl Shared {
             unasked: AtomicU64::new(0),
             keepalives: AtomicI64::new(0),
             initialized: AtomicBool::new(false),
-            heard: AtomicU64::new(0),
+            last_message: AtomicU64::new(0),
             epoch: Instant::now(),
             settings,
         }
@@ -148,7 +148,7 @@ impl Shared {
     }
 
     pub(crate) fn begin(&self) -> Result<(), Error> {
-        self.hear();
+        self.note_message();
         self.change(|state| match state.phase {
             Phase::New => {
                 (state.phase, state.reading, state.writing) = (Phase::Running, true, true);
@@ -169,17 +169,17 @@ impl Shared {
     }
 
     /// Records that the UDF has just sent a message.
-    pub(crate) fn hear(&self) {
-        self.heard.store(self.epoch.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    pub(crate) fn note_message(&self) {
+        self.last_message.store(self.epoch.elapsed().as_nanos() as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn heard(&self) -> Instant {
-        self.epoch + Duration::from_nanos(self.heard.load(Ordering::Relaxed))
+    pub(crate) fn last_message(&self) -> Instant {
+        self.epoch + Duration::from_nanos(self.last_message.load(Ordering::Relaxed))
     }
 
     /// Sets the data that the owner must read, or `None` when the reader continues.
     pub(crate) fn set_unread(&self, what: Option<&'static str>) {
-        self.hear();
+        self.note_message();
         self.change(|state| state.unread = what);
     }
 
@@ -298,7 +298,7 @@ impl Shared {
         }
     }
 
-    /// Ends the input. Returns true if the server was never started.
+    /// Ends the input. Returns true if the session was never started.
     pub(crate) fn stop(&self) -> bool {
         let phase = self.change(|state| {
             state.stopped = true;
@@ -358,10 +358,10 @@ impl Shared {
         }
     }
 
-    /// Aborts the connection when its owner drops the server in use.
+    /// Aborts the connection when its owner drops the session in use.
     pub(crate) fn abandon(self: &Arc<Self>) {
         if self.state().phase != Phase::New {
-            self.abort(Error::Aborted("the server was dropped while it was in use".to_owned()));
+            self.abort(Error::Aborted("the session was dropped while it was in use".to_owned()));
         }
     }
 
@@ -409,7 +409,7 @@ impl Shared {
     }
 }
 
-/// Returns the error of calls on a server that was stopped or aborted.
+/// Returns the error of calls on a session that was stopped or aborted.
 fn unusable(state: &State) -> Error {
     match &state.error {
         Some(error) if !state.stopped => error.clone(),

@@ -31,7 +31,7 @@ struct Inner<T> {
 
 /// The result of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offered {
+pub(crate) enum OfferResult {
     /// All items are in the queue, or dropped because it is full and every receiver is gone.
     Taken,
     /// Some items remain: the owner must read first.
@@ -65,7 +65,7 @@ impl<T> Queue<T> {
     }
 
     /// Moves items into the queue while there is room. The rest stays in `items`.
-    pub(crate) fn offer(&self, items: &mut VecDeque<(T, usize)>) -> Offered {
+    pub(crate) fn offer(&self, items: &mut VecDeque<(T, usize)>) -> OfferResult {
         let mut inner = self.lock();
         let before = inner.waiting.len();
         while !inner.closed && self.has_room(&inner) {
@@ -86,11 +86,11 @@ impl<T> Queue<T> {
         }
         if inner.closed {
             items.clear();
-            Offered::Closed
+            OfferResult::Closed
         } else if items.is_empty() {
-            Offered::Taken
+            OfferResult::Taken
         } else {
-            Offered::Full
+            OfferResult::Full
         }
     }
 
@@ -110,7 +110,7 @@ impl<T> Queue<T> {
         inner.waiting.is_empty() || inner.waiting.len() < self.items && inner.cost < self.bytes
     }
 
-    /// Waits until there is room, the queue is closed, every receiver is gone, or `knock` is
+    /// Waits until there is room, the queue is closed, every receiver is gone, or `wake_writers` is
     /// called.
     pub(crate) fn wait_for_room(&self) {
         let mut inner = self.lock();
@@ -122,7 +122,7 @@ impl<T> Queue<T> {
     }
 
     /// Wakes the thread that waits for room, so that it checks its conditions again.
-    pub(crate) fn knock(&self) {
+    pub(crate) fn wake_writers(&self) {
         // A thread that has checked its conditions holds the lock until it waits, so it cannot miss
         // this.
         let _inner = self.lock();
@@ -171,14 +171,14 @@ impl<T> Inner<T> {
 
 /// Receives the points or batches that the UDF sends.
 ///
-/// All clones read from one bounded queue. While the queue is full, the server does not read from
+/// All clones read from one bounded queue. While the queue is full, the session does not read from
 /// the UDF. The queue ends when the UDF has closed its output or the connection is aborted; items
-/// that came before can still be received. [`Server::stop`](crate::Server::stop) returns an error
+/// that came before can still be received. [`Session::stop`](crate::Session::stop) returns an error
 /// if the connection was aborted.
 ///
-/// After the drop of every clone, the server reads on. Items that fit into the queue wait for the
-/// next receiver. The others are dropped and [counted](crate::Server::dropped). Until the first
-/// receiver is created, a full queue stops the server from reading.
+/// After the drop of every clone, the session reads on. Items that fit into the queue wait for the
+/// next receiver. The others are dropped and [counted](crate::Session::dropped). Until the first
+/// receiver is created, a full queue stops the session from reading.
 pub struct Receiver<T> {
     queue: Arc<Queue<T>>,
 }

@@ -1,4 +1,4 @@
-//! Starts the three threads of a server and handles their ends.
+//! Starts the three threads of a session and handles their ends.
 
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,7 +38,7 @@ fn start_watched(
         let shared = shared.clone();
         move || shared.writing_ended(thread::panicking())
     }));
-    let frames = FrameReader::new(reader).with_limit(shared.settings.frame_limit);
+    let frames = FrameReader::new(reader).limit(shared.settings.frame_limit);
     let started = spawn("udf-watch", move || {
         // Catches a panic here, so that a callback that panics in the lines below cannot end the
         // process.

@@ -8,9 +8,9 @@ use udf_proto::frame::{FrameError, FrameReader};
 use udf_proto::messages::response::Message;
 use udf_proto::point::PointIndex;
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Point, PointBuf, Points, response};
-use udf_text::batch::Batch;
+use udf_text::batch::WholeBatch;
 
-use super::queue::{Offered, Queue};
+use super::queue::{OfferResult, Queue};
 use super::shared::{Phase, Shared};
 use crate::diagnosis::{Broken, fill_frames, text};
 use crate::error::{Error, Limit, RequestKind};
@@ -46,7 +46,7 @@ struct Reader<'s> {
     open: Option<Open>,
     /// The received points that are not yet handed on, each with its cost.
     points: VecDeque<(PointBuf, usize)>,
-    batches: VecDeque<(Batch, usize)>,
+    batches: VecDeque<(WholeBatch, usize)>,
     provides: Option<EdgeType>,
 }
 
@@ -73,18 +73,18 @@ impl From<Error> for Ended {
 impl Reader<'_> {
     fn read<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
         loop {
-            let mut heard = false;
+            let mut received = false;
             while let Ok(Some(frame)) = frames.buffered_frame() {
-                heard = true;
+                received = true;
                 if let Err(ended) = self.frame(frame) {
                     return Err(as_text(ended, frames.taken()));
                 }
             }
             // An invalid length is also an error of `fill_frames`. It does not wait until the owner
             // has read the data before it.
-            if heard && frames.has_frame().is_ok() {
+            if received && frames.has_frame().is_ok() {
                 self.hand_on_points()?;
-                self.shared.hear();
+                self.shared.note_message();
             }
             if self.shared.state().is_aborted() {
                 return Err(Ended::GivenUp);
@@ -198,7 +198,7 @@ impl Reader<'_> {
             return Ok(());
         }
         self.expect(EdgeType::Stream, "a point", "a point outside of a batch")?;
-        self.points.push_back((point.to_owned(), cost));
+        self.points.push_back((point.to_buf(), cost));
         if self.points.len() < TOGETHER && cost < settings.queue_bytes / TOGETHER {
             return Ok(());
         }
@@ -239,7 +239,7 @@ impl Reader<'_> {
         };
         let bytes = open.bytes + cost(&end.name, &end.group, &end.tags);
         let bytes = self.within_limit(&end.name, bytes)?;
-        let batch = Batch {
+        let batch = WholeBatch {
             // As in Kapacitor, the end overrides the begin, except for `byName`.
             name: end.name,
             group: end.group,
@@ -251,8 +251,8 @@ impl Reader<'_> {
         self.batches.push_back((batch, bytes));
         let shared = self.shared;
         hand_on(shared, "batches", &shared.batches, &mut self.batches, || {
-            let misled = shared.points.is_taken() && !shared.batches.is_taken();
-            misled.then_some(Error::WrongEdge { what: "a batch", provides: EdgeType::Stream })
+            let wrong_edge = shared.points.is_taken() && !shared.batches.is_taken();
+            wrong_edge.then_some(Error::WrongEdge { what: "a batch", provides: EdgeType::Stream })
         })
     }
 
@@ -263,8 +263,8 @@ impl Reader<'_> {
         let shared = self.shared;
         hand_on(shared, "points", &shared.points, &mut self.points, || {
             let what = "a point outside of a batch";
-            let misled = shared.batches.is_taken() && !shared.points.is_taken();
-            misled.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })
+            let wrong_edge = shared.batches.is_taken() && !shared.points.is_taken();
+            wrong_edge.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })
         })
     }
 }
@@ -292,15 +292,15 @@ fn hand_on<T>(
     what: &'static str,
     queue: &Queue<T>,
     items: &mut VecDeque<(T, usize)>,
-    misled: impl Fn() -> Option<Error>,
+    wrong_edge: impl Fn() -> Option<Error>,
 ) -> Result<(), Ended> {
     loop {
         match queue.offer(items) {
-            Offered::Taken => return Ok(()),
-            Offered::Closed => return Err(Ended::GivenUp),
-            Offered::Full => {}
+            OfferResult::Taken => return Ok(()),
+            OfferResult::Closed => return Err(Ended::GivenUp),
+            OfferResult::Full => {}
         }
-        if let Some(error) = misled() {
+        if let Some(error) = wrong_edge() {
             return Err(error.into());
         }
         shared.set_unread(Some(what));

@@ -20,8 +20,8 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let next = match state.phase {
             Phase::Running => {
-                let silent_at = after(shared.heard(), timeout);
-                // While the owner does not read, a message of the UDF cannot be heard.
+                let silent_at = after(shared.last_message(), timeout);
+                // While the owner does not read, a message of the UDF cannot be last_message.
                 let deaf = state.unread.is_some();
                 if let Some(timeout) = timeout.filter(|_| is_due(silent_at) && !deaf) {
                     // `abort` locks the state itself.

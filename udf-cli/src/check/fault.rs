@@ -1,4 +1,4 @@
-//! The troubles that end a check, and the names of answers.
+//! The faults that end a check, and the names of answers.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,10 +11,10 @@ pub(super) const MOST_ANSWERS: usize = 200_000;
 
 /// Why a check cannot continue. The text describes the observation.
 #[derive(Debug, Clone)]
-pub(super) enum Trouble {
+pub(super) enum Fault {
     NoConnection(String),
-    /// A trouble with advice.
-    Advised(Box<Trouble>, &'static str),
+    /// A fault with advice.
+    Advised(Box<Fault>, &'static str),
     /// A precondition of the check is not met.
     Unmet(String),
     Silence {
@@ -42,41 +42,41 @@ pub(super) enum Trouble {
     Flood,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::NoConnection(error) => write!(f, "no connection: {error}"),
-            Trouble::Advised(trouble, advice) => write!(f, "{trouble}; {advice}"),
-            Trouble::Unmet(problem) => f.write_str(problem),
-            Trouble::Silence { awaited, within } => {
+            Fault::NoConnection(error) => write!(f, "no connection: {error}"),
+            Fault::Advised(fault, advice) => write!(f, "{fault}; {advice}"),
+            Fault::Unmet(problem) => f.write_str(problem),
+            Fault::Silence { awaited, within } => {
                 write!(f, "{awaited} did not come within {within:?}")
             }
-            Trouble::Slow { awaited, within } => write!(
+            Fault::Slow { awaited, within } => write!(
                 f,
                 "{awaited} did not come within {within:?}, despite signs of life; give a slow UDF more time with --timeout"
             ),
-            Trouble::Closed { awaited, traces } => {
+            Fault::Closed { awaited, traces } => {
                 write!(f, "it closed its output before {awaited} came{traces}")
             }
-            Trouble::WrongAnswer { awaited, got } => {
+            Fault::WrongAnswer { awaited, got } => {
                 write!(f, "expected {awaited}, but {got} came")
             }
-            Trouble::Broken(problem) => f.write_str(problem),
-            Trouble::Reported(text) => write!(f, "it reported an error: {}", said(text)),
-            Trouble::Refused(text) => write!(f, "it refused its options: {}", said(text)),
-            Trouble::NeverCloses(within) => {
+            Fault::Broken(problem) => f.write_str(problem),
+            Fault::Reported(text) => write!(f, "it reported an error: {}", said(text)),
+            Fault::Refused(text) => write!(f, "it refused its options: {}", said(text)),
+            Fault::NeverCloses(within) => {
                 write!(
                     f,
                     "it did not close its output within {within:?} after the end of its input"
                 )
             }
-            Trouble::NeverExits(within) => {
+            Fault::NeverExits(within) => {
                 write!(
                     f,
                     "it did not exit within {within:?}; give a slow UDF more time with --timeout"
                 )
             }
-            Trouble::Flood => write!(f, "it sent more than {MOST_ANSWERS} messages, and went on"),
+            Fault::Flood => write!(f, "it sent more than {MOST_ANSWERS} messages, and went on"),
         }
     }
 }

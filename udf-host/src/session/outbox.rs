@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use udf_proto::messages::{KeepaliveRequest, Request, request};
 use udf_proto::{Point, frame, response};
-use udf_text::batch::Batch;
+use udf_text::batch::WholeBatch;
 
 use crate::error::Error;
 use crate::settings::Writes;
@@ -98,7 +98,7 @@ impl Outbox {
         Ok(())
     }
 
-    pub(crate) fn batch(&self, batch: &Batch) -> Result<(), Error> {
+    pub(crate) fn batch(&self, batch: &WholeBatch) -> Result<(), Error> {
         let mut inner = self.wait(|inner| !inner.in_batch)?;
         inner.in_batch = true;
         let begin = Some(request::Message::Begin(batch.begin()));

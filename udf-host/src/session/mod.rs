@@ -1,6 +1,6 @@
 //! The core of every connection: Kapacitor's side of the protocol over any reader and writer.
 //!
-//! A [`Server`] has three threads: one reads, one writes, one watches the timeouts. None of them
+//! A [`Session`] has three threads: one reads, one writes, one watches the timeouts. None of them
 //! polls.
 
 mod outbox;
@@ -19,7 +19,7 @@ use udf_proto::messages::{
     InfoRequest, KeepaliveRequest, RestoreRequest, SnapshotRequest, request, response,
 };
 use udf_proto::{Info, Init, Point, PointBuf};
-use udf_text::batch::Batch;
+use udf_text::batch::WholeBatch;
 
 use crate::error::{Error, RequestKind};
 use crate::settings::{Callbacks, Settings};
@@ -30,13 +30,13 @@ use shared::Shared;
 
 /// Kapacitor's side of one connection with a UDF, over any reader and writer.
 ///
-/// The server drops the writer to end the input of the UDF, and the reader when it stops reading.
+/// The session drops the writer to end the input of the UDF, and the reader when it stops reading.
 /// The other side must notice the drop, as it does for pipes and for the
 /// [halves](crate::socket::split) of a socket.
 ///
 /// ```
 /// use std::io::{Read, Write};
-/// use udf_host::{Callbacks, Server, Settings};
+/// use udf_host::{Callbacks, Session, Settings};
 ///
 /// // A UDF that answers the first request, whatever it is, with "I want and provide a stream".
 /// let (mut udf_in, host_out) = std::io::pipe()?;
@@ -46,14 +46,14 @@ use shared::Shared;
 ///     udf_out.write_all(&[2, 0x0a, 0])
 /// });
 ///
-/// let server = Server::new(host_in, host_out, Settings::default(), Callbacks::new());
-/// server.start()?;
-/// assert!(server.info()?.options.is_empty());
-/// # server.stop().ok();
+/// let session = Session::new(host_in, host_out, Settings::default(), Callbacks::new());
+/// session.start()?;
+/// assert!(session.info()?.options.is_empty());
+/// # session.stop().ok();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing is sent before `start` is called"]
-pub struct Server {
+pub struct Session {
     shared: Arc<Shared>,
     /// The parts that the threads take over when they start.
     parts: Mutex<Option<Parts>>,
@@ -64,8 +64,8 @@ struct Parts {
     writer: Box<dyn Write + Send>,
 }
 
-impl Server {
-    /// Creates a server. Its threads start with [`start`](Self::start).
+impl Session {
+    /// Creates a session. Its threads start with [`start`](Self::start).
     pub fn new(
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
@@ -73,7 +73,7 @@ impl Server {
         callbacks: Callbacks,
     ) -> Self {
         let parts = Parts { reader: Box::new(reader), writer: Box::new(writer) };
-        Server {
+        Session {
             shared: Arc::new(Shared::new(settings, callbacks)),
             parts: Mutex::new(Some(parts)),
         }
@@ -86,7 +86,7 @@ impl Server {
     /// Starts to read, to write, and to send keepalives.
     ///
     /// # Errors
-    /// When the server was started or stopped before, or when a thread cannot be created.
+    /// When the session was started or stopped before, or when a thread cannot be created.
     pub fn start(&self) -> Result<(), Error> {
         self.shared.begin()?;
         let parts = self.take_parts().ok_or(Error::AlreadyStarted)?;
@@ -186,21 +186,21 @@ impl Server {
 
     /// Returns a receiver of the points that the UDF sends outside of batches.
     ///
-    /// After the drop of every [`Receiver`], the server [drops](Self::dropped) points as soon as
+    /// After the drop of every [`Receiver`], the session [drops](Self::dropped) points as soon as
     /// the queue is full.
     pub fn point_out(&self) -> Receiver<PointBuf> {
         let receiver = self.shared.points.take();
-        self.shared.batches.knock();
+        self.shared.batches.wake_writers();
         receiver
     }
 
     /// Returns a receiver of the batches that the UDF sends.
     ///
-    /// After the drop of every [`Receiver`], the server [drops](Self::dropped) batches as soon as
+    /// After the drop of every [`Receiver`], the session [drops](Self::dropped) batches as soon as
     /// the queue is full.
-    pub fn batch_out(&self) -> Receiver<Batch> {
+    pub fn batch_out(&self) -> Receiver<WholeBatch> {
         let receiver = self.shared.batches.take();
-        self.shared.points.knock();
+        self.shared.points.wake_writers();
         receiver
     }
 
@@ -227,7 +227,7 @@ impl Server {
         drop(self.take_parts());
     }
 
-    /// Waits without any limit until the server neither reads nor writes.
+    /// Waits without any limit until the session neither reads nor writes.
     ///
     /// Only [`stop`](Self::stop), an [`abort`](Self::abort) or the UDF end the wait.
     pub fn wait_io(&self) {
@@ -246,20 +246,20 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    /// Aborts a server that is still in use. The threads end on their own.
+impl Drop for Session {
+    /// Aborts a session that is still in use. The threads end on their own.
     fn drop(&mut self) {
         self.shared.abandon();
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("settings", &self.shared.settings).finish_non_exhaustive()
+        f.debug_struct("Session").field("settings", &self.shared.settings).finish_non_exhaustive()
     }
 }
 
-/// Sends points to a UDF; see [`Server::point_in`].
+/// Sends points to a UDF; see [`Session::point_in`].
 #[derive(Clone)]
 pub struct PointIn {
     shared: Arc<Shared>,
@@ -283,7 +283,7 @@ impl fmt::Debug for PointIn {
     }
 }
 
-/// Sends batches to a UDF; see [`Server::batch_in`].
+/// Sends batches to a UDF; see [`Session::batch_in`].
 #[derive(Clone)]
 pub struct BatchIn {
     shared: Arc<Shared>,
@@ -297,7 +297,7 @@ impl BatchIn {
     ///
     /// # Errors
     /// When the connection is not started, stopped or aborted.
-    pub fn send(&self, batch: &Batch) -> Result<(), Error> {
+    pub fn send(&self, batch: &WholeBatch) -> Result<(), Error> {
         self.shared.outbox.batch(batch)
     }
 }
