@@ -223,7 +223,7 @@ fn what_is_on_its_way_at_a_stop_arrives() {
 fn keepalives_keep_an_idle_connection_and_an_abort_ends_it() {
     // Longer than an echo takes on a busy machine.
     let timeout = Duration::from_secs(4);
-    let settings = || Settings { timeout, ..Settings::default() };
+    let settings = || Settings::default().timeout(timeout);
     let daemon = Program::daemon("moving_avg", &[]);
     let connections: [Box<dyn Interface>; 3] = [
         Box::new(Process::new(example("moving_avg")).settings(settings())),

@@ -135,8 +135,7 @@ impl Target {
         let connect = || {
             let to = to.clone();
             let timeout = within;
-            let settings =
-                Settings { timeout, answer_within: within, close_within: within, ..settings() };
+            let settings = settings().timeout(timeout).answer_within(within).close_within(within);
             self.connect(settings, move |line| {
                 to.lock().unwrap_or_else(PoisonError::into_inner).add_line(line);
             })
@@ -215,7 +214,7 @@ impl Target {
 
 /// Returns settings with a shorter grace period than Kapacitor's, which is twice the timeout.
 fn settings() -> Settings {
-    Settings { abort_within: ABORT_WITHIN, ..Settings::default() }
+    Settings::default().abort_within(ABORT_WITHIN)
 }
 
 fn tell(text: &str) {

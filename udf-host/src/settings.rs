@@ -9,7 +9,17 @@ use udf_proto::{EdgeType, frame};
 use crate::error::{Error, RequestKind};
 
 /// The settings of a [`Session`](crate::Session): timeouts, limits, and how it writes.
+///
+/// ```
+/// use std::time::Duration;
+/// use udf_host::Settings;
+///
+/// let settings = Settings::default().timeout(Duration::from_secs(30)).queue(100);
+/// assert_eq!(settings.queue, 100);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
 pub struct Settings {
     /// Kapacitor's `timeout`. The session sends a keepalive after each half of the timeout, and
     /// aborts the connection if no message came within the timeout. Zero turns off both. Defaults
@@ -70,8 +80,74 @@ impl Default for Settings {
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 impl Settings {
+    /// Sets [`timeout`](Settings#structfield.timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets [`answer_within`](Settings#structfield.answer_within).
+    pub fn answer_within(mut self, answer_within: Duration) -> Self {
+        self.answer_within = answer_within;
+        self
+    }
+
+    /// Sets [`close_within`](Settings#structfield.close_within).
+    pub fn close_within(mut self, close_within: Duration) -> Self {
+        self.close_within = close_within;
+        self
+    }
+
+    /// Sets [`abort_within`](Settings#structfield.abort_within).
+    pub fn abort_within(mut self, abort_within: Duration) -> Self {
+        self.abort_within = abort_within;
+        self
+    }
+
+    /// Sets [`frame_limit`](Settings#structfield.frame_limit).
+    pub fn frame_limit(mut self, frame_limit: usize) -> Self {
+        self.frame_limit = frame_limit;
+        self
+    }
+
+    /// Sets [`batch_points`](Settings#structfield.batch_points).
+    pub fn batch_points(mut self, batch_points: usize) -> Self {
+        self.batch_points = batch_points;
+        self
+    }
+
+    /// Sets [`batch_bytes`](Settings#structfield.batch_bytes).
+    pub fn batch_bytes(mut self, batch_bytes: usize) -> Self {
+        self.batch_bytes = batch_bytes;
+        self
+    }
+
+    /// Sets [`queue`](Settings#structfield.queue).
+    pub fn queue(mut self, queue: usize) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Sets [`queue_bytes`](Settings#structfield.queue_bytes).
+    pub fn queue_bytes(mut self, queue_bytes: usize) -> Self {
+        self.queue_bytes = queue_bytes;
+        self
+    }
+
+    /// Sets [`provides`](Settings#structfield.provides).
+    pub fn provides(mut self, provides: impl Into<Option<EdgeType>>) -> Self {
+        self.provides = provides.into();
+        self
+    }
+
+    /// Sets [`writes`](Settings#structfield.writes).
+    pub fn writes(mut self, writes: Writes) -> Self {
+        self.writes = writes;
+        self
+    }
+
     /// Returns the timeout. A timeout too long for the clock counts as none.
-    pub(crate) fn timeout(&self) -> Option<Duration> {
+    pub(crate) fn usable_timeout(&self) -> Option<Duration> {
         let is_reached = |timeout: &Duration| {
             timeout.checked_mul(2).and_then(|twice| Instant::now().checked_add(twice)).is_some()
         };
@@ -82,7 +158,7 @@ impl Settings {
     /// after the kill.
     pub(crate) fn grace(&self) -> Duration {
         match self.abort_within {
-            Duration::ZERO => self.timeout().map_or(DEFAULT_GRACE, |timeout| 2 * timeout),
+            Duration::ZERO => self.usable_timeout().map_or(DEFAULT_GRACE, |timeout| 2 * timeout),
             within => within,
         }
     }

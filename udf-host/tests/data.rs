@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Asked, batch, initialized, point, quiet, serve, signal};
 use prost::Message;
 use udf_host::session::ReceiveError;
-use udf_host::{Callbacks, Error, Session, Settings, WholeBatch, Writes};
+use udf_host::{Callbacks, Error, Session, WholeBatch, Writes};
 use udf_proto::messages::{self, InfoRequest, Request, SnapshotRequest};
 
 #[test]
@@ -102,7 +102,7 @@ fn batches_of_several_threads_do_not_mix() {
 #[test]
 fn a_udf_that_is_not_read_is_stopped_by_back_pressure() {
     let (read, reading) = signal();
-    let settings = Settings { queue: 2, ..quiet() };
+    let settings = quiet().queue(2);
     let session = Arc::new(initialized(settings, move |mut peer| {
         let mut points = 0;
         while let Some(request) = peer.next() {
@@ -129,7 +129,7 @@ fn a_udf_that_is_not_read_is_stopped_by_back_pressure() {
 
 #[test]
 fn what_waits_for_the_owner_is_bounded_in_bytes_too() {
-    let settings = Settings { queue: usize::MAX, queue_bytes: 10_000, ..quiet() };
+    let settings = quiet().queue(usize::MAX).queue_bytes(10_000);
     let (sent, sending) = mpsc::channel();
     let session = initialized(settings, move |mut peer| {
         let mut bytes = Vec::new();
@@ -207,7 +207,7 @@ fn written(writes: Writes) -> Vec<Vec<u8>> {
     let (input, _peer) = std::io::pipe().unwrap();
     let (sender, receiver) = mpsc::channel();
     let output = Recorder { writes: sender, _peer };
-    let session = Session::new(input, output, Settings { writes, ..quiet() }, Callbacks::new());
+    let session = Session::new(input, output, quiet().writes(writes), Callbacks::new());
     session.start().unwrap();
     session.point_in().send(point(1).as_point()).unwrap();
     session.point_in().send(point(2).as_point()).unwrap();

@@ -71,12 +71,10 @@ fn a_peer_that_does_not_even_read_is_missed_and_killed() {
 
 #[test]
 fn limits_that_no_clock_reaches_are_none() {
-    let settings = Settings {
-        timeout: Duration::MAX,
-        answer_within: Duration::MAX,
-        close_within: Duration::MAX,
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .timeout(Duration::MAX)
+        .answer_within(Duration::MAX)
+        .close_within(Duration::MAX);
     let session = serve(settings.clone(), Callbacks::new(), |mut peer| peer.mirror());
     session.init(Init::default()).unwrap();
     let out = session.point_out();
@@ -90,12 +88,8 @@ fn a_udf_that_never_closes_is_killed_without_a_timeout_too() {
     let (killed, kill) = signal();
     let callbacks = Callbacks::new().on_kill(move || killed.send(()).unwrap());
     let within = Duration::from_millis(50);
-    let settings = Settings {
-        timeout: Duration::MAX,
-        close_within: within,
-        abort_within: within,
-        ..Settings::default()
-    };
+    let settings =
+        Settings::default().timeout(Duration::MAX).close_within(within).abort_within(within);
     let (session, peer) = connect(settings, callbacks);
     let stopped = session.stop().unwrap_err();
     assert!(matches!(stopped, Error::NeverCloses { .. }), "{stopped}");
@@ -232,7 +226,7 @@ fn an_owner_who_does_not_read_is_not_the_udfs_silence() {
     let (aborted, abort) = mpsc::channel();
     let callbacks = Callbacks::new().on_abort(move |error| aborted.send(error.clone()).unwrap());
     let (full, filled) = signal();
-    let settings = Settings { queue: 1, ..timed(500) };
+    let settings = timed(500).queue(1);
     let session = serve(settings, callbacks, move |mut peer| {
         peer.init();
         let mut bytes = Vec::new();

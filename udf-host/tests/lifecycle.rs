@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Asked, LONG, Said, connect, initialized, point, quiet, serve, signal};
-use udf_host::{Callbacks, Error, Init, Session, Settings};
+use udf_host::{Callbacks, Error, Init, Session};
 use udf_proto::messages::{
     InfoResponse, InitResponse, OptionInfo, RestoreResponse, SnapshotResponse,
 };
@@ -281,7 +281,7 @@ fn threads_that_stop_at_once_all_return() {
 #[test]
 fn an_answer_that_never_comes_is_missed() {
     let within = Duration::from_millis(50);
-    let settings = Settings { answer_within: within, ..quiet() };
+    let settings = quiet().answer_within(within);
     let session = serve(settings, Callbacks::new(), |mut peer| peer.drain());
     let error = session.snapshot().unwrap_err();
     assert_eq!(error.to_string(), "the UDF did not answer the Snapshot request within 50ms");

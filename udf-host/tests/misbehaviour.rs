@@ -85,7 +85,7 @@ fn sizes_that_are_none() {
 
 #[test]
 fn a_size_is_no_more_than_a_hint() {
-    let settings = Settings { batch_points: 10, ..quiet() };
+    let settings = quiet().batch_points(10);
     let error = fault(settings, |peer| {
         // Fewer points than announced, and more.
         for (size, points) in [(10, 1), (1, 10), (0, 11)] {
@@ -101,7 +101,7 @@ fn a_size_is_no_more_than_a_hint() {
 
 #[test]
 fn a_batch_that_never_ends() {
-    let settings = Settings { batch_bytes: 1 << 20, ..quiet() };
+    let settings = quiet().batch_bytes(1 << 20);
     let error = fault(settings, |peer| {
         peer.say(begin("endless", 0));
         while peer.say(small_point()) {}
@@ -123,11 +123,11 @@ fn data_before_init() {
 
 #[test]
 fn data_of_the_other_edge() {
-    let settings = Settings { provides: Some(EdgeType::Batch), ..quiet() };
+    let settings = quiet().provides(Some(EdgeType::Batch));
     let error = fault(settings, |peer| peer.say(small_point()));
     assert_fault!(error, Error::WrongEdge { provides: EdgeType::Batch, .. });
 
-    let settings = Settings { provides: Some(EdgeType::Stream), ..quiet() };
+    let settings = quiet().provides(Some(EdgeType::Stream));
     let error = fault(settings, |peer| peer.say(begin("cpu", 0)));
     assert_fault!(error, Error::WrongEdge { provides: EdgeType::Stream, .. });
 }
@@ -229,7 +229,7 @@ fn what_came_before_an_error_is_handed_out() {
 
 #[test]
 fn a_message_that_is_too_long() {
-    let settings = Settings { frame_limit: 100, ..quiet() };
+    let settings = quiet().frame_limit(100);
     let error = fault(settings, |peer| peer.write(&[101]));
     assert_fault!(error, Error::FrameTooLong { length: 101, limit: 100 });
     // The largest possible length. No memory is allocated for it.
@@ -303,7 +303,7 @@ fn a_response_of_too_many_entries() {
 fn tags_of_a_batch_count_as_its_bytes() {
     let tags: std::collections::BTreeMap<_, _> =
         (0..2_000).map(|tag| (format!("{tag:04}"), String::new())).collect();
-    let settings = || Settings { batch_bytes: 100_000, ..quiet() };
+    let settings = || quiet().batch_bytes(100_000);
     let begin = BeginBatch { name: "cpu".into(), tags: tags.clone(), ..Default::default() };
     let error = fault(settings(), move |peer| peer.say(Said::Begin(begin)));
     assert_fault!(error, Error::BatchTooLarge { limit: Limit::Bytes(100_000), .. });
@@ -416,11 +416,8 @@ fn a_udf_that_stops_reading_alone() {
 #[test]
 fn a_udf_that_never_closes() {
     let (done, wait) = signal();
-    let settings = Settings {
-        close_within: Duration::from_millis(50),
-        timeout: Duration::from_millis(10_000),
-        ..quiet()
-    };
+    let settings =
+        quiet().close_within(Duration::from_millis(50)).timeout(Duration::from_millis(10_000));
     let (killed, kill) = signal();
     let callbacks = Callbacks::new().on_abort(move |_| done.send(()).unwrap());
     let callbacks = callbacks.on_kill(move || killed.send(()).unwrap());
@@ -438,7 +435,7 @@ fn a_udf_that_never_closes() {
 
 #[test]
 fn a_stream_that_never_ends() {
-    let settings = Settings { close_within: Duration::from_millis(100), ..quiet() };
+    let settings = quiet().close_within(Duration::from_millis(100));
     let session = initialized(settings, |mut peer| {
         peer.drain();
         while peer.say(small_point()) {}
@@ -451,7 +448,7 @@ fn a_stream_that_never_ends() {
 
 #[test]
 fn an_owner_that_never_reads_is_told_so() {
-    let settings = Settings { close_within: Duration::from_millis(100), queue: 1, ..quiet() };
+    let settings = quiet().close_within(Duration::from_millis(100)).queue(1);
     let session = initialized(settings, |mut peer| {
         peer.drain();
         while peer.say(small_point()) {}
@@ -476,7 +473,7 @@ fn a_panic_of_a_callback_is_an_error() {
 
 #[test]
 fn nobody_reads_any_more() {
-    let settings = Settings { queue: 4, close_within: LONG, ..quiet() };
+    let settings = quiet().queue(4).close_within(LONG);
     let points = 10_000;
     let session = initialized(settings, move |mut peer| {
         for _ in 0..points {
@@ -499,9 +496,12 @@ fn nobody_reads_any_more() {
 fn points_that_the_owner_leaves_unread_are_named() {
     let within = Duration::from_millis(200);
     let session =
-        initialized(Settings { queue: 1, close_within: within, ..quiet() }, |mut peer| {
-            while peer.say(small_point()) {}
-        });
+        initialized(
+            quiet().queue(1).close_within(within),
+            |mut peer| {
+                while peer.say(small_point()) {}
+            },
+        );
     let out = session.point_out();
     out.recv_timeout(LONG).expect("it sends");
     assert_fault!(session.stop().unwrap_err(), Error::NotRead { what: "points", .. });
@@ -510,7 +510,7 @@ fn points_that_the_owner_leaves_unread_are_named() {
 
 #[test]
 fn what_there_is_room_for_waits_for_the_next_receiver() {
-    let settings = Settings { queue: 2, ..quiet() };
+    let settings = quiet().queue(2);
     let session = initialized(settings, |mut peer| {
         for time in 1..=3 {
             peer.say(Said::Point(messages::Point { time, ..messages::Point::default() }));

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{batch, point, quiet, signal, timed};
-use udf_host::{Callbacks, Error, Init, Interface, Log, Process, Settings};
+use udf_host::{Callbacks, Error, Init, Interface, Log, Process};
 
 /// Returns a UDF that is a shell with this script.
 fn shell(script: &str) -> Process {
@@ -206,7 +206,7 @@ fn a_program_that_ignores_its_abort_is_killed() {
 
 #[test]
 fn a_program_that_closes_its_side_and_stays_is_killed() {
-    let settings = Settings { close_within: Duration::from_secs(1), ..quiet() };
+    let settings = quiet().close_within(Duration::from_secs(1));
     let udf =
         Process::new("sh").args(["-c", "cat >/dev/null; exec sleep 1000 >&-"]).settings(settings);
     udf.open().unwrap();

@@ -23,8 +23,7 @@ const KEPT: Duration = Duration::from_secs(4);
 fn those_that_write_when_they_are_refused_already_read_the_reason() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");
-    let mut limits = Limits::default();
-    limits.connections = 1;
+    let limits = Limits::default().connections(1);
     let server = Server::bind(&path, || Scripted::<Stream, Stream>::new().0).unwrap();
     let server = server.limits(limits);
     let stop = server.stopper();

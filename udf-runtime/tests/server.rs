@@ -156,8 +156,7 @@ fn a_stop_finishes_what_was_received_and_removes_the_socket() {
 
 #[test]
 fn a_connection_that_hangs_is_cut_after_the_shutdown_timeout() {
-    let mut limits = Limits::default();
-    limits.shutdown = Duration::from_millis(50);
+    let limits = Limits::default().shutdown(Duration::from_millis(50));
     let running = serve(limits);
     let mut connection = running.connect();
     connection.init();
@@ -170,8 +169,7 @@ fn a_connection_that_hangs_is_cut_after_the_shutdown_timeout() {
 
 #[test]
 fn connections_over_the_limit_are_told_so() {
-    let mut limits = Limits::default();
-    limits.connections = 1;
+    let limits = Limits::default().connections(1);
     let running = serve(limits);
     let mut first = running.connect();
     first.init();
@@ -535,8 +533,7 @@ fn the_time_of_the_author_does_not_count_until_init() {
     let (tell, told) = channel();
     let told = Arc::new(Mutex::new(told));
     let accepter = move || Slow { asked: asked.clone(), told: Arc::clone(&told), takes: within };
-    let mut limits = Limits::default();
-    limits.init = Some(within);
+    let limits = Limits::default().init(within);
     let server = Server::bind(&path, accepter).unwrap().limits(limits);
     let stop = server.stopper();
     let serving = thread::spawn(|| server.serve());

@@ -113,20 +113,18 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let gate = Arc::new(Gate::default());
     let most = if *piece == 0 { usize::MAX } else { usize::from(*piece) };
     let output = Output { gate: Arc::clone(&gate), bytes: io::Cursor::new(rest.to_vec()), most };
-    let settings = Settings {
-        timeout: Duration::ZERO,
-        answer_within: TIMEOUT,
-        close_within: TIMEOUT,
-        frame_limit: 4 << 10,
-        batch_points: 20,
-        batch_bytes: 8 << 10,
-        provides: match how / 6 % 3 {
+    let settings = Settings::default()
+        .timeout(Duration::ZERO)
+        .answer_within(TIMEOUT)
+        .close_within(TIMEOUT)
+        .frame_limit(4 << 10)
+        .batch_points(20)
+        .batch_bytes(8 << 10)
+        .provides(match how / 6 % 3 {
             0 => None,
             1 => Some(EdgeType::Stream),
             _ => Some(EdgeType::Batch),
-        },
-        ..Settings::default()
-    };
+        });
     let session = Session::new(output, Input(Arc::clone(&gate)), settings, Callbacks::new());
     session.start().expect("there are threads");
     let (points, batches) = (session.point_out(), session.batch_out());

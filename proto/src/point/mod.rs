@@ -22,7 +22,7 @@ pub(crate) use cursor::{Record, Records};
 pub use edit::{FieldSet, FieldWriter, IntoField, PointEdit, PointSink};
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
-pub use owned::{PointBuf, Points};
+pub use owned::{PointBuf, Points, PointsIter};
 pub use scratch::EditScratch;
 pub use unfit::{Unfit, UnfitReason};
 pub use view::{Dimensions, FieldValue, Fields, Point, Tags};

@@ -71,6 +71,12 @@ impl Point<'_> {
     }
 }
 
+impl From<Point<'_>> for PointBuf {
+    fn from(point: Point<'_>) -> Self {
+        point.to_buf()
+    }
+}
+
 impl From<messages::Point> for PointBuf {
     fn from(message: messages::Point) -> Self {
         PointBuf::parse(encode(message)).expect("what prost encodes is a point")
@@ -126,6 +132,12 @@ impl std::fmt::Debug for PointBuf {
 ///     points.push(&point.as_point());
 /// }
 /// assert_eq!(points.iter().map(|point| point.time()).sum::<i64>(), 8);
+///
+/// let mut later = Points::new();
+/// later.extend(points.iter().filter(|point| point.time() > 3));
+/// for point in &later {
+///     assert_eq!(point.time(), 5);
+/// }
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Points {
@@ -193,8 +205,8 @@ impl Points {
     }
 
     /// Iterates over the points in the order of [`push`](Self::push).
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Point<'_>> + ExactSizeIterator {
-        self.items.iter().map(|item| self.view(item))
+    pub fn iter(&self) -> PointsIter<'_> {
+        PointsIter { points: self, items: self.items.iter() }
     }
 
     /// Removes all points and keeps the buffer.
@@ -214,3 +226,45 @@ impl Points {
         }
     }
 }
+
+impl<'a> IntoIterator for &'a Points {
+    type Item = Point<'a>;
+    type IntoIter = PointsIter<'a>;
+
+    fn into_iter(self) -> PointsIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'p> Extend<Point<'p>> for Points {
+    fn extend<I: IntoIterator<Item = Point<'p>>>(&mut self, points: I) {
+        points.into_iter().for_each(|point| self.push(&point));
+    }
+}
+
+/// Iterates over [`Points`].
+#[derive(Debug, Clone)]
+pub struct PointsIter<'a> {
+    points: &'a Points,
+    items: std::slice::Iter<'a, Item>,
+}
+
+impl<'a> Iterator for PointsIter<'a> {
+    type Item = Point<'a>;
+
+    fn next(&mut self) -> Option<Point<'a>> {
+        self.items.next().map(|item| self.points.view(item))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.items.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for PointsIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.items.next_back().map(|item| self.points.view(item))
+    }
+}
+
+impl ExactSizeIterator for PointsIter<'_> {}

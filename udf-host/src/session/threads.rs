@@ -96,7 +96,7 @@ mod tests {
         let (from_udf, udf_side) = io::pipe().expect("a pipe");
         // Only the kill callback ends the read that the reader is blocked in.
         let callbacks = Callbacks::new().on_kill(move || drop(udf_side));
-        let settings = Settings { timeout: std::time::Duration::MAX, ..Settings::default() };
+        let settings = Settings::default().timeout(std::time::Duration::MAX);
         let shared = Arc::new(Shared::new(settings, callbacks));
         shared.begin().expect("it is new");
         let panics: fn(&Arc<Shared>) = |_| panic!("this is expected");

@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// Watches until the connection is over.
 pub(crate) fn run(shared: &Arc<Shared>) {
-    let timeout = shared.settings.timeout();
+    let timeout = shared.settings.usable_timeout();
     // Returns `None` for never.
     let after = |from: Instant, time: Option<Duration>| from.checked_add(time?);
     let half = timeout.map(|timeout| timeout / 2);

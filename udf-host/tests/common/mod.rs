@@ -22,12 +22,12 @@ pub const LONG: Duration = Duration::from_secs(20);
 
 /// Returns settings without keepalives.
 pub fn quiet() -> Settings {
-    Settings { timeout: Duration::ZERO, ..Settings::default() }
+    Settings::default().timeout(Duration::ZERO)
 }
 
 /// Returns settings with a keepalive interval short enough for a test.
 pub fn timed(milliseconds: u64) -> Settings {
-    Settings { timeout: Duration::from_millis(milliseconds), ..Settings::default() }
+    Settings::default().timeout(Duration::from_millis(milliseconds))
 }
 
 /// The UDF's end of a connection.

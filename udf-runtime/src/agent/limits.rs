@@ -11,10 +11,11 @@ use crate::agent::link::OnUnfit;
 /// ```
 /// use udf_runtime::Limits;
 ///
-/// let mut limits = Limits::default();
-/// limits.connections = 100;
+/// let limits = Limits::default().connections(100).busy(None);
+/// assert_eq!(limits.connections, 100);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct Limits {
     /// The longest frame in bytes. Longer ones are refused. Defaults to 64 MiB.
@@ -63,5 +64,67 @@ impl Default for Limits {
             connections: 4096,
             unfit_points: OnUnfit::Drop,
         }
+    }
+}
+
+impl Limits {
+    /// Sets [`frame`](Limits#structfield.frame).
+    pub fn frame(mut self, frame: usize) -> Self {
+        self.frame = frame;
+        self
+    }
+
+    /// Sets [`init_frame`](Limits#structfield.init_frame).
+    pub fn init_frame(mut self, init_frame: usize) -> Self {
+        self.init_frame = init_frame;
+        self
+    }
+
+    /// Sets [`init`](Limits#structfield.init).
+    pub fn init(mut self, init: impl Into<Option<Duration>>) -> Self {
+        self.init = init.into();
+        self
+    }
+
+    /// Sets [`request`](Limits#structfield.request).
+    pub fn request(mut self, request: impl Into<Option<Duration>>) -> Self {
+        self.request = request.into();
+        self
+    }
+
+    /// Sets [`buffer`](Limits#structfield.buffer).
+    pub fn buffer(mut self, buffer: usize) -> Self {
+        self.buffer = buffer;
+        self
+    }
+
+    /// Sets [`busy`](Limits#structfield.busy).
+    pub fn busy(mut self, busy: impl Into<Option<Duration>>) -> Self {
+        self.busy = busy.into();
+        self
+    }
+
+    /// Sets [`hangup`](Limits#structfield.hangup).
+    pub fn hangup(mut self, hangup: impl Into<Option<Duration>>) -> Self {
+        self.hangup = hangup.into();
+        self
+    }
+
+    /// Sets [`shutdown`](Limits#structfield.shutdown).
+    pub fn shutdown(mut self, shutdown: Duration) -> Self {
+        self.shutdown = shutdown;
+        self
+    }
+
+    /// Sets [`connections`](Limits#structfield.connections).
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// Sets [`unfit_points`](Limits#structfield.unfit_points).
+    pub fn unfit_points(mut self, unfit_points: OnUnfit) -> Self {
+        self.unfit_points = unfit_points;
+        self
     }
 }

@@ -179,14 +179,12 @@ impl<P: Emitted> Driver<P> {
 
 /// No call of the host ends by itself, and it never waits for the test to take output: the test has its timeout.
 fn settings() -> Settings {
-    Settings {
-        timeout: Duration::ZERO,
-        answer_within: Duration::ZERO,
-        close_within: Duration::ZERO,
-        queue: usize::MAX,
-        queue_bytes: usize::MAX,
-        ..Settings::default()
-    }
+    Settings::default()
+        .timeout(Duration::ZERO)
+        .answer_within(Duration::ZERO)
+        .close_within(Duration::ZERO)
+        .queue(usize::MAX)
+        .queue_bytes(usize::MAX)
 }
 
 /// Queues a call, and returns where its result comes.

@@ -30,6 +30,7 @@ use super::snapshot;
 /// *counts.of("host=a") += 1;
 /// *counts.of("host=a") += 1;
 /// assert_eq!((*counts.of("host=a"), *counts.of("host=b")), (2, 0));
+/// assert!(counts.contains("host=b") && counts.get("host=c").is_none());
 /// ```
 #[derive(Clone)]
 pub struct Groups<T> {
@@ -107,6 +108,16 @@ impl<T> Groups<T> {
     /// The groups and their values, to be changed, in no order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut T)> {
         self.groups.iter_mut().map(|(group, kept)| (group.as_str(), &mut kept.value))
+    }
+
+    /// Returns the value of a group that exists. Does not count as a use of the group.
+    pub fn get(&self, group: &str) -> Option<&T> {
+        self.groups.get(group).map(|kept| &kept.value)
+    }
+
+    /// Returns whether the group exists. Does not count as a use of the group.
+    pub fn contains(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
     }
 
     /// Forgets a group, and returns its value.

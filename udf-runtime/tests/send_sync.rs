@@ -1,0 +1,87 @@
+//! Values that users pass to threads are `Send`, and values that they share between threads are
+//! `Sync`.
+
+use udf_runtime::options::{FieldName, Flag, TagName};
+use udf_runtime::state::{Groups, SnapshotError};
+use udf_runtime::{
+    Agent, AgentError, Batch, BeginBatch, BindError, EmitError, Emitter, EndBatch, Error,
+    FieldError, Handler, Init, Limits, Metrics, OnUnfit, OptionCall, Point, PointBuf, Points,
+    Remote, RunningAgent, ServeError, Server, SocketFile, SocketOptions, StdioError, Stop, Stream,
+    Task, Value, Verdict,
+};
+
+fn is_send<T: Send>() {}
+fn is_shared<T: Send + Sync>() {}
+
+#[test]
+fn handles_can_be_shared_between_threads() {
+    is_shared::<Remote<Stream>>();
+    is_shared::<Remote<Batch>>();
+    is_shared::<Task<Stream>>();
+    is_shared::<Stop>();
+    is_shared::<Metrics>();
+    is_shared::<Limits>();
+    is_shared::<OnUnfit>();
+    is_shared::<SocketOptions>();
+}
+
+#[test]
+fn data_can_be_shared_between_threads() {
+    is_shared::<Point<'_>>();
+    is_shared::<PointBuf>();
+    is_shared::<Points>();
+    is_shared::<BeginBatch>();
+    is_shared::<EndBatch>();
+    is_shared::<Init>();
+    is_shared::<OptionCall>();
+    is_shared::<Value>();
+    is_shared::<Verdict>();
+    is_shared::<Groups<u64>>();
+    is_shared::<(FieldName, TagName, Flag)>();
+}
+
+#[test]
+fn errors_can_be_boxed_as_errors_of_any_thread() {
+    fn into_error<E: Into<Error> + Send + Sync + 'static>() {}
+    into_error::<AgentError>();
+    into_error::<BindError>();
+    into_error::<EmitError>();
+    into_error::<FieldError>();
+    into_error::<ServeError>();
+    into_error::<SnapshotError>();
+    into_error::<StdioError>();
+}
+
+#[test]
+fn agents_and_servers_can_move_to_a_thread() {
+    fn agents<H: Handler>() {
+        is_send::<Agent<H>>();
+    }
+    // `agents` compiles for every handler.
+    let _ = agents::<Nothing>;
+    is_send::<RunningAgent>();
+    is_send::<Server<fn() -> Nothing>>();
+    is_send::<SocketFile>();
+    is_send::<Emitter<Stream>>();
+    is_send::<Emitter<Batch>>();
+}
+
+/// A handler that passes nothing.
+struct Nothing;
+
+impl Handler for Nothing {
+    type Wants = Stream;
+    type Provides = Stream;
+
+    fn info(&self) -> std::collections::BTreeMap<String, Vec<udf_runtime::ValueType>> {
+        std::collections::BTreeMap::new()
+    }
+
+    fn init(&mut self, _: Init, _: &Remote<Stream>) -> udf_runtime::Result<Verdict> {
+        Ok(Verdict::Accepted)
+    }
+
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> udf_runtime::Result {
+        Ok(())
+    }
+}
