@@ -1,7 +1,7 @@
 //! Fault tests: each injects a fault into a running UDF and checks the promise for this fault.
 //!
 //! Every case is a separate test. A table names it with its promise. The table is a part of
-//! `docs/reliability.md`. To update it, run `UPDATE=1 cargo test -p udf-tests --test faults table`.
+//! `docs/faults.md`. To update it, run `UPDATE=1 cargo test -p udf-tests --test faults table`.
 
 mod crowds;
 mod descriptors;

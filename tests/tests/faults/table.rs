@@ -38,7 +38,7 @@ const END: &str = "<!-- The end of the table. -->\n";
 fn table() -> String {
     let mut table = String::new();
     for (group, cases) in GROUPS {
-        let _ = write!(table, "\n### {group}\n\n| fault | over | promise |\n| --- | --- | --- |\n");
+        let _ = write!(table, "\n## {group}\n\n| fault | over | promise |\n| --- | --- | --- |\n");
         for case in *cases {
             let over = case.on.iter().map(|on| match on {
                 Transport::Pipe => "pipe",
@@ -51,24 +51,24 @@ fn table() -> String {
     }
     let count = GROUPS.iter().map(|(_, cases)| cases.len()).sum::<usize>();
     let done = GROUPS.iter().flat_map(|(_, cases)| *cases).map(|case| case.on.len()).sum::<usize>();
-    format!("{BEGIN}\n{count} faults, done to running programs {done} times.\n{table}\n{END}")
+    format!("{BEGIN}\n{count} faults, injected into running programs {done} times.\n{table}\n{END}")
 }
 
 #[test]
 fn table_of_the_document_is_current() {
     let table = table();
     println!("{table}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reliability.md");
-    let found = fs::read_to_string(&path).expect("docs/reliability.md is there");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md");
+    let found = fs::read_to_string(&path).expect("docs/faults.md is there");
     let (before, rest) = found.split_once(BEGIN).expect("it says where the table begins");
     let (_, after) = rest.split_once(END).expect("it says where the table ends");
     let current = format!("{before}{table}{after}");
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, &current).expect("docs/reliability.md is writable");
+        fs::write(&path, &current).expect("docs/faults.md is writable");
     } else {
         assert!(
             found == current,
-            "the table of docs/reliability.md is not that of the suite; renew it with\n  \
+            "docs/faults.md differs from the suite; to renew it, run\n  \
              UPDATE=1 cargo test -p udf-tests --test faults table"
         );
     }
