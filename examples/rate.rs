@@ -1,4 +1,4 @@
-//! The rate at which a counter grows, for each group: the guide for authors, `docs/authoring.md`, builds it.
+//! The rate of a counter, for each group. The guide `docs/authoring.md` builds this UDF.
 
 use std::process::ExitCode;
 use std::time::Duration;
