@@ -21,9 +21,9 @@ impl Table {
             Goal::AtMost { reach, beyond } => (reach, beyond, figure <= reach, figure <= beyond),
         };
         let verdict = match (reached, is_beyond) {
-            (_, true) => "beyond".to_owned(),
-            (true, false) => "reached".to_owned(),
-            (false, _) => format!("NOT REACHED: {:.2} of it", (figure / reach).min(reach / figure)),
+            (_, true) => "stretch target met".to_owned(),
+            (true, false) => "met".to_owned(),
+            (false, _) => format!("MISSED: {:.2} of the target", (figure / reach).min(reach / figure)),
         };
         let row = [
             measure.to_owned(),
@@ -32,7 +32,7 @@ impl Table {
             with(beyond, unit),
             verdict,
         ];
-        println!("  {}: {} (reach {}, beyond {}): {}", row[0], row[1], row[2], row[3], row[4]);
+        println!("  {}: {} (target {}, stretch target {}): {}", row[0], row[1], row[2], row[3], row[4]);
         self.rows.push(row);
     }
 
@@ -41,7 +41,7 @@ impl Table {
         if self.rows.is_empty() {
             return;
         }
-        let head = ["measure", "figure", "reach", "beyond", "verdict"].map(str::to_owned);
+        let head = ["measure", "figure", "target", "stretch target", "verdict"].map(str::to_owned);
         let lines = || std::iter::once(&head).chain(&self.rows);
         let width =
             |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -59,9 +59,9 @@ impl Verdicts {
         let [slow, fast] = times.map(|mut times| quartiles(&mut times)[1] * 1e9 / items as f64);
         let [low, ratio, high] = quartiles(&mut ratios);
         let verdict = match ratio {
-            ratio if ratio >= row.beyond => "beyond",
-            ratio if ratio >= row.reach => "reached",
-            ratio if ratio >= row.reach / 2.0 => "NOT REACHED",
+            ratio if ratio >= row.beyond => "stretch target met",
+            ratio if ratio >= row.reach => "met",
+            ratio if ratio >= row.reach / 2.0 => "MISSED",
             _ => {
                 self.far_below.push(row.name);
                 "FAR BELOW"
@@ -69,7 +69,7 @@ impl Verdicts {
         };
         println!(
             "{}: {ratio:.1} x (quartiles {low:.1} to {high:.1}; {slow:.0} ns against {fast:.0} ns), \
-             reach {} x, beyond {} x: {verdict}",
+             target {} x, stretch target {} x: {verdict}",
             row.name, row.reach, row.beyond
         );
     }
