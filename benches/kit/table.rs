@@ -23,7 +23,9 @@ impl Table {
         let verdict = match (reached, is_beyond) {
             (_, true) => "stretch target met".to_owned(),
             (true, false) => "met".to_owned(),
-            (false, _) => format!("MISSED: {:.2} of the target", (figure / reach).min(reach / figure)),
+            (false, _) => {
+                format!("MISSED: {:.2} of the target", (figure / reach).min(reach / figure))
+            }
         };
         let row = [
             measure.to_owned(),
@@ -32,7 +34,10 @@ impl Table {
             with(beyond, unit),
             verdict,
         ];
-        println!("  {}: {} (target {}, stretch target {}): {}", row[0], row[1], row[2], row[3], row[4]);
+        println!(
+            "  {}: {} (target {}, stretch target {}): {}",
+            row[0], row[1], row[2], row[3], row[4]
+        );
         self.rows.push(row);
     }
 
