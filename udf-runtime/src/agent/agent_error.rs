@@ -1,4 +1,4 @@
-//! Why an agent ended before its input did.
+//! The errors that end an agent before its input ends.
 
 use std::io;
 use std::time::Duration;
@@ -10,55 +10,55 @@ use crate::agent::error::{Error, chain};
 use crate::agent::link::{EmitError, Link};
 use crate::agent::pulse::Call;
 
-/// Why an agent ended before its input did.
+/// The reason why an agent ended before its input did.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// What came is not framed messages; where the next one begins is not known.
+    /// The input is not a sequence of frames. The position of the next frame is unknown.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// A request is over the limit that holds before Init.
+    /// A request exceeds the limit that applies before Init.
     #[error(
         "a request of {length} bytes came before Init, over the limit of {limit} bytes until then; raise \
          --init-limit if a task has options of that size"
     )]
     LongBeforeInit {
-        /// The length of the request.
+        /// The length of the request in bytes.
         length: u64,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// No Init has come in time.
+    /// No Init arrived within the time limit.
     #[error(
         "no Init has come within {within:?} since the connection was opened; raise --init-timeout if it needs longer"
     )]
     NoInit {
-        /// The time.
+        /// The time limit.
         within: Duration,
     },
-    /// A request that needs memory beyond the connection's own buffer has not come whole in time.
+    /// A request that needs memory beyond the connection's own buffer did not arrive in time.
     #[error(
         "a large request was not complete {within:?} after its begin; raise --request-timeout if it needs longer"
     )]
     Unfinished {
-        /// The time.
+        /// The time limit.
         within: Duration,
     },
-    /// A frame is not a request of this protocol.
+    /// A frame is not a valid request of the protocol.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The other side speaks HTTP.
+    /// The peer speaks HTTP.
     #[error(
         "malformed request: it is HTTP, but this socket takes requests of Kapacitor only; --metrics serves counts over \
          HTTP"
     )]
     Http,
-    /// A request came when it must not.
+    /// A request arrived in a state that does not allow it.
     #[error("unexpected {request}: {reason}")]
     OutOfOrder {
-        /// What came.
+        /// The request.
         request: &'static str,
-        /// What is wrong about it.
+        /// The reason why the state does not allow it.
         reason: &'static str,
     },
     /// A method of the handler returned an error.
@@ -74,10 +74,10 @@ pub enum AgentError {
     Panicked {
         /// The method.
         call: Call,
-        /// What it said.
+        /// The message of the panic.
         message: String,
     },
-    /// Answers could not be written.
+    /// Responses could not be written.
     #[error(transparent)]
     Emit(#[from] EmitError),
     /// A thread could not be started.
@@ -86,7 +86,8 @@ pub enum AgentError {
 }
 
 impl AgentError {
-    /// The error of a reader that has failed, which may be one of ours.
+    /// Converts the error of a failed reader. The reader may carry one of our own errors inside an
+    /// I/O error.
     pub(super) fn of_reader(error: FrameError) -> Self {
         match error {
             FrameError::Io(error) => {
@@ -96,7 +97,8 @@ impl AgentError {
         }
     }
 
-    /// The error of a writer that has failed, which may have waited for the other side until Init was overdue.
+    /// Converts the error of a failed writer. The cause may be a write that waited for the peer
+    /// until Init was overdue.
     pub(super) fn of_writer(self) -> Self {
         let overdue = match &self {
             AgentError::Emit(EmitError::Write(error)) => error.get_ref(),
@@ -108,7 +110,8 @@ impl AgentError {
         }
     }
 
-    /// Names the limit that holds before Init, where that was `limit`.
+    /// Replaces the error about a long frame by one that names `limit`, if that limit applied
+    /// before Init.
     pub(super) fn before_init(self, limit: usize) -> Self {
         match self {
             AgentError::Frame(FrameError::TooLong { length, limit: found }) if found == limit => {
@@ -118,12 +121,13 @@ impl AgentError {
         }
     }
 
-    /// Whether the other side was waited for in vain.
+    /// Returns whether the peer exceeded a time limit.
     pub(crate) fn is_overdue(&self) -> bool {
         matches!(self, AgentError::NoInit { .. } | AgentError::Unfinished { .. })
     }
 
-    /// What failed, for the log: whoever speaks another protocol does so from the start.
+    /// Returns the text for the log. A peer that speaks another protocol fails with its first
+    /// bytes, so the text adds a hint if no task was started.
     pub(crate) fn told(&self, link: &Link) -> String {
         let strange = match self {
             AgentError::Frame(error) => matches!(

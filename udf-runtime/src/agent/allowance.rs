@@ -1,8 +1,8 @@
-//! What a connection may take until its requests are handled: memory, and time.
+//! The memory and the time that a connection may use for requests that are not handled yet.
 //!
-//! A connection has a buffer of its own: of up to 16 KiB before its Init, of up to 256 KiB then. All that it
-//! holds beyond, of a request that has not come whole and of input that is read ahead, is taken from one budget
-//! of the process, and given back when the request is handled.
+//! Each connection has its own buffer: up to 16 KiB before Init, and up to 256 KiB after it.
+//! Incomplete requests and read-ahead that exceed this buffer take memory from one budget of the
+//! process. The connection returns the memory when the request is handled.
 
 use std::error::Error;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::agent::agent_error::AgentError;
 use crate::agent::limits::Limits;
 use crate::agent::stop::Stopping;
 
-/// A request that finds no room tries again after this long.
+/// The pause before a request that finds no room tries again.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
-/// The memory that all connections of a process may hold for requests that are not handled yet.
+/// The memory that all connections of a process may hold for unhandled requests.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: u64,
@@ -28,15 +28,15 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The budget that `limits` sets, which counts in `held` what is held. It has room for the largest request
-    /// that they allow.
+    /// Creates the budget that `limits` sets. `held` counts the bytes in use. The budget always has
+    /// room for the largest request that `limits` allow.
     pub(crate) fn new(limits: &Limits, held: Arc<AtomicU64>) -> Arc<Self> {
         let limit = limits.buffer.max(limits.frame) as u64;
         Arc::new(Budget { limit, held })
     }
 }
 
-/// A part of a budget, given back when it is dropped.
+/// A part of a budget. Dropping it returns the memory.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
@@ -44,8 +44,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// Holds `bytes` in all from now on, if all shares together then hold no more than `limit`; else it
-    /// returns how many they hold now.
+    /// Sets the size of this share to `bytes`, if all shares together then hold at most `limit`.
+    /// Otherwise returns the number of bytes that all shares hold now.
     fn hold(&mut self, bytes: u64, limit: u64) -> Result<(), u64> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
@@ -59,8 +59,8 @@ impl Share {
         Ok(())
     }
 
-    /// Holds `bytes` in all from now on for input that is read ahead, if there is room for them: that never
-    /// makes the budget more than half full, so that requests that have to be read find the rest.
+    /// Sets the size of this share to `bytes` for read-ahead, if there is room. Read-ahead fills at
+    /// most half of the budget, so that requests that must be read find the rest.
     pub(crate) fn hold_ahead(&mut self, bytes: usize) -> bool {
         self.hold(bytes as u64, self.budget.limit / 2).is_ok()
     }
@@ -72,30 +72,32 @@ impl Drop for Share {
     }
 }
 
-/// What one connection may take.
+/// The time and the memory that one connection may use.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     budget: Arc<Budget>,
-    /// Ends a wait for room; none where nobody else gives any back.
+    /// Ends a wait for room. `None` for a connection that shares its budget with no other.
     stopping: Option<Stopping>,
     opened: Instant,
-    /// How long its Init may take; none for ever.
+    /// The time limit for Init. `None` is no limit.
     init: Option<Duration>,
-    /// How long a request that holds a part of the budget may take to arrive; none for ever.
+    /// The time limit for the arrival of a request that holds a part of the budget. `None` is no
+    /// limit.
     request: Option<Duration>,
-    /// When an Init must have been accepted; none once it was, or for ever.
+    /// The deadline for an accepted Init. `None` after Init, or without a limit.
     init_due: Mutex<Option<Instant>>,
-    /// When the request that holds a part of the budget must have come; none as long as there is none, or for ever.
+    /// The deadline for the request that holds a part of the budget. `None` without such a request,
+    /// or without a limit.
     request_due: Mutex<Option<Instant>>,
 }
 
 impl Allowance {
-    /// For a connection with a peer that may be anybody: its time is limited, too.
+    /// Creates the allowance of a connection whose peer is unknown: its time is limited as well.
     pub(crate) fn new(budget: &Arc<Budget>, limits: &Limits, stopping: &Stopping) -> Arc<Self> {
         Allowance::within(budget, limits.init, limits.request, Some(stopping.clone()))
     }
 
-    /// For a connection whose other side has started this process, and waits for it.
+    /// Creates the allowance of a connection whose peer has spawned this process and waits for it.
     pub(crate) fn of_process(limits: &Limits) -> Arc<Self> {
         Allowance::within(&Budget::new(limits, Arc::default()), None, None, None)
     }
@@ -113,43 +115,44 @@ impl Allowance {
             opened,
             init,
             request,
-            // A time that no clock reaches never comes.
+            // If the clock cannot represent the deadline, there is no deadline.
             init_due: Mutex::new(init.and_then(|init| opened.checked_add(init))),
             request_due: Mutex::new(None),
         })
     }
 
-    /// An Init was accepted.
+    /// Marks Init as accepted.
     pub(crate) fn start(&self) {
         *lock(&self.init_due) = None;
     }
 
-    /// The handler took so long for a call. Until Init, the longest call does not count: a peer that asks for
-    /// Info again and again gains no more than that.
+    /// Excludes the time of a handler call from the time limit. Until Init, only the longest call
+    /// is excluded: a peer that repeats Info must not extend its limit each time.
     pub(crate) fn leave_out(&self, call: Duration) {
         if let (Some(due), Some(init)) = (&mut *lock(&self.init_due), self.init) {
             *due = self.opened.checked_add(init + call).map_or(*due, |later| later.max(*due));
         }
     }
 
-    /// Room for the requests of a peer. A request waits for it only until the peer has gone.
+    /// Returns the room for the requests of this connection.
     pub(crate) fn room(self: &Arc<Self>, peer: Option<Arc<dyn Peer>>) -> RequestRoom {
         RequestRoom { share: self.share(), allowance: Arc::clone(self), peer }
     }
 
-    /// A share that holds nothing yet.
+    /// Creates a share that holds nothing yet.
     pub(crate) fn share(&self) -> Share {
         Share { budget: Arc::clone(&self.budget), bytes: 0 }
     }
 
-    /// How long the peer may be waited for until an Init is accepted, and the error when that has passed; none
-    /// for ever.
+    /// Returns the time left for the peer until Init, and the error after that time. `None` is no
+    /// limit.
     pub(crate) fn until_init(&self) -> Option<(Duration, AgentError)> {
         let left = left(*lock(&self.init_due))?;
         Some((left, AgentError::NoInit { within: self.init? }))
     }
 
-    /// How long input may be waited for, and the error when that has passed; none for ever.
+    /// Returns the time left for input to arrive, and the error after that time. `None` is no
+    /// limit.
     pub(crate) fn due(&self) -> Option<(Duration, AgentError)> {
         let request = || {
             let left = left(*lock(&self.request_due))?;
@@ -192,7 +195,7 @@ impl Room for RequestRoom {
             *request_due = if bytes == 0 { None } else { request_due.or_else(due) };
         }
         while let Err(held) = self.share.hold(bytes, limit) {
-            // Requests that wait for each other end here as well.
+            // This deadline also resolves a deadlock of requests that wait for each other's memory.
             let left = self.allowance.due().map(|(left, _)| left).filter(|left| !left.is_zero());
             let left = left.filter(|_| !self.peer.as_ref().is_some_and(|peer| peer.has_gone()));
             let (Some(stopping), Some(left)) = (stopping, left) else {

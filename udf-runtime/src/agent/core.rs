@@ -1,4 +1,4 @@
-//! What an agent does with each request, apart from where requests come from.
+//! Handles the requests of a connection, independent of their source.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -25,35 +25,38 @@ use crate::agent::link::Link;
 use crate::agent::pulse::Call;
 use crate::agent::rate_limit::RateLimit;
 
-/// What a frame has around a snapshot: the snapshot must come back in one.
+/// The size of a frame beyond its snapshot: a restored snapshot must fit into one frame.
 const FRAME_MARGIN: usize = 32;
 
-/// Room for merging points that is kept while there is no input.
+/// The room for merging points that is kept while the connection is idle.
 const KEPT_SPARE: usize = 64 << 10;
 
-/// A connection that has had no Init has buffers of about this size: anybody can open many.
+/// The approximate size of the buffers before Init. It is small because any peer can open many
+/// connections.
 pub(super) const BEFORE_INIT: usize = 16 << 10;
 
-/// Where an agent reads requests from. Boxed, so that the loop is compiled once for a handler; a call for each read is nothing beside the read.
+/// The source of requests. It is boxed so that the loop is compiled once per handler. The dynamic
+/// call costs nothing compared with a read.
 pub(super) type Requests = Box<dyn Read + Send>;
 
-/// How the input has ended when nothing has failed.
+/// The end of an input that has not failed.
 pub(super) enum End {
-    /// The other side has closed it.
+    /// The peer closed the input.
     Closed,
-    /// We were asked to stop, for this reason.
+    /// A stop was requested, for this reason.
     Stopped(String),
 }
 
 pub(super) struct Core<H: Handler> {
     handler: H,
-    /// Its way out, and the state of the conversation: apart from the index, which a point borrows.
+    /// The output and the state of the conversation. They are separate from the index because a
+    /// point borrows the index.
     talk: Talk<H>,
     index: PointIndex,
     spare: Vec<u8>,
     frame_limit: usize,
     ticks_have_ended: bool,
-    /// Set when it is time for a tick, by whoever keeps the time, and taken by whoever ticks.
+    /// Set by the timer when a tick is due. Cleared by the thread that ticks.
     tick_due: Arc<AtomicBool>,
 }
 
@@ -62,16 +65,16 @@ struct Talk<H: Handler> {
     link: Arc<Link>,
     started: bool,
     allowance: Option<Arc<Allowance>>,
-    /// Whether the log names the task.
+    /// Whether the span of the connection names the task.
     is_named: bool,
     in_batch: bool,
     /// Set once, when an accepted Init asks for ticks.
     tick_every: Option<Duration>,
-    /// What went wrong in a tick; the agent learns of it when it has read something.
+    /// The error of a tick. The agent picks it up after its next read.
     failure: Option<AgentError>,
-    /// Whether Kapacitor was told of an error; the first one is enough.
+    /// Whether an ErrorResponse was sent. Only the first error is sent.
     told: bool,
-    /// What has come since it was counted last.
+    /// The points since the last update of the counters.
     points: u64,
     batches: u64,
     bytes: u64,
@@ -108,20 +111,21 @@ impl<H: Handler> Core<H> {
         }
     }
 
-    /// Takes no snapshots that would not come back in a frame of up to `limit` bytes.
+    /// Refuses to take snapshots that would not fit into a frame of `limit` bytes when they are
+    /// restored.
     pub(super) fn set_frame_limit(&mut self, limit: usize) {
         self.frame_limit = limit;
         self.talk.snapshot_limit = limit.min(frame::MAX_LIMIT).saturating_sub(FRAME_MARGIN);
     }
 
-    /// Lets this connection take what one without an Init must not, once it has had its Init.
+    /// Sets the allowance, which grows when Init is accepted.
     pub(super) fn set_allowance(&mut self, allowance: Arc<Allowance>) {
         self.talk.allowance = Some(allowance);
     }
 
-    /// Handles every whole frame that has been read, and writes what was earned.
+    /// Handles every complete frame that has been read, and flushes the output.
     ///
-    /// Returns how often to tick, once, when the handler has asked for it.
+    /// Returns the interval of ticks, once, after a handler has asked for ticks.
     pub(super) fn drain(
         &mut self,
         reader: &mut FrameReader<Requests>,
@@ -132,18 +136,19 @@ impl<H: Handler> Core<H> {
             core.index.give_room_back();
             core.spare.clear();
             core.spare.shrink_to(KEPT_SPARE);
-            // What was handled is given back before writing waits.
+            // Returns memory before a write can block.
             reader.trim();
             (handled, core.talk.out.flush())
         });
-        // Only now: while writing waits, the watchdog must see that.
+        // Rest only after the write: while the write blocks, the watchdog must see the connection
+        // as busy.
         self.talk.link.pulse.rest();
         handled?;
         written?;
         Ok(self.talk.tick_every.take())
     }
 
-    /// Counts the time that this takes, in the handler and in writing.
+    /// Measures the time of `work`, which includes calls of the handler and writes.
     fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let begun = Instant::now();
         let done = work(self);
@@ -162,7 +167,8 @@ impl<H: Handler> Core<H> {
                 self.talk.out.flush()?;
             }
             self.talk.bytes += frame.len() as u64;
-            // Nearly every frame: to hand it round as a request would cost as much as a look-up in it.
+            // Almost every frame is a point. Passing points around as requests would cost as much
+            // as a lookup.
             if let Some(point) = request::point_bytes(frame) {
                 let point = self.index.parse(point).map_err(RequestError::Point)?;
                 self.talk.point(&mut self.handler, &point)?;
@@ -184,23 +190,24 @@ impl<H: Handler> Core<H> {
 
     fn tick(&mut self) -> Result<(), AgentError> {
         self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
-        // One that came due meanwhile is left out, so that ticks that take long leave time for points.
+        // Drop a tick that came due during this one, so that slow ticks leave time for points.
         self.tick_due.store(false, Ordering::SeqCst);
         Ok(())
     }
 
-    /// Set it when it is time for a tick.
+    /// Returns the flag to set when a tick is due.
     pub(super) fn tick_due(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.tick_due)
     }
 
     #[inline]
     fn take_tick(&self) -> bool {
-        // A load is all that it costs as long as none is due.
+        // The relaxed load keeps the check cheap while no tick is due. The swap decides which
+        // thread ticks.
         self.tick_due.load(Ordering::Relaxed) && self.tick_due.swap(false, Ordering::SeqCst)
     }
 
-    /// Ticks, unless that was done since it was due.
+    /// Ticks, unless another thread has done so since the tick came due.
     pub(super) fn tick_if_due(&mut self) -> Result<(), AgentError> {
         if !self.take_tick() {
             return Ok(());
@@ -218,7 +225,7 @@ impl<H: Handler> Core<H> {
         self.talk.in_batch
     }
 
-    /// From now on the handler must not tick.
+    /// Forbids further ticks of the handler.
     pub(super) fn end_ticks(&mut self) {
         self.ticks_have_ended = true;
     }
@@ -227,7 +234,8 @@ impl<H: Handler> Core<H> {
         self.ticks_have_ended
     }
 
-    /// A tick has failed: Kapacitor is told now, the agent when it has read something.
+    /// Stores the error of a tick and reports it to Kapacitor at once. The agent picks it up after
+    /// its next read.
     pub(super) fn fail(&mut self, error: AgentError) {
         self.talk.report(&error);
         self.talk.link.pulse.rest();
@@ -238,7 +246,7 @@ impl<H: Handler> Core<H> {
         self.talk.failure.take().map_or(Ok(()), Err)
     }
 
-    /// The input has ended well.
+    /// Handles the regular end of the input.
     pub(super) fn finish(&mut self) -> Result<(), AgentError> {
         if self.talk.started {
             self.timed(|core| core.talk.called(Call::Finish, |out| core.handler.finish(out)))?;
@@ -246,9 +254,10 @@ impl<H: Handler> Core<H> {
         Ok(())
     }
 
-    /// Writes what was earned, and tells Kapacitor why the connection ends if it does not know.
+    /// Flushes the output, and sends the reason for the end to Kapacitor unless it was sent
+    /// already.
     pub(super) fn last_words(&mut self, ended: &Result<End, AgentError>) -> Result<(), AgentError> {
-        // A panic leaves what it has interrupted uncounted.
+        // A panic skips the update of the counters.
         self.talk.count();
         match ended {
             Ok(End::Closed) => {}
@@ -312,7 +321,8 @@ impl<H: Handler> Talk<H> {
             Incoming::Snapshot => {
                 let mut snapshot = self.called(Call::Snapshot, |_| handler.snapshot())?;
                 if snapshot.len() > self.snapshot_limit {
-                    // An error would end the task now, for a restart that may never come.
+                    // An error would stop the task now, in favor of a restart that may never
+                    // happen.
                     tracing::error!(
                         "the snapshot was left out: its {} bytes are over the limit of {}, so that it could \
                          not be restored; limit the groups of the state, or raise the limit of frames",
@@ -346,7 +356,7 @@ impl<H: Handler> Talk<H> {
         Ok(self.out.flush_if_much()?)
     }
 
-    /// A call that does not count as time that the other side takes until its Init.
+    /// Runs a call whose time does not count against the peer's limit for Init.
     fn untimed<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
         let begun = Instant::now();
         let done = call(self);
@@ -360,13 +370,13 @@ impl<H: Handler> Talk<H> {
         }
         let remote = self.out.remote();
         let (task, node) = (init.task_id.clone(), init.node_id.clone());
-        // Every line that is logged for this connection names them from here on.
+        // From here on, every log line of this connection names the task and the node.
         if !std::mem::replace(&mut self.is_named, true) {
             tracing::Span::current().record("task", &task).record("node", &node);
         }
         let verdict = self.untimed(|talk| {
             talk.called(Call::Init, |_| {
-                // An error refuses this Init, as an error of the author's own `init` does.
+                // An error refuses this Init, as an error of the author's `init` does.
                 let refused = |error: crate::agent::error::Error| {
                     Verdict::Refused(error::line(error.as_ref(), MAX_TEXT))
                 };
@@ -421,7 +431,7 @@ impl<H: Handler> Talk<H> {
         work(&mut self.out).map_err(|error| AgentError::Handler { call, error })
     }
 
-    /// The most telling reason why a request must not come now.
+    /// Returns an error with the most helpful reason why a request is not allowed now.
     #[cold]
     fn out_of_order(&self, request: &'static str, otherwise: &'static str) -> AgentError {
         let reason = if !self.started {
@@ -434,7 +444,7 @@ impl<H: Handler> Talk<H> {
         AgentError::OutOfOrder { request, reason }
     }
 
-    /// Adds an ErrorResponse about `error`, unless it was told already or cannot be told.
+    /// Queues an ErrorResponse for `error`, unless one was sent already or cannot be sent.
     fn report(&mut self, error: &AgentError) {
         if self.told || matches!(error, AgentError::Emit(_)) {
             return;
@@ -442,11 +452,11 @@ impl<H: Handler> Talk<H> {
         self.tell(error.to_string());
     }
 
-    /// Adds an ErrorResponse, and writes it.
+    /// Queues an ErrorResponse and flushes.
     fn tell(&mut self, error: String) {
         self.told = true;
         self.out.answer(Message::Error(ErrorResponse { error: error::cut(error, MAX_TEXT) }));
-        // When it cannot be written, the error that is returned still says what happened.
+        // If the flush fails, the returned error still names the original cause.
         let _ = self.out.flush();
     }
 }

@@ -1,10 +1,11 @@
-//! Counts what passes through one connection: for the log at its end, and for the metrics of the process.
+//! Counts the traffic of one connection, for the log line at its end and for the metrics of the
+//! process.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Something that is counted.
+/// A quantity that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Count {
@@ -20,7 +21,7 @@ pub(crate) enum Count {
     Errors,
 }
 
-/// Each count: its name in the log, its name as a metric, and what it means.
+/// Each count with its name in the log, its metric name and its help text.
 pub(crate) const COUNTS: [(Count, &str, &str, &str); 10] = {
     use Count::*;
     [
@@ -47,7 +48,7 @@ pub(crate) const COUNTS: [(Count, &str, &str, &str); 10] = {
     ]
 };
 
-/// The counts of one connection, which others may read at any time.
+/// The counts of one connection. Other threads may read them at any time.
 #[derive(Debug, Default)]
 pub(crate) struct Counters([AtomicU64; COUNTS.len()]);
 
@@ -66,7 +67,7 @@ impl Counters {
     }
 }
 
-/// Counts that were read at some time, of one connection or of several.
+/// A snapshot of the counts of one or more connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals([u64; COUNTS.len()]);
 

@@ -4,7 +4,7 @@ use udf_proto::EdgeType;
 
 /// A kind of edge: [`Stream`] or [`Batch`].
 pub trait Edge: sealed::Sealed + Send + Sync + 'static {
-    /// How the protocol names it.
+    /// The name of the edge in the protocol.
     const TYPE: EdgeType;
 }
 

@@ -1,4 +1,4 @@
-//! What a UDF sends on: points to a stream, or whole batches.
+//! Emits points to a stream, or whole batches.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,10 +14,10 @@ use crate::agent::counters::Count;
 use crate::agent::edge::{Batch, Edge, Stream};
 use crate::agent::link::{EmitError, Link, OnUnfit};
 
-/// Once this much has gathered, it is written although there is more input to handle.
+/// The size at which the buffer is flushed although there is more input to handle.
 const HIGH_WATER: usize = 256 << 10;
 
-/// The edge to which points are sent: [`Stream`].
+/// The edge that receives points: [`Stream`].
 #[diagnostic::on_unimplemented(
     message = "this emitter sends batches: a point goes out as part of one",
     label = "this sends a point to a stream",
@@ -27,7 +27,7 @@ const HIGH_WATER: usize = 256 << 10;
             signatures of the handler"
 )]
 pub trait ProvidesStream: Edge + Sized {
-    /// The emitter, whose edge is known now.
+    /// Returns the emitter as an emitter of a stream.
     #[doc(hidden)]
     fn stream(emitter: &mut Emitter<Self>) -> &mut Emitter<Stream>;
 }
@@ -39,7 +39,7 @@ impl ProvidesStream for Stream {
     }
 }
 
-/// The edge to which batches are sent: [`Batch`].
+/// The edge that receives batches: [`Batch`].
 #[diagnostic::on_unimplemented(
     message = "this emitter sends points to a stream: it cannot begin a batch",
     label = "this begins a batch",
@@ -48,7 +48,7 @@ impl ProvidesStream for Stream {
             handler"
 )]
 pub trait ProvidesBatches: Edge + Sized {
-    /// The emitter, whose edge is known now.
+    /// Returns the emitter as an emitter of batches.
     #[doc(hidden)]
     fn batches(emitter: &mut Emitter<Self>) -> &mut Emitter<Batch>;
 }
@@ -62,24 +62,24 @@ impl ProvidesBatches for Batch {
 
 /// Sends to the edge that a UDF provides.
 ///
-/// What is sent gathers in a buffer, which is written before the agent waits for more input, when it has
-/// grown to 256 KiB, and between two calls when those since the last writing have taken some tenths of a second.
-/// When Kapacitor does not read, writing waits.
+/// Output is buffered. The buffer is flushed before the agent blocks for input, when it exceeds 256
+/// KiB, and every few hundred milliseconds between two calls. If Kapacitor does not read, the flush
+/// blocks.
 ///
-/// To a stream, it sends points: [`pass`](Self::pass), [`edit`](Self::edit), [`build`](Self::build). To an edge
-/// of batches, it sends whole batches: [`begin`](Self::begin).
+/// On a stream, an emitter sends points: [`pass`](Self::pass), [`edit`](Self::edit),
+/// [`build`](Self::build). On an edge of batches, it sends whole batches: [`begin`](Self::begin).
 ///
-/// An emitter belongs to the call that it is handed to. To send from another thread or later, get a
-/// [`Remote`].
+/// An emitter is valid only during the call that receives it. Use a [`Remote`] to send from another
+/// thread or at a later time.
 pub struct Emitter<E: Edge> {
     out: Vec<u8>,
     changes: EditScratch,
     link: Arc<Link>,
-    /// Where a batch begins that is not closed yet.
+    /// The position in the buffer where the open batch begins.
     open: Option<usize>,
     points: u64,
     batches: u64,
-    /// The time of what is being handled, for new points; none when that is the wall clock's.
+    /// The default time of new points. `None` is the wall clock.
     time: Option<i64>,
     edge: PhantomData<fn(E)>,
 }
@@ -98,12 +98,12 @@ impl<E: Edge> Emitter<E> {
         }
     }
 
-    /// A handle for sending from other threads and later, for instance from timers.
+    /// Returns a handle that sends from other threads and at later times, for example from timers.
     pub fn remote(&self) -> Remote<E> {
         Remote { link: Arc::clone(&self.link), edge: PhantomData }
     }
 
-    /// Sets the time of new points from now on; none for the wall clock.
+    /// Sets the default time of new points. `None` is the wall clock.
     #[inline]
     pub(crate) fn set_time(&mut self, time: Option<i64>) {
         self.time = time;
@@ -114,8 +114,8 @@ impl<E: Edge> Emitter<E> {
         self.link.counters.add(Count::PointsDropped, 1);
     }
 
-    /// Appends the point that the changes make of `base`; whether it was. Within a batch, `batch` is its
-    /// name.
+    /// Appends `base` with its changes, and returns whether it did. Within a batch, `batch` is the
+    /// name of the batch.
     #[inline]
     fn append_edited(
         &mut self,
@@ -139,13 +139,13 @@ impl<E: Edge> Emitter<E> {
         Ok(true)
     }
 
-    /// Adds an answer to a request.
+    /// Appends the response to a request.
     pub(crate) fn answer(&mut self, message: Message) {
         self.drop_open_batch();
         response::append(message, &mut self.out);
     }
 
-    /// Writes what has gathered.
+    /// Writes the buffer.
     pub(crate) fn flush(&mut self) -> Result<(), EmitError> {
         self.drop_open_batch();
         let counters = &self.link.counters;
@@ -157,7 +157,7 @@ impl<E: Edge> Emitter<E> {
         let written = self.link.write(&self.out);
         self.out.clear();
         if self.out.capacity() > 4 * HIGH_WATER {
-            // What one large batch needed is given back.
+            // Return the memory that a large batch needed.
             self.out = Vec::new();
         }
         written
@@ -179,13 +179,13 @@ impl<E: Edge> Emitter<E> {
         self.flush_if(HIGH_WATER)
     }
 
-    /// Writes what has gathered if that is `bytes` or more.
+    /// Writes the buffer if it holds `bytes` or more.
     #[inline]
     pub(crate) fn flush_if(&mut self, bytes: usize) -> Result<(), EmitError> {
         if self.out.len() >= bytes { self.flush() } else { Ok(()) }
     }
 
-    /// Takes back a batch that was begun and then forgotten.
+    /// Removes a batch that was begun and never ended from the buffer.
     fn drop_open_batch(&mut self) {
         if let Some(start) = self.open.take() {
             self.out.truncate(start);
@@ -193,10 +193,10 @@ impl<E: Edge> Emitter<E> {
     }
 }
 
-/// The time of the wall clock, in nanoseconds since the epoch.
+/// Returns the wall-clock time in nanoseconds since the epoch.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // A clock before 1970 is not set yet.
+    // A time before 1970 comes from a clock that is not set yet.
     since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
@@ -206,28 +206,29 @@ impl<E: Edge> fmt::Debug for Emitter<E> {
     }
 }
 
-/// What is sent. Which of it there is depends on the edge: that is a bound of the methods, and not of the whole
-/// block, so that a method of the other edge is answered in our words.
+/// The methods that send. The edge is a bound of each method and not of the block, so that the
+/// compiler shows our message for a method of the other edge.
 impl<E: Edge> Emitter<E> {
-    /// Sends `point` on as it is; its bytes are copied. One out of a batch is sent under the name of the batch.
+    /// Sends `point` unchanged by copying its bytes. A point of a batch is sent under the name of
+    /// the batch.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the write fails.
     #[inline]
     pub fn pass(&mut self, point: &Point<'_>) -> Result<(), EmitError>
     where
         E: ProvidesStream,
     {
         let Some(name) = point.batch_name() else { return self.pass_on(point) };
-        // As it came but for the name: it is not sent as an edited point, which would be checked.
+        // Only the name changes. An edited point would be checked, and this one must not be.
         let _ = self.edit(point).name(name);
         response::append_edited(Some(*point), &mut self.changes, &mut self.out);
         self.points += 1;
         self.flush_if_much()
     }
 
-    /// Sends `point` on with changes: `out.edit(point).field("mean", 4.2).send()`. One out of a batch is sent
-    /// under the name of the batch, unless it is given another.
+    /// Sends `point` with changes: `out.edit(point).field("mean", 4.2).send()`. A point of a batch
+    /// is sent under the name of the batch, unless you set another name.
     pub fn edit<'p>(&mut self, point: &Point<'p>) -> PointEdit<'_, 'p, Emitter<Stream>>
     where
         E: ProvidesStream,
@@ -237,11 +238,12 @@ impl<E: Edge> Emitter<E> {
 
     /// Sends a new point of the measurement `name`.
     ///
-    /// Without [`time`](PointEdit::time), it has the time of the point that is being handled, or of the
-    /// batch that ends, its `tmax`. In other calls and from a [`Remote`], it has the time of the wall clock.
+    /// Without [`time`](PointEdit::time), the point has the time of the point that is being
+    /// handled, or `tmax` of the batch that ends. In other calls and from a [`Remote`], it has the
+    /// wall-clock time.
     ///
-    /// Kapacitor finds its group by its tags and dimensions. To send a point into the group of another,
-    /// [`edit`](Self::edit) that one.
+    /// Kapacitor derives the group of the point from its tags and dimensions. To send a point into
+    /// the group of another point, [`edit`](Self::edit) that point.
     pub fn build(&mut self, name: &str) -> PointEdit<'_, 'static, Emitter<Stream>>
     where
         E: ProvidesStream,
@@ -249,9 +251,9 @@ impl<E: Edge> Emitter<E> {
         PointEdit::build(E::stream(self), name)
     }
 
-    /// Begins a batch with the name, group and tags of `begin`; its size is not looked at.
+    /// Begins a batch with the name, group and tags of `begin`. The size in `begin` is ignored.
     ///
-    /// The batch goes out whole when it is [ended](OpenBatch::end), and not at all when it is dropped.
+    /// [`OpenBatch::end`] sends the whole batch. Dropping the batch discards it.
     ///
     /// ```
     /// use udf_runtime::{Batch, BeginBatch, Emitter, EndBatch, Points, Result};
@@ -300,7 +302,7 @@ impl PointSink for Emitter<Stream> {
     }
 }
 
-/// A batch that is being sent; see [`Emitter::begin`].
+/// A batch under construction; see [`Emitter::begin`].
 #[must_use = "a batch goes nowhere before `end` is called"]
 pub struct OpenBatch<'e> {
     emitter: &'e mut Emitter<Batch>,
@@ -310,9 +312,9 @@ pub struct OpenBatch<'e> {
 }
 
 impl OpenBatch<'_> {
-    /// Adds `point` as it is; its bytes are copied.
+    /// Adds `point` unchanged by copying its bytes.
     ///
-    /// Within a batch, Kapacitor looks at its time, tags and fields only.
+    /// Within a batch, Kapacitor reads only the time, tags and fields of a point.
     #[inline]
     pub fn pass(&mut self, point: &Point<'_>) {
         response::append_point(*point, &mut self.emitter.out);
@@ -324,19 +326,19 @@ impl OpenBatch<'_> {
         PointEdit::new(self, *point)
     }
 
-    /// Adds a new point. It shares the tags of the batch only if they are set on it. Its time is that of
-    /// [`Emitter::build`].
+    /// Adds a new point. The point has the tags of the batch only if you set them. Its default time
+    /// is that of [`Emitter::build`].
     pub fn build(&mut self) -> PointEdit<'_, 'static, Self> {
         PointEdit::empty(self)
     }
 
-    /// Ends the batch, which sends it. No point of it may be later than `tmax`, in nanoseconds since the
-    /// epoch.
+    /// Ends the batch and sends it. No point of the batch may be later than `tmax`, in nanoseconds
+    /// since the epoch.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the write fails.
     pub fn end(self, tmax: i64) -> Result<(), EmitError> {
-        // No batch is open any more: dropping `self` must not take it back.
+        // The batch is complete: dropping `self` must not remove it from the buffer.
         self.emitter.open = None;
         let out = &mut self.emitter.out;
         response::fill_size(out, self.size, self.points);
@@ -377,7 +379,7 @@ impl fmt::Debug for OpenBatch<'_> {
     }
 }
 
-/// Sends from any thread and at any time, as long as the connection lives.
+/// Sends from any thread and at any time, as long as the connection is open.
 ///
 /// ```
 /// use udf_runtime::{Remote, Result, Stream};
@@ -392,13 +394,13 @@ pub struct Remote<E: Edge> {
 }
 
 impl<E: Edge> Remote<E> {
-    /// Sends what `fill` emits, and waits until it is written.
+    /// Sends everything that `fill` emits, and blocks until it is written.
     ///
-    /// What one call sends stays together up to 256 KiB, a batch always; nothing comes in between.
+    /// The output of one call is contiguous up to 256 KiB, and a batch is always contiguous.
     ///
     /// # Errors
-    /// When the connection has ended, and when `fill` returns an error: what it has sent until then goes
-    /// out.
+    /// Returns an error if the connection has ended, or if `fill` returns an error. Output that
+    /// `fill` emitted before its error is still sent.
     pub fn emit(
         &self,
         fill: impl FnOnce(&mut Emitter<E>) -> Result<(), EmitError>,
@@ -409,7 +411,8 @@ impl<E: Edge> Remote<E> {
         emitter.flush().and(filled)
     }
 
-    /// Whether the connection has ended, so that nothing can be sent any more. It never waits.
+    /// Returns whether the connection has ended, so that nothing can be sent any more. Never
+    /// blocks.
     pub fn is_closed(&self) -> bool {
         self.link.is_closed()
     }

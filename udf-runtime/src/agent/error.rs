@@ -1,23 +1,23 @@
-//! The text of an error, for whoever reads it at night.
+//! Errors as text for operators.
 
 use udf_text::message::one_line;
 pub(crate) use udf_text::message::{cut, panic_text};
 
-/// What can fail in a UDF: any error, by `?`, or `Err("text".into())`.
+/// The error of a UDF: any error, by `?`, or `Err("text".into())`.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of a UDF's method.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// What Kapacitor is told of an error or a refusal is cut at this length: it is for people.
+/// The maximum length in bytes of an error or a refusal that is sent to Kapacitor.
 pub(crate) const MAX_TEXT: usize = 16 << 10;
 
-/// The text of an error with those under it.
+/// Returns the text of an error followed by its sources.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        // Many errors show the one under them already.
+        // Many errors already include their source in their own text.
         let under = error.to_string();
         if !text.contains(&under) {
             text = format!("{text}: {under}");
@@ -27,7 +27,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// The same on one line of at most `most` bytes.
+/// Returns the same text on one line of at most `most` bytes.
 pub(crate) fn line(error: &(dyn std::error::Error + 'static), most: usize) -> String {
     one_line(&chain(error), most)
 }

@@ -1,4 +1,4 @@
-//! The low level: what an agent calls for each request, for those who do without `#[udf]`.
+//! The low-level interface between an agent and a UDF, for UDFs without `#[udf]`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use crate::agent::edge::Edge;
 use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::Result;
 
-/// What is done with each request of one connection. All calls come from one thread at a time.
+/// Handles the requests of one connection. Methods are never called concurrently.
 ///
-/// The edges are types, so that a handler which provides batches is handed an emitter that can only
-/// send whole ones. The agent has checked the order of the requests before a handler sees them: nothing
-/// comes before Init, points of batches come within batches only.
+/// The edges are types, so a handler that provides batches gets an emitter that can only send whole
+/// batches. The agent checks the order of requests first: no request but Info precedes Init, and
+/// points of batches arrive only within batches.
 ///
-/// An `Err` of [`init`](Self::init) refuses the Init. An `Err` of any other method ends the connection: the agent
-/// sends everything that was emitted so far, and then the error's text as an ErrorResponse, which stops
-/// the task.
+/// An `Err` of [`init`](Self::init) refuses the Init. An `Err` of any other method ends the
+/// connection: the agent sends all previous output, and then the text of the error as an
+/// ErrorResponse, which stops the task.
 pub trait Handler: Send + 'static {
-    /// The edge that it reads from.
+    /// The edge that the UDF reads from.
     type Wants: Edge;
-    /// The edge that it writes to.
+    /// The edge that the UDF writes to.
     type Provides: Edge;
 
-    /// Its options, and the types of the arguments of each, for the Info response.
+    /// Returns the options and the argument types of each, for the Info response.
     fn info(&self) -> BTreeMap<String, Vec<ValueType>>;
 
-    /// Starts with these options. `remote` sends from other threads and later.
+    /// Starts the UDF with these options. `remote` sends from other threads and at later times.
     ///
     /// # Errors
     /// An error refuses the Init with its text, as [`Verdict::Refused`] does.
     fn init(&mut self, init: Init, remote: &Remote<Self::Provides>) -> Result<Verdict>;
 
-    /// The state, in any format; empty when there is none.
+    /// Returns the state in any format. Empty if there is no state.
     ///
     /// # Errors
     /// See [`Handler`].
@@ -41,7 +41,7 @@ pub trait Handler: Send + 'static {
         Ok(Vec::new())
     }
 
-    /// Takes over the state of an earlier snapshot; a refusal must leave the present one as it was.
+    /// Restores the state of an earlier snapshot. A refusal must leave the present state unchanged.
     ///
     /// # Errors
     /// See [`Handler`].
@@ -50,7 +50,7 @@ pub trait Handler: Send + 'static {
         Ok(Verdict::Accepted)
     }
 
-    /// A batch begins. Its size is a hint that must not be trusted.
+    /// Handles the begin of a batch. The size in `begin` is a hint; do not trust it.
     ///
     /// # Errors
     /// See [`Handler`].
@@ -59,13 +59,13 @@ pub trait Handler: Send + 'static {
         Ok(())
     }
 
-    /// A point, of a stream or of the batch that was begun last.
+    /// Handles a point of the stream, or of the current batch.
     ///
     /// # Errors
     /// See [`Handler`].
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
 
-    /// The batch ends.
+    /// Handles the end of a batch.
     ///
     /// # Errors
     /// See [`Handler`].
@@ -74,12 +74,12 @@ pub trait Handler: Send + 'static {
         Ok(())
     }
 
-    /// How often [`tick`](Self::tick) is called once Init was accepted; none for never.
+    /// Returns the interval of [`tick`](Self::tick) after Init was accepted. `None` for no ticks.
     fn tick_every(&self) -> Option<Duration> {
         None
     }
 
-    /// Called at intervals of wall-clock time, also when no data comes.
+    /// Called at intervals of wall-clock time, with or without data.
     ///
     /// # Errors
     /// See [`Handler`].
@@ -88,8 +88,8 @@ pub trait Handler: Send + 'static {
         Ok(())
     }
 
-    /// The input has ended, and everything in it was handled; Kapacitor still reads. The last chance to
-    /// emit.
+    /// Called when the input has ended and everything in it was handled. Kapacitor still reads:
+    /// this is the last chance to emit.
     ///
     /// # Errors
     /// See [`Handler`].
@@ -98,15 +98,15 @@ pub trait Handler: Send + 'static {
         Ok(())
     }
 
-    /// The connection is closed. Called once, whatever it was that ended it.
+    /// Called once when the connection is closed, whatever the reason.
     fn stop(&mut self) {}
 }
 
 /// The answer to an Init or Restore request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is done.
+    /// The request succeeded.
     Accepted,
-    /// It is not, and nothing has changed. Kapacitor stops the task and shows this text.
+    /// The request failed and nothing has changed. Kapacitor stops the task and shows this text.
     Refused(String),
 }

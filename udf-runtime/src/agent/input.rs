@@ -1,4 +1,4 @@
-//! The reading side of a connection, which ends at a stop.
+//! The input of a connection, which can be ended by a stop.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -12,18 +12,19 @@ use rustix::io::{Errno, ioctl_fionread};
 use crate::agent::allowance::{Allowance, Share};
 use crate::agent::stop::Stopping;
 
-/// The most that is read ahead while nobody handles input.
+/// The maximum number of bytes that are read ahead while no thread handles input.
 const MOST_AHEAD: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
-/// What is read ahead is kept in pieces of this many bytes.
+/// The size of one piece of read-ahead.
 const PIECE: usize = 64 << 10;
 
-/// Where the input of a connection comes from, shared by its agent and by the watchdog.
+/// The source of a connection's input, shared by its agent and by the watchdog.
 #[derive(Debug)]
 pub(crate) struct Source<S> {
     inner: S,
-    /// What was read ahead. Whoever reads from `inner` holds the lock, also while it waits for input: so it is a lock of
-    /// the standard library under a model checker, too.
+    /// The bytes that were read ahead. A thread must hold this lock while it reads from `inner`,
+    /// even while it blocks for input. The lock is one of the standard library under a model
+    /// checker, too, because the checker cannot model a blocking read.
     ahead: Mutex<Pieces>,
     allowance: Arc<Allowance>,
 }
@@ -51,8 +52,9 @@ where
         &self.allowance
     }
 
-    /// Reads what has arrived, and keeps it for the agent, unless that is reading itself. It waits for what
-    /// follows for up to `left`, and takes from that what it has used.
+    /// Reads the input that has arrived, and stores it for the agent. Waits up to `left` for more,
+    /// and subtracts the time used. Only tries the lock: an agent that holds it is reading itself,
+    /// and may block for as long as the peer sends nothing.
     pub(crate) fn read_ahead(&self, left: &mut Duration) {
         let mut ahead = match self.ahead.try_lock() {
             Ok(ahead) => ahead,
@@ -60,12 +62,12 @@ where
             Err(TryLockError::WouldBlock) => return,
         };
         let begun = Instant::now();
-        // More is waited for only behind what has come.
+        // Wait only if some input has arrived: the peer is then within a message.
         let mut wait = Duration::ZERO;
         loop {
             let mut fds = [PollFd::new(&self.inner, PollFlags::IN)];
             let ready = poll(&mut fds, Timespec::try_from(wait).ok().as_ref());
-            // An end or an error shows again when the agent reads.
+            // The agent sees an end or an error again with its own read.
             let has_more = ready.is_ok_and(|ready| ready > 0)
                 && ahead.fill(&self.inner).is_ok_and(|read| read > 0);
             wait = left.saturating_sub(begun.elapsed());
@@ -77,11 +79,11 @@ where
     }
 }
 
-/// Bytes in pieces, which are neither moved nor kept when they have been taken.
+/// Bytes in pieces. A piece is never moved, and is freed when all of it was taken.
 #[derive(Debug)]
 struct Pieces {
     pieces: VecDeque<Vec<u8>>,
-    /// How much of the first piece was taken.
+    /// The number of bytes taken from the first piece.
     taken: usize,
     share: Share,
 }
@@ -91,7 +93,7 @@ impl Pieces {
         self.pieces.is_empty()
     }
 
-    /// Adds what has arrived, as far as there is room for it; returns how much that was.
+    /// Adds the input that has arrived, as far as there is room. Returns the number of bytes.
     fn fill<S: AsFd>(&mut self, source: &S) -> io::Result<usize>
     where
         for<'s> &'s S: Read,
@@ -111,7 +113,7 @@ impl Pieces {
         read
     }
 
-    /// Adds a piece with nothing in it; whether there was room for it.
+    /// Adds an empty piece. Returns whether there was room for it.
     fn add(&mut self) -> bool {
         let bytes = (self.pieces.len() + 1) * PIECE;
         let mut piece = Vec::new();
@@ -129,7 +131,7 @@ impl Pieces {
     fn give_room_back(&mut self) {
         self.share.hold_ahead(self.pieces.len() * PIECE);
         if self.pieces.is_empty() {
-            // It has grown with the pieces.
+            // The deque has grown with the pieces: free it as well.
             self.pieces = VecDeque::new();
         }
     }
@@ -149,14 +151,14 @@ impl Read for Pieces {
     }
 }
 
-/// Reads a source until its end, or until a stop. After a stop it returns the bytes that had arrived, then fails with
-/// [`Stopped`](crate::stop::Stopped).
+/// Reads a source until its end or until a stop. After a stop, it returns the bytes that had
+/// arrived by then, and fails with [`Stopped`](crate::stop::Stopped).
 ///
-/// Later bytes are not read, since the other side may never stop sending.
+/// Later bytes are not read, because the peer may never stop sending.
 pub(crate) struct Input<S> {
     source: Arc<Source<S>>,
     stopping: Stopping,
-    /// How much is left of what had arrived at the stop.
+    /// The number of bytes left that had arrived at the stop.
     left: Option<u64>,
 }
 
@@ -170,17 +172,18 @@ where
     }
 }
 
-/// Waits until there is something to read, and returns how much of it may be read if that is limited.
+/// Waits for input, and returns how much of it may be read if that is limited.
 fn wait(source: &impl AsFd, stopping: &Stopping, allowance: &Allowance) -> io::Result<Option<u64>> {
     loop {
         let due = allowance.due();
-        // Without a limit also when it is one that no clock reaches.
+        // A deadline that the clock cannot represent is no deadline.
         let left = due.as_ref().and_then(|(left, _)| Timespec::try_from(*left).ok());
         let mut fds = [PollFd::new(source, PollFlags::IN), PollFd::new(stopping, PollFlags::IN)];
         match (poll(&mut fds, left.as_ref()), due) {
             (Err(Errno::INTR), _) => continue,
             (Err(error), _) => return Err(error.into()),
-            // Also when there is input: a peer that never stops sending has had its time.
+            // The deadline applies even if input is ready: a peer that sends without pause must not
+            // escape it.
             (Ok(ready), Some((left, error))) if ready == 0 || left.is_zero() => {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, error));
             }
@@ -189,9 +192,9 @@ fn wait(source: &impl AsFd, stopping: &Stopping, allowance: &Allowance) -> io::R
         if fds[1].revents().is_empty() {
             return Ok(None);
         }
-        // A file, such as /dev/null, may not tell; it never waits.
+        // Some files, such as /dev/null, do not report their size. Reading them never blocks.
         let arrived = ioctl_fionread(source).unwrap_or(u64::MAX);
-        // What is readable and has nothing to read has ended by itself.
+        // A readable source without bytes has ended.
         let has_ended = arrived == 0 && !fds[0].revents().is_empty();
         return Ok((!has_ended).then_some(arrived));
     }
@@ -266,7 +269,8 @@ mod tests {
         assert!(crate::agent::stop::Stopped::of(&error.into()).is_some());
     }
 
-    /// Reads ahead until it reads no more; returns how much that was, when all of it has come out in its order.
+    /// Reads ahead until it reads no more; returns how much that was, when all of it has come out
+    /// in its order.
     fn most_ahead(limits: &Limits) -> usize {
         let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
         theirs.set_nonblocking(true).expect("it is open");

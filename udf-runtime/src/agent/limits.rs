@@ -18,33 +18,36 @@ use crate::agent::link::OnUnfit;
 #[must_use]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest frame in bytes. Longer ones are refused. Defaults to 64 MiB.
+    /// The maximum length of a frame in bytes. Longer frames are refused. Defaults to 64 MiB.
     pub frame: usize,
-    /// The longest frame in bytes before an Init was accepted. Longer ones are refused. Defaults to 1 MiB.
+    /// The maximum length of a frame in bytes before Init is accepted. Longer frames are refused.
+    /// Defaults to 1 MiB.
     pub init_frame: usize,
-    /// The time limit of a connection of a [`Server`](crate::Server) until its Init. `None` is no limit. The time that the peer
-    /// takes to read its answers counts; the longest call of the handler, such as a slow `info`, does not.
-    /// Defaults to 10 seconds.
+    /// The time limit for Init on a connection of a [`Server`](crate::Server). `None` is no limit.
+    /// The limit includes the time that the peer takes to read responses. It excludes the longest
+    /// call of the handler, for example a slow `info`. Defaults to 10 seconds.
     pub init: Option<Duration>,
-    /// The time limit for the arrival of a large request on a connection of a [`Server`](crate::Server). `None` is no limit. A
-    /// request is large if it needs more than the connection's own buffer: 16 KiB before Init, and 256 KiB after
-    /// it. The wait for room counts. Defaults to 1 minute.
+    /// The time limit for the arrival of a large request on a connection of a
+    /// [`Server`](crate::Server). `None` is no limit. A request is large if it exceeds the
+    /// connection's own buffer: 16 KiB before Init, and 256 KiB after it. The limit includes the
+    /// wait for room. Defaults to 1 minute.
     pub request: Option<Duration>,
-    /// The bytes of unhandled large requests that all connections together may hold, beyond the own buffer of
-    /// each. A request that needs more waits for room for as long as [`request`](Self::request) allows, and is
-    /// then refused; without that limit, it is refused at once. Read-ahead takes at most half of this. If
-    /// [`frame`](Self::frame) is larger, it counts instead. Defaults to 128 MiB.
+    /// The maximum number of bytes that the unhandled large requests of all connections may hold
+    /// beyond the connections' own buffers. A request that needs more waits for room for as long as
+    /// [`request`](Self::request) allows, and is then refused. Without that limit, it is refused at
+    /// once. Read-ahead uses at most half of this memory. If [`frame`](Self::frame) is larger,
+    /// `frame` applies instead. Defaults to 128 MiB.
     pub buffer: usize,
-    /// How long the agent sends keepalives for a handler that is busy with one call. `None` is no limit.
+    /// The maximum duration of a call for which the agent sends keepalives. `None` is no limit.
     /// Defaults to 5 minutes.
     pub busy: Option<Duration>,
-    /// How long unread output may block once Kapacitor has closed the input. Then the connection is closed, and
-    /// that output is lost. A program that Kapacitor has spawned exits, since Kapacitor waits for its exit.
-    /// `None` is no limit. Defaults to 3 seconds.
+    /// The time that unread output may block after Kapacitor has closed the input. Then the
+    /// connection is closed, and that output is lost. A program that Kapacitor has spawned exits,
+    /// because Kapacitor waits for its exit. `None` is no limit. Defaults to 3 seconds.
     pub hangup: Option<Duration>,
     /// The grace period of open connections after a stop. Defaults to 10 seconds.
     pub shutdown: Duration,
-    /// The maximum of open connections. Defaults to 4096.
+    /// The maximum number of open connections. Defaults to 4096.
     pub connections: usize,
     /// Sets what happens to points that Kapacitor cannot store. Defaults to [`OnUnfit::Drop`].
     pub unfit_points: OnUnfit,

@@ -1,4 +1,4 @@
-//! How a connection that we end is kept open for a while.
+//! Keeps a connection open for a short time after our side has ended it.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// How long the other side has to read why a connection has failed or is refused.
+/// The time that the peer has to read why a connection failed or is refused.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
 
-/// The same when the process was asked to stop.
+/// The same time after a stop of the process.
 pub(crate) const LINGER_AT_STOP: Duration = Duration::from_secs(1);
 
-/// Reads and forgets until the other side has closed its own, or for as long as `limit`: if we closed ours with
-/// input unread, its writing would fail, or the connection be reset, before it has read our error.
+/// Reads and discards input until the peer closes its side, but no longer than `limit`. If we
+/// closed the connection with unread input, the peer's write would fail, or the connection would be
+/// reset, before the peer has read our error.
 pub(crate) fn linger(mut input: impl Read + AsFd, limit: Duration) {
     let deadline = Instant::now() + limit;
     let mut rest = [0; 4096];
@@ -22,7 +23,7 @@ pub(crate) fn linger(mut input: impl Read + AsFd, limit: Duration) {
         let left = deadline.saturating_duration_since(Instant::now());
         let Ok(timeout) = Timespec::try_from(left) else { return };
         match poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&timeout)) {
-            // A signal, of all moments in this one.
+            // A signal interrupted the call.
             Err(Errno::INTR) => continue,
             Ok(1..) if !left.is_zero() => {}
             _ => return,

@@ -1,4 +1,4 @@
-//! The way out of a connection, shared by its handler, by emitting threads and by the watchdog.
+//! The output of a connection, shared by its handler, by emitting threads and by the watchdog.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,43 +13,44 @@ use crate::agent::pulse::Pulse;
 use crate::agent::rate_limit::RateLimit;
 use crate::agent::sync::{AtomicU64, Mutex, lock};
 
-/// The most that is written in one call: while a long write waits, the watchdog sees by each of them whether the
-/// other side still reads.
+/// The maximum size of one write. While a long output blocks, each piece shows the watchdog that
+/// the peer still reads.
 const PIECE: usize = 32 << 10;
 
-/// Why something could not be sent.
+/// The reason why output could not be sent.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// The connection has ended: the input did, or the agent failed.
+    /// The connection has ended, because the input ended or the agent failed.
     #[error("the connection to Kapacitor has ended")]
     Closed,
-    /// The point is one that cannot be stored, and [`OnUnfit::Fail`] was chosen.
+    /// Kapacitor cannot store the point, and [`OnUnfit::Fail`] is set.
     #[error("a point cannot be sent: {0}")]
     Unfit(Unfit),
-    /// Kapacitor has closed its reading side, or the transport failed.
+    /// Kapacitor closed its reading side, or the transport failed.
     #[error("writing to Kapacitor failed: {0}")]
     Write(Arc<io::Error>),
 }
 
-/// Sets what happens to a point that a UDF has changed or built and that InfluxDB cannot store: it has no
-/// field, a field that is NaN or infinite, or an empty name of a field, tag or measurement.
+/// Sets what happens to a point that a UDF has changed or built and that InfluxDB cannot store.
+/// Such a point has no field, a field that is NaN or infinite, or an empty name of a field, tag or
+/// measurement.
 ///
-/// Such a point travels on through Kapacitor, and then makes the write fail that it is part of. Points that
-/// are passed on as they came are not checked.
+/// Kapacitor passes such a point on, and the write that contains it then fails. Points that are
+/// passed on unchanged are not checked.
 ///
-/// A field or tag named `time` is sent: InfluxDB leaves it out of what it stores, or refuses that one
-/// point, depending on its version. [`FieldName`](crate::options::FieldName) and
+/// A field or tag named `time` is sent. Depending on its version, InfluxDB drops the field or
+/// refuses the point. [`FieldName`](crate::options::FieldName) and
 /// [`TagName`](crate::options::TagName) refuse that name in an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnUnfit {
-    /// It is not sent, and counted, with a warning that is rate-limited.
+    /// Drops and counts the point, with a rate-limited warning.
     #[default]
     Drop,
-    /// It is sent all the same.
+    /// Sends the point.
     Send,
-    /// The handler gets an error, which stops the task if it is passed on.
+    /// Returns an error to the handler. If the handler passes the error on, the task stops.
     Fail,
 }
 
@@ -57,15 +58,18 @@ pub enum OnUnfit {
 pub(crate) struct Link {
     out: Mutex<Out>,
     on_unfit: OnceLock<OnUnfit>,
-    /// Whether what has gathered is to be written between two calls. It orders nothing.
+    /// Whether a flush is requested between two calls. Relaxed order suffices: a late flush is
+    /// harmless.
     flush_requested: AtomicBool,
-    /// Warnings about unfit points, of whichever thread.
+    /// Limits the warnings about unfit points of all threads.
     unfit: Mutex<RateLimit>,
-    /// Whether it is open no more. It orders nothing.
+    /// Whether the connection is closed. Relaxed order suffices: every write checks again under its
+    /// lock.
     ended: AtomicBool,
-    /// Bytes handed to the transport, signs of life included. It orders nothing.
+    /// The number of bytes that the transport has taken, including keepalives. Relaxed order
+    /// suffices: no other memory depends on it.
     written: AtomicU64,
-    /// The connection, in the log of whichever thread.
+    /// The span of the connection, for log lines of any thread.
     pub(crate) span: tracing::Span,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
@@ -75,18 +79,18 @@ enum Out {
     Open(Box<dyn Write + Send>),
     Failed {
         error: Arc<io::Error>,
-        /// Whether anything but a sign of life was lost.
+        /// Whether output other than a keepalive was lost.
         lost: bool,
     },
     Closed,
 }
 
-/// What became of an attempt to show a sign of life.
+/// The result of an attempt to send a keepalive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sign {
-    /// It was written.
+    /// The keepalive was written.
     Sent,
-    /// Somebody is writing just now, or there is no room: if that goes on, the other side does not read.
+    /// Another thread is writing, or there is no room. If this persists, the peer does not read.
     Full,
     /// The connection is closed or broken.
     Gone,
@@ -107,7 +111,7 @@ impl Link {
         }
     }
 
-    /// Writes whole frames, and waits as long as the other side does not read.
+    /// Writes whole frames. Blocks while the peer does not read.
     pub(crate) fn write(&self, frames: &[u8]) -> Result<(), EmitError> {
         let mut out = lock(&self.out);
         let written = match &mut *out {
@@ -140,14 +144,14 @@ impl Link {
         Ok(())
     }
 
-    /// Returns how many bytes the transport has taken.
+    /// Returns the number of bytes that the transport has taken.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// From now on this becomes of unfit points.
+    /// Sets what happens to unfit points.
     pub(crate) fn set_on_unfit(&self, on_unfit: OnUnfit) {
-        // The first one stays; an agent sets it once.
+        // The first value stays. An agent sets it once.
         let _ = self.on_unfit.set(on_unfit);
     }
 
@@ -155,7 +159,7 @@ impl Link {
         self.on_unfit.get().copied().unwrap_or_default()
     }
 
-    /// Counts a point that is not sent since it is unfit, and says so now and then.
+    /// Counts a point that is not sent because it is unfit, and logs a rate-limited warning.
     #[cold]
     pub(crate) fn drop_unfit(&self, unfit: Unfit) {
         self.counters.add(Count::PointsDropped, 1);
@@ -170,25 +174,28 @@ impl Link {
         self.flush_requested.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked for that; once for each time.
+    /// Returns whether a flush was requested since the last call.
     #[inline]
     pub(crate) fn take_flush_request(&self) -> bool {
-        // A load is all that it costs as long as nobody asks.
+        // The load keeps the check cheap while no flush is requested.
         self.flush_requested.load(Ordering::Relaxed)
             && self.flush_requested.swap(false, Ordering::Relaxed)
     }
 
-    /// Sends a keepalive that nobody asked for, if `has_room` says that a small write does not wait.
+    /// Sends an unsolicited keepalive, if `has_room` returns that a small write does not block.
+    /// Only tries the lock: a thread that holds it may be blocked in a write, and the watchdog must
+    /// never wait for one connection.
     pub(crate) fn show_life(&self, time: i64, has_room: impl FnOnce() -> bool) -> Sign {
         let Ok(mut out) = self.out.try_lock() else { return Sign::Full };
         let Out::Open(writer) = &mut *out else { return Sign::Gone };
-        // Nobody else can fill the room between this look and the write.
+        // We hold the lock, so no other thread can fill the room before the write.
         if !has_room() {
             return Sign::Full;
         }
         let mut frame = Vec::new();
         response::append(Message::Keepalive(KeepaliveResponse { time }), &mut frame);
-        // It counts for no bytes that were sent: by those the watchdog tells whether it has to speak itself.
+        // The keepalive does not count as output: the watchdog compares that count to decide
+        // whether a keepalive is needed.
         match self.write_piece(writer, &frame).and_then(|()| writer.flush()) {
             Ok(()) => Sign::Sent,
             Err(error) => {
@@ -198,15 +205,15 @@ impl Link {
         }
     }
 
-    /// Whether somebody is writing, which then waits for the other side.
+    /// Returns whether a thread is writing. That thread may be waiting for the peer.
     pub(crate) fn is_writing(&self) -> bool {
         matches!(self.out.try_lock(), Err(TryLockError::WouldBlock))
     }
 
-    /// Closes the writing side; whoever emits from now on is told so.
+    /// Closes the output. Later attempts to emit return an error.
     ///
     /// # Errors
-    /// When something that was to be sent is lost, whichever thread has sent it.
+    /// Returns an error if output of any thread was lost.
     pub(crate) fn close(&self) -> Result<(), EmitError> {
         let mut out = lock(&self.out);
         let closed = match &*out {
@@ -222,7 +229,7 @@ impl Link {
         *out = ended;
     }
 
-    /// Whether it is closed or broken; this never waits for whoever writes.
+    /// Returns whether the output is closed or broken. Never waits for a thread that writes.
     pub(crate) fn is_closed(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The metrics of a process: the counts of its connections, of those that it refused, and of its log.
+//! The metrics of a process: its open and refused connections, their counts, and its log.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -10,29 +10,29 @@ use crate::agent::counters::{COUNTS, Count, Counters, Totals};
 use crate::agent::link::Link;
 use crate::agent::sync::{Mutex, lock};
 
-/// The most tasks and nodes without an open connection that have series of their own.
+/// The maximum number of tasks and nodes without an open connection that keep their own series.
 const MOST_ENDED: usize = 100;
 
-/// The task and node of the series that adds up the others.
+/// The task and node of the series that sums up the remaining tasks.
 const OTHERS: &str = "_others";
 
-/// Why a connection was refused.
+/// The reason why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Refused {
-    /// Too many connections are open.
+    /// The limit of open connections is reached.
     Limit,
-    /// Its user is not allowed.
+    /// The user is not allowed.
     User,
-    /// Its handler panicked before the agent had started.
+    /// The handler panicked before the agent started.
     Panic,
-    /// No thread could be started for it.
+    /// No thread could be started.
     Thread,
-    /// The process has no descriptor left.
+    /// The process has no descriptors left.
     Descriptors,
 }
 
-/// Each reason, and its name in a label.
+/// Each reason with the value of its label.
 pub(crate) const REASONS: [(Refused, &str); 5] = [
     (Refused::Limit, "limit"),
     (Refused::User, "user"),
@@ -57,9 +57,9 @@ struct Shared {
 struct Connections {
     open: Vec<Arc<Link>>,
     accepted: u64,
-    /// The counts of connections that have ended, the latest to end last.
+    /// The counts of ended connections. The last one ended last.
     ended: Vec<((String, String), Totals)>,
-    /// The sum of those that ended too long ago to be kept apart.
+    /// The sum of the ended connections that no longer have their own series.
     others: Totals,
 }
 
@@ -88,7 +88,7 @@ impl Metrics {
         Metrics::default()
     }
 
-    /// Counts a connection in, until the guard is dropped.
+    /// Counts a connection as open until the guard is dropped.
     pub(crate) fn open(&self, link: Arc<Link>) -> Counted {
         let mut connections = lock(&self.0.connections);
         connections.accepted += 1;
@@ -96,7 +96,7 @@ impl Metrics {
         Counted { metrics: self.clone(), link }
     }
 
-    /// Counts a connection that has failed before it had counts of its own.
+    /// Counts the error of a connection that failed before it had its own counters.
     pub(crate) fn fail(&self) {
         let counters = Counters::default();
         counters.add(Count::Errors, 1);
@@ -105,30 +105,32 @@ impl Metrics {
         connections.end(Default::default(), counters.totals());
     }
 
-    /// Counts a connection that was refused.
+    /// Counts a refused connection.
     pub(crate) fn refused(&self, why: Refused) {
         self.0.refused[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a connection that was closed since no Init, or not all of a large request, came in time.
+    /// Counts a connection that was closed because Init or a large request did not arrive in time.
     pub(crate) fn timed_out(&self) {
         self.0.timed_out.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns the bytes that all connections together hold of unhandled requests; the buffers keep it.
+    /// Returns the number of bytes that all connections hold for unhandled requests. The buffers
+    /// update it.
     pub(crate) fn buffered(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.0.buffered)
     }
 
     /// Returns the counts in the text format of Prometheus.
     ///
-    /// Each task and node has series of its own. Connections without an Init, on which Kapacitor asks for Info,
-    /// have empty names. Of the tasks and nodes without an open connection, the latest 100 keep their series, and
-    /// the others are added up under the name `_others`. A name of more than 100 bytes is cut, and control
-    /// characters are replaced. Such a name ends in a checksum that distinguishes it from others.
+    /// Each task and node has its own series. Connections without an Init, which Kapacitor opens to
+    /// ask for Info, have empty names. Of the tasks and nodes without an open connection, the
+    /// latest 100 keep their series. The series `_others` sums up the remaining ones. A name of
+    /// more than 100 bytes is cut, and control characters are replaced. A changed name ends in a
+    /// checksum that distinguishes it from others.
     pub fn to_prometheus(&self) -> String {
         let (open, accepted, totals) = self.totals();
-        // The labels are the same for each count.
+        // All counts share the same labels.
         let series: Vec<_> = totals
             .iter()
             .map(|((task, node), totals)| {
@@ -181,7 +183,8 @@ impl Metrics {
         text
     }
 
-    /// Returns how many connections are open, how many were accepted, and their counts by task and node.
+    /// Returns the number of open connections, the number of accepted connections, and the counts
+    /// by task and node.
     fn totals(&self) -> (usize, u64, BTreeMap<(String, String), Totals>) {
         let connections = lock(&self.0.connections);
         let mut totals: BTreeMap<_, Totals> = connections.ended.iter().cloned().collect();
@@ -212,7 +215,7 @@ fn single(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     write(text, format_args!("{name} {value}"));
 }
 
-/// A connection that is open, for its metrics.
+/// Counts a connection as open, for the metrics.
 pub(crate) struct Counted {
     metrics: Metrics,
     link: Arc<Link>,
@@ -233,7 +236,7 @@ impl Drop for Counted {
     }
 }
 
-/// The value of a label, escaped as Prometheus expects it.
+/// The value of a label, escaped for Prometheus.
 struct Label<'a>(&'a str);
 
 impl fmt::Display for Label<'_> {

@@ -1,4 +1,5 @@
-//! Serves one connection: reads requests, calls the handler, writes the answers, and shows Kapacitor that it lives.
+//! Serves one connection: reads requests, calls the handler, writes responses, and sends
+//! keepalives.
 //!
 //! | module | contents |
 //! | --- | --- |

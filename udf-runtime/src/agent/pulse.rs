@@ -1,4 +1,4 @@
-//! What a connection shows of its handler to the watchdog: whether it works, since when, on what.
+//! Shows the watchdog whether a handler is busy, since when, and in which call.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -55,95 +55,100 @@ impl fmt::Display for Call {
     }
 }
 
-/// Shows from outside whether a handler is at work, and whether still on the same call.
+/// Shows other threads whether a handler is busy, and whether it is still in the same call.
 ///
-/// Only whoever holds the agent's core calls [`call`](Self::call) and [`rest`](Self::rest). A call costs one
-/// plain store: the watchdog, which looks now and then, keeps the time.
+/// Only the thread that holds the agent's core calls [`call`](Self::call) and [`rest`](Self::rest),
+/// so a plain store suffices. A call reads no clock: the watchdog measures the time by looking at
+/// intervals.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    /// The number of the last call, whether it goes on, and which method it is: in one word, so that whoever
-    /// looks sees them as they belong together.
+    /// The number of the last call, whether the call is running, and its method. They share one
+    /// word, so that a reader always sees a consistent set.
     last: AtomicU64,
-    /// How often it has come to rest.
+    /// The number of times that the connection came to rest.
     rests: AtomicU64,
-    /// How often input has come, and [`WITHIN`].
+    /// The number of reads, and [`WITHIN`].
     input: AtomicU64,
-    /// The names of the task and of the node as they are shown, once there was an Init.
+    /// The names of the task and of the node as they are shown. Set after Init.
     task: OnceLock<(String, String)>,
 }
 
-/// Set during a call; the method is below, the number of the call above.
+/// Set during a call. The method is in the lower bits, and the number of the call in the upper
+/// bits.
 const BUSY: u64 = 1 << 7;
 const NUMBER: u32 = 8;
 
-/// Set while the agent waits for the rest of a message or of a batch; the number of reads is above.
+/// Set while the agent waits for the rest of a message or of a batch. The number of reads is in the
+/// upper bits.
 const WITHIN: u64 = 1;
 
 impl Pulse {
-    /// A method of the handler is being called.
+    /// Marks the begin of a call.
     #[inline]
     pub(crate) fn call(&self, call: Call) {
         let number = (self.last.load(Ordering::Relaxed) >> NUMBER) + 1;
         self.last.store(number << NUMBER | BUSY | call as u64, Ordering::Relaxed);
     }
 
-    /// No method is being called.
+    /// Marks the connection as idle.
     pub(crate) fn rest(&self) {
         let last = self.last.load(Ordering::Relaxed);
         self.last.store(last & !BUSY, Ordering::Relaxed);
         self.rests.store(self.rests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// How often it has come to rest. Between two rests nobody waits for input, and calls follow each other.
+    /// Returns the number of rests. Between two rests, calls follow each other without a wait for
+    /// input.
     pub(crate) fn rests(&self) -> u64 {
         self.rests.load(Ordering::Relaxed)
     }
 
-    /// The agent is about to wait for input; `within` a message or a batch that has begun.
+    /// Marks that the agent is about to wait for input, and whether it is `within` a message or a
+    /// batch.
     pub(crate) fn wait_for_input(&self, within: bool) {
         let input = self.input.load(Ordering::Relaxed) & !WITHIN;
         self.input.store(input | u64::from(within), Ordering::Relaxed);
     }
 
-    /// Input has come.
+    /// Marks that input has arrived.
     pub(crate) fn take_input(&self) {
         let reads = self.reads() + 1;
         self.input.store(reads << 1, Ordering::Relaxed);
     }
 
-    /// How often input has come.
+    /// Returns the number of reads.
     pub(crate) fn reads(&self) -> u64 {
         self.input.load(Ordering::Relaxed) >> 1
     }
 
-    /// Whether the agent waits for the rest of a message or of a batch.
+    /// Returns whether the agent waits for the rest of a message or of a batch.
     pub(crate) fn is_within_input(&self) -> bool {
         self.input.load(Ordering::Relaxed) & WITHIN != 0
     }
 
-    /// The number of the present call, counted from 1, and its method, if there is one.
+    /// Returns the number, counted from 1, and the method of the running call.
     pub(crate) fn present(&self) -> Option<(u64, Call)> {
         let last = self.last.load(Ordering::Relaxed);
         (last & BUSY != 0).then(|| (last >> NUMBER, method(last)))
     }
 
-    /// The method of the present call, or else of the last one.
+    /// Returns the method of the running call, or else of the last call.
     pub(crate) fn last_call(&self) -> Call {
         method(self.last.load(Ordering::Relaxed))
     }
 
-    /// Names the task and the node that the connection works for.
+    /// Sets the names of the task and of the node that the connection serves.
     pub(crate) fn name_task(&self, task: &str, node: &str) {
-        // It is called once, when Init is accepted.
+        // This is called once, when Init is accepted.
         let _ = self.task.set((shown_name(task), shown_name(node)));
     }
 
-    /// Whether an Init was accepted.
+    /// Returns whether an Init was accepted.
     pub(crate) fn is_started(&self) -> bool {
         self.task.get().is_some()
     }
 
-    /// Returns the names of the task and the node as they are shown; empty before Init.
+    /// Returns the names of the task and of the node as they are shown. They are empty before Init.
     pub(crate) fn task(&self) -> (&str, &str) {
         self.task.get().map_or(("", ""), |(task, node)| (task, node))
     }
@@ -153,13 +158,14 @@ fn method(last: u64) -> Call {
     CALLS[(last & (BUSY - 1)) as usize].0
 }
 
-/// The most bytes of a name in a label, without the checksum of a name that was cut.
+/// The maximum number of bytes of a name in a label, without the checksum of a cut name.
 const MOST_NAME: usize = 100;
 
-/// Returns the name of a task or node as it is shown: on one line, and not long.
+/// Returns the name of a task or node in a form that is safe to show: short and on one line.
 ///
-/// Kapacitor's own names are shown as they are. Any other peer may send a megabyte, or control characters that
-/// a terminal obeys: such a name is cut and replaced, and its checksum keeps it apart from others that begin alike.
+/// Names of Kapacitor are shown unchanged. Another peer may send a megabyte, or control characters
+/// that a terminal obeys. Such a name is cut, its control characters are replaced, and a checksum
+/// distinguishes it from names with the same start.
 fn shown_name(name: &str) -> String {
     let is_plain = name.len() <= MOST_NAME && !name.contains(char::is_control);
     if is_plain {

@@ -1,9 +1,9 @@
-//! Lets a message that repeats through now and then, and counts those in between.
+//! Limits the rate of a repeated message, and counts the messages in between.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// The least time between two messages of the same kind.
+/// The minimum time between two messages of the same kind.
 const EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
@@ -13,7 +13,8 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    /// If it is time for a message, how many were held back, to be shown behind it.
+    /// Returns the number of suppressed messages, if a message is due. Append the number to the
+    /// message.
     pub(crate) fn pass(&mut self) -> Option<HeldBack> {
         if self.logged.is_some_and(|logged| logged.elapsed() < EVERY) {
             self.held_back += 1;
@@ -23,13 +24,14 @@ impl RateLimit {
         Some(HeldBack(std::mem::take(&mut self.held_back)))
     }
 
-    /// How many were held back since the last message, once there will be no other.
+    /// Returns the number of messages suppressed since the last one. Call this when no other
+    /// message follows.
     pub(crate) fn rest(&mut self) -> u64 {
         std::mem::take(&mut self.held_back)
     }
 }
 
-/// How many messages were held back; nothing when none was.
+/// A number of suppressed messages. Displays nothing if the number is zero.
 pub(crate) struct HeldBack(u64);
 
 impl fmt::Display for HeldBack {

@@ -1,15 +1,17 @@
-//! The state of a descriptor, asked without waiting.
+//! Queries the state of a descriptor without blocking.
 
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Returns whether a small write would not wait: a pipe has room for a page then, a socket for more.
+/// Returns whether a small write does not block. A pipe has room for a page then, and a socket for
+/// more.
 pub(crate) fn has_room(fd: BorrowedFd<'_>) -> bool {
     !events(fd, PollFlags::OUT).is_empty()
 }
 
-/// Returns whether everybody who could write to the other end of `fd` has closed it, or that half of it.
+/// Returns whether all writers of the other end of `fd` have closed it, or have shut down that
+/// half.
 pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
     #[cfg(target_os = "linux")]
     let closed = PollFlags::HUP | PollFlags::RDHUP;

@@ -30,8 +30,9 @@ use crate::agent::watchdog::{Watch, WatchLimits};
 
 /// Serves one connection with a handler, over any reader and writer.
 ///
-/// When the input ends, what was read is answered, then the writer is dropped, then the handler's `stop`
-/// is called. When something fails, what was earned is written first, then an ErrorResponse with the reason.
+/// When the input ends, the agent answers the requests that it has read, drops the writer, and then
+/// calls the handler's `stop`. When something fails, it sends all previous output, and then an
+/// ErrorResponse with the reason.
 ///
 /// ```
 /// use std::io::{empty, sink};
@@ -60,14 +61,14 @@ pub struct Agent<H: Handler> {
     reader: FrameReader<Requests>,
     link: Arc<Link>,
     core: Core<H>,
-    /// What the watchdog needs, if the connection is to be watched.
+    /// The transport and the limits for the watchdog, if the connection is watched.
     watched: Option<(Box<dyn Transport>, WatchLimits)>,
-    /// The limit of frames before Init, if it is another than behind it.
+    /// The frame limit before Init, if it differs from the limit after Init.
     init_limit: Option<usize>,
 }
 
 impl<H: Handler> Agent<H> {
-    /// An agent that has not started.
+    /// Creates an agent that has not started.
     pub fn new(
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
@@ -79,9 +80,10 @@ impl<H: Handler> Agent<H> {
         Agent { reader, link, core, watched: None, init_limit: None }
     }
 
-    /// Refuses frames of more than `limit` bytes; 64 MiB unless it is set.
+    /// Sets the maximum length of a frame in bytes. Longer frames are refused. Defaults to 64 MiB.
     ///
-    /// A snapshot that would be larger is left out, with an error in the log: it could not be restored.
+    /// The agent skips a larger snapshot and logs an error, because the snapshot could not be
+    /// restored.
     pub fn frame_limit(mut self, limit: usize) -> Self {
         self.reader = self.reader.limit(limit);
         self.core.set_frame_limit(limit);
@@ -94,13 +96,13 @@ impl<H: Handler> Agent<H> {
         self
     }
 
-    /// Keeps Kapacitor hearing from this connection while its handler is busy with one call for up to
-    /// `budget`, or for ever, and while it is busy with many.
+    /// Sends keepalives to Kapacitor while the handler is busy with one call for up to `budget`, or
+    /// with many calls. `None` is no limit.
     ///
-    /// While there is more input to handle, what was emitted goes out a few times a second.
+    /// While there is more input to handle, output is flushed a few times per second.
     ///
-    /// `writer` has the descriptor that the agent's writer writes to: it is asked whether there is room, so
-    /// that a sign of life never waits.
+    /// `writer` must be the descriptor that the agent's writer writes to. The watchdog asks it for
+    /// room, so that a keepalive never blocks.
     pub fn liveness(
         mut self,
         writer: impl AsFd + Send + 'static,
@@ -113,7 +115,7 @@ impl<H: Handler> Agent<H> {
         self
     }
 
-    /// Sets up an agent as every home of a UDF does: with its limits and policies, and watched.
+    /// Sets the limits and policies of an agent, and watches it. Every home of a UDF uses this.
     pub(crate) fn limits(
         mut self,
         limits: &Limits,
@@ -139,10 +141,10 @@ impl<H: Handler> Agent<H> {
         agent
     }
 
-    /// Serves the connection on a thread of its own.
+    /// Serves the connection on its own thread.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub fn start(self) -> Result<RunningAgent, AgentError> {
         let thread = thread::Builder::new().name("agent".to_owned()).spawn(|| self.run());
         let thread = thread.map_err(shortage::of("no thread could be started for the connection"));
@@ -152,7 +154,8 @@ impl<H: Handler> Agent<H> {
     /// Serves the connection until it ends.
     ///
     /// # Errors
-    /// When it ended before its input did; Kapacitor was told why, if it still listens.
+    /// Returns an error if the connection ended before its input did. If Kapacitor still reads, it
+    /// was sent the reason.
     pub fn run(self) -> Result<(), AgentError> {
         let Agent { mut reader, link, core, watched, init_limit } = self;
         let watch = watched
@@ -171,9 +174,9 @@ impl<H: Handler> Agent<H> {
             _ => error.of_writer(),
         });
         drop(ticker);
-        // What it has of a request that is not handled is given back, before `stop` takes its time.
+        // Return the memory of an unhandled request before `stop`, which may be slow.
         drop(reader);
-        // Only now: until then a tick can fail.
+        // Check only now: a tick could fail until ticks ended.
         let mut ended = exchanged.and_then(|end| lock(&core).take_failure().map(|()| end));
         if ended.is_ok() {
             ended = guard(&link, || lock(&core).finish()).and(ended);
@@ -192,7 +195,8 @@ impl<H: Handler> Agent<H> {
             drop(core);
             Ok(())
         });
-        // Only now: closing waits for a thread that writes, and Kapacitor for the end of a process.
+        // Watch until here: `close` blocks while a thread writes, and Kapacitor waits for a process
+        // to exit. Only the watchdog can end both waits.
         drop(watch);
         let result = ended.and(told).and(closed).and(stopped).and(dropped);
         if result.is_err() {
@@ -201,13 +205,13 @@ impl<H: Handler> Agent<H> {
         result
     }
 
-    /// What others may see of the connection.
+    /// Returns the part of the connection that other threads may use.
     pub(crate) fn link(&self) -> Arc<Link> {
         Arc::clone(&self.link)
     }
 }
 
-/// Reads and handles until the input ends.
+/// Reads and handles requests until the input ends.
 fn exchange<H: Handler>(
     reader: &mut FrameReader<Requests>,
     core: &Arc<Mutex<Core<H>>>,
@@ -216,15 +220,17 @@ fn exchange<H: Handler>(
 ) -> Result<End, AgentError> {
     let tick_due = lock(core).tick_due();
     loop {
-        // It could be shorter than the frame that it seems to announce, and wait for an answer.
+        // An HTTP request can be shorter than the frame that its first bytes announce. Waiting for
+        // the rest would then last until the time limit.
         if !link.pulse.is_started() && is_http(reader.rest()) {
             return Err(AgentError::Http);
         }
-        // Nobody holds the lock while the reader waits.
+        // Release the lock before the reader blocks for input, so that ticks need not wait for the
+        // peer.
         let mut held = lock(core);
         let drained = guard(link, || held.drain(reader));
         if drained.is_err() {
-            // Still under the lock: a handler that has failed is called no more, by a tick either.
+            // Under the same lock, so that no tick can call a handler that has failed.
             held.end_ticks();
         }
         let is_within_batch = held.is_within_batch();
@@ -240,7 +246,7 @@ fn exchange<H: Handler>(
             Ok(true) => link.pulse.take_input(),
             Ok(false) => return Ok(End::Closed),
             Err(error) => match Stopped::of(&error) {
-                // Kapacitor may have been within a message, which is not its mistake.
+                // The stop may have cut a message in two. That is not an error of Kapacitor.
                 Some(stopped) => return Ok(End::Stopped(stopped.to_string())),
                 None => return Err(AgentError::of_reader(error)),
             },
@@ -248,16 +254,16 @@ fn exchange<H: Handler>(
     }
 }
 
-/// Returns whether this is the begin of a request of HTTP. No request of Kapacitor begins with these bytes: they would
-/// be a field that none has.
+/// Returns whether the input begins with an HTTP request. A request of Kapacitor never begins with
+/// these bytes, because they would be an unknown field.
 fn is_http(input: &[u8]) -> bool {
     ["GET ", "HEAD ", "POST ", "PUT ", "OPTIONS "]
         .iter()
         .any(|method| input.starts_with(method.as_bytes()))
 }
 
-/// Makes the handler tick every `period`: on the ticker's thread while the agent waits for input, else on the agent's
-/// own, between two requests.
+/// Makes the handler tick every `period`. The ticker's thread ticks while the agent waits for
+/// input. Otherwise the agent ticks between two requests.
 fn start_ticks<H: Handler>(
     period: Duration,
     core: &Arc<Mutex<Core<H>>>,
@@ -267,7 +273,9 @@ fn start_ticks<H: Handler>(
     let due = lock(&core).tick_due();
     let tick = move || {
         let _entered = link.span.enter();
-        // Before the lock is tried: whoever holds it looks at this once more when it is free.
+        // Set this before trying the lock: the thread that holds the lock checks it again after
+        // releasing it, so the tick is not lost. The lock is only tried because a long call may
+        // hold it.
         due.store(true, Ordering::SeqCst);
         let mut core = match core.try_lock() {
             Ok(core) => core,
@@ -280,7 +288,7 @@ fn start_ticks<H: Handler>(
         match guard(&link, || core.tick_if_due()) {
             Ok(()) => true,
             Err(error) => {
-                // Still under the lock: a handler that has failed is called no more.
+                // Under the same lock, so that nothing can call a handler that has failed.
                 core.fail(error);
                 false
             }
@@ -290,15 +298,16 @@ fn start_ticks<H: Handler>(
     ticker.map_err(shortage::of("no thread could be started for ticks")).map_err(AgentError::Thread)
 }
 
-/// Makes an error of a panic of the handler.
+/// Converts a panic of the handler into an error.
 fn guard<T>(link: &Link, work: impl FnOnce() -> Result<T, AgentError>) -> Result<T, AgentError> {
-    // Behind the panic, only the answer about it and `stop` are asked of the core.
+    // After a panic, the core is used only to send the error and to call `stop`, so a broken
+    // handler state cannot spread.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         Err(AgentError::Panicked { call: link.pulse.last_call(), message: panic_text(&*panic) })
     })
 }
 
-/// An agent on a thread of its own.
+/// An agent that runs on its own thread.
 #[derive(Debug)]
 #[must_use = "only `wait` tells how the connection ends"]
 pub struct RunningAgent {
@@ -306,7 +315,7 @@ pub struct RunningAgent {
 }
 
 impl RunningAgent {
-    /// Waits until the connection has ended.
+    /// Blocks until the connection has ended.
     ///
     /// # Errors
     /// Those of [`Agent::run`].

@@ -1,16 +1,16 @@
-//! Errors about what the system has run out of: they name what could not be had, and the limit to raise.
+//! Errors about exhausted resources of the system. Each names the resource and the limit to raise.
 
 use std::error::Error;
 use std::io;
 
 use rustix::io::Errno;
 
-/// Makes an error of one of the system, for `map_err`: `failed` says what could not be done.
+/// Converts a system error, for `map_err`. `failed` names the operation that failed.
 pub(crate) fn of(failed: &str) -> impl FnOnce(io::Error) -> io::Error + '_ {
     move |error| io::Error::new(error.kind(), format!("{failed}: {}", text(&error)))
 }
 
-/// What an error says, with the limit to raise if the system has run out of something.
+/// Returns the text of an error, with the limit to raise if a resource is exhausted.
 pub(crate) fn text(error: &(dyn Error + 'static)) -> String {
     let mut cause = Some(error);
     while let Some(error_of_it) = cause {
@@ -22,12 +22,12 @@ pub(crate) fn text(error: &(dyn Error + 'static)) -> String {
     error.to_string()
 }
 
-/// Whether an error of the system says that there is no descriptor left.
+/// Returns whether the error means that there are no descriptors left.
 pub(crate) fn is_of_descriptors(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// What to do about an error of the system that says that it has run out of something.
+/// Returns the remedy for an error about an exhausted resource.
 fn advice(error: &io::Error) -> Option<&'static str> {
     match Errno::from_io_error(error)? {
         Errno::MFILE => Some("raise LimitNOFILE or ulimit -n"),

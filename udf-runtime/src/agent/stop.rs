@@ -1,4 +1,4 @@
-//! Asking a server or an agent to stop, from another thread.
+//! Requests a server or an agent to stop, from another thread.
 
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,7 +11,8 @@ use crate::agent::ready::has_hung_up;
 use crate::agent::shortage;
 use crate::agent::sync::{Mutex, lock};
 
-/// What a reader fails with when a stop has ended its input: whatever it has of a message is not cut.
+/// The error of a reader whose input was ended by a stop. It means that an incomplete message is
+/// not damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("the UDF was stopped{}", reason.map(|reason| format!(" ({reason})")).unwrap_or_default())]
 pub(crate) struct Stopped {
@@ -19,7 +20,7 @@ pub(crate) struct Stopped {
 }
 
 impl Stopped {
-    /// Returns it if a reader has failed with it, or a wait for room.
+    /// Returns this error if it is the reason why a reader or a wait for room failed.
     pub(crate) fn of(error: &FrameError) -> Option<&Stopped> {
         match error {
             FrameError::Io(error) => error.get_ref()?.downcast_ref(),
@@ -29,36 +30,37 @@ impl Stopped {
     }
 }
 
-/// Asks whoever waits for it to stop: no new work, and what has been received is finished.
+/// Requests a stop: no new work is accepted, and received input is handled.
 #[derive(Debug, Clone)]
 pub struct Stop {
-    /// Dropping the writer ends the reader's input, which wakes whoever polls it.
+    /// Dropping the writer ends the reader's input, which wakes every thread that polls it.
     wake: Arc<Mutex<Option<PipeWriter>>>,
     stopping: Stopping,
 }
 
-/// Tells whether somebody has asked to stop. It is readable from then on.
+/// Shows whether a stop was requested. Its descriptor is readable from then on.
 #[derive(Debug, Clone)]
 pub(crate) struct Stopping {
     asked: Arc<PipeReader>,
-    /// Set before anybody can find that somebody has asked.
+    /// Set before a thread can observe the stop.
     reason: Arc<OnceLock<&'static str>>,
 }
 
 impl Stopping {
-    /// What a reader fails with once somebody has asked.
+    /// Returns the error of a reader after a stop.
     pub(crate) fn stopped(&self) -> Stopped {
         Stopped { reason: self.reason.get().copied() }
     }
 
-    /// Returns whether somebody has asked.
+    /// Returns whether a stop was requested.
     pub(crate) fn is_asked(&self) -> bool {
         has_hung_up(self.asked.as_fd())
     }
 
-    /// Waits until somebody asks.
+    /// Blocks until a stop is requested.
     fn wait(&self) {
-        // Nothing is ever written: this waits for the end, also when a signal interrupts it.
+        // No byte is ever written. `read_exact` blocks until the pipe ends, and retries after
+        // signals.
         let _ = (&*self.asked).read_exact(&mut [0]);
     }
 }
@@ -70,10 +72,10 @@ impl AsFd for Stopping {
 }
 
 impl Stop {
-    /// Creates a stop that nobody has asked for yet.
+    /// Creates a stop that is not requested yet.
     ///
     /// # Errors
-    /// When the process has no descriptors left.
+    /// Returns an error if the process has no descriptors left.
     pub fn new() -> io::Result<Self> {
         let (asked, writer) =
             io::pipe().map_err(shortage::of("the pipe that tells of a stop could not be made"))?;
@@ -81,27 +83,28 @@ impl Stop {
         Ok(Stop { wake: Arc::new(Mutex::new(Some(writer))), stopping })
     }
 
-    /// What tells whether somebody has asked.
+    /// Returns the receiving side of this stop.
     pub(crate) fn stopping(&self) -> Stopping {
         self.stopping.clone()
     }
 
-    /// Asks to stop; from the second time on, nothing happens.
+    /// Requests the stop. Further calls have no effect.
     pub fn stop(&self) {
         drop(lock(&self.wake).take());
     }
 
-    /// Asks to stop, and says why: `SIGTERM`, for example. The first reason counts, and Kapacitor is told it.
+    /// Requests the stop with a reason, for example `SIGTERM`. The first reason counts, and is sent
+    /// to Kapacitor.
     pub fn stop_for(&self, reason: &'static str) {
         let mut wake = lock(&self.wake);
         if wake.is_some() {
-            // Under the lock, the first reason is the one that counts.
+            // The lock makes the first reason the one that counts.
             let _ = self.stopping.reason.set(reason);
         }
         drop(wake.take());
     }
 
-    /// Calls `then` when somebody has asked, on a thread of its own.
+    /// Calls `then` on its own thread when a stop is requested.
     pub(crate) fn on_stop(&self, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let stopping = self.stopping();
         let started = thread::Builder::new().name("stop".to_owned()).spawn(move || {

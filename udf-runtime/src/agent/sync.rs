@@ -1,7 +1,7 @@
-//! What threads share and wait by: what the standard library has.
+//! The synchronization types of the standard library.
 //!
-//! Modules that share something take it from here. The package `model` compiles the same modules with a model
-//! checker's types in its place, and tries every order in which their threads can run.
+//! Modules that share state import the types from here. The package `model` compiles the same
+//! modules with the types of a model checker, which tries every interleaving of their threads.
 
 use std::sync::PoisonError;
 
@@ -10,7 +10,8 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread;
 pub(crate) use std::time::Instant;
 
-/// Locks, whether or not somebody has panicked meanwhile: what is behind our locks is always whole.
+/// Locks a mutex and ignores poisoning. Our locks guard state that is consistent at every point
+/// where code can panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Calls something at intervals, on a thread of its own, until it is dropped.
+//! Calls a function at intervals on its own thread, until the ticker is dropped.
 
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -13,8 +13,9 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Calls `tick` every `period`, until it returns false. Ticks that are late are not made up for: behind one
-    /// that takes longer than a period, a whole one passes, so that others get at what ticks lock.
+    /// Calls `tick` every `period` until it returns false. Late ticks are skipped: after a tick
+    /// that exceeds the period, a whole period passes, so that other threads get the lock that
+    /// ticks hold.
     pub(super) fn start(
         period: Duration,
         tick: impl Fn() -> bool + Send + 'static,
@@ -24,7 +25,7 @@ impl Ticker {
             let ended = Arc::clone(&ended);
             move || {
                 let mut next = Instant::now().checked_add(period);
-                // A time beyond what the clock can tell never comes.
+                // If the clock cannot represent the next time, no tick follows.
                 while let Some(due) = next
                     && wait_until(due, &ended)
                 {
@@ -40,7 +41,7 @@ impl Ticker {
     }
 }
 
-/// Waits until then; false when the ticker has been dropped meanwhile.
+/// Waits until `then`. Returns false if the ticker was dropped meanwhile.
 fn wait_until(then: Instant, (ended, changed): &(Mutex<bool>, Condvar)) -> bool {
     let mut ended = lock(ended);
     loop {
@@ -58,7 +59,7 @@ impl Drop for Ticker {
         *lock(&self.ended.0) = true;
         self.ended.1.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A tick that panicked has said so to its agent.
+            // A tick that panicked has reported that to its agent.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! The transport under a connection, as the watchdog sees it: never by waiting.
+//! The transport of a connection, as seen by the watchdog. No method blocks.
 
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -10,29 +10,30 @@ use crate::agent::allowance::Peer;
 use crate::agent::input::Source;
 use crate::agent::ready::{has_gone, has_hung_up, has_room};
 
-/// What is known of a transport, and the way to give it up.
+/// Queries the state of a transport, and can shut it down.
 pub(crate) trait Transport: Send {
-    /// Returns whether a write of a few bytes would not wait.
+    /// Returns whether a write of a few bytes does not block.
     fn has_room(&self) -> bool;
 
-    /// Returns whether the other side has closed the half that it writes to.
+    /// Returns whether the peer has closed the half that it writes to.
     fn has_hung_up(&self) -> bool;
 
-    /// Returns how many bytes were written that the other side has not read, as far as the system tells.
+    /// Returns the number of written bytes that the peer has not read, as far as the system reports
+    /// it.
     fn unread(&self) -> u64 {
         0
     }
 
-    /// Lets go of the writing side, so that the other side sees its end.
+    /// Releases the writing side, so that the peer sees its end.
     fn close_output(&mut self) {}
 
-    /// Returns whether the other side waits until this process has ended.
+    /// Returns whether the peer waits for this process to exit.
     fn is_waited_for(&self) -> bool {
         false
     }
 
-    /// Takes input that nobody handles, so that the other side can go on with what it is writing. It waits for
-    /// more of it for up to `left`, and takes from that what it has used.
+    /// Reads input that no thread handles, so that the peer can finish its write. Waits up to
+    /// `left` for more, and subtracts the time used.
     fn make_way(&self, _left: &mut Duration) {}
 
     /// Returns the other side, for a request that waits for room: it waits only while somebody can read the answer.
@@ -53,7 +54,7 @@ impl Peer for Source<UnixStream> {
 /// Logs why a connection is given up, with its task and node.
 pub(crate) type Report = Box<dyn FnOnce() + Send>;
 
-/// The writing side alone, of a connection about which nothing else is known.
+/// The writing side of a connection about which nothing else is known.
 pub(crate) struct Writer<W>(Option<W>);
 
 impl<W> Writer<W> {
@@ -78,7 +79,7 @@ impl<W: AsFd + Send> Transport for Writer<W> {
     fn give_up(&self, _: Report) {}
 }
 
-/// A socket under a connection; one descriptor serves all of its owners.
+/// A socket of a connection. All owners share one descriptor.
 pub(crate) struct Socket(pub(crate) Arc<Source<UnixStream>>);
 
 impl Transport for Socket {
@@ -99,7 +100,8 @@ impl Transport for Socket {
     }
 
     fn give_up(&self, report: Report) {
-        // A write that waits fails now. The log may wait as well, so it comes behind.
+        // The shutdown makes a blocked write fail. It precedes the report, because logging may
+        // block as well.
         let _ = self.0.get_ref().shutdown(Shutdown::Both);
         report();
     }

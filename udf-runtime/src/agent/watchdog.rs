@@ -1,16 +1,18 @@
-//! Keeps Kapacitor hearing from connections that are at work, and gives up those that it has left.
+//! Sends keepalives for busy connections, and closes connections that Kapacitor has abandoned.
 //!
-//! Kapacitor aborts a task when it hears nothing for its keepalive timeout. Any response counts, also one that it
-//! did not ask for. One thread of the process looks at all connections several times a second. A connection that
-//! has been at work since the last look and has written nothing gets a keepalive, and is asked to write what it
-//! has. A connection is at work in a call, in calls that follow each other, while input keeps coming, and while it
-//! waits for the rest of a message or of a batch: within a batch, Kapacitor asks for no keepalive. While no
-//! connection is open, the thread sleeps.
+//! Kapacitor aborts a task if it receives nothing for its keepalive timeout. Any response counts,
+//! including an unsolicited one. One thread of the process checks all connections several times per
+//! second. If a connection was busy since the last check and has written nothing, the watchdog
+//! sends a keepalive and requests a flush. A connection is busy in a call, in calls that follow
+//! each other, while input keeps arriving, and while it waits for the rest of a message or of a
+//! batch: within a batch, Kapacitor does not request keepalives. The thread sleeps while no
+//! connection is open.
 //!
-//! When Kapacitor aborts a task, it reads the output of the UDF no more, finishes the message that it is writing,
-//! and closes the input; then it waits for the end of the UDF, while it holds the lock of its tasks. A connection
-//! whose input has ended and whose output does not move is therefore given up after a short while. So that the
-//! message can be finished although nothing is handled, some input is read ahead while the output stands still.
+//! When Kapacitor aborts a task, it stops reading the output of the UDF, finishes the message that
+//! it is writing, and closes the input. Then it waits for the UDF to end while it holds the lock of
+//! its tasks. The watchdog therefore closes a connection if the input has ended and the output is
+//! stuck for a short time. While the output is stuck, the watchdog reads some input ahead, so that
+//! Kapacitor can finish its message although no thread handles it.
 
 use std::io;
 use std::panic::catch_unwind;
@@ -26,30 +28,31 @@ use crate::agent::shortage;
 use crate::agent::sync::{Condvar, Instant, Mutex, lock};
 use crate::agent::transport::Transport;
 
-/// How often the connections are looked at: Kapacitor hears of a busy one at least every other look.
+/// The interval of checks. A busy connection sends something at least every other check.
 const LOOK: Duration = Duration::from_millis(70);
 
-/// The watchdog reads input ahead once the output has stood still for this long: of batches at every look from then
-/// on, of a stream after twice as long each time.
+/// The watchdog reads input ahead after the output was stuck for this time. It reads batches at
+/// every check from then on. It reads a stream after twice the time in each step.
 const MAKE_WAY: Duration = Duration::from_secs(1);
 
-/// A look waits no longer than this, in all, for more input that it reads ahead: other connections wait for their
-/// turn meanwhile.
+/// The maximum time that one check waits for more read-ahead, over all connections. Other
+/// connections are not checked meanwhile.
 const AHEAD_WITHIN: Duration = Duration::from_millis(10);
 
-/// The log says that the other side does not read when it has not for this long.
+/// The time without a read by the peer after which the log reports it.
 const STALL: Duration = Duration::from_secs(10);
 
-/// For how long a connection is waited for.
+/// The time limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WatchLimits {
-    /// Kapacitor hears from a call, or from the wait for the rest of the input, for this long; none for ever.
+    /// The maximum duration of a call, or of a wait for the rest of the input, for which keepalives
+    /// are sent. `None` is no limit.
     pub(crate) busy: Option<Duration>,
-    /// The output may stand still for this long once the input has ended; none for ever.
+    /// The time that the output may be stuck after the input has ended. `None` is no limit.
     pub(crate) hangup: Option<Duration>,
-    /// `stop` and the destructor of a handler may take this long once the input has ended.
+    /// The time that `stop` and the destructor of a handler may take after the input has ended.
     pub(crate) stop: Duration,
-    /// Whether the input is batches: Kapacitor notices an abort only behind the end of one.
+    /// Whether the input is batches: Kapacitor notices an abort only after the end of a batch.
     pub(crate) reads_batches: bool,
 }
 
@@ -60,10 +63,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts to watch.
+    /// Starts to watch a connection.
     ///
     /// # Errors
-    /// When nobody watches, since there is no thread for it.
+    /// Returns an error if the watchdog's thread cannot be started.
     pub(crate) fn new(
         link: Arc<Link>,
         transport: Box<dyn Transport>,
@@ -73,7 +76,7 @@ impl Watch {
         Ok(watchdog().watch(link, transport, limits))
     }
 
-    /// Lets go of the writing side, when the connection has closed its own.
+    /// Releases the writing side, after the connection has closed its own.
     pub(crate) fn close_output(&self) {
         let mut watched = lock(&self.watchdog.watched);
         let watched = watched.iter_mut().find(|watched| Arc::ptr_eq(&watched.link, &self.link));
@@ -89,16 +92,17 @@ impl Drop for Watch {
     }
 }
 
-/// The one of this process.
+/// Returns the watchdog of this process.
 fn watchdog() -> &'static Watchdog {
     static WATCHDOG: OnceLock<Watchdog> = OnceLock::new();
     WATCHDOG.get_or_init(Watchdog::default)
 }
 
-/// Starts the thread of this process that watches, unless it runs. A start that has failed can be tried again.
+/// Starts the watchdog's thread of this process, unless it is running. You can retry after an
+/// error.
 ///
 /// # Errors
-/// When there is no thread for it.
+/// Returns an error if the thread cannot be started.
 pub(crate) fn start() -> io::Result<()> {
     static RUNS: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
     let mut runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +111,7 @@ pub(crate) fn start() -> io::Result<()> {
     }
     let run = || {
         loop {
-            // Whatever panics on the way, a subscriber of the author's perhaps, the watch goes on.
+            // The watchdog must survive any panic, for example in the author's subscriber.
             let _ = catch_unwind(|| watchdog().look());
             thread::sleep(LOOK);
         }
@@ -118,12 +122,12 @@ pub(crate) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Who watches.
+/// The watchdog and the connections that it watches.
 #[derive(Default)]
 pub(crate) struct Watchdog {
     watched: Mutex<Vec<Watched>>,
     changed: Condvar,
-    /// How often it has looked. It orders nothing.
+    /// The number of checks. Relaxed order suffices: only the watchdog's own thread uses it.
     looks: AtomicUsize,
 }
 
@@ -139,14 +143,14 @@ impl Watchdog {
         Watch { watchdog: self, link }
     }
 
-    /// Looks at each connection once; waits for one as long as there is none.
+    /// Checks each connection once. Blocks while there is none.
     pub(crate) fn look(&self) {
         let mut watched = lock(&self.watched);
         while watched.is_empty() {
             watched = self.changed.wait(watched).unwrap_or_else(PoisonError::into_inner);
         }
         let (now, mut left) = (Instant::now(), AHEAD_WITHIN);
-        // Each time, another one comes first: it may be the one that uses up the time.
+        // Rotate the first connection, because the first one may use up the time for read-ahead.
         let first = self.looks.fetch_add(1, Ordering::Relaxed) % watched.len();
         let (last, first) = watched.split_at_mut(first);
         for watched in first.iter_mut().chain(last) {
@@ -155,45 +159,47 @@ impl Watchdog {
     }
 }
 
-/// What was seen of a connection.
+/// A connection with the observations of earlier checks.
 struct Watched {
     link: Arc<Link>,
     transport: Box<dyn Transport>,
     limits: WatchLimits,
-    /// How often input had come at the last look.
+    /// The number of reads at the last check.
     reads: u64,
-    /// What was seen at the last look, if it was at work.
+    /// The observation of the last check, if the connection was busy.
     seen: Option<Seen>,
     given_up: bool,
-    /// How much had been written when writing was first seen to wait, and when that was.
+    /// The number of bytes written when the output was first seen blocked, and the time of that
+    /// check.
     full: Option<(u64, Instant)>,
     stalled: bool,
     stall: Option<Stall>,
-    /// Whether it was given up because Kapacitor has left it.
+    /// Whether the connection was closed because Kapacitor has abandoned it.
     left: bool,
 }
 
-/// Output that waits and does not move.
+/// Output that is blocked and makes no progress.
 struct Stall {
-    /// How much the other side has read.
+    /// The number of bytes that the peer has read.
     read: u64,
     since: Instant,
-    /// When the input was seen to have ended as well.
+    /// The time at which the end of the input was observed as well.
     ended: Option<Instant>,
-    /// For how long it stands still before more input is read ahead.
+    /// The time without progress before more input is read ahead.
     make_way: Duration,
 }
 
-/// A look at a connection that is at work.
+/// An observation of a busy connection.
 struct Seen {
     at: Instant,
-    /// How often it had come to rest: if that is the same at the next look, it was at work all the time.
+    /// The number of rests. If the next check sees the same number, the connection was busy all the
+    /// time.
     rests: u64,
-    /// The number of the call; none while it waits for the rest of its input.
+    /// The number of the call. `None` while the connection waits for the rest of its input.
     call: Option<u64>,
-    /// For how long that call, or that wait, has been seen without waiting for the other side to read.
+    /// The observed duration of that call or wait, without the time that a write was blocked.
     busy: Duration,
-    /// How much had been written.
+    /// The number of bytes written.
     written: u64,
 }
 
@@ -213,10 +219,10 @@ impl Watched {
         }
     }
 
-    /// Waits for more input that is read ahead for up to `left`, and takes from that what was used.
+    /// Checks the connection. Waits up to `left` for more read-ahead, and subtracts the time used.
     fn look(&mut self, now: Instant, left: &mut Duration) {
         self.look_for_hangup(now, left);
-        // In this order: a rest behind the first is not missed at the next look.
+        // The rests must be read first: a rest after that read then shows at the next check.
         let pulse = &self.link.pulse;
         let (rests, reads, call) = (pulse.rests(), pulse.reads(), pulse.present());
         let has_read = std::mem::replace(&mut self.reads, reads) != reads;
@@ -231,7 +237,7 @@ impl Watched {
         let before = self.seen.take();
         let before =
             before.filter(|before| has_read || before.rests == rests || before.call == number);
-        // Whoever writes: the handler, or a thread of the author's.
+        // The writer may be the handler or another thread of the author.
         let is_writing = self.link.is_writing();
         let is_at_work = before.is_some();
         let is_silent = before.as_ref().is_some_and(|before| before.written == written);
@@ -269,13 +275,13 @@ impl Watched {
         }
     }
 
-    /// Looks after output that stands still: gives the connection up when its input has ended for too long.
+    /// Checks for stuck output, and closes the connection if its input ended too long ago.
     fn look_for_hangup(&mut self, now: Instant, left: &mut Duration) {
         let Some(limit) = self.limits.hangup else { return };
         let (unread, written) = (self.transport.unread(), self.link.written());
         let waits = unread > 0 || self.link.is_writing();
-        // A call that has used up its budget may never write again, and a process may never end: Kapacitor waits
-        // for both.
+        // A call that exceeded its budget may never write again, and a process may never exit.
+        // Kapacitor waits for both.
         let hangs = self.given_up || (self.link.is_closed() && self.transport.is_waited_for());
         if self.left || !(waits || hangs) {
             self.stall = None;
@@ -287,7 +293,7 @@ impl Watched {
         let mut stall = self.stall.take().filter(|stall| stall.read == read).unwrap_or(begun);
         if !self.transport.has_hung_up() {
             stall.ended = None;
-            // Before Init there is no message that Kapacitor would have to finish.
+            // Before Init, Kapacitor has no message to finish.
             let has_started = self.link.pulse.is_started();
             if has_started && now.duration_since(stall.since) >= stall.make_way {
                 if !self.limits.reads_batches {
@@ -325,7 +331,7 @@ impl Watched {
         }));
     }
 
-    /// It works again, or rests.
+    /// Resets the reports, because the connection makes progress again or is idle.
     fn recover(&mut self) {
         if std::mem::take(&mut self.given_up) {
             let (task, node) = self.link.pulse.task();
@@ -338,7 +344,7 @@ impl Watched {
         self.full = None;
     }
 
-    /// Sends no more signs of life for what has used up its budget.
+    /// Stops sending keepalives for a call or a wait that has exceeded its budget.
     fn fall_silent(&mut self, busy: Duration, call: Option<(u64, Call)>) {
         if std::mem::replace(&mut self.given_up, true) {
             return;
