@@ -1,4 +1,4 @@
-//! The open connections of a server, each on a thread of its own.
+//! The open connections of a server. Each one has its own thread.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Write};
@@ -25,7 +25,7 @@ use crate::agent::stop::Stopping;
 use crate::agent::sync::{Condvar, Mutex, MutexGuard, lock, thread};
 use crate::agent::transport::Socket;
 
-/// How long connections have to end after they were cut.
+/// The time that connections have to end after they were shut down.
 const CUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Connections {
@@ -35,16 +35,16 @@ pub(super) struct Connections {
     stopping: Stopping,
     open: Mutex<Open>,
     changed: Condvar,
-    /// Warnings of connections without an Init: any peer can cause them.
+    /// Limits the warnings about connections without an Init, because any peer can cause them.
     late: Mutex<RateLimit>,
 }
 
 #[derive(Default)]
 struct Open {
-    /// How many were accepted; also the number of the last one.
+    /// The number of accepted connections, which is also the number of the last one.
     accepted: u64,
     streams: HashMap<u64, Arc<Source<UnixStream>>>,
-    /// How many of them have done their work, and wait for the other side to close.
+    /// The number of connections that have done their work, and wait for the peer to close.
     lingering: usize,
 }
 
@@ -55,7 +55,7 @@ impl Connections {
         Connections { limits, budget, metrics, stopping, open, changed, late }
     }
 
-    /// Serves one more connection, unless that is refused.
+    /// Serves a new connection, or refuses it.
     pub(super) fn open(
         self: &Arc<Self>,
         stream: UnixStream,
@@ -105,11 +105,12 @@ impl Connections {
             if let Err(panic) = served {
                 fail(&stream, &panic_text(&*panic), &mut closing, counted);
             }
-            // At the end of all: whoever waits for it finds nothing left behind.
+            // Drop these last: when `finish` sees the connection gone, nothing of it is left.
             drop(stream);
             drop(closing);
         };
-        // Without a thread, the stream, its place and the handler are dropped here, and a drop may panic.
+        // If the thread cannot be started, the closure with the stream, its place and the handler
+        // is dropped here. That drop may panic.
         let started = catch_unwind(AssertUnwindSafe(|| {
             thread::Builder::new().name(format!("connection-{number}")).spawn(run)
         }));
@@ -121,7 +122,7 @@ impl Connections {
         }
     }
 
-    /// Waits for the open connections, which finish what they have received.
+    /// Waits for the open connections to handle the requests that they have received.
     pub(super) fn finish(&self) -> Result<(), ServeError> {
         let grace = self.limits.shutdown;
         let open = self.wait(grace, |open| open.streams.len() == open.lingering);
@@ -140,7 +141,7 @@ impl Connections {
         }
     }
 
-    /// Waits until that is so, but not for longer than `limit`.
+    /// Waits until `is_so` returns true, but no longer than `limit`.
     fn wait(&self, limit: Duration, is_so: impl Fn(&Open) -> bool) -> MutexGuard<'_, Open> {
         let open = lock(&self.open);
         let waited = self.changed.wait_timeout_while(open, limit, |open| !is_so(open));
@@ -148,7 +149,7 @@ impl Connections {
     }
 }
 
-/// Takes a connection off the list when it ends, however it does.
+/// Removes a connection from the list when the connection ends for any reason.
 struct Closing {
     connections: Arc<Connections>,
     number: u64,
@@ -156,7 +157,7 @@ struct Closing {
 }
 
 impl Closing {
-    /// The connection has done its work: a stop need not wait for it any more.
+    /// Marks the work of the connection as done: a stop no longer waits for it.
     fn linger(&mut self) {
         if self.lingers {
             return;
@@ -200,7 +201,8 @@ fn serve(
     let totals = link.counters.totals();
     match &result {
         Ok(()) if link.pulse.is_started() => tracing::info!("the connection has ended: {totals}"),
-        // Kapacitor asks for Info again and again, and whoever else connects can do so as often as it likes.
+        // These connections are frequent: Kapacitor opens one for each Info, and any peer can open
+        // more. Log them at debug level only.
         Ok(()) => tracing::debug!("the connection has ended: {totals}"),
         Err(error @ AgentError::NoInit { .. }) => {
             let held_back = lock(late).pass();
@@ -214,14 +216,15 @@ fn serve(
     }
     *counted = None;
     let has_stopped = stopping.is_asked();
-    // Without a task, nothing but Info was asked: a stop need not wait until the other side has read its end.
+    // Without a task, the peer has only asked for Info. A stop need not wait until the peer has
+    // read the end of the output.
     if result.is_err() || (has_stopped && link.pulse.is_started()) {
         closing.linger();
         linger(stream.get_ref(), if has_stopped { LINGER_AT_STOP } else { LINGER });
     }
 }
 
-/// Something has panicked that is not the handler: a subscriber of the author's, or this crate.
+/// Handles a panic outside of the handler, for example in the author's subscriber or in this crate.
 fn fail(stream: &Source<UnixStream>, panic: &str, closing: &mut Closing, counted: Option<Counted>) {
     let reason = format!("the connection panicked: {panic}");
     match counted {
@@ -229,14 +232,14 @@ fn fail(stream: &Source<UnixStream>, panic: &str, closing: &mut Closing, counted
         None => closing.connections.metrics.fail(),
     }
     tell(stream.get_ref(), &reason);
-    // Last: it may be the log that panics.
+    // Log last, because the log itself may have panicked.
     let _ = catch_unwind(|| tracing::error!("the connection has failed: {reason}"));
     closing.linger();
     linger(stream.get_ref(), LINGER);
 }
 
-/// The writing side of a socket, which is closed when this is dropped. Until Init, a write waits for the other
-/// side no longer than a read.
+/// The writing side of a socket, which is shut down on drop. Until Init, a write may block only as
+/// long as a read.
 struct WritingEnd {
     stream: Arc<Source<UnixStream>>,
     is_limited: bool,
@@ -247,7 +250,7 @@ impl Write for WritingEnd {
         let mut stream = self.stream.get_ref();
         let due = self.stream.allowance().until_init();
         if due.is_some() || self.is_limited {
-            // What is overdue already is written as far as there is room.
+            // After the deadline, write as much as there is room for.
             let left = due.as_ref().map(|(left, _)| (*left).max(Duration::from_millis(1)));
             stream.set_write_timeout(left)?;
             self.is_limited = due.is_some();
@@ -267,9 +270,9 @@ impl Write for WritingEnd {
 
 impl Drop for WritingEnd {
     fn drop(&mut self) {
-        // Whoever catches the panic still has to tell the other side.
+        // After a panic, the socket must stay open: `fail` still sends the error to the peer.
         if !std::thread::panicking() {
-            // It fails when the other side has gone already.
+            // This fails if the peer has closed the connection already.
             let _ = self.stream.get_ref().shutdown(Shutdown::Write);
         }
     }

@@ -1,4 +1,4 @@
-//! Serves UDFs on a Unix socket: one connection for each use in a task, each on its own.
+//! Serves UDFs on a Unix socket, with a separate connection for each use in a task.
 
 mod connection;
 mod refusal;
@@ -50,11 +50,11 @@ impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
     }
 }
 
-/// Why [`Server::serve`] failed.
+/// The reason why [`Server::serve`] failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// No more connections can be accepted.
+    /// The server cannot accept further connections.
     #[error("connections cannot be accepted: {0}")]
     Accept(io::Error),
     /// One of the allowed users cannot be distinguished from others.
@@ -62,7 +62,7 @@ pub enum ServeError {
     AllowedUser {
         /// The id of the user.
         uid: u32,
-        /// Who else would be admitted.
+        /// The users who would be admitted as well.
         why: String,
     },
     /// Some connections did not finish within the grace period after a stop.
@@ -75,10 +75,11 @@ pub enum ServeError {
     },
 }
 
-/// Accepts connections on a Unix socket, and serves each with a handler on a thread of its own.
+/// Accepts connections on a Unix socket, and serves each with its own handler and thread.
 ///
-/// A connection that fails, panics or hangs does not affect others. After a [stop](Stop::stop), the server accepts
-/// no more connections, and the open ones handle the requests that they have received.
+/// A connection that fails, panics or hangs does not affect others. After a [stop](Stop::stop), the
+/// server accepts no more connections, and open connections handle the requests that they have
+/// received.
 ///
 /// ```no_run
 /// # use udf_runtime::{Server, Udf, UdfHandler};
@@ -93,7 +94,7 @@ pub enum ServeError {
 #[must_use = "a server serves nobody before `serve` is called"]
 pub struct Server<A> {
     listener: UnixListener,
-    /// The file of the listener, if the server made it.
+    /// The file of the listener, if the server created it.
     file: Option<SocketFile>,
     accepter: A,
     limits: Limits,
@@ -104,10 +105,11 @@ pub struct Server<A> {
 }
 
 impl<A: Accepter> Server<A> {
-    /// Creates a server on an existing listener. It does not remove the listener's file.
+    /// Creates a server on an existing listener. The server does not remove the listener's file.
     ///
     /// # Errors
-    /// When the process has no descriptors left, or cannot start the thread that sends keepalives.
+    /// Returns an error if the process has no descriptors left, or if the thread that sends
+    /// keepalives cannot be started.
     pub fn new(listener: UnixListener, accepter: A) -> io::Result<Self> {
         let stop = Stop::new()?;
         let reserve = Reserve::new()?;
@@ -124,10 +126,11 @@ impl<A: Accepter> Server<A> {
         })
     }
 
-    /// Creates a server with a socket at `path`, and removes the socket at the end; see [`SocketFile::bind`].
+    /// Creates a server with a socket at `path`, and removes the socket when the server ends; see
+    /// [`SocketFile::bind`].
     ///
     /// # Errors
-    /// When the socket cannot be created, or another server is using it.
+    /// Returns an error if the socket cannot be created, or if another server is using it.
     pub fn bind(path: impl AsRef<Path>, accepter: A) -> Result<Self, BindError> {
         let (listener, file) = SocketFile::bind(path.as_ref(), &SocketOptions::default())?;
         let server = Server::new(listener, accepter)
@@ -147,10 +150,10 @@ impl<A: Accepter> Server<A> {
         self
     }
 
-    /// Serves only processes of these users, or of all users if the list is empty.
+    /// Serves only processes of these users. An empty list allows all users.
     ///
-    /// In a user namespace, all users that it does not map look like the user `overflowuid` (65534), which cannot
-    /// be allowed there.
+    /// In a user namespace, all unmapped users look like the user `overflowuid` (65534). That user
+    /// cannot be allowed there.
     pub fn allowed_users(mut self, uids: Vec<u32>) -> Self {
         self.allowed_users = uids;
         self
@@ -169,13 +172,14 @@ impl<A: Accepter> Server<A> {
     /// Serves connections until a stop, and returns when every connection has ended.
     ///
     /// # Errors
-    /// When connections can no longer be accepted, do not finish within the grace period after a stop, or when one
-    /// of the allowed users cannot be distinguished from others.
+    /// Returns an error if no further connections can be accepted, if connections do not finish
+    /// within the grace period after a stop, or if an allowed user cannot be distinguished from
+    /// others.
     pub fn serve(self) -> Result<(), ServeError> {
         self.serve_under(())
     }
 
-    /// Serves as [`serve`](Self::serve) does, under the eyes of `supervisor`.
+    /// Serves as [`serve`](Self::serve) does, and reports its rounds to `supervisor`.
     pub(crate) fn serve_under(self, supervisor: impl Supervisor) -> Result<(), ServeError> {
         let Server {
             listener,
@@ -198,7 +202,7 @@ impl<A: Accepter> Server<A> {
         let mut turn = || {
             let woken = wait(&listener, &stopping, pause.take(), rounds.until_next(), &refusals);
             refusals.look_after();
-            // If it fails, it is tried again the next time.
+            // If this fails, the next turn tries again.
             let _ = reserve.fill();
             match woken {
                 Ok(Woken::Stopped) => return ControlFlow::Break(Ok(())),
@@ -215,13 +219,13 @@ impl<A: Accepter> Server<A> {
                 Err(error) if shortage::is_of_descriptors(&error) && refusals.close_unrelated() => {
                 }
                 Err(error) if shortage::is_of_descriptors(&error) && reserve.give_up() => {
-                    // What it was waiting for may have gone meanwhile.
+                    // The connection may be gone by now.
                     if let Ok((stream, _)) = listener.accept() {
                         let error = shortage::of("there is no descriptor for it")(error);
                         refusals.refuse(stream, Refused::Descriptors, &error.to_string());
                     }
                 }
-                // The next turn takes it into reserve.
+                // The freed descriptor goes into the reserve, and the next turn uses it.
                 Err(error) if shortage::is_of_descriptors(&error) && refusals.close_oldest() => {}
                 Err(error) if pause.passes(&error) => {}
                 Err(error) => return ControlFlow::Break(Err(ServeError::Accept(error))),
@@ -229,7 +233,7 @@ impl<A: Accepter> Server<A> {
             ControlFlow::Continue(())
         };
         let accepted = loop {
-            // A subscriber of the author's may panic in any line that is logged: accepting goes on.
+            // The author's subscriber may panic in any log line. Keep accepting connections.
             match catch_unwind(AssertUnwindSafe(&mut turn)) {
                 Ok(ControlFlow::Break(accepted)) => break accepted,
                 Ok(ControlFlow::Continue(())) | Err(_) => {}
@@ -239,7 +243,7 @@ impl<A: Accepter> Server<A> {
             pause.end();
             refusals.end();
         }));
-        // When it is an error that ends it, the connections are still to be asked.
+        // Ask the connections to stop as well, if an error ended the loop.
         stop.stop();
         rounds.end();
         drop(listener);
@@ -249,14 +253,14 @@ impl<A: Accepter> Server<A> {
     }
 }
 
-/// What a server woke up for.
+/// The event that woke the server.
 enum Woken {
     Stopped,
     Connection,
     Timeout,
 }
 
-/// Waits for something to do until `round` is over.
+/// Waits for an event, but no longer than `round`.
 fn wait(
     listener: &UnixListener,
     stopped: &Stopping,
@@ -266,7 +270,7 @@ fn wait(
 ) -> rustix::io::Result<Woken> {
     loop {
         let mut fds = vec![PollFd::new(stopped, PollFlags::IN)];
-        // After an error that may pass, the listener is left alone for a while: it stays readable.
+        // Pause the listener after a temporary error. It stays readable, so polling it would spin.
         if pause.is_none() {
             fds.push(PollFd::new(listener, PollFlags::IN));
         }
@@ -287,7 +291,7 @@ fn wait(
     }
 }
 
-/// How long accepting pauses after errors that may pass, such as running out of descriptors.
+/// The pause of accepting after temporary errors, for example when descriptors run out.
 #[derive(Default)]
 struct AcceptPause {
     next: Option<Duration>,
@@ -301,7 +305,8 @@ impl AcceptPause {
         self.next.take()
     }
 
-    /// Whether the error may pass; if so, a pause is due, unless it concerned one connection only.
+    /// Returns whether the error is temporary. Schedules a pause, unless the error affects only one
+    /// connection.
     fn passes(&mut self, error: &io::Error) -> bool {
         use rustix::io::Errno;
         match Errno::from_io_error(error) {
@@ -318,7 +323,7 @@ impl AcceptPause {
         }
     }
 
-    /// Logs how many waits were not logged, once there will be no other.
+    /// Logs the number of suppressed warnings. Call this when no other warning follows.
     fn end(&mut self) {
         let held_back = self.waiting.rest();
         if held_back > 0 {
@@ -329,7 +334,7 @@ impl AcceptPause {
     }
 }
 
-/// Returns why the process at the other end is not served, if it is not.
+/// Returns the reason to refuse the peer's process, if there is one.
 fn not_allowed(stream: &UnixStream, users: &[u32]) -> Option<String> {
     if users.is_empty() {
         return None;

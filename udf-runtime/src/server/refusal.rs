@@ -1,4 +1,4 @@
-//! Connections that are not served, and are told why.
+//! Refuses connections, and sends each peer the reason.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -15,35 +15,36 @@ use crate::agent::linger::LINGER;
 use crate::agent::metrics::{Metrics, REASONS, Refused};
 use crate::agent::rate_limit::RateLimit;
 
-/// The most refused connections that are kept open at once, until they have read the reason.
+/// The maximum number of refused connections that are kept open until the peer has read the reason.
 const MOST: usize = 4096;
 
-/// The part of the descriptors of the process that they may take: the UDF needs the others.
+/// The refused connections may use one descriptor in this many. The UDF needs the others.
 const PART: u64 = 4;
 
-/// How often the refused connections are looked at: a look reads from each of them.
+/// The interval at which refused connections are checked. A check reads from each connection.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The most that is read of one in a look.
+/// The maximum number of bytes that a check reads from one connection.
 const READ: usize = 16 << 10;
 
-/// Refuses connections, with a bounded effort for each.
+/// Refuses connections with bounded resources.
 ///
-/// If a refused connection were closed at once, the other side might fail to write, and never read the reason. So it
-/// is kept open until the other side closes it, or for a few seconds. That takes no thread: there may be none. The
-/// oldest is closed when there are too many, or when another connection needs its descriptor.
+/// If we closed a refused connection at once, the peer's write could fail before the peer has read
+/// the reason. The connection therefore stays open until the peer closes it, or for a few seconds.
+/// This needs no thread, because there may be none. The oldest connection is closed when there are
+/// too many, or when another connection needs its descriptor.
 #[derive(Debug)]
 pub(super) struct Refusals {
     metrics: Metrics,
-    /// By reason: one that repeats does not hide another.
+    /// One rate limit per reason: a frequent reason must not hide another.
     logs: [RateLimit; REASONS.len()],
-    /// The oldest is the first.
+    /// The refused connections, the oldest first.
     open: VecDeque<Open>,
     most: usize,
     look: Instant,
 }
 
-/// A connection that is refused and still open.
+/// A refused connection that is still open.
 #[derive(Debug)]
 struct Open {
     stream: UnixStream,
@@ -51,12 +52,13 @@ struct Open {
     until: Instant,
 }
 
-/// Tells the other side of a connection why it ends, and ends the writing side, without waiting for it.
+/// Sends the reason to the peer and shuts down the writing side. Never blocks.
 pub(super) fn tell(mut stream: &UnixStream, reason: &str) {
     let error = cut(reason.to_owned(), MAX_TEXT);
     let mut frame = Vec::new();
     response::append(Message::Error(ErrorResponse { error }), &mut frame);
-    // A new connection has room for a frame; if not, closing it says enough.
+    // A new connection has room for one frame. If it does not, the peer sees the end without a
+    // reason.
     let _ = stream.set_nonblocking(true);
     let _ = stream.write_all(&frame);
     let _ = stream.shutdown(Shutdown::Write);
@@ -71,7 +73,7 @@ impl Refusals {
         Refusals { metrics, logs, open, most, look: Instant::now() }
     }
 
-    /// Reports `reason` to the other side, without waiting for it here, and counts the refusal.
+    /// Sends `reason` to the peer without blocking, and counts the refusal.
     pub(super) fn refuse(&mut self, stream: UnixStream, why: Refused, reason: &str) {
         self.metrics.refused(why);
         tell(&stream, &format!("the UDF refused the connection: {reason}"));
@@ -82,19 +84,20 @@ impl Refusals {
             self.open.pop_front();
         }
         self.open.push_back(Open { stream, why, until: Instant::now() + LINGER });
-        // Last: it may be the log that panics.
+        // Log last, because the log may panic.
         if let Some(held_back) = self.logs[why as usize].pass() {
             tracing::error!("refused a connection: {reason}{held_back}");
         }
     }
 
-    /// Returns how long it is until it is time to [look after](Self::look_after) those that are open.
+    /// Returns the time until the next [check](Self::look_after) of open refused connections.
     pub(super) fn until_look(&self) -> Option<Duration> {
         let left = self.look.saturating_duration_since(Instant::now());
         (!self.open.is_empty()).then_some(left)
     }
 
-    /// When it is time, drops what the refused connections have sent, and closes those that are done.
+    /// Discards the input of refused connections, and closes those that are done. Does nothing
+    /// before the interval has passed.
     pub(super) fn look_after(&mut self) {
         let now = Instant::now();
         if now >= self.look {
@@ -103,20 +106,20 @@ impl Refusals {
         }
     }
 
-    /// Closes the oldest for which there had been a descriptor, so that another connection has it; returns whether
-    /// there was one.
+    /// Closes the oldest connection that was refused for another reason than missing descriptors,
+    /// so that another connection can use its descriptor. Returns whether there was one.
     pub(super) fn close_unrelated(&mut self) -> bool {
         let unrelated = |open: &Open| open.why != Refused::Descriptors;
         let place = self.open.iter().position(unrelated);
         place.and_then(|place| self.open.remove(place)).is_some()
     }
 
-    /// Closes the oldest; returns whether there was one.
+    /// Closes the oldest connection. Returns whether there was one.
     pub(super) fn close_oldest(&mut self) -> bool {
         self.open.pop_front().is_some()
     }
 
-    /// Logs how many refusals were not logged, once there will be no other.
+    /// Logs the numbers of suppressed messages. Call this when no other message follows.
     pub(super) fn end(&mut self) {
         for (why, name) in REASONS {
             let held_back = self.logs[why as usize].rest();
@@ -130,7 +133,7 @@ impl Refusals {
 }
 
 impl Open {
-    /// Returns whether the other side has closed it. Bytes that it has sent are dropped.
+    /// Returns whether the peer has closed the connection. Discards its input.
     fn is_done(&self) -> bool {
         match (&self.stream).read(&mut [0; READ]) {
             Ok(read) => read == 0,

@@ -1,4 +1,5 @@
-//! Descriptors in reserve, so that a connection for which there is none can be told so.
+//! Spare descriptors, which allow the server to accept and refuse a connection when descriptors run
+//! out.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -7,15 +8,15 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::agent::shortage;
 
-/// The least and the most connections that can be told at once.
+/// The minimum and the maximum number of spare descriptors.
 const LEAST: usize = 4;
 const MOST: usize = 64;
 
-/// The part of the descriptors of the process that is kept in reserve.
+/// One descriptor of the process in this many is kept in reserve.
 const PART: u64 = 32;
 
-/// Each is an open file of its own, and no copy of another: also the files of the whole system can run out, and a
-/// copy has none to give up.
+/// Each spare descriptor is an open file of its own. A duplicate would not help when the
+/// system-wide limit of open files is reached, because closing a duplicate frees no file.
 #[derive(Debug)]
 pub(super) struct Reserve {
     files: Vec<UnixDatagram>,
@@ -23,10 +24,10 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// Takes descriptors into reserve.
+    /// Opens the spare descriptors.
     ///
     /// # Errors
-    /// When there are none.
+    /// Returns an error if there are no descriptors left.
     pub(super) fn new() -> io::Result<Self> {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let size = usize::try_from(descriptors / PART).unwrap_or(MOST).clamp(LEAST, MOST);
@@ -35,7 +36,7 @@ impl Reserve {
         Ok(reserve)
     }
 
-    /// Takes descriptors into reserve again, as many as were given up.
+    /// Reopens the spare descriptors that were given up.
     pub(super) fn fill(&mut self) -> io::Result<()> {
         while self.files.len() < self.size {
             self.files.push(UnixDatagram::unbound()?);
@@ -43,7 +44,8 @@ impl Reserve {
         Ok(())
     }
 
-    /// Gives up one of them, if any is left: the next that is asked for can be had.
+    /// Closes one spare descriptor, so that the next request for one succeeds. Returns false if
+    /// there was none.
     pub(super) fn give_up(&mut self) -> bool {
         self.files.pop().is_some()
     }

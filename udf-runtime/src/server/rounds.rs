@@ -1,24 +1,24 @@
-//! What the accept loop does beside accepting: it looks whether its socket can still be reached, and shows a
-//! supervisor that it goes round.
+//! The periodic work of the accept loop: checks that the socket is still reachable, and shows a
+//! supervisor that the loop is running.
 
 use std::time::{Duration, Instant};
 
 use super::SocketFile;
 
-/// The longest time from one round to the next.
+/// The maximum time from one round to the next.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// Sees that the accept loop goes round, by being called from it.
+/// Observes that the accept loop is running. The loop calls it.
 pub(crate) trait Supervisor {
-    /// Called once before the first connection is accepted, and then at least as often as it asks for: it returns
-    /// how long it can do without being called. It must not wait for anything.
+    /// Called before the first connection is accepted, and then at least as often as requested: the
+    /// result is the maximum time until the next call. Must not block.
     fn round(&mut self) -> Duration;
 
-    /// Called when no more connections are accepted, before the open ones are waited for.
+    /// Called when the server accepts no more connections, before it waits for the open ones.
     fn stopping(&mut self);
 }
 
-/// Nobody looks.
+/// Observes nothing.
 impl Supervisor for () {
     fn round(&mut self) -> Duration {
         ROUND
@@ -28,7 +28,7 @@ impl Supervisor for () {
 }
 
 pub(super) struct Rounds<'a, S> {
-    /// None once it is known to be lost.
+    /// `None` after the file was found to be lost.
     file: Option<&'a SocketFile>,
     supervisor: S,
     due: Instant,
@@ -39,11 +39,11 @@ impl<'a, S: Supervisor> Rounds<'a, S> {
         Rounds { file, supervisor, due: Instant::now() }
     }
 
-    /// Goes round when it is time for it, and returns how long it is until the next time.
+    /// Runs a round if it is due, and returns the time until the next one.
     pub(super) fn until_next(&mut self) -> Duration {
         let now = Instant::now();
         if now >= self.due {
-            // First: if the log panics, the next round is not due at once.
+            // Set this first: if the log panics, the next round must not be due at once.
             self.due = now + ROUND;
             if let Some(file) = self.file.take_if(|file| !file.is_in_place()) {
                 tracing::warn!(
@@ -57,7 +57,7 @@ impl<'a, S: Supervisor> Rounds<'a, S> {
         self.due.saturating_duration_since(now)
     }
 
-    /// No more connections are accepted.
+    /// Reports that the server accepts no more connections.
     pub(super) fn end(mut self) {
         self.supervisor.stopping();
     }

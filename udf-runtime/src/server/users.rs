@@ -1,14 +1,15 @@
-//! Users as the kernel shows them to this process: in a user namespace, many can look like one.
+//! Users as the kernel shows them to this process. In a user namespace, many users can look like
+//! one.
 
 use std::fs;
 
-/// The number that stands for "no user" in the system's own calls.
+/// The number for "no user" in system calls.
 const NO_USER: u32 = u32::MAX;
 
-/// What the kernel shows in place of users that the namespace does not map, unless it is set otherwise.
+/// The number that the kernel shows for unmapped users, unless configured otherwise.
 const OVERFLOW: u32 = 65534;
 
-/// Returns why connections cannot be held to this user alone, if they cannot.
+/// Returns the reason why connections cannot be restricted to this user, if there is one.
 pub(crate) fn why_not(uid: u32) -> Option<String> {
     if uid == NO_USER {
         return Some("it stands for no user; give the id of a user".to_owned());
@@ -22,7 +23,8 @@ pub(crate) fn why_not(uid: u32) -> Option<String> {
     })
 }
 
-/// Returns whether all users are mapped, by the lines of a `uid_map`: first id inside, first id outside, count.
+/// Returns whether a `uid_map` maps all users. Its lines are: first id inside, first id outside,
+/// count.
 fn maps_all(uid_map: &str) -> bool {
     let counts =
         uid_map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());

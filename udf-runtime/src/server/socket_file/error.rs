@@ -1,11 +1,11 @@
-//! Why a socket could not be created.
+//! The errors of creating a socket.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::agent::shortage;
 
-/// Why a socket could not be created.
+/// The reason why a socket could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
@@ -42,7 +42,7 @@ pub enum BindError {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// Other users can replace the socket by their own; see
+    /// Other users can replace the socket with their own; see
     /// [`SocketOptions::allow_shared_directory`](super::SocketOptions::allow_shared_directory).
     #[error(
         "no socket at {}: other users can replace it, since {why}, or accept that with \
@@ -52,10 +52,10 @@ pub enum BindError {
     SharedDirectory {
         /// The path of the socket.
         path: PathBuf,
-        /// The problem of the directory, and its remedy.
+        /// The problem with the directory, and the remedy.
         why: String,
     },
-    /// The lock exists, and this process cannot open it.
+    /// The lock exists, but this process cannot open it.
     #[error(
         "the lock {} cannot be opened: {}; remove it or give it to this user",
         path.display(),
@@ -67,7 +67,7 @@ pub enum BindError {
         /// The error of opening the lock.
         error: io::Error,
     },
-    /// The path of the lock is taken by something that is not a regular file. It is left alone.
+    /// The path of the lock is taken by something other than a regular file, which is left alone.
     #[error(
         "the lock {} is {what} and not a file; it was left alone, remove it or choose another path",
         path.display()
@@ -75,7 +75,7 @@ pub enum BindError {
     NotALock {
         /// The path of the lock.
         path: PathBuf,
-        /// What it is.
+        /// The kind of file.
         what: &'static str,
     },
     /// The socket was replaced before anybody could connect to it.
@@ -88,7 +88,7 @@ pub enum BindError {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// The path is too long for the address of a socket.
+    /// The path is too long for a socket address.
     #[error("{} is too long for a socket: it has {length} bytes, but at most {max} are possible", path.display())]
     PathTooLong {
         /// The path.
@@ -103,7 +103,7 @@ pub enum BindError {
     Socket {
         /// The path of the socket.
         path: PathBuf,
-        /// Its error.
+        /// The error.
         error: io::Error,
     },
 }

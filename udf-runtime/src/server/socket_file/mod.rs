@@ -1,4 +1,5 @@
-//! The file of a Unix socket: never more open than its mode, replaced when it is stale, removed by its creator.
+//! The file of a Unix socket. It is never more accessible than its mode, replaces a stale socket,
+//! and is removed by its creator.
 
 mod error;
 mod place;
@@ -15,7 +16,7 @@ use rustix::net::listen;
 pub use self::error::BindError;
 use self::place::{Identity, Place};
 
-/// The options of a socket's file: they decide who can connect.
+/// The options of a socket's file. They decide who can connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -24,8 +25,9 @@ pub struct SocketOptions {
     pub mode: u32,
     /// The id of the group that owns the file. Defaults to the group of the process.
     pub group: Option<u32>,
-    /// Creates the socket even if other users can replace it: its directory belongs to a user other than root and
-    /// that of the process, or others can write to the directory and it has no sticky bit. Defaults to `false`.
+    /// Creates the socket even if other users can replace it. That is the case if its directory
+    /// belongs to a user other than root and the user of the process, or if others can write to the
+    /// directory and it has no sticky bit. Defaults to `false`.
     pub allow_shared_directory: bool,
 }
 
@@ -36,7 +38,7 @@ impl Default for SocketOptions {
 }
 
 impl SocketOptions {
-    /// Creates the default options.
+    /// Creates options with the default values.
     pub fn new() -> Self {
         SocketOptions::default()
     }
@@ -53,37 +55,41 @@ impl SocketOptions {
         self
     }
 
-    /// Allows a directory in which other users can replace the socket, such as an `emptyDir` of Kubernetes.
+    /// Allows a directory in which other users can replace the socket, for example an `emptyDir` of
+    /// Kubernetes.
     pub fn allow_shared_directory(mut self, allow: bool) -> Self {
         self.allow_shared_directory = allow;
         self
     }
 }
 
-/// The number that stands for "no group" in the system's own calls.
+/// The number for "no group" in system calls.
 const NO_GROUP: u32 = u32::MAX;
 
-/// The longest address of a Unix socket, without its end.
+/// The maximum length of a Unix socket address, without its terminator.
 const MAX_PATH: usize = 107;
 
-/// How many connections may wait to be accepted; the system has a limit of its own.
+/// The maximum number of connections that wait to be accepted. The system has its own limit.
 const BACKLOG: i32 = 4096;
 
-/// The file of a socket that this process created. Dropping this removes the file, unless it was replaced.
+/// The file of a socket that this process created. Dropping this removes the file, unless it was
+/// replaced.
 #[derive(Debug)]
 pub struct SocketFile {
     place: Place,
     file: Identity,
-    /// Held as long as the socket. The file of the lock stays: after its removal, two servers could hold a lock.
+    /// The lock is held as long as the socket. The file of the lock is never removed: after a
+    /// removal, two servers could each hold a lock.
     _lock: File,
 }
 
 impl SocketFile {
     /// Creates a socket at `path` and listens on it.
     ///
-    /// A server holds a lock on `path` with `.lock` appended. A socket whose lock nobody holds is replaced. Nobody
-    /// can connect before the mode and the group of the socket are set: only then does it listen. Links among the
-    /// directories above `path` are followed. The socket and its lock are never reached through a link.
+    /// A server holds a lock on `path` with `.lock` appended. A socket whose lock is free is
+    /// replaced. The server listens only after it has set the mode and the group of the socket, so
+    /// nobody can connect before. Links among the directories above `path` are followed. The socket
+    /// and its lock are never reached through a link.
     ///
     /// # Errors
     /// Every variant of [`BindError`].
@@ -118,7 +124,8 @@ impl SocketFile {
         self.place.path()
     }
 
-    /// Returns whether clients reach this socket by its path. Returns true if that cannot be determined.
+    /// Returns whether clients reach this socket by its path. Returns true if this cannot be
+    /// determined.
     pub(super) fn is_in_place(&self) -> bool {
         self.place.has(&self.file)
     }

@@ -1,5 +1,5 @@
-//! Where a socket is: a name in a directory that is held open, so that nobody can lead us elsewhere by renaming
-//! or linking directories between one step and the next.
+//! The place of a socket: a name in a directory that is held open. Renaming or linking directories
+//! between two steps therefore cannot lead us elsewhere.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, Permissions};
@@ -16,13 +16,13 @@ use rustix::process::geteuid;
 
 use super::{BindError, SocketOptions};
 
-/// How a directory is opened to be held: on Linux, one that may only be searched will do.
+/// The flags to hold a directory open. On Linux, the permission to search the directory suffices.
 #[cfg(target_os = "linux")]
 const HOLD: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 const HOLD: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
-/// Tells a file from all others, whatever its name is.
+/// Identifies a file independently of its name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
@@ -38,12 +38,12 @@ impl Identity {
 /// A name in a directory that is held open.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// As it was configured: Kapacitor shows it in its errors.
+    /// The path as configured. Kapacitor shows it in its errors.
     path: PathBuf,
-    /// The same, wherever the process goes.
+    /// The absolute path, which is independent of the working directory.
     absolute: PathBuf,
     directory: File,
-    /// Where the directory was, links followed, if that is known.
+    /// The resolved path of the directory when it was opened, if known.
     origin: Option<PathBuf>,
     name: OsString,
 }
@@ -89,13 +89,14 @@ impl Place {
         Err(BindError::SharedDirectory { path: self.path.clone(), why })
     }
 
-    /// The lock of the socket, held for as long as the file is open.
+    /// Takes the lock of the socket. The lock is held as long as the file is open.
     pub(super) fn lock(&self) -> Result<File, BindError> {
         let (name, path) = (locked(&self.name), PathBuf::from(locked(self.path.as_os_str())));
-        // Opening a FIFO would wait for its other end.
+        // Without NONBLOCK, opening a FIFO would block until its other end is opened.
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let flags = flags | OFlags::NOCTTY | OFlags::CLOEXEC;
-        // Whoever can open it can hold it, and keep us from starting again.
+        // Only the owner may open the lock: anyone who can open it could hold it, and prevent our
+        // next start.
         let opened = openat(&self.directory, &name, flags, Mode::RUSR | Mode::WUSR);
         let kind = match &opened {
             Ok(lock) => fstat(lock),
@@ -110,12 +111,12 @@ impl Place {
             Err(error @ (Errno::ACCESS | Errno::PERM)) => {
                 return Err(BindError::Lock { path, error: error.into() });
             }
-            // It could not be made, and neither could the socket.
+            // The lock could not be created, so the socket could not be created either.
             Err(error) => return Err(self.failed(error.into())),
         };
         let owner = lock.metadata().map_err(|error| self.failed(error))?.uid();
         if owner != geteuid().as_raw() {
-            // Its owner could hold it for ever.
+            // The owner could hold the lock for ever.
             let error = io::Error::other(format!("it belongs to user {owner}"));
             return Err(BindError::Lock { path, error });
         }
@@ -126,7 +127,7 @@ impl Place {
         }
     }
 
-    /// Removes the socket that is there if nobody listens on it; anything else is left alone.
+    /// Removes an existing socket if nobody listens on it. Leaves everything else alone.
     pub(super) fn clear(&self) -> Result<(), BindError> {
         let found = match self.hold() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -135,12 +136,12 @@ impl Place {
         if !found.metadata.file_type().is_socket() {
             return Err(BindError::NotASocket { path: self.path.clone() });
         }
-        // We hold the lock, so it is no server of this kit; but another program may listen there.
+        // We hold the lock, so no server of this kit is listening. Another program may be.
         match found.try_to_connect() {
             Err(Errno::CONNREFUSED) => {
                 self.remove(&found.identity()).map_err(|error| self.failed(error))
             }
-            // It is one for datagrams, or so many wait there that no more can.
+            // The socket is for datagrams, or its backlog is full.
             Ok(()) | Err(Errno::PROTOTYPE | Errno::AGAIN) => {
                 Err(BindError::InUse { path: self.path.clone() })
             }
@@ -148,15 +149,17 @@ impl Place {
         }
     }
 
-    /// Makes the socket, to which nobody can connect yet, and holds its file.
+    /// Creates the socket and holds its file. Nobody can connect yet, because the socket does not
+    /// listen.
     ///
-    /// It is bound at the path that was configured, since Kapacitor names that one in its errors. That path may
-    /// lead elsewhere by now, so what is found in the directory is ours only if it is what the path leads to.
+    /// The socket is bound at the configured path, because Kapacitor names that path in its errors.
+    /// The path may lead elsewhere by now. The file in the directory is therefore ours only if the
+    /// path leads to it.
     pub(super) fn make(&self, options: &SocketOptions) -> Result<(OwnedFd, Held), BindError> {
         let bound = || -> io::Result<OwnedFd> {
             let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
             fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-            // On Linux, the file has this mode from the start, less what the umask takes away.
+            // On Linux, the file gets this mode at its creation, minus the umask.
             #[cfg(target_os = "linux")]
             rustix::fs::fchmod(&socket, Mode::from_raw_mode(options.mode))?;
             bind(&socket, &SocketAddrUnix::new(&self.path)?)?;
@@ -170,7 +173,7 @@ impl Place {
         }
     }
 
-    /// Returns whether the path leads to this file; also when that cannot be told.
+    /// Returns whether the path leads to this file. Returns true if this cannot be determined.
     pub(super) fn leads_to(&self, file: &Identity) -> bool {
         match fs::metadata(&self.absolute) {
             Ok(found) => Identity::of(&found) == *file,
@@ -178,24 +181,25 @@ impl Place {
         }
     }
 
-    /// Returns whether this file is there, and its directory where it was; also when that cannot be told. No path is
-    /// walked for it: a directory above could be on a file system that hangs.
+    /// Returns whether this file and its directory are still in their places. Returns true if this
+    /// cannot be determined. It resolves no path, because a directory above could be on a file
+    /// system that hangs.
     pub(super) fn has(&self, file: &Identity) -> bool {
         if path_of(&self.directory) != self.origin {
             return false;
         }
         match statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
-            // Where a link leads could hang as well.
+            // Following the link could hang as well.
             Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Symlink => true,
             Ok(found) => {
-                // The type of a device differs among systems.
+                // The type of a device number differs between systems.
                 i128::from(found.st_dev) == i128::from(file.device) && found.st_ino == file.inode
             }
             Err(error) => !matches!(error, Errno::NOENT | Errno::NOTDIR),
         }
     }
 
-    /// Removes this file, if it is still there.
+    /// Removes this file if it is still in its place.
     pub(super) fn remove(&self, file: &Identity) -> io::Result<()> {
         match self.hold() {
             Ok(found) if found.identity() == *file => {
@@ -206,7 +210,7 @@ impl Place {
         }
     }
 
-    /// Holds what is there, links not followed.
+    /// Holds the file at this name. Does not follow links.
     fn hold(&self) -> io::Result<Held> {
         #[cfg(target_os = "linux")]
         {
@@ -233,19 +237,19 @@ impl Place {
     }
 }
 
-/// Returns where an open directory is, if the system tells.
+/// Returns the path of an open directory, if the system reports it.
 fn path_of(directory: &File) -> Option<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()
 }
 
-/// The name of the lock of what has this name.
+/// Returns the name of the lock file.
 fn locked(name: &OsStr) -> OsString {
     let mut name = name.to_owned();
     name.push(".lock");
     name
 }
 
-/// What something is called that is no regular file.
+/// Returns the name of a file type other than a regular file.
 fn no_file(kind: FileType) -> Option<&'static str> {
     match kind {
         FileType::RegularFile => None,
@@ -257,10 +261,11 @@ fn no_file(kind: FileType) -> Option<&'static str> {
     }
 }
 
-/// A file, held so that nothing else can take its place while its mode and group are set.
+/// A file that is held open, so that no other file can take its place while its mode and group are
+/// set.
 pub(super) struct Held {
     metadata: Metadata,
-    /// A path that leads to it even when it has been moved.
+    /// A path that leads to the file even after a rename.
     path: PathBuf,
     _file: Option<File>,
 }
@@ -270,7 +275,7 @@ impl Held {
         Identity::of(&self.metadata)
     }
 
-    /// Returns whether it can be the socket that this process has just made.
+    /// Returns whether this can be the socket that this process has just created.
     fn is_ours(&self) -> bool {
         self.metadata.file_type().is_socket()
             && self.metadata.uid() == geteuid().as_raw()
@@ -291,7 +296,7 @@ impl Held {
         })
     }
 
-    /// Connects without waiting for room, which a program that hangs never makes.
+    /// Connects without waiting for room in the backlog, which a program that hangs never makes.
     fn try_to_connect(&self) -> Result<(), Errno> {
         let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
         ioctl_fionbio(&socket, true)?;
