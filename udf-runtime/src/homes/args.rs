@@ -1,4 +1,4 @@
-//! The arguments of a UDF's program.
+//! The command line of a UDF's program.
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -22,23 +22,23 @@ use crate::server::why_not;
 use crate::udf::handler::UnfitSnapshot;
 use crate::udf::traits::Udf;
 
-/// How a UDF is served as a daemon.
+/// The settings of a daemon.
 pub(super) struct Daemon {
-    /// None when systemd listens for it.
+    /// `None` if systemd passes the socket.
     pub(super) path: Option<PathBuf>,
     pub(super) options: SocketOptions,
     pub(super) allowed_users: Vec<u32>,
     pub(super) metrics: Option<SocketAddr>,
 }
 
-/// Arguments about the file of the socket, and what does the same when systemd makes it.
+/// Arguments about the file of the socket, with the equivalent for a socket of systemd.
 const OF_THE_SOCKET_UNIT: [(&str, &str); 3] = [
     ("socket-mode", "set SocketMode= in the .socket unit"),
     ("socket-group", "set SocketGroup= in the .socket unit"),
     ("allow-shared-directory", "leave it out"),
 ];
 
-/// The command line of the UDF `T`.
+/// Returns the command line of the UDF `T`.
 pub(super) fn command<T: Udf>() -> Command {
     let (name, help) = (T::NAME, T::help());
     let summary = help.lines().next().unwrap_or_default().to_owned();
@@ -159,7 +159,7 @@ pub(super) fn command<T: Udf>() -> Command {
         .subcommands([command::info_command(), command::replay_command()])
 }
 
-/// Refuses arguments that do nothing, for the subcommand that is called or beside others.
+/// Refuses arguments that have no effect, with a subcommand or in combination with others.
 pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
     let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let Some(subcommand) = matches.subcommand_name() else {
@@ -179,13 +179,14 @@ pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// Whether each line of the log has its time: Kapacitor adds its own to those of what it has spawned.
+/// Returns whether log lines have a time. Kapacitor adds its own time to lines of a UDF that it has
+/// spawned.
 pub(super) fn has_log_time(matches: &ArgMatches) -> bool {
     let is_spawned = matches.subcommand_name().is_none() && daemon(matches).is_none();
     matches.get_flag("log-time") || !is_spawned || io::stderr().is_terminal()
 }
 
-/// The level of the logs: by argument, or by environment, or `info`.
+/// Returns the log level: from the argument, else from the environment, else `info`.
 pub(super) fn level(matches: &ArgMatches) -> Result<LevelFilter, Failure> {
     let (level, from) = match (matches.get_one::<String>("log"), std::env::var(LEVEL_VARIABLE)) {
         (Some(level), _) => (level.clone(), "--log"),
@@ -199,7 +200,7 @@ pub(super) fn level(matches: &ArgMatches) -> Result<LevelFilter, Failure> {
     })
 }
 
-/// How it runs as a daemon, if it is to.
+/// Returns the settings of a daemon, if the UDF runs as one.
 pub(super) fn daemon(matches: &ArgMatches) -> Option<Daemon> {
     let path = matches.get_one::<PathBuf>("socket").cloned();
     if path.is_none() && !matches.get_flag("systemd") {
@@ -221,7 +222,7 @@ pub(super) fn daemon(matches: &ArgMatches) -> Option<Daemon> {
     })
 }
 
-/// What becomes of a snapshot that does not fit.
+/// Returns the policy for snapshots that cannot be restored.
 pub(super) fn unfit(matches: &ArgMatches) -> UnfitSnapshot {
     match matches.get_one::<String>("bad-snapshot").map(String::as_str) {
         Some("fresh") => UnfitSnapshot::StartFresh,
@@ -229,7 +230,7 @@ pub(super) fn unfit(matches: &ArgMatches) -> UnfitSnapshot {
     }
 }
 
-/// The limits of connections.
+/// Returns the limits of connections.
 pub(super) fn limits(matches: &ArgMatches) -> Result<Limits, Failure> {
     let mut limits = Limits::default();
     if let Some(init) = matches.get_one::<Duration>("init-timeout") {
@@ -274,7 +275,7 @@ pub(super) fn limits(matches: &ArgMatches) -> Result<Limits, Failure> {
     Ok(limits)
 }
 
-/// A path, and not the network address that daemons of other kinds listen on.
+/// Accepts a path, and refuses a network address.
 fn socket_path(path: PathBuf) -> Result<PathBuf, String> {
     let text = path.to_string_lossy();
     let is_address = !text.contains('/')
@@ -307,13 +308,13 @@ fn mode(text: &str) -> Result<u32, String> {
     }
 }
 
-/// A user who can be told from others.
+/// Accepts a user id that can be distinguished from others.
 fn user(text: &str) -> Result<u32, String> {
     let uid = text.parse().map_err(|_| "it must be the number of a user".to_owned())?;
     why_not(uid).map_or(Ok(uid), Err)
 }
 
-/// A group by its number, or by its name in /etc/group.
+/// Accepts a group by its number, or by its name in /etc/group.
 fn group(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
         Ok(u32::MAX) => return Err("it stands for no group; give the number of a group".to_owned()),

@@ -1,4 +1,4 @@
-//! A UDF in this process, reached over the real protocol: for `replay`, and for tests.
+//! Runs a UDF in this process over the real protocol, for `replay` and for tests.
 
 use std::os::fd::AsFd;
 
@@ -13,14 +13,14 @@ use crate::agent::link::OnUnfit;
 use crate::agent::run::Agent;
 use crate::agent::transport::Socket;
 
-/// Connects with `handler`. When its agent has ended, `ended` is called with the result.
+/// Connects to `handler`. Calls `ended` with the result when its agent has ended.
 pub(crate) fn loopback(
     handler: impl Handler,
     unfit_points: OnUnfit,
     ended: impl FnOnce(&Result<(), AgentError>) + Send + 'static,
 ) -> Loopback {
     Loopback::new(move |reader, writer| {
-        // Whoever reads the output may take their time.
+        // The reader of the output may be slow, so there is no time limit for it.
         let limits = Limits { hangup: None, unfit_points, ..Limits::default() };
         let allowance = Allowance::of_process(&limits);
         let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance));

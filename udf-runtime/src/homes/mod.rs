@@ -1,4 +1,4 @@
-//! The homes of a UDF: a program with a command line, and stdin and stdout alone.
+//! The homes of a UDF: a program with a command line, or stdin and stdout alone.
 
 #[cfg(feature = "main")]
 mod args;

@@ -1,14 +1,17 @@
-//! The limit of open files, which is one of connections, too.
+//! The limit of open files, which also limits connections.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Descriptors beside those of the connections: those in reserve, 64 scrapers, the socket, the log, and the UDF's own.
+/// The descriptors besides those of connections: the reserve, 64 scrapers, the socket, the log, and
+/// those of the UDF.
 const OTHERS: u64 = 256;
 
-/// Raises the soft limit to the hard one, and warns when that is too low for so many connections.
+/// Raises the soft limit to the hard limit, and warns if the hard limit is too low for this many
+/// connections.
 ///
-/// The soft limit is there for programs that call `select`, which fails at descriptors over 1023. The kit calls `poll`,
-/// and starts no other programs that would inherit the limit. The administrator's limit is the hard one.
+/// The soft limit protects programs that call `select`, which fails for descriptors above 1023. The
+/// kit calls `poll`, and starts no other programs that would inherit the limit. Administrators set
+/// the hard limit.
 pub(super) fn raise(connections: usize) {
     let mut limit = getrlimit(Resource::Nofile);
     let soft = limit.current;

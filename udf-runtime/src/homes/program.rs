@@ -1,5 +1,5 @@
-//! The `main` of a UDF's program: one binary that Kapacitor spawns, that runs as a daemon, that says what it
-//! is, and that plays a file.
+//! The `main` of a UDF's program. Kapacitor can spawn the program, and it runs as a daemon,
+//! describes the UDF, and replays files.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -25,17 +25,17 @@ use crate::server::{Accepter, Server};
 use crate::udf::handler::UdfHandler;
 use crate::udf::traits::Udf;
 
-/// Runs the UDF `T` as its arguments say; an author's `main` is this one line.
+/// Runs the UDF `T` with the arguments of the process. An author's `main` is this one line.
 ///
-/// | arguments | what it does |
+/// | arguments | effect |
 /// | --- | --- |
-/// | none | speaks with Kapacitor on stdin and stdout; on a terminal, it shows its help instead |
+/// | none | serves Kapacitor on stdin and stdout; on a terminal, it prints its help instead |
 /// | `--socket PATH` | runs as a daemon, on a Unix socket |
-/// | `info` | says what the UDF is, and how it is installed |
-/// | `replay FILE` | plays points from a file to the UDF as Kapacitor would, and prints what comes back |
+/// | `info` | describes the UDF and its installation |
+/// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output |
 ///
-/// Logs go to stderr, a line each. The exit status is 0 on success, 1 on a failure, which stderr names in one
-/// line, and 2 on wrong usage.
+/// Logs go to stderr, one line each. The exit status is 0 on success, 1 on a failure, and 2 on
+/// wrong usage. Stderr names a failure in one line.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -130,12 +130,13 @@ fn serve(
     Ok(())
 }
 
-/// A failure with this error, and with the limit to raise if it is one of those.
+/// Creates a failure from this error, with the limit to raise if a resource is exhausted.
 fn failed(error: impl std::error::Error + 'static) -> Failure {
     Failure::failed(shortage::text(&error))
 }
 
-/// A terminal that is closed, or a tool that tells every daemon to reload, must not stop the tasks.
+/// Ignores SIGHUP: a closed terminal, or a tool that tells every daemon to reload, must not stop
+/// the tasks.
 fn ignore_hangups() -> io::Result<()> {
     let signals = Signals::new([SIGHUP]);
     let mut signals = signals.map_err(shortage::of("SIGHUP cannot be handled"))?;

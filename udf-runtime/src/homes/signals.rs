@@ -1,4 +1,4 @@
-//! Stopping by a signal.
+//! Stops a server or an agent on signals.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,12 +13,13 @@ use crate::agent::stop::Stop;
 use crate::server::{Accepter, Server};
 
 impl Stop {
-    /// Asks to stop when the process receives SIGTERM or SIGINT. A second signal ends the process at once, as
-    /// if it were not handled; the first process of a container, which such a signal cannot end, exits with
-    /// the status that shells have for it, 143 or 130.
+    /// Requests the stop when the process receives SIGTERM or SIGINT. A second signal ends the
+    /// process at once, as if the signal were not handled. The first process of a container cannot
+    /// end by such a signal. It exits with the status that shells use for the signal, 143 or 130.
     ///
     /// # Errors
-    /// When the signals cannot be handled, or no thread be started to wait for them.
+    /// Returns an error if the signals cannot be handled, or if no thread can be started to wait
+    /// for them.
     pub fn on_signals(&self) -> io::Result<()> {
         let signals = Signals::new([SIGTERM, SIGINT]);
         let mut signals = signals.map_err(shortage::of("signals cannot be handled"))?;
@@ -27,14 +28,16 @@ impl Stop {
             for signal in &mut signals {
                 let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
                 stop.stop_for(name);
-                // Only now: a subscriber of the author's may wait for whoever reads the log.
+                // Log after the stop: the author's subscriber may block until somebody reads the
+                // log.
                 tracing::info!(
                     "{name}: finishing what has been received; a second one ends at once"
                 );
             }
         });
         started.map_err(shortage::of("the thread that waits for signals could not be started"))?;
-        // No thread is needed for the second signal: all of them may wait for something.
+        // The second signal is handled in the signal handler itself, because all threads may be
+        // blocked.
         let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             let condition = Arc::clone(&is_second);
@@ -43,7 +46,7 @@ impl Stop {
             } else {
                 flag::register_conditional_default(signal, condition)?;
             }
-            // Behind it, so that the first signal only sets it.
+            // Register this last, so that the first signal only sets the flag.
             flag::register(signal, Arc::clone(&is_second))?;
         }
         Ok(())
@@ -54,7 +57,7 @@ impl<A: Accepter> Server<A> {
     /// Stops on SIGTERM and SIGINT; see [`Stop::on_signals`].
     ///
     /// # Errors
-    /// When the signals cannot be handled.
+    /// Returns an error if the signals cannot be handled.
     pub fn stop_on_signals(&self) -> io::Result<()> {
         self.stopper().on_signals()
     }

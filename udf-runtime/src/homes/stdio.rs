@@ -1,4 +1,4 @@
-//! One connection over stdin and stdout, as Kapacitor has it with a UDF that it spawns.
+//! Serves one connection over stdin and stdout, for a UDF that Kapacitor spawns.
 
 use std::fs::File;
 use std::io;
@@ -23,38 +23,39 @@ use crate::agent::shortage;
 use crate::agent::stop::Stop;
 use crate::agent::transport::{Report, Transport};
 
-/// A process that must leave waits no longer than this for its log, if a subscriber of the author's waits for whoever
-/// reads that.
+/// The maximum time that an exiting process waits for its log. The author's subscriber may block
+/// until somebody reads the log.
 const LAST_LINE: Duration = Duration::from_millis(1500);
 
-/// Why serving stdin and stdout ended before the input did.
+/// The reason why serving stdin and stdout ended before the input did.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StdioError {
     /// Stdin and stdout cannot be used, or a thread cannot be started.
     #[error(transparent)]
     Setup(#[from] io::Error),
-    /// The connection failed. If Kapacitor still listens, it was told why.
+    /// The connection failed. If Kapacitor still reads, it was sent the reason.
     #[error("{text}")]
     Failed {
-        /// What failed.
+        /// The text of the failure.
         text: String,
         /// The error.
         error: AgentError,
     },
 }
 
-/// Serves Kapacitor on stdin and stdout until the input ends, or until `stop` is asked for.
+/// Serves Kapacitor on stdin and stdout until the input ends, or until `stop` is requested.
 ///
-/// Nothing else reaches Kapacitor on stdout: all that the UDF prints goes to stderr. Nothing else reads what
-/// Kapacitor sends either: for the UDF and the programs that it runs, stdin is empty.
+/// Stdout carries the protocol only: everything that the UDF prints goes to stderr. For the UDF and
+/// the programs that it runs, stdin is empty.
 ///
-/// It ends the process if Kapacitor waits for that and nothing else can end a write to it, and
-/// [`grace`](Limits::shutdown) after a stop if the connection has not finished. The status is 1 then. Without the
-/// feature `main`, the process kills itself by SIGKILL, so that nothing unwritten can hold it up.
+/// This function ends the process if Kapacitor waits for its exit and nothing else can end a
+/// blocked write. It also ends the process [`farewell`](Limits::farewell) after a stop if the
+/// connection has not finished. The exit status is then 1. Without the feature `main`, the process
+/// kills itself with SIGKILL, so that no buffered output can delay the exit.
 ///
-/// `udf_runtime::main` calls this function when a program has no arguments. An author's own `main` calls it without
-/// the feature `main`, and handles signals itself:
+/// `udf_runtime::main` calls this function when a program has no arguments. Without the feature
+/// `main`, an author's own `main` calls it, and handles signals itself:
 ///
 /// ```no_run
 /// # use udf_runtime::{Limits, Stop, Udf, UdfHandler, serve_stdio};
@@ -66,7 +67,7 @@ pub enum StdioError {
 /// ```
 ///
 /// # Errors
-/// [`StdioError`].
+/// See [`StdioError`].
 pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Result<(), StdioError> {
     let span = tracing::error_span!(
         "connection",
@@ -92,7 +93,8 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
     };
     let setup = setup().map_err(shortage::of("stdin and stdout cannot be used"));
     let (input, output, pipes) = setup?;
-    // When Kapacitor has read it already, its own error is all that there is.
+    // If Kapacitor has already read these bytes, it logs an error of its own, and this cannot be
+    // detected.
     if pipes.unread() > 0 {
         tracing::error!(
             "something was printed to stdout before the UDF was served: Kapacitor takes it for a message; print \
@@ -104,7 +106,7 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
     let link = agent.link();
     let result = agent.run();
     has_finished.store(true, Ordering::Relaxed);
-    // Kapacitor spawns a UDF for each Info too, which is nothing to be told of.
+    // Kapacitor also spawns a UDF for each Info. That needs no log line.
     if link.pulse.is_started() {
         tracing::info!("the connection has ended: {}", link.counters.totals());
     }
@@ -116,7 +118,7 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
     result.map_err(|error| StdioError::Failed { text: error.told(&link), error })
 }
 
-/// Ends the process when it has not finished so long after a stop.
+/// Ends the process if it has not finished by this time after a stop.
 fn give_up_in_time(
     grace: Duration,
     has_finished: Arc<AtomicBool>,
@@ -135,7 +137,8 @@ fn give_up_in_time(
     }
 }
 
-/// Ends the process with status 1, whatever its threads wait for, when `report` has been logged or cannot be.
+/// Ends the process with status 1, even if all threads are blocked. Waits until `report` has been
+/// logged, for a bounded time.
 fn leave(report: impl FnOnce()) -> ! {
     let in_time = move || {
         thread::sleep(LAST_LINE);
@@ -149,24 +152,26 @@ fn leave(report: impl FnOnce()) -> ! {
     exit()
 }
 
-/// Ends the process. Unlike `std::process::exit`, this flushes nothing, for which it could wait.
+/// Ends the process. Unlike `std::process::exit`, this flushes nothing, because a flush could
+/// block.
 #[cfg(feature = "main")]
 fn exit() -> ! {
     signal_hook::low_level::exit(1)
 }
 
-/// Ends the process. Unlike `std::process::exit`, this flushes nothing, for which it could wait.
+/// Ends the process. Unlike `std::process::exit`, this flushes nothing, because a flush could
+/// block.
 #[cfg(not(feature = "main"))]
 fn exit() -> ! {
-    // The first process of a container cannot end itself like this.
+    // The first process of a container cannot kill itself this way.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::exit(1)
 }
 
-/// The pipes of a process that Kapacitor has spawned.
+/// The stdin and stdout of a process that Kapacitor has spawned.
 struct Pipes {
     input: Arc<Source<File>>,
-    /// None once it is closed.
+    /// `None` after the pipe was closed.
     output: Option<OwnedFd>,
     is_pipe: bool,
 }
@@ -193,13 +198,14 @@ impl Transport for Pipes {
     }
 
     fn unread(&self) -> u64 {
-        // A socket or a terminal would tell how much there is to read for us.
+        // For a socket or a terminal, the system would report our own unread input instead.
         let pipe = self.output.as_ref().filter(|_| self.is_pipe);
         pipe.map_or(0, |output| ioctl_fionread(output).unwrap_or(0))
     }
 
     fn give_up(&self, report: Report) {
-        // Nothing else ends a write to a pipe whose other end is open, and Kapacitor waits for our end.
+        // Nothing else ends a blocked write to a pipe whose reader is open, and Kapacitor waits for
+        // our exit.
         leave(report);
     }
 }

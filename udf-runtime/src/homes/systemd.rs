@@ -1,7 +1,9 @@
-//! The protocol between systemd and a daemon: sd_listen_fds(3), sd_notify(3) and sd_watchdog_enabled(3).
+//! The protocol between systemd and a daemon: sd_listen_fds(3), sd_notify(3) and
+//! sd_watchdog_enabled(3).
 //!
-//! Programs that a UDF runs inherit the variables. That does no harm: all but `NOTIFY_SOCKET` name the process that
-//! they are for, and systemd ignores notifications of other processes (`NotifyAccess=main`).
+//! Programs that a UDF runs inherit the variables. That is harmless: all variables but
+//! `NOTIFY_SOCKET` name the process that they are for, and systemd ignores notifications of other
+//! processes (`NotifyAccess=main`).
 
 use std::env;
 use std::io::{self, ErrorKind};
@@ -19,11 +21,12 @@ use crate::server::Supervisor;
 /// Returns the listening socket that systemd has passed to this process.
 ///
 /// # Errors
-/// When systemd has passed no socket, several, or something else.
+/// Returns an error if systemd has passed no socket, several sockets, or something else.
 pub(super) fn listener() -> Result<UnixListener, String> {
     let count = variable("LISTEN_FDS").unwrap_or_default();
     if !count.is_empty() {
-        // Without a match, the descriptors are none of systemd's: sd_listen_fds(3) ignores them, too.
+        // If the process id differs, the descriptors are not from systemd. sd_listen_fds(3) ignores
+        // them, too.
         is_for_us(variable("LISTEN_PID").unwrap_or_default().trim())?;
     }
     match count.parse::<u32>() {
@@ -77,18 +80,18 @@ fn is_for_us(pid: &str) -> Result<(), String> {
 
 /// Notifies systemd of the start, of the stop, and of each round of the accept loop.
 ///
-/// Nothing here waits. A failure is only logged.
+/// No method blocks. Failures are only logged.
 pub(super) struct Manager {
-    /// None without `NOTIFY_SOCKET`.
+    /// `None` without `NOTIFY_SOCKET`.
     socket: Option<Socket>,
-    /// The time within which systemd must get a notification.
+    /// The maximum time between two notifications.
     watchdog: Option<Duration>,
-    /// The notification of the start, until it has been sent.
+    /// The notification of the start, until it is sent.
     start: Option<String>,
 }
 
 impl Manager {
-    /// Reads the environment. The notification of the start is sent in the first round.
+    /// Reads the environment. The first round sends the notification of the start.
     pub(super) fn new(status: &str) -> Self {
         let address = variable("NOTIFY_SOCKET");
         let socket = address.and_then(|address| match Socket::new(&address) {
@@ -117,7 +120,8 @@ impl Supervisor for Manager {
         let Some(socket) = &mut self.socket else { return Duration::MAX };
         let beat = self.watchdog.map_or(Duration::MAX, beat);
         if let Some(start) = &self.start {
-            // Without this notification, systemd considers the start failed.
+            // Retry until this succeeds: without this notification, systemd considers the start
+            // failed.
             if socket.tell(start) == Told::Later {
                 return beat.min(AGAIN);
             }
@@ -136,16 +140,16 @@ impl Supervisor for Manager {
     }
 }
 
-/// Returns the time between two notifications of the watchdog: two in a row may fail.
+/// Returns the time between two notifications of the watchdog. Two notifications in a row may fail.
 fn beat(watchdog: Duration) -> Duration {
-    // The accept loop must not spin, and systemd cannot check a shorter time anyway.
+    // The minimum keeps the accept loop from spinning. systemd cannot check a shorter time anyway.
     (watchdog / 3).max(Duration::from_millis(1))
 }
 
-/// The pause before a notification is sent again when the queue of systemd was full.
+/// The pause before a notification is sent again after the queue of systemd was full.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// The socket for notifications to systemd.
+/// The notification socket of systemd.
 struct Socket {
     socket: UnixDatagram,
     address: SocketAddr,
@@ -155,7 +159,7 @@ struct Socket {
 #[derive(PartialEq, Eq)]
 enum Told {
     Now,
-    /// The queue is full.
+    /// The queue of systemd is full.
     Later,
     Never,
 }

@@ -1,4 +1,4 @@
-//! Limits how often a line of one kind is logged: a peer must not be able to fill a disk.
+//! Limits the rate of log lines of one kind, so that a peer cannot fill a disk.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,43 +6,44 @@ use std::time::{Duration, Instant};
 use tracing::callsite::Identifier;
 use tracing::{Level, Metadata};
 
-/// The crates whose lines are limited. The lines of authors are not.
+/// The crates whose lines are limited. Lines of authors are not limited.
 const OURS: [&str; 2] = ["udf_runtime", "udf_host"];
 
-/// The most lines of one kind that are logged in a [`WINDOW`]. A line longer than [`LENGTH`] counts as several.
+/// The maximum number of lines of one kind in a [`WINDOW`]. A line longer than [`LENGTH`] counts as
+/// several.
 pub(super) const MOST: u64 = 100;
 
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
 
 const LENGTH: usize = 1 << 10;
 
-/// The length of the example in the report of lines that were held back.
+/// The length of the example in the report of suppressed lines.
 const SHOWN: usize = 100;
 
-/// Returns whether lines of this kind are limited: those of the kit that are logged by default.
+/// Returns whether lines of this kind are limited: lines of the kit that are logged by default.
 pub(super) fn is_limited(metadata: &Metadata<'_>) -> bool {
     let krate = metadata.target().split("::").next().unwrap_or_default();
     *metadata.level() <= Level::INFO && OURS.contains(&krate)
 }
 
-/// The kinds of lines that were logged. Each place in the code is a kind.
+/// The kinds of lines that were logged. Each place in the code is one kind.
 #[derive(Default)]
 pub(super) struct Kinds(HashMap<Identifier, Kind>);
 
 struct Kind {
     level: Level,
-    /// When the present window has begun.
+    /// The begin of the present window.
     begun: Instant,
-    /// How many lines were logged in it; a long one counts as several.
+    /// The number of lines logged in this window. A long line counts as several.
     logged: u64,
     held_back: u64,
-    /// When the number of lines that were held back is reported.
+    /// The time at which the number of suppressed lines is reported.
     due: Instant,
-    /// The beginning of the last line that was logged.
+    /// The begin of the last logged line.
     like: String,
 }
 
-/// Lines that were held back.
+/// A report of suppressed lines.
 pub(super) struct HeldBack {
     kind: Identifier,
     pub(super) level: Level,
@@ -51,7 +52,8 @@ pub(super) struct HeldBack {
 }
 
 impl Kinds {
-    /// Lets one more line of this kind through, or counts it; returns how many are held back.
+    /// Admits a line of this kind, or counts it as suppressed. Returns the number of suppressed
+    /// lines.
     pub(super) fn admit(&mut self, metadata: &Metadata<'_>, now: Instant) -> u64 {
         let kind = self.0.entry(metadata.callsite()).or_insert_with(|| Kind {
             level: *metadata.level(),
@@ -75,7 +77,7 @@ impl Kinds {
         kind.held_back
     }
 
-    /// Counts a line that was admitted, and keeps it as an example.
+    /// Counts an admitted line, and keeps it as the example.
     pub(super) fn note(&mut self, metadata: &Metadata<'_>, line: &str) {
         if let Some(kind) = self.0.get_mut(&metadata.callsite()) {
             kind.logged += (line.len() / LENGTH) as u64;
@@ -83,7 +85,7 @@ impl Kinds {
         }
     }
 
-    /// Returns a kind of which lines were held back, if its report is due or if this is the end.
+    /// Returns a kind with suppressed lines if its report is due, or if this is the end.
     pub(super) fn take_due(&mut self, now: Instant, is_end: bool) -> Option<HeldBack> {
         let mut kinds = self.0.iter_mut().filter(|(_, kind)| kind.held_back > 0);
         let (id, kind) = kinds.find(|(_, kind)| is_end || kind.due <= now)?;
@@ -91,8 +93,8 @@ impl Kinds {
         Some(HeldBack { kind: id.clone(), level: kind.level, count, like: kind.like.clone() })
     }
 
-    /// Puts back lines that could not be reported. They are reported with the next ones of their kind, but not at
-    /// once: it may still be impossible.
+    /// Puts back lines whose report failed. They are added to the next report of their kind, and
+    /// not retried at once, because the cause may persist.
     pub(super) fn put_back(&mut self, held: HeldBack, now: Instant) {
         if let Some(kind) = self.0.get_mut(&held.kind) {
             kind.held_back += held.count;
@@ -100,7 +102,7 @@ impl Kinds {
         }
     }
 
-    /// Returns when the next report is due.
+    /// Returns the time of the next report.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.0.values().filter(|kind| kind.held_back > 0).map(|kind| kind.due).min()
     }

@@ -1,4 +1,4 @@
-//! The text of one line: bounded, and without characters that would make it more than a line.
+//! Formats one log line. The length is bounded, and no character can begin another line.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
@@ -10,13 +10,15 @@ use tracing::field::{Field, Visit};
 use super::time::Utc;
 use crate::agent::error::chain;
 
-/// Kapacitor stops reading the stderr of a UDF at a line of 64 KiB, and the UDF then blocks in its logging.
+/// Kapacitor stops reading the stderr of a UDF at a line of 64 KiB. The UDF would then block in its
+/// log.
 pub(super) const MAX_LINE: usize = 60 << 10;
 
-/// A field with a name is cut at this length: a peer chooses the names of tasks, which every line repeats.
+/// The maximum length of a named field. Peers choose the names of tasks, and every line repeats
+/// them.
 const MAX_FIELD: usize = 1 << 10;
 
-/// A text that grows up to a limit. Control characters in it are escaped, those of terminals too.
+/// A text that grows up to a limit. Control characters are escaped, including those of terminals.
 pub(super) struct Line {
     text: String,
     limit: usize,
@@ -24,12 +26,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Creates an empty text of up to `limit` bytes and a few more, which say that it was cut.
+    /// Creates an empty text of up to `limit` bytes, plus a few bytes for the mark of a cut text.
     pub(super) fn new(limit: usize) -> Self {
         Line { text: String::new(), limit, is_cut: false }
     }
 
-    /// Begins a line of the log: with the time if it `has_time`, and the level.
+    /// Begins a log line with the level, and with the time if `has_time` is set.
     pub(super) fn begin(has_time: bool, level: Level) -> Self {
         let mut line = Line::new(MAX_LINE);
         if has_time {
@@ -39,13 +41,13 @@ impl Line {
         line
     }
 
-    /// Adds a text.
+    /// Appends a text.
     pub(super) fn put(&mut self, text: fmt::Arguments<'_>) {
-        // Nothing but the text itself can fail; what it has said until then is there.
+        // Only the `Display` of the text itself can fail. Its output up to then is kept.
         let _ = self.write_fmt(text);
     }
 
-    /// Returns what there is, and a mark if that is not all.
+    /// Returns the text, with a mark if it was cut.
     pub(super) fn finish(mut self) -> String {
         if self.is_cut {
             self.text.push_str(" ...");
@@ -61,7 +63,7 @@ impl Line {
         self.text.is_empty()
     }
 
-    /// Adds a field; the message is one without a name.
+    /// Appends a field. The message is the field without a name.
     fn field(&mut self, name: &str, value: &dyn Debug) {
         if name == "message" {
             return self.put(format_args!("{value:?}"));
@@ -83,7 +85,7 @@ impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for char in text.chars() {
             if self.len() >= self.limit {
-                // No error: code of authors may not expect that writing to a text fails.
+                // Return no error: the author's code may not expect that writing to a string fails.
                 self.is_cut = true;
                 return Ok(());
             }
@@ -97,7 +99,7 @@ impl Write for Line {
     }
 }
 
-/// Adds the fields of an event or a span to a line, with a space between them.
+/// Appends the fields of an event or a span to a line, separated by spaces.
 pub(super) struct Fields<'a> {
     line: &'a mut Line,
     is_first: bool,
@@ -130,7 +132,7 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// Returns a text as one line of the log, without its end.
+/// Returns a text as one log line, without the line end.
 pub(in crate::homes) fn one_line(text: &str) -> String {
     let mut line = Line::new(MAX_LINE);
     line.put(format_args!("{}", text.trim_end()));

@@ -1,5 +1,5 @@
-//! Logs of a UDF's process: to stderr, one line each, none too long for Kapacitor to read. Only a command waits for
-//! its lines.
+//! Logs of a UDF's process on stderr. Each message is one line that is short enough for Kapacitor
+//! to read. Only commands wait until their lines are written.
 
 mod kinds;
 mod line;
@@ -24,23 +24,24 @@ use self::subscriber::Subscriber;
 use crate::agent::rate_limit::RateLimit;
 use crate::agent::sync::lock;
 
-/// The variable that sets the level when no argument does.
+/// The variable that sets the level if no argument does.
 pub(super) const LEVEL_VARIABLE: &str = "UDF_LOG";
 
-/// A process that ends waits no longer than this for its log: nobody may read stderr.
+/// The maximum time that an exiting process waits for its log. Nobody may read stderr.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// A thread that panics waits no longer than this: the process may be gone then.
+/// The maximum time that a panicking thread waits for its log. The process may end right after the
+/// panic.
 const PANIC: Duration = Duration::from_millis(200);
 
-/// The queue of this process, once something was logged.
+/// The queue of this process, after the first use.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// Starts to log at `level`, to stderr, with the time in each line or without. In the log of a command, a line is
-/// written before its thread goes on, so that it stands before what the command prints later.
+/// Starts the log on stderr at `level`, with or without the time in each line. In a command, a
+/// thread waits until its line is written, so that the line precedes later output of the command.
 ///
 /// # Errors
-/// When there is no descriptor or thread for it.
+/// Returns an error if there is no descriptor or thread for the log.
 pub(super) fn start(level: LevelFilter, has_time: bool, is_command: bool) -> io::Result<()> {
     let queue = queue(has_time, if is_command { LAST_LINES } else { Duration::ZERO })?;
     // If a global subscriber is already installed, keep it.
@@ -49,11 +50,11 @@ pub(super) fn start(level: LevelFilter, has_time: bool, is_command: bool) -> io:
         let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
         let text = panic.payload_as_str().unwrap_or("no message");
         tracing::error!("panic{place}: {text}");
-        // Captured only when RUST_BACKTRACE asks for it.
+        // A backtrace is captured only if RUST_BACKTRACE requests it.
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured && has_backtrace() {
             for line in backtrace.to_string().lines() {
-                // Not limited as a kind of line: that would cut it.
+                // This target is exempt from the rate limit, which would cut the backtrace.
                 tracing::error!(target: "backtrace", "{}", line.trim_end());
             }
         }
@@ -64,14 +65,15 @@ pub(super) fn start(level: LevelFilter, has_time: bool, is_command: bool) -> io:
     Ok(())
 }
 
-/// Returns whether a panic has its backtrace logged: only one now and then, since a peer may be able to cause them.
+/// Returns whether the backtrace of a panic is logged. The rate is limited, because a peer may be
+/// able to cause panics.
 fn has_backtrace() -> bool {
     static LIMIT: LazyLock<Mutex<RateLimit>> = LazyLock::new(Mutex::default);
     lock(&LIMIT).pass().is_some()
 }
 
-/// Writes what was logged and, behind it, the last words of the process. Nobody may read them: this waits for a
-/// bounded time.
+/// Writes the queued lines, and then the last words of the process. Waits only for a bounded time,
+/// because nobody may read stderr.
 pub(super) fn finish(last_words: Option<&str>) {
     let text = last_words.unwrap_or_default();
     if text.is_empty() && QUEUE.get().is_none() {
@@ -79,7 +81,7 @@ pub(super) fn finish(last_words: Option<&str>) {
     }
     match queue(false, Duration::ZERO) {
         Ok(queue) => queue.end(text, LAST_LINES),
-        // Without a thread, they are worth the wait.
+        // Without a thread, write directly: the last words are worth the wait.
         Err(_) => drop(io::stderr().write_all(text.as_bytes())),
     }
 }
@@ -92,7 +94,7 @@ fn queue(has_time: bool, timeout: Duration) -> io::Result<Arc<Queue>> {
     Ok(Arc::clone(QUEUE.get_or_init(|| queue)))
 }
 
-/// Returns how many lines of this process were not logged, in the text format of Prometheus.
+/// Returns the number of log lines that were not written, in the text format of Prometheus.
 pub(super) fn to_prometheus() -> String {
     let counts = [
         (

@@ -1,8 +1,8 @@
-//! The queue of lines for stderr, and the one thread that writes them.
+//! The queue of log lines, and the thread that writes them to stderr.
 //!
-//! A thread that logs puts its line into the queue and goes on, even if nobody reads stderr. Only the writing thread
-//! waits for a reader. When the queue is full, further lines are lost and counted until the queue has been written.
-//! Then one line reports their number.
+//! A thread that logs puts its line into the queue and continues, even if nobody reads stderr. Only
+//! the writing thread waits for a reader. When the queue is full, further lines are dropped and
+//! counted until the queue has been written. Then one line reports their number.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,55 +20,56 @@ use super::kinds::{HeldBack, Kinds, MOST, WINDOW};
 use super::line::Line;
 use crate::agent::sync::lock;
 
-/// How much the queue holds.
+/// The capacity of the queue in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// The memory of a line in the queue beside its text.
+/// The memory of a queued line besides its text.
 const OVERHEAD: usize = size_of::<String>() + 16;
 
-/// Lines of this process that were lost, because stderr was not read or not writable.
+/// The number of lines that were lost because stderr was not read or not writable.
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Lines of this process that were held back, because there were too many of their kind.
+/// The number of lines that were suppressed by the rate limit of their kind.
 pub(super) static HELD_BACK: AtomicU64 = AtomicU64::new(0);
 
 pub(super) struct Queue {
     state: Mutex<State>,
     /// Signals that there is a line to write.
     filled: Condvar,
-    /// Signals that everything is written.
+    /// Signals that the queue is written.
     emptied: Condvar,
     has_time: bool,
-    /// How long a thread that logs waits until its line is written.
+    /// The time that a logging thread waits until its line is written.
     write_timeout: Duration,
 }
 
 #[derive(Default)]
 struct State {
     lines: VecDeque<String>,
-    /// The memory of these lines, and of the line that is being written.
+    /// The memory of the queued lines and of the line that is being written.
     bytes: usize,
     is_writing: bool,
     /// The number of lost lines that is not reported yet.
     lost: u64,
-    /// Whether the last line could not be written. Until a line can be, the log does not report that.
+    /// Whether the last write failed. No loss is reported until a write succeeds.
     fails: bool,
-    /// Whether a thread has waited for its line in vain. Until the queue is empty again, no thread waits.
+    /// Whether a thread has waited for its line in vain. No thread waits until the queue is empty
+    /// again.
     is_unread: bool,
     kinds: Kinds,
-    /// Whether the process ends, so that nothing is kept for later.
+    /// Whether the process is ending, so that nothing is kept for later.
     is_ending: bool,
 }
 
 /// The next line to write.
 struct Next {
     line: String,
-    /// The memory that is freed when it has been written.
+    /// The memory that is freed after the line is written.
     bytes: usize,
     reports: Reports,
 }
 
-/// What a line reports, to be reported again if the line cannot be written.
+/// The content of a line, which is reported again if the write fails.
 enum Reports {
     /// A line that was logged.
     Itself,
@@ -77,12 +78,12 @@ enum Reports {
 }
 
 impl Queue {
-    /// Starts the thread that writes to `out`. Its own lines have the time if the queue `has_time`. A thread that
-    /// logs waits for up to `write_timeout` until its line is written. After one such wait in vain, no thread waits until
-    /// the queue has been empty: nobody may read stderr.
+    /// Starts the thread that writes to `out`. If `has_time` is set, the queue's own lines have a
+    /// time. A logging thread waits up to `patience` until its line is written. After one timeout,
+    /// no thread waits until the queue has been empty, because nobody may read stderr.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub(super) fn start(
         out: impl Write + Send + 'static,
         has_time: bool,
@@ -100,7 +101,7 @@ impl Queue {
         Line::begin(self.has_time, level)
     }
 
-    /// Returns whether one more line of this kind, which is limited, is logged; if not, it is counted.
+    /// Returns whether a line of this limited kind is logged. Counts it as suppressed if not.
     pub(super) fn admit(&self, kind: &Metadata<'_>) -> bool {
         let mut state = lock(&self.state);
         let held_back = state.kinds.admit(kind, Instant::now());
@@ -108,19 +109,19 @@ impl Queue {
             HELD_BACK.fetch_add(1, Ordering::Relaxed);
         }
         if held_back == 1 {
-            // Until now, there may have been nothing to say later.
+            // Wake the writing thread: this is the first suppressed line, so a report is due later.
             self.filled.notify_one();
         }
         held_back == 0
     }
 
-    /// Puts a line without its end into the queue, or counts it as lost. Without `write_timeout`, this never waits.
+    /// Queues a line without its end, or counts it as lost. Never waits if `patience` is zero.
     pub(super) fn push(&self, line: String) {
         self.push_to(&mut lock(&self.state), line);
         self.wait();
     }
 
-    /// Does the same for a line of a kind that is limited. Its message begins at `words`, behind the spans.
+    /// Queues a line of a limited kind. Its message begins at `words`, after the spans.
     pub(super) fn push_limited(&self, line: String, kind: &Metadata<'_>, words: usize) {
         let mut state = lock(&self.state);
         state.kinds.note(kind, &line[words..]);
@@ -141,7 +142,8 @@ impl Queue {
     fn push_to(&self, state: &mut State, mut line: String) {
         line.push('\n');
         let bytes = line.len() + OVERHEAD;
-        // Once a line is lost, all are, until the loss is reported: so the report stands in their place.
+        // After a loss, drop all further lines until the loss is reported, so that the report
+        // stands in the place of the lost lines.
         let is_closed = state.lost > 0 && !state.fails;
         if is_closed || state.bytes + bytes > MAX_BYTES {
             state.lose();
@@ -152,21 +154,21 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Waits until everything is written, but not for longer than `limit`. Returns whether everything is.
+    /// Waits up to `limit` until the queue is written. Returns whether it is.
     pub(super) fn flush(&self, limit: Duration) -> bool {
         let state = lock(&self.state);
         let waited = self.emptied.wait_timeout_while(state, limit, |state| !state.is_empty());
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Writes everything, and behind it the last words, but waits no longer than `limit` in all. From now on,
-    /// nothing is kept for later.
+    /// Writes the queue and then the last words, within `limit`. From now on, nothing is kept for
+    /// later.
     pub(super) fn end(&self, last_words: &str, limit: Duration) {
         let begun = Instant::now();
         {
             let mut state = lock(&self.state);
             state.is_ending = true;
-            // One last try.
+            // Allow one last attempt.
             state.fails = false;
         }
         self.filled.notify_one();
@@ -248,7 +250,8 @@ impl State {
     }
 }
 
-/// The stderr of the process, by a descriptor of its own: code that prints does not wait for the writing thread.
+/// The stderr of the process through its own descriptor, so that code that prints does not wait for
+/// the writing thread.
 pub(super) struct Stderr(File);
 
 impl Stderr {
@@ -261,7 +264,7 @@ impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.0.write(bytes) {
-                // Another process with the same pipe or terminal has made it non-blocking.
+                // Another process has set the shared pipe or terminal to non-blocking.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None)?;
                 }

@@ -1,6 +1,7 @@
-//! The spans that exist, and those that each thread is in.
+//! The existing spans, and the spans that each thread has entered.
 //!
-//! Spans are kept in a map, and a thread knows only those that it has entered: no number of threads is too large.
+//! The spans are in a map, and a thread stores only the spans that it has entered. The number of
+//! threads is therefore unlimited.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,14 +14,14 @@ use tracing::span::{Attributes, Id, Record};
 use super::line::{Fields, Line};
 use crate::agent::sync::lock;
 
-/// The fields of a span are cut at this length, however often one is recorded.
+/// The maximum length of the fields of a span, however often a field is recorded.
 const MAX_FIELDS: usize = 4 << 10;
 
-/// A span, for as long as it is open, or is part of one that is.
+/// A span, which exists while it or one of its children is open.
 pub(super) struct Span {
     metadata: &'static Metadata<'static>,
     parent: Option<Arc<Span>>,
-    /// As they stand in a line.
+    /// The fields as they appear in a line.
     fields: Mutex<String>,
 }
 
@@ -29,7 +30,7 @@ impl Span {
         self.metadata
     }
 
-    /// Adds the names and fields of a span, and of those around it, to the beginning of a line.
+    /// Appends the names and fields of this span and of its parents to the begin of a line.
     pub(super) fn show(&self, line: &mut Line) {
         if let Some(parent) = &self.parent {
             parent.show(line);
@@ -43,26 +44,27 @@ impl Span {
     }
 }
 
-/// The spans that are open, by their numbers.
+/// The open spans by number.
 #[derive(Default)]
 pub(super) struct Spans(Mutex<HashMap<u64, Open>>);
 
 struct Open {
     span: Arc<Span>,
-    /// How many handles there are.
+    /// The number of handles.
     handles: usize,
 }
 
 thread_local! {
-    /// The spans that this thread is in, the innermost one last.
+    /// The spans that this thread has entered. The innermost one is last.
     static ENTERED: RefCell<Vec<(Id, Arc<Span>)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Spans {
     pub(super) fn open(&self, attributes: &Attributes<'_>) -> Id {
-        // One for all subscribers, since the spans of a thread are those of all of them.
+        // All subscribers share this counter, because they share the spans of a thread.
         static NUMBER: AtomicU64 = AtomicU64::new(1);
-        // Nothing is locked while values are shown: that is code of authors, which may log in turn.
+        // Hold no lock while the fields are formatted: formatting runs the author's code, which may
+        // log as well.
         let mut fields = Line::new(MAX_FIELDS);
         attributes.record(&mut Fields::new(&mut fields));
         let parent = if attributes.is_contextual() {
@@ -96,7 +98,7 @@ impl Spans {
 
     pub(super) fn enter(&self, id: &Id) {
         if let Some(span) = self.find(id) {
-            // A thread that is ending has no such list any more.
+            // A thread that is ending no longer has this list.
             let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((id.clone(), span)));
         }
     }
@@ -104,7 +106,8 @@ impl Spans {
     pub(super) fn exit(&self, id: &Id) {
         let _ = ENTERED.try_with(|entered| {
             let mut entered = entered.borrow_mut();
-            // Not always the innermost one: a guard can live longer than one that was made behind it.
+            // This is not always the innermost span: a guard can outlive a guard that was created
+            // later.
             if let Some(place) = entered.iter().rposition(|(entered, _)| entered == id) {
                 entered.remove(place);
             }
@@ -117,7 +120,7 @@ impl Spans {
         }
     }
 
-    /// Drops a handle; returns whether it was the last one.
+    /// Drops a handle. Returns whether it was the last one.
     pub(super) fn close(&self, id: &Id) -> bool {
         let mut spans = lock(&self.0);
         let Some(open) = spans.get_mut(&id.into_u64()) else { return false };
@@ -125,14 +128,14 @@ impl Spans {
         open.handles == 0 && spans.remove(&id.into_u64()).is_some()
     }
 
-    /// Returns how many spans are open.
+    /// Returns the number of open spans.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         lock(&self.0).len()
     }
 }
 
-/// Returns the span that this thread has entered last, if it is in one.
+/// Returns the span that this thread has entered last, if any.
 pub(super) fn innermost() -> Option<(Id, Arc<Span>)> {
     ENTERED.try_with(|entered| entered.borrow().last().cloned()).ok().flatten()
 }

@@ -1,4 +1,4 @@
-//! What becomes of events and spans: lines for the queue.
+//! Converts events and spans to lines for the queue.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::line::Fields;
 use super::queue::Queue;
 use super::spans::{Spans, innermost};
 
-/// Makes a line of each event, with the spans that it is in.
+/// Creates a line for each event, with its spans.
 pub(super) struct Subscriber {
     level: LevelFilter,
     spans: Spans,
@@ -56,7 +56,7 @@ impl tracing::Subscriber for Subscriber {
             line.put(format_args!(" "));
         }
         let words = line.len();
-        // Nothing is locked: the values are shown by code of authors, which may log in turn.
+        // Hold no lock here: formatting the values runs the author's code, which may log as well.
         event.record(&mut Fields::new(&mut line));
         if is_limited {
             self.queue.push_limited(line.finish(), metadata, words);

@@ -1,4 +1,4 @@
-//! Times as each line of the log begins with them.
+//! The time at the begin of each log line.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};

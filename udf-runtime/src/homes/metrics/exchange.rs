@@ -1,4 +1,4 @@
-//! One request and its answer, in pieces of any size.
+//! One HTTP request and its response, in pieces of any size.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,14 +10,14 @@ use rustix::event::PollFlags;
 use super::Limits;
 use super::page::Page;
 
-/// The most bytes of the head of a request.
+/// The maximum size of the head of a request in bytes.
 const MAX_HEAD: usize = 8 << 10;
 
-/// A scraper, from the moment that it was accepted to the end of its connection.
+/// A scraper's connection, from its acceptance to its end.
 pub(super) struct Exchange {
     stream: TcpStream,
     phase: Phase,
-    /// When the present phase must be over.
+    /// The deadline of the present phase.
     pub(super) deadline: Instant,
 }
 
@@ -28,15 +28,16 @@ enum Phase {
         body: Arc<String>,
         written: usize,
     },
-    /// The response is written. A close while bytes arrive would destroy what the other side has not read.
+    /// The response is written. Closing the connection while input arrives would discard a response
+    /// that the peer has not read.
     Closing,
 }
 
 impl Exchange {
-    /// Begins with a connection on which nothing has come yet.
+    /// Creates the exchange of a new connection.
     pub(super) fn new(stream: TcpStream, limits: &Limits) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        // The head and the body are two writes.
+        // Head and body are two writes; do not delay the second one.
         stream.set_nodelay(true)?;
         let deadline = Instant::now() + limits.request;
         Ok(Exchange { stream, phase: Phase::Request(Vec::new()), deadline })
@@ -46,7 +47,7 @@ impl Exchange {
         &self.stream
     }
 
-    /// Returns the events that it waits for.
+    /// Returns the events that the exchange waits for.
     pub(super) fn events(&self) -> PollFlags {
         match self.phase {
             Phase::Response { .. } => PollFlags::OUT,
@@ -54,7 +55,8 @@ impl Exchange {
         }
     }
 
-    /// Goes on as far as a read and a write take it, without waiting; returns whether the connection stays open.
+    /// Continues as far as possible with one read and one write, without blocking. Returns whether
+    /// the connection stays open.
     pub(super) fn go_on(&mut self, page: &mut Page, limits: &Limits) -> bool {
         match self.step(page, limits) {
             Ok(is_open) => is_open,
@@ -98,7 +100,7 @@ impl Exchange {
     }
 }
 
-/// The head of a request, as far as it matters.
+/// The relevant part of the head of a request.
 struct Request {
     status: Status,
     wants_body: bool,
@@ -113,9 +115,9 @@ enum Status {
 }
 
 impl Request {
-    /// Reads the head; none when more of it must come.
+    /// Parses the head. Returns `None` if the head is incomplete.
     fn parse(head: &[u8]) -> Option<Request> {
-        // Of old, and by hand, lines end in a line feed alone.
+        // Old clients and manual requests may end lines with a bare line feed.
         let is_whole = head.windows(2).any(|end| end == b"\n\n")
             || head.windows(3).any(|end| end == b"\n\r\n");
         if !is_whole {

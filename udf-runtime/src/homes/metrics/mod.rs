@@ -1,7 +1,7 @@
 //! Serves the metrics of a daemon over HTTP, for Prometheus to scrape.
 //!
-//! One thread serves all scrapers, and never waits for one of them: a scraper that is silent, slow or greedy costs a
-//! place among a few, and a little memory, until its time is over.
+//! One thread serves all scrapers, and never waits for a single one. A silent, slow or greedy
+//! scraper occupies one of a few places, and a little memory, until its time limit.
 
 mod exchange;
 mod page;
@@ -19,25 +19,27 @@ use self::page::Page;
 use crate::agent::metrics::Metrics;
 use crate::agent::shortage;
 
-/// How long accepting pauses when it has failed for a lack of descriptors or of memory: it would fail again at once.
+/// The pause of accepting after it failed because descriptors or memory ran out. It would fail
+/// again at once.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The most connections that are accepted before those that are open are looked at again.
+/// The maximum number of connections that are accepted before the open ones are checked again.
 const MOST_IN_A_ROW: usize = 16;
 
 struct Limits {
-    /// How many connections may be open. One more takes the place of the one that came first.
+    /// The maximum number of open connections. A new one beyond that replaces the oldest.
     connections: usize,
-    /// How long a request may take to arrive. The other side has as long again to close after the answer.
+    /// The time limit for the request to arrive. After the response, the peer has the same time to
+    /// close.
     request: Duration,
-    /// How long the answer may take to be read. Prometheus itself waits for 10 seconds.
+    /// The time limit for the response to be read. Prometheus itself waits for 10 seconds.
     response: Duration,
 }
 
 const LIMITS: Limits =
     Limits { connections: 64, request: Duration::from_secs(2), response: Duration::from_secs(10) };
 
-/// Serves `metrics` at `address` for as long as the process lives; returns where that is.
+/// Serves `metrics` at `address` until the process exits. Returns the bound address.
 pub(super) fn serve(address: SocketAddr, metrics: Metrics) -> io::Result<SocketAddr> {
     start(address, metrics, LIMITS)
 }
@@ -63,16 +65,16 @@ fn start(address: SocketAddr, metrics: Metrics, limits: Limits) -> io::Result<So
 
 struct Endpoint {
     listener: TcpListener,
-    /// When accepting goes on, if it pauses.
+    /// The time at which accepting resumes after a pause.
     resume: Option<Instant>,
     page: Page,
-    /// The one that came first is the first.
+    /// The open connections, the oldest first.
     exchanges: Vec<Exchange>,
     limits: Limits,
 }
 
 impl Endpoint {
-    /// Waits for whatever comes first, and goes on with it.
+    /// Waits for the next event, and handles it.
     fn turn(&mut self) -> rustix::io::Result<()> {
         let now = Instant::now();
         self.exchanges.retain(|exchange| exchange.deadline > now);
@@ -115,7 +117,8 @@ impl Endpoint {
                 }
             };
             let Ok(mut exchange) = Exchange::new(stream, &self.limits) else { continue };
-            // Most requests are there already: they need no place, however many silent ones come beside them.
+            // Most requests have arrived by now. They need no place, regardless of the number of
+            // silent connections.
             if exchange.go_on(&mut self.page, &self.limits) {
                 if self.exchanges.len() >= self.limits.connections {
                     self.exchanges.remove(0);
@@ -146,10 +149,10 @@ mod tests {
     use crate::agent::link::Link;
     use crate::agent::metrics::Counted;
 
-    /// Longer than any test: nothing ends by its time.
+    /// Longer than any test, so that no time limit expires.
     const NEVER: Duration = Duration::from_secs(3600);
 
-    /// An endpoint whose limits of time never pass.
+    /// Starts an endpoint whose time limits never expire.
     fn serve(metrics: Metrics, connections: usize) -> SocketAddr {
         let limits = Limits { connections, request: NEVER, response: NEVER };
         start((Ipv4Addr::LOCALHOST, 0).into(), metrics, limits).expect("a port is free")
@@ -161,7 +164,7 @@ mod tests {
         stream
     }
 
-    /// Sends this, and returns what comes up to the end.
+    /// Sends `request`, and returns the input up to its end.
     fn ask(address: SocketAddr, request: &[u8]) -> String {
         let mut stream = connect(address);
         stream.write_all(request).expect("it reads");
@@ -183,7 +186,7 @@ mod tests {
         assert!(body.ends_with('\n') && body.contains("udf_connections_total"), "{said}");
     }
 
-    /// Metrics whose text no socket holds.
+    /// Creates metrics whose text exceeds the buffers of a socket.
     fn large() -> (Metrics, Vec<Counted>) {
         let metrics = Metrics::new();
         let open = (0..3000).map(|task| {
@@ -208,7 +211,7 @@ mod tests {
             drop(connect(address));
         }
         assert_serves(address);
-        // Those in the middle of a request may still finish it, a byte at a time.
+        // A connection in the middle of a request can still finish it, one byte at a time.
         for byte in b"calhost\r\n\r\n" {
             others[0].write_all(&[*byte]).expect("it reads");
         }
@@ -223,13 +226,13 @@ mod tests {
             .map(|_| {
                 let mut stream = connect(address);
                 stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it reads");
-                // From here on its answer is on the way.
+                // From here on, the response is under way.
                 stream.peek(&mut [0]).expect("it answers");
                 stream
             })
             .collect();
         assert_serves(address);
-        // When they read at last, they have the whole of it.
+        // A late reader still gets the whole response.
         let said = rest(&mut lazy[0]);
         assert!(said.len() > 4 << 20 && said.ends_with('\n'), "{} bytes", said.len());
     }
@@ -240,7 +243,8 @@ mod tests {
         let mut first = connect(address);
         first.write_all(b"GET /").expect("it reads");
         let (_second, _third) = (connect(address), connect(address));
-        // The first is closed, although there was time left; its bytes may not have been read.
+        // The first connection is closed before its time limit. Its bytes may be unread, so the
+        // close may be a reset.
         assert!(matches!(first.read(&mut [0]), Ok(0) | Err(_)));
         assert_serves(address);
     }

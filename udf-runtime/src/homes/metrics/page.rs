@@ -1,4 +1,4 @@
-//! The text that scrapers share.
+//! The text that all scrapers share.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 use crate::agent::metrics::Metrics;
 use crate::homes::logs;
 
-/// How long a text is served before it is rendered again.
+/// The time for which a text is served before it is rendered again.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Renders the metrics now and then, and hands the text out.
+/// Renders the metrics at intervals, and hands out the text.
 ///
-/// Scrapers that read slowly keep the text that they have begun. However many they are, no more than two texts are
-/// in memory: there is no third one before the last reader of the first has gone.
+/// A slow scraper keeps the text that it has begun to read. At most two texts are in memory,
+/// regardless of the number of scrapers: a third text is rendered only after the last reader of the
+/// first one is gone.
 pub(super) struct Page {
     metrics: Metrics,
     text: Arc<String>,
     rendered: Option<Instant>,
-    /// The text before this one, as long as somebody reads it.
+    /// The previous text, as long as a scraper reads it.
     previous: Weak<String>,
 }
 
@@ -26,7 +27,7 @@ impl Page {
         Page { metrics, text: Arc::default(), rendered: None, previous: Weak::new() }
     }
 
-    /// Returns the text to be served at this time.
+    /// Returns the text to serve at this time.
     pub(super) fn text(&mut self, now: Instant) -> Arc<String> {
         let is_fresh = self.rendered.is_some_and(|then| now.duration_since(then) < FRESH);
         if !is_fresh && self.previous.strong_count() == 0 {
