@@ -1,4 +1,5 @@
-//! The handler of a struct with `#[udf]`: it starts with Init, and has its state saved and restored.
+//! The handler of a struct with `#[udf]`. It creates the UDF at Init, and saves and restores its
+//! state.
 
 use std::borrow::{Borrow, BorrowMut};
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use crate::udf::options::init::{self, Accepted};
 use crate::udf::state::{StateReader, StateWriter};
 use crate::udf::traits::{FromPoint, OnMissing, Reads, Task, Udf};
 
-/// Handles the requests of one connection with a `T`, which is made when Init comes.
+/// Handles the requests of one connection with a `T`, which is created at Init.
 #[must_use = "a handler does nothing before an agent or a server calls it"]
 pub struct UdfHandler<T: Udf> {
     /// None before Init.
@@ -24,33 +25,34 @@ pub struct UdfHandler<T: Udf> {
     unfit: UnfitSnapshot,
 }
 
-/// What becomes of a snapshot that does not fit the UDF: damaged, of another UDF, or of another state.
+/// Sets what happens to a snapshot that does not fit the UDF: it is damaged, or from another UDF,
+/// or has another state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum UnfitSnapshot {
-    /// It is refused, which stops the task: somebody has to decide.
+    /// Refuses the snapshot, which stops the task until an operator decides.
     #[default]
     Refuse,
-    /// The UDF starts without state, and a warning says so.
+    /// Starts the UDF without state, and logs a warning.
     StartFresh,
 }
 
 type Held<T> = <<T as Udf>::Wants as Reads<T>>::Held;
 
 impl<T: Udf> UdfHandler<T> {
-    /// For a connection on which nothing has come yet.
+    /// Creates the handler of a new connection.
     pub fn new() -> Self {
         UdfHandler { udf: None, skipped: RateLimit::default(), unfit: UnfitSnapshot::default() }
     }
 
-    /// Does this with snapshots that do not fit.
+    /// Sets what happens to snapshots that do not fit. Defaults to [`UnfitSnapshot::Refuse`].
     pub fn unfit_snapshots(mut self, unfit: UnfitSnapshot) -> Self {
         self.unfit = unfit;
         self
     }
 
     fn started(&mut self) -> Result<&mut T> {
-        // The agent lets nothing through before Init; whoever calls a handler by hand is told.
+        // The agent checks the order of requests, but other callers of a handler may not.
         let udf = self.udf.as_mut().map(Held::<T>::borrow_mut);
         udf.ok_or_else(|| "the UDF has not been started by an Init".into())
     }
@@ -98,7 +100,8 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     fn restore(&mut self, snapshot: &[u8]) -> Result<Verdict> {
         let udf = self.started()?;
         if snapshot.is_empty() {
-            // What a UDF without state hands out, also one that was not written with this kit.
+            // A UDF without state sends an empty snapshot, even if it was not written with this
+            // kit.
             tracing::info!("the snapshot is empty: there is nothing to restore");
             return Ok(Verdict::Accepted);
         }
@@ -171,11 +174,11 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 }
 
-/// What to do when a snapshot is refused.
+/// The remedy for a refused snapshot.
 const START_FRESH: &str = "to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
                            or to `args` in kapacitor.conf";
 
-/// What became of points that lack a field.
+/// Describes what happened to points that lack a field.
 fn on_missing<T: Udf>() -> &'static str {
     match T::ON_MISSING {
         OnMissing::Pass => "passed on",
@@ -183,7 +186,7 @@ fn on_missing<T: Udf>() -> &'static str {
     }
 }
 
-/// Names some of these, and counts the others: a peer decides how many there are, and how long.
+/// Lists the first names and counts the others. A peer controls their number and their length.
 fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
     const FEW: usize = 10;
     let shown = names.by_ref().take(FEW);
@@ -197,7 +200,8 @@ fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
 }
 
 impl<T: Udf> UdfHandler<T> {
-    /// What becomes of a point whose handling has failed: for a missing field that is the UDF's choice.
+    /// Handles the error of a point. For a missing field, the UDF decides what happens to the
+    /// point.
     #[cold]
     fn missing(
         &mut self,

@@ -1,4 +1,4 @@
-//! What an author writes and reads: the traits of a UDF, options, state, and typed points.
+//! The interface for authors: the traits of a UDF, options, state, and typed points.
 
 pub(crate) mod handler;
 pub mod options;

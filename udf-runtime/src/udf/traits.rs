@@ -1,4 +1,4 @@
-//! What an author writes: a struct with `#[udf]`, and one of two traits.
+//! The traits of a UDF. An author writes a struct with `#[udf]`, and implements one of two traits.
 
 use std::borrow::BorrowMut;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::udf::options::docs;
 use crate::udf::options::parser::OptionParser;
 use crate::udf::state::{StateReader, StateWriter};
 
-/// What `#[udf]` makes of a struct. It is not written by hand.
+/// Describes a struct with `#[udf]`. Do not implement this by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a UDF",
     label = "not a UDF",
@@ -25,68 +25,71 @@ use crate::udf::state::{StateReader, StateWriter};
 pub trait Udf: Sized {
     /// The name of the UDF, in snake case.
     const NAME: &'static str;
-    /// The struct's doc comment, as it was written.
+    /// The struct's doc comment, unchanged.
     const DOCS: &'static str;
-    /// The version of the package in which the struct is, if cargo builds it.
+    /// The version of the struct's package, if cargo builds it.
     const VERSION: Option<&'static str> = None;
-    /// How often [`Tick::tick`] is called.
+    /// The interval of [`Tick::tick`]. `None` for no ticks.
     const TICK: Option<Duration>;
-    /// What becomes of a point that lacks a field.
+    /// What happens to a point that lacks a field.
     const ON_MISSING: OnMissing;
-    /// The edge that it reads from, which says what the UDF implements: [`StreamUdf`] or [`BatchUdf`].
+    /// The edge that the UDF reads from. It decides which trait the UDF implements: [`StreamUdf`]
+    /// or [`BatchUdf`].
     type Wants: Edge + Reads<Self>;
-    /// The edge that it writes to.
+    /// The edge that the UDF writes to.
     type Provides: Edge;
-    /// What a handler is given for a point.
+    /// The type of a point in the methods of the UDF.
     type Input<'p>: FromPoint<'p>;
 
-    /// The help of the UDF: a line for each paragraph of the doc comment.
+    /// Returns the help of the UDF: one line for each paragraph of the doc comment.
     fn help() -> String {
         docs::help(Self::DOCS)
     }
-    /// What is known of its options before any runs, in the order of their fields.
+    /// The description of the options, in the order of their fields. Reading it runs no code of the
+    /// author.
     #[doc(hidden)]
     const OPTIONS: &'static [OptionData];
-    /// Its options, in the order of their fields.
+    /// Returns the options, in the order of their fields.
     fn options() -> Vec<OptionHelp> {
         data::describe(Self::OPTIONS)
     }
-    /// Makes a UDF of the calls of an Init, which were checked against [`OPTIONS`](Self::OPTIONS).
+    /// Creates the UDF from the calls of an Init, which were checked against
+    /// [`OPTIONS`](Self::OPTIONS).
     fn from_options(options: &mut OptionParser) -> Option<Self>;
-    /// Calls [`Tick::tick`], for a UDF that has one.
+    /// Calls [`Tick::tick`], if the UDF implements it.
     ///
     /// # Errors
-    /// Those of the UDF.
+    /// Returns the error of the UDF.
     #[doc(hidden)]
     fn on_tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
         let _ = out;
         Ok(())
     }
-    /// Writes its state.
+    /// Writes the state.
     ///
     /// # Errors
-    /// When a value cannot be serialized.
+    /// Returns an error if a value cannot be serialized.
     fn save(&self, state: &mut StateWriter) -> Result<()>;
-    /// Reads its state; on an error nothing of `self` has changed.
+    /// Reads the state. An error leaves `self` unchanged.
     ///
     /// # Errors
-    /// When a value cannot be deserialized.
+    /// Returns an error if a value cannot be deserialized.
     fn load(&mut self, state: &mut StateReader<'_>) -> Result<()>;
 }
 
-/// What becomes of a point that lacks a field which a handler asked for with `?`.
+/// Sets what happens to a point if a handler's `?` fails because a field is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnMissing {
-    /// It is left out, with a warning that is rate-limited.
+    /// Drops the point, with a rate-limited warning.
     Skip,
-    /// It is passed on as it came; for UDFs that read a stream and provide one.
+    /// Passes the point on unchanged. For UDFs that read a stream and provide a stream.
     Pass,
-    /// The task fails.
+    /// Fails the task.
     Fail,
 }
 
-/// What a handler's method can be given for a point: the point itself, or a struct made of it.
+/// The type of a point in the methods of a UDF: the point itself, or a struct with its fields.
 ///
 /// See [`typed`](crate::typed) for structs with `#[derive(FromPoint)]`.
 #[diagnostic::on_unimplemented(
@@ -95,10 +98,10 @@ pub enum OnMissing {
     note = "write `#[derive(FromPoint)]` on the struct, and `point = {Self}` in `#[udf(...)]`"
 )]
 pub trait FromPoint<'p>: Sized {
-    /// Takes out of the point what is asked for.
+    /// Reads the required members from the point.
     ///
     /// # Errors
-    /// When a field or tag is missing, or of another type.
+    /// Returns an error if a field or tag is missing, or has another type.
     fn from_point(point: Point<'p>) -> Result<Self, FieldError>;
 }
 
@@ -115,7 +118,7 @@ impl<'p> FromPoint<'p> for PointBuf {
     }
 }
 
-/// The task that a UDF works for.
+/// The task that a UDF serves.
 #[derive(Debug)]
 pub struct Task<E: Edge> {
     task_id: String,
@@ -128,25 +131,26 @@ impl<E: Edge> Task<E> {
         Task { task_id, node_id, remote }
     }
 
-    /// The name of the task.
+    /// Returns the name of the task.
     pub fn task_id(&self) -> &str {
         &self.task_id
     }
 
-    /// The name of the node within the task.
+    /// Returns the name of the node within the task.
     pub fn node_id(&self) -> &str {
         &self.node_id
     }
 
-    /// Sends from other threads and later, as long as the task runs.
+    /// Returns a handle that sends from other threads and at later times, as long as the task runs.
     pub fn remote(&self) -> &Remote<E> {
         &self.remote
     }
 }
 
-/// The work of a UDF at intervals of wall-clock time, whether points come or not.
+/// Handles intervals of wall-clock time, with or without data.
 ///
-/// It goes with `tick = "10s"` in `#[udf(...)]`: neither compiles without the other.
+/// This trait requires `tick = "10s"` in `#[udf(...)]`, and vice versa: neither compiles without
+/// the other.
 ///
 /// ```
 /// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Tick, udf};
@@ -192,17 +196,17 @@ pub trait Tick: Udf + Ticks {
 )]
 pub trait Ticks {}
 
-/// The work of a UDF that reads a stream.
+/// Handles the points of a stream.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` wants a stream, but does not handle its points",
     label = "`impl StreamUdf for {Self}` is missing",
     note = "a UDF that is `wants = stream` implements `StreamUdf`, one that is `wants = batch` `BatchUdf`"
 )]
 pub trait StreamUdf: Udf {
-    /// Checks across options, before any data; an error refuses the Init.
+    /// Checks the task and the options together, before any data. An error refuses the Init.
     ///
     /// # Errors
-    /// Whatever the author finds wrong; its text is what the user of the task sees.
+    /// Return an error for invalid options. The user of the task sees its text.
     fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
         let _ = task;
         Ok(())
@@ -211,10 +215,10 @@ pub trait StreamUdf: Udf {
     /// Handles one point.
     ///
     /// # Errors
-    /// An error stops the task, but for one of a missing field; see [`OnMissing`].
+    /// An error stops the task, except for a missing field; see [`OnMissing`].
     fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
 
-    /// The input has ended, and everything in it was handled: the last chance to emit.
+    /// Called when the input has ended and everything in it was handled: the last chance to emit.
     ///
     /// # Errors
     /// An error is sent to Kapacitor, which is about to end the task anyway.
@@ -227,23 +231,23 @@ pub trait StreamUdf: Udf {
     fn stop(&mut self) {}
 }
 
-/// The work of a UDF that reads batches.
+/// Handles batches.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` wants batches, but does not handle them",
     label = "`impl BatchUdf for {Self}` is missing",
     note = "a UDF that is `wants = batch` implements `BatchUdf`, one that is `wants = stream` `StreamUdf`"
 )]
 pub trait BatchUdf: Udf {
-    /// Checks across options, before any data; an error refuses the Init.
+    /// Checks the task and the options together, before any data. An error refuses the Init.
     ///
     /// # Errors
-    /// Whatever the author finds wrong; its text is what the user of the task sees.
+    /// Return an error for invalid options. The user of the task sees its text.
     fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
         let _ = task;
         Ok(())
     }
 
-    /// A batch begins.
+    /// Handles the begin of a batch.
     ///
     /// # Errors
     /// An error stops the task.
@@ -252,16 +256,16 @@ pub trait BatchUdf: Udf {
     /// Handles one point of the batch.
     ///
     /// # Errors
-    /// An error stops the task, but for one of a missing field; see [`OnMissing`].
+    /// An error stops the task, except for a missing field; see [`OnMissing`].
     fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()>;
 
-    /// The batch ends.
+    /// Handles the end of a batch.
     ///
     /// # Errors
     /// An error stops the task.
     fn end(&mut self, end: &EndBatch, out: &mut Emitter<Self::Provides>) -> Result<()>;
 
-    /// The input has ended, and everything in it was handled: the last chance to emit.
+    /// Called when the input has ended and everything in it was handled: the last chance to emit.
     ///
     /// # Errors
     /// An error is sent to Kapacitor, which is about to end the task anyway.
@@ -274,11 +278,12 @@ pub trait BatchUdf: Udf {
     fn stop(&mut self) {}
 }
 
-/// Calls the methods of the trait that goes with an edge: `StreamUdf` for a stream, `BatchUdf` for batches.
+/// Calls the methods of the trait for an edge: `StreamUdf` for a stream, `BatchUdf` for batches.
 #[doc(hidden)]
 pub trait Reads<T: Udf>: Edge {
-    /// The UDF itself, which is known to be `Send` by this name: `#[udf]` asks for it, so that whatever is made
-    /// of a [`Udf`] need not ask again, and one that cannot move to its thread is told once.
+    /// The UDF as a type that is known to be `Send`. `#[udf]` requires `Send`, so code that is
+    /// generic over [`Udf`] need not require it again, and the compiler reports a UDF that is not
+    /// `Send` only once.
     type Held: From<T> + BorrowMut<T> + Send + 'static;
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()>;

@@ -1,9 +1,10 @@
-//! Points with types: structs that are made of what a point carries, and structs that become its fields.
+//! Typed points: structs that are read from a point, and structs that become its fields.
 //!
-//! With `#[derive(FromPoint)]` a struct names what a handler needs of a point; with `#[derive(Fields)]`
-//! one names what it emits. Only what is named is looked for, and borrowed text is not copied. A point
-//! that lacks a member, or has it in another type, never reaches the handler: what becomes of it is the
-//! UDF's choice, [`OnMissing`](crate::OnMissing).
+//! With `#[derive(FromPoint)]`, a struct names the members of a point that a handler reads. With
+//! `#[derive(Fields)]`, a struct names the fields that a handler emits. Only these members are
+//! looked up, and borrowed text is not copied. A point that lacks a member, or has it with another
+//! type, does not reach the handler. [`OnMissing`](crate::OnMissing) decides what happens to the
+//! point.
 //!
 //! ```
 //! use udf_runtime::{Emitter, Fields, FromPoint, Point, Result, Stream, StreamUdf, udf};
@@ -39,7 +40,7 @@
 //! }
 //! ```
 //!
-//! | attribute of a member | what it is | types |
+//! | attribute of a member | meaning | types |
 //! | --- | --- | --- |
 //! | `#[field]` | the field of its name | numbers, from int or float; `bool`; text; [`FieldValue`] |
 //! | `#[tag]` | the tag of its name | text |
@@ -47,10 +48,10 @@
 //! | `#[group]` | the name of the group | text |
 //! | `#[point]` | the point itself | [`Point`], [`PointBuf`](crate::PointBuf), any [`FromPoint`] |
 //!
-//! Text is `&str`, `Cow<str>`, `String` or `Box<str>`. Fields and tags that may be missing are an
-//! `Option`; one that is there in another type is a mistake all the same. `name = "..."` gives another
-//! name than the member's, `rename_all = "camelCase"` in `#[point(...)]` or `#[fields(...)]` on the
-//! struct another to all.
+//! Text is `&str`, `Cow<str>`, `String` or `Box<str>`. An `Option` marks a field or tag that may be
+//! missing. A value of another type is still an error. `name = "..."` sets a name that differs from
+//! the member's name. `rename_all = "camelCase"` in `#[point(...)]` or `#[fields(...)]` on the
+//! struct renames all members.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -60,7 +61,7 @@ use udf_proto::point::{FieldError, FieldValue, FieldWriter};
 
 use crate::udf::traits::FromPoint;
 
-/// What a `#[field]` of a struct that is made of a point can be.
+/// A type that a `#[field]` member can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made of a field",
     label = "not a type that a `#[field]` can have",
@@ -68,19 +69,19 @@ use crate::udf::traits::FromPoint;
             or an `Option` of these"
 )]
 pub trait FromField<'p>: Sized {
-    /// What the field must be, in words: `a number`.
+    /// The expected type in words, for example `a number`.
     const EXPECTED: &'static str;
 
-    /// Converts; none when the field is of another type, or out of range.
+    /// Converts the field. Returns `None` if the field has another type or is out of range.
     fn from_field(value: FieldValue<'p>) -> Option<Self>;
 
-    /// What it is without the field; none when the field cannot be missing.
+    /// Returns the value for a missing field. Returns `None` if the field is required.
     fn missing() -> Option<Self> {
         None
     }
 }
 
-/// What a `#[tag]` or `#[group]` of a struct that is made of a point can be.
+/// A type that a `#[tag]` or `#[group]` member can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made of a tag",
     label = "not a type that a `#[tag]` or `#[group]` can have",
@@ -88,16 +89,16 @@ pub trait FromField<'p>: Sized {
             a tag that may be missing is an `Option` of these"
 )]
 pub trait FromTag<'p>: Sized {
-    /// Converts.
+    /// Converts the tag.
     fn from_tag(text: &'p str) -> Self;
 
-    /// What it is without the tag; none when the tag cannot be missing.
+    /// Returns the value for a missing tag. Returns `None` if the tag is required.
     fn missing() -> Option<Self> {
         None
     }
 }
 
-/// What a `#[time]` of a struct that is made of a point can be.
+/// A type that a `#[time]` member can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made of a time",
     label = "not a type that a `#[time]` can have",
@@ -108,7 +109,7 @@ pub trait FromTime: Sized {
     fn from_time(nanos: i64) -> Self;
 }
 
-/// What a member of a struct with `#[derive(Fields)]` can be.
+/// A type that a member of a struct with `#[derive(Fields)]` can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become a field",
     label = "not a type that a field can have",
@@ -117,7 +118,7 @@ pub trait FromTime: Sized {
     note = "Kapacitor's integers have 64 bits with a sign: make u64 and usize an i64 first"
 )]
 pub trait ToField {
-    /// The value; none leaves the field out.
+    /// Returns the value. `None` omits the field.
     fn to_field(&self) -> Option<FieldValue<'_>>;
 }
 
@@ -147,10 +148,11 @@ integers! {
     usize, "an integer from 0";
 }
 
-/// A series may switch between floats and integers: a float that is an integer is taken for one.
+/// A series may alternate between floats and integers. Accept a float without a fraction as an
+/// integer.
 #[inline]
 fn integer(value: FieldValue<'_>) -> Option<i64> {
-    // 2^63 is the first float that is too large.
+    // 2^63 is the smallest float that is too large.
     const END: f64 = 9_223_372_036_854_775_808.0;
     match value {
         FieldValue::Int(value) => Some(value),
@@ -288,7 +290,7 @@ impl<T: ToField> ToField for Option<T> {
     }
 }
 
-/// A member with `#[field]`.
+/// Reads a member with `#[field]`.
 #[doc(hidden)]
 #[inline]
 pub fn field<'p, T: FromField<'p>>(point: Point<'p>, name: &str) -> Result<T, FieldError> {
@@ -299,35 +301,35 @@ pub fn field<'p, T: FromField<'p>>(point: Point<'p>, name: &str) -> Result<T, Fi
     .ok_or_else(|| point.no_field(name, T::EXPECTED))
 }
 
-/// A member with `#[tag]`.
+/// Reads a member with `#[tag]`.
 #[doc(hidden)]
 #[inline]
 pub fn tag<'p, T: FromTag<'p>>(point: Point<'p>, name: &str) -> Result<T, FieldError> {
     point.tag(name).map(T::from_tag).or_else(T::missing).ok_or_else(|| point.no_tag(name))
 }
 
-/// A member with `#[time]`.
+/// Reads a member with `#[time]`.
 #[doc(hidden)]
 #[inline]
 pub fn time<T: FromTime>(point: Point<'_>) -> T {
     T::from_time(point.time())
 }
 
-/// A member with `#[group]`.
+/// Reads a member with `#[group]`.
 #[doc(hidden)]
 #[inline]
 pub fn group<'p, T: FromTag<'p>>(point: Point<'p>) -> T {
     T::from_tag(point.group())
 }
 
-/// A member with `#[point]`.
+/// Reads a member with `#[point]`.
 #[doc(hidden)]
 #[inline]
 pub fn point<'p, T: FromPoint<'p>>(point: Point<'p>) -> Result<T, FieldError> {
     T::from_point(point)
 }
 
-/// A member that becomes a field.
+/// Writes a member as a field.
 #[doc(hidden)]
 #[inline]
 pub fn put<T: ToField + ?Sized>(fields: &mut FieldWriter<'_>, name: &str, value: &T) {

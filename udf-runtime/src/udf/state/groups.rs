@@ -1,4 +1,4 @@
-//! State for each group, within limits.
+//! State per group, with limits.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,15 +13,16 @@ use udf_proto::{BeginBatch, Point};
 
 use super::snapshot;
 
-/// Keeps a value for each group, made with [`Default`] when the group is first seen.
+/// A map with one value per group. The value is created with [`Default`] when the group is first
+/// seen.
 ///
-/// Kapacitor never tells that a group has gone. Without a limit, every group that was ever seen is kept;
-/// with one, those go that were not used for the longest time, by [`limit_count`](Self::limit_count), or
-/// for too long, by [`limit_age`](Self::limit_age).
+/// Kapacitor never reports that a group has gone. Without a limit, the map keeps every group
+/// forever. [`limit_count`](Self::limit_count) drops the groups that were unused for the longest
+/// time, and [`limit_age`](Self::limit_age) drops groups that were unused for too long.
 ///
-/// As a `#[state]` field it is part of snapshots; the limits are not, they are set when a task starts.
-/// **Make it a field of its own**: inside another type, such as a struct or an `Option`, it has no limits
-/// any more once a snapshot was restored.
+/// As a `#[state]` field, the map is part of snapshots. The limits are not part of them: set the
+/// limits when a task starts. **Use a separate field for the map**: inside another type, such as a
+/// struct or an `Option`, the limits are lost when a snapshot is restored.
 ///
 /// ```
 /// use udf_runtime::state::Groups;
@@ -36,21 +37,21 @@ use super::snapshot;
 pub struct Groups<T> {
     groups: HashMap<String, Kept<T>>,
     max_count: usize,
-    /// In nanoseconds.
+    /// The limit of age, in nanoseconds.
     max_age: i64,
-    /// How often a group was asked for.
+    /// The number of uses of all groups.
     uses: u64,
-    /// The latest time of a point, and when groups were last looked through for old ones.
+    /// The latest time of a point, and the time of the last search for old groups.
     latest: i64,
     swept: i64,
-    /// Times up to this one are not ahead of the clock, as it was when it was last looked at.
+    /// Times up to this one were not ahead of the clock when the clock was last read.
     believed: i64,
 }
 
 #[derive(Debug, Clone)]
 struct Kept<T> {
     value: T,
-    /// The use, and the time of the point, at which the group was last asked for.
+    /// The number of the last use, and the time of its point.
     used: u64,
     time: Option<i64>,
 }
@@ -70,42 +71,44 @@ impl<T> Default for Groups<T> {
 }
 
 impl<T> Groups<T> {
-    /// Keeps at most `count` groups, at least one.
+    /// Keeps at most `count` groups, and at least one.
     ///
-    /// When there are more, a tenth of them goes at once, those that were not used for the longest.
+    /// When the limit is exceeded, the map drops a tenth of the groups at once, beginning with
+    /// those unused for the longest time.
     pub fn limit_count(&mut self, count: usize) {
         self.max_count = count.max(1);
         self.drop_unused();
     }
 
-    /// Drops groups that had no point for `age`, by the times of the points.
+    /// Drops groups without a point for `age`, measured by the times of points.
     ///
-    /// They go once `age` and up to a quarter of it have passed. It needs points: groups of batches, which are
-    /// asked for by their begin, have no time, and age only while they are not used.
+    /// A group is dropped after `age` plus up to a quarter of it. Dropping needs points. Groups of
+    /// batches, which are looked up by the begin of a batch, have no time, and age only while they
+    /// are unused.
     ///
-    /// A point from a host whose clock is wrong must not make all others old: one that is ahead of our own
-    /// clock by more than a quarter of `age` says nothing about the time. Where all points are, such as
-    /// forecasts, nothing ages; use [`limit_count`](Self::limit_count) there.
+    /// A point from a host with a wrong clock must not age all other groups. The map therefore
+    /// ignores times that are ahead of our own clock by more than a quarter of `age`. If all points
+    /// are ahead, as in forecasts, no group ages: use [`limit_count`](Self::limit_count) instead.
     pub fn limit_age(&mut self, age: Duration) {
         self.max_age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups.
     pub fn len(&self) -> usize {
         self.groups.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no groups.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
 
-    /// The groups and their values, in no order.
+    /// Returns the groups and their values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.groups.iter().map(|(group, kept)| (group.as_str(), &kept.value))
     }
 
-    /// The groups and their values, to be changed, in no order.
+    /// Returns the groups and their mutable values, in no particular order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut T)> {
         self.groups.iter_mut().map(|(group, kept)| (group.as_str(), &mut kept.value))
     }
@@ -125,12 +128,12 @@ impl<T> Groups<T> {
         self.groups.remove(group).map(|kept| kept.value)
     }
 
-    /// Forgets all groups.
+    /// Removes all groups.
     pub fn clear(&mut self) {
         self.groups.clear();
     }
 
-    /// Takes the groups of a snapshot; the limits, which are not part of one, stay as they were set.
+    /// Replaces the groups by those of a snapshot. The limits stay as they were set.
     pub(crate) fn restore(&mut self, restored: Groups<T>) {
         let (max_count, max_age) = (self.max_count, self.max_age);
         *self = Groups { max_count, max_age, ..restored };
@@ -141,7 +144,8 @@ impl<T> Groups<T> {
         if self.groups.len() <= self.max_count {
             return;
         }
-        // The newest of them, and room for some more: the search is worth it for many at once.
+        // Keep the most recently used groups, with room for some more: the search pays off only for
+        // many groups at once.
         let kept = (self.max_count - self.max_count / 10).max(1);
         let mut uses: Vec<u64> = self.groups.values().map(|kept| kept.used).collect();
         let place = uses.len() - kept;
@@ -150,7 +154,7 @@ impl<T> Groups<T> {
         self.groups.retain(|_, kept| kept.used >= oldest);
     }
 
-    /// Goes on to the time of a point, and drops what is too old by then.
+    /// Advances to the time of a point, and drops groups that are too old by then.
     fn drop_old(&mut self, time: i64) {
         if time <= self.latest {
             return;
@@ -169,7 +173,8 @@ impl<T> Groups<T> {
         self.swept = time;
         let max_age = self.max_age;
         self.groups.retain(|_, kept| {
-            // A restored group has no time yet, that of another can be ahead: both age from now on.
+            // A restored group has no time yet, and the time of another group can be ahead. Both
+            // age from now on.
             let used = kept.time.map_or(time, |used| used.min(time));
             kept.time = Some(used);
             time.saturating_sub(used) <= max_age
@@ -177,14 +182,14 @@ impl<T> Groups<T> {
     }
 }
 
-/// In nanoseconds since the epoch.
+/// Returns the wall-clock time in nanoseconds since the epoch.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl<T: Default> Groups<T> {
-    /// The value of the group of a point or batch, or of a group by its name.
+    /// Returns the value for the group of a point or batch, or for a group name.
     pub fn of(&mut self, grouped: &(impl Grouped + ?Sized)) -> &mut T {
         let time = grouped.time();
         if let Some(time) = time
@@ -204,18 +209,18 @@ impl<T: Default> Groups<T> {
             time,
         });
         kept.used = used;
-        // Used without a time, it ages anew from the next look at what is old.
+        // A use without a time restarts the age at the next search for old groups.
         kept.time = time;
         &mut kept.value
     }
 }
 
-/// What belongs to a group: a point, the begin of a batch, or the name of a group.
+/// A value that belongs to a group: a point, the begin of a batch, or the name of a group.
 pub trait Grouped {
-    /// The group's name, as Kapacitor writes it.
+    /// Returns the name of the group, as Kapacitor writes it.
     fn group(&self) -> &str;
 
-    /// When it was, in nanoseconds since the epoch, if that is known.
+    /// Returns the time in nanoseconds since the epoch, if it is known.
     fn time(&self) -> Option<i64> {
         None
     }
@@ -249,26 +254,28 @@ impl<T: fmt::Debug> fmt::Debug for Groups<T> {
     }
 }
 
-/// So many groups are read into the caches at once, for a snapshot.
+/// The number of groups that a snapshot loads into the caches at once.
 const TOGETHER: usize = 64;
 
-/// So many groups of a snapshot go into the table together: their places in it lie all over the memory, and are
-/// waited for at once.
+/// The number of restored groups that are inserted into the table together. Their places are spread
+/// over the memory, and inserting them together overlaps the cache misses.
 const SOME: usize = 512;
 
-/// The bytes of a group and its value in a snapshot: few groups can have names shorter than two bytes.
+/// The minimum size of a group and its value in a snapshot in bytes. Few groups can have names
+/// shorter than two bytes.
 const LEAST_ENTRY: usize = 4;
 
 impl<T: Serialize> Serialize for Groups<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // In the order of their last use, which a limit goes by.
-        // Beside the keys, so that sorting does not go after each of a million pointers.
+        // Save in the order of the last use, which a limit needs after a restore. The key is stored
+        // beside the entry, so that sorting does not follow a million pointers.
         let entries = self.groups.iter();
         let mut groups: Vec<_> = entries.map(|(group, kept)| (kept.used, group, kept)).collect();
         groups.sort_unstable_by_key(|(used, ..)| *used);
         let mut map = serializer.serialize_map(Some(groups.len()))?;
         for some in groups.chunks(TOGETHER) {
-            // Groups lie all over the memory. Asked for one by one, each would be waited for.
+            // The groups are spread over the memory. Touching them together overlaps the cache
+            // misses.
             let read = |(_, group, _): &(u64, &String, _)| group.bytes().next();
             std::hint::black_box(some.iter().filter_map(read).fold(0, |sum, byte| sum ^ byte));
             for (_, group, kept) in some {
@@ -296,8 +303,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups<T>, A::Error> {
         let mut groups = Groups::default();
-        // Grown entry by entry, the table would hash each group again and again. How many are said to come is
-        // believed as far as their bytes have come; without memory, they come one by one.
+        // A table that grows entry by entry would rehash its groups again and again. Reserve the
+        // announced number, but only as far as the bytes received can hold it. If the memory cannot
+        // be reserved, insert the groups one by one.
         let most = snapshot::restored_bytes() / LEAST_ENTRY;
         let _ = groups.groups.try_reserve(map.size_hint().unwrap_or(0).min(most));
         let mut some = Vec::new();
@@ -313,7 +321,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
 }
 
 impl<T> Groups<T> {
-    /// Takes in groups of a snapshot.
+    /// Inserts groups of a snapshot.
     fn take_in<E: Error>(&mut self, some: &mut Vec<(String, T)>) -> Result<(), E> {
         for (group, value) in some.drain(..) {
             self.uses += 1;

@@ -1,7 +1,7 @@
-//! State: what a UDF keeps for each group, and how it survives a restart of Kapacitor.
+//! State: the values that a UDF keeps per group, and snapshots that survive a restart of Kapacitor.
 //!
-//! Kapacitor asks for a snapshot about once a minute and hands the last one back when the task starts
-//! again. A snapshot of this kit is an envelope around the `#[state]` fields of a UDF.
+//! Kapacitor requests a snapshot about once a minute, and sends the last one back when the task
+//! starts again. A snapshot of this kit is an envelope around the `#[state]` fields of a UDF.
 
 mod groups;
 mod snapshot;

@@ -1,6 +1,7 @@
-//! The envelope of a snapshot: what it is, of which UDF, and a checksum around the state.
+//! The envelope of a snapshot: a format version, the name of the UDF, and a checksum around the
+//! state.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! | --- | --- |
 //! | 4 | `KUDF` |
 //! | 2 | version of the format, little-endian as all numbers here |
@@ -24,23 +25,23 @@ thread_local! {
     static RESTORED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Returns how many bytes the value has that is being restored on this thread. What it says of the number of its
-/// elements can be a lie.
+/// Returns the size of the value that this thread is restoring, in bytes. Use it to check the
+/// announced number of elements, which can be false.
 pub(super) fn restored_bytes() -> usize {
     RESTORED.get()
 }
 
-/// Why a snapshot cannot be restored. Nothing of the state has changed.
+/// The reason why a snapshot cannot be restored. The state is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// The bytes are something else.
+    /// The bytes are not a snapshot.
     #[error("these {length} bytes are not a snapshot of a UDF of this kit")]
     Foreign {
-        /// How many bytes there are.
+        /// The number of bytes.
         length: usize,
     },
-    /// It was written by a later version of this kit.
+    /// The snapshot was written by a later version of this kit.
     #[error(
         "the snapshot has format {found}, but this UDF reads formats up to {VERSION}; update it"
     )]
@@ -48,10 +49,10 @@ pub enum SnapshotError {
         /// The version of its format.
         found: u16,
     },
-    /// It was changed or cut since it was taken.
+    /// The snapshot was changed or cut after it was taken.
     #[error("the snapshot is damaged: {0}")]
     Damaged(&'static str),
-    /// It belongs to another UDF.
+    /// The snapshot belongs to another UDF.
     #[error("the snapshot is one of the UDF `{found}`, not of `{expected}`")]
     OtherUdf {
         /// The name in the snapshot.
@@ -59,12 +60,12 @@ pub enum SnapshotError {
         /// The name of this UDF.
         expected: String,
     },
-    /// A value is not what the field now holds.
+    /// A value does not fit the type of its field.
     #[error("the snapshot's `{field}` does not fit the state of this UDF: {why}")]
     Field {
         /// The name of the field.
         field: &'static str,
-        /// What does not fit.
+        /// The reason.
         why: String,
     },
 }
@@ -89,7 +90,7 @@ impl StateWriter {
     /// Adds the field `name`.
     ///
     /// # Errors
-    /// When the value cannot be serialized.
+    /// Returns an error if the value cannot be serialized.
     pub fn field<T: Serialize>(&mut self, name: &'static str, value: &T) -> Result<()> {
         self.name(name);
         let length = self.bytes.len();
@@ -104,7 +105,7 @@ impl StateWriter {
         Ok(())
     }
 
-    /// The snapshot.
+    /// Returns the snapshot.
     pub fn finish(mut self) -> Vec<u8> {
         let checksum = crc32fast::hash(&self.bytes[HEADER..]);
         self.bytes[HEADER - 4..HEADER].copy_from_slice(&checksum.to_le_bytes());
@@ -118,19 +119,19 @@ impl StateWriter {
     }
 }
 
-/// Hands out the state of a UDF, field by field, from a snapshot.
+/// Reads the state of a UDF from a snapshot, field by field.
 #[derive(Debug)]
 pub struct StateReader<'a> {
-    /// They are left where they lie: a snapshot can have very many of a few bytes each.
+    /// The fields are not copied: a snapshot can have very many tiny fields.
     fields: Fields<'a>,
     asked: Vec<&'static str>,
 }
 
 impl<'a> StateReader<'a> {
-    /// Opens a snapshot of the UDF `name`, and checks all of it but the values.
+    /// Opens a snapshot of the UDF `name`, and checks everything but the values.
     ///
     /// # Errors
-    /// Each kind of [`SnapshotError`] but those of a field.
+    /// Returns any variant of [`SnapshotError`] but the one about a field.
     pub fn open(name: &str, snapshot: &'a [u8]) -> Result<Self, SnapshotError> {
         use SnapshotError::Damaged;
         let foreign = SnapshotError::Foreign { length: snapshot.len() };
@@ -156,10 +157,10 @@ impl<'a> StateReader<'a> {
         Ok(StateReader { fields, asked: Vec::new() })
     }
 
-    /// Reads the field `name`; none when the snapshot is older than the field.
+    /// Reads the field `name`. Returns `None` if the snapshot is older than the field.
     ///
     /// # Errors
-    /// When the value is not one of this type, or the snapshot has two of them.
+    /// Returns an error if the value does not fit the type, or if the snapshot has the field twice.
     pub fn field<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
         if self.asked.contains(&name) {
             return Ok(None);
@@ -178,18 +179,18 @@ impl<'a> StateReader<'a> {
         ))
     }
 
-    /// The fields that nobody has asked for: the UDF had them when the snapshot was taken.
+    /// Returns the names of unread fields. The UDF had them when the snapshot was taken.
     pub fn left(&self) -> impl Iterator<Item = &'a str> {
         self.fields().map(|(name, _)| name).filter(|name| !self.asked.contains(name))
     }
 
     fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        // They were all looked at when the snapshot was opened.
+        // `open` has checked all fields, so none is skipped here.
         self.fields.clone().flatten()
     }
 }
 
-/// The fields of a snapshot, each a name and a value, up to the first that is damaged.
+/// Iterates over the fields of a snapshot as names and values, up to the first damaged one.
 #[derive(Debug, Clone)]
 struct Fields<'a>(Rest<'a>);
 
@@ -218,7 +219,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// What is left to be read.
+/// The rest of the bytes.
 #[derive(Debug, Clone)]
 struct Rest<'a>(&'a [u8]);
 
