@@ -1,4 +1,4 @@
-//! Kapacitor's part in a test: the host's connection with a UDF in this process.
+//! Kapacitor's part in a test: the host's connection to a UDF in this process.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,27 +14,27 @@ use crate::agent::handler::Handler;
 use crate::agent::link::OnUnfit;
 use crate::homes::loopback::loopback;
 
-/// A call of the host, made on the driver's own thread.
+/// A call of the host, which runs on the driver's own thread.
 type Call = Box<dyn FnOnce(&Loopback) + Send>;
 
 /// Drives a UDF that provides the edge `P`.
 ///
-/// The calls of the host may take as long as the UDF does. They are made one after the other on a thread of their own, so
-/// that a test waits for each no longer than its timeout, and can go on behind it.
+/// Calls of the host may block as long as the UDF does. They run one after another on their own
+/// thread, so that a test waits for each call no longer than its timeout, and can then continue.
 pub(super) struct Driver<P: Emitted> {
-    /// None once the input has ended.
+    /// `None` after the input has ended.
     calls: Option<Sender<Call>>,
-    /// The result of ending the input, as long as it is awaited.
+    /// The result of ending the input, while it is pending.
     closed: Option<Receiver<Result<(), Error>>>,
-    /// The error that ends the connection, if one does.
+    /// The error that ends the connection, if any.
     failed: Receiver<Error>,
-    /// The error of the agent, if it ends with one, after the handler's `stop`.
+    /// The error of the agent, if any. It is sent after the handler's `stop`.
     ended: Receiver<Option<String>>,
     output: udf_host::Receiver<P::Item>,
-    /// Output of the UDF that this one has replaced.
+    /// The output of the UDF before a restart.
     pub(super) kept: VecDeque<P::Item>,
     timeout: Duration,
-    /// Why the UDF failed, once it has.
+    /// The reason why the UDF failed, after it has.
     pub(super) failure: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl<P: Emitted> Driver<P> {
     ) -> Result<Self, String> {
         let (fail, failed) = channel();
         let (end, ended) = channel();
-        // Nobody needs to hear of an end when the test is over.
+        // When the test is over, nobody receives the end. That is no error.
         let on_end = move |result: &Result<_, _>| {
             let error = result.as_ref().err();
             drop(end.send(
@@ -75,14 +75,14 @@ impl<P: Emitted> Driver<P> {
         })
     }
 
-    /// Whether the UDF still reads, as far as is known.
+    /// Returns whether the UDF still reads, as far as known.
     pub(super) fn is_open(&self) -> bool {
         self.calls.is_some() && self.failure.is_none()
     }
 
     /// Makes a call of the host, and waits for its result.
     ///
-    /// A call behind one that was given up waits for that one too.
+    /// After a call that timed out, the next call also waits for the earlier one.
     pub(super) fn call<T: Send + 'static>(
         &mut self,
         awaited: &str,
@@ -96,24 +96,24 @@ impl<P: Emitted> Driver<P> {
         }
     }
 
-    /// Notes that the UDF has failed, and says so.
+    /// Records that the UDF has failed, and returns the message.
     fn fail(&mut self, error: Error) -> String {
         let text = self.failure.get_or_insert_with(|| text(error));
         format!("the UDF failed: {text}")
     }
 
-    /// Takes all output that has been received.
+    /// Takes all received output.
     pub(super) fn take(&mut self) -> Vec<P::Item> {
         let received = std::iter::from_fn(|| self.output.try_recv().ok());
         self.kept.drain(..).chain(received).collect()
     }
 
-    /// Takes the next point or batch that has been received.
+    /// Takes the next received point or batch.
     pub(super) fn take_next(&mut self) -> Option<P::Item> {
         self.kept.pop_front().or_else(|| self.output.try_recv().ok())
     }
 
-    /// Waits for one more point or batch, until `deadline`, which is `within` away.
+    /// Waits for the next point or batch until `deadline`, which is `within` from now.
     pub(super) fn wait_for_next(
         &mut self,
         deadline: Instant,
@@ -127,7 +127,7 @@ impl<P: Emitted> Driver<P> {
         }
     }
 
-    /// Says why `awaited` cannot come any more.
+    /// Returns the reason why `awaited` cannot arrive any more.
     fn why_ended(&mut self, awaited: &str) -> String {
         match self.failed.recv_timeout(self.timeout) {
             Ok(error) => self.fail(error),
@@ -177,7 +177,8 @@ impl<P: Emitted> Driver<P> {
     }
 }
 
-/// No call of the host ends by itself, and it never waits for the test to take output: the test has its timeout.
+/// Returns settings without timeouts and without limits of output: the test has its own timeout,
+/// and may take the output late.
 fn settings() -> Settings {
     Settings::default()
         .timeout(Duration::ZERO)
@@ -187,20 +188,20 @@ fn settings() -> Settings {
         .queue_bytes(usize::MAX)
 }
 
-/// Queues a call, and returns where its result comes.
+/// Queues a call, and returns the channel of its result.
 fn later<T: Send + 'static>(
     calls: &Sender<Call>,
     call: impl FnOnce(&Loopback) -> T + Send + 'static,
 ) -> Receiver<T> {
     let (sender, result) = channel();
-    // A test that has given up does not receive the result.
+    // A test that has timed out does not receive the result.
     let call = move |udf: &Loopback| drop(sender.send(call(udf)));
-    // The thread lives as long as its queue.
+    // This cannot fail: the thread lives as long as its queue.
     let _ = calls.send(Box::new(call));
     result
 }
 
-/// The UDF's own words, if the error has any.
+/// Returns the UDF's own message if the error has one.
 fn text(error: Error) -> String {
     match error {
         Error::Reported(text) | Error::Ended(text) => text,

@@ -1,4 +1,4 @@
-//! Points as lines of text: how they are compared, and how a difference is shown.
+//! Compares points as lines of text, and shows differences.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,12 +7,12 @@ use udf_text::line_protocol::{Grouping, LineReader, append_line};
 
 use udf_proto::{Point, PointBuf};
 
-/// A point as a line with its tags and fields in the order of their names, and its time.
+/// A point as a line, with its tags and fields in the order of their names, and its time.
 #[derive(Debug)]
 pub struct Line {
-    /// Without the time.
+    /// The line without the time.
     text: String,
-    /// None when any time will do.
+    /// The time. `None` matches any time.
     time: Option<i64>,
 }
 
@@ -31,7 +31,7 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// The line of a point with this name and these tags.
+/// Returns the line of a point with this name and these tags.
 pub(super) fn line(name: &str, tags: BTreeMap<&str, &str>, point: &Point<'_>) -> Line {
     let fields: BTreeMap<_, _> = point.fields().collect();
     let mut text = Vec::new();
@@ -45,10 +45,10 @@ pub(super) fn line(name: &str, tags: BTreeMap<&str, &str>, point: &Point<'_>) ->
     Line { text, time: Some(point.time()) }
 }
 
-/// Stands for a time that is not given: no point is from the year 1677.
+/// Marks a missing time. No point is from the year 1677.
 const ANY: i64 = i64::MIN;
 
-/// The points that a test expects. A line without a time fits any.
+/// Returns the points that a test expects. A line without a time matches any time.
 pub(super) fn expected(text: &str) -> Result<Vec<Line>, String> {
     let mut reader = LineReader::new(text.as_bytes(), Grouping::none());
     let mut lines = Vec::new();
@@ -62,12 +62,12 @@ pub(super) fn expected(text: &str) -> Result<Vec<Line>, String> {
     }
 }
 
-/// The next point of a text, which is `what` for messages.
+/// Returns the next point of a text. Messages call the text `what`.
 pub(super) fn read(reader: &mut LineReader<&[u8]>, what: &str) -> Result<Option<PointBuf>, String> {
     reader.next_point().map_err(|error| format!("{what} is no line protocol: {error}"))
 }
 
-/// What came against what was expected, if they differ.
+/// Returns the difference between the expected and the received points, if any.
 pub(super) fn difference(expected: &[Line], came: &[Line]) -> Option<String> {
     let same =
         |at: usize| matches!((expected.get(at), came.get(at)), (Some(a), Some(b)) if a.fits(b));

@@ -1,7 +1,8 @@
-//! A UDF in `cargo test`: without processes, and without Kapacitor.
+//! Tests a UDF with `cargo test`, without processes and without Kapacitor.
 //!
-//! The test plays Kapacitor's part. It starts the UDF with its options, feeds it points, and looks at what
-//! comes out. All of it goes through the real agent and the real protocol, only that bytes travel in memory.
+//! The test plays the part of Kapacitor. It starts the UDF with its options, feeds points to it,
+//! and checks the output. Everything passes through the real agent and the real protocol; only the
+//! transport is in memory.
 //!
 //! ```
 //! use std::process::ExitCode;
@@ -59,19 +60,19 @@
 //! | --- | --- |
 //! | start a UDF, or a [`Handler`](crate::Handler) | [`udf`], [`handler`], then [`Setup::start`] |
 //! | check defaults, examples and limits of its options | [`check_options`] |
-//! | see that its options are refused | [`Setup::refusal`] |
-//! | give it points or batches | [`feed`](TestTask::feed), [`feed_point`](TestTask::feed_point), [`feed_batch`](TestTask::feed_batch) |
-//! | build a point that no line can hold | [`point()`] |
-//! | say what comes out | [`emits`](TestTask::emits), [`emits_nothing`](TestTask::emits_nothing) |
-//! | take what comes out | [`output`](TestTask::output), [`lines`](TestTask::lines) |
+//! | check that invalid options are refused | [`Setup::refusal`] |
+//! | feed points or batches | [`feed`](TestTask::feed), [`feed_point`](TestTask::feed_point), [`feed_batch`](TestTask::feed_batch) |
+//! | build a point that line protocol cannot express | [`point()`] |
+//! | check the output | [`emits`](TestTask::emits), [`emits_nothing`](TestTask::emits_nothing) |
+//! | take the output | [`output`](TestTask::output), [`lines`](TestTask::lines) |
 //! | wait for ticks and threads | [`emits_within`](TestTask::emits_within), [`next_within`](TestTask::next_within) |
-//! | see that it fails | [`failure`](TestTask::failure) |
+//! | check that the UDF fails | [`failure`](TestTask::failure) |
 //! | restart Kapacitor | [`restart`](TestTask::restart), or [`snapshot`](TestTask::snapshot) and [`restore`](TestTask::restore) |
 //! | end the input | [`end`](TestTask::end) |
 //!
-//! What goes wrong is a panic at the line of the test, with what was awaited. Nothing waits for ever: see
-//! [`Setup::timeout`]. A UDF that fails, and whose failure the test does not ask for, fails the test, at the latest
-//! when the task is dropped.
+//! If an expectation is not met, the test panics at the line of the call, with a message about the
+//! expectation. No call blocks forever: see [`Setup::patience`]. If a UDF fails and the test does
+//! not call [`failure`](TestTask::failure), the test fails, at the latest when the task is dropped.
 
 mod driver;
 mod lines;
@@ -89,8 +90,9 @@ use crate::udf::traits::Udf;
 use output::Built;
 use udf_proto::PointBuf;
 
-/// Checks what `#[option(...)]` says of the options of a UDF: limits leave a value, and every default and example is
-/// one of the option's values. Write a test that calls it, since rustc cannot see these errors in computed values.
+/// Checks the `#[option(...)]` attributes of a UDF: its limits allow at least one value, and every
+/// default and example is a valid value. Call this in a test, because rustc cannot detect these
+/// errors in computed values.
 ///
 /// ```
 /// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, testing, udf};
@@ -116,7 +118,7 @@ use udf_proto::PointBuf;
 /// ```
 ///
 /// # Panics
-/// When something is wrong, with all of it.
+/// Panics if an option is invalid, and lists all problems.
 #[track_caller]
 pub fn check_options<T: Udf>() {
     let faults = crate::udf::options::init::faults::<T>();
@@ -128,9 +130,10 @@ pub fn check_options<T: Udf>() {
     );
 }
 
-/// A point of the measurement `name`, built as a UDF builds one.
+/// Builds a point of the measurement `name`, as a UDF does.
 ///
-/// It is of the database `telegraf` and its retention policy `autogen`, as points that are fed as text are.
+/// The point belongs to the database `telegraf` and its retention policy `autogen`, as do points
+/// that are fed as text.
 ///
 /// ```
 /// use udf_runtime::testing;

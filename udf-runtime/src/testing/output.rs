@@ -1,4 +1,4 @@
-//! What comes out of an edge, and points that are built.
+//! The output of an edge, and built points.
 
 use std::convert::Infallible;
 
@@ -43,14 +43,14 @@ impl Emitted for Batch {
 
     fn lines(batch: &WholeBatch, lines: &mut Vec<Line>) {
         for point in batch.points.iter() {
-            // The tags of the batch are those of all its points, also when these do not repeat them.
+            // The tags of a batch apply to all its points, even if the points do not repeat them.
             let shared = batch.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             lines.push(line(&batch.name, shared.chain(point.tags()).collect(), &point));
         }
     }
 }
 
-/// Where [`point`](super::point()) puts the point that is built.
+/// Receives the point that [`point`](super::point()) builds.
 #[derive(Debug, Default)]
 pub struct Built {
     scratch: EditScratch,

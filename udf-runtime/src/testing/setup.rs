@@ -1,4 +1,4 @@
-//! How a UDF is started in a test.
+//! Starts a UDF in a test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::agent::link::OnUnfit;
 use crate::udf::handler::UdfHandler;
 use crate::udf::traits::Udf;
 
-/// A task with the UDF `T`, to be started with [`Setup::start`].
+/// Creates a task with the UDF `T`. Start it with [`Setup::start`].
 pub fn udf<T: Udf + 'static>() -> Setup<UdfHandler<T>> {
     handler(UdfHandler::new)
 }
 
-/// A task with a [`Handler`], to be started with [`Setup::start`].
+/// Creates a task with a [`Handler`]. Start it with [`Setup::start`].
 ///
-/// `make` is called for each connection: Kapacitor opens one to ask what the UDF is, and another one
-/// for each task.
+/// The task calls `make` for each connection: Kapacitor opens one connection to ask for Info, and
+/// one for each task.
 pub fn handler<H: Handler>(make: impl Fn() -> H + Send + Sync + 'static) -> Setup<H> {
     Setup {
         make: Arc::new(make),
@@ -36,7 +36,7 @@ pub fn handler<H: Handler>(make: impl Fn() -> H + Send + Sync + 'static) -> Setu
     }
 }
 
-/// A task that has not been started: its options, and what its points are grouped by.
+/// A task that has not been started, with its options and the grouping of its points.
 #[must_use = "nothing runs before `start` or `refusal` is called"]
 pub struct Setup<H> {
     make: Arc<dyn Fn() -> H + Send + Sync>,
@@ -49,43 +49,44 @@ pub struct Setup<H> {
     timeout: Duration,
 }
 
-/// Why the UDF could not be started.
+/// The reason why the UDF could not be started.
 enum NotStarted {
-    /// It refused its Init.
+    /// The UDF refused its Init.
     Refused(String),
-    /// Anything else.
+    /// Any other failure.
     Failed(String),
 }
 
 impl<H: Handler<Provides: Emitted>> Setup<H> {
-    /// Calls an option, as `-o` of `replay` does: `field=usage`, `window=10,1m`, or the name of a flag.
+    /// Calls an option, as `-o` of `replay` does: `field=usage`, `window=10,1m`, or the name of a
+    /// flag.
     ///
-    /// The UDF itself says of which types the arguments are. An option that is called several times
-    /// is there several times.
+    /// The UDF's own Info decides the types of the arguments. Repeated calls add up, as in a
+    /// TICKscript.
     pub fn option(mut self, call: impl Into<String>) -> Self {
         self.options.push(call.into());
         self
     }
 
-    /// Groups what is fed by these tags, separated by commas; `*` for all tags.
+    /// Groups the input by these tags, separated by commas. `*` stands for all tags.
     pub fn group_by(mut self, tags: &str) -> Self {
         self.grouping.push(tags.to_owned());
         self
     }
 
-    /// Groups what is fed by the name of the measurement too.
+    /// Groups the input by the name of the measurement as well.
     pub fn by_name(mut self) -> Self {
         self.by_name = true;
         self
     }
 
-    /// The name of the task that the UDF is told; `test`.
+    /// Sets the name of the task. Defaults to `test`.
     pub fn task_id(mut self, name: impl Into<String>) -> Self {
         self.task_id = name.into();
         self
     }
 
-    /// The name of the node that the UDF is told; `udf`.
+    /// Sets the name of the node. Defaults to `udf`.
     pub fn node_id(mut self, name: impl Into<String>) -> Self {
         self.node_id = name.into();
         self
@@ -98,7 +99,8 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
         self
     }
 
-    /// How long the UDF may take for anything before the test fails; 10 seconds.
+    /// Sets the timeout of every step of the UDF, after which the test fails. Defaults to 10
+    /// seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -107,7 +109,8 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
     /// Starts the UDF.
     ///
     /// # Panics
-    /// When the options do not fit what the UDF says of itself, as Kapacitor would find out; when the UDF
+    /// Panics if the options do not match the UDF's Info, which Kapacitor would report; if the UDF
+    /// refuses the options; and if the UDF fails.
     /// refuses them; and when it fails.
     #[track_caller]
     pub fn start(self) -> TestTask<H> {
@@ -118,12 +121,13 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
         }
     }
 
-    /// The text with which the UDF refuses its options.
+    /// Returns the text with which the UDF refuses its options.
     ///
-    /// Kapacitor shows it behind "failed to initialize processes".
+    /// Kapacitor shows this text after "failed to initialize processes".
     ///
     /// # Panics
-    /// When the UDF takes them, when Kapacitor itself would refuse them, and when the UDF fails.
+    /// Panics if the UDF accepts the options, if Kapacitor itself would refuse them, and if the UDF
+    /// fails.
     #[track_caller]
     pub fn refusal(self) -> String {
         match self.try_start() {
@@ -148,7 +152,7 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
         accepted.map_err(NotStarted::Failed)?.map(|()| driver)
     }
 
-    /// Asks what the UDF is, on a connection of its own.
+    /// Asks for the UDF's Info on a separate connection.
     fn info(&self) -> Result<Info, String> {
         let mut driver = self.connect()?;
         let info = driver.call("the answer to Info", Interface::info)?;
@@ -160,7 +164,7 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
         Driver::start((self.make)(), self.on_unfit, self.timeout)
     }
 
-    /// Another task just like this one.
+    /// Returns a copy of this task.
     pub(super) fn again(&self) -> Self {
         Setup {
             make: Arc::clone(&self.make),

@@ -1,4 +1,4 @@
-//! A UDF that runs in a test.
+//! A running UDF in a test.
 
 use std::panic::Location;
 use std::thread;
@@ -16,19 +16,20 @@ use super::{Setup, WholeBatch};
 use crate::agent::edge::{Batch, Edge, Stream};
 use crate::agent::handler::Handler;
 
-/// A UDF that runs in a test, which plays Kapacitor's part.
+/// A UDF that runs in a test, which plays the part of Kapacitor.
 ///
-/// When it is dropped, its input ends; that fails the test if the UDF fails, or has failed unnoticed.
+/// Dropping the task ends its input. The drop panics if the UDF fails, or if it has failed without
+/// a call of [`failure`](Self::failure).
 pub struct TestTask<H: Handler<Provides: Emitted>> {
     setup: Setup<H>,
     driver: Driver<H::Provides>,
-    /// The time of lines without one.
+    /// The time of lines without a time.
     time: i64,
-    /// What the test did last, and where, for a failure that is told later.
+    /// The last step of the test and its place, for a failure that is reported later.
     last: (&'static str, &'static Location<'static>),
 }
 
-/// Data that a UDF is fed.
+/// Input for a UDF.
 enum Data {
     Points(Vec<PointBuf>),
     Batches(Vec<WholeBatch>),
@@ -49,17 +50,19 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         TestTask { setup, driver, time: 0, last: ("start", Location::caller()) }
     }
 
-    /// Feeds points of line protocol, and waits until the UDF has handled them.
+    /// Feeds points in line protocol, and waits until the UDF has handled them.
     ///
-    /// Each line is a point; blanks before it and empty lines do not count. Times are nanoseconds. A line without a time has that of
-    /// the line before it, and the first one 0. A UDF that wants batches gets one for each measurement and
-    /// group of the text; the time of a batch is that of its latest point.
+    /// Each line is a point. Leading blanks and empty lines are ignored. Times are in nanoseconds.
+    /// A line without a time has the time of the previous line; the first line defaults to 0. A UDF
+    /// that wants batches gets one batch for each measurement and group of the text. The time of a
+    /// batch is the time of its latest point.
     ///
-    /// That the UDF fails is told by what follows, so that [`failure`](Self::failure) can ask for it.
+    /// If the UDF fails, this call returns and the next call panics. The next call can be
+    /// [`failure`](Self::failure), which returns the error.
     ///
     /// # Panics
-    /// When the text is no line protocol, when the UDF has failed or its input has ended, and when it takes
-    /// too long.
+    /// Panics if the text is not valid line protocol, if the UDF has failed or its input has ended,
+    /// and after the timeout.
     #[track_caller]
     pub fn feed(&mut self, text: &str) {
         self.note("feed");
@@ -84,7 +87,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         })
     }
 
-    /// Sends data, and waits until it is handled or the UDF has failed.
+    /// Sends data, and waits until the UDF has handled it or has failed.
     fn hand_over(&mut self, data: Data) -> Result<(), String> {
         self.check()?;
         let awaited = "the UDF to handle what it was fed; is it still busy?";
@@ -109,7 +112,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         if self.driver.failure.is_some() { Ok(()) } else { result }
     }
 
-    /// Whether the UDF has failed before.
+    /// Returns an error if the UDF has failed before.
     fn check(&self) -> Result<(), String> {
         let (doing, place) = self.last;
         match &self.driver.failure {
@@ -120,16 +123,16 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
 
     #[track_caller]
     fn note(&mut self, doing: &'static str) {
-        // A failure belongs to what was done before it.
+        // A failure belongs to the step before it.
         if self.driver.failure.is_none() {
             self.last = (doing, Location::caller());
         }
     }
 
-    /// Sends a keepalive, and waits for its answer. All that was fed is handled then.
+    /// Sends a keepalive, and waits for its answer. The UDF has then handled all earlier input.
     ///
     /// # Panics
-    /// When none comes in time, and when the UDF has failed or its input has ended.
+    /// Panics after the timeout, and if the UDF has failed or its input has ended.
     #[track_caller]
     pub fn keepalive(&mut self) {
         self.note("keepalive");
@@ -138,10 +141,10 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         expect(self.driver.call(awaited, Interface::keepalive));
     }
 
-    /// The state of the UDF.
+    /// Returns the state of the UDF.
     ///
     /// # Panics
-    /// When none comes in time, and when the UDF fails or its input has ended.
+    /// Panics after the timeout, and if the UDF fails or its input has ended.
     #[track_caller]
     pub fn snapshot(&mut self) -> Vec<u8> {
         self.note("snapshot");
@@ -153,10 +156,11 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         self.driver.call("the answer to a snapshot request", Interface::snapshot)
     }
 
-    /// Gives the UDF an earlier snapshot, of itself or of another one.
+    /// Restores an earlier snapshot of this UDF or of another one.
     ///
     /// # Panics
-    /// When the UDF refuses it, fails, or takes too long, and when its input has ended.
+    /// Panics if the UDF refuses the snapshot or fails, after the timeout, and if the input has
+    /// ended.
     #[track_caller]
     pub fn restore(&mut self, snapshot: &[u8]) {
         self.note("restore");
@@ -165,10 +169,11 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         }
     }
 
-    /// The text with which the UDF refuses to restore this snapshot.
+    /// Returns the text with which the UDF refuses to restore this snapshot.
     ///
     /// # Panics
-    /// When the UDF takes it, fails, or takes too long, and when its input has ended.
+    /// Panics if the UDF accepts the snapshot or fails, after the timeout, and if the input has
+    /// ended.
     #[track_caller]
     pub fn restore_refusal(&mut self, snapshot: &[u8]) -> String {
         self.note("restore_refusal");
@@ -178,7 +183,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         }
     }
 
-    /// The text of the refusal, if it is one.
+    /// Returns the text of the refusal, if the UDF refuses.
     fn try_restore(&mut self, snapshot: &[u8]) -> Result<Option<String>, String> {
         self.check()?;
         let snapshot = snapshot.to_vec();
@@ -189,13 +194,13 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         })
     }
 
-    /// What happens when Kapacitor is restarted: takes a snapshot, ends this UDF, and starts another
-    /// one with the same options and the snapshot.
+    /// Simulates a restart of Kapacitor: takes a snapshot, ends this UDF, and starts another one
+    /// with the same options and the snapshot.
     ///
-    /// What was emitted and not taken yet can be taken from the new one.
+    /// The new task keeps the output that the test has not taken yet.
     ///
     /// # Panics
-    /// When any of this fails.
+    /// Panics if any of these steps fails.
     #[track_caller]
     pub fn restart(mut self) -> Self {
         let snapshot = self.snapshot();
@@ -208,13 +213,13 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         next
     }
 
-    /// Everything that the UDF has emitted by now and that was not taken yet: points, or whole batches.
+    /// Returns all output that the test has not taken yet: points, or whole batches.
     ///
-    /// What it emits while it handles what it is fed is part of it; for what comes from ticks and
-    /// threads, see [`next_within`](Self::next_within).
+    /// This includes all output for earlier input. For output of ticks and threads, see
+    /// [`next_within`](Self::next_within).
     ///
     /// # Panics
-    /// When the UDF has failed, or is busy for too long.
+    /// Panics if the UDF has failed, and after the timeout.
     #[track_caller]
     pub fn output(&mut self) -> Vec<<H::Provides as Emitted>::Item> {
         self.note("output");
@@ -222,7 +227,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         self.driver.take()
     }
 
-    /// Takes in what has been emitted by now.
+    /// Receives the output up to now.
     fn gather(&mut self) -> Result<(), String> {
         self.check()?;
         if self.driver.is_open() {
@@ -234,11 +239,11 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         Ok(())
     }
 
-    /// As [`output`](Self::output), each point as line protocol, with its tags and fields in the order of
-    /// their names.
+    /// Returns the same points as [`output`](Self::output) in line protocol, with tags and fields
+    /// in the order of their names.
     ///
     /// # Panics
-    /// Those of [`output`](Self::output).
+    /// Panics as [`output`](Self::output) does.
     #[track_caller]
     pub fn lines(&mut self) -> Vec<String> {
         self.note("lines");
@@ -254,14 +259,16 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         lines
     }
 
-    /// Says what the UDF has emitted by now and that was not taken yet, as line protocol, and takes it.
+    /// Checks that the output that the test has not taken yet equals this line protocol, and takes
+    /// it.
     ///
-    /// The order of the points counts, that of the tags and fields of a point does not. Floats and
-    /// integers are not the same: `1` is a float, `1i` an integer. A line without a time fits any time. Of batches, the points are
-    /// compared; [`output`](Self::output) has the rest.
+    /// The order of the points matters. The order of the tags and fields of a point does not.
+    /// Floats and integers differ: `1` is a float, `1i` an integer. A line without a time matches
+    /// any time. For batches, only the points are compared; [`output`](Self::output) returns the
+    /// rest.
     ///
     /// # Panics
-    /// When it has emitted anything else, and those of [`output`](Self::output).
+    /// Panics if the output differs, and as [`output`](Self::output) does.
     #[track_caller]
     pub fn emits(&mut self, text: &str) {
         self.note("emits");
@@ -272,10 +279,10 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         }
     }
 
-    /// Says that the UDF has emitted nothing by now that was not taken yet, not even an empty batch.
+    /// Checks that there is no output that the test has not taken yet, not even an empty batch.
     ///
     /// # Panics
-    /// When it has, and those of [`output`](Self::output).
+    /// Panics if there is output, and as [`output`](Self::output) does.
     #[track_caller]
     pub fn emits_nothing(&mut self) {
         self.note("emits_nothing");
@@ -284,12 +291,13 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         assert!(output.is_empty(), "the UDF was to emit nothing, but sent {output:#?}");
     }
 
-    /// As [`emits`](Self::emits), and waits for as many points as there are lines: for those of ticks and threads.
+    /// Checks the output as [`emits`](Self::emits) does, but waits for as many points as there are
+    /// lines. Use it for output of ticks and threads.
     ///
-    /// It takes no more than these. Points that come behind them are for the next call.
+    /// Later points are left for the next call.
     ///
     /// # Panics
-    /// When they do not come in time, and when others come.
+    /// Panics if the points do not arrive in time, and if they differ.
     #[track_caller]
     pub fn emits_within(&mut self, within: Duration, text: &str) {
         self.note("emits_within");
@@ -314,10 +322,11 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         }
     }
 
-    /// The next point or batch that was not taken yet; waits for it, if need be.
+    /// Returns the next point or batch that the test has not taken yet, and waits for it if
+    /// necessary.
     ///
     /// # Panics
-    /// When none comes in time, and when the UDF has failed or ended.
+    /// Panics if no output arrives in time, and if the UDF has failed or ended.
     #[track_caller]
     pub fn next_within(&mut self, within: Duration) -> <H::Provides as Emitted>::Item {
         self.note("next_within");
@@ -343,12 +352,13 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         }
     }
 
-    /// The text with which the UDF fails; it is what Kapacitor logs as the reason why the task has stopped.
+    /// Returns the text with which the UDF fails. Kapacitor logs it as the reason why the task has
+    /// stopped.
     ///
-    /// It waits for the failure, if need be. What was emitted before it can still be taken.
+    /// Waits for the failure if necessary. Output before the failure can still be taken.
     ///
     /// # Panics
-    /// When the UDF does not fail in time.
+    /// Panics if the UDF does not fail in time.
     #[track_caller]
     pub fn failure(&mut self) -> String {
         self.note("failure");
@@ -360,10 +370,10 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         self.driver.failure.take().expect("it was waited for")
     }
 
-    /// Ends the input, and waits until the UDF has ended. What it emitted until then can be taken.
+    /// Ends the input, and waits until the UDF has ended. Output up to then can still be taken.
     ///
     /// # Panics
-    /// When that takes too long, and when the UDF had failed before.
+    /// Panics after the timeout, and if the UDF had failed before.
     #[track_caller]
     pub fn end(&mut self) {
         expect(self.check());
@@ -373,10 +383,10 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
 }
 
 impl<H: Handler<Wants = Stream, Provides: Emitted>> TestTask<H> {
-    /// Feeds a point, which is grouped as text is, and waits until the UDF has handled it.
+    /// Feeds a point, grouped as text input is, and waits until the UDF has handled it.
     ///
     /// # Panics
-    /// Those of [`feed`](Self::feed).
+    /// Panics as [`feed`](Self::feed) does.
     #[track_caller]
     pub fn feed_point(&mut self, point: &PointBuf) {
         self.note("feed_point");
@@ -387,10 +397,10 @@ impl<H: Handler<Wants = Stream, Provides: Emitted>> TestTask<H> {
 }
 
 impl<H: Handler<Wants = Batch, Provides: Emitted>> TestTask<H> {
-    /// Feeds a batch as it is, and waits until the UDF has handled it.
+    /// Feeds a batch unchanged, and waits until the UDF has handled it.
     ///
     /// # Panics
-    /// Those of [`feed`](Self::feed).
+    /// Panics as [`feed`](Self::feed) does.
     #[track_caller]
     pub fn feed_batch(&mut self, batch: &WholeBatch) {
         self.note("feed_batch");
@@ -400,7 +410,7 @@ impl<H: Handler<Wants = Batch, Provides: Emitted>> TestTask<H> {
 
 impl<H: Handler<Provides: Emitted>> Drop for TestTask<H> {
     fn drop(&mut self) {
-        // A test that has failed already is told why by its own panic.
+        // A test that is already panicking has its own message, and a second panic would abort.
         if !thread::panicking() {
             expect(self.check());
             expect(self.driver.end());
