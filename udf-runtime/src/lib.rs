@@ -1,4 +1,5 @@
-//! Write Kapacitor user-defined functions (UDFs) in Rust: annotate a struct, and the rest is done.
+//! Write Kapacitor user-defined functions (UDFs) in Rust: annotate a struct, and implement one
+//! trait.
 //!
 //! ```
 //! use std::process::ExitCode;
@@ -8,10 +9,10 @@
 //! /// Adds a field with the sum of two others.
 //! #[udf(wants = stream, provides = stream)]
 //! struct Sum {
-//!     /// The field that is added to.
+//!     /// The first field to add.
 //!     #[option]
 //!     left: FieldName,
-//!     /// The field that is added.
+//!     /// The second field to add.
 //!     #[option]
 //!     right: FieldName,
 //! }
@@ -28,19 +29,19 @@
 //! }
 //! ```
 //!
-//! | where to look | for |
+//! | item | purpose |
 //! | --- | --- |
 //! | [`udf`], [`StreamUdf`], [`BatchUdf`], [`main`] | writing a UDF |
-//! | [`options`] | what an option can be, and how a mistake is told |
-//! | [`typed`] | structs that are made of points, and structs that become fields |
-//! | [`Point`], [`Emitter`], [`Remote`] | reading points, and sending them |
-//! | [`state`] | state for each group, and snapshots |
-//! | [`testing`] | a UDF in `cargo test` |
-//! | [`Handler`], [`Agent`], [`Server`], [`serve_stdio`] | the level below, to be used by hand |
+//! | [`options`] | the types of options, and the messages about invalid ones |
+//! | [`typed`] | structs that are read from points, and structs that become fields |
+//! | [`Point`], [`Emitter`], [`Remote`] | reading and sending points |
+//! | [`state`] | state per group, and snapshots |
+//! | [`testing`] | testing a UDF with `cargo test` |
+//! | [`Handler`], [`Agent`], [`Server`], [`serve_stdio`] | the low-level interface |
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | contents |
 //! | --- | --- |
 //! | `main`, a default | [`main`]: the command line, logs on stderr, signals, systemd, metrics over HTTP |
 //! | `testing`, a default | [`testing`] |
@@ -87,7 +88,7 @@ pub use udf_proto::{
     BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,
 };
 
-// The code of the README compiles.
+// Compiles the code of the README as doc-tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! What generated code names. It is no part of the public surface and changes without notice.
+//! The items that generated code uses. They are not public API, and change without notice.
 
 pub use std::mem::needs_drop;
 pub use std::option::Option::{self, None, Some};
@@ -30,17 +30,17 @@ pub use crate::udf::typed::{field, group, point, put, tag, time};
 pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldWriter};
 pub use udf_proto::{Point, Value};
 
-/// The body of a function that stands in for one with errors. It is never run: the build fails.
+/// The body of a stub for a function with errors. It never runs, because the build fails.
 pub fn never() -> ! {
     unreachable!("code with errors was built")
 }
 
-/// Text as a type that owns it.
+/// Converts text to an owned type.
 pub fn text<T: for<'t> From<&'t str>>(text: &str) -> T {
     T::from(text)
 }
 
-/// A text or a character as an argument.
+/// Converts a text or a character to an argument.
 pub fn argument_text(text: &dyn std::fmt::Display) -> String {
     text.to_string()
 }
@@ -48,12 +48,12 @@ pub fn argument_text(text: &dyn std::fmt::Display) -> String {
 /// Calls the UDF at a tick.
 ///
 /// # Errors
-/// Those of the UDF.
+/// Returns the error of the UDF.
 pub fn tick<T: Tick>(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
     udf.tick(out)
 }
 
-/// What `#[state]` asks of the type of a field.
+/// The bound on the type of a `#[state]` field.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be `#[state]`: it cannot be saved and loaded",
     label = "not a type that state can have",
@@ -66,7 +66,7 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
 
-/// What a member of a tuple struct with `#[derive(OptionType)]` asks of its type.
+/// The bound on the members of a tuple struct with `#[derive(OptionType)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an option",
     label = "not a type that an argument can have",
@@ -81,17 +81,17 @@ pub trait OptionArgument: OptionType {}
 #[diagnostic::do_not_recommend]
 impl<T: OptionType> OptionArgument for T {}
 
-/// Is compiled for what can be an argument.
+/// Compiles only for types that can be an argument.
 pub const fn argument<T: OptionArgument>() {}
 
-/// What a TICKscript writes for several arguments, of those that are put.
+/// Returns the TICKscript form of the arguments that `put` adds.
 pub fn several<R: TickValue>(put: impl FnOnce(&mut Vec<Value>)) -> R {
     let mut values = Vec::new();
     put(&mut values);
     R::take(&mut values.into_iter())
 }
 
-/// A type, and whether it was found to be right: no other array has it.
+/// Yields the type `T` if a check succeeded: only the array of length 0 implements this.
 pub trait Checked<T> {
     /// The type itself.
     type Type;
@@ -101,9 +101,9 @@ impl<T> Checked<T> for [(); 0] {
     type Type = T;
 }
 
-/// What a function returns.
+/// The return type of a function.
 pub trait Returns {
-    /// The type of it.
+    /// The type.
     type Output;
 }
 
@@ -111,7 +111,7 @@ impl<A, R> Returns for fn(A) -> R {
     type Output = R;
 }
 
-/// What a field that is neither an option nor state asks of its type.
+/// The bound on the type of a field that is neither an option nor state.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be working memory: it has no `Default` to begin with",
     label = "a field without `#[option]` or `#[state]` begins with its `Default`",
@@ -123,12 +123,12 @@ pub trait Memory: Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Default> Memory for T {}
 
-/// What a field that is neither an option nor state is before any point.
+/// Returns the initial value of a field that is neither an option nor state.
 pub fn memory<T: Memory>() -> T {
     T::default()
 }
 
-/// What `#[option(default)]` asks of the type.
+/// The bound of `#[option(default)]` on the type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no default of its own",
     label = "`default` alone is the `Default` of the type",
@@ -139,12 +139,12 @@ pub trait OwnDefault: Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Default> OwnDefault for T {}
 
-/// The default that a type has.
+/// Returns the `Default` of a type.
 pub fn own_default<T: OwnDefault>() -> T {
     T::default()
 }
 
-/// What the function of `#[option(validate = ...)]` returns.
+/// The return type of a function for `#[option(validate = ...)]`.
 #[diagnostic::on_unimplemented(
     message = "a function for `validate` returns `Result<(), String>`, not `{Self}`",
     label = "does not return `Result<(), String>`",
@@ -152,10 +152,10 @@ pub fn own_default<T: OwnDefault>() -> T {
             any error type will do for the `String`"
 )]
 pub trait Verdict {
-    /// What was found wrong, as an error.
+    /// Converts the result.
     ///
     /// # Errors
-    /// What was found wrong.
+    /// Returns the reason why the value is invalid.
     fn verdict(self) -> Result<()>;
 }
 
@@ -166,17 +166,18 @@ impl<E: Into<Error>> Verdict for Result<(), E> {
     }
 }
 
-/// What a function for `validate` found.
+/// Converts the result of a function for `validate`.
 ///
 /// # Errors
-/// What was found wrong.
+/// Returns the reason why the value is invalid.
 pub fn verdict(found: impl Verdict) -> Result<()> {
     found.verdict()
 }
 
-/// A `#[state]` field, by the name under which it is saved.
+/// A `#[state]` field with the name under which it is saved.
 ///
-/// It asks nothing of its type: what is wrong with that is told once, where it is made.
+/// The type has no bound here, so that the compiler reports an unsuitable type only once, in
+/// [`state`].
 #[derive(Debug)]
 pub struct StateField<T> {
     name: &'static str,
@@ -185,7 +186,7 @@ pub struct StateField<T> {
     load: fn(&'static str, &mut StateReader<'_>) -> Result<T>,
 }
 
-/// The field of this name.
+/// Creates the field with this name.
 pub const fn state<T: State>(name: &'static str) -> StateField<T> {
     StateField {
         name,
@@ -196,7 +197,7 @@ pub const fn state<T: State>(name: &'static str) -> StateField<T> {
 }
 
 impl<T> StateField<T> {
-    /// The value before any point.
+    /// Returns the initial value.
     pub fn initial(self) -> T {
         (self.initial)()
     }
@@ -204,15 +205,15 @@ impl<T> StateField<T> {
     /// Adds the value to a snapshot.
     ///
     /// # Errors
-    /// When it cannot be serialized.
+    /// Returns an error if the value cannot be serialized.
     pub fn save(self, value: &T, state: &mut StateWriter) -> Result<()> {
         (self.save)(self.name, value, state)
     }
 
-    /// The value in a snapshot, or the default if that is older than the field.
+    /// Returns the value in a snapshot, or the default if the snapshot is older than the field.
     ///
     /// # Errors
-    /// When it cannot be deserialized.
+    /// Returns an error if the value cannot be deserialized.
     pub fn load(self, state: &mut StateReader<'_>) -> Result<T> {
         (self.load)(self.name, state)
     }
@@ -223,15 +224,15 @@ impl<T> StateField<T> {
 pub struct Slot<'a, T>(pub &'a mut T);
 
 impl<T> Slot<'_, Groups<T>> {
-    /// Restores the groups; the limits stay, which are no part of a snapshot.
+    /// Restores the groups. The limits stay, because they are not part of a snapshot.
     pub fn __udf_restore(self, restored: Groups<T>) {
         self.0.restore(restored);
     }
 }
 
-/// Restores what is not [`Groups`], whose own method comes before this one.
+/// Restores any type but [`Groups`], whose inherent method takes precedence.
 pub trait Restore<T> {
-    /// Sets the field to what was saved.
+    /// Sets the field to the saved value.
     fn __udf_restore(self, restored: T);
 }
 
