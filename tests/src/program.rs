@@ -201,7 +201,7 @@ impl Program {
     /// # Panics
     /// If the daemon does not log the address in time.
     pub fn metrics(&self) -> SocketAddr {
-        let line = self.wait_for_log("metrics are served");
+        let line = self.wait_for_log("serving metrics");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
         address.and_then(|address| address.parse().ok()).expect("the line ends with an address")
     }

@@ -74,7 +74,7 @@ fn a_refused_init_is_an_answer_and_another_may_follow() {
     kapacitor.init();
     kapacitor.ask(Ask::Init(InitRequest::default()));
     let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
-    assert_eq!(refused.error, "this connection has had its Init already");
+    assert_eq!(refused.error, "this connection already had its Init");
     kapacitor.finish().1.unwrap();
 }
 
@@ -206,7 +206,7 @@ fn http_is_named_at_once() {
             Answer::Error(error) => error.error,
             other => panic!("not an error: {other:?}"),
         };
-        assert!(error.starts_with("malformed request: it is HTTP"), "{error}");
+        assert!(error.starts_with("malformed request: the peer speaks HTTP"), "{error}");
         assert!(matches!(kapacitor.wait(), Err(AgentError::Http)));
     }
 }

@@ -211,7 +211,7 @@ fn only_allowed_users_are_served() {
         thread.join().unwrap().unwrap();
     }
     let refused =
-        format!("the UDF refused the connection: the user {own} is not among those of --allow-uid");
+        format!("the UDF refused the connection: user {own} is not allowed by --allow-uid");
     assert_eq!(answered, ["served", &refused]);
 }
 
@@ -259,7 +259,7 @@ fn a_handler_that_cannot_be_made_costs_one_connection() {
     second.ask(info());
     assert_eq!(
         error_of(&second.rest()),
-        "the UDF refused the connection: its handler panicked when it was made: no handler today"
+        "the UDF refused the connection: creating its handler panicked: no handler today"
     );
     let mut third = running.connect();
     third.init();
@@ -344,7 +344,7 @@ fn what_is_no_socket_is_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} exists and is not a socket; it was left alone, choose another path",
+            "{} exists and is not a socket; it was left unchanged, choose another path",
             path.display()
         )
     );

@@ -112,32 +112,32 @@ fn other_points_than_expected_are_shown_beside_them() {
     });
     assert_eq!(
         text,
-        "the UDF sent other points than expected (3 came, 2 were expected):
+        "the output differs from the expected points (3 received, 2 expected):
     net bytes=1.0,total=1.0 1
   - net bytes=2.0,total=3i 2
   + net bytes=2.0,total=3.0 2
   + net bytes=2.0,total=5.0 3
-  (- was expected, + came)"
+  (- expected, + received)"
     );
     assert_eq!(line, line_of("// 1"));
     let (text, _) = panic_of(|| task.emits("net total=1 7"));
     assert_eq!(
         text,
-        "the UDF sent other points than expected (0 came, 1 were expected):
+        "the output differs from the expected points (0 received, 1 expected):
   - net total=1.0 7
-  (- was expected, + came)"
+  (- expected, + received)"
     );
     let (text, line) = panic_of(|| {
         task.feed("net bytes=1 1");
         task.emits_nothing(); // 2
     });
-    assert!(text.starts_with("the UDF was to emit nothing, but sent ["), "{text}");
+    assert!(text.starts_with("expected no output, but the UDF sent ["), "{text}");
     assert_eq!(line, line_of("// 2"));
     let (text, line) = panic_of(|| task.feed("net bytes=")); // 3
-    assert!(text.starts_with("what is fed is no line protocol: line 1: "), "{text}");
+    assert!(text.starts_with("what is fed is not line protocol: line 1: "), "{text}");
     assert_eq!(line, line_of("// 3"));
     let (text, _) = panic_of(|| task.emits("net"));
-    assert!(text.starts_with("the expected text is no line protocol: line 1: "), "{text}");
+    assert!(text.starts_with("the expected text is not line protocol: line 1: "), "{text}");
 }
 
 /// The line of this file that ends with `mark`.
@@ -166,7 +166,9 @@ fn points_can_be_built_that_no_line_can_hold() {
     task.feed_point(&point);
     let line = &task.lines()[0];
     assert!(
-        line.starts_with("a point that no line can hold, for the field `bytes` is inf"),
+        line.starts_with(
+            "a point that line protocol cannot express, because the field `bytes` is inf"
+        ),
         "{line}"
     );
 }
@@ -191,7 +193,10 @@ fn options_are_refused_by_the_udf_or_by_kapacitor() {
         "Kapacitor itself would refuse these options: there is no option `feild`; did you mean `field`?"
     );
     let (text, _) = panic_of(|| drop(total().refusal()));
-    assert_eq!(text, "the UDF was to refuse its options, but took them: [\"field=bytes\"]");
+    assert_eq!(
+        text,
+        "expected the UDF to refuse its options, but it accepted them: [\"field=bytes\"]"
+    );
 }
 
 #[test]
@@ -219,7 +224,7 @@ fn a_snapshot_goes_on_in_another_udf() {
     assert_eq!(text, format!("the UDF refused to restore the snapshot: {refusal}"));
     assert_eq!(line, line_of("// 5"));
     let (text, _) = panic_of(|| drop(third.restore_refusal(&snapshot)));
-    assert_eq!(text, "the UDF was to refuse the snapshot, but took it");
+    assert_eq!(text, "expected the UDF to refuse the snapshot, but it accepted it");
 }
 
 #[test]
@@ -260,7 +265,7 @@ fn a_failure_that_nobody_asks_for_fails_the_test() {
 
     let mut task = total().timeout(Duration::from_millis(400)).start();
     let (text, line) = panic_of(|| drop(task.failure())); // 7
-    assert_eq!(text, "waited 400ms in vain for the UDF to fail");
+    assert_eq!(text, "timed out after 400ms waiting for the UDF to fail");
     assert_eq!(line, line_of("// 7"));
 }
 
@@ -458,27 +463,30 @@ fn what_is_awaited_in_vain_is_named() {
     let (text, line) = panic_of(|| task.feed("a v=1")); // 8
     assert_eq!(
         text,
-        "waited 400ms in vain for the UDF to handle what it was fed; is it still busy?"
+        "timed out after 400ms waiting for the UDF to handle what it was fed; is it still busy?"
     );
     assert_eq!(line, line_of("// 8"));
     let (text, _) = panic_of(|| task.keepalive());
-    assert_eq!(text, "waited 400ms in vain for the answer to a keepalive; is the UDF still busy?");
+    assert_eq!(
+        text,
+        "timed out after 400ms waiting for the answer to a keepalive; is the UDF still busy?"
+    );
     let within = Duration::from_millis(20);
     let (text, line) = panic_of(|| drop(task.next_within(within))); // 9
-    assert_eq!(text, "waited 20ms in vain for a point");
+    assert_eq!(text, "timed out after 20ms waiting for a point");
     assert_eq!(line, line_of("// 9"));
     let (text, _) = panic_of(|| task.emits_within(within, "later v=1i"));
     assert_eq!(
         text,
-        "waited 20ms in vain for one point
-the UDF sent other points than expected (0 came, 1 were expected):
+        "timed out after 20ms waiting for one point
+the output differs from the expected points (0 received, 1 expected):
   - later v=1i
-  (- was expected, + came)"
+  (- expected, + received)"
     );
     let (text, _) = panic_of(|| task.end());
     assert_eq!(
         text,
-        "waited 400ms in vain for the UDF to close its side, after its input had ended"
+        "timed out after 400ms waiting for the UDF to close its side, after its input had ended"
     );
     drop(release);
     task.end();
@@ -518,7 +526,7 @@ fn a_busy_udf_is_not_waited_for_beyond_its_timeout_when_much_is_fed() {
     let (text, _) = panic_of(|| task.feed(&many_lines()));
     assert_eq!(
         text,
-        "waited 400ms in vain for the UDF to handle what it was fed; is it still busy?"
+        "timed out after 400ms waiting for the UDF to handle what it was fed; is it still busy?"
     );
     drop(release);
     let (text, _) = panic_of(|| drop(task.next_within(SOON)));

@@ -43,7 +43,7 @@ fn garbage_instead_of_a_first_message(on: Transport) {
     let (rest, log) = udf.finishes_with_log();
     let [Answer::Error(error)] = &rest[..] else { panic!("not one error: {rest:?}") };
     assert!(error.error.starts_with("malformed request: "), "{}", error.error);
-    let with = "no task was started, so the other side may not be Kapacitor";
+    let with = "no task was started, so the peer may not be Kapacitor";
     assert!(log.iter().any(|line| line.contains(with)), "{log:?}");
 }
 

@@ -169,7 +169,7 @@ fn a_stop_that_hangs(on: Transport) {
     udf.connection.end_input();
     assert_eq!(udf.connection.rest(), [Answer::Point(point(1))]);
     if on == Transport::Pipe {
-        udf.program.wait_for_log("and `stop` has not returned for 1s: giving up");
+        udf.program.wait_for_log("Kapacitor closed the input, and `stop` has not returned for 1s");
         assert_eq!(udf.program.wait().code(), Some(1));
     }
 }

@@ -84,13 +84,13 @@ fn connections_that_say_nothing(_: Transport) {
     let args = ["--init-timeout", "2s", "--max-connections", "3"];
     let program = Program::daemon("mirror", &args);
     let mut one = started(&program);
-    let error = ["no Init has come within 2s", "--init-timeout"];
+    let error = ["no Init arrived within 2s", "--init-timeout"];
     let info = |answer: &Answer| matches!(answer, Answer::Info(_));
     let curious = served(&program, &Ask::Info(InfoRequest {}), info);
     let silent = program.connect();
     is_told(&curious, &error);
     is_told(&silent, &error);
-    let line = program.wait_for_log("the connection was closed: no Init has come within 2s");
+    let line = program.wait_for_log("the connection was closed: no Init arrived within 2s");
     assert!(line.contains(" WARN "), "{line}");
     drop((silent, curious));
     // It has been open for longer than they were.
@@ -120,7 +120,7 @@ fn a_large_request_before_init(on: Transport) {
     let large = Ask::Point(large_point(7, 2 << 20));
     let mut udf = Subject::example("mirror", on);
     udf.send(&announced(2 << 20));
-    udf.fails("over the limit of 1048576 bytes until then; raise --init-limit");
+    udf.fails("exceeds the limit of 1048576 bytes; raise --init-limit");
     let mut udf = Subject::example("mirror", on);
     let both = [frame(udf_tests::program::init(&[])), frame(large.clone())].concat();
     udf.send(&both);
@@ -313,7 +313,7 @@ fn a_large_request_that_is_never_complete(_: Transport) {
     small.send(begin).expect("it reads");
     // On a machine that stands still, it is too late already.
     let _ = large.send(&[announced(2 << 20), vec![0; 1 << 20]].concat());
-    is_told(&large, &["a large request was not complete 1s after its begin", "--request-timeout"]);
+    is_told(&large, &["a large request did not arrive within 1s", "--request-timeout"]);
     small.send(rest).expect("the other side reads");
     assert!(matches!(small.answer(), Answer::Point(answer) if Ask::Point(answer.clone()) == point));
     serves(&program);
@@ -341,7 +341,7 @@ fn a_snapshot_of_one_group_again_and_again(on: Transport) {
     udf.ask(Ask::Restore(RestoreRequest { snapshot: snapshot.clone() }));
     match udf.connection.answer() {
         Answer::Restore(answer) if !answer.success => {
-            assert!(answer.error.contains("the group `` is there twice"), "{}", answer.error);
+            assert!(answer.error.contains("the group `` appears twice"), "{}", answer.error);
         }
         other => panic!("not a refusal: {other:?}"),
     }
@@ -472,7 +472,7 @@ impl User {
 fn no_threads_left(_: Transport) {
     let Some(user) = User::new(made_up_user(0)) else { return };
     let program = Program::listen_at(&user.socket(), &mut user.command(12));
-    too_many(&program, &["no thread could be started for it", "raise TasksMax or ulimit -u"]);
+    too_many(&program, &["cannot start a thread for it", "raise TasksMax or ulimit -u"]);
 }
 
 fn no_threads_at_the_start(on: Transport) {

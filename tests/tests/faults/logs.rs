@@ -273,7 +273,7 @@ fn a_level_that_does_not_exist(_: Transport) {
     let mut program = Program::spawn(command.args(["--log", "loud"]).stdin(Stdio::piped()));
     assert_eq!(
         program.rest_of_log(),
-        ["error: --log is `loud`, but can be error, warn, info, debug, trace or off"]
+        ["error: --log is `loud`, but must be error, warn, info, debug, trace or off"]
     );
     assert_eq!(program.wait().code(), Some(2));
 }

@@ -183,7 +183,7 @@ fn nobody_reads_for_ten_seconds(on: Transport) {
     let (program, mut ends) = start(example("mirror"), on, &[]);
     let mut messages = iter::once(frame(init(&[]))).chain(points().take(128 << 10));
     ends.input.write_while_read(&mut messages, SILENCE).expect("the other side is alive");
-    let line = program.wait_for_log("the other side has not read for 10 s");
+    let line = program.wait_for_log("the peer has not read the output for 10 s");
     assert!(line.contains("task=\"task\"") && line.contains("node=\"node\""), "{line}");
 }
 

@@ -115,7 +115,7 @@ fn a_lock_of_another_user(_: Transport) {
     fs::write(&lock, "").expect("the directory is ours");
     chown(&lock, Some(stranger()), None).expect("root may do this");
     let with =
-        format!("the lock {} cannot be opened: it belongs to user {}", lock.display(), stranger());
+        format!("cannot open the lock {}: it belongs to user {}", lock.display(), stranger());
     refused(&mut mirror(), &path, &[&with, "remove it or give it to this user"], 1);
 }
 
@@ -126,7 +126,7 @@ fn a_directory_that_others_may_write_to(_: Transport) {
         set_mode(directory.path(), mode);
         let at = directory.path().display();
         let with = [
-            format!("no socket at {}: other users can replace it", path.display()),
+            format!("cannot create the socket {}: other users could replace it", path.display()),
             format!("{at} has mode {mode:04o}; run `chmod go-w {at}`"),
             "--allow-shared-directory".to_owned(),
         ];
@@ -193,7 +193,7 @@ fn a_daemon_of_an_ordinary_user(_: Transport) {
     let (path, lock) = (own.join("udf.sock"), own.join("udf.sock.lock"));
     fs::write(&lock, "").expect("root may do this");
     set_mode(&lock, 0o600);
-    let with = format!("the lock {} cannot be opened: Permission denied", lock.display());
+    let with = format!("cannot open the lock {}: Permission denied", lock.display());
     refused(&mut as_stranger(), &path, &[&with, "remove it or give it to this user"], 1);
     fs::remove_file(&lock).expect("root may do this");
     let mut program = Program::listen_at(&path, &mut as_stranger());
@@ -246,7 +246,7 @@ fn a_group_that_is_none(_: Transport) {
     let path = directory.path().join("udf.sock");
     let mut command = mirror();
     command.args(["--socket-group", "4294967295"]);
-    refused(&mut command, &path, &["--socket-group", "it stands for no group"], 2);
+    refused(&mut command, &path, &["--socket-group", "stands for no group"], 2);
 }
 
 fn a_group_of_others(_: Transport) {
@@ -264,7 +264,8 @@ fn a_group_of_others(_: Transport) {
 fn a_user_who_is_none(_: Transport) {
     let directory = directory();
     let path = directory.path().join("udf.sock");
-    for (user, with) in [("4294967295", "it stands for no user"), ("root", "the number of a user")]
+    for (user, with) in
+        [("4294967295", "this id stands for no user"), ("root", "must be the numeric id of a user")]
     {
         refused(mirror().args(["--allow-uid", user]), &path, &["--allow-uid", with], 2);
     }

@@ -34,7 +34,7 @@ fn a_print_before_main(_: Transport) {
     let path = env!("CARGO_BIN_EXE_talkative");
     // The test reads stdout only after the log line.
     let mut program = Program::spawn(Command::new(path).stdin(Stdio::piped()));
-    program.wait_for_log("something was printed to stdout before the UDF was served");
+    program.wait_for_log("output was printed to stdout before the UDF was served");
     let ends = program.pipes();
     drop(ends.input);
     assert_eq!(program.wait().code(), Some(0));

@@ -174,7 +174,9 @@ fn gives_up(on: Transport, mut program: Program) {
     let log = program.rest_of_log().join("\n");
     let line = match on {
         Transport::Pipe => "shutdown timed out after 200ms with input still unprocessed; exiting",
-        Transport::Socket => "1 connections had not finished 200ms after the stop, and were cut",
+        Transport::Socket => {
+            "1 connections did not finish within 200ms of the stop and were closed"
+        }
     };
     assert!(log.contains(line), "{log}");
     assert_eq!(program.wait().code(), Some(1));

@@ -188,7 +188,7 @@ fn a_state_over_the_limit(on: Transport) {
         average(&mut udf.connection, value);
     }
     assert!(snapshot(&mut udf.connection).is_empty());
-    let line = udf.program.wait_for_log("the snapshot was left out");
+    let line = udf.program.wait_for_log("the snapshot was skipped");
     assert!(line.contains("ERROR") && line.contains("over the limit of 992"), "{line}");
     average(&mut udf.connection, 1);
     assert_eq!(udf.lives(), []);

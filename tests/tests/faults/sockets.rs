@@ -163,7 +163,7 @@ fn a_network_address(_: Transport) {
         let mut command = Command::new(example("mirror"));
         let mut program = Program::spawn(command.args(["--socket", address]).stdin(Stdio::null()));
         let log = program.rest_of_log().join("\n");
-        assert!(log.contains("Kapacitor speaks to UDFs over Unix sockets"), "{log}");
+        assert!(log.contains("Kapacitor connects over Unix sockets"), "{log}");
         assert_eq!(program.wait().code(), Some(2));
         assert!(!Path::new(address).exists());
     }
@@ -281,7 +281,7 @@ fn a_user_who_is_not_allowed(_: Transport) {
     let other = made_up_user(3).to_string();
     let program = Program::daemon("mirror", &["--allow-uid", &other]);
     let user = rustix::process::getuid().as_raw();
-    let reason = format!("the user {user} is not among those of --allow-uid");
+    let reason = format!("user {user} is not allowed by --allow-uid");
     let mut connection = program.connect();
     // Kapacitor writes before it reads. Its unread message must not discard the error.
     connection.ask(udf_tests::program::init(&[]));

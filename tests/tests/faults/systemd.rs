@@ -123,7 +123,7 @@ fn no_socket_of_systemd(_: Transport) {
         if let Some(count) = count {
             command.env("LISTEN_FDS", count);
         }
-        usage(&mut command, &["--systemd: systemd has handed no socket over", ".socket unit"]);
+        usage(&mut command, &["--systemd: systemd passed no socket", ".socket unit"]);
     }
 }
 
@@ -144,7 +144,7 @@ fn descriptors_for_no_process(_: Transport) {
         let mut command = Command::new("sh");
         command.args(["-c", &script]).arg(example("mirror")).env("LISTEN_FDS", "1");
         command.stdin(stdin.try_clone().expect("there are descriptors left"));
-        usage(&mut command, &["no socket over: LISTEN_PID is `", ".socket unit"]);
+        usage(&mut command, &["passed no socket: LISTEN_PID is `", ".socket unit"]);
     }
 }
 
@@ -203,7 +203,7 @@ fn options_of_the_socket_unit(_: Transport) {
     ] {
         let mut command = Command::new(example("mirror"));
         command.arg("--systemd").args(args).stdin(Stdio::null());
-        usage(&mut command, &[args[0], "does nothing with --systemd", with]);
+        usage(&mut command, &[args[0], "has no effect with --systemd", with]);
     }
 }
 
@@ -232,7 +232,7 @@ fn a_full_notify_socket(_: Transport) {
     let mut command = Command::new(example("mirror"));
     let program = Program::listen(command.env("NOTIFY_SOCKET", &systemd.path));
     serves(&program);
-    program.wait_for_log("systemd was not told `READY=1`");
+    program.wait_for_log("cannot notify systemd of `READY=1`");
     for _ in 0..filled {
         assert_eq!(systemd.hears(), "FILLED=1");
     }
@@ -246,7 +246,7 @@ fn a_notify_socket_that_is_gone(_: Transport) {
     let mut command = Command::new(example("mirror"));
     command.env("NOTIFY_SOCKET", directory.path().join("gone"));
     let program = Program::listen(&mut command);
-    program.wait_for_log("systemd was not told `READY=1`: No such file");
+    program.wait_for_log("cannot notify systemd of `READY=1`: No such file");
     serves(&program);
     ends_well(program);
 }
@@ -257,9 +257,9 @@ fn a_notify_socket_that_is_none(_: Transport) {
         command.env("NOTIFY_SOCKET", address).env("WATCHDOG_USEC", "100000");
         let program = Program::listen(&mut command);
         program.wait_for_log(if address == "@" {
-            "systemd was not told"
+            "cannot notify systemd of"
         } else {
-            "NOTIFY_SOCKET is `"
+            "cannot use NOTIFY_SOCKET `"
         });
         serves(&program);
         ends_well(program);

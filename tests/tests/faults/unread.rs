@@ -231,7 +231,9 @@ fn a_full_log_that_is_read_again(on: Transport) {
     let (mut kept, mut before) = (0, 0);
     let lost = loop {
         let line = lines.next().expect("it says how many lines were lost");
-        if let Some((text, _)) = line.split_once(" lines were lost: stderr was not read") {
+        if let Some((text, _)) =
+            line.split_once(" log lines were lost, because stderr was not read")
+        {
             assert!(text.contains(" WARN "), "{line}");
             break text.rsplit(' ').next().and_then(|count| count.parse::<i64>().ok());
         }

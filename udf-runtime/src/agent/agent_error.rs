@@ -19,7 +19,7 @@ pub enum AgentError {
     Frame(#[from] FrameError),
     /// A request exceeds the limit that applies before Init.
     #[error(
-        "a request of {length} bytes came before Init, over the limit of {limit} bytes until then; raise \
+        "a request of {length} bytes before Init exceeds the limit of {limit} bytes; raise \
          --init-limit if a task has options of that size"
     )]
     LongBeforeInit {
@@ -30,7 +30,7 @@ pub enum AgentError {
     },
     /// No Init arrived within the time limit.
     #[error(
-        "no Init has come within {within:?} since the connection was opened; raise --init-timeout if it needs longer"
+        "no Init arrived within {within:?} of the connection; raise --init-timeout if the peer needs longer"
     )]
     NoInit {
         /// The time limit.
@@ -38,7 +38,7 @@ pub enum AgentError {
     },
     /// A request that needs memory beyond the connection's own buffer did not arrive in time.
     #[error(
-        "a large request was not complete {within:?} after its begin; raise --request-timeout if it needs longer"
+        "a large request did not arrive within {within:?}; raise --request-timeout if the peer needs longer"
     )]
     Unfinished {
         /// The time limit.
@@ -49,8 +49,8 @@ pub enum AgentError {
     Request(#[from] RequestError),
     /// The peer speaks HTTP.
     #[error(
-        "malformed request: it is HTTP, but this socket takes requests of Kapacitor only; --metrics serves counts over \
-         HTTP"
+        "malformed request: the peer speaks HTTP, but this socket serves only Kapacitor; use \
+         --metrics for metrics over HTTP"
     )]
     Http,
     /// A request arrived in a state that does not allow it.
@@ -138,7 +138,7 @@ impl AgentError {
             _ => false,
         };
         match strange && !link.pulse.is_started() {
-            true => format!("{self}; no task was started, so the other side may not be Kapacitor"),
+            true => format!("{self}; no task was started, so the peer may not be Kapacitor"),
             false => self.to_string(),
         }
     }

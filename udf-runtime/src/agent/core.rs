@@ -324,7 +324,7 @@ impl<H: Handler> Talk<H> {
                     // An error would stop the task now, in favor of a restart that may never
                     // happen.
                     tracing::error!(
-                        "the snapshot was left out: its {} bytes are over the limit of {}, so that it could \
+                        "the snapshot was skipped: its {} bytes are over the limit of {}, so it could \
                          not be restored; limit the groups of the state, or raise the limit of frames",
                         snapshot.len(),
                         self.snapshot_limit
@@ -346,7 +346,7 @@ impl<H: Handler> Talk<H> {
             Incoming::End(end) => self.end(handler, &end)?,
             _ => {
                 if let Some(held_back) = self.unknown.pass() {
-                    tracing::warn!("ignored a request of a kind that is not known here{held_back}");
+                    tracing::warn!("ignored a request of an unknown kind{held_back}");
                 }
             }
         }
@@ -366,7 +366,7 @@ impl<H: Handler> Talk<H> {
 
     fn init(&mut self, handler: &mut H, init: Init) -> Result<Verdict, AgentError> {
         if self.started {
-            return Ok(Verdict::Refused("this connection has had its Init already".to_owned()));
+            return Ok(Verdict::Refused("this connection already had its Init".to_owned()));
         }
         let remote = self.out.remote();
         let (task, node) = (init.task_id.clone(), init.node_id.clone());

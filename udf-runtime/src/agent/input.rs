@@ -341,7 +341,7 @@ mod tests {
         let mut input = Input::new(Source::new(ours, &allowance), stop.stopping());
         theirs.write_all(b"more").expect("there is room");
         let error = input.read(&mut [0; 4]).expect_err("it is overdue");
-        assert!(error.to_string().starts_with("no Init has come within 0ns"), "{error}");
+        assert!(error.to_string().starts_with("no Init arrived within 0ns"), "{error}");
         allowance.start();
         assert_eq!(input.read(&mut [0; 4]).expect("it may be read now"), 4);
     }

@@ -150,13 +150,7 @@ impl Metrics {
             }
         }
         single(&mut text, "udf_connections_total", "counter", "Connections accepted.", accepted);
-        single(
-            &mut text,
-            "udf_connections_open",
-            "gauge",
-            "Connections that are open.",
-            open as u64,
-        );
+        single(&mut text, "udf_connections_open", "gauge", "Open connections.", open as u64);
         let name = "udf_connections_refused_total";
         describe(&mut text, name, "counter", "Connections refused, by reason.");
         for (why, reason) in REASONS {
@@ -167,13 +161,13 @@ impl Metrics {
             (
                 "udf_connections_timed_out_total",
                 "counter",
-                "Connections closed since no Init, or not all of a large request, came in time.",
+                "Connections closed because Init or a large request did not arrive in time.",
                 &self.0.timed_out,
             ),
             (
                 "udf_buffered_bytes",
                 "gauge",
-                "Bytes of requests that are held and not handled yet.",
+                "Bytes held for requests that are not handled yet.",
                 &self.0.buffered,
             ),
         ];

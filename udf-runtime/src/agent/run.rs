@@ -147,7 +147,7 @@ impl<H: Handler> Agent<H> {
     /// Returns an error if the thread cannot be started.
     pub fn start(self) -> Result<RunningAgent, AgentError> {
         let thread = thread::Builder::new().name("agent".to_owned()).spawn(|| self.run());
-        let thread = thread.map_err(shortage::of("no thread could be started for the connection"));
+        let thread = thread.map_err(shortage::of("cannot start a thread for the connection"));
         Ok(RunningAgent { thread: thread.map_err(AgentError::Thread)? })
     }
 
@@ -295,7 +295,7 @@ fn start_ticks<H: Handler>(
         }
     };
     let ticker = Ticker::start(period, tick);
-    ticker.map_err(shortage::of("no thread could be started for ticks")).map_err(AgentError::Thread)
+    ticker.map_err(shortage::of("cannot start a thread for ticks")).map_err(AgentError::Thread)
 }
 
 /// Converts a panic of the handler into an error.

@@ -31,9 +31,9 @@ pub(crate) fn is_of_descriptors(error: &io::Error) -> bool {
 fn advice(error: &io::Error) -> Option<&'static str> {
     match Errno::from_io_error(error)? {
         Errno::MFILE => Some("raise LimitNOFILE or ulimit -n"),
-        Errno::NFILE => Some("raise the limit of the system, fs.file-max"),
+        Errno::NFILE => Some("raise the system limit fs.file-max"),
         Errno::AGAIN => Some("raise TasksMax or ulimit -u"),
-        Errno::NOMEM | Errno::NOBUFS => Some("give it more memory: MemoryMax, ulimit -v"),
+        Errno::NOMEM | Errno::NOBUFS => Some("raise MemoryMax or ulimit -v"),
         _ => None,
     }
 }

@@ -78,7 +78,7 @@ impl Stop {
     /// Returns an error if the process has no descriptors left.
     pub fn new() -> io::Result<Self> {
         let (asked, writer) =
-            io::pipe().map_err(shortage::of("the pipe that tells of a stop could not be made"))?;
+            io::pipe().map_err(shortage::of("cannot create the pipe that signals a stop"))?;
         let stopping = Stopping { asked: Arc::new(asked), reason: Arc::default() };
         Ok(Stop { wake: Arc::new(Mutex::new(Some(writer))), stopping })
     }
@@ -111,7 +111,7 @@ impl Stop {
             stopping.wait();
             then();
         });
-        started.map_err(shortage::of("the thread that waits for a stop could not be started"))?;
+        started.map_err(shortage::of("cannot start the thread that waits for a stop"))?;
         Ok(())
     }
 }

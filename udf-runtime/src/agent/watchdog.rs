@@ -117,7 +117,7 @@ pub(crate) fn start() -> io::Result<()> {
         }
     };
     let started = thread::Builder::new().name("watchdog".to_owned()).spawn(run);
-    started.map_err(shortage::of("the thread that sends keepalives could not be started"))?;
+    started.map_err(shortage::of("cannot start the thread that sends keepalives"))?;
     *runs = true;
     Ok(())
 }
@@ -317,14 +317,14 @@ impl Watched {
                 tracing::error!(
                     task,
                     node,
-                    "Kapacitor has closed the input and has not read the output for {limit:?}: giving up, with \
-                     output that was not delivered"
+                    "abandoning the connection: Kapacitor closed the input and has not read the output \
+                     for {limit:?}; undelivered output is lost"
                 );
             } else {
                 tracing::error!(
                     task,
                     node,
-                    "Kapacitor has closed the input, and `{}` has not returned for {limit:?}: giving up",
+                    "abandoning the connection: Kapacitor closed the input, and `{}` has not returned for {limit:?}",
                     link.pulse.last_call()
                 );
             }
@@ -335,11 +335,11 @@ impl Watched {
     fn recover(&mut self) {
         if std::mem::take(&mut self.given_up) {
             let (task, node) = self.link.pulse.task();
-            tracing::warn!(task, node, "the connection that was given up goes on");
+            tracing::warn!(task, node, "the connection makes progress again; sending keepalives");
         }
         if std::mem::take(&mut self.stalled) {
             let (task, node) = self.link.pulse.task();
-            tracing::info!(task, node, "the other side reads again");
+            tracing::info!(task, node, "the peer reads again");
         }
         self.full = None;
     }
@@ -356,13 +356,13 @@ impl Watched {
                 task,
                 node,
                 "the handler hangs: `{call}`, call {number} of this connection, has not returned for {busy} s; \
-                 Kapacitor is no longer told that it is alive, and will abort the task"
+                 sending no more keepalives, so Kapacitor will abort the task"
             ),
             None => tracing::error!(
                 task,
                 node,
                 "the input stopped {busy} s ago within a message or a batch; \
-                 Kapacitor is no longer told that the UDF is alive, and will abort the task"
+                 sending no more keepalives, so Kapacitor will abort the task"
             ),
         }
     }
@@ -379,8 +379,7 @@ impl Watched {
             tracing::warn!(
                 task,
                 node,
-                "the other side has not read for {} s: something behind this node blocks, and the UDF \
-                 waits for it",
+                "the peer has not read the output for {} s: a node after this one blocks, and the UDF waits for it",
                 STALL.as_secs()
             );
         }

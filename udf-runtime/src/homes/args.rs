@@ -35,7 +35,7 @@ pub(super) struct Daemon {
 const OF_THE_SOCKET_UNIT: [(&str, &str); 3] = [
     ("socket-mode", "set SocketMode= in the .socket unit"),
     ("socket-group", "set SocketGroup= in the .socket unit"),
-    ("allow-shared-directory", "leave it out"),
+    ("allow-shared-directory", "remove it"),
 ];
 
 /// Returns the command line of the UDF `T`.
@@ -50,7 +50,7 @@ pub(super) fn command<T: Udf>() -> Command {
         .version(T::VERSION.unwrap_or("of no package"))
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
-            "Without arguments, it communicates with Kapacitor over stdin and stdout: Kapacitor spawns it so.",
+            "Without arguments, it serves Kapacitor over stdin and stdout. Kapacitor spawns it this way.",
         )
         .group(ArgGroup::new("daemon").args(["socket", "systemd"]))
         .args([
@@ -166,7 +166,7 @@ pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
         let unused = OF_THE_SOCKET_UNIT.iter().find(|(id, _)| is_given(id) && is_given("systemd"));
         return unused.map_or(Ok(()), |(id, instead)| {
             Err(Failure::Usage(format!(
-                "--{id} does nothing with --systemd, since systemd makes the socket; {instead}"
+                "--{id} has no effect with --systemd, because systemd creates the socket; {instead}"
             )))
         });
     };
@@ -175,7 +175,7 @@ pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
         .map(Id::as_str)
         .find(|id| is_given(id) && !["log", "log-time", "daemon"].contains(id));
     lost.map_or(Ok(()), |id| {
-        Err(Failure::Usage(format!("--{id} does nothing for `{subcommand}`; leave it out")))
+        Err(Failure::Usage(format!("--{id} has no effect with `{subcommand}`; remove it")))
     })
 }
 
@@ -195,7 +195,7 @@ pub(super) fn level(matches: &ArgMatches) -> Result<LevelFilter, Failure> {
     };
     level.parse().map_err(|_| {
         Failure::Usage(format!(
-            "{from} is `{level}`, but can be error, warn, info, debug, trace or off"
+            "{from} is `{level}`, but must be error, warn, info, debug, trace or off"
         ))
     })
 }
@@ -282,8 +282,8 @@ fn socket_path(path: PathBuf) -> Result<PathBuf, String> {
         && text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let is_url = ["tcp:", "unix:", "http:", "https:"].iter().any(|scheme| text.starts_with(scheme));
     if is_address || is_url {
-        return Err("it must be the path of a file: Kapacitor speaks to UDFs over Unix sockets; \
-                    write for instance /run/udfs/NAME.sock"
+        return Err("must be the path of a file, because Kapacitor connects over Unix sockets; \
+                    for example /run/udfs/NAME.sock"
             .to_owned());
     }
     Ok(path)
@@ -293,31 +293,31 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.parse() {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
-    text.parse().map_err(|_| "it must be a port, or an IP address and a port".to_owned())
+    text.parse().map_err(|_| "must be a port, or an IP address and a port".to_owned())
 }
 
 fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode @ 0..=0o777) if mode & 0o222 == 0 => {
-            Err("only root could connect: a process needs \
-             permission to write to the socket; give for instance 0660"
+            Err("only root could connect, because clients need write permission on \
+                 the socket; use for example 0660"
                 .to_owned())
         }
         Ok(mode @ 0..=0o777) => Ok(mode),
-        _ => Err("it must be octal, up to 777".to_owned()),
+        _ => Err("must be an octal number up to 777".to_owned()),
     }
 }
 
 /// Accepts a user id that can be distinguished from others.
 fn user(text: &str) -> Result<u32, String> {
-    let uid = text.parse().map_err(|_| "it must be the number of a user".to_owned())?;
+    let uid = text.parse().map_err(|_| "must be the numeric id of a user".to_owned())?;
     why_not(uid).map_or(Ok(uid), Err)
 }
 
 /// Accepts a group by its number, or by its name in /etc/group.
 fn group(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
-        Ok(u32::MAX) => return Err("it stands for no group; give the number of a group".to_owned()),
+        Ok(u32::MAX) => return Err("stands for no group; use the numeric id of a group".to_owned()),
         Ok(gid) => return Ok(gid),
         Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
             return Err(format!("the number of a group is at most {}", u32::MAX - 1));
@@ -331,5 +331,5 @@ fn group(text: &str) -> Result<u32, String> {
         let found = parts.next() == Some(text);
         parts.nth(1).filter(|_| found)?.parse().ok()
     });
-    gid.ok_or_else(|| "there is no such group in /etc/group; give its number".to_owned())
+    gid.ok_or_else(|| "no such group in /etc/group; use its numeric id".to_owned())
 }

@@ -17,7 +17,7 @@ pub(super) fn raise(connections: usize) {
     let soft = limit.current;
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::debug!("the limit of open files was left as it is: {error}");
+        tracing::debug!("cannot raise the limit of open files: {error}");
         limit.current = soft;
     }
     let needed = OTHERS.saturating_add(connections as u64);

@@ -62,7 +62,7 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
         args::check(&matches)?;
         let is_command = matches.subcommand_name().is_some();
         logs::start(args::level(&matches)?, args::has_log_time(&matches), is_command)
-            .map_err(shortage::of("the log cannot be started"))
+            .map_err(shortage::of("cannot start the log"))
             .map_err(Failure::failed)?;
         match matches.subcommand() {
             Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
@@ -117,9 +117,9 @@ fn serve(
     if let Some(address) = daemon.metrics {
         let served = metrics::serve(address, server.metrics());
         let address = served
-            .map_err(shortage::of(&format!("the metrics cannot be served at {address}")))
+            .map_err(shortage::of(&format!("cannot serve metrics at {address}")))
             .map_err(failed)?;
-        tracing::info!("metrics are served at http://{address}/metrics");
+        tracing::info!("serving metrics at http://{address}/metrics");
     }
     server.stop_on_signals().map_err(failed)?;
     ignore_hangups().map_err(failed)?;
@@ -145,7 +145,7 @@ fn ignore_hangups() -> io::Result<()> {
             tracing::info!("SIGHUP: ignored, there is nothing to reload; SIGTERM stops the daemon");
         }
     });
-    started.map_err(shortage::of("the thread that waits for SIGHUP could not be started"))?;
+    started.map_err(shortage::of("cannot start the thread that waits for SIGHUP"))?;
     Ok(())
 }
 

@@ -31,11 +31,11 @@ impl Stop {
                 // Log after the stop: the author's subscriber may block until somebody reads the
                 // log.
                 tracing::info!(
-                    "{name}: finishing what has been received; a second one ends at once"
+                    "{name}: finishing the received requests; a second signal exits at once"
                 );
             }
         });
-        started.map_err(shortage::of("the thread that waits for signals could not be started"))?;
+        started.map_err(shortage::of("cannot start the thread that waits for signals"))?;
         // The second signal is handled in the signal handler itself, because all threads may be
         // blocked.
         let is_second = Arc::new(AtomicBool::new(false));

@@ -97,8 +97,8 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
     // detected.
     if pipes.unread() > 0 {
         tracing::error!(
-            "something was printed to stdout before the UDF was served: Kapacitor takes it for a message; print \
-             to stderr instead"
+            "output was printed to stdout before the UDF was served, and Kapacitor reads it as a message; \
+             print to stderr instead"
         );
     }
     let reader = Input::new(Arc::clone(&input), stop.stopping());

@@ -33,33 +33,34 @@ pub(super) fn listener() -> Result<UnixListener, String> {
         Ok(1) => {}
         Ok(2..) => {
             return Err(format!(
-                "systemd has handed over {count} sockets, and a UDF serves one; leave one ListenStream= in one \
-                 .socket unit"
+                "systemd passed {count} sockets, but a UDF serves one; keep one ListenStream= in one .socket unit"
             ));
         }
         Ok(0) | Err(_) => {
             return Err(
-                "systemd has handed no socket over; start it by its .socket unit".to_owned()
+                "systemd passed no socket; start the UDF through its .socket unit".to_owned()
             );
         }
     }
     let listener = match ListenFd::from_env().take_unix_listener(0) {
         Ok(Some(listener)) => listener,
-        Ok(None) => return Err("systemd has handed no socket over".to_owned()),
+        Ok(None) => return Err("systemd passed no socket".to_owned()),
         Err(error) => {
             return Err(format!(
-                "what systemd has handed over is no Unix socket for streams ({error}); use \
+                "systemd passed something other than a Unix stream socket ({error}); use \
                  ListenStream= with a path in the .socket unit"
             ));
         }
     };
     match (socket_acceptconn(&listener), getpeername(&listener)) {
         (Ok(true), _) => Ok(listener),
-        (_, Ok(_)) => Err("what systemd has handed over is one connection, and a UDF serves many; set \
+        (_, Ok(_)) => Err("systemd passed a single connection, but a UDF serves many; set \
                            Accept=no in the .socket unit"
             .to_owned()),
-        _ => Err("the socket that systemd has handed over does not listen; use ListenStream= in the .socket unit"
-            .to_owned()),
+        _ => Err(
+            "the socket that systemd passed does not listen; use ListenStream= in the .socket unit"
+                .to_owned(),
+        ),
     }
 }
 
@@ -68,12 +69,12 @@ fn is_for_us(pid: &str) -> Result<(), String> {
     match pid.parse::<u32>() {
         Ok(pid) if pid == own => Ok(()),
         Ok(pid) => Err(format!(
-            "the socket of systemd is for the process {pid}, and not for {own}; start the UDF by ExecStart= \
-             itself, or by `exec` in a script"
+            "the socket of systemd is for process {pid}, not for {own}; start the UDF by ExecStart= \
+             directly, or by `exec` in a script"
         )),
         Err(_) => Err(format!(
-            "systemd has handed no socket over: LISTEN_PID is `{pid}` and not {own}, this process; start it by its \
-             .socket unit"
+            "systemd passed no socket: LISTEN_PID is `{pid}`, not {own} of this process; start the UDF \
+             through its .socket unit"
         )),
     }
 }
@@ -97,7 +98,7 @@ impl Manager {
         let socket = address.and_then(|address| match Socket::new(&address) {
             Ok(socket) => Some(socket),
             Err(error) => {
-                tracing::warn!("NOTIFY_SOCKET is `{address}`, and cannot be used: {error}");
+                tracing::warn!("cannot use NOTIFY_SOCKET `{address}`: {error}");
                 None
             }
         });
@@ -106,7 +107,7 @@ impl Manager {
         let watchdog = watchdog.and_then(|usec| match usec.parse() {
             Ok(usec @ 1..) => Some(Duration::from_micros(usec)),
             _ => {
-                tracing::warn!("WATCHDOG_USEC is `{usec}`, and not a number of microseconds");
+                tracing::warn!("WATCHDOG_USEC is `{usec}`, which is not a number of microseconds");
                 None
             }
         });
@@ -135,7 +136,7 @@ impl Supervisor for Manager {
 
     fn stopping(&mut self) {
         if let Some(socket) = &mut self.socket {
-            socket.tell("STOPPING=1\nSTATUS=finishing what has been received");
+            socket.tell("STOPPING=1\nSTATUS=finishing the received requests");
         }
     }
 }
@@ -188,7 +189,7 @@ impl Socket {
         let Err(error) = told else { return Told::Now };
         if let Some(held_back) = self.failures.pass() {
             let state = state.lines().next().unwrap_or_default();
-            tracing::warn!("systemd was not told `{state}`: {error}{held_back}");
+            tracing::warn!("cannot notify systemd of `{state}`: {error}{held_back}");
         }
         if error.kind() == ErrorKind::WouldBlock { Told::Later } else { Told::Never }
     }

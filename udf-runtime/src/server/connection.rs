@@ -75,8 +75,7 @@ impl Connections {
         let handler = match catch_unwind(AssertUnwindSafe(|| accepter.accept())) {
             Ok(handler) => handler,
             Err(panic) => {
-                let reason =
-                    format!("its handler panicked when it was made: {}", panic_text(&*panic));
+                let reason = format!("creating its handler panicked: {}", panic_text(&*panic));
                 return refusals.refuse(stream, Refused::Panic, &reason);
             }
         };
@@ -117,7 +116,7 @@ impl Connections {
         if let Ok(Err(error)) = started
             && let Some(stream) = Arc::into_inner(kept)
         {
-            let error = shortage::of("no thread could be started for it")(error);
+            let error = shortage::of("cannot start a thread for it")(error);
             refusals.refuse(stream.into_inner(), Refused::Thread, &error.to_string());
         }
     }

@@ -55,7 +55,7 @@ impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
 #[non_exhaustive]
 pub enum ServeError {
     /// The server cannot accept further connections.
-    #[error("connections cannot be accepted: {0}")]
+    #[error("cannot accept connections: {0}")]
     Accept(io::Error),
     /// One of the allowed users cannot be distinguished from others.
     #[error("user {uid} cannot be allowed: {why}")]
@@ -315,7 +315,7 @@ impl AcceptPause {
                 self.next = Some(Self::PAUSE);
                 if let Some(held_back) = self.waiting.pass() {
                     let error = shortage::text(error);
-                    tracing::error!("a connection has to wait: {error}{held_back}");
+                    tracing::error!("cannot accept a connection yet: {error}{held_back}");
                 }
                 true
             }
@@ -328,7 +328,7 @@ impl AcceptPause {
         let held_back = self.waiting.rest();
         if held_back > 0 {
             tracing::error!(
-                "connections had to wait {held_back} more times since the last warning"
+                "connections could not be accepted {held_back} more times since the last warning"
             );
         }
     }
@@ -341,8 +341,8 @@ fn not_allowed(stream: &UnixStream, users: &[u32]) -> Option<String> {
     }
     match peer_of(stream) {
         Ok(user) if users.contains(&user) => None,
-        Ok(user) => Some(format!("the user {user} is not among those of --allow-uid")),
-        Err(error) => Some(format!("its user is not known: {error}")),
+        Ok(user) => Some(format!("user {user} is not allowed by --allow-uid")),
+        Err(error) => Some(format!("cannot determine its user: {error}")),
     }
 }
 

@@ -32,7 +32,7 @@ impl Reserve {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let size = usize::try_from(descriptors / PART).unwrap_or(MOST).clamp(LEAST, MOST);
         let mut reserve = Reserve { files: Vec::new(), size };
-        reserve.fill().map_err(shortage::of("no descriptors can be kept in reserve"))?;
+        reserve.fill().map_err(shortage::of("cannot reserve descriptors"))?;
         Ok(reserve)
     }
 

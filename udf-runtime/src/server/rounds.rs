@@ -47,7 +47,7 @@ impl<'a, S: Supervisor> Rounds<'a, S> {
             self.due = now + ROUND;
             if let Some(file) = self.file.take_if(|file| !file.is_in_place()) {
                 tracing::warn!(
-                    "the socket {} was removed or replaced: nobody can connect any more; restart the daemon, \
+                    "the socket {} was removed or replaced: clients can no longer connect; restart the daemon, \
                      then disable and enable its tasks",
                     file.path().display()
                 );

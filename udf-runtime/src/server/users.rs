@@ -12,13 +12,13 @@ const OVERFLOW: u32 = 65534;
 /// Returns the reason why connections cannot be restricted to this user, if there is one.
 pub(crate) fn why_not(uid: u32) -> Option<String> {
     if uid == NO_USER {
-        return Some("it stands for no user; give the id of a user".to_owned());
+        return Some("this id stands for no user; use the id of a user".to_owned());
     }
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let overflow = read("/proc/sys/kernel/overflowuid").trim().parse().unwrap_or(OVERFLOW);
     (uid == overflow && !maps_all(&read("/proc/self/uid_map"))).then(|| {
-        "all users that are not mapped in this user namespace look like it, and would be served; map the user \
-         to an id of its own"
+        "all unmapped users of this user namespace look like it and would be served as well; map \
+         the user to its own id"
             .to_owned()
     })
 }

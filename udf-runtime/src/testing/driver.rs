@@ -210,5 +210,5 @@ fn text(error: Error) -> String {
 }
 
 fn in_vain(waited: Duration, awaited: &str) -> String {
-    format!("waited {waited:?} in vain for {awaited}")
+    format!("timed out after {waited:?} waiting for {awaited}")
 }

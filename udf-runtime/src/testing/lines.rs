@@ -40,7 +40,9 @@ pub(super) fn line(name: &str, tags: BTreeMap<&str, &str>, point: &Point<'_>) ->
             let text = String::from_utf8(text).expect("a line is text");
             text.trim_end_matches(" 0\n").to_owned()
         }
-        Err(error) => format!("a point that no line can hold, for {error}: {point:?}"),
+        Err(error) => {
+            format!("a point that line protocol cannot express, because {error}: {point:?}")
+        }
     };
     Line { text, time: Some(point.time()) }
 }
@@ -64,7 +66,7 @@ pub(super) fn expected(text: &str) -> Result<Vec<Line>, String> {
 
 /// Returns the next point of a text. Messages call the text `what`.
 pub(super) fn read(reader: &mut LineReader<&[u8]>, what: &str) -> Result<Option<PointBuf>, String> {
-    reader.next_point().map_err(|error| format!("{what} is no line protocol: {error}"))
+    reader.next_point().map_err(|error| format!("{what} is not line protocol: {error}"))
 }
 
 /// Returns the difference between the expected and the received points, if any.
@@ -76,7 +78,7 @@ pub(super) fn difference(expected: &[Line], came: &[Line]) -> Option<String> {
         return None;
     }
     let mut text = format!(
-        "the UDF sent other points than expected ({} came, {} were expected):",
+        "the output differs from the expected points ({} received, {} expected):",
         came.len(),
         expected.len()
     );
@@ -90,6 +92,6 @@ pub(super) fn difference(expected: &[Line], came: &[Line]) -> Option<String> {
         };
         shown.expect("a string takes all that is written");
     }
-    text.push_str("\n  (- was expected, + came)");
+    text.push_str("\n  (- expected, + received)");
     Some(text)
 }

@@ -131,7 +131,10 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
     #[track_caller]
     pub fn refusal(self) -> String {
         match self.try_start() {
-            Ok(_) => panic!("the UDF was to refuse its options, but took them: {:?}", self.options),
+            Ok(_) => panic!(
+                "expected the UDF to refuse its options, but it accepted them: {:?}",
+                self.options
+            ),
             Err(NotStarted::Refused(text)) => text,
             Err(NotStarted::Failed(text)) => panic!("{text}"),
         }

@@ -179,7 +179,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         self.note("restore_refusal");
         match expect(self.try_restore(snapshot)) {
             Some(text) => text,
-            None => panic!("the UDF was to refuse the snapshot, but took it"),
+            None => panic!("expected the UDF to refuse the snapshot, but it accepted it"),
         }
     }
 
@@ -288,7 +288,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         self.note("emits_nothing");
         expect(self.gather());
         let output = self.driver.take();
-        assert!(output.is_empty(), "the UDF was to emit nothing, but sent {output:#?}");
+        assert!(output.is_empty(), "expected no output, but the UDF sent {output:#?}");
     }
 
     /// Checks the output as [`emits`](Self::emits) does, but waits for as many points as there are

@@ -110,7 +110,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         let restored = restored.and_then(|mut state| {
             udf.load(&mut state)?;
             if let Some(fields) = few(state.left()) {
-                tracing::warn!("the snapshot has {fields}, which this UDF does not keep any more");
+                tracing::warn!("the snapshot has {fields}, which this UDF no longer has");
             }
             Ok(())
         });

@@ -99,12 +99,12 @@ pub(super) fn to_prometheus() -> String {
     let counts = [
         (
             "udf_log_lines_dropped_total",
-            "Lines of the log that were lost: stderr was not read, or not writable.",
+            "Log lines lost because stderr was not read or not writable.",
             &LOST,
         ),
         (
             "udf_log_lines_held_back_total",
-            "Lines of the log that were held back: there were too many of their kind.",
+            "Log lines held back because too many of their kind were logged.",
             &HELD_BACK,
         ),
     ];

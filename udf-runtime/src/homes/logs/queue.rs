@@ -221,7 +221,9 @@ impl State {
         let (mut line, reports) = if self.lost > 0 && !self.fails {
             let mut line = Line::begin(has_time, Level::WARN);
             let lost = std::mem::take(&mut self.lost);
-            line.put(format_args!("{lost} lines were lost: stderr was not read, or not writable"));
+            line.put(format_args!(
+                "{lost} log lines were lost, because stderr was not read or not writable"
+            ));
             (line.finish(), Reports::Lost(lost))
         } else {
             let is_end = self.is_ending && !self.fails;

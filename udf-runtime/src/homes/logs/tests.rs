@@ -263,8 +263,10 @@ fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted
     assert_eq!((&*lines[0], &*lines[1]), ("first", "line 0"));
     assert_eq!(lines[kept], format!("line {}", kept - 1));
     // The last words of the first end are among them.
-    let lost =
-        format!(" WARN {} lines were lost: stderr was not read, or not writable", 100_001 - kept);
+    let lost = format!(
+        " WARN {} log lines were lost, because stderr was not read or not writable",
+        100_001 - kept
+    );
     assert_eq!(lines[kept + 1..], [&*lost, "behind it", "error: the end"]);
 }
 

@@ -59,7 +59,7 @@ fn start(address: SocketAddr, metrics: Metrics, limits: Limits) -> io::Result<So
         }
     };
     let started = thread::Builder::new().name("metrics".to_owned()).spawn(run);
-    started.map_err(shortage::of("no thread could be started"))?;
+    started.map_err(shortage::of("cannot start a thread"))?;
     Ok(address)
 }
 

@@ -16,7 +16,7 @@ pub enum BindError {
         path: PathBuf,
     },
     /// The path is taken by a file that is not a socket. The file is left alone.
-    #[error("{} exists and is not a socket; it was left alone, choose another path", path.display())]
+    #[error("{} exists and is not a socket; it was left unchanged, choose another path", path.display())]
     NotASocket {
         /// The path.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum BindError {
     },
     /// The directory of the socket does not exist.
     #[error(
-        "no socket at {}: its directory does not exist; make it, or choose another path",
+        "cannot create the socket {}: its directory does not exist; create it or choose another path",
         path.display()
     )]
     NoDirectory {
@@ -45,8 +45,8 @@ pub enum BindError {
     /// Other users can replace the socket with their own; see
     /// [`SocketOptions::allow_shared_directory`](super::SocketOptions::allow_shared_directory).
     #[error(
-        "no socket at {}: other users can replace it, since {why}, or accept that with \
-         --allow-shared-directory",
+        "cannot create the socket {}: other users could replace it, because {why}, or accept this \
+         with --allow-shared-directory",
         path.display()
     )]
     SharedDirectory {
@@ -57,7 +57,7 @@ pub enum BindError {
     },
     /// The lock exists, but this process cannot open it.
     #[error(
-        "the lock {} cannot be opened: {}; remove it or give it to this user",
+        "cannot open the lock {}: {}; remove it or change its owner to this user",
         path.display(),
         shortage::text(error)
     )]
@@ -69,7 +69,7 @@ pub enum BindError {
     },
     /// The path of the lock is taken by something other than a regular file, which is left alone.
     #[error(
-        "the lock {} is {what} and not a file; it was left alone, remove it or choose another path",
+        "the lock {} is {what} and not a regular file; it was left unchanged, remove it or choose another path",
         path.display()
     )]
     NotALock {
@@ -80,7 +80,7 @@ pub enum BindError {
     },
     /// The socket was replaced before anybody could connect to it.
     #[error(
-        "the socket {} was replaced while it was made: another user can write to a directory above it; \
+        "the socket {} was replaced during its creation: another user can write to a directory above it; \
          choose a path where only root and this user can",
         path.display()
     )]
@@ -89,7 +89,7 @@ pub enum BindError {
         path: PathBuf,
     },
     /// The path is too long for a socket address.
-    #[error("{} is too long for a socket: it has {length} bytes, but at most {max} are possible", path.display())]
+    #[error("{} is too long for a socket: it has {length} bytes, but the maximum is {max}", path.display())]
     PathTooLong {
         /// The path.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum BindError {
         max: usize,
     },
     /// The operating system failed to create the socket.
-    #[error("no socket at {}: {}", path.display(), shortage::text(error))]
+    #[error("cannot create the socket {}: {}", path.display(), shortage::text(error))]
     Socket {
         /// The path of the socket.
         path: PathBuf,

@@ -103,7 +103,7 @@ impl SocketFile {
             return Err(BindError::PathTooLong { path: path.to_owned(), length, max: MAX_PATH });
         }
         if options.group == Some(NO_GROUP) {
-            let text = format!("{NO_GROUP} stands for no group; give it the id of a group");
+            let text = format!("{NO_GROUP} stands for no group; use the numeric id of a group");
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
         let place = Place::open(path)?;

@@ -330,7 +330,7 @@ impl<T> Groups<T> {
                 Entry::Vacant(place) => place.insert(kept),
                 Entry::Occupied(place) => {
                     let group = place.key();
-                    return Err(E::custom(format_args!("the group `{group}` is there twice")));
+                    return Err(E::custom(format_args!("the group `{group}` appears twice")));
                 }
             };
         }
@@ -436,6 +436,6 @@ mod tests {
         // A map of two entries, both of the group "a".
         let twice = rmp_serde::from_slice::<Groups<u32>>(&[0x82, 0xa1, b'a', 1, 0xa1, b'a', 2]);
         let error = twice.expect_err("it is no state of ours").to_string();
-        assert!(error.contains("the group `a` is there twice"), "{error}");
+        assert!(error.contains("the group `a` appears twice"), "{error}");
     }
 }

@@ -43,7 +43,7 @@ pub enum SnapshotError {
     },
     /// The snapshot was written by a later version of this kit.
     #[error(
-        "the snapshot has format {found}, but this UDF reads formats up to {VERSION}; update it"
+        "the snapshot has format {found}, but this UDF reads formats up to {VERSION}; update the UDF"
     )]
     Newer {
         /// The version of its format.
@@ -53,7 +53,7 @@ pub enum SnapshotError {
     #[error("the snapshot is damaged: {0}")]
     Damaged(&'static str),
     /// The snapshot belongs to another UDF.
-    #[error("the snapshot is one of the UDF `{found}`, not of `{expected}`")]
+    #[error("the snapshot belongs to the UDF `{found}`, not to `{expected}`")]
     OtherUdf {
         /// The name in the snapshot.
         found: String,
@@ -169,7 +169,7 @@ impl<'a> StateReader<'a> {
         let mut values = self.fields().filter(|(found, _)| *found == name).map(|(_, value)| value);
         let Some(bytes) = values.next() else { return Ok(None) };
         if values.next().is_some() {
-            return Err(SnapshotError::Damaged("a field is there twice").into());
+            return Err(SnapshotError::Damaged("a field appears twice").into());
         }
         RESTORED.set(bytes.len());
         let value = rmp_serde::from_slice(bytes);
@@ -278,7 +278,7 @@ mod tests {
         let error = StateReader::open("mean", &snapshot).unwrap().field::<f64>("sum");
         assert_eq!(
             error.expect_err("it is no snapshot of ours").to_string(),
-            "the snapshot is damaged: a field is there twice"
+            "the snapshot is damaged: a field appears twice"
         );
     }
 
@@ -292,7 +292,7 @@ mod tests {
             "the snapshot has format 9, but this UDF reads formats up to 1; update it"
         );
         let other = StateWriter::new("sum").finish();
-        assert_eq!(refusal(&other), "the snapshot is one of the UDF `sum`, not of `mean`");
+        assert_eq!(refusal(&other), "the snapshot belongs to the UDF `sum`, not to `mean`");
     }
 
     #[test]
