@@ -1,6 +1,7 @@
-//! A UDF without the kit's command line, and so without its default features: its own `main` serves it.
+//! A UDF without the kit's command line, and therefore without default features. Its own `main`
+//! serves it.
 //!
-//! Kapacitor starts it without arguments, or connects to the socket at its one argument.
+//! Kapacitor spawns it without arguments, or connects to the socket at its only argument.
 
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use udf_runtime::{
     Emitter, Limits, Point, Result, Server, Stop, Stream, StreamUdf, UdfHandler, serve_stdio, udf,
 };
 
-/// Adds a field with twice the value of another.
+/// Adds a field with twice the value of another field.
 #[udf(wants = stream, provides = stream)]
 struct Double {
     /// The field to double.
@@ -39,13 +40,13 @@ fn main() -> ExitCode {
 }
 
 fn spawned() -> Result<()> {
-    // A handler of signals would call `stop.stop_for("SIGTERM")`, from any thread.
+    // A signal handler would call `stop.stop_for("SIGTERM")` from any thread.
     let stop = Stop::new()?;
     Ok(serve_stdio(UdfHandler::<Double>::new(), &Limits::default(), &stop)?)
 }
 
 fn daemon(path: &std::path::Path) -> Result<()> {
     let server = Server::bind(path, UdfHandler::<Double>::new)?;
-    // A handler of signals would call `stop_for` of `server.stopper()`, which also removes the socket.
+    // A signal handler would call `stop_for` of `server.stopper()`, which also removes the socket.
     Ok(server.serve()?)
 }

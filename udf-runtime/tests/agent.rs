@@ -1,4 +1,4 @@
-//! What an agent promises on one connection, seen from Kapacitor's end.
+//! The guarantees of an agent on one connection, from Kapacitor's side.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -167,7 +167,7 @@ fn restore_before_init_is_refused_by_an_answer() {
 fn malformed_input_is_named_behind_what_was_earned() {
     let said = |bytes: &[u8]| {
         let mut kapacitor = Kapacitor::start(mirror());
-        // In one write: what is earned comes before what is wrong.
+        // In one write, so that the output must precede the error.
         let mut input = frame_of(Ask::Point(point(1)));
         input.extend_from_slice(bytes);
         kapacitor.raw(&input);
@@ -189,7 +189,7 @@ fn malformed_input_is_named_behind_what_was_earned() {
     assert_eq!(said(&[5, 1, 2]), "the input ended within a frame: 3 of its 5 bytes are missing");
     assert_eq!(said(&[0x85]), "the input ended within a frame: its length is incomplete");
     assert!(said(&[2, 0x0a, 0x05]).starts_with("malformed request: "));
-    // A point, the name of which is not UTF-8.
+    // A point whose name is not valid UTF-8.
     assert_eq!(
         said(&[6, 0x8a, 0x01, 3, 0x12, 1, 0xff]),
         "malformed point: invalid UTF-8 in `name`, at byte 0"
@@ -201,7 +201,7 @@ fn http_is_named_at_once() {
     for request in ["GET / HTTP/1.0\r\n\r\n", "POST /write HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         let mut kapacitor = Kapacitor::connect(mirror());
         kapacitor.raw(request.as_bytes());
-        // Its end is not waited for: the other side waits for an answer.
+        // The agent must not wait for the end of this request: the peer waits for an answer.
         let error = match kapacitor.answer() {
             Answer::Error(error) => error.error,
             other => panic!("not an error: {other:?}"),
@@ -221,7 +221,7 @@ fn an_error_of_the_handler_is_told_behind_what_was_earned() {
     });
     handler.on_stop = Box::new(move || stopped.send(()).unwrap());
     let mut kapacitor = Kapacitor::start(handler);
-    // In one write: the agent may close before a second one.
+    // In one write, because the agent may close the connection before a second one.
     let points: Vec<u8> = (1..5).flat_map(|time| frame_of(Ask::Point(point(time)))).collect();
     kapacitor.raw(&points);
     let answers = kapacitor.rest();
@@ -327,7 +327,7 @@ fn points_that_a_later_node_could_not_store_are_dropped_unless_asked_for() {
             out.edit(point).time(4).remove_field("value").send()?;
             out.edit(point).time(5).remove_field("value").field("y", true).send()?;
             out.build("new").time(6).tag("a", "b").send()?;
-            // What came so is not ours to judge.
+            // The agent does not check points that it passes on unchanged.
             out.pass(point)?;
             Ok(())
         });
@@ -377,7 +377,7 @@ fn a_point_of_a_batch_goes_to_a_stream_under_the_name_of_the_batch() {
     let Answer::Point(passed) = &answers[0] else { panic!("not a point") };
     assert_eq!(*passed, Point { name: "cpu".into(), ..nameless.clone() });
 
-    // What a stream brings without a name is passed as it came.
+    // A point without a name is passed on unchanged.
     let mut kapacitor = Kapacitor::connect(mirror());
     kapacitor.init();
     kapacitor.ask(Ask::Point(nameless.clone()));
@@ -471,7 +471,7 @@ fn a_tick_that_takes_longer_than_its_period_leaves_a_period_for_points() {
     let tick = move |_: &mut Emitter<Stream>| {
         let begun = Instant::now();
         std::thread::sleep(2 * period);
-        // The test may have seen enough of them.
+        // The test may have stopped receiving.
         let _ = ended.send((begun, Instant::now()));
         Ok(())
     };
@@ -505,7 +505,7 @@ fn whether_it_is_closed_is_told_while_somebody_writes() {
     assert!(remote.is_closed());
 }
 
-/// A writer that says when it writes, and waits then.
+/// A writer that reports each write and then blocks.
 struct Stuck {
     begun: Sender<()>,
     wait: Receiver<()>,
@@ -532,7 +532,7 @@ fn a_tick_that_has_returned_is_not_work() {
     kapacitor.init();
     let (begun, mut heard) = (Instant::now(), true);
     let _first = kapacitor.answer();
-    // On a busy machine a tick may take long; not every one does.
+    // On a busy machine, a single tick may be slow. At least one of them is not.
     while std::mem::take(&mut heard) {
         while let Answer::Keepalive(_) = kapacitor.answer() {
             heard = true;
@@ -569,7 +569,7 @@ fn kapacitor_keeps_hearing_from_a_busy_handler_up_to_the_budget() {
     assert_eq!(times(&answers), [1]);
 }
 
-/// A reader that hands its bytes out as fast as they are read, and ends.
+/// A reader that returns its bytes as fast as they are read, and then ends.
 fn at_once(messages: impl IntoIterator<Item = Ask>) -> std::io::Cursor<Vec<u8>> {
     std::io::Cursor::new(messages.into_iter().flat_map(frame_of).collect())
 }
@@ -584,7 +584,7 @@ fn a_backlog_of_points_does_not_keep_ticks_waiting() {
             if ticked.load(Ordering::SeqCst) {
                 has_ticked.store(true, Ordering::SeqCst);
             } else if point.time() < 5000 {
-                // Some work, until there was a tick.
+                // Works until a tick has happened.
                 std::thread::sleep(Duration::from_millis(1));
             }
             Ok(())
@@ -598,7 +598,7 @@ fn a_backlog_of_points_does_not_keep_ticks_waiting() {
         }),
     ));
     let points = (0..=5000).map(|time| Ask::Point(point(time)));
-    // Ticks begin when the answer to Init goes out.
+    // Ticks begin when the answer to Init is sent.
     let input = at_once([Ask::Init(InitRequest::default())]).chain(at_once(points));
     Agent::new(input, std::io::sink(), handler).run().unwrap();
     assert!(has_ticked.load(Ordering::SeqCst), "the first tick came behind all points");
@@ -652,7 +652,7 @@ fn output_that_a_thread_could_not_write_fails_the_connection() {
     (&kapacitor).write_all(&frame_of(Ask::Init(InitRequest::default()))).unwrap();
     let remote = remotes.recv_timeout(TIMEOUT).unwrap();
     drop(reader);
-    // The answer to Init may be what fails first.
+    // The answer to Init may be the first write that fails.
     let emitted = remote.emit(|out| out.build("x").time(1).field("x", 1).send());
     assert!(matches!(emitted, Err(EmitError::Write(_) | EmitError::Closed)), "{emitted:?}");
     drop(kapacitor);

@@ -1,4 +1,4 @@
-//! A UDF without the kit's command line is served by its own `main`.
+//! A UDF without the kit's command line, served by its own `main`.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use udf_host::{Init, Interface, Process, Socket};
 use udf_proto::{OptionCall, PointBuf, Value};
 use udf_runtime::testing;
 
-/// Builds the example as it is meant to be built, except for the features, which would build all crates again.
+/// Builds the example as an author would, except for the features, which would rebuild all crates.
 fn example() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();

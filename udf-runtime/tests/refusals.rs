@@ -1,4 +1,4 @@
-//! Connections that a server refuses: each is told the reason, however many there are.
+//! Refused connections: each peer gets the reason, regardless of their number.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -16,7 +16,7 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::response;
 use udf_runtime::{Limits, Server, Stream};
 
-/// Refused connections are kept open for longer than this, if there are descriptors for them.
+/// Refused connections stay open for longer than this, if there are descriptors for them.
 const KEPT: Duration = Duration::from_secs(4);
 
 #[test]
@@ -34,7 +34,7 @@ fn those_that_write_when_they_are_refused_already_read_the_reason() {
         (stream, Instant::now())
     };
     let _first = connect();
-    // Both ends of each are in this process, which may have no more than 1,024 descriptors.
+    // Both ends of each connection are in this process, which may be limited to 1,024 descriptors.
     let refused: Vec<_> = (0..200).map(|_| connect()).collect();
     for (stream, _) in &refused {
         poll(&mut [PollFd::new(stream, PollFlags::IN)], None).unwrap();

@@ -1,4 +1,5 @@
-//! What a server promises: every connection on its own, and a socket that is there when it must be.
+//! The guarantees of a server: independent connections, and a socket that exists while the server
+//! does.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -29,7 +30,7 @@ use udf_runtime::{
     SocketFile, SocketOptions, Stop, Stream, ValueType, Verdict,
 };
 
-/// Mirrors points; one at time 13 panics, one at time 14 never returns.
+/// Mirrors points. A point at time 13 panics, and a point at time 14 never returns.
 fn mirror() -> Scripted<Stream, Stream> {
     let (mut handler, _) = Scripted::new();
     handler.point = Box::new(move |point, out| {
@@ -107,7 +108,7 @@ fn what_happens_on_one_connection_stays_there() {
 
     let mut panicking = running.connect();
     panicking.init();
-    // Unread input is queued behind the point that panics: the error must still arrive.
+    // Unread input is queued after the point that panics. The error must still arrive.
     for time in [1, 13, 2, 3] {
         panicking.ask(Ask::Point(point(time)));
     }
@@ -161,7 +162,8 @@ fn a_connection_that_hangs_is_cut_after_the_shutdown_timeout() {
     let mut connection = running.connect();
     connection.init();
     connection.ask(Ask::Point(point(14)));
-    // An answer to a keepalive would come behind the point; a sign of life shows that it is being handled.
+    // The answer to a keepalive would follow the point. An unsolicited keepalive shows that the
+    // point is being handled.
     assert!(matches!(connection.answer(), Some(Answer::Keepalive(_))));
     let ended = running.stop();
     assert!(matches!(ended, Err(ServeError::Unfinished { connections: 1, .. })), "{ended:?}");
@@ -174,7 +176,7 @@ fn connections_over_the_limit_are_told_so() {
     let mut first = running.connect();
     first.init();
     let mut second = running.connect();
-    // It is read and forgotten: the reason must not get lost behind a failed write.
+    // The server must discard this input, so that the reason is not lost after a failed write.
     second.ask(info());
     assert_eq!(
         error_of(&second.rest()),
@@ -230,7 +232,7 @@ fn a_last_write_that_fails_is_counted() {
     let running = Running { _directory: directory, path, stop, thread };
     let mut connection = running.connect();
     connection.init();
-    // It reads no more; what `finish` emits cannot be written.
+    // The peer reads no more, so the output of `finish` cannot be written.
     connection.writer.shutdown(Shutdown::Read).unwrap();
     drop(connection);
     running.stop().unwrap();
@@ -278,13 +280,13 @@ fn a_stale_socket_is_taken_over_and_a_live_one_is_not() {
     let (listener, file) = SocketFile::bind(&path, &SocketOptions::new()).unwrap();
     let again = SocketFile::bind(&path, &SocketOptions::new());
     assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
-    // The lock counts, whether or not somebody listens.
+    // The lock decides, whether or not a process listens.
     drop(listener);
     let again = SocketFile::bind(&path, &SocketOptions::new());
     assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
     drop(file);
     assert!(!path.exists());
-    // A server that knows nothing of the lock is alive all the same.
+    // A server without a lock is still alive.
     let _foreign = UnixListener::bind(&path).unwrap();
     let again = SocketFile::bind(&path, &SocketOptions::new());
     assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
@@ -306,7 +308,7 @@ fn all_that_came_and_all_the_time_that_it_took_are_counted() {
     let server = Server::bind(&path, accepter).unwrap();
     let (metrics, stop) = (server.metrics(), server.stopper());
     let serving = thread::spawn(|| server.serve());
-    // It ends in order, by a panic, and by a message that must not come.
+    // Three ends: a regular one, a panic, and an unexpected message.
     for last in [Ask::Point(point(1)), Ask::Point(point(13)), Ask::Begin(Default::default())] {
         let mut stream = UnixStream::connect(&path).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -325,7 +327,7 @@ fn all_that_came_and_all_the_time_that_it_took_are_counted() {
         value.and_then(|value| value.parse::<f64>().ok()).unwrap()
     };
     assert_eq!(count("udf_points_received_total"), 5.0);
-    // Of each but the length.
+    // The bytes of a request without its length prefix.
     let bytes = |message| frame_of(message).len() - 1;
     let points = 5 * bytes(Ask::Point(point(1)));
     let others =
@@ -365,7 +367,7 @@ fn the_socket_has_its_mode_and_only_ours_is_removed() {
         .filter(|name| name != "udf.sock" && name != "udf.sock.lock")
         .collect();
     assert!(others.is_empty(), "{others:?}");
-    // Somebody puts another one in its place.
+    // Another socket takes the place of the server's own.
     fs::remove_file(&path).unwrap();
     let _other = UnixListener::bind(&path).unwrap();
     drop(file);
@@ -382,7 +384,7 @@ fn a_lock_says_who_is_alive_not_a_socket_that_does_not_answer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");
     let (listener, file) = SocketFile::bind(&path, &SocketOptions::new()).unwrap();
-    // To whoever tries, it looks stale now.
+    // To a client, this socket looks stale.
     drop(listener);
     let second = SocketFile::bind(&path, &SocketOptions::new());
     assert!(matches!(second, Err(BindError::InUse { .. })), "{second:?}");
@@ -407,7 +409,7 @@ fn the_socket_is_never_more_open_than_it_was_asked_to_be() {
             }
             modes
         });
-        // One that is made and closed to others only then would be seen sooner or later.
+        // A socket that is created first and restricted later would be seen open sooner or later.
         for _ in 0..2000 {
             drop(bind());
         }
@@ -435,7 +437,7 @@ fn a_user_who_cannot_be_told_from_others_is_refused() {
     assert!(!path.exists(), "the socket is still there");
 }
 
-/// The value of a metric without labels.
+/// Returns the value of a metric without labels.
 fn metric(metrics: &Metrics, name: &str) -> u64 {
     let text = metrics.to_prometheus();
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -469,7 +471,7 @@ fn a_large_request_gives_its_memory_back_before_its_answer_is_written() {
     let mut connection =
         Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) };
     connection.init();
-    // A thread of the author's writes more than the socket takes, and nobody reads.
+    // A thread of the author writes more than the socket holds, and the peer does not read.
     let remote = remotes.recv_timeout(TIMEOUT).unwrap();
     let (begun, begins) = channel();
     let writing = thread::spawn(move || {
@@ -480,7 +482,7 @@ fn a_large_request_gives_its_memory_back_before_its_answer_is_written() {
         })
     });
     begins.recv_timeout(TIMEOUT).unwrap();
-    // Only one of them can write: the answer to the restore waits, if it is not the first.
+    // Only one thread can write. The answer to the restore waits if it is not first.
     connection.ask(Ask::Restore(RestoreRequest { snapshot: vec![0; 4 << 20] }));
     wait_for(&metrics, "udf_buffered_bytes", 0);
     let mut answers = Vec::new();
@@ -497,7 +499,7 @@ fn a_large_request_gives_its_memory_back_before_its_answer_is_written() {
     serving.join().unwrap().unwrap();
 }
 
-/// Says that it is asked for Info, and answers when it has been told to and some time has passed.
+/// Reports the request for Info, and answers after it was released and some time has passed.
 struct Slow {
     asked: Sender<()>,
     told: Arc<Mutex<Receiver<()>>>,
@@ -543,7 +545,7 @@ fn the_time_of_the_author_does_not_count_until_init() {
         Connection { writer: stream.try_clone().unwrap(), reader: FrameReader::new(stream) };
     connection.ask(info());
     asks.recv_timeout(TIMEOUT).unwrap();
-    // It is there when the answer has been written.
+    // The metric is updated when the answer has been written.
     connection.ask(Ask::Init(InitRequest::default()));
     tell.send(()).unwrap();
     let mut answer = || loop {

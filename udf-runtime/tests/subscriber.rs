@@ -1,4 +1,4 @@
-//! A server under a subscriber of the author's that panics.
+//! A server whose author's subscriber panics.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -18,11 +18,11 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::response;
 use udf_runtime::{Server, Stream};
 
-/// Panics in the threads of the first two connections: in one when its span is made, in the other when that is entered;
-/// and in each event of a thread with the name `accepting`.
+/// Panics in the threads of the first two connections: in the first when its span is created, in
+/// the second when its span is entered. Also panics at each event of a thread named `accepting`.
 struct Broken;
 
-/// Whether this is the thread of the connection with this number.
+/// Returns whether this is the thread of the connection with this number.
 fn is_in(connection: &str) -> bool {
     thread::current().name() == Some(connection)
 }
@@ -54,7 +54,7 @@ impl tracing::Subscriber for Broken {
 
 #[test]
 fn a_panic_before_the_agent_starts_is_answered_and_counted() {
-    // The other test may have set it.
+    // The other test may have installed it.
     let _ = tracing::subscriber::set_global_default(Broken);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("udf.sock");

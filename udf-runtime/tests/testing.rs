@@ -1,4 +1,4 @@
-//! The test kit: what it says of a UDF, and how it tells that something is wrong.
+//! The test kit: its results, and its messages about failures.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::cell::RefCell;
@@ -15,10 +15,10 @@ use udf_runtime::{
     Stream, StreamUdf, Task, ValueType, Verdict, udf,
 };
 
-/// So long may take what does come.
+/// The time limit for output that does arrive.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The text of the panic of `run`, and the line of this file that it blames.
+/// Returns the text of the panic of `run`, and the line of this file that it names.
 fn panic_of(run: impl FnOnce()) -> (String, u32) {
     thread_local! {
         static LINE: RefCell<u32> = const { RefCell::new(0) };
@@ -86,7 +86,8 @@ fn text_goes_in_and_comes_out_for_each_group() {
         "net,host=a,nic=eth0 total=1,ok=true,bytes=1 10
          net,nic=eth0,host=b bytes=5i,total=5 10",
     );
-    // A line without a time has that of the last one, and an expected one fits any.
+    // A line without a time has the time of the previous line. An expected line without a time
+    // matches any.
     task.feed("net,host=a bytes=2");
     task.emits("net,host=a bytes=2,total=3");
     task.emits_nothing();
@@ -140,7 +141,7 @@ fn other_points_than_expected_are_shown_beside_them() {
     assert!(text.starts_with("the expected text is not line protocol: line 1: "), "{text}");
 }
 
-/// The line of this file that ends with `mark`.
+/// Returns the line of this file that ends with `mark`.
 fn line_of(mark: &str) -> u32 {
     let lines = include_str!("testing.rs").lines();
     let (number, _) = (1..).zip(lines).find(|(_, line)| line.ends_with(mark)).unwrap();
@@ -209,7 +210,7 @@ fn a_snapshot_goes_on_in_another_udf() {
     second.feed("net,host=a bytes=2 20");
     second.emits("net,host=a bytes=2,total=3 20");
 
-    // What was not taken is not lost.
+    // Output that was not taken is not lost.
     let mut third = first.restart();
     third.feed("net,host=b bytes=1");
     third.emits(
@@ -233,7 +234,7 @@ fn a_failure_is_asked_for() {
     task.feed("net bytes=1 1\nnet packets=1 2\nnet bytes=1 3");
     let failure = task.failure();
     assert!(failure.contains("`bytes`"), "{failure}");
-    // What came before it counts, and nothing comes behind it.
+    // Earlier output is kept, and nothing follows the failure.
     task.emits("net bytes=1,total=1 1");
     let (text, _) = panic_of(|| task.feed("net bytes=1"));
     assert_eq!(text, "the input of the UDF has ended already");
@@ -350,7 +351,7 @@ fn batches_come_out_whole_or_as_lines() {
     assert_eq!((batches[0].name.as_str(), batches[0].tags["pair"].as_str()), ("a", "yes"));
 }
 
-/// Does what its options say: ticks, emits from a thread, keeps busy, panics.
+/// Does what its options set: ticks, emits from a thread, blocks, panics.
 struct Odd {
     script: Script,
     remote: Option<Remote<Stream>>,
@@ -360,10 +361,10 @@ struct Odd {
 #[derive(Clone, Default)]
 struct Script {
     tick: Option<Duration>,
-    /// A point waits until this is sent to or dropped.
+    /// A point blocks until a message is sent on this channel or its sender is dropped.
     busy: Option<Arc<Mutex<mpsc::Receiver<()>>>>,
     panics: bool,
-    /// It panics when it was busy.
+    /// Panics after it was blocked.
     panics_after: bool,
 }
 
@@ -395,7 +396,7 @@ impl Handler for Odd {
         }
         let (remote, time) = (self.remote.clone().unwrap(), point.time());
         std::thread::spawn(move || {
-            // It is told to the test, if the test still listens.
+            // Reports this to the test, if the test still listens.
             let _ = remote.emit(|out| out.build("later").time(time).field("v", 1).send());
         });
         Ok(())
@@ -500,7 +501,7 @@ fn a_panic_of_a_handler_is_its_failure() {
     assert!(failure.contains("panicked") && failure.contains("no more points"), "{failure}");
 }
 
-/// So many points are far more than what the transport and its queues hold.
+/// Far more points than the transport and its queues hold.
 const MANY: usize = 30_000;
 
 fn many_lines() -> String {
@@ -531,7 +532,7 @@ fn a_busy_udf_is_not_waited_for_beyond_its_timeout_when_much_is_fed() {
     drop(release);
     let (text, _) = panic_of(|| drop(task.next_within(SOON)));
     assert!(text.starts_with("the UDF failed: ") && text.contains("released"), "{text}");
-    // That failure is known, so it is not waited for again.
+    // The failure is known, so the call must not wait for it again.
     let (text, _) = panic_of(|| drop(task));
     assert!(text.starts_with("the UDF failed in `next_within` at "), "{text}");
 }

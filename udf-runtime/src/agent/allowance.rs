@@ -221,14 +221,14 @@ mod tests {
     use super::*;
     use crate::agent::stop::Stop;
 
-    /// What a connection with a budget of its own may take, and what stops it.
+    /// Returns an allowance with its own budget, and the stop that ends its waits.
     fn allowed(limits: &Limits) -> (Arc<Allowance>, Arc<Budget>, Stop) {
         let (budget, stop) = (Budget::new(limits, Arc::default()), Stop::new());
         let stop = stop.expect("there are descriptors");
         (Allowance::new(&budget, limits, &stop.stopping()), budget, stop)
     }
 
-    /// Requests that find no room are refused at once.
+    /// Refuses requests without room at once.
     fn limits(buffer: usize) -> Limits {
         let request = Some(Duration::ZERO);
         Limits { buffer, frame: 1 << 10, request, ..Limits::default() }
@@ -271,7 +271,7 @@ mod tests {
         let waits = std::thread::spawn(move || other.hold(6 << 10).map(|()| other));
         one.hold(0).expect("it is less");
         let other = waits.join().expect("it does not panic").expect("there is room now");
-        // A stop ends a wait.
+        // A stop ends the wait.
         let waits = std::thread::spawn(move || one.hold(6 << 10));
         stop.stop();
         let error = waits.join().expect("it does not panic").expect_err("the other has it");
@@ -331,7 +331,7 @@ mod tests {
         room.hold(0).expect("it is less");
         allowance.start();
         assert_eq!(due(), None);
-        // A process that Kapacitor has spawned waits for ever.
+        // A process that Kapacitor has spawned has no time limit.
         assert!(Allowance::of_process(&limits).due().is_none());
     }
 

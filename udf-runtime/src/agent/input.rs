@@ -260,7 +260,7 @@ mod tests {
                 Err(error) => break error,
             }
             if read == b"abc" || read == b"abcd" {
-                // The stop was seen by now: this is not looked at, read ahead or not.
+                // Input after the stop is ignored, read ahead or not.
                 theirs.write_all(b"never").expect("there is room");
                 source.read_ahead(&mut Duration::default());
             }
@@ -269,8 +269,8 @@ mod tests {
         assert!(crate::agent::stop::Stopped::of(&error.into()).is_some());
     }
 
-    /// Reads ahead until it reads no more; returns how much that was, when all of it has come out
-    /// in its order.
+    /// Reads ahead until nothing more is read. Returns the number of bytes, after all of them came
+    /// out in order.
     fn most_ahead(limits: &Limits) -> usize {
         let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
         theirs.set_nonblocking(true).expect("it is open");
@@ -318,7 +318,7 @@ mod tests {
         let source = Source::new(ours, &Allowance::of_process(&Limits::default()));
         let ahead = || source.ahead.lock().expect("it is whole").len();
         let mut left = Duration::from_millis(10);
-        // It waits only behind what has come.
+        // It waits only if some input has arrived.
         source.read_ahead(&mut left);
         assert_eq!(ahead(), 0);
         assert_eq!(source.ahead.lock().expect("it is whole").pieces.capacity(), 0);
@@ -326,7 +326,7 @@ mod tests {
             theirs.write_all(b"a").expect("there is room");
             source.read_ahead(&mut left);
             assert_eq!(left, Duration::ZERO);
-            // Without time, it takes what has come.
+            // Without time, it takes only the input that has arrived.
             assert_eq!(ahead(), expected);
         }
     }

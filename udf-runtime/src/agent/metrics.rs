@@ -259,7 +259,7 @@ mod tests {
         metrics.open(link)
     }
 
-    /// The labels and values of the points that were received.
+    /// Returns the labels and values of the received points.
     fn points(text: &str) -> Vec<(&str, u64)> {
         let series = text.lines().filter_map(|line| {
             let (labels, value) =
@@ -352,7 +352,7 @@ mod tests {
         let [(first, one), (second, five)] = points(&text)[..] else { panic!("{text}") };
         assert!(first != second && one + five == 6, "{text}");
         assert!(first.starts_with(&format!("task=\"{}~", "é".repeat(50))), "{first}");
-        // Ended, they are the same series.
+        // After their ends, they share one series.
         drop(open);
         let ended = metrics.to_prometheus();
         assert_eq!(points(&ended), points(&text));

@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps the texts of events.
+    /// Collects the texts of events.
     #[derive(Clone, Default)]
     struct Texts(Arc<Mutex<Vec<String>>>);
 
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(is_open(&theirs), [false, false, true]);
         assert!(!refusals.close_unrelated() && refusals.close_oldest());
         assert!(!refusals.close_oldest() && refusals.until_look().is_none());
-        // The reason is there all the same.
+        // The peer gets the reason all the same.
         assert!(
             theirs.iter().all(|mut stream| stream.read(&mut [0; 64]).is_ok_and(|read| read > 0))
         );

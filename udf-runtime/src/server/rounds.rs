@@ -80,7 +80,7 @@ mod tests {
     use crate::server::Server;
     use crate::server::socket_file::SocketOptions;
 
-    /// Counts its rounds, and wants each at once.
+    /// Counts the rounds, and requests each at once.
     struct Eager<'a>(&'a mut u32, Duration);
 
     impl Supervisor for Eager<'_> {
@@ -98,7 +98,7 @@ mod tests {
     fn it_goes_round_first_and_then_when_it_is_due() {
         let mut count = 0;
         let mut rounds = Rounds::new(None, Eager(&mut count, Duration::MAX));
-        // A machine that stands still for ten seconds may see one more.
+        // If the machine stalls for ten seconds, there may be one more round.
         assert!(rounds.until_next() <= ROUND);
         assert!(rounds.until_next() <= ROUND);
         rounds.end();
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// Says on which thread it is called.
+    /// Reports the thread on which it is called.
     struct Where(Sender<ThreadId>);
 
     impl Supervisor for Where {
@@ -174,7 +174,7 @@ mod tests {
         let serving = thread::spawn(|| server.serve_under(Where(sender)));
         drop(UnixStream::connect(&path).unwrap());
         let expected = serving.thread().id();
-        // A round, and a connection.
+        // One round and one connection.
         assert_eq!([(); 2].map(|()| threads.recv().unwrap()), [expected; 2]);
         stop.stop();
         assert!(serving.join().unwrap().is_ok());

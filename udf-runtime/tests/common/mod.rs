@@ -1,4 +1,4 @@
-//! Kapacitor's end of a connection, spoken frame by frame, and a handler that is told what to do.
+//! Kapacitor's end of a connection, frame by frame, and a handler made of closures.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -20,7 +20,7 @@ use udf_runtime::{
     Result, RunningAgent, ValueType, Verdict,
 };
 
-/// A test that waits for longer than this has failed.
+/// The time limit of every wait. A test that exceeds it has failed.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 type OnPoint<P> = Box<dyn FnMut(&Point<'_>, &mut Emitter<P>) -> Result<()> + Send>;
@@ -28,7 +28,7 @@ type OnBegin<P> = Box<dyn FnMut(&BeginBatch, &mut Emitter<P>) -> Result<()> + Se
 type OnEnd<P> = Box<dyn FnMut(&EndBatch, &mut Emitter<P>) -> Result<()> + Send>;
 type OnCall<P> = Box<dyn FnMut(&mut Emitter<P>) -> Result<()> + Send>;
 
-/// A handler whose methods are closures; those that are not set do nothing.
+/// A handler whose methods are closures. A missing closure does nothing.
 pub(crate) struct Scripted<W: Edge, P: Edge> {
     pub(crate) point: OnPoint<P>,
     pub(crate) begin: OnBegin<P>,
@@ -41,7 +41,7 @@ pub(crate) struct Scripted<W: Edge, P: Edge> {
 }
 
 impl<W: Edge, P: Edge> Scripted<W, P> {
-    /// It does nothing, and hands out its remote emitter.
+    /// Does nothing, and returns its remote emitter.
     pub(crate) fn new() -> (Self, Receiver<Remote<P>>) {
         let (sender, remotes) = channel();
         let scripted = Scripted {
@@ -150,7 +150,7 @@ impl Kapacitor {
         Kapacitor { writer: ours.try_clone().unwrap(), reader: FrameReader::new(ours), agent }
     }
 
-    /// Connects and starts it.
+    /// Connects an agent and starts it.
     pub(crate) fn start(handler: impl Handler) -> Self {
         let mut kapacitor = Kapacitor::connect(handler);
         kapacitor.init();
@@ -170,7 +170,7 @@ impl Kapacitor {
         (&self.writer).write_all(bytes).unwrap();
     }
 
-    /// The next answer; it must come.
+    /// Returns the next answer. Panics if none arrives.
     pub(crate) fn answer(&mut self) -> Answer {
         let frame = self.reader.next_frame().expect("no answer in time");
         let frame = frame.expect("an answer, not the end");
@@ -185,14 +185,14 @@ impl Kapacitor {
         self.writer.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Ends the input, and returns what still came, and how the agent ended.
+    /// Ends the input. Returns the remaining answers and the result of the agent.
     pub(crate) fn finish(mut self) -> (Vec<Answer>, Result<(), AgentError>) {
         self.end_input();
         let answers = self.rest();
         (answers, self.agent.wait())
     }
 
-    /// Everything up to the end, which must come.
+    /// Returns everything up to the end. Panics if the end does not arrive.
     pub(crate) fn rest(&mut self) -> Vec<Answer> {
         let mut answers = Vec::new();
         while let Some(frame) = self.reader.next_frame().expect("no end in time") {
@@ -206,7 +206,7 @@ impl Kapacitor {
     }
 }
 
-/// A writer whose drop closes its side.
+/// A writer that closes its side on drop.
 struct HalfClosed(UnixStream);
 
 impl Write for HalfClosed {
@@ -243,9 +243,9 @@ pub(crate) fn info() -> Ask {
     Ask::Info(InfoRequest {})
 }
 
-/// A frame around a request that this protocol does not have.
+/// Returns a frame around a request that is unknown to the protocol.
 pub(crate) fn unknown_request() -> Vec<u8> {
-    // Field 30, of length 0.
+    // Field 30 with length 0.
     vec![3, 0xf2, 0x01, 0]
 }
 
@@ -257,7 +257,7 @@ pub(crate) fn frame_of(message: Ask) -> Vec<u8> {
     frame
 }
 
-/// Takes the points out of answers, by their times; other answers must not be among them.
+/// Returns the times of the points among the answers. Panics at any other answer.
 pub(crate) fn times(answers: &[Answer]) -> Vec<i64> {
     answers
         .iter()
@@ -268,7 +268,7 @@ pub(crate) fn times(answers: &[Answer]) -> Vec<i64> {
         .collect()
 }
 
-/// The text of an ErrorResponse, which must be the last answer.
+/// Returns the text of an ErrorResponse, which must be the last answer.
 pub(crate) fn error_of(answers: &[Answer]) -> &str {
     match answers.last() {
         Some(Answer::Error(error)) => &error.error,

@@ -164,14 +164,14 @@ mod tests {
         let end = begun + Duration::from_secs(11);
         assert_eq!(kinds.next_due(), Some(end));
         assert!(kinds.take_due(end - Duration::from_millis(1), false).is_none());
-        // The next window may have begun before anybody has said so.
+        // The next window may have begun before the report.
         assert_eq!((0..150).filter(|_| log(&mut kinds, 12)).count(), 100);
         assert_eq!(kinds.next_due(), Some(end));
         let held = kinds.take_due(end, false).unwrap();
         assert_eq!((held.level, held.count, &*held.like), (Level::WARN, 110, "line of 12"));
         assert!(kinds.take_due(end + WINDOW, false).is_none() && kinds.next_due().is_none());
         assert!(!log(&mut kinds, 13));
-        // A line that cannot be written leaves its count for the next one.
+        // A line that cannot be written leaves its count to the next one.
         kinds.put_back(held, end);
         assert_eq!(kinds.next_due(), Some(end + WINDOW));
         assert_eq!(kinds.take_due(begun, true).map(|held| held.count), Some(111));

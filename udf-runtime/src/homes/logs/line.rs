@@ -168,7 +168,7 @@ mod tests {
         assert!(text.starts_with("task=\"xxx"), "{text}");
         assert!(text.ends_with("xxx...\" count=7 type=\"y\""), "{text}");
         assert!(text.len() < 2 * MAX_FIELD, "{}", text.len());
-        // Within a line that is full, it is the line that is cut.
+        // When the line itself is full, the line is cut.
         let mut line = Line::new(10);
         line.field("task", &"x".repeat(1 << 20));
         assert_eq!(line.finish(), "task=\"xxxx ...");

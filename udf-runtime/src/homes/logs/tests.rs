@@ -1,4 +1,4 @@
-//! What comes out of the subscriber and its queue.
+//! The output of the subscriber and its queue.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,7 +16,7 @@ use crate::agent::sync::lock;
 /// Longer than any test takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What was written, by lines.
+/// The written lines.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -36,7 +36,7 @@ impl Write for Written {
     }
 }
 
-/// What is logged meanwhile, with all that was held back at its end.
+/// Returns the lines logged by `work`, including the reports of suppressed lines at its end.
 fn logged_at(level: LevelFilter, has_time: bool, work: impl FnOnce()) -> Vec<String> {
     let written = Written::default();
     let queue = Queue::start(written.clone(), has_time, Duration::ZERO).unwrap();
@@ -151,7 +151,7 @@ fn spans_go_with_their_handles_through_threads() {
                     tracing::dispatcher::with_default(&dispatch, || {
                         for _ in 0..100 {
                             let child = span.in_scope(|| tracing::info_span!("child"));
-                            // The span around it stays for it.
+                            // The outer span stays for it.
                             child.in_scope(|| Span::current().in_scope(|| ()));
                         }
                     });
@@ -166,7 +166,7 @@ fn spans_go_with_their_handles_through_threads() {
         drop(span);
         drop(last);
         child.in_scope(|| tracing::info!("alive"));
-        // Guards need not end in their order.
+        // Guards may be dropped in any order.
         let (one, two) =
             (tracing::info_span!("one").entered(), tracing::info_span!("two").entered());
         drop(one);
@@ -216,7 +216,7 @@ fn long_lines_of_a_kind_are_limited_to_fewer() {
     assert!(lines[5].len() < 300);
 }
 
-/// A stderr that is read only when it is said to be, and says when somebody waits for that.
+/// A stderr that is read only on request, and reports when a thread waits for it.
 struct Gate {
     waits: Sender<()>,
     opened: Receiver<()>,
@@ -249,7 +249,7 @@ fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted
     for number in 0..100_000 {
         queue.push(format!("line {number}"));
     }
-    // It waits for a while and no longer.
+    // The wait is bounded.
     queue.flush(Duration::from_millis(10));
     queue.end("error: the end\n", Duration::from_millis(10));
     assert!(written.lines().is_empty());
@@ -262,7 +262,7 @@ fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted
     assert!((10_000..50_000).contains(&kept), "{kept}");
     assert_eq!((&*lines[0], &*lines[1]), ("first", "line 0"));
     assert_eq!(lines[kept], format!("line {}", kept - 1));
-    // The last words of the first end are among them.
+    // The last words of the first end are included.
     let lost = format!(
         " WARN {} log lines were lost, because stderr was not read or not writable",
         100_001 - kept
@@ -329,7 +329,7 @@ fn a_count_that_cannot_be_written_is_kept() {
     assert_eq!(written.lines()[100..], [held, "error: the end"]);
 }
 
-/// A stderr that takes one line for each permit.
+/// A stderr that accepts one line per permit.
 struct Turnstile {
     permits: Receiver<()>,
     written: Written,
@@ -357,12 +357,12 @@ fn a_command_waits_once_for_a_stderr_that_nobody_reads() {
     for number in 0..lines {
         queue.push(format!("line {number}"));
     }
-    // A wait for each line would take 200 seconds.
+    // Waiting for each line would take 200 seconds.
     assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
     (0..lines).for_each(|_| permit.send(()).unwrap());
     assert!(queue.flush(TIMEOUT));
     assert_eq!(written.lines().len(), lines);
-    // Since somebody reads again, the next line is waited for.
+    // The reader is back, so the next line is waited for.
     let begun = Instant::now();
     queue.push("unread again".to_owned());
     assert!(begun.elapsed() >= timeout, "{:?}", begun.elapsed());

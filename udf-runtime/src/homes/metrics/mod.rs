@@ -164,7 +164,7 @@ mod tests {
         stream
     }
 
-    /// Sends `request`, and returns the input up to its end.
+    /// Sends `request`, and returns everything up to the end of the response.
     fn ask(address: SocketAddr, request: &[u8]) -> String {
         let mut stream = connect(address);
         stream.write_all(request).expect("it reads");
@@ -257,7 +257,7 @@ mod tests {
             start((Ipv4Addr::LOCALHOST, 0).into(), Metrics::new(), limits).expect("a port");
         let mut stream = connect(address);
         stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a time-out can be set");
-        // Each byte comes long before the time is over: it does not begin again with them.
+        // Each byte arrives within the time limit, which must not restart with each byte.
         let drops = (0..MOST_DROPS).take_while(|_| {
             let is_silent = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
             stream.write_all(b"x").is_ok()
@@ -266,7 +266,7 @@ mod tests {
         assert!(drops.count() < MOST_DROPS, "it waits for one drop after the other");
     }
 
-    /// Fewer than make a head that is too large, and for much longer than the time of a request.
+    /// Fewer bytes than the limit of a head, and a longer time than the limit of a request.
     const MOST_DROPS: usize = 3000;
 
     #[test]
@@ -285,13 +285,13 @@ mod tests {
         assert!(said.starts_with("HTTP/1.1 404 Not Found\r\n"), "{said}");
         let body = [b'x'; 100 << 10];
         let post = [b"POST /metrics HTTP/1.1\r\n\r\n", &body[..]].concat();
-        // What follows a head is read and forgotten: otherwise the answer might be lost to a reset.
+        // Input after the head is discarded. Otherwise the response might be lost to a reset.
         let said = ask(address, &post);
         assert!(said.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{said}");
         assert!(said.contains("\r\nAllow: GET, HEAD\r\n"), "{said}");
         let said = ask(address, &body);
         assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
-        // A request may end where its input does.
+        // A client may shut down its writing side after the request.
         let mut stream = connect(address);
         stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("it reads");
         stream.shutdown(std::net::Shutdown::Write).expect("it is open");

@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(shown(0.9).1, 1);
         let (second, count) = shown(1.0);
         assert_eq!(count, 3);
-        // The first is still being read.
+        // The first text is still being read.
         assert_eq!(shown(60.0).1, 3);
         drop(first);
         assert_eq!(shown(60.0).1, 5);

@@ -1,4 +1,4 @@
-//! What happens between one step of making a socket and the next.
+//! Changes of the file system between two steps of creating a socket.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::place::Place;
 use super::{BindError, SocketFile, SocketOptions};
 
-/// A directory for a socket, and the place where it is moved to.
+/// A directory for a socket, and the path to which the directory is moved.
 struct Directories {
     _root: TempDir,
     run: PathBuf,
@@ -22,7 +22,7 @@ impl Directories {
         let root = tempfile::tempdir().unwrap();
         let (run, moved) = (root.path().join("run"), root.path().join("moved"));
         fs::create_dir(&run).unwrap();
-        // Whatever the umask is.
+        // Set the mode independently of the umask.
         fs::set_permissions(&run, Permissions::from_mode(0o755)).unwrap();
         Directories { _root: root, run, moved }
     }
@@ -31,7 +31,7 @@ impl Directories {
         self.run.join("udf.sock")
     }
 
-    /// Somebody who may write to the directory above puts another one in its place.
+    /// Replaces the directory, as a user with write permission on its parent could.
     fn swap(&self) {
         fs::rename(&self.run, &self.moved).unwrap();
         fs::create_dir(&self.run).unwrap();
@@ -47,7 +47,7 @@ fn precious(path: &Path) {
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Everything but `make` has been done when the directory is swapped, and this is done to both.
+/// Does everything but `make`, then swaps the directory and runs `then`. `make` must notice.
 fn swapped(then: impl FnOnce(&Directories)) -> Directories {
     let directories = Directories::new();
     let place = Place::open(&directories.socket()).unwrap();
@@ -76,7 +76,7 @@ fn what_was_planted_in_place_of_the_socket_is_left_as_it_is() {
     modes.push(mode(&directories.moved.join("file")));
     let directories = swapped(|it| precious(&it.moved.join("udf.sock")));
     modes.push(mode(&directories.moved.join("udf.sock")));
-    // A socket of this very user, of another server.
+    // A socket of the same user, from another server.
     let directories = swapped(|it| {
         let other = it.moved.join("udf.sock");
         drop(UnixListener::bind(&other).unwrap());

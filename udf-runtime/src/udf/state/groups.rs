@@ -394,14 +394,14 @@ mod tests {
             names.sort_unstable();
             names.join(" ")
         };
-        // Recorded data, which ages by its own time.
+        // Recorded data ages by its own times.
         let begin = now() - 10 * hour;
         assert_eq!(names_after("a", begin), "a");
         assert_eq!(names_after("ahead", now() + 1000 * hour), "a ahead");
         assert_eq!(names_after("b", begin + hour / 2), "a ahead b");
         assert_eq!(names_after("b", begin + 3 * hour / 2), "ahead b");
         assert_eq!(names_after("c", begin + 3 * hour), "c");
-        // A clock that is a little ahead is one like any other.
+        // A clock that is slightly ahead is accepted.
         assert_eq!(names_after("d", now() + hour / 8), "d");
     }
 
