@@ -4,13 +4,13 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `run` | [`Agent`](run::Agent), the loop of a connection |
-//! | `core`, `handler`, `ticker` | the requests and ticks of a connection, and who handles them |
-//! | `edge`, `emitter`, `link` | what is sent, and the writing side |
+//! | `core`, `handler`, `ticker` | the requests and ticks of a connection, and their handler |
+//! | `edge`, `emitter`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
-//! | `watchdog`, `pulse`, `transport`, `ready` | whether a connection works, hangs or was left |
+//! | `watchdog`, `pulse`, `transport`, `ready` | detection of busy, hanging and abandoned connections |
 //! | `stop`, `linger` | the end of a connection |
-//! | `counters`, `metrics` | what is counted |
-//! | `limits`, `error`, `agent_error`, `shortage`, `rate_limit`, `sync` | what all of them use |
+//! | `counters`, `metrics` | counts and metrics |
+//! | `limits`, `error`, `agent_error`, `shortage`, `rate_limit`, `sync` | shared by all of them |
 
 pub(crate) mod agent_error;
 pub(crate) mod allowance;

@@ -318,7 +318,7 @@ impl RunningAgent {
     /// Blocks until the connection has ended.
     ///
     /// # Errors
-    /// Those of [`Agent::run`].
+    /// Returns the errors of [`Agent::run`].
     pub fn wait(self) -> Result<(), AgentError> {
         self.thread.join().unwrap_or_else(|panic| {
             Err(AgentError::Panicked { call: Call::Drop, message: panic_text(&*panic) })

@@ -27,7 +27,7 @@ use crate::agent::sync::lock;
 /// The variable that sets the level if no argument does.
 pub(super) const LEVEL_VARIABLE: &str = "UDF_LOG";
 
-/// The maximum time that an exiting process waits for its log. Nobody may read stderr.
+/// The maximum time that an exiting process waits for its log. Stderr may have no reader.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The maximum time that a panicking thread waits for its log. The process may end right after the
@@ -73,7 +73,7 @@ fn has_backtrace() -> bool {
 }
 
 /// Writes the queued lines, and then the last words of the process. Waits only for a bounded time,
-/// because nobody may read stderr.
+/// because stderr may have no reader.
 pub(super) fn finish(last_words: Option<&str>) {
     let text = last_words.unwrap_or_default();
     if text.is_empty() && QUEUE.get().is_none() {

@@ -80,7 +80,7 @@ enum Reports {
 impl Queue {
     /// Starts the thread that writes to `out`. If `has_time` is set, the queue's own lines have a
     /// time. A logging thread waits up to `patience` until its line is written. After one timeout,
-    /// no thread waits until the queue has been empty, because nobody may read stderr.
+    /// no thread waits until the queue has been empty, because stderr may have no reader.
     ///
     /// # Errors
     /// Returns an error if the thread cannot be started.
