@@ -49,6 +49,8 @@ impl Share {
     fn hold(&mut self, bytes: u64, limit: u64) -> Result<(), u64> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
+            // Check and increment in one step, so that shares together never exceed the limit. Relaxed
+            // order suffices: no other memory depends on the counter.
             self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
                 held.checked_add(more).filter(|held| *held <= limit)
             })?;

@@ -202,8 +202,7 @@ impl<H: Handler> Core<H> {
 
     #[inline]
     fn take_tick(&self) -> bool {
-        // The relaxed load keeps the check cheap while no tick is due. The swap decides which
-        // thread ticks.
+        // The relaxed load keeps the check cheap while no tick is due.
         self.tick_due.load(Ordering::Relaxed) && self.tick_due.swap(false, Ordering::SeqCst)
     }
 

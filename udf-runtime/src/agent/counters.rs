@@ -55,6 +55,7 @@ pub(crate) struct Counters([AtomicU64; COUNTS.len()]);
 impl Counters {
     #[inline]
     pub(crate) fn add(&self, count: Count, more: u64) {
+        // Relaxed order suffices: no other memory depends on a count.
         self.0[count as usize].fetch_add(more, Ordering::Relaxed);
     }
 

@@ -60,6 +60,8 @@ impl fmt::Display for Call {
 /// Only the thread that holds the agent's core calls [`call`](Self::call) and [`rest`](Self::rest),
 /// so a plain store suffices. A call reads no clock: the watchdog measures the time by looking at
 /// intervals.
+///
+/// Relaxed order suffices: the watchdog only compares the values of successive checks.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     /// The number of the last call, whether the call is running, and its method. They share one

@@ -238,6 +238,8 @@ fn exchange<H: Handler>(
         if let Some(period) = drained? {
             *ticker = Some(start_ticks(period, core, link)?);
         }
+        // A ticker that found the lock held has set this flag before. Check it now that the lock is
+        // free: otherwise the tick would wait for the next input.
         if tick_due.load(Ordering::SeqCst) {
             continue;
         }

@@ -147,7 +147,7 @@ impl<E: Edge> Task<E> {
     }
 }
 
-/// Handles intervals of wall-clock time, with or without data.
+/// Does work at intervals of wall-clock time, with or without data.
 ///
 /// This trait requires `tick = "10s"` in `#[udf(...)]`, and vice versa: neither compiles without
 /// the other.
@@ -203,7 +203,7 @@ pub trait Ticks {}
     note = "a UDF that is `wants = stream` implements `StreamUdf`, one that is `wants = batch` `BatchUdf`"
 )]
 pub trait StreamUdf: Udf {
-    /// Checks the task and the options together, before any data. An error refuses the Init.
+    /// Checks the options together, before any data. An error refuses the Init.
     ///
     /// # Errors
     /// Return an error for invalid options. The user of the task sees its text.
@@ -238,7 +238,7 @@ pub trait StreamUdf: Udf {
     note = "a UDF that is `wants = batch` implements `BatchUdf`, one that is `wants = stream` `StreamUdf`"
 )]
 pub trait BatchUdf: Udf {
-    /// Checks the task and the options together, before any data. An error refuses the Init.
+    /// Checks the options together, before any data. An error refuses the Init.
     ///
     /// # Errors
     /// Return an error for invalid options. The user of the task sees its text.
