@@ -289,7 +289,7 @@ mod tests {
         newer[4] = 9;
         assert_eq!(
             refusal(&newer),
-            "the snapshot has format 9, but this UDF reads formats up to 1; update it"
+            "the snapshot has format 9, but this UDF reads formats up to 1; update the UDF"
         );
         let other = StateWriter::new("sum").finish();
         assert_eq!(refusal(&other), "the snapshot belongs to the UDF `sum`, not to `mean`");
