@@ -18,19 +18,19 @@ use crate::subject::{echo, eventually, init, point, serves, trouble, troubled};
 use crate::{SOCKET, cases};
 
 cases! {
-    many_connections_and_one_sends_garbage, SOCKET, "Garbage on one of twenty connections ends that one; the others go on.";
-    many_connections_and_one_is_cut, SOCKET, "The same when one ends within a message.";
-    many_connections_and_one_announces_3_gib, SOCKET, "The same when one announces a length of 3 GiB.";
-    many_connections_and_one_is_out_of_order, SOCKET, "The same when one sends a batch to a UDF of streams.";
-    many_connections_and_one_panics, SOCKET, "The same when the handler of one panics.";
-    many_connections_and_one_fails, SOCKET, "The same when the handler of one returns an error.";
-    many_connections_and_one_hangs, SOCKET, "The same when the handler of one hangs.";
-    many_connections_and_one_goes_away, SOCKET, "The same when one is closed with everything unread.";
-    connections_beyond_4096, SOCKET, "4,200 connections at once are served, if so many are allowed; behind them, others are.";
-    one_connection_too_many, SOCKET, "A connection over the limit is told so; when another ends, its place is free.";
-    connections_that_come_and_go, SOCKET, "A thousand connections that came and went leave no thread, descriptor or memory behind.";
-    connections_that_fail, SOCKET, "The same for connections that fail.";
-    connections_that_are_never_used, SOCKET, "The same for connections that are closed before anything is said.";
+    many_connections_and_one_sends_garbage, SOCKET, "Garbage on one of twenty connections ends only that connection.";
+    many_connections_and_one_is_cut, SOCKET, "Input that ends within a message ends only that connection.";
+    many_connections_and_one_announces_3_gib, SOCKET, "A length of 3 GiB ends only that connection.";
+    many_connections_and_one_is_out_of_order, SOCKET, "A batch for a UDF that reads a stream ends only that connection.";
+    many_connections_and_one_panics, SOCKET, "A panic of a handler ends only that connection.";
+    many_connections_and_one_fails, SOCKET, "An error of a handler ends only that connection.";
+    many_connections_and_one_hangs, SOCKET, "A handler that hangs blocks only its own connection.";
+    many_connections_and_one_goes_away, SOCKET, "A connection that is closed with all output unread affects no other.";
+    connections_beyond_4096, SOCKET, "4,200 concurrent connections are served, if the limit allows them; later connections are served, too.";
+    one_connection_too_many, SOCKET, "A connection over the limit gets an error that says so; when another ends, its place is free.";
+    connections_that_come_and_go, SOCKET, "A thousand connections that have ended leave no thread, descriptor or memory behind.";
+    connections_that_fail, SOCKET, "A thousand connections that fail leave nothing behind, either.";
+    connections_that_are_never_used, SOCKET, "A thousand connections without any input leave nothing behind, either.";
 }
 
 /// Opens twenty connections with a daemon and injects a fault into one of them. The log must then

@@ -17,9 +17,9 @@ use crate::subject::{init, serves};
 use crate::{SOCKET, cases};
 
 cases! {
-    six_thousand_at_once, SOCKET, "Of 6,000 connections at once, a daemon with default limits serves 4,096, and tells the others that its limit is reached, also when they write after that; then 12,000 connections, one after the other, are all served.";
-    hundreds_without_descriptors, SOCKET, "Without descriptors left, hundreds of connections that stay open after they are refused do not keep others waiting: each is told in time.";
-    more_connections_than_descriptors, SOCKET, "At the start, a limit of connections that the limit of open files does not allow is a warning that names both; the soft limit alone is raised without a word.";
+    six_thousand_at_once, SOCKET, "Of 6,000 concurrent connections, a daemon with default limits serves 4,096. The others get an error that names the limit, also if they write after it. Then 12,000 consecutive connections are all served.";
+    hundreds_without_descriptors, SOCKET, "Without free descriptors, each of hundreds of refused connections that stay open gets its error in time.";
+    more_connections_than_descriptors, SOCKET, "At the start, a warning names a limit of open files that is too low for the limit of connections. The soft limit is raised without a warning.";
 }
 
 /// The default of `--max-connections`.

@@ -12,27 +12,27 @@ use crate::subject::{Subject, large_point, point};
 use crate::{BOTH, PIPE, cases};
 
 cases! {
-    garbage_instead_of_a_first_message, BOTH, "Another protocol on the line ends the connection with an error that says why, and a hint in the log.";
+    garbage_instead_of_a_first_message, BOTH, "A peer with another protocol gets an error with the reason, and the log has a hint.";
     garbage_after_points, BOTH, "The UDF answers requests before the garbage, and then reports the error.";
-    a_body_that_is_no_message, BOTH, "A frame that is no protobuf is named as such, and ends the connection.";
+    a_body_that_is_no_message, BOTH, "A frame that is not protobuf ends the connection with an error that says so.";
     a_length_of_2_to_the_40, BOTH, "A length of 2^40 is refused from the length alone, and costs no memory.";
     a_length_of_3_gib, BOTH, "A length of 3 GiB is refused from the length alone, and costs no memory.";
     a_length_of_one_over_the_limit, BOTH, "A length of 64 MiB and a byte is refused; the error names the limit.";
-    a_length_that_does_not_end, BOTH, "A length of more than ten bytes is refused before an eleventh comes.";
+    a_length_that_does_not_end, BOTH, "A length of more than ten bytes is refused before the eleventh arrives.";
     a_length_of_more_than_64_bits, BOTH, "A length over 64 bits is refused, not wrapped around.";
-    a_large_length_and_little_more, BOTH, "A length within the limit costs memory only as its bytes come.";
+    a_large_length_and_little_more, BOTH, "A length within the limit costs memory only for received bytes.";
     cut_within_the_length, BOTH, "Input that ends within a length ends the connection with an error.";
-    cut_behind_the_length, BOTH, "Input that ends behind a length ends the connection with an error.";
+    cut_behind_the_length, BOTH, "Input that ends after a length ends the connection with an error.";
     cut_within_the_body, BOTH, "Input that ends within a message ends the connection with an error that says how much is missing.";
-    cut_one_byte_before_the_end, BOTH, "A message that lacks one byte is not handled.";
+    cut_one_byte_before_the_end, BOTH, "The UDF does not handle a message that lacks one byte.";
     an_empty_message, BOTH, "A message of no bytes is ignored, with a warning.";
-    a_message_of_a_kind_that_is_not_known, BOTH, "A request that only newer Kapacitors know is ignored with a warning. The connection lives.";
-    a_message_with_members_that_are_not_known, BOTH, "Members that newer Kapacitors may add do no harm to those that are known.";
-    one_byte_at_a_time, BOTH, "It does not matter how the bytes are split into reads.";
-    many_messages_in_one_write, BOTH, "Messages that come together are answered in their order.";
-    a_length_padded_to_ten_bytes, BOTH, "A length in more bytes than needed is read as what it says.";
-    a_point_of_16_mib, BOTH, "A large point passes whole.";
-    room_for_large_points_is_given_back, PIPE, "Memory that a large message needed is given back when it has passed.";
+    a_message_of_a_kind_that_is_not_known, BOTH, "A request of a newer Kapacitor is ignored with a warning, and the connection goes on.";
+    a_message_with_members_that_are_not_known, BOTH, "Members that a newer Kapacitor adds do not affect the known ones.";
+    one_byte_at_a_time, BOTH, "The result does not depend on how the bytes are split into reads.";
+    many_messages_in_one_write, BOTH, "Messages of one write are answered in their order.";
+    a_length_padded_to_ten_bytes, BOTH, "A length that is padded with more bytes than needed is valid.";
+    a_point_of_16_mib, BOTH, "The UDF handles a large point completely.";
+    room_for_large_points_is_given_back, PIPE, "The memory of a large message is freed after the message is handled.";
 }
 
 fn garbage_instead_of_a_first_message(on: Transport) {

@@ -16,18 +16,18 @@ use crate::subject::{large_point, point, serves, start, trouble, troubled, troub
 use crate::{BOTH, PIPE, cases};
 
 cases! {
-    an_abort_with_output_pending, BOTH, "When the input has ended and nobody reads, the connection is given up after 3 seconds: the process exits with status 1, a daemon serves others; the log says why.";
-    an_abort_within_a_message, BOTH, "The same when the input ends within a message.";
-    an_abort_while_the_input_is_full, BOTH, "The same while there is input that was not read yet.";
-    an_abort_while_kapacitor_writes, BOTH, "The same while Kapacitor waits in a write, behind which it closes the input: some input is read ahead, so that it gets there.";
-    an_abort_within_a_large_batch, BOTH, "The same while it writes a batch, which it finishes first, however large.";
-    an_abort_with_ticks, BOTH, "The same for a UDF with ticks.";
-    an_abort_with_emitting_threads, BOTH, "The same while a thread of the author emits.";
-    an_abort_during_finish, BOTH, "The same when it is `finish` that emits.";
-    an_abort_with_a_slow_handler, PIPE, "A spawned UDF does not work off what nobody will read, however little it has to say.";
-    an_abort_with_a_handler_that_hangs, BOTH, "A handler that has used up its budget writes nothing more: the connection is given up as well.";
-    an_abort_with_a_full_log, PIPE, "It exits also when nobody reads its log.";
-    another_hangup_timeout, BOTH, "The time is the one that is asked for.";
+    an_abort_with_output_pending, BOTH, "When the input has ended and nobody reads, the connection is closed after 3 seconds: a spawned UDF exits with status 1, a daemon serves others, and the log has the reason.";
+    an_abort_within_a_message, BOTH, "The same holds when the input ends within a message.";
+    an_abort_while_the_input_is_full, BOTH, "The same holds while some input is unread.";
+    an_abort_while_kapacitor_writes, BOTH, "The same holds while Kapacitor blocks in a write before it closes the input: the UDF reads ahead, so that the write returns.";
+    an_abort_within_a_large_batch, BOTH, "The same holds while Kapacitor blocks in a batch of any size, which it finishes first.";
+    an_abort_with_ticks, BOTH, "The same holds for a UDF with ticks.";
+    an_abort_with_emitting_threads, BOTH, "The same holds while a thread of the author emits.";
+    an_abort_during_finish, BOTH, "The same holds while `finish` emits.";
+    an_abort_with_a_slow_handler, PIPE, "A spawned UDF exits without handling the rest of the input, even if it emits little.";
+    an_abort_with_a_handler_that_hangs, BOTH, "The connection is also closed if a handler has exceeded its budget and writes nothing.";
+    an_abort_with_a_full_log, PIPE, "A spawned UDF also exits if nobody reads its log.";
+    another_hangup_timeout, BOTH, "`--hangup-timeout` sets the time.";
 }
 
 /// A short timeout, for all tests except that of the default.

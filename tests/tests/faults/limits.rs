@@ -28,22 +28,22 @@ use crate::subject::{Subject, echo, eventually, init, large_point, serves};
 use crate::{BOTH, SOCKET, cases};
 
 cases! {
-    connections_that_say_nothing, SOCKET, "A connection that has not had its Init in time is ended with an error that names `--init-timeout`, also when it has asked for Info; its place is free for others. One that has had its Init may be silent for as long as it likes.";
-    a_peer_that_never_reads_before_init, SOCKET, "A connection that asks for Info again and again and reads no answer is ended in that time as well, and counted in the metrics.";
-    a_large_request_before_init, BOTH, "Before Init, a length over `--init-limit` is refused from the length alone; the error names the option. Behind it, the same request is handled, also when it comes in one write with the Init.";
+    connections_that_say_nothing, SOCKET, "A connection without an Init in time ends with an error that names `--init-timeout`, also if it has sent Info; its place is free for others. After an Init, a connection may be silent forever.";
+    a_peer_that_never_reads_before_init, SOCKET, "A connection that sends Info repeatedly and reads no answer ends within the same time, and the metrics count it.";
+    a_large_request_before_init, BOTH, "Before Init, a length over `--init-limit` is refused from the length alone; the error names the option. After Init, the same request is handled, also if it comes in one write with the Init.";
     a_frame_limit_over_the_budget, BOTH, "A `--buffer-limit` below `--frame-limit` is refused at the start.";
-    hoarders_of_memory, SOCKET, "Unfinished requests take no more memory than `--buffer-limit`: those that need more wait, others are answered throughout, and what is given back can be taken again.";
-    hoarders_of_memory_before_init, SOCKET, "The same of connections that have had no Init.";
-    large_requests_at_the_same_time, SOCKET, "A large request for which there is no room waits until another has been handled.";
+    hoarders_of_memory, SOCKET, "Incomplete requests take no more memory than `--buffer-limit`. Those that need more wait, others are answered meanwhile, and freed memory can be used again.";
+    hoarders_of_memory_before_init, SOCKET, "Incomplete requests before Init take no more memory than `--buffer-limit`, either.";
+    large_requests_at_the_same_time, SOCKET, "A large request without room waits until another request is handled.";
     a_large_request_that_finds_no_room, SOCKET, "A large request that finds no room within `--request-timeout` is refused with an error that names `--buffer-limit`; others are answered meanwhile.";
-    a_large_request_whose_sender_has_gone, SOCKET, "A large request does not wait for room once its sender has disconnected: it gives back what it holds.";
-    a_large_request_that_waits_at_a_stop, SOCKET, "A stop does not wait for a large request that waits for room.";
-    a_large_request_that_is_never_complete, SOCKET, "A request that takes from the budget and does not come whole in time ends its connection with an error that names `--request-timeout`; a smaller one may take as long as it likes.";
-    a_snapshot_of_one_group_again_and_again, BOTH, "A snapshot that has one group two million times is refused, in memory that grows with its bytes.";
-    no_descriptors_left, SOCKET, "Without descriptors left, open connections go on, new ones are told so with the limit to raise, and are served when there is room.";
-    no_descriptors_at_the_start, BOTH, "A start without descriptors for all that it needs says what could not be done, and which limit to raise.";
-    no_threads_left, SOCKET, "Without threads left, open connections go on, new ones are told so with the limit to raise, and are served when there is room.";
-    no_threads_at_the_start, BOTH, "A start without threads for all that it needs says which could not be started, and which limit to raise.";
+    a_large_request_whose_sender_has_gone, SOCKET, "A large request does not wait for room once its sender has disconnected: the connection gives back its memory.";
+    a_large_request_that_waits_at_a_stop, SOCKET, "A stop does not wait for a large request without room.";
+    a_large_request_that_is_never_complete, SOCKET, "A large request that is incomplete after the timeout ends its connection with an error that names `--request-timeout`; a smaller request has no timeout.";
+    a_snapshot_of_one_group_again_and_again, BOTH, "A snapshot that contains one group two million times is refused, in memory that grows with its bytes.";
+    no_descriptors_left, SOCKET, "Without free descriptors, open connections go on. New ones get an error that names the limit to raise, and are served when there is room.";
+    no_descriptors_at_the_start, BOTH, "A start without enough descriptors fails with an error that names the failed step, and the limit to raise.";
+    no_threads_left, SOCKET, "Without free threads, open connections go on. New ones get an error that names the limit to raise, and are served when there is room.";
+    no_threads_at_the_start, BOTH, "A start without enough threads fails with an error that names the thread, and the limit to raise.";
 }
 
 /// Expects an error with all of these texts, and then the end of the connection.

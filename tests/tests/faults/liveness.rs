@@ -16,12 +16,12 @@ use crate::subject::{Subject, point};
 use crate::{BOTH, cases};
 
 cases! {
-    a_batch_that_takes_long_to_arrive, BOTH, "Between its begin and its end Kapacitor hears from the UDF, also while no point comes.";
-    a_batch_of_400_000_points, BOTH, "While a large batch arrives, Kapacitor never waits for as long as a timeout of 2 seconds.";
-    a_batch_that_never_ends, BOTH, "Beyond the budget Kapacitor hears nothing more; the log says that the input has stopped.";
-    a_restore_that_trickles_in, BOTH, "While a request of 60 MiB arrives, Kapacitor hears from the UDF, and then gets its answer.";
-    an_init_that_takes_long_to_arrive, BOTH, "The same before Init, within a message of some bytes.";
-    points_that_produce_nothing, BOTH, "While points keep coming and nothing is emitted, Kapacitor hears from the UDF.";
+    a_batch_that_takes_long_to_arrive, BOTH, "Kapacitor gets keepalives within a batch, also while no point arrives.";
+    a_batch_of_400_000_points, BOTH, "While a large batch arrives, Kapacitor gets a keepalive within a timeout of 2 seconds.";
+    a_batch_that_never_ends, BOTH, "After the budget, keepalives end; the log reports that the input has stopped.";
+    a_restore_that_trickles_in, BOTH, "While a request of 60 MiB arrives, Kapacitor gets keepalives, and then the answer.";
+    an_init_that_takes_long_to_arrive, BOTH, "Kapacitor also gets keepalives before Init, while a short message is incomplete.";
+    points_that_produce_nothing, BOTH, "While points arrive and nothing is emitted, Kapacitor gets keepalives.";
 }
 
 fn begin() -> Ask {

@@ -18,18 +18,18 @@ cases! {
     a_log_line_of_1_mib, BOTH, "Every line stays under 64 KiB: Kapacitor stops reading at a longer one.";
     a_log_line_with_lines, BOTH, "Every event is one line without colours.";
     a_panic_of_several_lines, BOTH, "A panic is one line, too.";
-    a_task_in_every_line, BOTH, "From Init on, every line of a connection names the task and the node.";
+    a_task_in_every_line, BOTH, "After Init, every line of a connection names the task and the node.";
     a_task_in_warnings_alone, BOTH, "Lines name the task and the node also at level `warn`, and in a tick.";
     no_time_when_spawned, PIPE, "A spawned UDF logs no time, since Kapacitor adds its own; with `--log-time` it does.";
     a_backtrace, BOTH, "With RUST_BACKTRACE, the backtrace of a panic follows it, one line for each frame.";
-    no_colours, BOTH, "There are no colours when stderr is no terminal.";
+    no_colours, BOTH, "Lines have no colours if stderr is not a terminal.";
     a_repeated_warning, BOTH, "A warning that concerns many points is not logged for each of them.";
     a_repeated_warning_of_a_thread, BOTH, "A warning that concerns many points of a remote emitter is not logged for each of them.";
     lines_of_one_kind, SOCKET, "Of the lines of one kind, 100 are logged in ten seconds; the others are counted, also in the metrics.";
     a_task_with_a_name_of_a_megabyte, BOTH, "A long name of a task is cut in the log, and its control characters are escaped.";
     a_value_that_logs, BOTH, "A value can log while it is formatted for a line.";
     levels, BOTH, "The level can be set by argument and by environment; the argument wins.";
-    a_level_that_does_not_exist, PIPE, "A level that does not exist is wrong usage; the message names the level.";
+    a_level_that_does_not_exist, PIPE, "An unknown level is a usage error; the message names the level.";
 }
 
 fn log_of(on: Transport, kind: &str) -> Vec<String> {

@@ -19,22 +19,22 @@ use crate::subject::{
 use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
-    nobody_reads, BOTH, "When the other side does not read, the UDF stops reading too; its memory is bounded.";
-    nobody_reads_and_then_somebody_does, BOTH, "When the other side reads again, every point is answered, once and in order.";
-    nobody_reads_what_one_point_makes, BOTH, "A handler that makes a great deal of one point waits for the other side; memory is bounded.";
-    many_requests_at_once, BOTH, "Answers do not heap up: however many requests come in one read, memory is bounded.";
-    an_init_of_nothing_but_options, BOTH, "An Init of 8 MiB that is nothing but options is refused with the reason; memory grows with the bytes, not with the options.";
+    nobody_reads, BOTH, "When the peer does not read, the UDF stops reading, so its memory is bounded.";
+    nobody_reads_and_then_somebody_does, BOTH, "When the peer reads again, every point is answered once and in order.";
+    nobody_reads_what_one_point_makes, BOTH, "A handler that emits much output for one point waits for the peer, so memory is bounded.";
+    many_requests_at_once, BOTH, "Memory is bounded for any number of requests in one read.";
+    an_init_of_nothing_but_options, BOTH, "An Init with 8 MiB of options is refused with the reason; memory grows with the bytes, not with the options.";
     a_batch_of_nothing_but_tags, BOTH, "The begin or the end of a batch with a million tags ends the connection with an error; memory grows with the bytes.";
-    nobody_reads_for_ten_seconds, PIPE, "When it is the other side that does not read, the log says so.";
-    nobody_reads_for_longer_than_the_budget, BOTH, "The time for which a handler waits for the other side is not held against it.";
-    one_does_not_read_and_others_do, SOCKET, "A connection that is not read holds up no other.";
-    an_error_behind_unread_input, BOTH, "The error arrives although much input behind it was not read: it is not lost to a reset.";
-    an_error_before_unread_output, BOTH, "The error arrives behind everything that was earned, also when the other side reads late.";
-    the_input_ends_and_nobody_reads_yet, BOTH, "When the input has ended, everything is still there for an other side that reads late.";
-    the_other_side_goes_away, BOTH, "When the other side goes away without reading, the connection ends, and nothing hangs.";
-    the_other_side_goes_away_within_a_point, BOTH, "The same in the middle of a message.";
-    the_other_side_closes_its_reading_half, SOCKET, "When the other side reads no more but keeps writing, the connection ends with an error in the log.";
-    the_other_side_keeps_writing_after_an_error, BOTH, "After an error the UDF reads and forgets for some seconds, but not for ever.";
+    nobody_reads_for_ten_seconds, PIPE, "The log reports a peer that does not read.";
+    nobody_reads_for_longer_than_the_budget, BOTH, "The time that a handler waits for the peer does not count for its budget.";
+    one_does_not_read_and_others_do, SOCKET, "A connection whose peer does not read delays no other connection.";
+    an_error_behind_unread_input, BOTH, "The error arrives even if much later input is unread: no reset discards it.";
+    an_error_before_unread_output, BOTH, "The error arrives after all earlier output, also if the peer reads late.";
+    the_input_ends_and_nobody_reads_yet, BOTH, "After the end of the input, a peer that reads late still gets all output.";
+    the_other_side_goes_away, BOTH, "When the peer disconnects without reading, the connection ends, and nothing hangs.";
+    the_other_side_goes_away_within_a_point, BOTH, "When the peer disconnects within a message, the connection ends, and nothing hangs.";
+    the_other_side_closes_its_reading_half, SOCKET, "When the peer closes its reading side but keeps writing, the connection ends with an error in the log.";
+    the_other_side_keeps_writing_after_an_error, BOTH, "After an error, the UDF discards input for a few seconds, and then closes.";
 }
 
 /// The time without reading. Long enough for a UDF that is able to continue.

@@ -18,9 +18,9 @@ use crate::{SOCKET, cases};
 
 cases! {
     metrics_that_are_asked_for, SOCKET, "The counts of the connections are served on loopback, open ones and ended ones.";
-    a_query_for_the_metrics, SOCKET, "A query behind the path is ignored, HEAD is answered without a body, another path or method is refused.";
+    a_query_for_the_metrics, SOCKET, "A query after the path is ignored, HEAD is answered without a body, and another path or method is refused.";
     garbage_for_the_metrics, SOCKET, "Garbage at the address of the metrics does not affect the connections.";
-    silent_scrapers, SOCKET, "Scrapers that say nothing, or half a request, do not delay another one; nor do they delay the UDF.";
+    silent_scrapers, SOCKET, "Scrapers that send nothing, or half a request, delay neither another scraper nor the UDF.";
     probes_of_the_metrics, SOCKET, "A thousand connections that are closed at once do not delay a scraper.";
     scrapers_that_come_and_go, SOCKET, "Scrapers of any kind leave no thread, descriptor or memory behind.";
     names_of_a_megabyte, SOCKET, "Names of tasks and nodes are cut and escaped in the metrics; names that begin alike stay apart.";

@@ -16,21 +16,21 @@ use crate::subject::serves;
 use crate::{SOCKET, cases};
 
 cases! {
-    a_fifo_in_place_of_the_lock, SOCKET, "A FIFO in place of the lock does not hang the start: it is an error that names it.";
-    a_link_in_place_of_the_lock, SOCKET, "A link in place of the lock is not followed, whether or not it leads anywhere.";
-    a_lock_of_another_user, SOCKET, "A lock that belongs to another user, who could hold it for ever, is an error that names both.";
-    a_directory_that_others_may_write_to, SOCKET, "A directory in which others can replace the socket is refused with what to do; nothing is made there.";
+    a_fifo_in_place_of_the_lock, SOCKET, "A FIFO in place of the lock is an error that names it. The start does not hang.";
+    a_link_in_place_of_the_lock, SOCKET, "A link in place of the lock is not followed, also if its target does not exist.";
+    a_lock_of_another_user, SOCKET, "A lock of another user, who could hold it forever, is an error that names the lock and the user.";
+    a_directory_that_others_may_write_to, SOCKET, "A directory in which others can replace the socket is refused with a solution; nothing is created there.";
     a_directory_that_others_may_write_to_and_that_is_allowed, SOCKET, "With `--allow-shared-directory`, a directory in which others can replace the socket is used.";
-    a_directory_of_another_user, SOCKET, "A directory that belongs to another user is refused with what to do.";
-    a_directory_with_the_sticky_bit, SOCKET, "A directory such as /tmp, where nobody can replace what belongs to another, is fine.";
+    a_directory_of_another_user, SOCKET, "A directory of another user is refused with a solution.";
+    a_directory_with_the_sticky_bit, SOCKET, "A directory with the sticky bit, such as /tmp, is accepted.";
     a_directory_behind_a_link, SOCKET, "Links among the directories above the socket, such as /var/run, are followed.";
-    a_daemon_of_an_ordinary_user, SOCKET, "An ordinary user can run a daemon in a directory of their own, and in none of another; a lock that cannot be opened is an error that names it.";
-    a_socket_that_is_removed_meanwhile, SOCKET, "A socket that is removed while the daemon runs is noticed: the log says that nobody can connect any more.";
-    a_socket_that_is_replaced_meanwhile, SOCKET, "A socket that is replaced while the daemon runs is noticed, too.";
-    a_group_that_is_none, SOCKET, "4294967295 stands for no group: as a group, it is wrong usage.";
-    a_group_of_others, SOCKET, "A group that the daemon is no member of is an error that says who could do that; the socket is removed.";
-    a_user_who_is_none, SOCKET, "4294967295 stands for no user: as a user, it is wrong usage, as is a text that is not a number.";
-    a_user_who_stands_for_others, SOCKET, "In a user namespace, the user who stands for all that are not mapped cannot be allowed; outside, that user can.";
+    a_daemon_of_an_ordinary_user, SOCKET, "An ordinary user can run a daemon in their own directory, and in no other; a lock that cannot be opened is an error that names it.";
+    a_socket_that_is_removed_meanwhile, SOCKET, "If the socket is removed while the daemon runs, the log reports that nobody can connect any more.";
+    a_socket_that_is_replaced_meanwhile, SOCKET, "If the socket is replaced while the daemon runs, the log reports it, too.";
+    a_group_that_is_none, SOCKET, "The group 4294967295, which means no group, is a usage error.";
+    a_group_of_others, SOCKET, "A group without the daemon as a member is an error that names the users who may set it; the socket is removed.";
+    a_user_who_is_none, SOCKET, "The user 4294967295, which means no user, is a usage error. So is a text that is not a number.";
+    a_user_who_stands_for_others, SOCKET, "In a user namespace, `--allow-uid` refuses the user that stands for all unmapped users. Outside of one, it accepts that user.";
 }
 
 /// A user and group who have nothing here.

@@ -12,20 +12,20 @@ use crate::subject::Subject;
 use crate::{BOTH, cases};
 
 cases! {
-    an_option_that_does_not_exist, BOTH, "An unknown option is refused by its name, with the nearest one that exists.";
-    an_option_that_is_missing, BOTH, "A required option that is not called is named, with the call that is missing.";
-    an_option_of_another_type, BOTH, "An argument of another type is refused; what was expected and what came is said.";
-    an_option_with_too_many_arguments, BOTH, "A wrong number of arguments is refused, not cut to what fits.";
-    an_option_out_of_range, BOTH, "A number out of range is refused with the range, also at the ends of 64 bits.";
-    an_option_that_is_called_twice, BOTH, "A second call of an option that can be called once is refused; neither of the two wins.";
-    all_mistakes_at_once, BOTH, "All mistakes of an Init are told in one answer.";
-    a_value_that_is_not_of_its_type, BOTH, "A value that carries another type than it claims is refused by an answer.";
-    a_value_of_no_type, BOTH, "A value of a type that does not exist is refused by an answer.";
-    an_option_with_a_text_of_4_mib, BOTH, "However long an argument is, the refusal stays short enough to be read.";
-    ten_thousand_unknown_options, BOTH, "However many mistakes there are, the refusal stays short enough to be read.";
+    an_option_that_does_not_exist, BOTH, "The refusal of an unknown option names it, and suggests the most similar one.";
+    an_option_that_is_missing, BOTH, "The refusal of a missing option shows the call to add.";
+    an_option_of_another_type, BOTH, "The refusal of an argument of another type names the expected and the actual type.";
+    an_option_with_too_many_arguments, BOTH, "An invalid number of arguments is refused, not truncated.";
+    an_option_out_of_range, BOTH, "The refusal of a number out of range names the range, also at the limits of 64 bits.";
+    an_option_that_is_called_twice, BOTH, "A second call of an option that accepts one call is refused.";
+    all_mistakes_at_once, BOTH, "One answer reports all invalid options of an Init.";
+    a_value_that_is_not_of_its_type, BOTH, "A value whose type differs from its declared type is refused in an answer.";
+    a_value_of_no_type, BOTH, "A value of an unknown type is refused in an answer.";
+    an_option_with_a_text_of_4_mib, BOTH, "The refusal of an argument of any length stays short.";
+    ten_thousand_unknown_options, BOTH, "The refusal of any number of invalid options stays short.";
     an_option_with_control_characters, BOTH, "The refusal is one line, even if an argument has control characters.";
     an_option_with_an_empty_name, BOTH, "The empty text is refused as the name of a field: InfluxDB would refuse each write of it.";
-    a_task_without_a_name, BOTH, "A task and a node without names are served like any other.";
+    a_task_without_a_name, BOTH, "A task and a node with empty names are served.";
 }
 
 static USAGE: LazyLock<[Value; 1]> = LazyLock::new(|| ["usage".into()]);

@@ -13,24 +13,24 @@ use crate::subject::{Subject, point, troubled_batch};
 use crate::{BOTH, cases};
 
 cases! {
-    nothing_at_all, BOTH, "A connection on which nothing comes ends with nothing said, and is no failure.";
+    nothing_at_all, BOTH, "A connection without input ends without output and without an error.";
     a_point_before_init, BOTH, "A point before Init ends the connection with an error; no handler sees it.";
     a_batch_before_init, BOTH, "A batch before Init ends the connection with an error.";
-    a_second_init, BOTH, "A second Init is refused by an answer, and the first one stays in force.";
-    a_batch_for_a_udf_of_streams, BOTH, "Batches sent to a UDF of streams end the connection with an error that says so.";
+    a_second_init, BOTH, "A second Init is refused in its answer, and the first one remains valid.";
+    a_batch_for_a_udf_of_streams, BOTH, "A batch for a UDF that reads a stream ends the connection with an error that says so.";
     a_point_outside_of_a_batch, BOTH, "A point between two batches ends the connection with an error.";
-    an_end_without_a_begin, BOTH, "An End that has no Begin ends the connection with an error; none is sent on.";
-    a_begin_within_a_batch, BOTH, "A Begin within a batch ends the connection with an error; no half batch is sent on.";
-    input_that_ends_within_a_batch, BOTH, "When the input ends within a batch, nothing of it is sent on, and the end is orderly.";
-    a_size_beyond_all_memory, BOTH, "The size of a batch is a hint: 2^63 - 1 costs nothing, and what is sent on has its true size.";
-    a_negative_size, BOTH, "A negative size is not believed, and never sent on: it would bring Kapacitor down.";
-    a_batch_of_nothing, BOTH, "A batch without points stays one.";
+    an_end_without_a_begin, BOTH, "An End without a Begin ends the connection with an error, and is not sent.";
+    a_begin_within_a_batch, BOTH, "A Begin within a batch ends the connection with an error, and no part of a batch is sent.";
+    input_that_ends_within_a_batch, BOTH, "When the input ends within a batch, no part of the batch is sent, and there is no error.";
+    a_size_beyond_all_memory, BOTH, "The size of a batch is a hint: 2^63 - 1 costs no memory, and the sent batch has its true size.";
+    a_negative_size, BOTH, "A negative size is ignored and never sent, since it would crash Kapacitor.";
+    a_batch_of_nothing, BOTH, "A batch without points stays a batch.";
     a_batch_that_is_forgotten, BOTH, "A batch that the author begins and never ends is not sent; the next one is.";
-    a_panic_within_a_batch, BOTH, "A panic while a batch is being sent sends nothing of it, but the error.";
-    an_error_within_a_batch, BOTH, "An error while a batch is being sent sends nothing of it, but the error.";
-    every_kind_of_request_at_once, BOTH, "Each request is answered exactly once, in its order, with an answer of its own kind.";
-    requests_within_a_batch, BOTH, "Keepalives and snapshots within a batch are answered, and do not tear apart what is sent.";
-    requests_after_a_fatal_one, BOTH, "Requests behind the one that ended the connection have no effect.";
+    a_panic_within_a_batch, BOTH, "After a panic within an emitted batch, the error is sent, and no part of the batch.";
+    an_error_within_a_batch, BOTH, "After an error within an emitted batch, the error is sent, and no part of the batch.";
+    every_kind_of_request_at_once, BOTH, "Each request gets exactly one answer, in order, of its own kind.";
+    requests_within_a_batch, BOTH, "Keepalives and snapshots within a batch are answered, and do not split the sent batch.";
+    requests_after_a_fatal_one, BOTH, "Requests after the one that ended the connection have no effect.";
 }
 
 fn nothing_at_all(on: Transport) {

@@ -10,22 +10,22 @@ use crate::{BOTH, cases};
 
 cases! {
     a_name_that_is_not_text, BOTH, "A point with text that is not UTF-8 ends the connection; the error names the member.";
-    a_tag_that_is_not_text, BOTH, "The same in the value of a tag.";
-    a_field_name_that_is_not_text, BOTH, "The same in the name of a field.";
+    a_tag_that_is_not_text, BOTH, "Text that is not UTF-8 in the value of a tag ends the connection, too.";
+    a_field_name_that_is_not_text, BOTH, "Text that is not UTF-8 in the name of a field ends the connection, too.";
     a_time_that_does_not_end, BOTH, "A number of more than ten bytes ends the connection.";
-    a_record_that_is_longer_than_its_point, BOTH, "A record that reaches beyond its point ends the connection; nothing behind it is read.";
-    a_map_entry_that_is_longer_than_its_map, BOTH, "The same within the entry of a map.";
-    a_field_of_the_wrong_wire_type, BOTH, "A member in another wire type than its own ends the connection.";
+    a_record_that_is_longer_than_its_point, BOTH, "A record that is longer than its point ends the connection; nothing after the point is read.";
+    a_map_entry_that_is_longer_than_its_map, BOTH, "A record that is longer than its map entry ends the connection, too.";
+    a_field_of_the_wrong_wire_type, BOTH, "A member with an unexpected wire type ends the connection.";
     a_key_that_is_none, BOTH, "A member with the number 0 or a wire type that does not exist ends the connection.";
-    a_group_that_has_not_begun, BOTH, "A group of members that ends without a begin ends the connection.";
-    groups_ten_thousand_deep, BOTH, "Nesting costs no stack: it is refused beyond a depth.";
-    a_length_of_2_to_the_60_within_a_point, BOTH, "A length within a point is held against what is left of it, not added up.";
-    a_point_of_nothing, BOTH, "A point in which nothing is set is a point.";
-    members_in_an_unusual_order, BOTH, "Members may come in any order, and twice: the last one counts, as protobuf has it.";
-    a_field_that_is_missing, BOTH, "A point without the field that is needed is left out with a warning, and the next ones are handled.";
-    a_field_of_another_type, BOTH, "The same for a field of another type.";
-    a_number_that_changes_its_type, BOTH, "A series may go from floats to integers and back: both are numbers.";
-    control_characters_in_names, BOTH, "Names are data: whatever is in them, a warning about them is one line.";
+    a_group_that_has_not_begun, BOTH, "The end of a group of members without a begin ends the connection.";
+    groups_ten_thousand_deep, BOTH, "Nesting costs no stack, and is refused beyond a maximum depth.";
+    a_length_of_2_to_the_60_within_a_point, BOTH, "A length within a point is compared with the remaining bytes, so no sum overflows.";
+    a_point_of_nothing, BOTH, "A point without any value is valid.";
+    members_in_an_unusual_order, BOTH, "Members may come in any order and repeatedly; as in protobuf, the last one counts.";
+    a_field_that_is_missing, BOTH, "A point without a required field is skipped with a warning, and the next points are handled.";
+    a_field_of_another_type, BOTH, "A point with a field of another type is skipped with a warning, too.";
+    a_number_that_changes_its_type, BOTH, "A series may switch between floats and integers: both are numbers.";
+    control_characters_in_names, BOTH, "A warning about a name is one line, for any content of the name.";
 }
 
 /// Returns the frame of a point message with these bytes.

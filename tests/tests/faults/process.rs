@@ -11,17 +11,17 @@ use crate::subject::{Subject, echo, init, point, trouble};
 use crate::{BOTH, PIPE, cases};
 
 cases! {
-    an_orderly_end, BOTH, "Exit status 0 when the input ended or a signal asked for the end.";
-    an_end_with_an_error, PIPE, "Exit status 1 when the connection failed; the last line of stderr says why.";
+    an_orderly_end, BOTH, "The exit status is 0 after the end of the input, and after a stop by a signal.";
+    an_end_with_an_error, PIPE, "The exit status is 1 if the connection failed; the last line of stderr has the reason.";
     a_print_before_main, PIPE, "Text that was printed to stdout before `udf_runtime::main` is named in the log: Kapacitor takes it for a message.";
-    arguments_and_a_subcommand, PIPE, "`--log` goes with every subcommand; an argument that does nothing there is wrong usage, by its name.";
+    arguments_and_a_subcommand, PIPE, "Every subcommand accepts `--log`; an argument without effect there is a usage error that names it.";
     the_version, PIPE, "`--version` prints the name of the UDF and the version of its package.";
-    an_argument_that_does_not_exist, PIPE, "Exit status 2 on wrong usage; stderr says what is wrong.";
-    stdin_that_is_closed, PIPE, "A stdin that has ended already is an orderly end.";
-    stdout_that_is_closed, PIPE, "A stdout that nobody reads any more ends the process with status 1, not by a signal.";
-    stderr_that_is_closed, PIPE, "Without a stderr it works all the same.";
-    stderr_that_nobody_reads, PIPE, "A stderr whose reader has gone does not end it.";
-    a_full_stderr_at_the_end, PIPE, "Everything earned reaches Kapacitor before the last line goes to stderr.";
+    an_argument_that_does_not_exist, PIPE, "The exit status is 2 after a usage error; stderr has the reason.";
+    stdin_that_is_closed, PIPE, "A stdin that has already ended is not an error.";
+    stdout_that_is_closed, PIPE, "A closed stdout ends the process with status 1, not by a signal.";
+    stderr_that_is_closed, PIPE, "A UDF works without a stderr.";
+    stderr_that_nobody_reads, PIPE, "A UDF goes on after the reader of stderr has disconnected.";
+    a_full_stderr_at_the_end, PIPE, "All output reaches Kapacitor before the last line goes to stderr.";
 }
 
 fn an_orderly_end(on: Transport) {

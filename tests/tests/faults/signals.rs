@@ -21,23 +21,23 @@ use crate::subject::{Subject, echo, init, large_point, point, start, trouble, tr
 use crate::{BOTH, PIPE, SOCKET, cases};
 
 cases! {
-    a_sigterm, BOTH, "At SIGTERM everything that was received is handled and answered, then Kapacitor is told of the signal and the connections close; exit status 0.";
-    a_sigint, BOTH, "The same at SIGINT.";
+    a_sigterm, BOTH, "At SIGTERM, everything received is handled and answered. Then Kapacitor gets an error that names the signal, and the connections close; exit status 0.";
+    a_sigint, BOTH, "SIGINT has the same effect.";
     a_sigterm_while_nothing_happens, BOTH, "An idle UDF ends at once; exit status 0.";
     a_sigterm_without_a_connection, SOCKET, "A daemon without connections ends at once; exit status 0.";
-    a_sigterm_within_a_message, BOTH, "What has come of a message at SIGTERM is no error: the whole ones before it are answered, then the input ends in order.";
-    a_sigterm_while_a_handler_works, BOTH, "A handler at work may finish; its points and those behind it are answered.";
-    a_sigterm_while_kapacitor_keeps_sending, BOTH, "What had arrived at SIGTERM is answered, however much follows it; then the connection ends; exit status 0.";
-    a_sigterm_and_new_connections, SOCKET, "From SIGTERM on no new connection is accepted, while the open ones finish.";
-    a_sigterm_while_a_handler_hangs, BOTH, "The grace period is bounded: what has not finished is cut, and the log says so; exit status 1.";
-    a_sigterm_while_nobody_reads, BOTH, "The same when it is the other side that does not read.";
-    a_second_signal, BOTH, "A second signal ends the process at once, by that signal.";
-    a_second_signal_to_process_1, SOCKET, "As the first process of a container, it exits with status 143 then, or with 130 at SIGINT.";
-    a_sighup, PIPE, "Other signals do what they do to any process.";
+    a_sigterm_within_a_message, BOTH, "An incomplete message at SIGTERM is not an error: the complete ones before it are answered.";
+    a_sigterm_while_a_handler_works, BOTH, "At SIGTERM, a busy handler finishes; its points and the later ones are answered.";
+    a_sigterm_while_kapacitor_keeps_sending, BOTH, "Input from before SIGTERM is answered, for any amount of later input; then the connection ends; exit status 0.";
+    a_sigterm_and_new_connections, SOCKET, "After SIGTERM, no new connection is accepted while the open ones finish.";
+    a_sigterm_while_a_handler_hangs, BOTH, "After the grace period, unfinished connections are closed, and the log reports it; exit status 1.";
+    a_sigterm_while_nobody_reads, BOTH, "The grace period also ends if the peer does not read.";
+    a_second_signal, BOTH, "A second signal kills the process at once.";
+    a_second_signal_to_process_1, SOCKET, "The first process of a container exits with status 143 at a second SIGTERM, and with 130 at a second SIGINT.";
+    a_sighup, PIPE, "Other signals have their default effect.";
     a_sighup_of_a_daemon, SOCKET, "A daemon goes on at SIGHUP, and logs that there is nothing to reload.";
-    a_kill_and_a_restart, SOCKET, "After SIGKILL the next start takes the socket over, and a snapshot goes on where it was taken.";
-    ten_kills_and_restarts, SOCKET, "However often it was killed, it starts again at the same path.";
-    a_stop_and_a_restart, SOCKET, "It can be started again at once at the same path.";
+    a_kill_and_a_restart, SOCKET, "After SIGKILL, the next start replaces the socket, and a restored snapshot continues.";
+    ten_kills_and_restarts, SOCKET, "A daemon that was killed repeatedly starts again at the same path.";
+    a_stop_and_a_restart, SOCKET, "A stopped daemon can start again at once at the same path.";
 }
 
 fn drains(on: Transport, signal: &str) {

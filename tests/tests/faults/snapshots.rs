@@ -12,25 +12,25 @@ use crate::subject::{Subject, point};
 use crate::{BOTH, PIPE, cases};
 
 cases! {
-    a_snapshot_of_garbage, BOTH, "Bytes that are no snapshot are refused by an answer that says so; nothing has changed.";
-    a_snapshot_of_nothing, BOTH, "An empty snapshot is that of a UDF without state: it is accepted, and nothing has changed.";
-    a_snapshot_that_is_cut, BOTH, "A snapshot that is cut anywhere is refused, and nothing has changed.";
-    a_snapshot_with_a_flipped_bit, BOTH, "A snapshot in which one bit is flipped is refused, wherever it is; nothing has changed.";
-    a_snapshot_of_another_udf, BOTH, "A snapshot of another UDF is refused by its name.";
-    a_snapshot_of_a_newer_format, BOTH, "A snapshot in a newer format is refused by its version.";
-    a_snapshot_of_another_shape, BOTH, "A state that is of another type now is refused by the name of its field.";
-    a_snapshot_from_before_a_field, BOTH, "A state that has grown a field restores; the new field has its default.";
-    a_snapshot_with_a_field_too_many, BOTH, "A field that is not kept any more is named in a warning, and the rest is restored.";
-    a_snapshot_with_many_fields_too_many, BOTH, "Of a hundred thousand of them, one warning names ten and counts the others.";
-    a_snapshot_that_may_not_fit, BOTH, "With `--bad-snapshot fresh`, what would be refused is named in a warning, and the task starts without state.";
-    a_state_over_the_limit, BOTH, "A state that could not be restored for its size is left out of the snapshot, and the log says so; the task goes on.";
-    a_snapshot_of_32_mib, PIPE, "A large snapshot that is refused costs no memory for longer than that.";
-    a_snapshot_before_init, BOTH, "A snapshot that is asked for before Init is answered.";
-    a_restore_before_init, BOTH, "A restore before Init is refused by an answer.";
-    a_snapshot_between_points, BOTH, "A snapshot holds the points that were sent before it, and none that were sent after.";
-    a_snapshot_that_panics, BOTH, "A state whose saving panics ends the connection with an error.";
-    a_snapshot_that_fails, BOTH, "A state that cannot be saved ends the connection with an error that says which.";
-    a_restore_that_panics, BOTH, "A state whose restoring panics ends the connection with an error.";
+    a_snapshot_of_garbage, BOTH, "Bytes that are not a snapshot are refused in an answer that says so, without any change.";
+    a_snapshot_of_nothing, BOTH, "An empty snapshot, as of a UDF without state, is accepted without any change.";
+    a_snapshot_that_is_cut, BOTH, "A snapshot that is truncated anywhere is refused without any change.";
+    a_snapshot_with_a_flipped_bit, BOTH, "A snapshot with one flipped bit, at any place, is refused without any change.";
+    a_snapshot_of_another_udf, BOTH, "The refusal of a snapshot of another UDF names that UDF.";
+    a_snapshot_of_a_newer_format, BOTH, "The refusal of a snapshot in a newer format names its version.";
+    a_snapshot_of_another_shape, BOTH, "The refusal of a state with a changed type names the field.";
+    a_snapshot_from_before_a_field, BOTH, "A snapshot without a new field is restored; the new field has its default.";
+    a_snapshot_with_a_field_too_many, BOTH, "A warning names a removed field, and the rest is restored.";
+    a_snapshot_with_many_fields_too_many, BOTH, "One warning names ten of 100,000 removed fields, and counts the others.";
+    a_snapshot_that_may_not_fit, BOTH, "With `--bad-snapshot fresh`, a warning replaces the refusal, and the task starts without state.";
+    a_state_over_the_limit, BOTH, "A state that is too large to be restored is not saved; the log reports it, and the task goes on.";
+    a_snapshot_of_32_mib, PIPE, "The memory of a large refused snapshot is freed.";
+    a_snapshot_before_init, BOTH, "A request for a snapshot before Init is answered.";
+    a_restore_before_init, BOTH, "A restore before Init is refused in its answer.";
+    a_snapshot_between_points, BOTH, "A snapshot contains the points from before the request, and no later ones.";
+    a_snapshot_that_panics, BOTH, "A panic while the state is saved ends the connection with an error.";
+    a_snapshot_that_fails, BOTH, "A state that cannot be saved ends the connection with an error that names it.";
+    a_restore_that_panics, BOTH, "A panic while the state is restored ends the connection with an error.";
 }
 
 fn restore(connection: &mut Connection, snapshot: &[u8]) -> (bool, String) {

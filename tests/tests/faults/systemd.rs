@@ -20,15 +20,15 @@ use crate::{SOCKET, cases};
 
 cases! {
     a_socket_of_systemd, SOCKET, "The daemon serves a socket that systemd passes, and does not remove it. It notifies systemd of the start, and of the stop before the open connections finish.";
-    no_socket_of_systemd, SOCKET, "`--systemd` without a socket is wrong usage.";
-    a_socket_for_another_process, SOCKET, "A socket that is for another process is wrong usage, and the message names the usual cause.";
+    no_socket_of_systemd, SOCKET, "`--systemd` without a socket is a usage error.";
+    a_socket_for_another_process, SOCKET, "A socket for another process is a usage error, and the message names the usual cause.";
     descriptors_for_no_process, SOCKET, "Without a `LISTEN_PID` that names the process, `LISTEN_FDS` is ignored: the descriptors may be anything.";
-    two_sockets_of_systemd, SOCKET, "More than one socket is wrong usage: one of them would not be served.";
-    a_connection_of_systemd, SOCKET, "With `Accept=yes`, systemd passes one connection. That is wrong usage, and the message names the setting.";
-    a_socket_of_systemd_that_does_not_listen, SOCKET, "A socket that does not listen is wrong usage.";
-    something_else_of_systemd, SOCKET, "A pipe, a datagram socket or a network socket is wrong usage.";
+    two_sockets_of_systemd, SOCKET, "More than one socket is a usage error, since the daemon serves only one.";
+    a_connection_of_systemd, SOCKET, "With `Accept=yes`, systemd passes one connection. This is a usage error, and the message names the setting.";
+    a_socket_of_systemd_that_does_not_listen, SOCKET, "A socket that does not listen is a usage error.";
+    something_else_of_systemd, SOCKET, "A pipe, a datagram socket or a network socket is a usage error.";
     a_path_although_systemd_starts_it, SOCKET, "With `--socket`, the daemon does not touch the descriptors that systemd passes.";
-    options_of_the_socket_unit, SOCKET, "`--systemd` with an argument about the file of the socket is wrong usage that names the setting of the .socket unit.";
+    options_of_the_socket_unit, SOCKET, "`--systemd` with an argument for the socket file is a usage error that names the setting of the .socket unit.";
     an_abstract_notify_socket, SOCKET, "Notifications also go to an abstract socket.";
     a_full_notify_socket, SOCKET, "A systemd that does not read delays neither the start nor the stop. It gets the notification when there is room.";
     a_notify_socket_that_is_gone, SOCKET, "A notification that cannot be sent causes a warning, and no more.";

@@ -22,7 +22,7 @@ use crate::subject::{echo, init, point, trouble, troubled};
 use crate::{BOTH, SOCKET, cases};
 
 cases! {
-    a_full_log_and_a_sigterm, BOTH, "A UDF whose log nobody reads stops in order at SIGTERM, with status 0.";
+    a_full_log_and_a_sigterm, BOTH, "A UDF whose log nobody reads stops at SIGTERM with status 0.";
     a_full_log_and_a_handler_that_hangs, BOTH, "A UDF whose log nobody reads and whose handler hangs exits with status 1 after the grace period.";
     a_full_log_and_a_second_signal, BOTH, "A second signal ends a UDF at once, even if a handler hangs and nobody reads its log.";
     a_full_log_and_connections, SOCKET, "A daemon whose log nobody reads serves, refuses and ends connections.";
