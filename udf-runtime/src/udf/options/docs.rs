@@ -1,4 +1,4 @@
-//! Doc comments as help: a line for each paragraph, each item of a list, and each line of code and of a table.
+//! Doc comments as help: a line for each paragraph, list item, line of code and row of a table.
 
 /// Joins the lines of paragraphs.
 pub(crate) fn help(docs: &str) -> String {
@@ -12,7 +12,7 @@ pub(crate) fn help(docs: &str) -> String {
             lines.push(line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned());
             continue;
         }
-        // Two spaces and a backslash at the end of a line are line breaks.
+        // Two spaces or a backslash at the end of a line break it.
         let whole = text.trim_end_matches('\\').trim_end();
         let ends = whole.len() < text.len() || line.ends_with("  ") || text.starts_with('#');
         match lines.last_mut() {
@@ -28,7 +28,7 @@ pub(crate) fn help(docs: &str) -> String {
     lines.join("\n")
 }
 
-/// Whether a line begins something of its own: a row of a table, a heading, or an item, `- one`, `* one`, `1. one`.
+/// Returns whether a line begins a row of a table, a heading, or a list item: `- one`, `* one`, `1. one`.
 fn begins(line: &str) -> bool {
     let Some((mark, _)) = line.split_once(' ') else { return false };
     let number = mark.strip_suffix(['.', ')']).is_some_and(|number| number.parse::<u8>().is_ok());

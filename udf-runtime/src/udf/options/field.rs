@@ -1,4 +1,4 @@
-//! How often an option can be called, and how its values are made: the type of its field says it.
+//! The types of fields, which determine how often an option can be called.
 
 use udf_proto::{Value, ValueType};
 
@@ -20,7 +20,7 @@ use crate::agent::error::Result;
             of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
 )]
 pub trait OptionField: Sized {
-    /// What one call gives.
+    /// The type of one call.
     type Value: OptionType;
     #[doc(hidden)]
     const FIELD: Field<Self, Self::Value>;
@@ -46,20 +46,19 @@ fn first<T>(values: Vec<T>) -> Option<T> {
     values.into_iter().next()
 }
 
-/// How a field of type `F` is made of calls that give a `V` each.
+/// The functions that make a field of type `F` of calls with a `V` each.
 ///
-/// It asks nothing of its types, which the function that makes it has checked: a type that is none for an
-/// option is reported once.
+/// It has no bounds, which the function that makes it has checked: rustc reports an invalid type once.
 #[doc(hidden)]
 pub struct Field<F, V> {
     pub(super) calls: Calls,
     pub(super) types: fn(&mut Vec<ValueType>),
     pub(super) of_type: fn() -> Help,
-    /// What the field is after these calls; none when a value is lacking.
+    /// Makes the field of the values of its calls; `None` if a value is missing.
     pub(super) collect: fn(Vec<V>) -> Option<F>,
     pub(super) make: fn(Vec<Value>) -> Result<V>,
     show: fn(&V) -> Vec<Value>,
-    /// Whether `make` and `show` are code of this crate, for a type without a `Drop` of the author's.
+    /// Whether `make`, `show` and `Drop` run no code of an author.
     is_plain: bool,
 }
 
@@ -96,26 +95,26 @@ impl<F, V: OptionType> Field<F, V> {
 }
 
 impl<F, V> Field<F, V> {
-    /// The option that such a field is.
+    /// Returns the option of such a field.
     pub const fn data(self, name: &'static str, docs: &'static str) -> OptionData {
         OptionData::new(name, docs, self.calls, self.types, self.of_type)
     }
 
-    /// The arguments that stand for a value, if no code of an author makes them.
+    /// Returns the arguments of a value, unless code of an author makes them.
     pub fn show(self, value: fn() -> V) -> Option<Vec<Value>> {
         self.is_plain.then(|| (self.show)(&value()))
     }
 
-    /// The arguments that stand for a value, if no code of an author makes them.
+    /// Returns the arguments of a value, unless code of an author makes them.
     pub(super) fn shown(&self, value: &V) -> Option<Vec<Value>> {
         self.is_plain.then(|| (self.show)(value))
     }
 }
 
-/// A field of this type.
+/// Returns the functions of a field of this type.
 ///
-/// `V` is a parameter, and not written `F::Value`, for the sake of rustc's words: it looks at that
-/// before it looks at the bound, and tells of it elsewhere.
+/// `V` is a parameter instead of `F::Value`, because rustc checks a projection before the bound, and
+/// reports it elsewhere.
 #[doc(hidden)]
 pub const fn option<F: OptionField<Value = V>, V>() -> Field<F, V> {
     F::FIELD
@@ -136,25 +135,25 @@ impl IsFlag for bool {
     const FIELD: Field<bool, Flag> = Field::new(Calls::Once, |values| Some(!values.is_empty()));
 }
 
-/// A field that is a flag.
+/// Returns the functions of a flag.
 #[doc(hidden)]
 pub const fn flag<F: IsFlag>() -> Field<F, Flag> {
     F::FIELD
 }
 
-/// A field that is parsed from text.
+/// Returns the functions of a field that is parsed from text.
 #[doc(hidden)]
 pub const fn parsed<T: Parse>() -> Field<T, Parsed<T>> {
     Field::new(Calls::Once, |values| first(values).map(Parsed::into_value))
 }
 
-/// A field that is parsed from text, and may be missing.
+/// Returns the functions of an `Option` that is parsed from text.
 #[doc(hidden)]
 pub const fn parsed_option<T: Parse>() -> Field<Option<T>, Parsed<T>> {
     Field::new(Calls::AtMostOnce, |values| Some(first(values).map(Parsed::into_value)))
 }
 
-/// A field that is parsed from text, any number of times.
+/// Returns the functions of a `Vec` whose elements are parsed from text.
 #[doc(hidden)]
 pub const fn parsed_vec<T: Parse>() -> Field<Vec<T>, Parsed<T>> {
     Field::new(Calls::Any, |values| Some(values.into_iter().map(Parsed::into_value).collect()))

@@ -1,4 +1,4 @@
-//! A UDF from the options of an Init.
+//! Makes a UDF of the options of an Init.
 
 use udf_proto::{Init, OptionCall, ValueType};
 
@@ -13,14 +13,14 @@ use crate::udf::traits::Udf;
 pub struct Accepted<T> {
     /// The UDF, with its options set.
     pub udf: T,
-    /// What the author of the task should know, a line each: deprecated options that are called.
+    /// Warnings for the author of the task, a line each: deprecated options that are called.
     pub warnings: Vec<String>,
 }
 
 /// Makes a UDF of the options that an Init calls.
 ///
 /// # Errors
-/// One refusal that lists everything that is wrong.
+/// One refusal that lists all invalid options.
 pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
     let mut parser = OptionParser::new(T::OPTIONS, init.options);
     let udf = T::from_options(&mut parser);
@@ -31,13 +31,13 @@ pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
     }
 }
 
-/// The names of the options, and the types of their arguments.
+/// Returns the names of the options, and the types of their arguments.
 pub(crate) fn types<T: Udf>() -> impl Iterator<Item = (&'static str, Vec<ValueType>)> {
     T::OPTIONS.iter().flat_map(|data| data.names().map(|name| (name, data.types())))
 }
 
-/// What is wrong with the options of a UDF itself: limits without a value, and defaults and examples that are none of
-/// its values. It makes the defaults, and calls `validate` and `parse` with the examples.
+/// Returns the errors in the options of the UDF itself: limits without a value, and invalid defaults
+/// and examples. Makes the defaults, and calls `validate` and `parse` with the examples.
 pub(crate) fn faults<T: Udf>() -> Vec<String> {
     let known: Vec<Known> = T::OPTIONS.iter().map(Known::new).collect();
     let mut faults: Vec<String> = known.iter().flat_map(Known::faults).collect();
@@ -55,7 +55,7 @@ pub(crate) fn faults<T: Udf>() -> Vec<String> {
             Some(std::iter::repeat_n(call(known, values), known.min_calls().max(1)))
         });
         let options: Vec<OptionCall> = calls.flatten().collect();
-        // A relation between options is no fault of one example.
+        // Related options cannot be tried one by one.
         let names: Vec<&str> = options.iter().map(|call| &*call.name).collect();
         let related = |known: &Known| {
             let mut others = known.data.conflicts.iter().chain(known.data.requires);

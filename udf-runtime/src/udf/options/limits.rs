@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use udf_proto::Value;
 
-/// Between which values an argument must be.
+/// The limits of an argument.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Limits {
     min: Bound<Value>,
@@ -20,7 +20,7 @@ impl Default for Limits {
 
 impl Limits {
     pub(crate) fn new(min: Bound<Value>, max: Bound<Value>) -> Self {
-        // Integers have a last one before a bound, which is simpler to say and to suggest.
+        // The integer before an excluded end is simpler to show and to suggest.
         let min = match min {
             Bound::Excluded(Value::Int(end)) => Bound::Included(Value::Int(end.saturating_add(1))),
             min => min,
@@ -32,14 +32,14 @@ impl Limits {
         Limits { min, max }
     }
 
-    /// What is within both.
+    /// Returns the values within both.
     pub(crate) fn within(self, other: &Limits) -> Self {
         let min = narrower(self.min, &other.min, Ordering::Greater);
         Limits { min, max: narrower(self.max, &other.max, Ordering::Less) }
     }
 
     pub(crate) fn contain(&self, value: &Value) -> bool {
-        // What cannot be compared, as NaN, is not within anything that has an end.
+        // NaN cannot be compared, so it is not within a range with an end.
         let min = match &self.min {
             Bound::Unbounded => true,
             Bound::Included(min) => compare(value, min).is_some_and(Ordering::is_ge),
@@ -53,7 +53,7 @@ impl Limits {
         min && max
     }
 
-    /// The nearest value that is contained: the value itself, or an end that is.
+    /// Returns the nearest contained value: the value itself, or an end.
     pub(crate) fn nearest(&self, value: &Value) -> Option<Value> {
         let end = |bound: &Bound<Value>| match bound {
             Bound::Included(end) => Some(end.clone()),
@@ -67,7 +67,7 @@ impl Limits {
         all.find(|value| self.contain(value))
     }
 
-    /// Whether no value is contained.
+    /// Returns whether no value is contained.
     pub(crate) fn is_empty(&self) -> bool {
         let end = |bound: &Bound<Value>| match bound {
             Bound::Included(end) => Some((end.clone(), true)),
@@ -75,7 +75,7 @@ impl Limits {
             Bound::Unbounded => None,
         };
         let (min, max) = (end(&self.min), end(&self.max));
-        // What cannot be compared with itself, NaN, is no end.
+        // NaN cannot be compared with itself, and is not a valid end.
         let is_nan = |(end, _): &(Value, bool)| compare(end, end).is_none();
         if min.iter().chain(&max).any(is_nan) {
             return true;
@@ -88,14 +88,14 @@ impl Limits {
         }
     }
 
-    /// In words, `from 1 to 3 calls`.
+    /// Returns the words with a unit, `from 1 to 3 calls`.
     pub(crate) fn count_of(&self, what: &str) -> Option<String> {
         let words = self.words()?;
         let plural = if words.rsplit(' ').next() == Some("1") { "" } else { "s" };
         Some(format!("{words} {what}{plural}"))
     }
 
-    /// In words that go after "must be".
+    /// Returns the words that follow "must be".
     pub(crate) fn words(&self) -> Option<String> {
         let min = match &self.min {
             Bound::Included(min) => Some(format!("at least {min}")),
@@ -118,7 +118,7 @@ impl Limits {
     }
 }
 
-/// The one of two ends that leaves less.
+/// Returns the narrower of two ends.
 fn narrower(one: Bound<Value>, other: &Bound<Value>, inner: Ordering) -> Bound<Value> {
     let (
         Bound::Included(mine) | Bound::Excluded(mine),

@@ -1,4 +1,4 @@
-//! The calls of an Init against the options of a UDF.
+//! Checks the calls of an Init against the options of a UDF.
 
 use std::any::Any;
 
@@ -14,35 +14,35 @@ use crate::agent::error::Result;
 
 /// Checks the calls of an Init against the constant of a UDF, and hands out the values of each option.
 ///
-/// The author's code sees only values of calls that were found to be right, and defaults are made only when nothing
-/// is wrong with any call.
+/// The author's code receives only values that the constant accepts. Defaults are made only if every
+/// call is valid.
 #[derive(Debug)]
 pub struct OptionParser {
     calls: Vec<OptionCall>,
     options: Vec<Checked>,
-    /// What is wrong, with the place of the option.
+    /// The problems, each with the number of the option.
     problems: Vec<(usize, Problem)>,
-    /// How many more there are: an Init can have any number of calls.
+    /// The number of further problems: an Init can have any number of calls.
     more: usize,
     warnings: Vec<String>,
 }
 
-/// An option, and the calls of it.
+/// An option and its calls.
 #[derive(Debug)]
 struct Checked {
     known: Known,
-    /// Which calls are of this option.
+    /// The numbers of the calls of this option.
     calls: Vec<usize>,
-    /// The arguments out of the environment, where no task calls it.
+    /// The arguments in the environment variable, if the task does not call the option.
     of_env: Option<Vec<Value>>,
-    /// The calls that were found to be right, with the number among those of this option.
+    /// The valid calls, each with its number among the calls of this option.
     right: Vec<(usize, Vec<Value>)>,
-    /// The values of these calls, a `Vec` of the type of one call.
+    /// The values of the valid calls, a `Vec` of the type of one call.
     taken: Option<Box<dyn Any>>,
 }
 
 impl OptionParser {
-    /// Checks all calls against the constant: no code of the author runs.
+    /// Checks all calls against the constant. Runs no code of the author.
     pub(crate) fn new(options: &'static [OptionData], calls: Vec<OptionCall>) -> Self {
         let known = options.iter().map(Known::new);
         let options = known.map(|known| Checked {
@@ -92,7 +92,7 @@ impl OptionParser {
         self.count(place);
     }
 
-    /// Notes an option that is called too seldom or too often.
+    /// Notes an option with too few or too many calls.
     fn count(&mut self, place: usize) {
         let Checked { known, calls, .. } = &self.options[place];
         let (name, count, min_calls) = (known.data.name.to_owned(), calls.len(), known.min_calls());
@@ -111,8 +111,8 @@ impl OptionParser {
         self.note(place, |_| problem);
     }
 
-    /// What is wrong with a call. What the constant refuses may be put right; what only the author's code refuses
-    /// may not.
+    /// Returns the problem of a call. `mend` says whether a correction of the arguments may help: it does
+    /// not if only the author's code refuses them.
     fn call_problem(&self, place: usize, number: usize, misfit: Misfit, mend: bool) -> Problem {
         let Checked { known, calls, .. } = &self.options[place];
         let (values, env) = self.values(place, number);
@@ -120,7 +120,7 @@ impl OptionParser {
         let mended = || suggest::mended(values, &known.types, &known.help);
         let mended = mend.then(mended).flatten().filter(|mended| known.fits(mended));
         let write = [mended, known.sample()].into_iter().flatten();
-        // What was refused is no advice.
+        // The refused call itself is not advice.
         let shown = match calls.get(number) {
             Some(&at) => known.data.call(&self.calls[at]),
             None => known.data.line(values),
@@ -139,7 +139,7 @@ impl OptionParser {
         }
     }
 
-    /// The arguments of a call, and the environment variable that they are of.
+    /// Returns the arguments of a call, and the environment variable that holds them.
     fn values(&self, place: usize, number: usize) -> (&[Value], Option<&'static str>) {
         let option = &self.options[place];
         match (option.calls.get(number), &option.of_env) {
@@ -148,7 +148,7 @@ impl OptionParser {
         }
     }
 
-    /// Makes the values of the calls of one option that are right so far. Notes each value that the author's code
+    /// Makes the values of the valid calls of one option. Notes each value that the author's code
     /// refuses.
     pub fn take<F, V: 'static>(
         &mut self,
@@ -175,9 +175,9 @@ impl OptionParser {
         self.options[place].taken = Some(Box::new(values));
     }
 
-    /// Makes the default of an option that is not called, of an expression.
+    /// Makes the default of an option that is not called, by an expression.
     ///
-    /// The author's check is for values of tasks: a default is the author's own.
+    /// `validate` checks only values of tasks, not the author's own default.
     pub fn default<F, V: 'static>(
         &mut self,
         place: usize,
@@ -193,7 +193,7 @@ impl OptionParser {
         }
     }
 
-    /// Makes the default of an option that is not called, of the literal or text in its constant.
+    /// Makes the default of an option that is not called, from the literal or text in its constant.
     pub fn default_of_data<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) {
         let known = &self.options[place].known;
         if let Some(values) = known.data.data_default()
@@ -205,7 +205,7 @@ impl OptionParser {
         }
     }
 
-    /// Whether there is a value for an option.
+    /// Returns whether an option has a value.
     fn is_called<F, V: 'static>(&self, place: usize, _: &Field<F, V>) -> bool {
         let taken = self.options[place].taken.as_ref();
         taken
@@ -225,10 +225,10 @@ impl OptionParser {
         }
     }
 
-    /// Makes the field of the values of the calls, or of the default.
+    /// Makes the field from the values of the calls, or from the default.
     ///
     /// # Panics
-    /// When this option has not been taken, or a value is lacking, which [`is_whole`](Self::is_whole) finds.
+    /// When the option was not taken, or a value is missing, which [`is_whole`](Self::is_whole) finds.
     #[must_use]
     pub fn field<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) -> F {
         let taken = self.options[place].taken.take();
@@ -237,7 +237,7 @@ impl OptionParser {
         made.expect("options were accepted, so each has its values")
     }
 
-    /// Whether nothing is wrong with any call, so that the fields can be made.
+    /// Checks the relations between options, and returns whether every call is valid.
     #[doc(hidden)]
     pub fn accepts(&mut self) -> bool {
         self.relations();
@@ -246,7 +246,7 @@ impl OptionParser {
         self.is_whole()
     }
 
-    /// Whether every default was right, too.
+    /// Returns whether every default is valid, too.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty() && self.more == 0
@@ -269,7 +269,7 @@ impl OptionParser {
         self.note(place, |_| problem);
     }
 
-    /// Notes a problem, or only counts it when there are many.
+    /// Notes a problem, or only counts it if there are many.
     fn note(&mut self, place: usize, problem: impl FnOnce(&Self) -> Problem) {
         if self.problems.len() < SHOWN {
             let problem = problem(self);
@@ -279,13 +279,13 @@ impl OptionParser {
         }
     }
 
-    /// What was wrong, and what the author of the task should know.
+    /// Returns the problems and the warnings.
     pub(crate) fn finish(self) -> (Problems, Vec<String>) {
         let shown = self.problems.into_iter().map(|(_, problem)| problem).collect();
         (Problems { shown, more: self.more }, self.warnings)
     }
 
-    /// Notes options that exclude each other, and those that lack one that they need.
+    /// Notes conflicts, and options that lack an option that they require.
     fn relations(&mut self) {
         let named = |name: &str| self.options.iter().find(|other| other.known.data.name == name);
         let mut found: Vec<Problem> = Vec::new();
@@ -318,8 +318,8 @@ impl OptionParser {
         }
     }
 
-    /// Notes the calls of options that do not exist, before the other problems. One that was meant for
-    /// a required option stands for the absence of that, too.
+    /// Notes the calls of unknown options, before the other problems. A misspelt call of a required
+    /// option replaces the problem that it is missing.
     fn unknown(&mut self) {
         let mut unknown: Vec<(usize, Problem)> = Vec::new();
         for call in &self.calls {
@@ -350,7 +350,7 @@ impl OptionParser {
             let mut known: Vec<String> =
                 self.options.iter().map(|option| option.known.data.name.to_owned()).collect();
             known.sort();
-            // Any secret may have been meant.
+            // The name may be a misspelling of a secret.
             let is_secret = self.options.iter().any(|option| option.known.data.is_secret);
             let name = short(&call.name);
             let call = if is_secret { format!(".{name}(***)") } else { line(call) };

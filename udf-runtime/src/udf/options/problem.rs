@@ -1,4 +1,4 @@
-//! What can be wrong with the options of an Init, and in which words.
+//! The problems with the options of an Init, and their texts.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use crate::agent::error;
 
 use super::types::{InArgument, MustBe};
 
-/// Why the arguments of one call will not do.
+/// Why the arguments of one call are invalid.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Misfit {
-    /// There are too many or too few.
+    /// There are too many or too few arguments.
     Count,
-    /// One is of another type; counted from 0.
+    /// An argument, counted from 0, is of another type.
     Type { place: usize },
-    /// One will not do, or all together, in words that go after "the argument".
+    /// An argument or all together are invalid, in words that follow "the argument".
     Argument { place: Option<usize>, words: String },
-    /// All together will not do, in words of the author.
+    /// All together are invalid, in words of the author.
     Other(String),
-    /// Several arguments will not do.
+    /// Several arguments are invalid.
     Several(Vec<Misfit>),
 }
 
@@ -45,7 +45,7 @@ impl Misfit {
 }
 
 impl Misfit {
-    /// In words that go after a colon, for what came where these types are expected.
+    /// Returns the text that follows a colon, for the types that came and the expected types.
     fn words(&self, came: &[ValueType], types: &[ValueType]) -> String {
         let argument = |place: Option<usize>| match (types.len(), place) {
             (1, _) => "the argument".to_owned(),
@@ -69,23 +69,23 @@ impl Misfit {
     }
 }
 
-/// Everything that is wrong with the options of an Init.
+/// The problems with the options of an Init.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Problems {
     pub(crate) shown: Vec<Problem>,
-    /// How many more there are.
+    /// The number of further problems.
     pub(crate) more: usize,
 }
 
-/// More problems than these are only counted: an Init can have any number of calls.
+/// The number of problems in a text. An Init can have any number of calls.
 pub(crate) const SHOWN: usize = 20;
 
-/// One thing that is wrong with the options of an Init.
+/// One problem with the options of an Init.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Problem {
     /// There is no such option.
     Unknown { call: String, name: String, nearest: Option<String>, known: Vec<String> },
-    /// The arguments of a call will not do.
+    /// The arguments of a call are invalid.
     Call {
         call: String,
         which: Option<usize>,
@@ -94,17 +94,17 @@ pub(crate) enum Problem {
         types: Vec<ValueType>,
         write: Option<String>,
     },
-    /// An option that is called too seldom or too often for its length.
+    /// The number of calls is not within the `len` of the option.
     Calls { name: String, words: String, came: usize },
-    /// A required option is not called, and how often it must be, when that is more than once.
+    /// A required option is not called. `often` is the number of calls, if it is more than one.
     Missing { name: String, often: Option<String>, write: String },
-    /// An option that can be called once is called again.
+    /// An option is called more than once.
     Again { name: String, calls: Vec<String> },
-    /// Two options are called that exclude each other.
+    /// Two conflicting options are called.
     Conflict { one: String, other: String },
-    /// An option is called without one that it needs.
+    /// An option is called without an option that it requires.
     Lonely { call: String, needs: String, write: String },
-    /// The default of the UDF is none of the values that it accepts.
+    /// The UDF does not accept its own default.
     Default {
         call: String,
         misfit: Misfit,
@@ -172,7 +172,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// `it takes 2 arguments (INT and STRING)`
+/// Returns `it takes 2 arguments (INT, STRING)`.
 fn takes(types: &[ValueType]) -> String {
     let names: Vec<_> = types.iter().map(ValueType::to_string).collect();
     match types.len() {
@@ -181,7 +181,7 @@ fn takes(types: &[ValueType]) -> String {
     }
 }
 
-/// A call as a TICKscript writes it, cut where it is very long.
+/// Returns a call as a TICKscript writes it. Truncates a very long call.
 pub(crate) fn line(call: &OptionCall) -> String {
     let mut line = format!(".{}(", short(&call.name));
     for (place, value) in call.values.iter().enumerate() {
@@ -200,14 +200,14 @@ pub(crate) fn line(call: &OptionCall) -> String {
     line + ")"
 }
 
-/// So many arguments of a call are shown.
+/// The number of arguments in a text.
 const LONG_CALL: usize = 12;
-/// So many bytes of an author's words are shown: they may repeat the argument.
+/// The number of bytes of an author's words in a text. They may repeat the argument.
 const LONG_WORDS: usize = 512;
-/// So many characters of a text are shown.
+/// The number of characters of a STRING in a text.
 const LONG_TEXT: usize = 64;
 
-/// On one line, and not over-long: Init can carry any text.
+/// Returns the text on one line, truncated: an Init can carry any text.
 pub(crate) fn short(text: &str) -> String {
     let mut chars = text.chars();
     let mut short: String = chars

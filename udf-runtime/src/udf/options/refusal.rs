@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::udf::options::problem::Problems;
 
-/// Why an Init is refused: everything that is wrong with its options, in one text.
+/// The error that refuses an Init. It lists all invalid options.
 ///
-/// It is the only text that the author of a task sees, behind Kapacitor's "failed to initialize
-/// processes": it names each call that is wrong, says what was expected and what came, and shows
-/// the line of TICKscript that would do.
+/// The author of a task sees only this text, behind Kapacitor's "failed to initialize
+/// processes". It names each invalid call, what was expected and what came, and shows a valid line
+/// of TICKscript.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub(super) udf: &'static str,
@@ -16,7 +16,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// How many problems there are; at least one.
+    /// Returns the number of problems, at least one.
     pub fn count(&self) -> usize {
         self.problems.shown.len() + self.problems.more
     }

@@ -1,11 +1,11 @@
-//! What came, put right where that can be guessed.
+//! Corrections of invalid arguments.
 
 use udf_proto::{Value, ValueType};
 use udf_text::suggest::nearest;
 
 use super::types::Help;
 
-/// What came, put right where that can be guessed: `'10'` is 10, `2.0` is 2, 300 is the nearest end.
+/// Returns corrected arguments: `'10'` becomes 10, `2.0` becomes 2, 300 the nearest end.
 pub(crate) fn mended(came: &[Value], types: &[ValueType], help: &Help) -> Option<Vec<Value>> {
     if came.len() != types.len() {
         return None;

@@ -9,7 +9,7 @@ use super::{Help, MustBe, OptionType};
 use crate::agent::error::Result;
 use crate::udf::options::limits::Limits;
 
-/// The column of InfluxDB for the time of a point.
+/// The column of InfluxDB that holds the time of a point.
 const TIME: &str = "time";
 
 macro_rules! name {
@@ -19,10 +19,10 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// Takes a name.
+            /// Creates a name.
             ///
             /// # Errors
-            /// When InfluxDB could not store it: it is empty, or `time`.
+            /// When InfluxDB cannot store the name: it is empty, or `time`.
             pub fn new(name: impl Into<String>) -> Result<Self, MustBe> {
                 let name = name.into();
                 if name.is_empty() || name == TIME {
@@ -31,13 +31,13 @@ macro_rules! name {
                 Ok($name(name))
             }
 
-            /// For a default, which the macro has checked.
+            /// Creates the name of a default, which the macro has checked.
             #[doc(hidden)]
             pub fn literal(name: &'static str) -> Self {
                 $name(name.to_owned())
             }
 
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -93,8 +93,8 @@ macro_rules! name {
 name! {
     /// The name of a field: an option that is a STRING, neither empty nor `time`.
     ///
-    /// InfluxDB refuses the whole write that a field with an empty name is part of, and stores no
-    /// field named `time`. It is a `&str` wherever one is wanted.
+    /// InfluxDB refuses the whole write if a field in it has an empty name, and stores no
+    /// field named `time`. The type derefs to `str`.
     ///
     /// ```
     /// use udf_runtime::options::FieldName;
@@ -122,7 +122,7 @@ name! {
 name! {
     /// The name of a tag: an option that is a STRING, neither empty nor `time`.
     ///
-    /// InfluxDB refuses the whole write that a tag with an empty name is part of, and stores no tag
-    /// named `time`. It is a `&str` wherever one is wanted, as [`FieldName`] is.
+    /// InfluxDB refuses the whole write if a tag in it has an empty name, and stores no tag
+    /// named `time`. The type derefs to `str`, as [`FieldName`] does.
     TagName, "the name of a tag, not empty or 'time'", "host"
 }

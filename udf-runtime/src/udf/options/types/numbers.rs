@@ -46,7 +46,7 @@ impl OptionType for f32 {
     }
 
     fn to_raw(&self) -> f64 {
-        // By way of its text: 0.1 is shown as 0.1, not with the digits that f64 has more.
+        // Through its text: 0.1 is shown as 0.1, without the further digits of f64.
         self.to_string().parse().unwrap_or_else(|_| (*self).into())
     }
 
@@ -55,7 +55,7 @@ impl OptionType for f32 {
     }
 }
 
-/// An integer as INT, which has 64 bits with a sign: what is out of that is its nearest end.
+/// An integer as INT, which has 64 bits with a sign. A value out of range becomes the nearest end.
 trait Int: Copy {
     fn int(self) -> i64;
     fn limits() -> Limits;

@@ -6,13 +6,13 @@ use super::OptionType;
 
 /// A value that can have a range: an integer, a float or a Duration, or several of one of them.
 pub trait Ranged: OptionType {
-    /// What the ends of its range are.
+    /// The type of the ends of its range.
     type Bound;
     #[doc(hidden)]
     fn value(bound: Self::Bound) -> Value;
 }
 
-/// An option that can have a `range`: one that is [`Ranged`], or an `Option` or `Vec` of such.
+/// An option that can have a `range`: a [`Ranged`] type, or an `Option` or `Vec` of it.
 #[diagnostic::on_unimplemented(
     message = "an option of type `{Self}` cannot have a `range`",
     label = "has no range",

@@ -56,7 +56,7 @@ impl OptionType for char {
     }
 }
 
-/// What `#[option(parse)]` asks of a type.
+/// A type for `#[option(parse)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be parsed from text",
     label = "is not `FromStr` with an error that can be displayed",
@@ -74,7 +74,7 @@ impl<T: FromStr<Err: Display>> Parse for T {
     }
 }
 
-/// What `#[option(parse)]` makes of a STRING; it keeps the text, for a type need not be displayable.
+/// The value of `#[option(parse)]`, with its text: the type need not be displayable.
 #[derive(Debug, Clone)]
 pub struct Parsed<T> {
     text: String,
@@ -82,7 +82,7 @@ pub struct Parsed<T> {
 }
 
 impl<T> Parsed<T> {
-    /// The value.
+    /// Returns the value.
     pub fn into_value(self) -> T {
         self.value
     }
