@@ -315,8 +315,8 @@ fn names_that_generated_code_has_can_be_the_authors() {
         assert_eq!(variant.to_raw(), name);
         assert_eq!(Variant::from_raw(name.to_owned()).unwrap(), variant);
     }
-    let pair = Pair::<u8, String>::from_raw((1, ["a".to_owned(), "b".to_owned()])).unwrap();
-    assert_eq!(pair, Pair(1, ["a".to_owned(), "b".to_owned()]));
+    let pair = || Pair(1_u8, ["a".to_owned(), "b".to_owned()]);
+    assert_eq!(Pair::<u8, String>::from_raw(pair().to_raw()).unwrap(), pair());
     let [one, other] = taken::whole();
     assert_eq!(one, other);
     assert!(format!("{:?}", taken::former()).contains("FormerPoint { x: 1.0 }"));

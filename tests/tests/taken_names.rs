@@ -13,6 +13,11 @@ trait Undo: Sized {
     fn take(self) {}
     fn show(self) {}
     fn data(self) {}
+    fn put(self) {}
+    fn help(self) {}
+    fn types(self) {}
+    fn members(self) {}
+    fn plain(self) {}
 }
 
 impl<T> Undo for T {}
@@ -131,6 +136,6 @@ fn defaults_are_what_the_expressions_say() {
 #[test]
 fn docs_of_macros_are_help() {
     use udf_runtime::Udf;
-    assert_eq!(Everything::help(), "First. Text of the file.\nAnd last.");
+    assert_eq!(<Everything as udf_runtime::Udf>::help(), "First. Text of the file.\nAnd last.");
     assert_eq!(Everything::options()[0].help, "Text of the file.");
 }

@@ -1,11 +1,11 @@
-//! `#[udf(...)]`: emits the item again, with a derive that sees its fields after `#[cfg]`.
+//! `#[udf(...)]`: emits the item with a derive, which sees the fields after `#[cfg]`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::DeriveInput;
 
 use crate::errors::Errors;
-use crate::parse::{entries, krate, tables};
+use crate::parse::{A_STRUCT, entries, krate, tables};
 
 pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
@@ -17,11 +17,11 @@ pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
                 errors.at(second, "`#[udf]` is there twice; keep one");
             }
         }
-        // The derive reports what rustc could not parse.
+        // The derive reports the syntax error.
         Err(_) if item.clone().into_iter().any(|token| token.to_string() == "struct") => {}
         Err(_) => {
             let first = item.clone().into_iter().next();
-            errors.at(first, "`#[udf]` makes a UDF of a struct: its fields are the options");
+            errors.at(first, A_STRUCT);
         }
     }
     if errors.count() > 0 {

@@ -1,84 +1,43 @@
-//! Types that borrow, and the types that own the same.
+//! Types that borrow. rustc advises a lifetime for such a type, which a UDF cannot have.
 
-use syn::{GenericArgument, Lifetime, PathArguments, Type, TypePath, parse_quote};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Lifetime, Type};
 
-/// The type that owns what this one borrows, if it is known to borrow. `static_too` says whether `'static` counts.
-pub(crate) fn owned(ty: &Type, static_too: bool) -> Option<Type> {
-    let mut owned = ty.clone();
-    own(&mut owned, static_too).then_some(owned)
+/// The advice for a type that borrows.
+pub(crate) const OWNED: &str =
+    "write a type that owns it, such as `String` for text and `PointBuf` for a point";
+
+/// Returns whether a type borrows. `static_too` says whether `'static` counts.
+pub(crate) fn borrows(ty: &Type, static_too: bool) -> bool {
+    lifetimes(ty).iter().any(|lifetime| static_too || lifetime.ident != "static")
 }
 
-fn own(ty: &mut Type, static_too: bool) -> bool {
-    let is_borrowed = |lifetime: Option<&Lifetime>| {
-        static_too || lifetime.is_none_or(|lifetime| lifetime.ident != "static")
-    };
-    let replacement: Type = match ty {
-        Type::Group(inner) => return own(&mut inner.elem, static_too),
-        Type::Paren(inner) => return own(&mut inner.elem, static_too),
-        Type::Array(array) => return own(&mut array.elem, static_too),
-        Type::Tuple(tuple) => {
-            return tuple.elems.iter_mut().fold(false, |any, ty| own(ty, static_too) | any);
-        }
-        Type::Reference(reference) if is_borrowed(reference.lifetime.as_ref()) => {
-            let mut inner = (*reference.elem).clone();
-            match &inner {
-                Type::TraitObject(_) => parse_quote!(Box<#inner>),
-                Type::Path(path) if is_named(path, "Path") => parse_quote!(PathBuf),
-                Type::Path(path) if is_named(path, "OsStr") => parse_quote!(OsString),
-                _ => {
-                    own(&mut inner, static_too);
-                    inner
-                }
-            }
-        }
-        Type::Slice(slice) => {
-            own(&mut slice.elem, static_too);
-            let elem = &slice.elem;
-            parse_quote!(Vec<#elem>)
-        }
-        Type::Path(path) => {
-            // Another type may have the name of one of ours.
-            let is_ours =
-                path.path.segments.first().is_some_and(|first| first.ident == "udf_runtime");
-            let Some(last) = path.path.segments.last_mut() else { return false };
-            let name = last.ident.to_string();
-            let PathArguments::AngleBracketed(arguments) = &mut last.arguments else {
-                *ty = match &*name {
-                    "str" => parse_quote!(String),
-                    "Point" if is_ours => parse_quote!(PointBuf),
-                    _ => return false,
-                };
-                return true;
-            };
-            let lifetime = arguments.args.iter().find_map(|argument| match argument {
-                GenericArgument::Lifetime(lifetime) => Some(lifetime.clone()),
-                _ => None,
-            });
-            match (&*name, is_borrowed(lifetime.as_ref())) {
-                ("Point", true) if lifetime.is_some() => parse_quote!(PointBuf),
-                ("Cow", true) => {
-                    let Some(GenericArgument::Type(inner)) = arguments.args.last_mut() else {
-                        return false;
-                    };
-                    let mut inner = inner.clone();
-                    own(&mut inner, static_too);
-                    inner
-                }
-                ("Cow", false) => return false,
-                _ => {
-                    return arguments.args.iter_mut().fold(false, |any, argument| match argument {
-                        GenericArgument::Type(ty) => own(ty, static_too) | any,
-                        _ => any,
-                    });
-                }
-            }
-        }
-        _ => return false,
-    };
-    *ty = replacement;
-    true
+/// Returns the lifetimes in a type, `'_` for each `&` without one.
+pub(crate) fn lifetimes(ty: &Type) -> Vec<Lifetime> {
+    let mut found = Vec::new();
+    collect(ty.to_token_stream(), &mut found);
+    found
 }
 
-fn is_named(path: &TypePath, name: &str) -> bool {
-    path.path.segments.last().is_some_and(|last| last.ident == name)
+fn is_quote(token: Option<&TokenTree>) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == '\'')
+}
+
+fn collect(tokens: TokenStream, found: &mut Vec<Lifetime>) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match (token, tokens.peek()) {
+            // The arguments of `fn` and `dyn Fn` have lifetimes of their own.
+            (TokenTree::Ident(word), _) if word == "fn" || word == "dyn" || word == "for" => return,
+            (TokenTree::Punct(and), next) if and.as_char() == '&' && !is_quote(next) => {
+                found.push(Lifetime::new("'_", and.span()));
+            }
+            (TokenTree::Punct(quote), Some(TokenTree::Ident(name))) if quote.as_char() == '\'' => {
+                found.push(Lifetime::new(&format!("'{name}"), name.span()));
+            }
+            (TokenTree::Group(group), _) => collect(group.stream(), found),
+            _ => {}
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! Every error of one macro call: all of them are reported, in one compile.
+//! The errors of one macro call. One compilation reports all of them.
 
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// Collects errors. Dropping it without `finish` panics, so that no error gets lost.
+/// Collects errors. Panics when it is dropped without `finish`: an error would be lost.
 pub(crate) struct Errors {
     noted: Option<Vec<syn::Error>>,
 }
@@ -20,7 +20,7 @@ impl Errors {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Notes an error at a place.
+    /// Notes an error at a span.
     pub(crate) fn span(&mut self, span: Span, message: impl Display) {
         self.push(syn::Error::new(span, message));
     }
@@ -29,15 +29,15 @@ impl Errors {
         self.noted.as_mut().expect("errors are noted before they are taken").push(error);
     }
 
-    /// How many there are.
+    /// Returns the number of errors.
     pub(crate) fn count(&self) -> usize {
         self.noted.as_ref().map_or(0, Vec::len)
     }
 
-    /// A `compile_error!` for each, in the order of the places.
+    /// Returns a `compile_error!` for each error, in the order of their lines.
     pub(crate) fn finish(mut self) -> Vec<TokenStream> {
         let mut noted = self.noted.take().expect("errors are taken once");
-        // Outside of a compiler, in tests, places have no order.
+        // In tests, outside of a compiler, spans have no order.
         if proc_macro::is_available() {
             noted.sort_by_key(|error| {
                 let place = error.span().unwrap();

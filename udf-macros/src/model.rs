@@ -1,4 +1,4 @@
-//! What an author wrote, with the places where it was written.
+//! The model of an item: the author's attributes and types, with their tokens.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -6,14 +6,14 @@ use syn::{Expr, Generics, LitStr, Type};
 
 use crate::words::case::Case;
 
-/// A value, and the tokens to edit when it is wrong.
+/// A value, and the tokens to edit if it is invalid.
 #[derive(Debug, Clone)]
 pub(crate) struct At<T> {
     pub(crate) value: T,
     pub(crate) tokens: TokenStream,
 }
 
-/// The text of doc comments: expressions, of which `include_str!` may be one.
+/// The text of doc comments. An expression may be an `include_str!`.
 pub(crate) type Doc = Vec<Expr>;
 
 /// A struct with `#[udf]`.
@@ -68,13 +68,13 @@ pub(crate) enum Role {
 
 /// A field with `#[option]`.
 pub(crate) struct OptionField {
-    /// None when it is written, but not understood.
+    /// `None` if the written name is invalid.
     pub(crate) name: Option<At<String>>,
     pub(crate) aliases: Vec<At<String>>,
     pub(crate) help: Doc,
-    /// How often it is called.
+    /// How often a task may call it.
     pub(crate) calls: Calls,
-    /// Whether every task has to call it, as far as is known.
+    /// Whether every task must call it, as far as the name of the type shows.
     pub(crate) required: bool,
     /// The type of one call.
     pub(crate) value: Type,
@@ -88,14 +88,14 @@ pub(crate) struct OptionField {
     pub(crate) requires: Vec<Ident>,
     pub(crate) deprecated: Option<LitStr>,
     pub(crate) example: Option<Value>,
-    /// The environment variable that stands for a call.
+    /// The environment variable that replaces a call.
     pub(crate) env: Option<LitStr>,
     /// The key `secret`, if its values are never shown.
     pub(crate) secret: Option<Ident>,
 }
 
 impl OptionField {
-    /// How a TICKscript calls it.
+    /// Returns the name that a TICKscript calls.
     pub(crate) fn name(&self) -> &str {
         &self.name.as_ref().expect("one that is not understood is an error").value
     }
@@ -109,14 +109,14 @@ pub(crate) enum Calls {
 }
 
 pub(crate) enum Default {
-    /// That of the type; the key is kept for messages.
+    /// The `Default` of the type; the key is for messages.
     OfType(Ident),
     /// An expression.
     Is(Value),
 }
 
 impl Default {
-    /// The tokens to edit.
+    /// Returns the tokens to edit.
     pub(crate) fn tokens(&self) -> TokenStream {
         match self {
             Default::OfType(key) => key.to_token_stream(),
@@ -130,10 +130,8 @@ impl Default {
 pub(crate) struct Value {
     /// As it was written.
     pub(crate) written: Expr,
-    /// What it stands for: `"10s"` is a Duration.
+    /// The expression of the option's type: `"10s"` becomes a Duration.
     pub(crate) code: TokenStream,
-    /// Whether it does not fit its type, which has been noted.
-    pub(crate) wrong: bool,
 }
 
 /// `1..`, `..=5`, or the path of a constant.
@@ -151,8 +149,6 @@ pub(crate) struct Range {
 /// An enum or a tuple struct with `#[derive(OptionType)]`.
 pub(crate) struct OptionType {
     pub(crate) ident: Ident,
-    /// Whether it may be seen where types of its members are not.
-    pub(crate) is_public: bool,
     pub(crate) generics: Generics,
     pub(crate) krate: TokenStream,
     pub(crate) shape: OptionShape,
@@ -161,7 +157,7 @@ pub(crate) struct OptionType {
 pub(crate) enum OptionShape {
     /// A STRING out of a fixed set.
     Choices(Vec<Choice>),
-    /// What its members are.
+    /// The arguments of its members.
     Tuple(Vec<Type>),
 }
 
@@ -187,7 +183,7 @@ pub(crate) struct Member {
     pub(crate) source: Source,
 }
 
-/// What of a point a member is.
+/// The part of a point that a member holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The field of this name.

@@ -1,6 +1,6 @@
-//! What each macro emits, so that a review sees how generated code changes.
+//! Snapshots of the code that each macro emits, so that a review sees changes of it.
 //!
-//! After a change on purpose, `INSTA_UPDATE=always cargo test -p kapacitor-udf-macros` writes the snapshots anew.
+//! After an intended change, renew them: `INSTA_UPDATE=always cargo test -p kapacitor-udf-macros`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -16,7 +16,7 @@ fn compare(name: &str, code: TokenStream) {
     settings.bind(|| insta::assert_snapshot!(name, prettyplease::unparse(&file)));
 }
 
-/// The code of a derive, without the item itself.
+/// Compares the code of a derive, without the item itself.
 macro_rules! snapshot {
     ($name:ident, $derive:path, $($item:tt)*) => {
         #[test]
@@ -60,12 +60,6 @@ snapshot! {
         windows: Groups<Window>,
         memory: Vec<u8>,
     }
-}
-
-snapshot! {
-    a_udf_without_fields, expand::derive_udf,
-    #[__udf(wants = batch, provides = stream)]
-    struct Mirror;
 }
 
 snapshot! {
@@ -116,16 +110,6 @@ snapshot! {
 }
 
 snapshot! {
-    a_public_tuple_struct, expand::derive_option_type,
-    pub struct Shown<'a, T>(Private, [(T, Own<'a>); 2]);
-}
-
-snapshot! {
-    a_newtype, expand::derive_option_type,
-    struct Wrapper<T: OptionType>(T);
-}
-
-snapshot! {
     a_struct_made_of_a_point, expand::derive_from_point,
     struct Cpu<'p> {
         #[field(name = "usage_user")]
@@ -142,28 +126,12 @@ snapshot! {
 }
 
 snapshot! {
-    an_owned_struct_made_of_a_point, expand::derive_from_point,
-    struct Cpu {
-        #[field]
-        user: f64,
-    }
-}
-
-snapshot! {
     a_struct_with_parameters_made_of_a_point, expand::derive_from_point,
     struct Cpu<T, U: for<'p> FromField<'p>> {
         #[field]
         user: Option<T>,
         #[field]
         system: U,
-    }
-}
-
-snapshot! {
-    a_member_of_another_derive, expand::derive_from_point,
-    struct Cpu {
-        #[tags]
-        host: String,
     }
 }
 

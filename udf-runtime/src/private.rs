@@ -18,17 +18,16 @@ pub use crate::agent::edge::{Batch, Stream};
 pub use crate::agent::emitter::Emitter;
 use crate::agent::error::Error;
 pub use crate::agent::error::Result;
-use crate::udf::options::TickValue;
 pub use crate::udf::options::{
-    Help, Literal, OptionData, OptionParser, OptionType, flag, len, no_choice, option, parsed,
-    parsed_option, parsed_vec, range,
+    Arguments, Help, Literal, Members, OptionData, OptionParser, OptionType, flag, help_of, len,
+    member, no_choice, option, parsed, parsed_option, parsed_vec, range,
 };
 use crate::udf::state::Groups;
 pub use crate::udf::state::{StateReader, StateWriter};
 pub use crate::udf::traits::{FromPoint, OnMissing, Tick, Ticks, Udf};
 pub use crate::udf::typed::{field, group, point, put, tag, time};
 pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldWriter};
-pub use udf_proto::{Point, Value};
+pub use udf_proto::{Point, Value, ValueType};
 
 /// The body of a stub for a function with errors. It never runs, because the build fails.
 pub fn never() -> ! {
@@ -38,11 +37,6 @@ pub fn never() -> ! {
 /// Converts text to an owned type.
 pub fn text<T: for<'t> From<&'t str>>(text: &str) -> T {
     T::from(text)
-}
-
-/// Converts a text or a character to an argument.
-pub fn argument_text(text: &dyn std::fmt::Display) -> String {
-    text.to_string()
 }
 
 /// Calls the UDF at a tick.
@@ -65,41 +59,6 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
-
-/// The bound on the members of a tuple struct with `#[derive(OptionType)]`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of an option",
-    label = "not a type that an argument can have",
-    note = "an argument is bool, an integer, f32, f64, String, FieldName, TagName, \
-            char, PathBuf or Duration, \
-            or a tuple or an array of these",
-    note = "for an enum or a tuple struct of your own, write `#[derive(udf_runtime::options::OptionType)]` on it; \
-            for others, implement that trait"
-)]
-pub trait OptionArgument: OptionType {}
-
-#[diagnostic::do_not_recommend]
-impl<T: OptionType> OptionArgument for T {}
-
-/// Compiles only for types that can be an argument.
-pub const fn argument<T: OptionArgument>() {}
-
-/// Returns the TICKscript form of the arguments that `put` adds.
-pub fn several<R: TickValue>(put: impl FnOnce(&mut Vec<Value>)) -> R {
-    let mut values = Vec::new();
-    put(&mut values);
-    R::take(&mut values.into_iter())
-}
-
-/// Yields the type `T` if a check succeeded: only the array of length 0 implements this.
-pub trait Checked<T> {
-    /// The type itself.
-    type Type;
-}
-
-impl<T> Checked<T> for [(); 0] {
-    type Type = T;
-}
 
 /// The return type of a function.
 pub trait Returns {

@@ -1,4 +1,5 @@
-//! `range` and `len`: something must be within, and so must the option's own values, where they are literals.
+//! `range` and `len`: neither is empty, and the default and the example are within them. Only literals
+//! are checked here; `cargo test` checks other values.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -22,7 +23,7 @@ pub(super) fn check(option: &OptionField, errors: &mut Errors) {
     }
 }
 
-/// The least value that a type has, if it is known.
+/// Returns the least value of a type, if the type is known.
 fn lowest(ty: &Known) -> Option<i128> {
     match ty {
         Known::Int(int) => Some(int.min),
@@ -44,11 +45,11 @@ fn number(literal: &Literal) -> Option<Number> {
         Literal::Int(int) => Some(Number::Int(*int)),
         Literal::Float(float) => Some(Number::Float(*float)),
         Literal::String(text) => Some(Number::Int(duration::nanos(text).ok()?.into())),
-        Literal::Bool | Literal::Char | Literal::Other => None,
+        Literal::Bool(_) | Literal::Char(_) | Literal::Other => None,
     }
 }
 
-/// Compares literals; an integer is a float where the other is one.
+/// Compares literals. An integer becomes a float if the other literal is one.
 fn less(one: Number, other: Number) -> bool {
     match (one, other) {
         (Number::Int(one), Number::Int(other)) => one < other,
@@ -58,7 +59,7 @@ fn less(one: Number, other: Number) -> bool {
     }
 }
 
-/// The ends of a range, as far as they are literals.
+/// The ends of a range that are literals.
 struct Ends {
     min: Option<Number>,
     max: Option<Number>,
@@ -75,7 +76,7 @@ impl Ends {
     }
 }
 
-/// Notes a range that leaves nothing, and literals out of the range.
+/// Notes an empty range, and literals out of the range.
 fn bounds(
     range: &Range,
     key: &str,
@@ -84,10 +85,7 @@ fn bounds(
     errors: &mut Errors,
 ) {
     let tokens = &range.written;
-    let end = |end: &Option<Value>| {
-        let end = end.as_ref().filter(|end| !end.wrong)?;
-        number(&literal(&end.written)?)
-    };
+    let end = |end: &Option<Value>| number(&literal(&end.as_ref()?.written)?);
     let ends = Ends { min: end(&range.min), max: end(&range.max), inclusive: range.inclusive };
     if let Some(why) = empty(range, &ends, lowest) {
         errors.at(tokens, format_args!("nothing is within this `{key}`: {why}"));
@@ -106,7 +104,7 @@ fn bounds(
     }
 }
 
-/// Why a range leaves nothing, if it does.
+/// Returns why a range is empty, if it is.
 fn empty(range: &Range, ends: &Ends, lowest: Option<i128>) -> Option<String> {
     let max = ends.max?;
     let Some(first) = &range.min else {
@@ -129,11 +127,11 @@ fn empty(range: &Range, ends: &Ends, lowest: Option<i128>) -> Option<String> {
     }
 }
 
-/// The literals that are the default and the example, and the tokens to edit; those of an array one by one.
+/// Returns the literals of the default and the example, and the tokens to edit. Each element of an array
+/// is one.
 fn literals(option: &OptionField) -> Vec<(&'static str, Literal, TokenStream)> {
     let of = |what, value: &Value| {
-        let elements = if value.wrong { Vec::new() } else { elements(&value.written) };
-        let literals = elements
+        let literals = elements(&value.written)
             .into_iter()
             .filter_map(move |one| Some((what, literal(one)?, one.to_token_stream())));
         literals.collect::<Vec<_>>()

@@ -5,15 +5,14 @@ mod names;
 mod option;
 mod relations;
 
-use crate::borrowed::owned;
+use crate::borrowed::{OWNED, borrows};
 use crate::errors::Errors;
 use crate::model::{Edge, Field, OnMissing, OptionField, Role, Udf, UdfArgs};
-use crate::parse::show;
 
 /// Notes every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     for lifetime in udf.generics.lifetimes() {
-        let message = "a UDF lives as long as its task and owns its data: it cannot have lifetimes";
+        let message = format!("a UDF owns its data and cannot have lifetimes: {OWNED}");
         errors.at(&lifetime.lifetime, message);
     }
     on_missing(&udf.args, errors);
@@ -27,19 +26,20 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     relations::check(udf, errors);
 }
 
-/// Types of state and working memory that borrow; those of options are checked with their arguments.
+/// Notes types of state and working memory that borrow. The types of options are checked as
+/// arguments.
 fn ty(field: &Field, errors: &mut Errors) {
-    let (owned, why) = match &field.role {
+    let static_too = match &field.role {
         Role::Option(_) => return,
-        Role::State(_) => (owned(&field.ty, true), "state owns its data, to be restored"),
-        Role::Memory => (owned(&field.ty, false), "a UDF owns its data"),
+        Role::State(_) => true,
+        Role::Memory => false,
     };
-    if let Some(owned) = owned {
-        errors.at(&field.ty, format_args!("{why}: write {}", show(owned)));
+    if borrows(&field.ty, static_too) {
+        errors.at(&field.ty, format_args!("a UDF owns its data: {OWNED}"));
     }
 }
 
-/// A point of a batch has no name of its own, and it cannot be sent alone where batches are provided.
+/// Notes `pass` with batches: a point of a batch has no name, and cannot be sent outside of a batch.
 fn on_missing(args: &UdfArgs, errors: &mut Errors) {
     let batches = [("wants", args.wants), ("provides", args.provides)]
         .into_iter()
@@ -54,7 +54,7 @@ fn on_missing(args: &UdfArgs, errors: &mut Errors) {
 }
 
 impl Udf {
-    /// The fields that are options.
+    /// Returns the fields that are options.
     pub(crate) fn options(&self) -> impl Iterator<Item = (&Field, &OptionField)> {
         self.fields.iter().filter_map(|field| match &field.role {
             Role::Option(option) => Some((field, &**option)),

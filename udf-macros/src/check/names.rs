@@ -1,4 +1,4 @@
-//! Names: TICKscript must be able to call them, and no two may be the same.
+//! Names: a TICKscript can call each of them, and no two are the same.
 
 use crate::errors::Errors;
 use crate::model::{At, Role, Udf};
@@ -25,7 +25,7 @@ pub(super) fn check(udf: &Udf, errors: &mut Errors) {
                     let message = "the option has this name already; remove the alias";
                     errors.at(tokens, message);
                 }
-                // Two fields of one name, which rustc tells.
+                // rustc reports two fields of the same name.
                 Some(_) => {}
             }
         }

@@ -1,15 +1,16 @@
-//! The attributes of one option, against its type and against each other.
-
-use quote::ToTokens;
+//! The rules of one option: its type, and its attributes.
 
 use super::bounds;
 use crate::errors::Errors;
-use crate::model::{Calls, Default, Field, OptionField};
+use crate::model::{Calls, Field, OptionField};
 use crate::parse::{Known, argument, calls, known, show};
 
 pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
     if option.flag {
-        flag(field, option, errors);
+        if !matches!(known(&field.ty), Known::Bool | Known::Other) || option.calls != Calls::Once {
+            let message = format!("a flag is a `bool`, not {}", show(&field.ty));
+            errors.at(&field.ty, message);
+        }
     } else if option.parse.is_some() {
         parse(field, option, errors);
     } else {
@@ -23,30 +24,6 @@ pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
     bounds::check(option, errors);
 }
 
-fn flag(field: &Field, option: &OptionField, errors: &mut Errors) {
-    if !matches!(known(&field.ty), Known::Bool | Known::Other) || option.calls != Calls::Once {
-        let message =
-            format!("a flag is true when it is called: it is bool, not {}", show(&field.ty));
-        errors.at(&field.ty, message);
-    }
-    let others = [
-        ("default", option.default.as_ref().map(Default::tokens)),
-        ("example", option.example.as_ref().map(|example| example.written.to_token_stream())),
-        ("env", option.env.as_ref().map(ToTokens::to_token_stream)),
-        ("secret", option.secret.as_ref().map(ToTokens::to_token_stream)),
-        ("len", option.len.as_ref().map(|len| len.written.to_token_stream())),
-        ("parse", option.parse.as_ref().map(ToTokens::to_token_stream)),
-        ("range", option.range.as_ref().map(|range| range.written.to_token_stream())),
-        ("validate", option.validate.as_ref().map(ToTokens::to_token_stream)),
-    ];
-    for (key, tokens) in others {
-        if let Some(tokens) = tokens {
-            let message = format!("a flag has no argument and is false by default: no `{key}`");
-            errors.at(tokens, message);
-        }
-    }
-}
-
 fn parse(field: &Field, option: &OptionField, errors: &mut Errors) {
     if !matches!(known(&option.value), Known::Other) {
         let message = format!("{} is an option as it is; remove `parse`", show(&field.ty));
@@ -57,7 +34,7 @@ fn parse(field: &Field, option: &OptionField, errors: &mut Errors) {
     }
 }
 
-/// Types that are known to be none for an option.
+/// Notes types that cannot be an option.
 fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
     let (inner_calls, _) = calls(&option.value);
     if option.calls != Calls::Once && inner_calls != Calls::Once {

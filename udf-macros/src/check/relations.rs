@@ -1,4 +1,4 @@
-//! `conflicts` and `requires`: both name fields that are options, which can be left out.
+//! `conflicts` and `requires`: both name options that a task may omit.
 
 use proc_macro2::Ident;
 

@@ -1,7 +1,7 @@
 //! The implementation of `FromPoint`.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::spanned::Spanned;
 use syn::{GenericParam, Generics, Lifetime, LifetimeParam};
 
@@ -21,7 +21,7 @@ pub(super) fn code(model: &Typed) -> TokenStream {
             Source::Point => ("point", quote!(__udf_point), true),
         };
         let function = self::function(krate, function, ty);
-        // What the member cannot borrow is told at its type.
+        // rustc reports at the type of the member that the member cannot borrow for so long.
         let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
         arguments.set_span(ty.span());
         let question = may_fail.then(|| quote!(?));
@@ -39,7 +39,7 @@ pub(super) fn stub(model: &Typed) -> TokenStream {
     implementation(model, &never(&model.krate))
 }
 
-/// What it borrows has the lifetime that it names, or one of ours.
+/// Borrows for the lifetime of the struct, or for a lifetime of the implementation.
 fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
     let krate = &model.krate;
     let name = generics::name(&model.ident);
@@ -48,7 +48,7 @@ fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
     let lifetime = match model.generics.lifetimes().next() {
         Some(borrowed) => borrowed.lifetime.clone(),
         None => {
-            let own = own_lifetime(model);
+            let own = Lifetime::new("'__udf_point", Span::mixed_site());
             let param = GenericParam::Lifetime(LifetimeParam::new(own.clone()));
             parameters.params.insert(0, param);
             own
@@ -70,23 +70,7 @@ fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
     }
 }
 
-/// A lifetime that has a name which the author does not use: messages of rustc show it.
-fn own_lifetime(model: &Typed) -> Lifetime {
-    let types = model.members.iter().map(|member| member.ty.to_token_stream());
-    let written: TokenStream = types
-        .chain([
-            model.generics.params.to_token_stream(),
-            model.generics.where_clause.to_token_stream(),
-        ])
-        .collect();
-    let names = ["p", "point", "__udf_point"];
-    let unused =
-        names.into_iter().find(|name| !generics::mentions(&written, &[(*name).to_owned()]));
-    let name = unused.unwrap_or("__udf_p");
-    Lifetime::new(&format!("'{name}"), Span::mixed_site())
-}
-
-/// A member may be a type parameter. Where the author says nothing of it, it can be what such a member can.
+/// Adds bounds to the type parameters that members are, unless the author wrote bounds of them.
 fn bounds(model: &Typed, lifetime: &Lifetime, parameters: &mut Generics) {
     let krate = &model.krate;
     for member in &model.members {

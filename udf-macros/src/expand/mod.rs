@@ -1,4 +1,4 @@
-//! From the model to code, or to stubs when something is wrong. It cannot fail.
+//! From the model to code, or to a stub if there are errors. It cannot fail.
 
 mod fields;
 mod from_point;
@@ -60,12 +60,12 @@ pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
     derive(item, parse::fields, fields::code, fields::stub)
 }
 
-/// The body of a function of a stub.
+/// Returns the body of a function of a stub.
 fn never(krate: &TokenStream) -> TokenStream {
     quote!(#krate::__private::never())
 }
 
-/// The text of doc comments, a line for each.
+/// Returns the text of doc comments, a line for each.
 fn text(docs: &Doc, krate: &TokenStream) -> TokenStream {
     match &docs[..] {
         [] => quote!(""),
@@ -73,14 +73,14 @@ fn text(docs: &Doc, krate: &TokenStream) -> TokenStream {
     }
 }
 
-/// The path of a function of the runtime, at the place of a type: what is wrong with that is told there.
+/// Returns the path of a function of the runtime, with the span of a type: rustc reports errors of
+/// the type there.
 ///
-/// Only paths are placed so. A local would be looked up as if it stood at that place, which may be
-/// within a `macro_rules!` where it is not known.
+/// Locals have no such span. It may be that of a `macro_rules!`, in which the local is unknown.
 fn function(krate: &TokenStream, name: &str, ty: impl ToTokens) -> TokenStream {
     let span = ty.span();
     let name = Ident::new(name, span);
-    // A path that the author gives stays where it is written: if it is wrong, that is told once.
+    // A path in `crate = path` keeps its span: if it is invalid, rustc reports it once.
     let krate = match krate.to_string() == quote!(::udf_runtime).to_string() {
         true => at(span, krate.clone()),
         false => krate.clone(),
@@ -88,7 +88,7 @@ fn function(krate: &TokenStream, name: &str, ty: impl ToTokens) -> TokenStream {
     quote_spanned!(span=> #krate::__private::#name::<#ty>)
 }
 
-/// These tokens, as if they stood at another place.
+/// Returns the tokens with another span.
 fn at(span: Span, tokens: TokenStream) -> TokenStream {
     let moved = tokens.into_iter().map(|mut token| {
         token.set_span(span);
@@ -97,7 +97,7 @@ fn at(span: Span, tokens: TokenStream) -> TokenStream {
     moved.collect()
 }
 
-/// A local of generated code. Constants of the author have no such name.
+/// Returns a local of generated code. Its name collides with no constant of the author.
 fn local(at: usize) -> Ident {
     format_ident!("__udf_field_{at}", span = Span::mixed_site())
 }

@@ -1,12 +1,20 @@
 //! The implementation of `OptionType`.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::{Generics, Type, parse_quote};
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Type;
 
 use super::{function, generics, never, text};
 use crate::model::{Choice, OptionShape, OptionType};
-use crate::parse::{Known, known};
+
+/// The parts of an implementation that depend on the shape of the type.
+struct Parts {
+    raw: TokenStream,
+    is_plain: TokenStream,
+    from_raw: TokenStream,
+    to_raw: TokenStream,
+    help: TokenStream,
+}
 
 pub(super) fn code(model: &OptionType) -> TokenStream {
     match &model.shape {
@@ -15,174 +23,104 @@ pub(super) fn code(model: &OptionType) -> TokenStream {
     }
 }
 
-/// A tuple struct is what its members are.
+/// Writes a tuple struct as the arguments of its members. Only the bodies of functions name the
+/// types of the members: these types may be private where the struct is public.
 fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
     let krate = &model.krate;
-    let mut parts =
-        Parts { model, bounded: model.generics.clone(), checked: Vec::new(), all_known: true };
-    let members: Vec<_> = types.iter().map(|ty| parts.member(ty)).collect();
-    let places: Vec<_> = (0..members.len()).map(syn::Index::from).collect();
-    let (inner, make) = match &members[..] {
-        [member] => (quote!(#member), quote!(Self(__udf_inner))),
-        members => (quote!((#(#members,)*)), quote!(Self(#(__udf_inner.#places),*))),
-    };
-    let raws: Vec<_> = members
-        .iter()
-        .zip(&places)
-        .map(|(member, place)| {
-            quote!(<#member as #krate::__private::OptionType>::to_raw(&self.#place))
-        })
-        .collect();
-    let hidden = model.is_public && !parts.all_known;
-    let to_raw = match &raws[..] {
-        [raw] => raw.clone(),
-        raws if hidden => quote! {
-            #krate::__private::several(|__udf_values| {
-                #(#krate::options::TickValue::put(#raws, __udf_values);)*
-            })
-        },
-        raws => quote!((#(#raws,)*)),
-    };
-    let raw = if hidden {
-        // What is public cannot name a private type: so what is written for that is a parameter.
-        parts.bounded.params.push(parse_quote!(__Raw: #krate::options::TickValue));
-        let raw = quote!(#krate::__private::OptionType<Raw = __Raw>);
-        generics::bound(&mut parts.bounded, &inner, &raw);
-        quote!(__Raw)
-    } else {
-        quote!(<#inner as #krate::__private::OptionType>::Raw)
-    };
-    let code = implementation(
+    let members = types.iter().map(|ty| {
+        let member = function(krate, "member", ty);
+        quote!(#member())
+    });
+    let members: Vec<_> = members.collect();
+    let places = (0..members.len()).map(syn::Index::from);
+    let count = members.len();
+    let option_type = implementation(
         model,
-        &parts.bounded,
-        &raw,
-        &quote! {
-            let __udf_inner = <#inner as #krate::__private::OptionType>::from_raw(__udf_raw)?;
-            #krate::__private::Ok(#make)
+        &Parts {
+            raw: quote!(#krate::__private::Arguments<Self>),
+            is_plain: quote!(#(#members.plain())&&*),
+            from_raw: quote! {
+                let mut __udf_raw = __udf_raw.members(#count);
+                #krate::__private::Ok(Self(#(#members.make(&mut __udf_raw)?),*))
+            },
+            to_raw: quote! {
+                let mut __udf_values = #krate::__private::Vec::new();
+                #(#members.put(&self.#places, &mut __udf_values);)*
+                #krate::__private::Arguments::new(__udf_values)
+            },
+            help: quote!(#krate::__private::help_of([#(#members.help()),*])),
         },
-        &to_raw,
-        &quote!(<#inner as #krate::__private::OptionType>::help()),
-        &quote!(<#inner as #krate::__private::OptionType>::IS_PLAIN),
     );
-    let checked = &parts.checked;
-    match &checked[..] {
-        [] => code,
-        _ => quote! {
-            const _: () = {
-                #(#checked)*
-                #code
-            };
-        },
-    }
-}
-
-/// The types that the members are made of, as the implementation names them.
-struct Parts<'m> {
-    model: &'m OptionType,
-    /// The generics, and what is asked of types that depend on them.
-    bounded: Generics,
-    /// Names for types that are checked.
-    checked: Vec<TokenStream>,
-    /// Whether there are only types of the language and parameters.
-    all_known: bool,
-}
-
-impl Parts<'_> {
-    /// The type of a member, in which names stand for its checked parts.
-    fn member(&mut self, ty: &Type) -> TokenStream {
-        match ty {
-            Type::Array(array) => {
-                let (elem, len) = (self.member(&array.elem), &array.len);
-                quote!([#elem; #len])
+    let name = generics::name(&model.ident);
+    let parameters = generics::with_bound(&model.generics, &quote!(#krate::__private::OptionType));
+    let (impl_generics, ty_generics, where_clause) = parameters.split_for_impl();
+    quote! {
+        #option_type
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::Members for #name #ty_generics #where_clause {
+            fn types(__udf_types: &mut #krate::__private::Vec<#krate::__private::ValueType>) {
+                #(#members.types(__udf_types);)*
             }
-            Type::Group(inner) => self.member(&inner.elem),
-            Type::Paren(inner) => self.member(&inner.elem),
-            Type::Tuple(tuple) => {
-                let members: Vec<_> = tuple.elems.iter().map(|ty| self.member(ty)).collect();
-                quote!((#(#members,)*))
-            }
-            ty if is_plain(ty) => ty.to_token_stream(),
-            ty if generics::depends(ty, &self.model.generics) => {
-                let krate = &self.model.krate;
-                self.all_known &= generics::parameter(ty, &self.model.generics).is_some();
-                generics::bound(&mut self.bounded, ty, &quote!(#krate::__private::OptionType));
-                ty.to_token_stream()
-            }
-            ty => self.checked(ty),
         }
     }
-
-    /// A name for a type.
-    ///
-    /// If that can be no argument, it is told in the length of an array, of which rustc then knows that it is wrong:
-    /// of what has this name, nothing is told any more.
-    fn checked(&mut self, ty: &Type) -> TokenStream {
-        let krate = &self.model.krate;
-        self.all_known = false;
-        let name = format_ident!("__Argument{}", self.checked.len(), span = Span::mixed_site());
-        let check = function(krate, "argument", ty);
-        self.checked.push(quote! {
-            type #name = <[(); { #check(); 0 }] as #krate::__private::Checked<#ty>>::Type;
-        });
-        name.into_token_stream()
-    }
 }
 
-/// Whether this is a type of the language or of its prelude, which can be an argument.
-fn is_plain(ty: &Type) -> bool {
-    matches!(known(ty), Known::Bool | Known::Int(_) | Known::Float | Known::Char | Known::String)
-}
-
+/// Writes an enum as the STRING of a variant.
 fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
     let krate = &model.krate;
-    let idents = choices.iter().map(|choice| &choice.ident);
+    let idents: Vec<_> = choices.iter().map(|choice| &choice.ident).collect();
+    let names: Vec<_> = choices.iter().map(|choice| &choice.name.value).collect();
     let patterns = choices.iter().map(|choice| {
         let all = std::iter::once(&choice.name).chain(&choice.aliases).map(|name| &name.value);
         quote!(#(#all)|*)
     });
-    let made = quote! {
-        match #krate::__private::String::as_str(&__udf_raw) {
-            #(#patterns => #krate::__private::Ok(Self::#idents),)*
-            _ => #krate::__private::Err(#krate::__private::no_choice::<Self>()),
-        }
-    };
-    let idents = choices.iter().map(|choice| &choice.ident);
-    let names = choices.iter().map(|choice| &choice.name.value);
-    let to_raw = quote! {
-        #krate::__private::text::<#krate::__private::String>(
-            match self { #(Self::#idents => #names,)* }
-        )
-    };
-    let names = choices.iter().map(|choice| &choice.name.value);
     let helps = choices.iter().map(|choice| text(&choice.help, krate));
     let aliases = choices.iter().map(|choice| {
         let aliases = choice.aliases.iter().map(|alias| &alias.value);
         quote!(#(.alias(#aliases))*)
     });
-    let help = quote!(#krate::__private::Help::new()#(.choice(#names, #helps)#aliases)*);
-    let raw = quote!(#krate::__private::String);
-    implementation(model, &model.generics, &raw, &made, &to_raw, &help, &quote!(true))
+    implementation(
+        model,
+        &Parts {
+            raw: quote!(#krate::__private::String),
+            is_plain: quote!(true),
+            from_raw: quote! {
+                match #krate::__private::String::as_str(&__udf_raw) {
+                    #(#patterns => #krate::__private::Ok(Self::#idents),)*
+                    _ => #krate::__private::Err(#krate::__private::no_choice::<Self>()),
+                }
+            },
+            to_raw: quote! {
+                #krate::__private::text::<#krate::__private::String>(
+                    match self { #(Self::#idents => #names,)* }
+                )
+            },
+            help: quote!(#krate::__private::Help::new()#(.choice(#names, #helps)#aliases)*),
+        },
+    )
 }
 
 pub(super) fn stub(model: &OptionType) -> TokenStream {
+    let never = || never(&model.krate);
     let krate = &model.krate;
-    let (raw, never) = (quote!(#krate::__private::String), never(krate));
-    implementation(model, &model.generics, &raw, &never, &never, &never, &quote!(false))
+    implementation(
+        model,
+        &Parts {
+            raw: quote!(#krate::__private::String),
+            is_plain: quote!(false),
+            from_raw: never(),
+            to_raw: never(),
+            help: never(),
+        },
+    )
 }
 
-fn implementation(
-    model: &OptionType,
-    parameters: &Generics,
-    raw: &TokenStream,
-    from_raw: &TokenStream,
-    to_raw: &TokenStream,
-    help: &TokenStream,
-    is_plain: &TokenStream,
-) -> TokenStream {
+fn implementation(model: &OptionType, parts: &Parts) -> TokenStream {
     let krate = &model.krate;
+    let Parts { raw, is_plain, from_raw, to_raw, help } = parts;
     let name = generics::name(&model.ident);
-    let (impl_generics, _, where_clause) = parameters.split_for_impl();
-    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let parameters = generics::with_bound(&model.generics, &quote!(#krate::__private::OptionType));
+    let (impl_generics, ty_generics, where_clause) = parameters.split_for_impl();
     // A variant may have the name of the associated type.
     let raw_of_self = quote!(<Self as #krate::__private::OptionType>::Raw);
     quote! {

@@ -1,7 +1,7 @@
-//! Options: a constant that describes them, and the fields that are made of the calls of an Init.
+//! Options: the constant that describes them, and the fields that the calls of an Init become.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
@@ -10,7 +10,7 @@ use crate::model::{Calls, Default, Field, OptionField, Role, Value};
 use crate::parse::{Known, Literal, as_arguments, is_constant, known, literal, source};
 use crate::words::duration;
 
-/// The fields that are options, with their places among these.
+/// Returns the fields that are options.
 fn options(fields: &[Field]) -> Vec<(&Field, &OptionField)> {
     let options = fields.iter().filter_map(|field| match &field.role {
         Role::Option(option) => Some((field, &**option)),
@@ -19,7 +19,7 @@ fn options(fields: &[Field]) -> Vec<(&Field, &OptionField)> {
     options.collect()
 }
 
-/// The constant: it holds no value of a type of the author.
+/// Returns the constant. It holds no value of a type of the author.
 pub(super) fn constant(fields: &[Field], krate: &TokenStream) -> TokenStream {
     let options = options(fields);
     let all = options.iter().map(|(field, option)| data(field, option, &options, krate));
@@ -77,7 +77,7 @@ pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream
     }
 }
 
-/// The function of the runtime that knows how the field is made of calls.
+/// Returns the function of the runtime that makes the field of the calls.
 fn vtable(field: &Field, option: &OptionField, krate: &TokenStream) -> TokenStream {
     let (ty, value) = (&field.ty, &option.value);
     let function = match (option.flag, &option.parse, option.calls) {
@@ -90,7 +90,7 @@ fn vtable(field: &Field, option: &OptionField, krate: &TokenStream) -> TokenStre
     quote!(#function())
 }
 
-/// How the default of an option is made: the method, and the code behind the field.
+/// Returns the method that makes the default of an option, and its last arguments.
 fn default(option: &OptionField, krate: &TokenStream) -> Option<(&'static str, TokenStream)> {
     match &option.default {
         Some(Default::OfType(key)) => {
@@ -108,7 +108,7 @@ fn default(option: &OptionField, krate: &TokenStream) -> Option<(&'static str, T
     }
 }
 
-/// The check of each value by the author's function.
+/// Returns the check of each value by the author's function.
 fn validate(option: &OptionField, krate: &TokenStream) -> TokenStream {
     let Some(path) = &option.validate else { return quote!(#krate::__private::None) };
     let verdict = at(path.span(), quote!(#krate::__private::verdict));
@@ -116,7 +116,7 @@ fn validate(option: &OptionField, krate: &TokenStream) -> TokenStream {
     quote!(#krate::__private::Some(#check))
 }
 
-/// One option, as the builder of the runtime takes it.
+/// Returns one option, built by the builder of the runtime.
 fn data(
     field: &Field,
     option: &OptionField,
@@ -167,21 +167,14 @@ fn data(
         None => {}
     }
     if let Some(Value { code, written, .. }) = &option.example {
-        let example = match as_arguments(written, value, option.parse.is_some()) {
+        let arguments = as_arguments(written, value, option.parse.is_some());
+        let arguments = arguments.and_then(|arguments| {
+            let data = |literal| literal_data(literal, krate);
+            arguments.iter().map(data).collect::<Option<Vec<_>>>()
+        });
+        let example = match arguments {
             Some(arguments) => {
-                let arguments = arguments.iter().map(|(kind, written)| {
-                    let (name, written) = match kind {
-                        Literal::Bool => ("Bool", written.to_token_stream()),
-                        Literal::Int(_) => ("Int", written.to_token_stream()),
-                        Literal::Float(_) => ("Double", written.to_token_stream()),
-                        Literal::String(_) | Literal::Char | Literal::Other => {
-                            ("String", quote!(#krate::__private::argument_text(&#written)))
-                        }
-                    };
-                    let name = Ident::new(name, Span::call_site());
-                    quote!(#krate::__private::Value::#name(#written))
-                });
-                quote!(|| #krate::__private::Some(#krate::__private::Vec::from([#(#arguments),*])))
+                quote!(|| #krate::__private::Literal::values(&[#(#arguments),*]))
             }
             None => shown(code),
         };
@@ -192,7 +185,7 @@ fn data(
         add("range", quote!(|| #function(const { #limits })));
     }
     if let Some(len) = &option.len {
-        // That of parsed text is the length of the text, whatever it is made into.
+        // The length of parsed text is that of the text, whatever its type is.
         let function = match (&option.parse, option.calls) {
             (Some(_), Calls::Once | Calls::AtMostOnce) => {
                 function(krate, "len", quote!(#krate::__private::String))
@@ -224,31 +217,44 @@ fn data(
     data
 }
 
-/// A literal of a type that is known, as data: functions that make values cost time to compile.
+/// Returns the literal of a known type as data. A function that makes the value would cost time to
+/// compile.
 fn constant_literal(written: &Expr, ty: &Type, krate: &TokenStream) -> Option<TokenStream> {
-    let (name, value) = match (known(ty), literal(written)?) {
-        (Known::Bool, Literal::Bool) => ("Bool", written.to_token_stream()),
-        (Known::Int(_) | Known::NonZero(_), Literal::Int(value)) => {
-            let value = i64::try_from(value).ok()?;
-            ("Int", quote!(#value))
-        }
-        (Known::Float, Literal::Int(value)) => {
-            let value = value as f64;
-            ("Double", quote!(#value))
-        }
-        (Known::Float, Literal::Float(value)) => ("Double", quote!(#value)),
-        (Known::String | Known::Path, Literal::String(text)) => ("String", quote!(#text)),
+    let literal = match (known(ty), literal(written)?) {
+        (Known::Bool, literal @ Literal::Bool(_))
+        | (Known::Int(_) | Known::NonZero(_), literal @ Literal::Int(_))
+        | (Known::Float, literal @ Literal::Float(_))
+        | (Known::String | Known::Path | Known::Name, literal @ Literal::String(_)) => literal,
+        (Known::Float, Literal::Int(value)) => Literal::Float(value as f64),
         (Known::Duration, Literal::String(text)) => {
             let nanos = i64::try_from(duration::nanos(&text).ok()?).ok()?;
-            ("Duration", quote!(#nanos))
+            return Some(quote!(#krate::__private::Literal::Duration(#nanos)));
         }
         _ => return None,
     };
-    let name = Ident::new(name, Span::call_site());
-    Some(quote!(#krate::__private::Literal::#name(#value)))
+    literal_data(&literal, krate)
 }
 
-/// Uses of the identifiers in `conflicts` and `requires`, so that editors find and rename them.
+/// Returns a literal as a TICKscript writes it.
+fn literal_data(literal: &Literal, krate: &TokenStream) -> Option<TokenStream> {
+    let data = match literal {
+        Literal::Bool(value) => quote!(Bool(#value)),
+        Literal::Int(value) => {
+            let value = i64::try_from(*value).ok()?;
+            quote!(Int(#value))
+        }
+        Literal::Float(value) => quote!(Double(#value)),
+        Literal::String(text) => quote!(String(#text)),
+        Literal::Char(char) => {
+            let text = char.to_string();
+            quote!(String(#text))
+        }
+        Literal::Other => return None,
+    };
+    Some(quote!(#krate::__private::Literal::#data))
+}
+
+/// Returns uses of the identifiers in `conflicts` and `requires`, so that editors find and rename them.
 pub(super) fn mentions(fields: &[Field]) -> TokenStream {
     let options = options(fields);
     let others =

@@ -1,7 +1,6 @@
 //! The entries of an attribute: `key`, `key = value` and `key(...)`, separated by commas.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -11,18 +10,18 @@ use super::tables::{Row, Table};
 use crate::errors::Errors;
 use crate::words::suggest::{any_of, did_you_mean};
 
-/// The known entries of an attribute, each at most once but for aliases.
+/// The known entries of an attribute. Only `alias` occurs more than once.
 #[derive(Default)]
 pub(crate) struct Entries {
     all: Vec<Entry>,
-    /// Whether there was an unknown key: nothing is known to be missing then.
+    /// Whether there was an unknown key, which may be a misspelt known one.
     unknown: bool,
 }
 
 /// One entry of an attribute.
 pub(crate) struct Entry {
     pub(crate) key: Ident,
-    /// How the entry is written, for messages.
+    /// The form of the entry, for messages.
     form: &'static str,
     value: Value,
 }
@@ -36,11 +35,11 @@ enum Value {
     Type(Type),
     /// `key(...)`
     List(Punctuated<Expr, Token![,]>),
-    /// The value is invalid, which has been noted.
+    /// The value is invalid, and the error is noted.
     Wrong,
 }
 
-/// Parses the tokens of an attribute. Invalid entries are noted and left out.
+/// Parses the tokens of an attribute. Notes and omits invalid entries.
 pub(crate) fn entries(tokens: TokenStream, table: Table, errors: &mut Errors) -> Entries {
     let mut entries = Entries::default();
     let parser = |input: ParseStream<'_>| {
@@ -57,7 +56,7 @@ pub(crate) fn entries(tokens: TokenStream, table: Table, errors: &mut Errors) ->
             if is_right {
                 errors.span(input.span(), "expected `,` here");
             }
-            // A name is the next entry, where only the comma is missing.
+            // If only the comma is missing, the next entry begins with a name.
             if !is_right || !input.peek(Ident::peek_any) {
                 skip_to_comma(input)?;
             }
@@ -70,7 +69,7 @@ pub(crate) fn entries(tokens: TokenStream, table: Table, errors: &mut Errors) ->
     entries
 }
 
-/// The entries of `#[name(...)]`; of `#[name]`, none.
+/// Returns the entries of `#[name(...)]`, and none for `#[name]`.
 pub(crate) fn attribute(attr: &Attribute, table: Table, errors: &mut Errors) -> Entries {
     match &attr.meta {
         Meta::Path(_) => Entries::default(),
@@ -134,7 +133,7 @@ fn value(
     }
     let value: Expr = match input.parse() {
         Ok(value) => value,
-        // The end of the attribute has no place.
+        // The end of the attribute has no span.
         Err(_) if input.is_empty() => {
             let message = format!("the value of `{key}` is not complete");
             return Err(syn::Error::new_spanned(equals, message));
@@ -153,7 +152,7 @@ fn find(table: Table, key: &str) -> Option<&'static Row> {
 }
 
 impl Entries {
-    /// Adds an entry, unless its key is unknown or there already.
+    /// Adds an entry, unless its key is unknown or a duplicate.
     fn add(&mut self, entry: Entry, table: Table, errors: &mut Errors) {
         let key = entry.key.to_string();
         let row = find(table, &key);
@@ -184,19 +183,19 @@ impl Entries {
         self.all.iter().find(|entry| entry.key == key)
     }
 
-    /// Whether the key is there, or may have been meant by an unknown one.
+    /// Returns whether the key is there, or an unknown key may be a misspelling of it.
     pub(crate) fn may_have(&self, key: &str) -> bool {
         self.unknown || self.get(key).is_some()
     }
 
-    /// The text of `key = "text"`.
+    /// Returns the text of `key = "text"`.
     pub(crate) fn text(&self, key: &str, errors: &mut Errors) -> Option<&LitStr> {
         self.get(key)?.text(errors)
     }
 }
 
 impl Entry {
-    /// The value of `key = value`.
+    /// Returns the value of `key = value`.
     pub(crate) fn value(&self, errors: &mut Errors) -> Option<&Expr> {
         match &self.value {
             Value::Is(value) => Some(value),
@@ -209,7 +208,7 @@ impl Entry {
         }
     }
 
-    /// The type of `point = Type`.
+    /// Returns the type of `point = Type`.
     pub(crate) fn ty(&self, errors: &mut Errors) -> Option<&Type> {
         match &self.value {
             Value::Type(ty) => Some(ty),
@@ -220,7 +219,7 @@ impl Entry {
         }
     }
 
-    /// The text of `key = "text"`.
+    /// Returns the text of `key = "text"`.
     pub(crate) fn text(&self, errors: &mut Errors) -> Option<&LitStr> {
         let value = self.value(errors)?;
         match super::value::plain(value) {
@@ -233,23 +232,20 @@ impl Entry {
         }
     }
 
-    /// Whether the key stands alone.
+    /// Returns whether the key has no value.
     pub(crate) fn is_bare(&self) -> bool {
         matches!(self.value, Value::Bare)
     }
 
-    /// Notes that nothing follows this key.
+    /// Notes a value of a key that takes none.
     pub(crate) fn bare(&self, errors: &mut Errors) {
-        let tokens = match &self.value {
-            Value::Bare | Value::Wrong => return,
-            Value::Is(value) => value.to_token_stream(),
-            Value::Type(ty) => ty.to_token_stream(),
-            Value::List(_) => self.key.to_token_stream(),
-        };
-        errors.at(tokens, format_args!("`{0}` takes no value: write `{0}` alone", self.key));
+        if !matches!(self.value, Value::Bare | Value::Wrong) {
+            let key = &self.key;
+            errors.at(key, format_args!("`{key}` takes no value: write `{key}` alone"));
+        }
     }
 
-    /// The names of `key = name` or `key(name, name)`.
+    /// Returns the names of `key = name` or `key(name, name)`.
     pub(crate) fn idents(&self, errors: &mut Errors) -> Vec<Ident> {
         let form = self.form;
         let all: Vec<&Expr> = match &self.value {

@@ -1,22 +1,21 @@
-//! The members of a struct that is made of a point, or becomes its fields: where they come from, and their types.
+//! The members of structs with `FromPoint` and `Fields`: their parts of a point, and their types.
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
-use syn::{Attribute, DeriveInput, Field, Type};
+use syn::{Attribute, DeriveInput, Field, Lifetime, Type};
 
 use super::entries::{Entries, attribute};
 use super::tables;
 use super::types::calls;
-use super::value::show;
-use crate::borrowed::owned;
+use crate::borrowed::lifetimes;
 use crate::errors::Errors;
 use crate::model::{Calls, Source};
 use crate::words::case::Case;
 
-/// What a member of a struct made of a point can be.
+/// The attributes of members of a struct with `FromPoint`.
 pub(super) const SOURCES: [&str; 5] = ["field", "tag", "time", "group", "point"];
 
-/// Where a member of a struct made of a point comes from; none if it does not say so.
+/// Returns the part of a point that a member of a struct with `FromPoint` holds.
 pub(super) fn source(
     ident: &Ident,
     field: &Field,
@@ -74,7 +73,7 @@ fn twice(kind: &str, attr: &Attribute, errors: &mut Errors) {
     errors.at(attr.path(), format_args!("`#[{kind}]` is there twice; keep one"));
 }
 
-/// The name of the field that a member becomes, and where that is written; none if it is left out.
+/// Returns the name of the field that a member becomes, and its span; `None` if the member is skipped.
 pub(super) fn field_name(
     ident: &Ident,
     field: &Field,
@@ -93,7 +92,7 @@ pub(super) fn field_name(
     }
 }
 
-/// What `#[field(...)]` says: a name, and whether `skip` is there.
+/// Returns the name and the key `skip` in `#[field(...)]`.
 fn field_attributes(field: &Field, errors: &mut Errors) -> (Option<(String, Span)>, Option<Ident>) {
     let mut attrs = field.attrs.iter().filter(|attr| attr.path().is_ident("field"));
     let first = attrs.next();
@@ -107,7 +106,7 @@ fn field_attributes(field: &Field, errors: &mut Errors) -> (Option<(String, Span
     (name(&entries, "field", errors), skip)
 }
 
-/// The name of a field or a tag.
+/// Returns the name of a field or a tag.
 fn name(entries: &Entries, kind: &str, errors: &mut Errors) -> Option<(String, Span)> {
     let text = entries.text("name", errors)?;
     if text.value().is_empty() {
@@ -116,13 +115,13 @@ fn name(entries: &Entries, kind: &str, errors: &mut Errors) -> Option<(String, S
     Some((text.value(), text.span()))
 }
 
-/// Fields and tags have their members' names, unless another case is asked for.
+/// Returns the name of a member in the case of `rename_all`, or as it is.
 fn written(ident: &Ident, case: Option<Case>) -> String {
     let name = ident.unraw().to_string();
     case.map_or_else(|| name.clone(), |case| case.write(&name))
 }
 
-/// Notes a type that is known to be wrong for what a member is of a point.
+/// Notes a type that cannot hold its part of a point.
 pub(super) fn from_point_type(
     source: &Source,
     ty: &Type,
@@ -139,7 +138,7 @@ pub(super) fn from_point_type(
     lives_too_long(&ty, input, errors);
 }
 
-/// A field or a tag is there or not.
+/// Notes an `Option` of an `Option`.
 pub(super) fn one_option(source: &Source, ty: &Type, errors: &mut Errors) {
     let (outer, inner) = calls(ty);
     let twice = outer == Calls::AtMostOnce && calls(&inner).0 == Calls::AtMostOnce;
@@ -153,15 +152,16 @@ pub(super) fn one_option(source: &Source, ty: &Type, errors: &mut Errors) {
     }
 }
 
-/// Notes what is borrowed for ever: it can only be borrowed from the point.
+/// Notes `'static`: a member can only borrow from the point.
 fn lives_too_long(ty: &Type, input: &DeriveInput, errors: &mut Errors) {
-    let (Some(owned), None) = (owned(ty, true), owned(ty, false)) else { return };
-    let declared = input.generics.lifetimes().next().map(|known| known.lifetime.clone());
-    let lifetime = match declared {
-        Some(known) if known.ident == "static" => return,
-        Some(known) => format!("`{known}`"),
-        None => format!("a lifetime, `struct {}<'p>`,", input.ident),
-    };
-    let message = "what is borrowed lives as long as the point: write";
-    errors.at(ty, format_args!("{message} {lifetime} for `'static`, or {}", show(owned)));
+    let is_static = |lifetime: &Lifetime| lifetime.ident == "static";
+    let Some(lifetime) = lifetimes(ty).into_iter().find(is_static) else { return };
+    if !input.generics.lifetimes().any(|known| is_static(&known.lifetime)) {
+        let message = format!(
+            "a borrow lasts as long as the point: write a lifetime, as in `struct {}<'p>`, or an \
+             owned type, such as `String` or `PointBuf`",
+            input.ident
+        );
+        errors.at(lifetime, message);
+    }
 }

@@ -1,4 +1,4 @@
-//! From tokens to the model. Every error is noted, and none ends the parsing.
+//! From tokens to the model. No error ends the parsing.
 
 mod argument;
 pub(crate) mod entries;
@@ -24,10 +24,10 @@ pub(crate) use entries::entries;
 pub(crate) use option_type::option_type;
 pub(crate) use typed::{fields, from_point};
 pub(crate) use types::{Known, calls, known};
-pub(crate) use udf::udf;
+pub(crate) use udf::{A_STRUCT, udf};
 pub(crate) use value::{Literal, as_arguments, is_constant, literal, plain, show, source};
 
-/// The crate of the runtime: what `crate = path` says, or its own name.
+/// Returns the path of the runtime: that of `crate = path`. Defaults to `::udf_runtime`.
 pub(crate) fn krate(entries: &Entries, errors: &mut Errors) -> TokenStream {
     let path = entries.get("crate").and_then(|entry| entry.value(errors));
     match path.map(|path| (path, value::plain(path))) {
@@ -40,7 +40,7 @@ pub(crate) fn krate(entries: &Entries, errors: &mut Errors) -> TokenStream {
     }
 }
 
-/// The texts of the doc comments, as they were written: the runtime makes paragraphs of them.
+/// Returns the texts of the doc comments. The runtime joins the lines of paragraphs.
 pub(crate) fn docs(attrs: &[Attribute]) -> Doc {
     let texts = attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => Some(undecorated(&meta.value)),
@@ -49,7 +49,7 @@ pub(crate) fn docs(attrs: &[Attribute]) -> Doc {
     texts.collect()
 }
 
-/// A block comment without the `*` that its lines begin with.
+/// Returns a block comment without the leading `*` of its lines.
 fn undecorated(text: &Expr) -> Expr {
     let Expr::Lit(ExprLit { lit: Lit::Str(lit), .. }) = text else { return text.clone() };
     let value = lit.value();

@@ -13,6 +13,10 @@ use super::value::{self, Literal, Lower, plain};
 use crate::errors::Errors;
 use crate::model::{At, Calls, Default, OptionField, Range, UdfArgs, Value};
 
+/// The keys of options with arguments.
+const OF_ARGUMENTS: [&str; 8] =
+    ["default", "env", "example", "len", "parse", "range", "secret", "validate"];
+
 pub(super) fn option(
     field: &syn::Field,
     ident: &Ident,
@@ -22,7 +26,7 @@ pub(super) fn option(
 ) -> OptionField {
     let (calls, value) = calls(&field.ty);
     let has = |key| entries.may_have(key);
-    // What another type is may be an `Option` by another name.
+    // Another type may be an alias of an `Option`.
     let is_known = has("parse") || !matches!(known(&value), Known::Other);
     let renamed = args.rename_all.write(&ident.unraw().to_string());
     let mut option = OptionField {
@@ -45,7 +49,7 @@ pub(super) fn option(
         env: None,
         secret: None,
     };
-    // For a type that needs no `parse`, that alone is wrong.
+    // For a known type, `parse` is the only error.
     let parsed = has("parse") && matches!(known(&option.value), Known::Other);
     let parser = Values { ty: option.value.clone(), parsed, krate: &args.krate };
     for entry in entries.iter() {
@@ -53,7 +57,13 @@ pub(super) fn option(
             let text = entry.text(errors)?;
             Some(At { value: text.value(), tokens: text.to_token_stream() })
         };
-        match &*entry.key.to_string() {
+        let key = entry.key.to_string();
+        if entries.get("flag").is_some() && OF_ARGUMENTS.contains(&&*key) {
+            let message = format!("a flag has no argument and is false by default: no `{key}`");
+            errors.at(&entry.key, message);
+            continue;
+        }
+        match &*key {
             "name" => option.name = text(errors),
             "alias" => option.aliases.extend(text(errors)),
             "default" => option.default = parser.default(entry, calls, errors),
@@ -67,8 +77,7 @@ pub(super) fn option(
                 errors.at(&entry.key, message);
             }
             "range" => option.range = parser.range(entry, &option.value, errors),
-            // What a flag has of these is told with all that it must not have.
-            "len" if !has_len(&option) && !has("parse") && !has("flag") => {
+            "len" if !has_len(&option) && !has("parse") => {
                 let message = format!(
                     "`len` is for String (its characters) and Vec (how often it is called), not {}",
                     value::show(&field.ty)
@@ -152,7 +161,7 @@ impl Values<'_> {
         Some(self.typed(written, value::EXAMPLE, errors))
     }
 
-    /// A value of the option's type; that of one which is parsed stays text.
+    /// Returns a value of the option's type. The value of a parsed option stays text.
     fn typed(&self, written: &Expr, what: &str, errors: &mut Errors) -> Value {
         if !self.parsed {
             return self.lowered(written, &self.ty, what, errors);
@@ -162,16 +171,15 @@ impl Values<'_> {
                 format!("with `parse`, {what} is text, which is parsed as a task's would be");
             errors.at(written, message);
         }
-        Value { code: written.to_token_stream(), written: written.clone(), wrong: false }
+        Value { code: written.to_token_stream(), written: written.clone() }
     }
 
     fn lowered(&self, written: &Expr, ty: &Type, what: &str, errors: &mut Errors) -> Value {
-        let before = errors.count();
         let code = Lower { what, krate: self.krate }.value(written, ty, errors);
-        Value { code, written: written.clone(), wrong: errors.count() > before }
+        Value { code, written: written.clone() }
     }
 
-    /// A range whose ends are of this type.
+    /// Returns a range whose ends are of this type.
     fn range(&self, entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<Range> {
         let key = &entry.key;
         let written = entry.value(errors)?;
@@ -233,7 +241,9 @@ fn validate(entry: &Entry, errors: &mut Errors) -> Option<Expr> {
 
 fn has_range(ty: &Type) -> bool {
     match known(ty) {
-        Known::Bool | Known::String | Known::Char | Known::Path | Known::Tuple(_) => false,
+        Known::Bool | Known::String | Known::Char | Known::Path | Known::Name | Known::Tuple(_) => {
+            false
+        }
         Known::Array(element) => has_range(&element),
         Known::Int(_) | Known::NonZero(_) | Known::Float | Known::Duration | Known::Other => true,
     }

@@ -1,9 +1,9 @@
-//! `#[derive(OptionType)]`: an enum is a STRING out of a fixed set, a tuple struct is its members.
+//! `#[derive(OptionType)]`: an enum is a STRING out of a fixed set, a tuple struct several arguments.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DataEnum, DeriveInput, Fields, Visibility};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Fields};
 
 use super::argument::{argument, count};
 use super::entries::{Entries, attribute};
@@ -25,6 +25,12 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
         .get("rename_all")
         .and_then(|entry| rename_all(entry, Case::ALL, errors))
         .unwrap_or(Case::Camel);
+    let invalid = |errors: &mut Errors| {
+        let message = "an option type is an enum, whose variants are its choices, or a tuple \
+                       struct, whose members are its arguments: `struct Percent(f64);`";
+        errors.at(&input.ident, message);
+        OptionShape::Tuple(Vec::new())
+    };
     let shape = match &input.data {
         Data::Enum(data) => OptionShape::Choices(choices(&input.ident, data, case, errors)),
         Data::Struct(data) => match &data.fields {
@@ -38,26 +44,14 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
                 }
                 OptionShape::Tuple(fields.unnamed.iter().map(|field| field.ty.clone()).collect())
             }
-            other => {
-                let message = "an option type is an enum, whose variants are its choices, or a \
-                               tuple struct, whose members are its arguments: `struct Percent(f64);`";
-                match other {
-                    Fields::Unit => errors.at(&input.ident, message),
-                    _ => errors.at(other, message),
-                }
-                OptionShape::Tuple(Vec::new())
-            }
+            _ => invalid(errors),
         },
-        Data::Union(data) => {
-            errors.at(data.union_token, "an option type is an enum or a tuple struct");
-            OptionShape::Tuple(Vec::new())
-        }
+        Data::Union(_) => invalid(errors),
     };
-    let is_public = !matches!(input.vis, Visibility::Inherited);
-    OptionType { ident: input.ident, is_public, generics: input.generics, krate, shape }
+    OptionType { ident: input.ident, generics: input.generics, krate, shape }
 }
 
-/// The entries of `#[option(...)]` on the type or a variant.
+/// Returns the entries of `#[option(...)]` on the type or a variant.
 fn option(attrs: &[Attribute], table: Table, errors: &mut Errors) -> Entries {
     let attr = attrs.iter().find(|attr| attr.path().is_ident("option"));
     attr.map_or_else(Entries::default, |attr| attribute(attr, table, errors))

@@ -1,11 +1,11 @@
-//! The keys of each attribute, how they are written, and hints for those that authors bring from other libraries.
+//! The keys of each attribute, their forms, and hints for keys of other libraries.
 
 /// One key of an attribute.
 pub(crate) struct Row {
     pub(crate) key: &'static str,
-    /// How it is written; empty for a key that is not one of ours.
+    /// How it is written. Empty for a key of another library.
     pub(crate) form: &'static str,
-    /// What to write instead.
+    /// The hint for a key of another library.
     pub(crate) hint: &'static str,
 }
 

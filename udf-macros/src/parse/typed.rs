@@ -1,10 +1,10 @@
-//! `#[derive(FromPoint)]` and `#[derive(Fields)]`: structs that points are read into and made of.
+//! `#[derive(FromPoint)]` and `#[derive(Fields)]`: structs that are read from a point or become fields.
 //!
-//! A struct may have both, and neither derive sees the other. So a mistake that both find is told by both in the same
-//! words at the same place, which rustc shows once.
+//! A struct may have both derives, and neither sees the other. Both report a common error at the same
+//! span in the same words, and rustc shows it once.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::{Data, DeriveInput, Field, Fields, Meta};
+use syn::{Data, DataStruct, DeriveInput, Field, Fields, Meta};
 
 use super::entries::attribute;
 use super::member::{self, SOURCES};
@@ -39,7 +39,7 @@ pub(crate) fn fields(input: DeriveInput, errors: &mut Errors) -> Typed {
     let all = named(&input, errors);
     for (ident, field) in &all {
         if of_a_point(field) {
-            // It is also made of a point, and this member is none of its fields.
+            // The struct also has `FromPoint`, and this member is not a field.
             continue;
         }
         for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("fields")) {
@@ -60,13 +60,14 @@ pub(crate) fn fields(input: DeriveInput, errors: &mut Errors) -> Typed {
     Typed { ident: input.ident, generics: input.generics, krate, members }
 }
 
-/// Whether a member is something else of a point than a field.
+/// Returns whether a member is another part of a point than a field.
 fn of_a_point(field: &Field) -> bool {
     let others = SOURCES.iter().filter(|source| **source != "field");
     others.into_iter().any(|name| field.attrs.iter().any(|attr| attr.path().is_ident(name)))
 }
 
-/// The crate and the case of the names, from an attribute on the struct; those of its members are misplaced there.
+/// Returns the crate and the case of names in the attribute on the struct. Notes attributes of members
+/// on the struct.
 fn container(
     input: &DeriveInput,
     name: &str,
@@ -93,19 +94,13 @@ fn container(
     (krate(&entries, errors), case)
 }
 
-/// The members, if they have names.
+/// Returns the named members.
 fn named<'i>(input: &'i DeriveInput, errors: &mut Errors) -> Vec<(&'i Ident, &'i Field)> {
     let message = "expected a struct with named members: `struct Name { member: Type }`";
     match &input.data {
-        Data::Struct(data) => match &data.fields {
-            Fields::Unnamed(fields) => errors.at(fields, message),
-            fields => {
-                let named = fields.iter().filter_map(|f| f.ident.as_ref().map(|i| (i, f)));
-                return named.collect();
-            }
-        },
-        Data::Enum(data) => errors.at(data.enum_token, message),
-        Data::Union(data) => errors.at(data.union_token, message),
+        Data::Struct(DataStruct { fields: Fields::Named(_) | Fields::Unit, .. }) => {}
+        _ => errors.at(&input.ident, message),
     }
-    Vec::new()
+    let Data::Struct(data) = &input.data else { return Vec::new() };
+    data.fields.iter().filter_map(|field| Some((field.ident.as_ref()?, field))).collect()
 }

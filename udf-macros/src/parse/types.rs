@@ -1,12 +1,12 @@
-//! Types that are known by their name: more can be said of their values at compile time.
+//! Types that are known by their names, so that their values are checked here.
 //!
-//! An alias or a type of the same name is not known for what it is; then rustc checks the values.
+//! rustc checks the values of other types, such as an alias.
 
 use syn::{GenericArgument, PathArguments, Type};
 
 use crate::model::Calls;
 
-/// A type, as far as its name tells.
+/// A type, as far as its name shows.
 #[derive(Clone)]
 pub(crate) enum Known {
     Bool,
@@ -16,6 +16,8 @@ pub(crate) enum Known {
     String,
     Char,
     Path,
+    /// `FieldName` or `TagName`.
+    Name,
     Duration,
     Tuple(Vec<Type>),
     Array(Type),
@@ -59,6 +61,7 @@ pub(crate) fn known(ty: &Type) -> Known {
                 "String" => Known::String,
                 "char" => Known::Char,
                 "PathBuf" => Known::Path,
+                "FieldName" | "TagName" => Known::Name,
                 "Duration" => Known::Duration,
                 "NonZero" => match arguments.first().map(known) {
                     Some(Known::Int(int)) => Known::NonZero(int),
@@ -76,38 +79,25 @@ pub(crate) fn known(ty: &Type) -> Known {
     }
 }
 
-/// Whether this is a type of the runtime for the name of a field or a tag.
-pub(crate) fn is_name(ty: &Type) -> bool {
-    match ty {
-        Type::Group(inner) => is_name(&inner.elem),
-        Type::Paren(inner) => is_name(&inner.elem),
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "FieldName" || last.ident == "TagName"),
-        _ => false,
-    }
-}
-
-/// The last part of the path of a type of the standard library or in scope, and its arguments.
+/// Returns the last segment of the path of a type of the standard library or in scope, and its arguments.
 fn named(ty: &Type) -> Option<(String, Vec<Type>)> {
     let path = match ty {
         Type::Path(path) => path,
-        // A type that came through a `macro_rules!`.
+        // The type came through a `macro_rules!`.
         Type::Group(inner) => return named(&inner.elem),
         Type::Paren(inner) => return named(&inner.elem),
         _ => return None,
     };
     let segments = &path.path.segments;
     let first = segments.first()?;
+    let last = segments.last()?;
+    let is_ours = last.ident == "FieldName" || last.ident == "TagName";
     let of_std = ["std", "core", "alloc", "time", "path", "num", "string", "vec", "option"]
         .iter()
         .any(|root| first.ident == root);
-    if path.qself.is_some() || segments.len() > 1 && !of_std {
+    if path.qself.is_some() || segments.len() > 1 && !of_std && !is_ours {
         return None;
     }
-    let last = segments.last()?;
     let arguments = match &last.arguments {
         PathArguments::AngleBracketed(arguments) => arguments
             .args
@@ -122,7 +112,7 @@ fn named(ty: &Type) -> Option<(String, Vec<Type>)> {
     Some((last.ident.to_string(), arguments))
 }
 
-/// How often a field of this type is called, as far as its name tells, and the type of one call.
+/// Returns how often a field of this type is called, as far as its name shows, and the type of one call.
 pub(crate) fn calls(ty: &Type) -> (Calls, Type) {
     match named(ty) {
         Some((name, arguments)) if arguments.len() == 1 && name == "Option" => {
@@ -136,7 +126,7 @@ pub(crate) fn calls(ty: &Type) -> (Calls, Type) {
 }
 
 impl Known {
-    /// An example of how a default of this type is written.
+    /// Returns an example of a default of this type, for messages.
     pub(crate) fn example(&self) -> &'static str {
         match self {
             Known::Bool => "a boolean, such as `true`",
@@ -145,6 +135,7 @@ impl Known {
             Known::String => "text, such as `\"text\"`",
             Known::Char => "a character, such as `'x'`",
             Known::Path => "a path as text, such as `\"/tmp/file\"`",
+            Known::Name => "a name as text, such as `\"usage\"`",
             Known::Duration => "a duration as text, such as `\"10s\"`",
             Known::Tuple(_) => "a tuple, such as `(1, 2)`",
             Known::Array(_) => "an array, such as `[1, 2]`",

@@ -1,19 +1,24 @@
 //! The struct of `#[udf]`: its arguments and its fields.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Expr, ExprLit, Fields, Lifetime, Lit, Meta, Type};
+use syn::{Data, DataStruct, DeriveInput, Expr, ExprLit, Fields, Lifetime, Lit, Meta, Type};
 
 use super::entries::{Entry, attribute, entries};
-use super::{docs, krate, option, plain, show, tables};
+use super::{docs, krate, option, plain, source, tables};
+use crate::borrowed::lifetimes;
 use crate::errors::Errors;
 use crate::model::{At, Edge, Field, OnMissing, Role, Udf, UdfArgs};
 use crate::words::case::Case;
 use crate::words::duration;
 use crate::words::suggest::{any_of, did_you_mean};
 
-/// The model of the struct; as much of it as can be understood.
+/// The error for another item than a struct with named fields.
+pub(crate) const A_STRUCT: &str = "`#[udf]` belongs on a struct with named fields, which are its \
+                                   options: `struct Name { field: Type }`";
+
+/// Returns the model of the struct, without the parts that are invalid.
 pub(crate) fn udf(input: DeriveInput, errors: &mut Errors) -> Udf {
     let args = args(&input, errors);
     let fields = fields(&input, &args, errors);
@@ -62,18 +67,10 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
             _ => {}
         }
     }
-    let missing: Vec<&str> =
-        ["wants", "provides"].into_iter().filter(|key| !entries.may_have(key)).collect();
-    if !missing.is_empty() {
-        let message = match &missing[..] {
-            [one] => format!("`{one}` is missing: write `{one} = stream` or `{one} = batch`"),
-            _ => "`wants` and `provides` are missing: write `#[udf(wants = stream, provides = stream)]`, \
-                  each `stream` or `batch`"
-                .to_owned(),
-        };
-        match tokens.is_empty() {
-            true => errors.span(Span::call_site(), message),
-            false => errors.at(tokens, message),
+    for key in ["wants", "provides"] {
+        if !entries.may_have(key) {
+            let message = format!("`{key}` is missing: write `{key} = stream` or `{key} = batch`");
+            errors.at(&tokens, message);
         }
     }
     args
@@ -84,7 +81,8 @@ fn edge(entry: &Entry, errors: &mut Errors) -> Option<Edge> {
     one_of(entry, &known, "", errors).map(|(edge, _)| edge)
 }
 
-/// The one of some words that is the value, in quotes or without. An error ends with their `meaning`.
+/// Returns the value, which must be one of the known words, with or without quotes. An error ends with
+/// their `meaning`.
 fn one_of<T: Copy>(
     entry: &Entry,
     known: &[(&str, T)],
@@ -105,52 +103,27 @@ fn one_of<T: Copy>(
     None
 }
 
-/// The case of `rename_all = "..."`.
-pub(crate) fn rename_all(
+/// Returns the case of `rename_all = "..."`.
+pub(super) fn rename_all(
     entry: &Entry,
     known: &[(&str, Case)],
     errors: &mut Errors,
 ) -> Option<Case> {
-    let text = entry.text(errors)?;
-    let name = text.value();
-    if let Some((_, case)) = known.iter().find(|(known, _)| *known == name) {
-        return Some(*case);
-    }
-    let near = did_you_mean(&name, known.iter().map(|(known, _)| *known));
-    let all = any_of(known.iter().map(|(known, _)| *known));
-    errors.at(text, format_args!("unknown case `{name}`{near}\nexpected {all}"));
-    None
+    one_of(entry, known, "", errors).map(|(case, _)| case)
 }
 
-/// The type of the points, as it was written.
+/// Returns the type of the points as it was written.
 fn point(entry: &Entry, errors: &mut Errors) -> Option<Type> {
     let ty = entry.ty(errors)?;
+    let named = |lifetime: &Lifetime| lifetime.ident != "_" && lifetime.ident != "static";
     if let Type::Reference(reference) = ty {
-        let inner = show(&reference.elem);
-        let message = "a handler is given a reference to it already: write `point = ";
-        errors.at(ty, message.to_owned() + inner.trim_start_matches('`'));
-    } else if let Some(lifetime) = named_lifetime(&ty.to_token_stream()) {
-        errors.at(lifetime, "a point lives as long as the call it is handed to: write `'_`");
+        let inner = source(&reference.elem);
+        let message = format!("a handler receives a reference already: write `point = {inner}`");
+        errors.at(ty, message);
+    } else if let Some(lifetime) = lifetimes(ty).into_iter().find(named) {
+        errors.at(lifetime, "a point lives as long as the call of its handler: write `'_`");
     } else {
         return Some(ty.clone());
-    }
-    None
-}
-
-/// A lifetime with a name, which nothing has declared.
-fn named_lifetime(ty: &TokenStream) -> Option<Lifetime> {
-    let mut tokens = ty.clone().into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match (&token, tokens.peek()) {
-            // What follows has lifetimes of its own.
-            (TokenTree::Ident(word), _) if word == "for" || word == "dyn" => return None,
-            (TokenTree::Punct(quote), Some(TokenTree::Ident(name)))
-                if quote.as_char() == '\'' && name != "_" && name != "static" =>
-            {
-                return Some(Lifetime::new(&format!("'{name}"), name.span()));
-            }
-            _ => {}
-        }
     }
     None
 }
@@ -166,26 +139,13 @@ fn tick(entry: &Entry, errors: &mut Errors) -> Option<At<u64>> {
 }
 
 fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field> {
+    let none = syn::punctuated::Punctuated::new();
     let fields = match &input.data {
-        Data::Struct(data) => match &data.fields {
-            Fields::Named(fields) => &fields.named,
-            Fields::Unit => return Vec::new(),
-            Fields::Unnamed(fields) => {
-                let message = "a UDF has named fields, whose names are those of its options: \
-                               `struct Name { field: Type }`";
-                errors.at(fields, message);
-                return Vec::new();
-            }
-        },
-        Data::Enum(data) => {
-            let message = "`#[udf]` makes a UDF of a struct: its fields are the options";
-            errors.at(data.enum_token, message);
-            return Vec::new();
-        }
-        Data::Union(data) => {
-            let message = "`#[udf]` makes a UDF of a struct: its fields are the options";
-            errors.at(data.union_token, message);
-            return Vec::new();
+        Data::Struct(DataStruct { fields: Fields::Named(fields), .. }) => &fields.named,
+        Data::Struct(DataStruct { fields: Fields::Unit, .. }) => &none,
+        _ => {
+            errors.at(&input.ident, A_STRUCT);
+            &none
         }
     };
     for name in ["option", "state"] {
@@ -198,7 +158,7 @@ fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field
     }
     let mut all: Vec<Field> = Vec::new();
     for field in fields {
-        // Rustc tells of two that have one name.
+        // rustc reports two fields of the same name.
         if !all.iter().any(|known| field.ident.as_ref() == Some(&known.ident)) {
             all.extend(self::field(field, args, errors));
         }
@@ -211,7 +171,7 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
     if let Some((_, value)) = &field.default {
         let message = format!(
             "a UDF takes the default of a field out of its attribute: write `#[option(default = {})]`",
-            super::source(value)
+            source(value)
         );
         errors.at(value, message);
     }

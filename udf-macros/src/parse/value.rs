@@ -1,31 +1,31 @@
-//! Values in attributes: literals are checked against the type of the field where that is known.
+//! Values in attributes. A literal is checked against the type of the field, if that is known.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ExprUnary, Lit, LitFloat, Type, UnOp};
 
-use super::types::{Int, Known, is_name, known};
+use super::types::{Int, Known, known};
 use crate::errors::Errors;
 use crate::words::case::Case;
 use crate::words::duration;
 
-/// What errors call an example.
+/// The name of an example in messages.
 pub(super) const EXAMPLE: &str = "its example";
 
 /// A literal with its sign.
 #[derive(Debug, Clone)]
 pub(crate) enum Literal {
-    Bool,
+    Bool(bool),
     Int(i128),
     Float(f64),
     String(String),
-    Char,
-    /// Bytes and such, which fit no option.
+    Char(char),
+    /// Byte strings and C strings, which fit no option.
     Other,
 }
 
-/// The expression within parentheses, and within the invisible ones of a `macro_rules!`.
+/// Returns the expression within parentheses, and within the invisible ones of a `macro_rules!`.
 pub(crate) fn plain(expr: &Expr) -> &Expr {
     match expr {
         Expr::Group(inner) => plain(&inner.expr),
@@ -34,7 +34,7 @@ pub(crate) fn plain(expr: &Expr) -> &Expr {
     }
 }
 
-/// The literal that an expression is.
+/// Returns the literal that an expression is, if it is one.
 pub(crate) fn literal(expr: &Expr) -> Option<Literal> {
     let (lit, negative) = match plain(expr) {
         Expr::Lit(ExprLit { lit, .. }) => (lit, false),
@@ -53,9 +53,9 @@ pub(crate) fn literal(expr: &Expr) -> Option<Literal> {
         Lit::Int(int) => Literal::Float(float(int.base10_digits())? * sign(negative)),
         Lit::Float(value) => Literal::Float(float(value.base10_digits())? * sign(negative)),
         Lit::Byte(byte) => Literal::Int(byte.value().into()),
-        Lit::Bool(_) => Literal::Bool,
+        Lit::Bool(value) => Literal::Bool(value.value),
         Lit::Str(text) => Literal::String(text.value()),
-        Lit::Char(_) => Literal::Char,
+        Lit::Char(char) => Literal::Char(char.value()),
         _ => Literal::Other,
     })
 }
@@ -67,18 +67,19 @@ fn sign(negative: bool) -> f64 {
 impl Literal {
     fn describe(&self) -> &'static str {
         match self {
-            Literal::Bool => "a boolean",
+            Literal::Bool(_) => "a boolean",
             Literal::Int(_) => "an integer",
             Literal::Float(_) => "a float",
             Literal::String(_) => "text",
-            Literal::Char => "a character",
+            Literal::Char(_) => "a character",
             Literal::Other => "a literal of another type",
         }
     }
 }
 
-/// Whether no code of the author runs for this expression: it is a literal, what operators make of literals, the path
-/// of a constant or a variant, or a tuple, an array or a tuple struct of these.
+/// Returns whether no code of the author runs for an expression. Such an expression is a literal, an
+/// operator with literals, the path of a constant or a variant, or a tuple, an array or a tuple struct
+/// of these.
 pub(crate) fn is_constant(expr: &Expr) -> bool {
     match plain(expr) {
         Expr::Path(_) => true,
@@ -86,7 +87,7 @@ pub(crate) fn is_constant(expr: &Expr) -> bool {
         Expr::Array(array) => array.elems.iter().all(is_constant),
         Expr::Repeat(repeat) => is_constant(&repeat.expr) && is_constant(&repeat.len),
         Expr::Call(call) => {
-            // Functions are in lower case.
+            // The name of a function is in lower case.
             let is_type = match plain(&call.func) {
                 Expr::Path(path) => path
                     .path
@@ -110,13 +111,9 @@ fn is_of_literals(expr: &Expr) -> bool {
     }
 }
 
-/// The arguments that an example is, as a TICKscript has them: that of an option which is parsed, and literals for a
-/// type that is not known here.
-pub(crate) fn as_arguments<'e>(
-    expr: &'e Expr,
-    ty: &Type,
-    parsed: bool,
-) -> Option<Vec<(Literal, &'e Expr)>> {
+/// Returns the arguments that a TICKscript writes for an example, if it is the text of a parsed option,
+/// or literals for a type that is not known here.
+pub(crate) fn as_arguments(expr: &Expr, ty: &Type, parsed: bool) -> Option<Vec<Literal>> {
     if !parsed && !matches!(known(ty), Known::Other) {
         return None;
     }
@@ -125,25 +122,25 @@ pub(crate) fn as_arguments<'e>(
         Expr::Array(array) => array.elems.iter().collect(),
         one => vec![one],
     };
-    all.into_iter().map(|one| Some((literal(one)?, one))).collect()
+    all.into_iter().map(literal).collect()
 }
 
-/// Checks values against a type, and writes the expressions that they stand for.
+/// Checks values against a type, and returns expressions of this type.
 pub(super) struct Lower<'a> {
-    /// What errors call a value, `its default`.
+    /// The name of the value in messages: `its default`.
     pub(super) what: &'a str,
     pub(super) krate: &'a TokenStream,
 }
 
 impl Lower<'_> {
-    /// The expression that a value stands for: `"10s"` is a Duration, `1` is a float where a float is wanted.
+    /// Returns the expression of the type: `"10s"` becomes a Duration, `1` a float for a float.
     pub(super) fn value(&self, expr: &Expr, ty: &Type, errors: &mut Errors) -> TokenStream {
         let (kind, what) = (known(ty), self.what);
         if let Some(literal) = literal(expr) {
             return self.literal(expr, &literal, &kind, ty, errors);
         }
         match (&kind, plain(expr)) {
-            (Known::String | Known::Path | Known::Duration, Expr::Path(path))
+            (Known::String | Known::Path | Known::Name | Known::Duration, Expr::Path(path))
                 if path.path.get_ident().is_some_and(is_word) =>
             {
                 let word = path.path.to_token_stream();
@@ -195,14 +192,14 @@ impl Lower<'_> {
             (Known::Path, Literal::String(text)) if text.is_empty() => {
                 errors.at(expr, format_args!("{what} is empty, which no path is"));
             }
-            (Known::Other, Literal::String(text)) if what != EXAMPLE && is_name(ty) => {
+            (Known::Name, Literal::String(text)) => {
                 if matches!(&**text, "" | "time") {
                     let came = expr.to_token_stream();
                     errors.at(expr, format_args!("{what} is {came}, which {} cannot be", show(ty)));
                 }
                 return quote_spanned!(span=> <#ty>::literal(#expr));
             }
-            // A type that borrows is refused for that.
+            // A reference is an error already.
             (Known::Other, Literal::String(text))
                 if !matches!(ty, Type::Reference(_)) && what != EXAMPLE =>
             {
@@ -219,8 +216,8 @@ impl Lower<'_> {
             }
             (Known::Other, _)
             | (Known::Float, Literal::Float(_))
-            | (Known::Bool, Literal::Bool)
-            | (Known::Char, Literal::Char) => {}
+            | (Known::Bool, Literal::Bool(_))
+            | (Known::Char, Literal::Char(_)) => {}
             (Known::String | Known::Path, Literal::String(_)) => {
                 return quote_spanned!(span=> #krate::__private::text::<#ty>(#expr));
             }
@@ -248,17 +245,17 @@ impl Lower<'_> {
     }
 }
 
-/// Whether a name is in lower case: that of a constant is in upper case.
+/// Returns whether a name is in lower case. The name of a constant is in upper case.
 fn is_word(name: &Ident) -> bool {
     name.to_string().starts_with(char::is_lowercase)
 }
 
-/// An expression as it is shown to people.
+/// Returns code as text.
 pub(crate) fn source(tokens: impl ToTokens) -> String {
     show(tokens).trim_matches('`').to_owned()
 }
 
-/// Code as it is written in messages.
+/// Returns code in backquotes, for messages.
 pub(crate) fn show(tokens: impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     let text = text.replace(" <", "<").replace("< ", "<").replace(" >", ">").replace(" ,", ",");

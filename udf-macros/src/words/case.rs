@@ -1,6 +1,6 @@
-//! Ways of writing names.
+//! The cases of names.
 
-/// How the words of a name are joined.
+/// A way to join the words of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
     Camel,
@@ -27,7 +27,7 @@ impl Case {
     /// The cases of names that a TICKscript can call: all but the last.
     pub(crate) const CALLABLE: &[(&str, Case)] = Case::ALL.split_at(Case::ALL.len() - 1).0;
 
-    /// Writes a name of Rust, in whatever case that is, in this case.
+    /// Writes a name in this case. The name may be in any case.
     pub(crate) fn write(self, name: &str) -> String {
         let words = words(name);
         match self {
@@ -45,7 +45,7 @@ impl Case {
     }
 }
 
-/// The words of a name, in lower case: `moving_avg`, `MovingAvg` and `movingAvg` have the same two.
+/// Returns the words of a name in lower case: `moving_avg`, `MovingAvg` and `movingAvg` are equal.
 fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for part in name.split('_').filter(|part| !part.is_empty()) {

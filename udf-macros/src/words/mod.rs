@@ -1,4 +1,4 @@
-//! What errors and names are made of.
+//! Names, suggestions and durations.
 
 pub(crate) mod case;
 pub(crate) mod duration;

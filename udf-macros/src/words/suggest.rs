@@ -1,11 +1,11 @@
-//! What was meant: the nearest name, and all that would do.
+//! Suggestions: the nearest name, and a list of all.
 
-/// `; did you mean `x`?` for a name that is near to a known one, else nothing.
+/// Returns `; did you mean `x`?` for a name near to a known name, and an empty text otherwise.
 pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     nearest(name, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
-/// The nearest of the known names, if one is near.
+/// Returns the nearest of the known names, if it is near.
 ///
 /// The rule of `udf_text::suggest::nearest`: the macros depend on no other crate of the kit.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
@@ -19,7 +19,7 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
 }
 
-/// `` `a`, `b` or `c` ``, sorted.
+/// Returns `` `a`, `b` or `c` ``, sorted.
 pub(crate) fn any_of<'k>(known: impl IntoIterator<Item = &'k str>) -> String {
     let mut known: Vec<String> = known.into_iter().map(|known| format!("`{known}`")).collect();
     known.sort();

@@ -1,9 +1,9 @@
-//! What a TICKscript can call.
+//! The names that a TICKscript can call.
 
-/// Words of the language: `.lambda()` is no call of an option.
+/// Keywords of TICKscript: `.lambda()` does not call an option.
 const KEYWORDS: [&str; 7] = ["AND", "FALSE", "OR", "TRUE", "dbrp", "lambda", "var"];
 
-/// Why a TICKscript cannot call an option by this name; nothing when it can.
+/// Returns why a TICKscript cannot call an option by this name, or `None` if it can.
 pub(crate) fn why_not_callable(name: &str) -> Option<String> {
     if KEYWORDS.contains(&name) {
         return Some(format!("`{name}` is a word of TICKscript itself"));

@@ -26,13 +26,13 @@ pub trait Udf: Sized {
     /// The name of the UDF, in snake case.
     const NAME: &'static str;
     /// The struct's doc comment, unchanged.
-    const DOCS: &'static str;
+    const DOCS: &'static str = "";
     /// The version of the struct's package, if cargo builds it.
     const VERSION: Option<&'static str> = None;
     /// The interval of [`Tick::tick`]. `None` for no ticks.
-    const TICK: Option<Duration>;
+    const TICK: Option<Duration> = None;
     /// What happens to a point that lacks a field.
-    const ON_MISSING: OnMissing;
+    const ON_MISSING: OnMissing = OnMissing::Skip;
     /// The edge that the UDF reads from. It decides which trait the UDF implements: [`StreamUdf`]
     /// or [`BatchUdf`].
     type Wants: Edge + Reads<Self>;
@@ -48,7 +48,7 @@ pub trait Udf: Sized {
     /// The description of the options, in the order of their fields. Reading it runs no code of the
     /// author.
     #[doc(hidden)]
-    const OPTIONS: &'static [OptionData];
+    const OPTIONS: &'static [OptionData] = &[];
     /// Returns the options, in the order of their fields.
     fn options() -> Vec<OptionHelp> {
         data::describe(Self::OPTIONS)
@@ -69,12 +69,18 @@ pub trait Udf: Sized {
     ///
     /// # Errors
     /// Returns an error if a value cannot be serialized.
-    fn save(&self, state: &mut StateWriter) -> Result<()>;
+    fn save(&self, state: &mut StateWriter) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
     /// Reads the state. An error leaves `self` unchanged.
     ///
     /// # Errors
     /// Returns an error if a value cannot be deserialized.
-    fn load(&mut self, state: &mut StateReader<'_>) -> Result<()>;
+    fn load(&mut self, state: &mut StateReader<'_>) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 }
 
 /// Sets what happens to a point if a handler's `?` fails because a field is missing.

@@ -1,4 +1,4 @@
-//! One option as data: what `#[option(...)]` says, in a constant.
+//! One option as data: `#[option(...)]` as a constant.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -13,7 +13,7 @@ use super::problem::Misfit;
 use super::suggest;
 use super::types::{HasLen, Help, RangedField};
 
-/// One option of a UDF. No code of the author runs for what is told of it, but `help` of a type of their own.
+/// One option of a UDF. Its description runs no code of the author but [`OptionType::help`](super::OptionType::help).
 #[derive(Debug, Clone, Copy)]
 pub struct OptionData {
     pub(crate) name: &'static str,
@@ -30,26 +30,26 @@ pub struct OptionData {
     default: DefaultData,
     example: Option<fn() -> Option<Vec<Value>>>,
     is_validated: bool,
-    /// The environment variable that stands for a call.
+    /// The environment variable that replaces a call.
     pub(super) env: Option<&'static str>,
     /// Whether its values are never shown.
     pub(super) is_secret: bool,
 }
 
-/// What an option is when it is not called.
+/// The value of an option that is not called.
 #[derive(Debug, Clone, Copy)]
 enum DefaultData {
     /// A task must call the option, or it is an `Option` or a `Vec`.
     None,
     /// A literal.
     Literal(Literal),
-    /// An expression, which no code of the author makes, and how it is written.
+    /// An expression that runs no code of the author, and its text.
     Constant(fn() -> Option<Vec<Value>>, &'static str),
-    /// An expression that runs code of the author.
+    /// The text of an expression that runs code of the author.
     Expression(&'static str),
-    /// Text that is parsed as that of a task.
+    /// Text that is parsed like the text of a task.
     Text(&'static str),
-    /// That of a flag.
+    /// The `false` of a flag.
     Flag,
 }
 
@@ -68,6 +68,13 @@ pub enum Literal {
     Duration(i64),
 }
 
+impl Literal {
+    /// Returns the arguments of an example.
+    pub fn values(all: &[Literal]) -> Option<Vec<Value>> {
+        Some(all.iter().map(|&literal| literal.into()).collect())
+    }
+}
+
 impl From<Literal> for Value {
     fn from(literal: Literal) -> Value {
         match literal {
@@ -80,7 +87,7 @@ impl From<Literal> for Value {
     }
 }
 
-/// An option with all that its constant and its types tell, for one Init or one description.
+/// An option with the data of its constant and its types, for one Init or one description.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) data: &'static OptionData,
@@ -89,23 +96,23 @@ pub(super) struct Known {
     call_count: Limits,
 }
 
-/// A range, for options of this type.
+/// Returns a range for an option of this type.
 pub fn range<F: RangedField<Bound: Clone>, R: RangeBounds<F::Bound>>(range: R) -> Range {
     let end = |end: Bound<&F::Bound>| end.cloned().map(F::value);
     Range(Limits::new(end(range.start_bound()), end(range.end_bound())))
 }
 
-/// Between which values each argument must be.
+/// The limits of each argument.
 #[derive(Debug)]
 pub struct Range(Limits);
 
-/// A length, for options of this type.
+/// Returns a length for an option of this type.
 pub fn len<F: HasLen>(len: impl RangeBounds<usize>) -> Length {
     let Range(limits) = range::<usize, _>(len);
     Length { limits, of_calls: F::OF_CALLS }
 }
 
-/// How long text must be, or how often an option must be called.
+/// The limits of the length of text, or of the number of calls.
 #[derive(Debug)]
 pub struct Length {
     limits: Limits,
@@ -140,99 +147,99 @@ impl OptionData {
         }
     }
 
-    /// Other names.
+    /// Sets the other names.
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Self {
         OptionData { aliases, ..self }
     }
 
-    /// It has a default, which runs code of the author; `source` is the expression.
+    /// Sets a default that runs code of the author. `source` is the expression.
     pub const fn default(self, source: &'static str) -> Self {
         OptionData { default: DefaultData::Expression(source), ..self }
     }
 
-    /// It has a default, which is a literal.
+    /// Sets a literal as the default.
     pub const fn literal(self, literal: Literal) -> Self {
         OptionData { default: DefaultData::Literal(literal), ..self }
     }
 
-    /// It has a default, which is a constant.
+    /// Sets a constant as the default. `source` is the expression.
     pub const fn constant(self, shown: fn() -> Option<Vec<Value>>, source: &'static str) -> Self {
         OptionData { default: DefaultData::Constant(shown, source), ..self }
     }
 
-    /// It has a default, which is text that is parsed.
+    /// Sets text that is parsed as the default.
     pub const fn default_text(self, text: &'static str) -> Self {
         OptionData { default: DefaultData::Text(text), ..self }
     }
 
-    /// It is false when it is not called.
+    /// Makes the option a flag, which is false when it is not called.
     pub const fn is_flag(self) -> Self {
         OptionData { default: DefaultData::Flag, ..self }
     }
 
-    /// Between which values each argument must be.
+    /// Sets the limits of each argument.
     pub const fn range(self, range: fn() -> Range) -> Self {
         OptionData { range: Some(range), ..self }
     }
 
-    /// How long it must be.
+    /// Sets the limits of the length.
     pub const fn len(self, len: fn() -> Length) -> Self {
         OptionData { len: Some(len), ..self }
     }
 
-    /// Each value is checked by code of the author.
+    /// Marks an option whose values a function of the author checks.
     pub const fn validated(self) -> Self {
         OptionData { is_validated: true, ..self }
     }
 
-    /// The environment variable that stands for a call.
+    /// The environment variable that replaces a call.
     pub const fn env(self, name: &'static str) -> Self {
         OptionData { env: Some(name), ..self }
     }
 
-    /// Its values are never shown.
+    /// Marks an option whose values are never shown.
     pub const fn secret(self) -> Self {
         OptionData { is_secret: true, ..self }
     }
 
-    /// The options that cannot be called together with it.
+    /// Sets the options that a task cannot call together with it.
     pub const fn conflicts(self, conflicts: &'static [&'static str]) -> Self {
         OptionData { conflicts, ..self }
     }
 
-    /// The options that must be called together with it.
+    /// Sets the options that a task must call together with it.
     pub const fn requires(self, requires: &'static [&'static str]) -> Self {
         OptionData { requires, ..self }
     }
 
-    /// What to use in its place.
+    /// Sets the advice of a deprecated option.
     pub const fn deprecated(self, advice: &'static str) -> Self {
         OptionData { deprecated: Some(advice), ..self }
     }
 
-    /// Arguments for samples of TICKscript.
+    /// Sets the arguments for samples of TICKscript.
     pub const fn example(self, example: fn() -> Option<Vec<Value>>) -> Self {
         OptionData { example: Some(example), ..self }
     }
 
-    /// Its name and the other ones.
+    /// Returns its name and its aliases.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// The types of its arguments.
+    /// Returns the types of its arguments.
     pub(super) fn types(&self) -> Vec<ValueType> {
         let mut types = Vec::new();
         (self.types)(&mut types);
         types
     }
 
-    /// A call of it, as a TICKscript writes it.
+    /// Returns a call of it, as a TICKscript writes it.
     pub(super) fn line(&self, values: &[Value]) -> String {
         self.call(&OptionCall { name: self.name.to_owned(), values: values.to_vec() })
     }
 
-    /// A call by any of its names; that of a secret without the value.
+    /// Returns a call by any of its names. Hides the value of a secret.
     pub(super) fn call(&self, call: &OptionCall) -> String {
         match self.is_secret {
             true => format!(".{}(***)", call.name),
@@ -240,7 +247,7 @@ impl OptionData {
         }
     }
 
-    /// The default, if it is a literal or text that is parsed.
+    /// Returns the default, if it is a literal or text that is parsed.
     pub(super) fn data_default(&self) -> Option<Vec<Value>> {
         match self.default {
             DefaultData::Literal(literal) => Some(vec![literal.into()]),
@@ -249,7 +256,7 @@ impl OptionData {
         }
     }
 
-    /// The default as a TICKscript writes it, if it is known without running code of the author.
+    /// Returns the default as a TICKscript writes it, if no code of the author makes it.
     fn shown_default(&self) -> Option<Vec<Value>> {
         match self.default {
             _ if self.is_secret => None,
@@ -274,25 +281,25 @@ impl Known {
         Known { data, types: data.types(), help, call_count }
     }
 
-    /// Whether it is one of the names of this option.
+    /// Returns whether the option has this name.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.data.name == name || self.data.aliases.contains(&name)
     }
 
-    /// Arguments for a call of it: the author's example, the default, or those of their types; none when
-    /// none of these is known to do.
+    /// Returns valid arguments: the author's example, the default, or usual values of the types. Returns
+    /// `None` if none of these is known to be valid.
     pub(super) fn sample(&self) -> Option<Vec<Value>> {
         let example = self.data.example.and_then(|example| example());
         let given = [example, self.data.shown_default()].into_iter().flatten();
         let of_type = || match self.data.is_validated {
-            // The author's code may refuse any value that is made up.
+            // The author's code may refuse a usual value.
             true => None,
             false => self.help.sample(&self.types),
         };
         given.chain(of_type()).find(|values| self.fits(values))
     }
 
-    /// A call that would do; where no value is known, with the types of its arguments, `.field(STRING)`.
+    /// Returns a valid call, or `.field(STRING)` with the types if no valid value is known.
     pub(super) fn write(&self) -> String {
         match self.sample() {
             Some(values) if !self.data.is_secret => self.data.line(&values),
@@ -300,20 +307,19 @@ impl Known {
         }
     }
 
-    /// A call with the types of its arguments, `.field(STRING)`.
+    /// Returns a call with the types of its arguments, `.field(STRING)`.
     pub(super) fn form(&self) -> String {
         udf_text::describe::call_form(self.data.name, &self.types)
     }
 
-    /// Whether these arguments can be written, and nothing that is declared refuses them.
+    /// Returns whether a TICKscript can write these arguments, and the constant accepts them.
     pub(super) fn fits(&self, values: &[Value]) -> bool {
         values.iter().all(Value::is_writable)
             && self.check(values).is_ok()
             && self.help.places(values.len()).iter().zip(values).all(|(help, v)| help.takes(v))
     }
 
-    /// The arguments as they are taken, when there are as many as there should be, of their types
-    /// and within their limits.
+    /// Checks the number, the types and the limits of arguments, and returns them converted to the types.
     pub(super) fn check(&self, values: &[Value]) -> Result<Vec<Value>, Misfit> {
         if values.len() != self.types.len() {
             return Err(Misfit::Count);
@@ -323,7 +329,7 @@ impl Known {
         for (place, value) in values.iter().enumerate() {
             let (wanted, help) = (self.types[place], &places[place]);
             let value = match (wanted, value) {
-                // As a task that is defined as JSON sends 2.0.
+                // A task that is defined as JSON sends 2.0 as an INT.
                 (ValueType::Double, Value::Int(int)) => Value::Double(*int as f64),
                 _ if value.value_type() == wanted => value.clone(),
                 _ => {
@@ -351,7 +357,7 @@ impl Known {
         }
     }
 
-    /// How often a task must call it at least.
+    /// Returns how often a task must call it at least.
     pub(super) fn min_calls(&self) -> usize {
         match (self.data.calls, self.data.default) {
             (Calls::Once, DefaultData::None) if self.of_env().is_none() => 1,
@@ -363,7 +369,7 @@ impl Known {
         }
     }
 
-    /// The arguments that its environment variable stands for.
+    /// Returns the arguments in its environment variable.
     pub(super) fn of_env(&self) -> Option<Vec<Value>> {
         let text = std::env::var(self.data.env?).ok()?;
         let value = match self.types[..] {
@@ -374,12 +380,12 @@ impl Known {
         Some(vec![value.unwrap_or(Value::String(text))])
     }
 
-    /// Whether the author shows a value in samples.
+    /// Returns whether the option has an example.
     pub(super) fn has_example(&self) -> bool {
         self.data.example.is_some()
     }
 
-    /// What is wrong with the constant itself.
+    /// Returns the errors in the constant itself.
     pub(super) fn faults(&self) -> Vec<String> {
         let name = self.data.name;
         let mut faults = Vec::new();
@@ -396,18 +402,18 @@ impl Known {
         faults
     }
 
-    /// In words, how often a task must call it, unless it is called so often.
+    /// Returns in words how often a task must call it, unless `count` is valid.
     pub(super) fn wrong_count(&self, count: usize) -> Option<String> {
         let fits = self.call_count.contain(&Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
         if fits { None } else { self.times() }
     }
 
-    /// In words, how often a task must call it.
+    /// Returns in words how often a task must call it.
     pub(super) fn times(&self) -> Option<String> {
         self.call_count.count_of("time")
     }
 
-    /// All that people and tools are told of it.
+    /// Returns the description for people and tools.
     pub(super) fn describe(self) -> OptionHelp {
         let (data, min_calls) = (self.data, self.min_calls());
         let mut docs = docs::help(data.docs);
@@ -449,12 +455,12 @@ impl Known {
     }
 }
 
-/// What is known of the options of a UDF, in the order of its fields.
+/// Returns the descriptions of the options of a UDF, in the order of its fields.
 ///
-/// No default is made and no `validate` or `parse` is called for it.
+/// Makes no default, and calls neither `validate` nor `parse`.
 pub(crate) fn describe(options: &'static [OptionData]) -> Vec<OptionHelp> {
     let mut all: Vec<_> = options.iter().map(|data| Known::new(data).describe()).collect();
-    // Two exclude each other, whichever of them says so.
+    // `conflicts` at one of two options holds for both.
     let told: Vec<_> = all.iter().map(|one| (one.name.clone(), one.conflicts.clone())).collect();
     for option in &mut all {
         let others = told.iter().filter(|(_, conflicts)| conflicts.contains(&option.name));

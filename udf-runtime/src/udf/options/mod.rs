@@ -1,18 +1,18 @@
 //! Options: from the calls of an Init to the typed fields of a UDF.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! | --- | --- |
-//! | `types` | what an option can be: [`OptionType`], and the types that Rust has |
-//! | `calls` | how often it can be called |
-//! | `field` | how a field is made of the calls: of one, `Option`, `Vec` |
+//! | `types` | the types of options: [`OptionType`], and its implementations for Rust's own types |
+//! | `calls` | how often a task can call an option |
+//! | `field` | the types of fields: one call, an `Option`, a `Vec` |
 //! | `limits` | limits of values and of lengths |
-//! | `data` | one option, as `#[option(...)]` describes it in a constant |
+//! | `data` | one option as a constant |
 //! | `docs` | doc comments as help |
-//! | `parser` | the calls of an Init against all of them |
-//! | `problem` | what can be wrong, and in which words |
-//! | `init` | a UDF from the options of an Init |
+//! | `parser` | checks the calls of an Init against the constants |
+//! | `problem` | the errors of an Init, and their texts |
+//! | `init` | makes a UDF of the options of an Init |
 //! | `refusal` | the text that refuses an Init |
-//! | `suggest` | what came, put right |
+//! | `suggest` | corrections of invalid arguments |
 
 mod calls;
 pub(crate) mod data;
@@ -40,4 +40,4 @@ pub use data::{Literal, OptionData, len, range};
 #[doc(hidden)]
 pub use field::{Field, flag, option, parsed, parsed_option, parsed_vec};
 #[doc(hidden)]
-pub use types::{Flag, Parse, Parsed, no_choice};
+pub use types::{Arguments, Flag, Members, Parse, Parsed, help_of, member, no_choice};

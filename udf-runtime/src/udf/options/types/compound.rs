@@ -1,30 +1,35 @@
 //! Options with several arguments: tuples and arrays.
 
 use super::{Help, InArgument, OptionType, Ranged, TickValue};
-use crate::agent::error::Result;
+use crate::agent::error::{Error, Result};
 
-/// How many arguments there are.
-fn arguments<R: TickValue>() -> usize {
+/// Returns how many arguments a TICKscript writes.
+pub(super) fn count<R: TickValue>() -> usize {
     let mut types = Vec::new();
     R::types(&mut types);
     types.len()
 }
 
-/// Makes one of several, and says which argument it was that will not do.
+/// Makes one of several values. An error names the argument.
 fn one_of_several<T: OptionType>(raw: T::Raw, place: &mut usize) -> Result<T> {
     let first = *place;
-    *place += arguments::<T::Raw>();
-    T::from_raw(raw).map_err(|error| match error.downcast::<InArgument>() {
-        Ok(inner) => InArgument { place: first + inner.place, error: inner.error }.into(),
-        Err(error) => InArgument { place: first, error }.into(),
-    })
+    *place += count::<T::Raw>();
+    T::from_raw(raw).map_err(|error| in_argument(first, error))
 }
 
-/// Adds what is known of one of several arguments.
-fn add_help<T: OptionType>(all: &mut Help, place: &mut usize) {
-    let help = T::help();
+/// Returns an error that names the argument: the first of a value, or a later one that the error
+/// names itself.
+pub(super) fn in_argument(first: usize, error: Error) -> Error {
+    match error.downcast::<InArgument>() {
+        Ok(inner) => InArgument { place: first + inner.place, error: inner.error }.into(),
+        Err(error) => InArgument { place: first, error }.into(),
+    }
+}
+
+/// Adds the help of one of several values, which has so many arguments.
+pub(super) fn add_help(all: &mut Help, help: Help, count: usize, place: &mut usize) {
     all.is_whole &= help.is_whole || !help.choices.is_empty();
-    let each = help.places(arguments::<T::Raw>());
+    let each = help.places(count);
     if let Some(words) = Help::words_of_each(&each, *place) {
         let known = all.must_be.take().map_or(String::new(), |known| known + ", ");
         all.must_be = Some(known + &words);
@@ -50,7 +55,7 @@ macro_rules! tuple {
 
             fn help() -> Help {
                 let (mut help, mut place) = (Help::whole(), 0);
-                $(add_help::<$name>(&mut help, &mut place);)*
+                $(add_help(&mut help, $name::help(), count::<$name::Raw>(), &mut place);)*
                 help
             }
         }
@@ -81,7 +86,7 @@ impl<T: OptionType, const N: usize> OptionType for [T; N] {
 
     fn help() -> Help {
         let help = T::help();
-        let of_one = help.places(arguments::<T::Raw>());
+        let of_one = help.places(count::<T::Raw>());
         let is_plain = of_one.len() == 1;
         let each: Vec<Help> = std::iter::repeat_n(of_one, N).flatten().collect();
         let must_be = if is_plain { help.must_be.clone() } else { Help::words_of_each(&each, 0) };

@@ -1,6 +1,7 @@
-//! What an option can be: the trait, and what a TICKscript can write.
+//! The types of options: the trait, and the arguments of a TICKscript.
 
 mod compound;
+mod members;
 mod names;
 mod numbers;
 mod ranged;
@@ -13,18 +14,20 @@ use udf_text::describe::Choice;
 use super::limits::Limits;
 use crate::agent::error::Result;
 
+pub use members::{Arguments, Members, help_of, member};
 pub use names::{FieldName, TagName};
 pub use ranged::{HasLen, Ranged, RangedField};
 pub use text::{Parse, Parsed};
 pub use tick_value::TickValue;
 
-/// A type that an option can have.
+/// A type of an option.
 ///
 /// `bool`, the integers, `f32`, `f64`, `String`, [`FieldName`], [`TagName`], `char`, `PathBuf`,
-/// `Duration`, and tuples and arrays of these have it. `#[derive(OptionType)]` gives it to enums (a STRING out of a fixed set) and to
-/// tuple structs; `#[option(parse)]` uses anything that is `FromStr` without it.
+/// `Duration`, and tuples and arrays of these implement it. `#[derive(OptionType)]` implements it for
+/// enums (a STRING out of a fixed set) and for tuple structs. `#[option(parse)]` takes any `FromStr`
+/// type without it.
 ///
-/// A type of one's own says what a TICKscript writes for it, and how to convert:
+/// A type of your own names the arguments of a TICKscript, and converts them:
 ///
 /// ```
 /// use udf_runtime::options::{Help, MustBe, OptionType};
@@ -60,58 +63,59 @@ pub use tick_value::TickValue;
             of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
 )]
 pub trait OptionType: Sized {
-    /// What a TICKscript writes for it.
+    /// The arguments of a TICKscript.
     type Raw: TickValue;
 
-    /// Makes it of what the TICKscript wrote.
+    /// Makes a value of the arguments of a TICKscript.
     ///
     /// # Errors
-    /// When this value will not do. A [`MustBe`] continues "the argument must be"; any other error
+    /// When the arguments are invalid. A [`MustBe`] continues "the argument must be"; any other error
     /// is shown as it is.
     fn from_raw(raw: Self::Raw) -> Result<Self>;
 
-    /// What a TICKscript would write for this value.
+    /// Returns the arguments that a TICKscript writes for this value.
     fn to_raw(&self) -> Self::Raw;
 
-    /// What there is to know of the values that it takes: data, which `info` and a task's Init ask for.
+    /// Returns a description of the accepted values. `info` and every Init call it.
     fn help() -> Help {
         Help::default()
     }
 
-    /// Whether conversions and `Drop` run no code of an author, so that values can be made to be shown.
+    /// Whether conversions and `Drop` run no code of an author, so that a description may show values.
     #[doc(hidden)]
     const IS_PLAIN: bool = false;
 }
 
-/// What there is to know of the values that an [`OptionType`] takes.
+/// A description of the values that an [`OptionType`] accepts.
 #[derive(Debug, Clone, Default)]
 pub struct Help {
     pub(crate) must_be: Option<String>,
     pub(crate) limits: Limits,
-    /// Whether 0 will not do, although it is within the limits.
+    /// Whether 0 is refused although it is within the limits.
     pub(crate) not_zero: bool,
-    /// Of text, in characters.
+    /// The length of text, in characters.
     pub(crate) len: Limits,
     pub(crate) choices: Vec<Choice>,
     pub(crate) example: Vec<Value>,
-    /// Of several arguments, what there is to know of each.
+    /// The description of each of several arguments.
     pub(crate) each: Vec<Help>,
-    /// Whether every value of the raw type will do of which nothing here says otherwise.
+    /// Whether the type accepts every raw value that this description does not refuse.
     pub(crate) is_whole: bool,
 }
 
 impl Help {
-    /// Nothing yet.
+    /// Creates an empty description.
     pub fn new() -> Self {
         Help::default()
     }
 
-    /// For a type that takes every value of its raw type of which its help does not say otherwise.
+    /// Creates the description of a type that accepts every raw value which the description does not
+    /// refuse.
     pub(crate) fn whole() -> Self {
         Help { is_whole: true, ..Help::default() }
     }
 
-    /// Whether nothing here refuses this argument.
+    /// Returns whether the description accepts an argument.
     pub(crate) fn takes(&self, value: &Value) -> bool {
         let is_choice = match value {
             Value::String(text) => {
@@ -124,20 +128,20 @@ impl Help {
         is_choice && !(self.not_zero && *value == Value::Int(0))
     }
 
-    /// What a value must be, in words that go after "must be".
+    /// Sets the words for an accepted value, which follow "must be".
     pub fn must_be(mut self, words: impl Into<String>) -> Self {
         self.must_be = Some(words.into());
         self
     }
 
-    /// One of the only values that it takes, and what it means.
+    /// Adds a choice, and its help. A type with choices accepts only these.
     pub fn choice(mut self, value: impl Into<String>, help: impl Into<String>) -> Self {
         let (value, help) = (value.into(), crate::udf::options::docs::help(&help.into()));
         self.choices.push(Choice { value, help, aliases: Vec::new() });
         self
     }
 
-    /// Another text for the last choice.
+    /// Adds an alias of the last choice.
     pub fn alias(mut self, alias: impl Into<String>) -> Self {
         if let Some(choice) = self.choices.last_mut() {
             choice.aliases.push(alias.into());
@@ -145,14 +149,14 @@ impl Help {
         self
     }
 
-    /// A value that it takes, for samples of TICKscript.
+    /// Sets an accepted value, for samples of TICKscript.
     pub fn example(mut self, raw: impl TickValue) -> Self {
         self.example.clear();
         raw.put(&mut self.example);
         self
     }
 
-    /// What a value must be, if there is more to it than its type.
+    /// Returns the words for an accepted value, if any value of the type is refused.
     pub(crate) fn words(&self) -> Option<String> {
         if !self.choices.is_empty() {
             let choices = self.choices.iter().map(|choice| Value::from(&*choice.value).to_string());
@@ -169,7 +173,7 @@ impl Help {
         words
     }
 
-    /// In words what there is to know of several arguments, which are counted from `first`.
+    /// Returns the words for several arguments, which are counted from `first`.
     pub(crate) fn words_of_each(each: &[Help], first: usize) -> Option<String> {
         let known = (first + 1..).zip(each).filter_map(|(number, help)| {
             help.words().map(|words| format!("argument {number} {words}"))
@@ -178,7 +182,7 @@ impl Help {
         Some(known).filter(|known| !known.is_empty())
     }
 
-    /// Arguments of these types: the example, or for each the first choice or a usual value of its type.
+    /// Returns arguments of these types: the example, or for each the first choice or a usual value.
     pub(crate) fn sample(&self, types: &[ValueType]) -> Option<Vec<Value>> {
         if self.example.len() == types.len() {
             return Some(self.example.clone());
@@ -199,20 +203,20 @@ impl Help {
         self.places(types.len()).into_iter().zip(types).map(usual).collect()
     }
 
-    /// The texts that are choices, and then their other names.
+    /// Returns the choices, and then their aliases.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         let aliases = self.choices.iter().flat_map(|choice| &choice.aliases);
         self.choices.iter().map(|choice| &choice.value).chain(aliases).map(String::as_str)
     }
 
-    /// What there is to know of each of so many arguments.
+    /// Returns the description of each of `count` arguments.
     pub(crate) fn places(&self, count: usize) -> Vec<Help> {
         let place = |place: usize| {
             let mut help = match self.each.get(place) {
                 Some(each) => {
                     Help { limits: each.limits.clone().within(&self.limits), ..each.clone() }
                 }
-                // The words of several arguments are about all of them.
+                // The words of several arguments describe them together.
                 None => {
                     let must_be = self.must_be.clone().filter(|_| count == 1);
                     Help { must_be, each: Vec::new(), ..self.clone() }
@@ -227,7 +231,7 @@ impl Help {
     }
 }
 
-/// `'a', 'b' or 'c'`
+/// Returns `'a', 'b' or 'c'`.
 pub(crate) fn one_of(mut all: Vec<String>) -> String {
     match all.pop() {
         Some(last) if !all.is_empty() => format!("{} or {last}", all.join(", ")),
@@ -235,7 +239,7 @@ pub(crate) fn one_of(mut all: Vec<String>) -> String {
     }
 }
 
-/// An argument that will not do: what it must be.
+/// The error for an invalid argument: the words for a valid one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be {words}")]
 pub struct MustBe {
@@ -243,28 +247,28 @@ pub struct MustBe {
 }
 
 impl MustBe {
-    /// Takes the words that go after "must be", such as `a percentage`.
+    /// Creates an error with the words that follow "must be", such as `a percentage`.
     pub fn new(words: impl Into<String>) -> Self {
         MustBe { words: words.into() }
     }
 }
 
-/// The error for a text that is none of the choices.
+/// Returns the error for a text that is none of the choices.
 #[doc(hidden)]
 pub fn no_choice<T: OptionType>() -> crate::agent::error::Error {
     MustBe::new(T::help().words().unwrap_or_default()).into()
 }
 
-/// One of several arguments that will not do.
+/// The error for one of several arguments.
 #[derive(Debug, thiserror::Error)]
 #[error("argument {} {error}", .place + 1)]
 pub(crate) struct InArgument {
-    /// Which one, counted from 0.
+    /// The number of the argument, from 0.
     pub(crate) place: usize,
     pub(crate) error: crate::agent::error::Error,
 }
 
-/// An option without an argument: it is true when it is called.
+/// An option without an argument, which is true when it is called.
 #[derive(Debug, Clone, Copy)]
 pub struct Flag(pub bool);
 

@@ -1,24 +1,24 @@
-//! What a TICKscript can write: the five types of arguments, and several of them.
+//! The arguments of a TICKscript: the five types, and several of them.
 
 use std::time::Duration;
 
 use udf_proto::{Value, ValueType};
 
-/// What a TICKscript can write as the arguments of a call: `bool` is BOOL, `i64` INT, `f64` DOUBLE,
+/// The arguments of a call in a TICKscript: `bool` is BOOL, `i64` INT, `f64` DOUBLE,
 /// `String` STRING and `Duration` DURATION; tuples and arrays are several arguments, `()` is none.
 ///
-/// An INT that arrives for a DOUBLE is taken; a negative DURATION is refused.
+/// An INT for a DOUBLE is accepted. A negative DURATION is refused.
 pub trait TickValue: Sized + sealed::TickValue {
     #[doc(hidden)]
     fn types(types: &mut Vec<ValueType>);
-    /// Takes as many values as there are types; they are of those types.
+    /// Takes as many values as there are types. The values are of these types.
     #[doc(hidden)]
     fn take(values: &mut std::vec::IntoIter<Value>) -> Self;
     #[doc(hidden)]
     fn put(self, values: &mut Vec<Value>);
 }
 
-mod sealed {
+pub(super) mod sealed {
     pub trait TickValue {}
 }
 
@@ -52,7 +52,8 @@ tick_value! {
     Duration, Duration, |nanos: i64| Duration::from_nanos(nanos.unsigned_abs()), nanos;
 }
 
-/// A DURATION has 63 bits of nanoseconds, 292 years; more than that is all of them.
+/// Returns the nanoseconds of a DURATION, which has 63 bits (292 years). A longer duration becomes
+/// the longest.
 pub(crate) fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
