@@ -22,7 +22,7 @@ fn operations() -> String {
 
 /// The most KiB of memory that a connection may take beside `--buffer-limit` and the state of its UDF. This constant
 /// decides the limits of the documents.
-const CONNECTION: u64 = 256 + 1024;
+const CONNECTION: u64 = 256 + 1024 + 1024;
 
 /// The memory of a daemon without connections, and what the allocator may keep, in MiB.
 const BASE: u64 = 64;
@@ -40,7 +40,7 @@ struct Sizing {
 impl Sizing {
     fn of(connections: u64) -> Self {
         let buffer = Limits::default().buffer as u64 >> 20;
-        let memory = (BASE + buffer + connections * CONNECTION / 1024).next_multiple_of(128);
+        let memory = (BASE + 2 * buffer + connections * CONNECTION / 1024).next_multiple_of(128);
         // A connection has a thread of its own, and one for its ticks. Beside the threads of the daemon itself, there is
         // room for some of the UDF.
         let tasks = 2 * connections + 100;
@@ -72,7 +72,7 @@ fn with_limits(text: &str) -> String {
     let (mebi, kibi) = (CONNECTION / 1024, CONNECTION % 1024 * 100 / 1024);
     let _ = write!(
         table,
-        "\n`MemoryMax=` is {BASE} MiB, `--buffer-limit` and {mebi}.{kibi:02} MiB for each connection, rounded up to a \
+        "\n`MemoryMax=` is {BASE} MiB, twice `--buffer-limit`, and {mebi}.{kibi:02} MiB for each connection, rounded up to a \
          multiple\nof 128 MiB. **Add the state of your UDF** for all tasks together.\n\n"
     );
     format!("{before}{BEGIN}{table}{END}{after}")

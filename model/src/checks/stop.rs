@@ -51,7 +51,7 @@ fn a_server_waits_for_its_connections() {
     time_out(0);
     let stopped = Arc::new(AtomicUsize::new(0));
     let (stop, metrics) = (Stop::new().expect("there are descriptors"), Metrics::new());
-    let mut refusals = Refusals::new(metrics.clone());
+    let mut refusals = Refusals::new(metrics.clone(), 0);
     let connections = Arc::new(Connections::new(Limits::default(), metrics, stop.stopping()));
     let mut accepter = {
         let stopped = Arc::clone(&stopped);

@@ -15,7 +15,7 @@ use crate::frame::MAX_LIMIT;
 use crate::wire::{self, key};
 
 /// The maximum number of dimensions, tags and fields of a point. Limits the memory of the table.
-const MAX_ENTRIES: usize = 1 << 20;
+const MAX_ENTRIES: usize = 1 << 16;
 
 /// A table with room for more entries shrinks before the next point. This many take 64 KiB.
 const KEPT_ENTRIES: usize = 4096;

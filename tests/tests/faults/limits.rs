@@ -37,6 +37,7 @@ cases! {
     large_requests_at_the_same_time, SOCKET, "A large request without room waits until another request is handled.";
     a_large_request_that_finds_no_room, SOCKET, "A large request that finds no room within `--request-timeout` is refused with an error that names `--buffer-limit`; others are answered meanwhile.";
     a_large_request_whose_sender_has_gone, SOCKET, "A large request does not wait for room once its sender has disconnected: the connection gives back its memory.";
+    a_large_request_behind_a_closed_input, SOCKET, "A large request waits for room for `--hangup-timeout` after Kapacitor has closed the input.";
     a_large_request_that_waits_at_a_stop, SOCKET, "A stop does not wait for a large request without room.";
     a_large_request_that_is_never_complete, SOCKET, "A large request that is incomplete after the timeout ends its connection with an error that names `--request-timeout`; a smaller request has no timeout.";
     a_snapshot_of_one_group_again_and_again, BOTH, "A snapshot that contains one group two million times is refused, in memory that grows with its bytes.";
@@ -286,6 +287,17 @@ fn a_large_request_whose_sender_has_gone(_: Transport) {
     wait_for(address, "udf_connections_open 1");
     drop(first);
     wait_for(address, "udf_buffered_bytes 0");
+}
+
+fn a_large_request_behind_a_closed_input(_: Transport) {
+    let program = with_little_room("1h");
+    let large = Ask::Point(large_point(1, HOARD));
+    let _first = nearly_all(&program, &large);
+    let mut second = program.connect();
+    init(&mut second, &[]);
+    send_as_read(&mut second, frame(large));
+    second.end_input();
+    is_told(&second, &["there is no room for a large request", "--buffer-limit"]);
 }
 
 fn a_large_request_that_waits_at_a_stop(_: Transport) {

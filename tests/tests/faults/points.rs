@@ -26,6 +26,7 @@ cases! {
     a_field_of_another_type, BOTH, "A point with a field of another type is skipped with a warning, too.";
     a_number_that_changes_its_type, BOTH, "A series may switch between floats and integers: both are numbers.";
     control_characters_in_names, BOTH, "A warning about a name is one line, for any content of the name.";
+    a_point_of_too_many_tags, BOTH, "A point of more than 65,536 dimensions, tags and fields ends the connection: the table of its parts takes memory.";
 }
 
 /// Returns the frame of a point message with these bytes.
@@ -165,4 +166,9 @@ fn control_characters_in_names(on: Transport) {
     unusable.name = "two\r\nlines\x1b[31m".into();
     unusable.group = "host=\n".into();
     is_skipped(on, unusable, "no field `usage`");
+}
+
+fn a_point_of_too_many_tags(on: Transport) {
+    // Each tag is empty, and takes two bytes.
+    malformed(on, &[0x3a, 0].repeat(65_537), "more than 65536");
 }

@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,12 @@ use crate::agent::agent_error::AgentError;
 use crate::agent::limits::Limits;
 use crate::agent::stop::Stopping;
 
-/// The pause before a request that finds no room tries again.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
+/// The first interval at which a request without room tries again. Each interval is twice as long
+/// as the one before, up to the last one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest interval at which a request without room tries again.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The memory that all connections of a process may hold for unhandled requests.
 #[derive(Debug)]
@@ -86,6 +90,10 @@ pub(crate) struct Allowance {
     /// The time limit for the arrival of a request that holds a part of the budget. `None` is no
     /// limit.
     request: Option<Duration>,
+    /// How long a request may wait for room once the peer has hung up. `None` is no limit.
+    hangup: Option<Duration>,
+    /// Whether Init was accepted. Relaxed order suffices: only a stop reads it.
+    started: AtomicBool,
     /// The deadline for an accepted Init. `None` after Init, or without a limit.
     init_due: Mutex<Option<Instant>>,
     /// The deadline for the request that holds a part of the budget. `None` without such a request,
@@ -96,18 +104,18 @@ pub(crate) struct Allowance {
 impl Allowance {
     /// Creates the allowance of a connection whose peer is unknown: its time is limited as well.
     pub(crate) fn new(budget: &Arc<Budget>, limits: &Limits, stopping: &Stopping) -> Arc<Self> {
-        Allowance::within(budget, limits.init, limits.request, Some(stopping.clone()))
+        Allowance::within(budget, limits, Some(stopping.clone()))
     }
 
     /// Creates the allowance of a connection whose peer has spawned this process and waits for it.
     pub(crate) fn of_process(limits: &Limits) -> Arc<Self> {
-        Allowance::within(&Budget::new(limits, Arc::default()), None, None, None)
+        let limits = Limits { init: None, request: None, ..limits.clone() };
+        Allowance::within(&Budget::new(&limits, Arc::default()), &limits, None)
     }
 
     fn within(
         budget: &Arc<Budget>,
-        init: Option<Duration>,
-        request: Option<Duration>,
+        &Limits { init, request, hangup, .. }: &Limits,
         stopping: Option<Stopping>,
     ) -> Arc<Self> {
         let opened = Instant::now();
@@ -117,6 +125,8 @@ impl Allowance {
             opened,
             init,
             request,
+            hangup,
+            started: AtomicBool::new(false),
             // If the clock cannot represent the deadline, there is no deadline.
             init_due: Mutex::new(init.and_then(|init| opened.checked_add(init))),
             request_due: Mutex::new(None),
@@ -126,6 +136,12 @@ impl Allowance {
     /// Marks Init as accepted.
     pub(crate) fn start(&self) {
         *lock(&self.init_due) = None;
+        self.started.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether Init was accepted.
+    pub(crate) fn is_started(&self) -> bool {
+        self.started.load(Ordering::Relaxed)
     }
 
     /// Excludes the time of a handler call from the time limit. Until Init, only the longest call
@@ -176,10 +192,15 @@ fn lock(due: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
 pub(crate) trait Peer: fmt::Debug + Send + Sync {
     /// Returns whether it has closed the connection in both directions.
     fn has_gone(&self) -> bool;
+
+    /// Returns whether it has closed the half that it writes to, as Kapacitor does when it aborts a
+    /// task. Kapacitor then waits for the end of the connection.
+    fn has_hung_up(&self) -> bool;
 }
 
-/// Room for the requests of a connection beyond its own buffer. A request for which there is none waits until
-/// others give theirs back, for as long as it may take to arrive.
+/// Room for the requests of a connection beyond its own buffer. A request without room waits until
+/// other connections return memory, but no longer than the request may take to arrive. It waits for
+/// a short time only when the peer has hung up, and not at all when the peer has gone.
 #[derive(Debug)]
 pub(crate) struct RequestRoom {
     share: Share,
@@ -189,18 +210,23 @@ pub(crate) struct RequestRoom {
 
 impl Room for RequestRoom {
     fn hold(&mut self, bytes: usize) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let Allowance { stopping, request, request_due, .. } = &*self.allowance;
+        let Allowance { stopping, request, request_due, hangup, .. } = &*self.allowance;
         let (bytes, had, limit) = (bytes as u64, self.share.bytes, self.share.budget.limit);
         let due = || request.and_then(|within| Instant::now().checked_add(within));
         {
             let mut request_due = lock(request_due);
             *request_due = if bytes == 0 { None } else { request_due.or_else(due) };
         }
+        let (mut pause, mut hung_up) = (FIRST_PAUSE, None);
         while let Err(held) = self.share.hold(bytes, limit) {
             // This deadline also resolves a deadlock of requests that wait for each other's memory.
-            let left = self.allowance.due().map(|(left, _)| left).filter(|left| !left.is_zero());
-            let left = left.filter(|_| !self.peer.as_ref().is_some_and(|peer| peer.has_gone()));
-            let (Some(stopping), Some(left)) = (stopping, left) else {
+            let mut left = self.allowance.due().map_or(Duration::ZERO, |(left, _)| left);
+            if let Some(peer) = self.peer.as_ref().filter(|peer| peer.has_hung_up()) {
+                let since = hung_up.get_or_insert_with(Instant::now).elapsed();
+                let grace = if peer.has_gone() { Some(Duration::ZERO) } else { *hangup };
+                left = grace.map_or(left, |grace| left.min(grace.saturating_sub(since)));
+            }
+            let Some(stopping) = stopping.as_ref().filter(|_| !left.is_zero()) else {
                 return Err(format!(
                     "there is no room for a large request: it needs {} bytes more, and all connections \
                      together hold {held} of {limit} bytes; raise --buffer-limit",
@@ -208,8 +234,10 @@ impl Room for RequestRoom {
                 )
                 .into());
             };
-            let pause = Timespec::try_from(left.min(TRY_AGAIN)).ok();
-            let asked = poll(&mut [PollFd::new(stopping, PollFlags::IN)], pause.as_ref());
+            let timeout = Timespec::try_from(left.min(pause)).ok();
+            let asked = poll(&mut [PollFd::new(stopping, PollFlags::IN)], timeout.as_ref());
+            // Thousands of requests may wait: their tries must not use up a core.
+            pause = (pause * 2).min(LAST_PAUSE);
             if asked.is_ok_and(|ready| ready > 0) {
                 return Err(stopping.stopped().into());
             }

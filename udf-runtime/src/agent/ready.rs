@@ -20,7 +20,8 @@ pub(crate) fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
     events(fd, closed).intersects(closed)
 }
 
-/// Returns whether the other side has closed `fd` in both directions: nobody reads an answer.
+/// Returns whether the other side has closed `fd` in both directions, so that nobody reads an
+/// answer.
 pub(crate) fn has_gone(fd: BorrowedFd<'_>) -> bool {
     events(fd, PollFlags::empty()).contains(PollFlags::HUP)
 }

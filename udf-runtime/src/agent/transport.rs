@@ -49,6 +49,10 @@ impl Peer for Source<UnixStream> {
     fn has_gone(&self) -> bool {
         has_gone(self.get_ref().as_fd())
     }
+
+    fn has_hung_up(&self) -> bool {
+        has_hung_up(self.get_ref().as_fd())
+    }
 }
 
 /// Logs why a connection is given up, with its task and node.

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::refusal::{Refusals, tell};
 use super::{Accepter, Limits, ServeError};
@@ -123,8 +123,15 @@ impl Connections {
 
     /// Waits for the open connections to handle the requests that they have received.
     pub(super) fn finish(&self) -> Result<(), ServeError> {
-        let grace = self.limits.shutdown;
-        let open = self.wait(grace, |open| open.streams.len() == open.lingering);
+        let (grace, begun) = (self.limits.shutdown, Instant::now());
+        let is_done = |open: &Open| open.streams.len() == open.lingering;
+        let open = self.wait(grace.min(LINGER_AT_STOP), is_done);
+        // A connection without a task has little to finish. It may be blocked in a write.
+        for stream in open.streams.values().filter(|stream| !stream.allowance().is_started()) {
+            let _ = stream.get_ref().shutdown(Shutdown::Both);
+        }
+        drop(open);
+        let open = self.wait(grace.saturating_sub(begun.elapsed()), is_done);
         let unfinished = open.streams.len() - open.lingering;
         drop(open);
         if unfinished > 0 {

@@ -196,7 +196,8 @@ impl<A: Accepter> Server<A> {
         }
         listener.set_nonblocking(true).map_err(ServeError::Accept)?;
         let stopping = stop.stopping();
-        let (mut pause, mut refusals) = (AcceptPause::default(), Refusals::new(metrics.clone()));
+        let mut refusals = Refusals::new(metrics.clone(), limits.connections);
+        let mut pause = AcceptPause::default();
         let connections = Arc::new(Connections::new(limits, metrics, stopping.clone()));
         let mut rounds = Rounds::new(file.as_ref(), supervisor);
         let mut turn = || {

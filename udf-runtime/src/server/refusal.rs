@@ -18,8 +18,12 @@ use crate::agent::rate_limit::RateLimit;
 /// The maximum number of refused connections that are kept open until the peer has read the reason.
 const MOST: usize = 4096;
 
-/// The refused connections may use one descriptor in this many. The UDF needs the others.
-const PART: u64 = 4;
+/// The minimum number of the same.
+const LEAST: usize = 4;
+
+/// The descriptors besides those of connections and of refused connections: the reserve, 64
+/// scrapers, the socket, the log, and some of the UDF.
+const OTHERS: usize = 192;
 
 /// The interval at which refused connections are checked. A check reads from each connection.
 const LOOK: Duration = Duration::from_millis(50);
@@ -65,10 +69,13 @@ pub(super) fn tell(mut stream: &UnixStream, reason: &str) {
 }
 
 impl Refusals {
-    /// Counts refusals in `metrics`.
-    pub(super) fn new(metrics: Metrics) -> Self {
+    /// Counts refusals in `metrics`. Refused connections use the descriptors that `connections` open
+    /// connections leave.
+    pub(super) fn new(metrics: Metrics, connections: usize) -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let most = usize::try_from(descriptors / PART).unwrap_or(MOST).min(MOST);
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let most = descriptors.saturating_sub(connections).saturating_sub(OTHERS);
+        let most = most.clamp(LEAST, MOST);
         let (logs, open) = (Default::default(), VecDeque::new());
         Refusals { metrics, logs, open, most, look: Instant::now() }
     }
@@ -102,7 +109,8 @@ impl Refusals {
         let now = Instant::now();
         if now >= self.look {
             self.look = now + LOOK;
-            self.open.retain(|open| open.until > now && !open.is_done());
+            let mut input = [0; READ];
+            self.open.retain(|open| open.until > now && !open.is_done(&mut input));
         }
     }
 
@@ -134,8 +142,8 @@ impl Refusals {
 
 impl Open {
     /// Returns whether the peer has closed the connection. Discards its input.
-    fn is_done(&self) -> bool {
-        match (&self.stream).read(&mut [0; READ]) {
+    fn is_done(&self, input: &mut [u8]) -> bool {
+        match (&self.stream).read(input) {
             Ok(read) => read == 0,
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         }
@@ -189,7 +197,7 @@ mod tests {
     fn each_reason_is_logged_and_at_the_end_all_that_were_held_back() {
         let texts = Texts::default();
         tracing::subscriber::with_default(texts.clone(), || {
-            let mut refusals = Refusals::new(Metrics::new());
+            let mut refusals = Refusals::new(Metrics::new(), 0);
             for why in [Refused::Limit, Refused::Limit, Refused::Limit, Refused::User] {
                 let (ours, _) = UnixStream::pair().unwrap();
                 refusals.refuse(ours, why, "so");
@@ -210,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_oldest_makes_way() {
-        let mut refusals = Refusals::new(Metrics::new());
+        let mut refusals = Refusals::new(Metrics::new(), 0);
         refusals.most = 2;
         let mut theirs = Vec::new();
         for why in [Refused::Descriptors, Refused::Limit, Refused::Descriptors] {
