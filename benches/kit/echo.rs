@@ -43,7 +43,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
         0.50,
         table,
     )?;
-    let batches = Load { batch: 1000, ..Load::new(EdgeType::Batch, Writes::Large) };
+    let batches = Load::new(EdgeType::Batch, Writes::Large).batch(1000);
     beside("outliers over pipes, of cat", &outliers, &batches, 0.25, 0.40, table)?;
     beside(
         "mirror, Kapacitor's writes, of an echo",

@@ -24,20 +24,20 @@ pub(crate) fn measure(_: &mut Table) -> Result<(), Box<dyn Error>> {
 
     for fields in [2, 5, 10, 20, 50] {
         let sample = stream.sample.clone().fields(fields);
-        let load = Load { sample, ..stream.clone() };
+        let load = stream.clone().sample(sample);
         line("mirror over a socket, floats in a point", fields, &mirror, &load)?;
     }
     for groups in [1, 8, 1000, 100_000, 1_000_000] {
         let sample = stream.sample.clone().groups(groups);
-        let load = Load { sample, ..stream.clone() };
+        let load = stream.clone().sample(sample);
         line("moving_avg over a socket, groups", groups, &average, &load)?;
     }
     for points in [1, 10, 100, 1000, 10_000] {
-        let load = Load { batch: points, ..batch.clone() };
+        let load = batch.clone().batch(points);
         line("outliers over pipes, points in a batch", points, &outliers, &load)?;
     }
     for connections in [1, 2, 8, 64, 256] {
-        let load = Load { connections, ..stream.clone() };
+        let load = stream.clone().connections(connections);
         line("mirror over a socket, connections", connections, &mirror, &load)?;
     }
     Ok(())

@@ -23,7 +23,7 @@ fn mirror() -> Subject {
 #[test]
 fn all_that_is_sent_to_a_mirror_comes_back() {
     for writes in [Writes::Kapacitor, Writes::Large] {
-        let load = Load { connections: 2, ..Load::new(EdgeType::Stream, writes) };
+        let load = Load::new(EdgeType::Stream, writes).connections(2);
         let flow = throughput(&mirror(), &load, SHORT).expect("a measurement");
         assert!(flow.points_in > 0);
         assert_eq!(flow.points_in, flow.points_out, "{writes:?}");
@@ -55,7 +55,7 @@ fn an_echo_echoes_over_each_transport() {
 
 #[test]
 fn a_batch_that_no_pipe_holds_is_read_while_it_is_written() {
-    let load = Load { batch: 2000, ..Load::new(EdgeType::Batch, Writes::Large) };
+    let load = Load::new(EdgeType::Batch, Writes::Large).batch(2000);
     let trips = latency(&Subject::Echo(Transport::Pipe), &load, SHORT, LatencyOf::Batch);
     assert!(!trips.expect("a measurement").samples.is_empty());
 }
@@ -79,14 +79,12 @@ fn a_udf_and_its_echo_are_compared() {
 fn batches_are_measured_over_a_socket() {
     let daemon = Program::daemon("outliers", &[]);
     let target = Target::Socket(daemon.socket().to_owned());
-    let settings = BenchSettings {
-        options: vec!["field=temperature".to_owned()],
-        connections: 2,
-        batch: 10,
-        rounds: 1,
-        time: 8 * SHORT,
-        ..BenchSettings::default()
-    };
+    let settings = BenchSettings::default()
+        .options(["field=temperature"])
+        .connections(2)
+        .batch(10)
+        .rounds(1)
+        .time(8 * SHORT);
     let mut steps = 0;
     let report = run(&target, &settings, &mut |_| steps += 1).expect("a report");
     assert_eq!((steps, report.rows.len(), report.batch_points), (4, 4, Some(10)));
@@ -113,8 +111,7 @@ fn a_udf_that_answers_no_point_is_measured_by_keepalives() {
 }
 
 fn short(options: &[&str]) -> BenchSettings {
-    let options = options.iter().map(|option| (*option).to_owned()).collect();
-    BenchSettings { options, rounds: 1, time: 4 * SHORT, ..BenchSettings::default() }
+    BenchSettings::default().options(options.iter().copied()).rounds(1).time(4 * SHORT)
 }
 
 #[test]
@@ -154,7 +151,7 @@ const ONE_THAT_LIVES: &str = "
 
 #[test]
 fn the_connection_that_closes_is_the_one_that_is_blamed() {
-    let load = Load { connections: 2, ..Load::new(EdgeType::Stream, Writes::Large) };
+    let load = Load::new(EdgeType::Stream, Writes::Large).connections(2);
     let error = |measure: fn(&Subject, &Load) -> Option<BenchError>| {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let args = vec!["-c".into(), ONE_THAT_LIVES.into(), directory.path().join("first").into()];

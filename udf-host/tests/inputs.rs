@@ -135,7 +135,7 @@ const MILLIS: &str = "cpu,host=a v=1 1439856000000\ncpu,host=a v=2 1439856010000
 #[test]
 fn times_have_the_precision_that_is_asked_for() {
     for (text, precision) in [(SECONDS, Precision::Seconds), (MILLIS, Precision::Milliseconds)] {
-        let replay = Replay { precision: Some(precision), ..Replay::default() };
+        let replay = Replay::default().precision(Some(precision));
         let peer = Peer::new(EdgeType::Stream, Does::Echo);
         let (summary, output) = play(&replay, &peer, text.as_bytes());
         assert_eq!(summary.unwrap().likely_precision, None);
@@ -229,7 +229,7 @@ fn a_recording_of_points_is_read_with_its_sources() {
 fn a_recording_is_cut_into_batches_like_line_protocol() {
     let text = "db\nrp\nm,h=a x=1i 1\ndb\nrp\nm,h=a x=2i 12\n";
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
-    let replay = Replay { every: Some(10), grouping: Grouping::by(["h"]), ..Replay::default() };
+    let replay = Replay::default().every(Some(10)).grouping(Grouping::by(["h"]));
     let (result, output) = play(&replay, &peer, text.as_bytes());
     assert_eq!(result.unwrap().points_in, 2);
     assert_eq!(output, "m,h=a x=1i 1\nm,h=a x=2i 12\n");
@@ -262,7 +262,7 @@ fn what_is_wrong_with_a_recording_is_said_with_the_line() {
     ] {
         assert_eq!(stream(text.as_bytes()).unwrap_err(), expected, "{text}");
     }
-    let replay = Replay { precision: Some(Precision::Seconds), ..Replay::default() };
+    let replay = Replay::default().precision(Some(Precision::Seconds));
     let peer = Peer::new(EdgeType::Stream, Does::Echo);
     let error = play(&replay, &peer, b"db\nrp\nm x=1 1\n").0.unwrap_err();
     assert_eq!(
@@ -348,15 +348,15 @@ fn a_recording_of_batches_has_its_own_edge_windows_groups_and_times() {
     let own = "the input is a recording of batches, which have";
     let batch = |replay| refused(EdgeType::Batch, replay);
     assert_eq!(
-        batch(Replay { every: Some(10), ..Replay::default() }),
+        batch(Replay::default().every(Some(10))),
         format!("{own} windows of their own; leave `every` out")
     );
     assert_eq!(
-        batch(Replay { grouping: Grouping::by(["host"]), ..Replay::default() }),
+        batch(Replay::default().grouping(Grouping::by(["host"]))),
         format!("{own} groups of their own; leave `grouping` out")
     );
     assert_eq!(
-        batch(Replay { precision: Some(Precision::Seconds), ..Replay::default() }),
+        batch(Replay::default().precision(Some(Precision::Seconds))),
         format!("{own} times of their own; leave `precision` out")
     );
 }

@@ -28,7 +28,7 @@ fn play(replay: &Replay, peer: &Peer, text: &str) -> (Result<Summary, ReplayErro
 }
 
 fn by(tags: &str) -> Replay {
-    Replay { grouping: Grouping::parse(tags), ..Replay::default() }
+    Replay::default().grouping(Grouping::parse(tags))
 }
 
 const SECOND: i64 = 1_000_000_000;
@@ -36,12 +36,7 @@ const SECOND: i64 = 1_000_000_000;
 #[test]
 fn a_stream_comes_back_and_the_udf_saw_what_kapacitor_sends() {
     let peer = Peer::new(EdgeType::Stream, Does::Echo);
-    let replay = Replay {
-        options: vec!["size=10".into(), "field=usage".into()],
-        task_id: "cpu_task".into(),
-        node_id: "avg2".into(),
-        ..by("host")
-    };
+    let replay = by("host").options(["size=10", "field=usage"]).task_id("cpu_task").node_id("avg2");
     let text = "cpu,host=a usage=1.5 1\ncpu,host=b usage=2i 2\n";
     let (result, output) = play(&replay, &peer, text);
     let summary = result.unwrap();
@@ -204,7 +199,7 @@ fn the_udfs_own_words_come_out_unspoiled() {
     assert_eq!(output, "m x=1.0 1\n");
 
     let peer = Peer::new(EdgeType::Stream, Does::Echo);
-    let replay = Replay { options: vec!["refuse=no such\nluck".into()], ..by("") };
+    let replay = by("").options(["refuse=no such\nluck"]);
     let (result, output) = play(&replay, &peer, "m x=1 1\n");
     let error = result.unwrap_err().to_string();
     assert!(error.contains("'no such\nluck'"), "{error}");
@@ -214,16 +209,16 @@ fn the_udfs_own_words_come_out_unspoiled() {
 #[test]
 fn options_that_do_not_fit_are_refused_before_anything_is_played() {
     let peer = Peer::new(EdgeType::Stream, Does::Echo);
-    let replay = Replay { options: vec!["size=ten".into(), "sise=10".into()], ..by("") };
+    let replay = by("").options(["size=ten", "sise=10"]);
     let (result, output) = play(&replay, &peer, "m x=1 1\n");
     assert_eq!(
         result.unwrap_err().to_string(),
         "option `size`: `ten` is not a valid INT: write a whole number, like 10\n\
          there is no option `sise`; did you mean `size`?"
     );
-    let every = Replay { every: Some(SECOND), ..by("") };
+    let every = by("").every(Some(SECOND));
     assert!(matches!(play(&every, &peer, "m x=1 1\n").0, Err(ReplayError::EveryOfStream)));
-    let every = Replay { every: Some(0), ..by("") };
+    let every = by("").every(Some(0));
     let batch = Peer::new(EdgeType::Batch, Does::Echo);
     assert!(matches!(play(&every, &batch, "m x=1 1\n").0, Err(ReplayError::BadEvery)));
     assert_eq!((output, peer.seen.lock().unwrap().inits.len()), (String::new(), 0));
@@ -260,7 +255,7 @@ fn batches(peer: &Peer) -> Vec<String> {
 #[test]
 fn windows_begin_at_multiples_of_their_length() {
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
-    let replay = Replay { every: Some(10), ..by("h") };
+    let replay = by("h").every(Some(10));
     // Within a window the order is free. Windows without points make no batches.
     let text = "m,h=b x=1 -1\nm,h=a x=1 -10\nm,h=b x=2 0\nm,h=b x=3 9\nm,h=a x=4 5\nm,h=b x=5 2\n\
                 l,h=b x=6 4\nm,h=a x=7 35\nm x=8 30\n";
@@ -285,7 +280,7 @@ fn windows_begin_at_multiples_of_their_length() {
 #[test]
 fn a_point_in_a_batch_has_only_what_kapacitor_sends_there() {
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
-    let replay = Replay { grouping: Grouping::by(["h"]).by_name(true), ..Replay::default() };
+    let replay = Replay::default().grouping(Grouping::by(["h"]).by_name(true));
     let text = "m,h=a,cpu=0 f=1.5,i=2i,s=\"t\",b=true 7\n";
     let (result, output) = play(&replay, &peer, text);
     result.unwrap();
@@ -330,7 +325,7 @@ fn points_of_one_time_stay_in_their_order() {
 #[test]
 fn input_that_is_not_sorted_by_its_windows_is_refused_with_the_line() {
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
-    let replay = Replay { every: Some(10 * SECOND), ..by("") };
+    let replay = by("").every(Some(10 * SECOND));
     let text = format!("m x=1 {}\nm x=2 {}\n# c\nm x=3 5\nm x=4 {}", 5, 25 * SECOND, 26 * SECOND);
     let (result, output) = play(&replay, &peer, &text);
     assert_eq!(
@@ -348,7 +343,7 @@ fn only_one_window_is_held_at_a_time() {
     let output = Asking::new(next, &[b"m x=3i 21\n", b"m x=4i 31\n"]);
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
     let started = std::time::Instant::now();
-    let replay = Replay { every: Some(10), ..by("") };
+    let replay = by("").every(Some(10));
     let input = BufReader::new(Live(lines, b""));
     replay.run(&|| peer.connect(), input, output, &mut |_| {}).unwrap();
     assert_eq!(batches(&peer), ["m  10 [1]", "m  20 [11]", "m  30 [21]", "m  40 [31]"]);

@@ -164,7 +164,7 @@ pub(super) fn check_input(input: &[u8], trace: &mut Trace) {
     let connect: fn() -> Box<dyn Interface> =
         if how & 1 == 0 { udf::<Pairs> } else { udf::<Counts> };
     let every = (how & 3 == 3).then_some(1_000_000_000);
-    let replay = Replay { every, ..Replay::default() };
+    let replay = Replay::default().every(every);
     let mut output = Vec::new();
     let bytes = BufReader::with_capacity(64, Pieces::new(rest, *piece));
     let mut last = 0;

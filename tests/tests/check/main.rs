@@ -33,8 +33,10 @@ fn peer(args: &[&str]) -> Target {
 }
 
 fn settings(options: &[&str], within: Duration, only: &[&str]) -> CheckSettings {
-    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    CheckSettings { options: owned(options), within, only: owned(only), ..CheckSettings::default() }
+    CheckSettings::default()
+        .options(options.iter().copied())
+        .within(within)
+        .only(only.iter().copied())
 }
 
 fn checked(target: &Target, settings: &CheckSettings) -> Report {

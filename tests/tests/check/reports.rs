@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use udf_cli::Target;
-use udf_cli::check::{CheckSettings, Report, Status, read_points};
+use udf_cli::check::{Report, Status, read_points};
 use udf_proto::messages::Point;
 use udf_text::line_protocol::{Grouping, LineReader};
 
@@ -106,7 +106,7 @@ fn the_points_of_the_author_are_sent_in_place_of_made_up_ones() {
     for args in [&["wants_temperature"][..], &["wants_temperature", "--batch"]] {
         let made_up = settings(&OPTIONS, LONG, &["data_handled"]);
         found(&checked(&peer(args), &made_up), "data_handled", Status::Warn);
-        let own = CheckSettings { points: points.clone(), ..settings(&OPTIONS, LONG, &[]) };
+        let own = settings(&OPTIONS, LONG, &[]).points(points.clone());
         assert_all_pass(&checked(&peer(args), &own));
     }
 }
@@ -115,7 +115,7 @@ fn the_points_of_the_author_are_sent_in_place_of_made_up_ones() {
 fn an_echo_of_points_without_a_group_keeps_their_grouping() {
     let report = |fault, grouping| {
         let points = points(grouping);
-        let own = CheckSettings { points, ..settings(&OPTIONS, LONG, &["grouping_kept"]) };
+        let own = settings(&OPTIONS, LONG, &["grouping_kept"]).points(points);
         checked(&peer(&[fault]), &own)
     };
     // All points are in one group, or no point has a tag for one of the dimensions.

@@ -48,6 +48,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The work that the UDF gets.
 #[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
 pub struct Load {
     /// The edge: points of a stream, or batches.
     pub edge: EdgeType,
@@ -66,6 +68,24 @@ impl Load {
     pub fn new(edge: EdgeType, writes: Writes) -> Self {
         let sample = Sample::of(&Init::default());
         Load { edge, writes, connections: 1, batch: 100, sample }
+    }
+
+    /// Sets [`connections`](Load#structfield.connections).
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// Sets [`batch`](Load#structfield.batch).
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// Sets [`sample`](Load#structfield.sample).
+    pub fn sample(mut self, sample: Sample) -> Self {
+        self.sample = sample;
+        self
     }
 }
 
@@ -134,6 +154,8 @@ impl BenchError {
 
 /// The settings of a measurement.
 #[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
 pub struct BenchSettings {
     /// The options of the UDF, each `name=value`; see [`udf_text::options`]. Defaults to none.
     pub options: Vec<String>,
@@ -160,6 +182,44 @@ impl Default for BenchSettings {
             time: Duration::from_secs(20),
             pid: None,
         }
+    }
+}
+
+impl BenchSettings {
+    /// Sets [`options`](BenchSettings#structfield.options).
+    pub fn options(mut self, options: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options = options.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets [`connections`](BenchSettings#structfield.connections).
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// Sets [`batch`](BenchSettings#structfield.batch).
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// Sets [`rounds`](BenchSettings#structfield.rounds).
+    pub fn rounds(mut self, rounds: usize) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// Sets [`time`](BenchSettings#structfield.time).
+    pub fn time(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Sets [`pid`](BenchSettings#structfield.pid).
+    pub fn pid(mut self, pid: impl Into<Option<u32>>) -> Self {
+        self.pid = pid.into();
+        self
     }
 }
 

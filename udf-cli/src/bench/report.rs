@@ -43,7 +43,7 @@ impl Report {
         rows: Vec<Row>,
     ) -> Self {
         let batch = settings.batch.max(1);
-        let load = Load { batch, sample: sample.clone(), ..Load::new(info.wants, Writes::Large) };
+        let load = Load::new(info.wants, Writes::Large).batch(batch).sample(sample.clone());
         Report {
             udf: target.name(),
             transport: target.transport(),

@@ -38,6 +38,8 @@ pub use report::{Finding, Report, Status};
 
 /// The settings of a check.
 #[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
 pub struct CheckSettings {
     /// The options of the UDF, each `name=value`; see [`udf_text::options`]. The UDF must accept
     /// them. Defaults to none.
@@ -56,6 +58,32 @@ impl Default for CheckSettings {
     fn default() -> Self {
         let within = Duration::from_secs(5);
         CheckSettings { options: Vec::new(), within, only: Vec::new(), points: Vec::new() }
+    }
+}
+
+impl CheckSettings {
+    /// Sets [`options`](CheckSettings#structfield.options).
+    pub fn options(mut self, options: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options = options.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets [`within`](CheckSettings#structfield.within).
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    /// Sets [`only`](CheckSettings#structfield.only).
+    pub fn only(mut self, only: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.only = only.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets [`points`](CheckSettings#structfield.points).
+    pub fn points(mut self, points: Vec<Point>) -> Self {
+        self.points = points;
+        self
     }
 }
 

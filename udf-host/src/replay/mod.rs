@@ -60,17 +60,17 @@ pub use unseen::UnseenTag;
 /// use udf_text::line_protocol::Grouping;
 /// use udf_host::replay::Replay;
 ///
-/// let replay = Replay {
-///     options: vec!["field=usage_user".into(), "size=10".into()],
-///     grouping: Grouping::by(["cpu"]),
-///     ..Replay::default()
-/// };
+/// let replay = Replay::default()
+///     .options(["field=usage_user", "size=10"])
+///     .grouping(Grouping::by(["cpu"]));
 /// let input = BufReader::new(std::fs::File::open("cpu.lp")?);
 /// let connect = || Box::new(Process::new("/usr/local/bin/moving_avg")) as _;
 /// replay.run(&connect, input, stdout(), &mut |_| {})?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
 pub struct Replay {
     /// The options of the UDF, each `name=value`; see [`options`].
     pub options: Vec<String>,
@@ -103,6 +103,56 @@ impl Default for Replay {
             task_id: "replay".to_owned(),
             node_id: "replay".to_owned(),
         }
+    }
+}
+
+impl Replay {
+    /// Sets [`options`](Replay#structfield.options).
+    pub fn options(mut self, options: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options = options.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets [`grouping`](Replay#structfield.grouping).
+    pub fn grouping(mut self, grouping: Grouping) -> Self {
+        self.grouping = grouping;
+        self
+    }
+
+    /// Sets [`every`](Replay#structfield.every).
+    pub fn every(mut self, every: impl Into<Option<i64>>) -> Self {
+        self.every = every.into();
+        self
+    }
+
+    /// Sets [`precision`](Replay#structfield.precision).
+    pub fn precision(mut self, precision: impl Into<Option<Precision>>) -> Self {
+        self.precision = precision.into();
+        self
+    }
+
+    /// Sets [`database`](Replay#structfield.database).
+    pub fn database(mut self, database: impl Into<String>) -> Self {
+        self.database = database.into();
+        self
+    }
+
+    /// Sets [`retention_policy`](Replay#structfield.retention_policy).
+    pub fn retention_policy(mut self, retention_policy: impl Into<String>) -> Self {
+        self.retention_policy = retention_policy.into();
+        self
+    }
+
+    /// Sets [`task_id`](Replay#structfield.task_id).
+    pub fn task_id(mut self, task_id: impl Into<String>) -> Self {
+        self.task_id = task_id.into();
+        self
+    }
+
+    /// Sets [`node_id`](Replay#structfield.node_id).
+    pub fn node_id(mut self, node_id: impl Into<String>) -> Self {
+        self.node_id = node_id.into();
+        self
     }
 }
 
