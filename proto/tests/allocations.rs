@@ -119,7 +119,7 @@ fn giant(dimensions: usize) -> Vec<u8> {
 
 #[test]
 fn tables_of_a_giant_point_are_given_back() {
-    let (giant, small) = (giant(1 << 20), message("").encode_to_vec());
+    let (giant, small) = (giant(1 << 16), message("").encode_to_vec());
     let mut index = PointIndex::new();
     let info = allocation_counter::measure(|| {
         assert_eq!(index.parse(&giant).unwrap().dimensions().count(), 1 << 20);
@@ -158,7 +158,7 @@ fn edits_of_a_giant_point_are_given_back() {
 }
 
 #[test]
-fn a_table_takes_no_more_than_a_million_entries() {
+fn a_table_takes_no_more_than_65_536_entries() {
     let info = allocation_counter::measure(|| {
         for more in [
             giant(3),
@@ -167,14 +167,14 @@ fn a_table_takes_no_more_than_a_million_entries() {
             // Members of other kinds do not count. The record after them does.
             [record(11, VARINT, &[1], 0), giant(1)].concat(),
         ] {
-            let bytes = [giant(1 << 20), more].concat();
+            let bytes = [giant(1 << 16), more].concat();
             let error = PointIndex::new().parse(&bytes).expect_err("that is too many");
             assert_eq!(error.problem, Problem::TooManyEntries);
-            assert!(error.offset >= 2 << 20);
+            assert!(error.offset >= 2 << 16);
         }
-        let bytes = [giant(1 << 20), record(11, VARINT, &[1], 0)].concat();
+        let bytes = [giant(1 << 16), record(11, VARINT, &[1], 0)].concat();
         assert!(PointIndex::new().parse(&bytes).unwrap().by_name());
     });
-    // A table of 16 MiB, and for a moment also the table of half the size that it replaces.
-    assert!(info.bytes_max < 40 << 20, "{info:?}");
+    // A table of 1 MiB, and for a moment also the table of half the size that it replaces.
+    assert!(info.bytes_max < 5 << 19, "{info:?}");
 }

@@ -43,8 +43,8 @@ pub enum Problem {
     /// The point exceeds [`MAX_LIMIT`](crate::frame::MAX_LIMIT).
     #[error("more bytes than a point may have")]
     TooLong,
-    /// The point has more than a million dimensions, tags and fields.
-    #[error("more dimensions, tags and fields than a point may have")]
+    /// The point has more than 65,536 dimensions, tags and fields together.
+    #[error("more than 65536 dimensions, tags and fields")]
     TooManyEntries,
 }
 

@@ -121,7 +121,7 @@ use udf_proto::PointBuf;
 /// Panics if an option is invalid, and lists all problems.
 #[track_caller]
 pub fn check_options<T: Udf>() {
-    let faults = crate::udf::options::init::faults::<T>();
+    let faults = crate::udf::options::faults::faults::<T>();
     assert!(
         faults.is_empty(),
         "the options of the UDF {} are wrong: {}",

@@ -381,11 +381,13 @@ impl Known {
     }
 
     /// Returns whether the option has an example.
+    #[cfg(feature = "testing")]
     pub(super) fn has_example(&self) -> bool {
         self.data.example.is_some()
     }
 
     /// Returns the errors in the constant itself.
+    #[cfg(feature = "testing")]
     pub(super) fn faults(&self) -> Vec<String> {
         let name = self.data.name;
         let mut faults = Vec::new();

@@ -68,6 +68,7 @@ impl Limits {
     }
 
     /// Returns whether no value is contained.
+    #[cfg(feature = "testing")]
     pub(crate) fn is_empty(&self) -> bool {
         let end = |bound: &Bound<Value>| match bound {
             Bound::Included(end) => Some((end.clone(), true)),

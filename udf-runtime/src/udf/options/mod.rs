@@ -10,6 +10,7 @@
 //! | `docs` | doc comments as help |
 //! | `parser` | checks the calls of an Init against the constants |
 //! | `problem` | the errors of an Init, and their texts |
+//! | `faults` | the errors in the options themselves, for tests |
 //! | `init` | makes a UDF of the options of an Init |
 //! | `refusal` | the text that refuses an Init |
 //! | `suggest` | corrections of invalid arguments |
@@ -17,6 +18,8 @@
 mod calls;
 pub(crate) mod data;
 pub(crate) mod docs;
+#[cfg(feature = "testing")]
+pub(crate) mod faults;
 mod field;
 pub(crate) mod init;
 mod limits;
