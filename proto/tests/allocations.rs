@@ -122,16 +122,17 @@ fn tables_of_a_giant_point_are_given_back() {
     let (giant, small) = (giant(1 << 16), message("").encode_to_vec());
     let mut index = PointIndex::new();
     let info = allocation_counter::measure(|| {
-        assert_eq!(index.parse(&giant).unwrap().dimensions().count(), 1 << 20);
+        assert_eq!(index.parse(&giant).unwrap().dimensions().count(), 1 << 16);
         index.parse(&small).unwrap();
     });
-    assert!(info.bytes_max > 16 << 20, "{info:?}");
+    assert!(info.bytes_max >= 1 << 20, "{info:?}");
     assert!(info.bytes_current < 128 << 10, "{info:?}");
 }
 
 #[test]
 fn room_for_merging_giant_points_is_given_back() {
-    let part = record(17, BYTES, &giant(1 << 19), 0);
+    let database = record(3, BYTES, &vec![b'x'; 1 << 20], 0);
+    let part = record(17, BYTES, &database, 0);
     let (mut index, mut spare) = (PointIndex::new(), Vec::new());
     let mut merge = |parts: &[u8]| {
         let point = request::decode(parts, &mut index, &mut spare);
