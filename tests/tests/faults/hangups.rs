@@ -41,7 +41,7 @@ const SILENCE: Duration = Duration::from_millis(400);
 fn is_given_up(on: Transport, mut program: Program, ends: Ends, seconds: u64) {
     let Ends { input, output } = ends;
     drop(input);
-    let line = program.wait_for_log("Kapacitor has closed the input");
+    let line = program.wait_for_log("Kapacitor closed the input");
     for part in [
         "ERROR",
         "task=\"task\"",
@@ -175,7 +175,7 @@ fn an_abort_with_a_handler_that_hangs(on: Transport) {
     program.wait_for_log("the handler hangs");
     // All output has been read.
     connection.end_input();
-    let line = program.wait_for_log("Kapacitor has closed the input");
+    let line = program.wait_for_log("Kapacitor closed the input");
     assert!(
         line.contains("Kapacitor closed the input, and `point` has not returned for 1s"),
         "{line}"

@@ -87,7 +87,7 @@ fn a_fifo_in_place_of_the_lock(_: Transport) {
     let directory = directory();
     let (path, lock) = (directory.path().join("udf.sock"), directory.path().join("udf.sock.lock"));
     rustix::fs::mkfifoat(CWD, &lock, Mode::RUSR | Mode::WUSR).expect("the path is free");
-    let with = format!("the lock {} is a FIFO and not a file", lock.display());
+    let with = format!("the lock {} is a FIFO and not a regular file", lock.display());
     refused(&mut mirror(), &path, &[&with, "remove it"], 1);
     // With a reader, opening the FIFO does not block.
     let _reader = fs::File::options().read(true).write(true).open(&lock).expect("it is ours");
@@ -99,7 +99,7 @@ fn a_link_in_place_of_the_lock(_: Transport) {
     let (path, lock) = (directory.path().join("udf.sock"), directory.path().join("udf.sock.lock"));
     let target = directory.path().join("target");
     symlink(&target, &lock).expect("the path is free");
-    let with = format!("the lock {} is a symbolic link and not a file", lock.display());
+    let with = format!("the lock {} is a symbolic link and not a regular file", lock.display());
     refused(&mut mirror(), &path, &[&with, "remove it"], 1);
     assert!(!target.exists(), "it was followed");
     fs::write(&target, "precious").expect("the directory is ours");
@@ -116,7 +116,7 @@ fn a_lock_of_another_user(_: Transport) {
     chown(&lock, Some(stranger()), None).expect("root may do this");
     let with =
         format!("cannot open the lock {}: it belongs to user {}", lock.display(), stranger());
-    refused(&mut mirror(), &path, &[&with, "remove it or give it to this user"], 1);
+    refused(&mut mirror(), &path, &[&with, "remove it or change its owner to this user"], 1);
 }
 
 fn a_directory_that_others_may_write_to(_: Transport) {
@@ -194,7 +194,7 @@ fn a_daemon_of_an_ordinary_user(_: Transport) {
     fs::write(&lock, "").expect("root may do this");
     set_mode(&lock, 0o600);
     let with = format!("cannot open the lock {}: Permission denied", lock.display());
-    refused(&mut as_stranger(), &path, &[&with, "remove it or give it to this user"], 1);
+    refused(&mut as_stranger(), &path, &[&with, "remove it or change its owner to this user"], 1);
     fs::remove_file(&lock).expect("root may do this");
     let mut program = Program::listen_at(&path, &mut as_stranger());
     serves(&program);
@@ -286,7 +286,7 @@ fn a_user_who_stands_for_others(_: Transport) {
         command.args(namespace).arg(example("mirror"));
         command
     };
-    let with = ["--allow-uid", "not mapped in this user namespace"];
+    let with = ["--allow-uid", "unmapped users of this user namespace"];
     refused(inside().args(["--allow-uid", overflow]), &path, &with, 2);
     // A mapped user has a unique id.
     serves(&Program::listen_at(&path, inside().args(["--allow-uid", "0"])));

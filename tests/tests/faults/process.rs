@@ -51,7 +51,7 @@ fn arguments_and_a_subcommand(_: Transport) {
         let mut command = Command::new(example("mirror"));
         let output = command.args([name, "1s", "info"]).output().expect("the program starts");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said, "error: --shutdown-timeout does nothing for `info`; leave it out\n");
+        assert_eq!(said, "error: --shutdown-timeout has no effect with `info`; remove it\n");
         assert_eq!(output.status.code(), Some(2));
     }
     let help = Command::new(example("mirror")).arg("--help").output().expect("the program starts");

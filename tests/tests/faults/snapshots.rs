@@ -105,7 +105,7 @@ fn a_snapshot_with_a_flipped_bit(on: Transport) {
 }
 
 fn a_snapshot_of_another_udf(on: Transport) {
-    refused(on, "of the UDF `mean`, not of `moving_avg`", |_| {
+    refused(on, "belongs to the UDF `mean`, not to `moving_avg`", |_| {
         vec![StateWriter::new("mean").finish()]
     });
 }
@@ -154,7 +154,10 @@ fn a_snapshot_with_many_fields_too_many(on: Transport) {
     assert_eq!(restore(&mut udf.connection, &older.finish()), (true, String::new()));
     let warning = udf.program.wait_for_log("WARN");
     assert!(warning.contains("the snapshot has `gone00000xxx"), "{warning}");
-    assert!(warning.contains("x ...` and 99990 more fields, which this UDF does not"), "{warning}");
+    assert!(
+        warning.contains("x ...` and 99990 more fields, which this UDF no longer has"),
+        "{warning}"
+    );
     assert!(warning.len() < 1 << 10, "{warning}");
     // The log contains no other warning.
     let (_, log) = udf.finishes_with_log();

@@ -129,7 +129,7 @@ fn a_directory_in_place_of_the_lock(_: Transport) {
     let path = directory.path().join("udf.sock");
     let lock = directory.path().join("udf.sock.lock");
     fs::create_dir(&lock).expect("the directory is writable");
-    let text = format!("the lock {} is a directory and not a file", lock.display());
+    let text = format!("the lock {} is a directory and not a regular file", lock.display());
     refused(&path, &text);
     refused(&path, "remove it or choose another path");
 }

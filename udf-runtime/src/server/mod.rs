@@ -66,7 +66,9 @@ pub enum ServeError {
         why: String,
     },
     /// Some connections did not finish within the grace period after a stop.
-    #[error("{connections} connections had not finished {grace:?} after the stop, and were cut")]
+    #[error(
+        "{connections} connections did not finish within {grace:?} of the stop and were closed"
+    )]
     Unfinished {
         /// The number of these connections.
         connections: usize,

@@ -301,7 +301,7 @@ fn lines_that_cannot_be_written_are_counted() {
     *lock(&is_full) = false;
     queue.push("there is room".to_owned());
     queue.flush(TIMEOUT);
-    let lost = " WARN 5 lines were lost: stderr was not read, or not writable";
+    let lost = " WARN 5 log lines were lost, because stderr was not read or not writable";
     assert_eq!(written.lines(), ["there is room", lost]);
 }
 
