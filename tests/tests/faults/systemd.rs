@@ -130,7 +130,7 @@ fn no_socket_of_systemd(_: Transport) {
 fn a_socket_for_another_process(_: Transport) {
     let mut command = Command::new(example("mirror"));
     command.arg("--systemd").stdin(Stdio::null()).env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
-    usage(&mut command, &["for the process 1, and not for", "ExecStart="]);
+    usage(&mut command, &["for process 1, not for", "ExecStart="]);
 }
 
 fn descriptors_for_no_process(_: Transport) {
@@ -164,9 +164,9 @@ fn a_connection_of_systemd(_: Transport) {
     let path = directory.path().join("udf.sock");
     let _client = UnixStream::connect(path).expect("the daemon listens");
     let (connection, _) = listener.accept().expect("one waits");
-    usage(&mut activated(example("mirror"), connection, "1"), &["one connection", "Accept=no"]);
+    usage(&mut activated(example("mirror"), connection, "1"), &["a single connection", "Accept=no"]);
     let (one, _other) = UnixStream::pair().expect("a descriptor is left");
-    usage(&mut activated(example("mirror"), one, "1"), &["one connection", "Accept=no"]);
+    usage(&mut activated(example("mirror"), one, "1"), &["a single connection", "Accept=no"]);
 }
 
 fn a_socket_of_systemd_that_does_not_listen(_: Transport) {
@@ -183,7 +183,7 @@ fn something_else_of_systemd(_: Transport) {
     let datagrams = UnixDatagram::unbound().expect("a descriptor is left");
     let (pipe, _writer) = std::io::pipe().expect("a descriptor is left");
     for descriptor in [OwnedFd::from(network), datagrams.into(), pipe.into()] {
-        let with = ["no Unix socket for streams", "ListenStream= with a path"];
+        let with = ["something other than a Unix stream socket", "ListenStream= with a path"];
         usage(&mut activated(example("mirror"), descriptor, "1"), &with);
     }
 }
@@ -199,7 +199,7 @@ fn options_of_the_socket_unit(_: Transport) {
     for (args, with) in [
         (&["--socket-mode", "600"][..], "SocketMode="),
         (&["--socket-group", "0"], "SocketGroup="),
-        (&["--allow-shared-directory"], "leave it out"),
+        (&["--allow-shared-directory"], "remove it"),
     ] {
         let mut command = Command::new(example("mirror"));
         command.arg("--systemd").args(args).stdin(Stdio::null());
