@@ -164,7 +164,10 @@ fn a_connection_of_systemd(_: Transport) {
     let path = directory.path().join("udf.sock");
     let _client = UnixStream::connect(path).expect("the daemon listens");
     let (connection, _) = listener.accept().expect("one waits");
-    usage(&mut activated(example("mirror"), connection, "1"), &["a single connection", "Accept=no"]);
+    usage(
+        &mut activated(example("mirror"), connection, "1"),
+        &["a single connection", "Accept=no"],
+    );
     let (one, _other) = UnixStream::pair().expect("a descriptor is left");
     usage(&mut activated(example("mirror"), one, "1"), &["a single connection", "Accept=no"]);
 }
