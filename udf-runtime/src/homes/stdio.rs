@@ -50,7 +50,7 @@ pub enum StdioError {
 /// the programs that it runs, stdin is empty.
 ///
 /// This function ends the process if Kapacitor waits for its exit and nothing else can end a
-/// blocked write. It also ends the process [`farewell`](Limits::farewell) after a stop if the
+/// blocked write. It also ends the process [`shutdown`](Limits::shutdown) after a stop if the
 /// connection has not finished. The exit status is then 1. Without the feature `main`, the process
 /// kills itself with SIGKILL, so that no buffered output can delay the exit.
 ///

@@ -71,7 +71,7 @@
 //! | end the input | [`end`](TestTask::end) |
 //!
 //! If an expectation is not met, the test panics at the line of the call, with a message about the
-//! expectation. No call blocks forever: see [`Setup::patience`]. If a UDF fails and the test does
+//! expectation. No call blocks forever: see [`Setup::timeout`]. If a UDF fails and the test does
 //! not call [`failure`](TestTask::failure), the test fails, at the latest when the task is dropped.
 
 mod driver;
