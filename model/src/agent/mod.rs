@@ -10,7 +10,7 @@ pub(crate) mod core;
 pub(crate) mod counters;
 #[path = "../../../udf-runtime/src/agent/edge.rs"]
 pub(crate) mod edge;
-#[path = "../../../udf-runtime/src/agent/emitter.rs"]
+#[path = "../../../udf-runtime/src/agent/emitter/mod.rs"]
 pub(crate) mod emitter;
 #[path = "../../../udf-runtime/src/agent/error.rs"]
 pub(crate) mod error;
@@ -39,6 +39,8 @@ pub(crate) mod shortage;
 #[path = "../../../udf-runtime/src/agent/stop.rs"]
 pub(crate) mod stop;
 pub(crate) mod sync;
+#[path = "../../../udf-runtime/src/agent/talk.rs"]
+pub(crate) mod talk;
 #[path = "../../../udf-runtime/src/agent/ticker.rs"]
 pub(crate) mod ticker;
 #[path = "../../../udf-runtime/src/agent/transport.rs"]

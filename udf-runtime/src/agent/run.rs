@@ -12,7 +12,7 @@ use udf_proto::frame::FrameReader;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
-use crate::agent::core::{BEFORE_INIT, Core, End, Requests};
+use crate::agent::core::{Core, End, Requests};
 use crate::agent::counters::Count;
 use crate::agent::edge::Edge;
 use crate::agent::error::panic_text;
@@ -24,6 +24,7 @@ use crate::agent::shortage;
 use crate::agent::stop::Stopped;
 use crate::agent::sync::thread::{self, JoinHandle};
 use crate::agent::sync::{Mutex, lock};
+use crate::agent::talk::BEFORE_INIT;
 use crate::agent::ticker::Ticker;
 use crate::agent::transport::{Transport, Writer};
 use crate::agent::watchdog::{Watch, WatchLimits};

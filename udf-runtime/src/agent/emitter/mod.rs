@@ -1,15 +1,20 @@
 //! Emits points to a stream, or whole batches.
 
+mod batch;
+mod remote;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use udf_proto::messages::{EndBatch, response::Message};
+use udf_proto::messages::response::Message;
 use udf_proto::point::{EditScratch, PointEdit, PointSink};
-use udf_proto::response::{self, SizeMark};
+use udf_proto::response;
 use udf_proto::{BeginBatch, EdgeType, Point};
 
+pub use self::batch::OpenBatch;
+pub use self::remote::Remote;
 use crate::agent::counters::Count;
 use crate::agent::edge::{Batch, Edge, Stream};
 use crate::agent::link::{EmitError, Link, OnUnfit};
@@ -100,7 +105,7 @@ impl<E: Edge> Emitter<E> {
 
     /// Returns a handle that sends from other threads and at later times, for example from timers.
     pub fn remote(&self) -> Remote<E> {
-        Remote { link: Arc::clone(&self.link), edge: PhantomData }
+        Remote::new(&self.link)
     }
 
     /// Sets the default time of new points. `None` is the wall clock.
@@ -270,17 +275,7 @@ impl<E: Edge> Emitter<E> {
     where
         E: ProvidesBatches,
     {
-        self.drop_open_batch();
-        self.open = Some(self.out.len());
-        let size = response::append_begin(begin, &mut self.out);
-        let end = EndBatch {
-            name: begin.name.clone(),
-            group: begin.group.clone(),
-            tmax: 0,
-            tags: begin.tags.clone(),
-            by_name: begin.by_name,
-        };
-        OpenBatch { emitter: E::batches(self), end, size, points: 0 }
+        OpenBatch::new(E::batches(self), begin)
     }
 }
 
@@ -299,133 +294,5 @@ impl PointSink for Emitter<Stream> {
         }
         self.points += 1;
         self.flush_if_much()
-    }
-}
-
-/// A batch under construction; see [`Emitter::begin`].
-#[must_use = "a batch goes nowhere before `end` is called"]
-pub struct OpenBatch<'e> {
-    emitter: &'e mut Emitter<Batch>,
-    end: EndBatch,
-    size: SizeMark,
-    points: u64,
-}
-
-impl OpenBatch<'_> {
-    /// Adds `point` unchanged by copying its bytes.
-    ///
-    /// Within a batch, Kapacitor reads only the time, tags and fields of a point.
-    #[inline]
-    pub fn pass(&mut self, point: &Point<'_>) {
-        response::append_point(*point, &mut self.emitter.out);
-        self.points += 1;
-    }
-
-    /// Adds `point` with changes.
-    pub fn edit<'s, 'p>(&'s mut self, point: &Point<'p>) -> PointEdit<'s, 'p, Self> {
-        PointEdit::new(self, *point)
-    }
-
-    /// Adds a new point. The point has the tags of the batch only if you set them. Its default time
-    /// is that of [`Emitter::build`].
-    pub fn build(&mut self) -> PointEdit<'_, 'static, Self> {
-        PointEdit::empty(self)
-    }
-
-    /// Ends the batch and sends it. No point of the batch may be later than `tmax`, in nanoseconds
-    /// since the epoch.
-    ///
-    /// # Errors
-    /// Returns an error if the write fails.
-    pub fn end(self, tmax: i64) -> Result<(), EmitError> {
-        // The batch is complete: dropping `self` must not remove it from the buffer.
-        self.emitter.open = None;
-        let out = &mut self.emitter.out;
-        response::fill_size(out, self.size, self.points);
-        response::append(Message::End(EndBatch { tmax, ..self.end.clone() }), out);
-        self.emitter.points += self.points;
-        self.emitter.batches += 1;
-        self.emitter.flush_if_much()
-    }
-}
-
-impl PointSink for OpenBatch<'_> {
-    type Error = EmitError;
-
-    fn scratch(&mut self) -> &mut EditScratch {
-        &mut self.emitter.changes
-    }
-
-    #[inline]
-    fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
-        self.points += u64::from(self.emitter.append_edited(base, Some(&self.end.name))?);
-        Ok(())
-    }
-}
-
-impl Drop for OpenBatch<'_> {
-    fn drop(&mut self) {
-        self.emitter.drop_open_batch();
-    }
-}
-
-impl fmt::Debug for OpenBatch<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenBatch")
-            .field("name", &self.end.name)
-            .field("group", &self.end.group)
-            .field("points", &self.points)
-            .finish()
-    }
-}
-
-/// Sends from any thread and at any time, as long as the connection is open.
-///
-/// ```
-/// use udf_runtime::{Remote, Result, Stream};
-///
-/// fn beat(remote: &Remote<Stream>, time: i64) -> Result<()> {
-///     Ok(remote.emit(|out| out.build("heartbeat").time(time).field("alive", true).send())?)
-/// }
-/// ```
-pub struct Remote<E: Edge> {
-    link: Arc<Link>,
-    edge: PhantomData<fn(E)>,
-}
-
-impl<E: Edge> Remote<E> {
-    /// Sends everything that `fill` emits, and blocks until it is written.
-    ///
-    /// The output of one call is contiguous up to 256 KiB, and a batch is always contiguous.
-    ///
-    /// # Errors
-    /// Returns an error if the connection has ended, or if `fill` returns an error. Output that
-    /// `fill` emitted before its error is still sent.
-    pub fn emit(
-        &self,
-        fill: impl FnOnce(&mut Emitter<E>) -> Result<(), EmitError>,
-    ) -> Result<(), EmitError> {
-        let _entered = self.link.span.enter();
-        let mut emitter = Emitter::new(Arc::clone(&self.link));
-        let filled = fill(&mut emitter);
-        emitter.flush().and(filled)
-    }
-
-    /// Returns whether the connection has ended, so that nothing can be sent any more. Never
-    /// blocks.
-    pub fn is_closed(&self) -> bool {
-        self.link.is_closed()
-    }
-}
-
-impl<E: Edge> Clone for Remote<E> {
-    fn clone(&self) -> Self {
-        Remote { link: Arc::clone(&self.link), edge: PhantomData }
-    }
-}
-
-impl<E: Edge> fmt::Debug for Remote<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("edge", &E::TYPE).finish_non_exhaustive()
     }
 }

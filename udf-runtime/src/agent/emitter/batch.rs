@@ -1,0 +1,103 @@
+//! A batch that is being emitted.
+
+use std::fmt;
+
+use udf_proto::messages::{EndBatch, response::Message};
+use udf_proto::point::{EditScratch, PointEdit, PointSink};
+use udf_proto::response::{self, SizeMark};
+use udf_proto::{BeginBatch, Point};
+
+use super::Emitter;
+use crate::agent::edge::Batch;
+use crate::agent::link::EmitError;
+
+/// A batch under construction; see [`Emitter::begin`].
+#[must_use = "a batch goes nowhere before `end` is called"]
+pub struct OpenBatch<'e> {
+    emitter: &'e mut Emitter<Batch>,
+    end: EndBatch,
+    size: SizeMark,
+    points: u64,
+}
+
+impl<'e> OpenBatch<'e> {
+    pub(super) fn new(emitter: &'e mut Emitter<Batch>, begin: &BeginBatch) -> Self {
+        emitter.drop_open_batch();
+        emitter.open = Some(emitter.out.len());
+        let size = response::append_begin(begin, &mut emitter.out);
+        let end = EndBatch {
+            name: begin.name.clone(),
+            group: begin.group.clone(),
+            tmax: 0,
+            tags: begin.tags.clone(),
+            by_name: begin.by_name,
+        };
+        OpenBatch { emitter, end, size, points: 0 }
+    }
+
+    /// Adds `point` unchanged by copying its bytes.
+    ///
+    /// Within a batch, Kapacitor reads only the time, tags and fields of a point.
+    #[inline]
+    pub fn pass(&mut self, point: &Point<'_>) {
+        response::append_point(*point, &mut self.emitter.out);
+        self.points += 1;
+    }
+
+    /// Adds `point` with changes.
+    pub fn edit<'s, 'p>(&'s mut self, point: &Point<'p>) -> PointEdit<'s, 'p, Self> {
+        PointEdit::new(self, *point)
+    }
+
+    /// Adds a new point. The point has the tags of the batch only if you set them. Its default time
+    /// is that of [`Emitter::build`].
+    pub fn build(&mut self) -> PointEdit<'_, 'static, Self> {
+        PointEdit::empty(self)
+    }
+
+    /// Ends the batch and sends it. No point of the batch may be later than `tmax`, in nanoseconds
+    /// since the epoch.
+    ///
+    /// # Errors
+    /// Returns an error if the write fails.
+    pub fn end(self, tmax: i64) -> Result<(), EmitError> {
+        // The batch is complete: dropping `self` must not remove it from the buffer.
+        self.emitter.open = None;
+        let out = &mut self.emitter.out;
+        response::fill_size(out, self.size, self.points);
+        response::append(Message::End(EndBatch { tmax, ..self.end.clone() }), out);
+        self.emitter.points += self.points;
+        self.emitter.batches += 1;
+        self.emitter.flush_if_much()
+    }
+}
+
+impl PointSink for OpenBatch<'_> {
+    type Error = EmitError;
+
+    fn scratch(&mut self) -> &mut EditScratch {
+        &mut self.emitter.changes
+    }
+
+    #[inline]
+    fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
+        self.points += u64::from(self.emitter.append_edited(base, Some(&self.end.name))?);
+        Ok(())
+    }
+}
+
+impl Drop for OpenBatch<'_> {
+    fn drop(&mut self) {
+        self.emitter.drop_open_batch();
+    }
+}
+
+impl fmt::Debug for OpenBatch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenBatch")
+            .field("name", &self.end.name)
+            .field("group", &self.end.group)
+            .field("points", &self.points)
+            .finish()
+    }
+}
