@@ -6,10 +6,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::ops::{Deref, DerefMut};
 
 use prost::Message;
 
+use crate::buffer::{Buffer, CHUNK};
 use crate::wire::{self, VarintError};
 
 /// The longest frame that is accepted unless a [`FrameReader`] is told otherwise: 64 MiB.
@@ -23,9 +23,6 @@ const FIRST: usize = 1 << 10;
 
 /// How many times as large a buffer is made that a read has filled, up to a [`CHUNK`].
 const FASTER: usize = 8;
-
-/// How much is asked of the reader at once, at most. Larger reads save more system calls than they cost.
-const CHUNK: usize = 256 << 10;
 
 /// Grants a [`FrameReader`] the memory that a frame needs beyond the reader's own buffer.
 pub trait Room: fmt::Debug + Send + Sync {
@@ -128,7 +125,7 @@ impl<R: Read> FrameReader<R> {
             limit: DEFAULT_LIMIT,
             base: CHUNK,
             room: None,
-            buffer: Buffer(vec![0; FIRST]),
+            buffer: Buffer::new(FIRST),
             start: 0,
             end: 0,
             taken: 0,
@@ -333,41 +330,6 @@ impl<R: Read> FrameReader<R> {
             // Fewer than before are never refused.
             let _ = room.hold(bytes);
         }
-    }
-}
-
-/// A buffer that is never freed with more than a chunk.
-///
-/// glibc's allocator would from then on keep as much at hand, in each of its arenas, and no longer give back to the
-/// system what is freed of smaller buffers.
-#[derive(Debug)]
-struct Buffer(Vec<u8>);
-
-impl Buffer {
-    /// Gives back what it has beyond so many bytes.
-    fn shrink(&mut self, bytes: usize) {
-        self.0.truncate(bytes);
-        self.0.shrink_to(bytes);
-    }
-}
-
-impl Deref for Buffer {
-    type Target = Vec<u8>;
-
-    fn deref(&self) -> &Vec<u8> {
-        &self.0
-    }
-}
-
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        self.shrink(CHUNK);
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`response`] | encodes responses as frames |
 //! | [`entries`] | limits the number of entries in a message |
 
+mod buffer;
 pub mod entries;
 pub mod frame;
 pub mod info;

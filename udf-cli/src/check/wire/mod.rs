@@ -1,5 +1,7 @@
 //! One connection of a check: sends any bytes, accepts any answer, and limits every wait.
 
+mod requests;
+
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
@@ -11,16 +13,13 @@ use std::time::{Duration, Instant};
 use udf_host::diagnosis::{NoMessage, next_frame};
 use udf_host::process::Exit;
 use udf_proto::frame::{FrameReader, append};
+use udf_proto::messages::Request;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_proto::messages::{
-    InfoRequest, InfoResponse, InitRequest, InitResponse, KeepaliveRequest, Request,
-    RestoreRequest, RestoreResponse, SnapshotRequest,
-};
-use udf_proto::{Init, response};
+use udf_proto::response;
 
-use super::fault::{Fault, MOST_ANSWERS, is_answer, is_data, kind};
-use super::notes::{StderrStats, Tally};
+use crate::check::fault::{Fault, MOST_ANSWERS, is_data};
+use crate::check::notes::{StderrStats, Tally};
 use crate::{Connection, Peer};
 
 /// If there are signs of life, an awaited answer may take this many times the longest silence.
@@ -223,87 +222,6 @@ impl Wire {
                 (None, None) => {}
             }
         }
-    }
-
-    /// Sends a request and reads messages until its answer. Like Kapacitor, drops answers of
-    /// another kind and waits on. If the right answer never comes, the wrong answer is the fault.
-    fn answer<T>(
-        &mut self,
-        ask: Ask,
-        awaited: &str,
-        mut pick: impl FnMut(&Answer) -> Option<T>,
-    ) -> Result<T, Fault> {
-        self.ask(ask);
-        let mut other = None;
-        let found = self.until(awaited, |answer| {
-            let found = pick(answer);
-            if found.is_none() && is_answer(answer) {
-                other = Some(kind(answer));
-            }
-            found
-        });
-        match (found, other) {
-            (Err(Fault::Silence { awaited, .. }), Some(got)) => {
-                Err(Fault::WrongAnswer { awaited, got })
-            }
-            (found, _) => found,
-        }
-    }
-
-    pub(super) fn info(&mut self) -> Result<InfoResponse, Fault> {
-        self.answer(Ask::Info(InfoRequest {}), "an answer to Info", |answer| match answer {
-            Answer::Info(info) => Some(info.clone()),
-            _ => None,
-        })
-    }
-
-    pub(super) fn init(&mut self, init: Init) -> Result<InitResponse, Fault> {
-        self.raw_init(init.into())
-    }
-
-    pub(super) fn raw_init(&mut self, init: InitRequest) -> Result<InitResponse, Fault> {
-        self.answer(Ask::Init(init), "an answer to Init", |answer| match answer {
-            Answer::Init(init) => Some(init.clone()),
-            _ => None,
-        })
-    }
-
-    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>, Fault> {
-        self.answer(Ask::Snapshot(SnapshotRequest {}), "an answer to Snapshot", |answer| {
-            match answer {
-                Answer::Snapshot(snapshot) => Some(snapshot.snapshot.clone()),
-                _ => None,
-            }
-        })
-    }
-
-    pub(super) fn restore(&mut self, snapshot: Vec<u8>) -> Result<RestoreResponse, Fault> {
-        let ask = Ask::Restore(RestoreRequest { snapshot });
-        self.answer(ask, "an answer to Restore", |answer| match answer {
-            Answer::Restore(restore) => Some(restore.clone()),
-            _ => None,
-        })
-    }
-
-    /// Sends a keepalive and reads messages until its echo.
-    pub(super) fn echo(&mut self, time: i64) -> Result<(), Fault> {
-        self.ask(Ask::Keepalive(KeepaliveRequest { time }));
-        self.until("the echo of a keepalive", |answer| match answer {
-            Answer::Keepalive(echo) if echo.time == time => Some(()),
-            _ => None,
-        })
-    }
-
-    /// Returns a keepalive with a time that no other keepalive of this connection has.
-    pub(super) fn new_keepalive(&mut self) -> i64 {
-        self.keepalives += 1;
-        crate::sample::START + self.keepalives
-    }
-
-    /// Reads messages until the UDF has handled everything sent so far.
-    pub(super) fn settle(&mut self) -> Result<(), Fault> {
-        let time = self.new_keepalive();
-        self.echo(time)
     }
 
     /// Ends the input, as Kapacitor does when it stops a task.

@@ -1,18 +1,19 @@
 //! The state that the threads of a session share: its phase, from start to stop, and its first
 //! error.
 
+mod requests;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use udf_proto::PointBuf;
-use udf_proto::messages::{request, response};
 use udf_text::batch::WholeBatch;
 
+use self::requests::Pending;
 use super::outbox::Outbox;
 use super::queue::Queue;
-use crate::error::{Error, RequestKind};
+use crate::error::Error;
 use crate::settings::{Callbacks, Log, Logger, Settings};
 use crate::spawn::{OnDrop, spawn};
 
@@ -44,8 +45,8 @@ pub(crate) struct State {
     pub(crate) writing: bool,
     pub(crate) abort_returned: bool,
     pub(crate) killed: Option<Instant>,
-    /// The data that the owner must read before the reader continues. Until then the UDF cannot be
-    /// last_message.
+    /// The data that the owner must read before the reader continues. Until then, no message of the
+    /// UDF is read.
     pub(crate) unread: Option<&'static str>,
     callbacks: Callbacks,
 }
@@ -60,15 +61,6 @@ pub(crate) enum Phase {
         since: Instant,
     },
 }
-
-struct Pending {
-    kind: RequestKind,
-    /// The time that the answer to a keepalive repeats.
-    echo: Option<i64>,
-    answer: SyncSender<Result<response::Message, Error>>,
-}
-
-type Answer = Receiver<Result<response::Message, Error>>;
 
 impl State {
     pub(crate) fn is_aborted(&self) -> bool {
@@ -185,70 +177,6 @@ impl Shared {
 
     pub(crate) fn unasked(&self) -> u64 {
         self.unasked.load(Ordering::Relaxed)
-    }
-
-    /// Sends a request. The receiver gets its answer, or the error of the connection.
-    pub(crate) fn ask(
-        &self,
-        kind: RequestKind,
-        message: request::Message,
-    ) -> Result<Answer, Error> {
-        // Under the lock, so that a stop or an abort sees both the request and its pending entry,
-        // or neither.
-        let mut state = self.state();
-        match state.phase {
-            Phase::New => Err(Error::NotStarted),
-            Phase::Stopping | Phase::Aborted { .. } => Err(unusable(&state)),
-            Phase::Running => {
-                let (sender, answer) = sync_channel(1);
-                let echo = match &message {
-                    request::Message::Keepalive(keepalive) => Some(keepalive.time),
-                    _ => None,
-                };
-                self.outbox.request(message)?;
-                state.pending.push(Pending { kind, echo, answer: sender });
-                Ok(answer)
-            }
-        }
-    }
-
-    /// Returns the time of the next keepalive of the owner.
-    pub(crate) fn next_keepalive(&self) -> i64 {
-        self.keepalives.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Returns whether the owner waits for the echo of a keepalive with this time.
-    pub(crate) fn awaits_echo(&self, time: i64) -> bool {
-        self.state().pending.iter().any(|pending| pending.echo == Some(time))
-    }
-
-    /// Passes an answer to the oldest request of its kind.
-    pub(crate) fn answer(
-        &self,
-        kind: RequestKind,
-        message: response::Message,
-    ) -> Result<(), Error> {
-        let mut state = self.state();
-        let echo = match &message {
-            response::Message::Keepalive(keepalive) => Some(keepalive.time),
-            _ => None,
-        };
-        let is_asked = |pending: &Pending| pending.kind == kind && pending.echo == echo;
-        if let Some(place) = state.pending.iter().position(is_asked) {
-            // The receiver is gone if its request has timed out.
-            let _ = state.pending.remove(place).answer.send(Ok(message));
-            return Ok(());
-        }
-        // Pending keepalives do not count here: their echoes may come among other answers.
-        if let Some(pending) = state.pending.iter().find(|pending| pending.echo.is_none()) {
-            return Err(Error::WrongAnswer { asked: pending.kind, got: kind });
-        }
-        drop(state);
-        let count = self.unasked.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            self.log(&Log::Unasked { kind, count });
-        }
-        Ok(())
     }
 
     /// Ends the connection with `error`, unless it has already ended. Returns the first error.
