@@ -3,7 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::messages::{EdgeType, InfoResponse, OptionInfo, ValueType};
+use crate::init::ValueType;
+use crate::messages::{self, InfoResponse, OptionInfo};
+
+/// The kind of data on an edge of a task.
+///
+/// `Display` writes its [`name`](Self::name).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EdgeType {
+    /// Single points.
+    Stream,
+    /// Batches of points.
+    Batch,
+}
 
 /// The response to an Info request. Kapacitor requests it once, at startup.
 ///
@@ -47,14 +59,19 @@ pub enum InfoError {
     },
 }
 
+/// Returns the number of a type in the protocol.
+fn number(value_type: ValueType) -> i32 {
+    messages::ValueType::from(value_type).into()
+}
+
 impl From<Info> for InfoResponse {
     fn from(info: Info) -> Self {
         let options = info.options.into_iter().map(|(name, types)| {
-            (name, OptionInfo { value_types: types.into_iter().map(i32::from).collect() })
+            (name, OptionInfo { value_types: types.into_iter().map(number).collect() })
         });
         InfoResponse {
-            wants: info.wants.into(),
-            provides: info.provides.into(),
+            wants: messages::EdgeType::from(info.wants).into(),
+            provides: messages::EdgeType::from(info.provides).into(),
             options: options.collect(),
         }
     }
@@ -65,16 +82,16 @@ impl TryFrom<InfoResponse> for Info {
 
     fn try_from(response: InfoResponse) -> Result<Self, InfoError> {
         let edge = |member, number| {
-            EdgeType::try_from(number).map_err(|_| InfoError::UnknownEdge { member, number })
+            messages::EdgeType::try_from(number)
+                .map(EdgeType::from)
+                .map_err(|_| InfoError::UnknownEdge { member, number })
         };
         let mut options = BTreeMap::new();
         for (name, OptionInfo { value_types }) in response.options {
             let types = (1..).zip(&value_types).map(|(argument, &number)| {
-                ValueType::try_from(number).map_err(|_| InfoError::UnknownType {
-                    option: name.clone(),
-                    argument,
-                    number,
-                })
+                messages::ValueType::try_from(number)
+                    .map(ValueType::from)
+                    .map_err(|_| InfoError::UnknownType { option: name.clone(), argument, number })
             });
             let types = types.collect::<Result<_, _>>()?;
             options.insert(name, types);
@@ -87,14 +104,33 @@ impl TryFrom<InfoResponse> for Info {
     }
 }
 
-impl fmt::Display for EdgeType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str_name())
+impl From<EdgeType> for messages::EdgeType {
+    fn from(edge: EdgeType) -> Self {
+        match edge {
+            EdgeType::Stream => messages::EdgeType::Stream,
+            EdgeType::Batch => messages::EdgeType::Batch,
+        }
     }
 }
 
-impl fmt::Display for ValueType {
+impl From<messages::EdgeType> for EdgeType {
+    fn from(edge: messages::EdgeType) -> Self {
+        match edge {
+            messages::EdgeType::Stream => EdgeType::Stream,
+            messages::EdgeType::Batch => EdgeType::Batch,
+        }
+    }
+}
+
+impl EdgeType {
+    /// Returns the name in the protocol: `STREAM` or `BATCH`.
+    pub fn name(self) -> &'static str {
+        messages::EdgeType::from(self).as_str_name()
+    }
+}
+
+impl fmt::Display for EdgeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str_name())
+        f.pad(self.name())
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::entries::MAX_ENTRIES;
-use crate::messages::{self, InitRequest, OptionValue, ValueType, option_value};
+use crate::messages::{self, InitRequest, OptionValue, option_value};
 
 /// An Init request. It starts a UDF for one node of one task.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,6 +51,23 @@ pub enum Value {
     String(String),
     /// DURATION, in nanoseconds. May be negative.
     Duration(i64),
+}
+
+/// The type of one argument of an option.
+///
+/// `Display` writes its [`name`](Self::name).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// BOOL: `TRUE` or `FALSE`.
+    Bool,
+    /// INT: a signed integer of 64 bits.
+    Int,
+    /// DOUBLE: a float of 64 bits.
+    Double,
+    /// STRING: text.
+    String,
+    /// DURATION: a length of time, in nanoseconds.
+    Duration,
 }
 
 /// An invalid Init request. The UDF answers with this text.
@@ -107,6 +124,43 @@ impl Value {
     }
 }
 
+impl From<ValueType> for messages::ValueType {
+    fn from(value_type: ValueType) -> Self {
+        match value_type {
+            ValueType::Bool => messages::ValueType::Bool,
+            ValueType::Int => messages::ValueType::Int,
+            ValueType::Double => messages::ValueType::Double,
+            ValueType::String => messages::ValueType::String,
+            ValueType::Duration => messages::ValueType::Duration,
+        }
+    }
+}
+
+impl From<messages::ValueType> for ValueType {
+    fn from(value_type: messages::ValueType) -> Self {
+        match value_type {
+            messages::ValueType::Bool => ValueType::Bool,
+            messages::ValueType::Int => ValueType::Int,
+            messages::ValueType::Double => ValueType::Double,
+            messages::ValueType::String => ValueType::String,
+            messages::ValueType::Duration => ValueType::Duration,
+        }
+    }
+}
+
+impl ValueType {
+    /// Returns the name in the protocol, for example `INT`.
+    pub fn name(self) -> &'static str {
+        messages::ValueType::from(self).as_str_name()
+    }
+}
+
+impl fmt::Display for ValueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Value::String(text.to_owned())
@@ -158,7 +212,7 @@ impl fmt::Display for Value {
 
 impl From<Value> for OptionValue {
     fn from(value: Value) -> Self {
-        let r#type = value.value_type().into();
+        let r#type = messages::ValueType::from(value.value_type()).into();
         let value = match value {
             Value::Bool(value) => option_value::Value::BoolValue(value),
             Value::Int(value) => option_value::Value::IntValue(value),
@@ -204,12 +258,13 @@ fn value_of(option: &str, argument: usize, value: OptionValue) -> Result<Value, 
         Some(option_value::Value::DurationValue(nanos)) => Some(Value::Duration(nanos)),
         None => None,
     };
+    let claimed = messages::ValueType::try_from(value.r#type).map(ValueType::from);
     match carried {
-        Some(carried) if i32::from(carried.value_type()) == value.r#type => Ok(carried),
+        Some(carried) if claimed.ok() == Some(carried.value_type()) => Ok(carried),
         carried => Err(InitError::Value {
             option: option.to_owned(),
             argument,
-            claimed: match ValueType::try_from(value.r#type) {
+            claimed: match claimed {
                 Ok(known) => known.to_string(),
                 Err(_) => format!("the unknown type {}", value.r#type),
             },
@@ -269,7 +324,7 @@ mod tests {
         assert_eq!(Init::try_from(InitRequest::from(init.clone())), Ok(init.clone()));
 
         let mut request = InitRequest::from(init);
-        request.options[0].values[1].r#type = ValueType::Double.into();
+        request.options[0].values[1].r#type = messages::ValueType::Double.into();
         let error = Init::try_from(request.clone()).expect_err("INT is no DOUBLE");
         assert_eq!(
             error.to_string(),

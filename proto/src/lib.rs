@@ -3,6 +3,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | [`messages`] | the protobuf messages, generated from `udf.proto` and checked in |
+//! | [`batch`] | the begin and the end of a batch, as Rust types |
 //! | [`info`] | the description of a UDF, as Rust types |
 //! | [`init`] | the options of a task, as Rust types |
 //! | [`frame`] | frames, a length and a message each, over any reader and writer |
@@ -11,6 +12,7 @@
 //! | [`response`] | encodes responses as frames |
 //! | [`entries`] | limits the number of entries in a message |
 
+pub mod batch;
 mod buffer;
 pub mod entries;
 pub mod frame;
@@ -24,9 +26,9 @@ pub mod request;
 pub mod response;
 mod wire;
 
-pub use info::Info;
-pub use init::{Init, OptionCall, Value};
-pub use messages::{BeginBatch, EdgeType, EndBatch, ValueType};
+pub use batch::{BeginBatch, EndBatch};
+pub use info::{EdgeType, Info};
+pub use init::{Init, OptionCall, Value, ValueType};
 pub use point::{Point, PointBuf, Points};
 
 // Compiles the code of the README.

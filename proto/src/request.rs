@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use prost::Message as _;
 
-use crate::Init;
+use crate::batch::{BeginBatch, EndBatch};
 use crate::entries::{self, Entries, EntriesError};
-use crate::init::InitError;
-use crate::messages::{BeginBatch, EndBatch, Request, request};
+use crate::init::{Init, InitError};
+use crate::messages::{Request, request};
 use crate::point::{Point, PointError, PointIndex, Record, Records};
 use crate::wire;
 
@@ -205,7 +205,7 @@ fn decode_other<'a>(
         }
         Some(Message::Begin(begin)) => {
             index.set_batch(&begin.name);
-            Incoming::Begin(begin)
+            Incoming::Begin(begin.into())
         }
         // The point follows a message of another kind and replaces it.
         Some(Message::Point(point)) => {
@@ -215,7 +215,7 @@ fn decode_other<'a>(
         }
         Some(Message::End(end)) => {
             index.set_batch("");
-            Incoming::End(end)
+            Incoming::End(end.into())
         }
         None => Incoming::Unknown,
     })

@@ -4,16 +4,17 @@ use std::ops::Range;
 
 use prost::Message as _;
 
+use crate::batch::{self, BeginBatch, EndBatch};
 use crate::entries::{self, EntriesError};
 use crate::frame;
-use crate::messages::{BeginBatch, Response, response};
+use crate::messages::{Response, response};
 use crate::point::{EditScratch, Point};
 use crate::request::POINT_KEY;
 // A point has the same number in Request and Response.
 pub use crate::request::point_bytes;
 use crate::wire::{MAX_VARINT, key, put_varint, varint_len};
 
-/// Appends the frame of an answer, or of the begin or end of a batch.
+/// Appends the frame of an answer.
 pub fn append(message: response::Message, out: &mut Vec<u8>) {
     frame::append(&Response { message: Some(message) }, out);
 }
@@ -21,7 +22,7 @@ pub fn append(message: response::Message, out: &mut Vec<u8>) {
 /// Appends the frame of an unchanged `point`.
 #[inline]
 pub fn append_point(point: Point<'_>, out: &mut Vec<u8>) {
-    append_point_head(point.as_bytes().len(), out);
+    append_head(POINT_KEY, point.as_bytes().len(), out);
     out.extend_from_slice(point.as_bytes());
 }
 
@@ -33,19 +34,20 @@ pub fn append_edited(
     out: &mut Vec<u8>,
 ) -> Range<usize> {
     let length = changes.plan(base);
-    append_point_head(length, out);
+    append_head(POINT_KEY, length, out);
     let start = out.len();
     changes.write(base, out);
     start..out.len()
 }
 
+/// Appends the length of a frame, and the key and the length of the message in it.
 #[inline]
-fn append_point_head(length: usize, out: &mut Vec<u8>) {
-    let frame = POINT_KEY.len() + varint_len(length as u64) + length;
+fn append_head(key: [u8; 2], length: usize, out: &mut Vec<u8>) {
+    let frame = key.len() + varint_len(length as u64) + length;
     // Reserves the room for the whole frame at once.
     out.reserve(frame + MAX_VARINT);
     put_varint(frame as u64, out);
-    out.extend_from_slice(&POINT_KEY);
+    out.extend_from_slice(&key);
     put_varint(length as u64, out);
 }
 
@@ -55,6 +57,8 @@ pub struct SizeMark(usize);
 
 /// The key of `begin` in Response: number 16, length-delimited.
 const BEGIN: [u8; 2] = [0x82, 0x01];
+/// The key of `end` in Response: number 18, length-delimited.
+const END: [u8; 2] = [0x92, 0x01];
 /// The key of `size` in BeginBatch: number 4, a varint.
 const SIZE: u8 = key(4, 0);
 /// The encoded size always has this length, so that it can be filled in later. Enough for 2^35
@@ -72,17 +76,19 @@ const SIZE_LEN: usize = 5;
 /// assert_eq!(out, [9, 0x82, 0x01, 6, 0x20, 0xac, 0x82, 0x80, 0x80, 0x00]);
 /// ```
 pub fn append_begin(begin: &BeginBatch, out: &mut Vec<u8>) -> SizeMark {
-    let begin = BeginBatch { size: 0, ..begin.clone() };
-    let length = begin.encoded_len() + 1 + SIZE_LEN;
-    put_varint((BEGIN.len() + varint_len(length as u64) + length) as u64, out);
-    out.extend_from_slice(&BEGIN);
-    put_varint(length as u64, out);
-    begin.encode_raw(out);
+    append_head(BEGIN, batch::begin_len(begin) + 1 + SIZE_LEN, out);
+    batch::encode_begin(begin, out);
     out.push(SIZE);
     let mark = SizeMark(out.len());
     out.extend_from_slice(&[0; SIZE_LEN]);
     fill_size(out, mark, 0);
     mark
+}
+
+/// Appends the frame that ends a batch.
+pub fn append_end(end: &EndBatch, out: &mut Vec<u8>) {
+    append_head(END, batch::end_len(end), out);
+    batch::encode_end(end, out);
 }
 
 /// Sets the size of a batch that [`append_begin`] left open.

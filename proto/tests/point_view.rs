@@ -208,5 +208,5 @@ fn a_point_of_a_message_keeps_the_sign_of_zero() {
     assert!(point.float("a").is_ok_and(|value| value == 0.0 && value.is_sign_negative()));
     assert!(point.float("b").is_ok_and(|value| value == 0.0 && value.is_sign_positive()));
     assert_eq!(point.fields().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b", "c"]);
-    assert_eq!(point.to_message(), message);
+    assert_eq!(messages::Point::from(point), message);
 }

@@ -184,7 +184,7 @@ fn batches_come_back_whole_and_equal() {
         };
         let mut beyond = sent.clone();
         for (time, value) in (0..8).map(|time| (time, time as f64)).chain([(8, 1000.0)]) {
-            let mut message = point(time, value).as_point().to_message();
+            let mut message = messages::Point::from(point(time, value).as_point());
             (message.name, message.dimensions) = (String::new(), Vec::new());
             let point = PointBuf::from(message);
             sent.points.push(&point.as_point());

@@ -37,7 +37,7 @@ impl BatchUdf for Later {
     fn point(&mut self, point: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
         self.alone.push(point.to_buf());
         self.together.push(point);
-        self.parts.push(point.to_message());
+        self.parts.push(messages::Point::from(*point));
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use udf_proto::messages::request::Message;
-use udf_proto::{BeginBatch, EndBatch, Init, Value, messages};
+use udf_proto::messages::{self, BeginBatch, EndBatch};
+use udf_proto::{Init, Value};
 
 /// The time of the first point, in nanoseconds since the epoch. Each further point is [`STEP`]
 /// later.

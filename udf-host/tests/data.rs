@@ -241,9 +241,9 @@ fn expected_frames() -> Vec<Vec<u8>> {
     [
         Asked::Point(decoded(&point(1))),
         Asked::Point(decoded(&point(2))),
-        Asked::Begin(batch.begin()),
+        Asked::Begin(batch.begin().into()),
         Asked::Point(in_batch),
-        Asked::End(batch.end()),
+        Asked::End(batch.end().into()),
     ]
     .map(|message| Request { message: Some(message) }.encode_length_delimited_to_vec())
     .to_vec()

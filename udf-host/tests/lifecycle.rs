@@ -12,7 +12,7 @@ use udf_host::{Callbacks, Error, Init, Session};
 use udf_proto::messages::{
     InfoResponse, InitResponse, OptionInfo, RestoreResponse, SnapshotResponse,
 };
-use udf_proto::{EdgeType, OptionCall, Value, ValueType};
+use udf_proto::{EdgeType, OptionCall, Value, ValueType, messages};
 
 #[test]
 fn start_and_stop() {
@@ -48,9 +48,9 @@ fn start_init_and_stop() {
 fn info_is_what_the_udf_says() {
     let session = serve(quiet(), Callbacks::new(), |mut peer| {
         assert!(matches!(peer.next(), Some(Asked::Info(_))));
-        let size = OptionInfo { value_types: vec![ValueType::Int.into()] };
+        let size = OptionInfo { value_types: vec![messages::ValueType::Int.into()] };
         let options = [("size".to_owned(), size)].into();
-        let provides = EdgeType::Batch.into();
+        let provides = messages::EdgeType::Batch.into();
         peer.say(Said::Info(InfoResponse { wants: 0, provides, options }));
         peer.drain();
     });

@@ -136,7 +136,7 @@ fn data_of_the_other_edge() {
 fn data_of_the_other_edge_than_its_info_says() {
     let session = serve(quiet(), Callbacks::new(), |mut peer| {
         peer.next();
-        let provides = EdgeType::Batch.into();
+        let provides = messages::EdgeType::Batch.into();
         peer.say(Said::Info(InfoResponse { provides, ..InfoResponse::default() }));
         peer.init();
         peer.say(small_point());
@@ -553,13 +553,13 @@ fn a_whole_batch_survives_a_fault_behind_it() {
     let sent = batch("good", 3);
     let again = sent.clone();
     let session = initialized(quiet(), move |mut peer| {
-        peer.say(Said::Begin(sent.begin()));
+        peer.say(Said::Begin(sent.begin().into()));
         for point in sent.points.iter() {
             let mut bytes = Vec::new();
             udf_proto::response::append_point(point, &mut bytes);
             peer.write(&bytes);
         }
-        peer.say(Said::End(sent.end()));
+        peer.say(Said::End(sent.end().into()));
         peer.write(&[0]);
         peer.drain();
     });

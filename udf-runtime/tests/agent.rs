@@ -273,7 +273,7 @@ fn at_the_end_of_input_the_last_words_go_out_before_stop() {
 fn a_batch_goes_out_whole_with_its_size_or_not_at_all() {
     let (mut handler, _) = Scripted::<Stream, Batch>::new();
     handler.point = Box::new(|point, out| {
-        let mut batch = out.begin(&begin("host=a"));
+        let mut batch = out.begin(&begin("host=a").into());
         for _ in 0..point.time() {
             batch.pass(point);
         }

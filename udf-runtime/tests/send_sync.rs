@@ -40,6 +40,42 @@ fn data_can_be_shared_between_threads() {
     is_shared::<(FieldName, TagName, Flag)>();
 }
 
+/// The messages of the wire stay inside: no type of an author's signature is one of prost.
+#[test]
+fn no_type_of_an_author_is_a_message_of_prost() {
+    /// Ambiguous, and therefore a compile error, for a type that both impls fit.
+    trait Plain<Which> {
+        fn plain() {}
+    }
+    struct Message;
+    struct Enumeration;
+    impl<T: ?Sized> Plain<()> for T {}
+    impl<T: prost::Message> Plain<Message> for T {}
+    impl<T: Into<i32>> Plain<Enumeration> for T {}
+
+    macro_rules! plain {
+        ($($name:ident $(<$of:tt>)?),* $(,)?) => {
+            [$({
+                <udf_runtime::$name $(<$of>)? as Plain<_>>::plain();
+                stringify!($name)
+            }),*]
+        };
+    }
+    let plain = plain! {
+        BeginBatch, EdgeType, EndBatch, FieldError, FieldValue<'_>, FieldWriter<'_>, Init,
+        OptionCall, Point<'_>, PointBuf, Points, Value, ValueType,
+    };
+    let lib = include_str!("../src/lib.rs");
+    let exports = lib.match_indices("pub use udf_proto::").flat_map(|(at, _)| {
+        let (list, _) = lib[at..].split_once(';').expect("the `use` ends");
+        list.split(|c: char| !c.is_alphanumeric())
+    });
+    let traits = ["FieldSet", "Fields"];
+    for name in exports.filter(|name| name.starts_with(char::is_uppercase)) {
+        assert!(plain.contains(&name) || traits.contains(&name), "{name} is not in the list");
+    }
+}
+
 #[test]
 fn errors_can_be_boxed_as_errors_of_any_thread() {
     fn into_error<E: Into<Error> + Send + Sync + 'static>() {}

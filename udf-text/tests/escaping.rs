@@ -181,7 +181,7 @@ fn times_are_those_that_influxdb_stores() {
         assert_eq!(point.as_point().time(), time);
         assert_eq!(write(&point).unwrap(), format!("m x=1i {time}\n"));
     }
-    let message = |time| messages::Point { time, ..field("x").as_point().to_message() };
+    let message = |time| messages::Point { time, ..field("x").as_point().into() };
     for time in [i64::MIN, i64::MIN + 1, i64::MAX] {
         let error = read(&format!("m x=1 {time}")).unwrap_err();
         assert!(

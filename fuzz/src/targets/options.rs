@@ -121,7 +121,7 @@ pub(super) fn check_prompt(input: &[u8], trace: &mut Trace) {
                     }
                     OptionProblem::Quotes { problem, .. } => trace.see(problem),
                     OptionProblem::Type { expected, hint, .. } => {
-                        trace.see(i32::from(expected));
+                        trace.see(expected as i32);
                         trace.see_text(&hint);
                     }
                     _ => {}

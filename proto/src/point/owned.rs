@@ -60,11 +60,14 @@ impl Point<'_> {
     pub fn kept_size(&self) -> usize {
         self.bytes.len() + size_of_val(self.entries) + size_of::<Item>()
     }
+}
 
-    /// Returns a copy as a protobuf message, with the name of the batch if the point has no other.
-    pub fn to_message(&self) -> messages::Point {
-        let mut message = messages::Point::decode(self.bytes).expect("what was indexed is a point");
-        if let Some(name) = self.batch_name() {
+/// A copy, with the name of the batch if the point has no other.
+impl From<Point<'_>> for messages::Point {
+    fn from(point: Point<'_>) -> Self {
+        let mut message =
+            messages::Point::decode(point.bytes).expect("what was indexed is a point");
+        if let Some(name) = point.batch_name() {
             message.name = name.to_owned();
         }
         message

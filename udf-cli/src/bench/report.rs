@@ -47,8 +47,8 @@ impl Report {
         Report {
             udf: target.name(),
             transport: target.transport(),
-            wants: info.wants.as_str_name(),
-            provides: info.provides.as_str_name(),
+            wants: info.wants.name(),
+            provides: info.provides.name(),
             point_bytes: Block::point_bytes(&load),
             batch_points: (info.wants == EdgeType::Batch).then_some(batch),
             rounds: settings.rounds.max(1),

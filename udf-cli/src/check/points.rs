@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::ops::Range;
 
-use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
-use udf_proto::{BeginBatch, EdgeType, EndBatch, Init};
+use udf_proto::messages::{BeginBatch, EndBatch, Point};
+use udf_proto::{EdgeType, Init};
 use udf_text::line_protocol::{LineError, LineReader};
 
 use crate::sample::{STEP, Sample};
@@ -32,7 +32,7 @@ pub fn read_points(lines: &mut LineReader<impl BufRead>) -> Result<Vec<Point>, L
     while points.len() < MOST
         && let Some(point) = lines.next_point()?
     {
-        points.push(point.as_point().to_message());
+        points.push(Point::from(point.as_point()));
     }
     Ok(points)
 }

@@ -107,8 +107,8 @@ impl Report {
         Report {
             udf: target.name(),
             transport: target.transport(),
-            wants: info.map(|info| info.wants.as_str_name()),
-            provides: info.map(|info| info.provides.as_str_name()),
+            wants: info.map(|info| info.wants.name()),
+            provides: info.map(|info| info.provides.name()),
             passed: count(Status::Pass),
             warned: count(Status::Warn),
             failed: count(Status::Fail),

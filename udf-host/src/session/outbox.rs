@@ -101,7 +101,7 @@ impl Outbox {
     pub(crate) fn batch(&self, batch: &WholeBatch) -> Result<(), Error> {
         let mut inner = self.wait(|inner| !inner.in_batch)?;
         inner.in_batch = true;
-        let begin = Some(request::Message::Begin(batch.begin()));
+        let begin = Some(request::Message::Begin(batch.begin().into()));
         frame::append(&Request { message: begin }, &mut inner.buffer);
         for point in batch.points.iter() {
             // Unlocks the buffer within a long batch, so that requests and keepalives can be added.
@@ -113,7 +113,7 @@ impl Outbox {
             // Data has the same members in Request and Response, hence the same bytes.
             response::append_point(point, &mut inner.buffer);
         }
-        let end = Some(request::Message::End(batch.end()));
+        let end = Some(request::Message::End(batch.end().into()));
         frame::append(&Request { message: end }, &mut inner.buffer);
         inner.in_batch = false;
         if inner.senders_asleep > 0 {

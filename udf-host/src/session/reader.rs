@@ -143,9 +143,9 @@ impl Reader<'_> {
             }
             Message::Keepalive(_) => Ok(()),
             Message::Error(error) => Err(Error::Reported(error.error).into()),
-            Message::Begin(begin) => self.begin(begin),
+            Message::Begin(begin) => self.begin(begin.into()),
             Message::Point(point) => self.point(PointBuf::from(point).as_point()),
-            Message::End(end) => self.end(end),
+            Message::End(end) => self.end(end.into()),
             message @ Message::Info(_) => self.answer(RequestKind::Info, message),
             message @ Message::Init(_) => self.answer(RequestKind::Init, message),
             message @ Message::Snapshot(_) => self.answer(RequestKind::Snapshot, message),

@@ -93,12 +93,12 @@ impl Peer {
                     udf_proto::response::append(echo, &mut out);
                 }
                 Incoming::Begin(begin) => {
-                    let message = response::Message::Begin(begin.clone());
+                    let message = response::Message::Begin(begin.clone().into());
                     udf_proto::response::append(message, &mut out);
                     self.seen.lock().unwrap().begins.push(begin);
                 }
                 Incoming::End(end) => {
-                    udf_proto::response::append(response::Message::End(end.clone()), &mut out);
+                    udf_proto::response::append_end(&end, &mut out);
                     self.seen.lock().unwrap().ends.push(end);
                 }
                 Incoming::Point(point) => {

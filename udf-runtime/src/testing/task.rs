@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use udf_host::{Error, Interface};
-use udf_proto::{EdgeType, PointBuf};
+use udf_proto::{EdgeType, PointBuf, messages};
 use udf_text::line_protocol::LineReader;
 use udf_text::windows::Batches;
 
@@ -78,7 +78,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
             self.time = point.as_point().time();
             match H::Wants::TYPE {
                 EdgeType::Stream => points.push(point),
-                EdgeType::Batch => batches.push(point.as_point().to_message()),
+                EdgeType::Batch => batches.push(messages::Point::from(point.as_point())),
             }
         }
         Ok(match H::Wants::TYPE {
@@ -390,7 +390,7 @@ impl<H: Handler<Wants = Stream, Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub fn feed_point(&mut self, point: &PointBuf) {
         self.note("feed_point");
-        let mut point = point.as_point().to_message();
+        let mut point = messages::Point::from(point.as_point());
         self.setup.grouping().apply(&mut point);
         expect(self.hand_over(Data::Points(vec![point.into()])));
     }

@@ -231,12 +231,12 @@ pub(crate) fn point(time: i64) -> messages::Point {
     point
 }
 
-pub(crate) fn begin(group: &str) -> BeginBatch {
-    BeginBatch { name: "cpu".into(), group: group.into(), ..Default::default() }
+pub(crate) fn begin(group: &str) -> messages::BeginBatch {
+    messages::BeginBatch { name: "cpu".into(), group: group.into(), ..Default::default() }
 }
 
-pub(crate) fn end(group: &str, tmax: i64) -> EndBatch {
-    EndBatch { name: "cpu".into(), group: group.into(), tmax, ..Default::default() }
+pub(crate) fn end(group: &str, tmax: i64) -> messages::EndBatch {
+    messages::EndBatch { name: "cpu".into(), group: group.into(), tmax, ..Default::default() }
 }
 
 pub(crate) fn info() -> Ask {

@@ -21,8 +21,8 @@ impl Description {
         out.open('{');
         out.text("name", &self.name);
         out.text("help", &self.help);
-        out.text("wants", self.wants.as_str_name());
-        out.text("provides", self.provides.as_str_name());
+        out.text("wants", self.wants.name());
+        out.text("provides", self.provides.name());
         out.raw("complete", self.complete);
         out.key("options");
         out.open('[');
@@ -43,7 +43,7 @@ fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
     out.text("name", &option.name);
     out.list("aliases", &option.aliases, |alias| quoted(alias));
     out.text("help", &option.help);
-    out.list("arguments", &option.args, |r#type| quoted(r#type.as_str_name()));
+    out.list("arguments", &option.args, |r#type| quoted(r#type.name()));
     out.raw("required", known(option.is_required()));
     out.raw("repeated", known(option.repeated));
     out.raw("min_calls", if complete { option.min_calls.to_string() } else { "null".to_owned() });

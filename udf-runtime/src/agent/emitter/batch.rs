@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use udf_proto::messages::{EndBatch, response::Message};
 use udf_proto::point::{EditScratch, PointEdit, PointSink};
 use udf_proto::response::{self, SizeMark};
-use udf_proto::{BeginBatch, Point};
+use udf_proto::{BeginBatch, EndBatch, Point};
 
 use super::Emitter;
 use crate::agent::edge::Batch;
@@ -60,12 +59,13 @@ impl<'e> OpenBatch<'e> {
     ///
     /// # Errors
     /// Returns an error if the write fails.
-    pub fn end(self, tmax: i64) -> Result<(), EmitError> {
+    pub fn end(mut self, tmax: i64) -> Result<(), EmitError> {
         // The batch is complete: dropping `self` must not remove it from the buffer.
         self.emitter.open = None;
         let out = &mut self.emitter.out;
         response::fill_size(out, self.size, self.points);
-        response::append(Message::End(EndBatch { tmax, ..self.end.clone() }), out);
+        self.end.tmax = tmax;
+        response::append_end(&self.end, out);
         self.emitter.points += self.points;
         self.emitter.batches += 1;
         self.emitter.flush_if_much()
