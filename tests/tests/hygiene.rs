@@ -201,7 +201,7 @@ fn names_that_are_taken_or_missing_do_no_harm() {
 /// Names of the author that could collide with generated names.
 mod taken {
     use udf_runtime::options::OptionType;
-    use udf_runtime::typed::{FromField, ToField};
+    use udf_runtime::typed::{FromField, FromTag, FromTime, ToField};
     use udf_runtime::{Fields, FromPoint};
 
     #[derive(Debug, PartialEq, OptionType)]
@@ -217,7 +217,10 @@ mod taken {
     }
 
     #[derive(Debug, PartialEq, OptionType)]
-    pub(crate) struct Pair<Raw, String: OptionType>(pub(crate) Raw, pub(crate) [String; 2]);
+    pub(crate) struct Pair<Raw: OptionType, String: OptionType>(
+        pub(crate) Raw,
+        pub(crate) [String; 2],
+    );
 
     #[derive(Debug, PartialEq, OptionType)]
     struct Hidden(u8, std::time::Duration);
@@ -227,10 +230,10 @@ mod taken {
     pub(crate) struct Shown(Hidden, [Hidden; 2], u8);
 
     #[derive(Debug, PartialEq, OptionType)]
-    pub(crate) struct Whole<T>(Hidden, T, Own<T>);
+    pub(crate) struct Whole<T: OptionType>(Hidden, T, Own<T>);
 
     #[derive(Debug, PartialEq, OptionType)]
-    struct Own<T>(T);
+    struct Own<T: OptionType>(T);
 
     #[derive(Debug, OptionType)]
     #[deprecated]
@@ -265,9 +268,15 @@ mod taken {
         pub(crate) two: U,
     }
 
-    /// The type parameters have no bounds.
+    /// The bounds have the lifetime of the point.
     #[derive(Debug, PartialEq, FromPoint, Fields)]
-    pub(crate) struct Free<Field, Text, Time, Group> {
+    pub(crate) struct Borrowing<'p, Field, Text, Time, Group>
+    where
+        Field: FromField<'p> + ToField,
+        Text: FromTag<'p>,
+        Time: FromTime,
+        Group: FromTag<'p>,
+    {
         #[field]
         pub(crate) __point: Field,
         #[field]
@@ -280,6 +289,8 @@ mod taken {
         pub(crate) time: Time,
         #[group]
         pub(crate) group: Group,
+        #[tag(name = "host")]
+        pub(crate) borrowed: &'p str,
     }
 
     #[allow(deprecated, reason = "only generated code is to be quiet")]
@@ -298,7 +309,7 @@ mod taken {
 
 #[test]
 fn names_that_generated_code_has_can_be_the_authors() {
-    use taken::{Free, Lifetimes, Pair, Variant};
+    use taken::{Borrowing, Lifetimes, Pair, Variant};
     use udf_runtime::FromPoint;
     use udf_runtime::options::OptionType;
 
@@ -329,16 +340,17 @@ fn names_that_generated_code_has_can_be_the_authors() {
     let point = udf_runtime::PointBuf::from(point);
     let made = Lifetimes::<u8, f64>::from_point(point.as_point()).unwrap();
     assert_eq!(made, Lifetimes { one: 1, two: 2.5 });
-    let made = Free::<bool, &str, i64, String>::from_point(point.as_point()).unwrap();
-    let free = Free {
+    let made = Borrowing::<bool, &str, i64, String>::from_point(point.as_point()).unwrap();
+    let borrowing = Borrowing {
         __point: true,
         __fields: None,
         host: "a",
         rack: None,
         time: 7,
         group: String::new(),
+        borrowed: "a",
     };
-    assert_eq!(made, free);
+    assert_eq!(made, borrowing);
 }
 
 trait IntoValue {

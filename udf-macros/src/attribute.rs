@@ -5,7 +5,8 @@ use quote::quote;
 use syn::DeriveInput;
 
 use crate::errors::Errors;
-use crate::parse::{A_STRUCT, entries, krate, tables};
+use crate::model::Runtime;
+use crate::parse::{A_STRUCT, entries, runtime, tables};
 
 pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
@@ -14,7 +15,7 @@ pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
             let mut paths = input.attrs.iter().map(|attr| attr.path());
             if let Some(second) = paths.find(|path| path.is_ident("udf") || path.is_ident("__udf"))
             {
-                errors.at(second, "`#[udf]` is there twice; keep one");
+                errors.at(second, "duplicate `#[udf]`; remove one");
             }
         }
         // The derive reports the syntax error.
@@ -25,14 +26,13 @@ pub(crate) fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
         }
     }
     if errors.count() > 0 {
-        let errors = errors.finish();
+        let errors = errors.into_code();
         return quote!(#item #(#errors)*);
     }
     // The derive reads the arguments again and reports their errors.
-    let krate = krate(&entries(args.clone(), tables::UDF, &mut errors), &mut errors);
-    let _ = errors.finish();
+    let Runtime(runtime) = runtime(&entries(args.clone(), tables::UDF, &mut errors), &mut errors);
     quote! {
-        #[derive(#krate::__private::__Udf)]
+        #[derive(#runtime::__private::__Udf)]
         #[__udf(#args)]
         #item
     }

@@ -4,9 +4,9 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Lifetime, Type};
 
-/// The advice for a type that borrows.
-pub(crate) const OWNED: &str =
-    "write a type that owns it, such as `String` for text and `PointBuf` for a point";
+/// The error for a type that borrows.
+pub(crate) const OWNED: &str = "a UDF must own its data; write an owned type, such as `String` for \
+                                text or `PointBuf` for a point";
 
 /// Returns whether a type borrows. `static_too` says whether `'static` counts.
 pub(crate) fn borrows(ty: &Type, static_too: bool) -> bool {

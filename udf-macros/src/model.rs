@@ -13,6 +13,9 @@ pub(crate) struct At<T> {
     pub(crate) tokens: TokenStream,
 }
 
+/// The path of the runtime: `::udf_runtime`, or that of `crate = path`.
+pub(crate) struct Runtime(pub(crate) TokenStream);
+
 /// The text of doc comments. An expression may be an `include_str!`.
 pub(crate) type Doc = Vec<Expr>;
 
@@ -25,6 +28,16 @@ pub(crate) struct Udf {
     pub(crate) fields: Vec<Field>,
 }
 
+impl Udf {
+    /// Returns the fields that are options.
+    pub(crate) fn options(&self) -> impl Iterator<Item = (&Field, &OptionField)> {
+        self.fields.iter().filter_map(|field| match &field.role {
+            Role::Option(option) => Some((field, &**option)),
+            Role::State(_) | Role::Memory => None,
+        })
+    }
+}
+
 /// The arguments of `#[udf(...)]`.
 pub(crate) struct UdfArgs {
     pub(crate) wants: Option<Edge>,
@@ -35,8 +48,6 @@ pub(crate) struct UdfArgs {
     /// The type of the points, as it was written.
     pub(crate) point: Option<Type>,
     pub(crate) rename_all: Case,
-    /// The crate of the runtime.
-    pub(crate) krate: TokenStream,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +161,6 @@ pub(crate) struct Range {
 pub(crate) struct OptionType {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
-    pub(crate) krate: TokenStream,
     pub(crate) shape: OptionShape,
 }
 
@@ -173,7 +183,6 @@ pub(crate) struct Choice {
 pub(crate) struct Typed {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
-    pub(crate) krate: TokenStream,
     pub(crate) members: Vec<Member>,
 }
 

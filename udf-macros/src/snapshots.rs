@@ -126,16 +126,6 @@ snapshot! {
 }
 
 snapshot! {
-    a_struct_with_parameters_made_of_a_point, expand::derive_from_point,
-    struct Cpu<T, U: for<'p> FromField<'p>> {
-        #[field]
-        user: Option<T>,
-        #[field]
-        system: U,
-    }
-}
-
-snapshot! {
     a_struct_of_fields, expand::derive_fields,
     #[fields(rename_all = "camelCase")]
     struct Busy<'a> {

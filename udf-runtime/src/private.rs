@@ -49,11 +49,11 @@ pub fn tick<T: Tick>(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> 
 
 /// The bound on the type of a `#[state]` field.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be `#[state]`: it cannot be saved and loaded",
-    label = "not a type that state can have",
-    note = "write `#[derive(serde::Serialize, serde::Deserialize, Default)]` on each type of your own in it; \
-            or remove `#[state]`: then the field is working memory, which is no part of a snapshot",
-    note = "a point is kept as a `PointBuf`"
+    message = "`{Self}` cannot be `#[state]`: it cannot be serialized and deserialized",
+    label = "cannot be state",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize, Default)]` to your own types in this field, \
+            or remove `#[state]` if snapshots need not contain it",
+    note = "to keep a point, write `PointBuf`"
 )]
 pub trait State: Serialize + DeserializeOwned + Default {}
 
@@ -72,10 +72,10 @@ impl<A, R> Returns for fn(A) -> R {
 
 /// The bound on the type of a field that is neither an option nor state.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be working memory: it has no `Default` to begin with",
-    label = "a field without `#[option]` or `#[state]` begins with its `Default`",
-    note = "write `Option<{Self}>`, which begins with `None`; or `#[derive(Default)]` on a type of your own",
-    note = "if the field is set by tasks, write `#[option]` on it"
+    message = "`{Self}` cannot be working memory: it does not implement `Default`",
+    label = "the initial value of a field without `#[option]` or `#[state]` is its `Default`",
+    note = "write `Option<{Self}>`, whose initial value is `None`, or add `#[derive(Default)]` to your own type",
+    note = "if tasks set the field, add `#[option]`"
 )]
 pub trait Memory: Default {}
 
@@ -89,9 +89,9 @@ pub fn memory<T: Memory>() -> T {
 
 /// The bound of `#[option(default)]` on the type.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no default of its own",
-    label = "`default` alone is the `Default` of the type",
-    note = "write `default = value`; or `#[derive(Default)]` on a type of your own"
+    message = "`{Self}` does not implement `Default`",
+    label = "`default` without a value uses the `Default` of the type",
+    note = "write `default = value`, or add `#[derive(Default)]` to your own type"
 )]
 pub trait OwnDefault: Default {}
 
@@ -105,10 +105,10 @@ pub fn own_default<T: OwnDefault>() -> T {
 
 /// The return type of a function for `#[option(validate = ...)]`.
 #[diagnostic::on_unimplemented(
-    message = "a function for `validate` returns `Result<(), String>`, not `{Self}`",
+    message = "a function for `validate` must return `Result<(), String>`, not `{Self}`",
     label = "does not return `Result<(), String>`",
-    note = "write `fn check(value: &T) -> Result<(), String>`, where `Err` says what is wrong with the value; \
-            any error type will do for the `String`"
+    note = "write `fn check(value: &T) -> Result<(), String>`, where the error explains why the value is invalid; \
+            any error type can replace `String`"
 )]
 pub trait Verdict {
     /// Converts the result.

@@ -24,11 +24,11 @@ pub trait PointSink {
 
 /// A type that converts to the value of a field. [`FieldValue`] has the same conversions as `From`.
 #[diagnostic::on_unimplemented(
-    message = "a field of a point cannot be `{Self}`",
-    label = "not a type that a field can have",
-    note = "a field is f64, f32, i64, i32, u32, bool, `&str`, `&String` or `FieldValue`",
-    note = "Kapacitor's integers have 64 bits with a sign: make usize and u64 an i64 first; write `&` before text \
-            that is owned"
+    message = "`{Self}` cannot be a field of a point",
+    label = "cannot be a field",
+    note = "a field can be f64, f32, i64, i32, u32, bool, `&str`, `&String` or `FieldValue`",
+    note = "Kapacitor's integers are signed and have 64 bits; convert usize and u64 to i64; \
+            write `&` before owned text"
 )]
 pub trait IntoField<'v> {
     /// Converts the value.
@@ -45,9 +45,9 @@ impl<'v, T: Into<FieldValue<'v>>> IntoField<'v> for T {
 
 /// A struct whose members become the fields of a point.
 #[diagnostic::on_unimplemented(
-    message = "the members of `{Self}` are no fields of a point",
-    label = "not a set of fields",
-    note = "write `#[derive(Fields)]` on it"
+    message = "`{Self}` does not implement `Fields`",
+    label = "cannot be the fields of a point",
+    note = "add `#[derive(Fields)]` to the struct"
 )]
 pub trait FieldSet {
     /// Sets each field.

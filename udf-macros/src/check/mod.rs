@@ -7,13 +7,12 @@ mod relations;
 
 use crate::borrowed::{OWNED, borrows};
 use crate::errors::Errors;
-use crate::model::{Edge, Field, OnMissing, OptionField, Role, Udf, UdfArgs};
+use crate::model::{Edge, Field, OnMissing, Role, Udf, UdfArgs};
 
 /// Notes every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     for lifetime in udf.generics.lifetimes() {
-        let message = format!("a UDF owns its data and cannot have lifetimes: {OWNED}");
-        errors.at(&lifetime.lifetime, message);
+        errors.at(&lifetime.lifetime, OWNED);
     }
     on_missing(&udf.args, errors);
     for field in &udf.fields {
@@ -35,7 +34,7 @@ fn ty(field: &Field, errors: &mut Errors) {
         Role::Memory => false,
     };
     if borrows(&field.ty, static_too) {
-        errors.at(&field.ty, format_args!("a UDF owns its data: {OWNED}"));
+        errors.at(&field.ty, OWNED);
     }
 }
 
@@ -46,19 +45,9 @@ fn on_missing(args: &UdfArgs, errors: &mut Errors) {
         .find(|(_, edge)| *edge == Some(Edge::Batch));
     if let (OnMissing::Pass, Some((key, _))) = (args.on_missing.value, batches) {
         let message = format!(
-            "`pass` sends the point on from a stream to a stream, but here is `{key} = batch`; \
-             write `skip` or `fail`"
+            "`pass` requires `wants = stream` and `provides = stream`, not `{key} = batch`; write \
+             `skip` or `fail`"
         );
         errors.at(&args.on_missing.tokens, message);
-    }
-}
-
-impl Udf {
-    /// Returns the fields that are options.
-    pub(crate) fn options(&self) -> impl Iterator<Item = (&Field, &OptionField)> {
-        self.fields.iter().filter_map(|field| match &field.role {
-            Role::Option(option) => Some((field, &**option)),
-            Role::State(_) | Role::Memory => None,
-        })
     }
 }

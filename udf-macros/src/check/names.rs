@@ -18,11 +18,13 @@ pub(super) fn check(udf: &Udf, errors: &mut Errors) {
             match taken.iter().find(|(taken, _)| taken == name) {
                 None => taken.push((name, &field.ident)),
                 Some((_, owner)) if **owner != field.ident => {
-                    let message = format!("the name `{name}` is taken by the option of `{owner}`");
-                    errors.at(tokens, format_args!("{message}; write `name = \"...\"` for one"));
+                    let message = format!(
+                        "`{name}` is already the name of the option `{owner}`; write `name = \"...\"`"
+                    );
+                    errors.at(tokens, message);
                 }
                 Some(_) if key == "alias" => {
-                    let message = "the option has this name already; remove the alias";
+                    let message = "the option already has this name; remove the alias";
                     errors.at(tokens, message);
                 }
                 // rustc reports two fields of the same name.
@@ -35,7 +37,7 @@ pub(super) fn check(udf: &Udf, errors: &mut Errors) {
         let Role::State(name) = &field.role else { continue };
         let owner = saved.iter().find(|(saved, _)| saved == name).map(|(_, owner)| *owner);
         if let Some(owner) = owner.filter(|owner| **owner != field.ident) {
-            let message = format!("the state `{name}` is that of `{owner}` already");
+            let message = format!("`{owner}` is already saved as `{name}`; write another name");
             errors.at(&field.ident, message);
         }
         saved.push((name, &field.ident));

@@ -3,41 +3,29 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{function, generics, never};
-use crate::model::{Calls, Source, Typed};
-use crate::parse::calls;
+use super::{function, name, never};
+use crate::model::{Source, Typed};
 
 pub(super) fn code(model: &Typed) -> TokenStream {
-    let krate = &model.krate;
     let members = model.members.iter().filter_map(|member| {
         let Source::Field(name) = &member.source else { return None };
-        let (ident, ty) = (&member.ident, &member.ty);
-        let put = function(krate, "put", ty);
+        let (ident, put) = (&member.ident, function("put", &member.ty));
         Some(quote!(#put(__udf_fields, #name, &self.#ident);))
     });
     implementation(model, &quote!(#(#members)*))
 }
 
 pub(super) fn stub(model: &Typed) -> TokenStream {
-    implementation(model, &never(&model.krate))
+    implementation(model, &never())
 }
 
 fn implementation(model: &Typed, body: &TokenStream) -> TokenStream {
-    let krate = &model.krate;
-    let name = generics::name(&model.ident);
-    let mut parameters = model.generics.clone();
-    for member in &model.members {
-        let (calls, inner) = calls(&member.ty);
-        let ty = if calls == Calls::AtMostOnce { &inner } else { &member.ty };
-        if let Some(parameter) = generics::parameter(ty, &model.generics) {
-            generics::bound(&mut parameters, parameter, &quote!(#krate::typed::ToField));
-        }
-    }
-    let (impl_generics, ty_generics, where_clause) = parameters.split_for_impl();
+    let name = name(&model.ident);
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #impl_generics #krate::__private::Fields for #name #ty_generics #where_clause {
-            fn put(&self, __udf_fields: &mut #krate::__private::FieldWriter<'_>) {
+        impl #impl_generics __udf::Fields for #name #ty_generics #where_clause {
+            fn put(&self, __udf_fields: &mut __udf::FieldWriter<'_>) {
                 #body
             }
         }

@@ -1,8 +1,9 @@
 //! From the model to code, or to a stub if there are errors. It cannot fail.
+//!
+//! Generated code names the hidden module of the runtime `__udf`, and nothing else by a path.
 
 mod fields;
 mod from_point;
-mod generics;
 mod option_type;
 mod options;
 mod state;
@@ -14,13 +15,13 @@ use syn::DeriveInput;
 use syn::spanned::Spanned;
 
 use crate::errors::Errors;
-use crate::model::Doc;
+use crate::model::{Doc, Runtime};
 use crate::{check, parse};
 
 /// Parses and checks an item. Emits its code, or its errors beside a stub.
 fn derive<M>(
     item: TokenStream,
-    parse: impl FnOnce(DeriveInput, &mut Errors) -> M,
+    parse: impl FnOnce(DeriveInput, &mut Errors) -> (Runtime, M),
     code: impl FnOnce(&M) -> TokenStream,
     stub: impl FnOnce(&M) -> TokenStream,
 ) -> TokenStream {
@@ -29,21 +30,23 @@ fn derive<M>(
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let model = parse(input, &mut errors);
-    match &errors.finish()[..] {
-        [] => code(&model),
-        errors => {
-            let stub = stub(&model);
-            quote!(#(#errors)* #stub)
-        }
+    let (Runtime(runtime), model) = parse(input, &mut errors);
+    let errors = errors.into_code();
+    let code = if errors.is_empty() { code(&model) } else { stub(&model) };
+    quote! {
+        #(#errors)*
+        const _: () = {
+            use #runtime::__private as __udf;
+            #code
+        };
     }
 }
 
 pub(crate) fn derive_udf(item: TokenStream) -> TokenStream {
     let parse = |input: DeriveInput, errors: &mut Errors| {
-        let model = parse::udf(input, errors);
+        let (runtime, model) = parse::udf(input, errors);
         check::check(&model, errors);
-        model
+        (runtime, model)
     };
     derive(item, parse, udf::code, udf::stub)
 }
@@ -61,40 +64,34 @@ pub(crate) fn derive_fields(item: TokenStream) -> TokenStream {
 }
 
 /// Returns the body of a function of a stub.
-fn never(krate: &TokenStream) -> TokenStream {
-    quote!(#krate::__private::never())
+fn never() -> TokenStream {
+    quote!(__udf::never())
 }
 
 /// Returns the text of doc comments, a line for each.
-fn text(docs: &Doc, krate: &TokenStream) -> TokenStream {
+fn text(docs: &Doc) -> TokenStream {
     match &docs[..] {
         [] => quote!(""),
-        docs => quote!(#krate::__private::concat!(#(#docs, "\n"),*)),
+        docs => quote!(__udf::concat!(#(#docs, "\n"),*)),
     }
+}
+
+/// Returns the name of the type that code is generated for. Its span is the derive's: a deprecated
+/// type causes no warning in its own code.
+fn name(ident: &Ident) -> Ident {
+    let mut name = ident.clone();
+    name.set_span(Span::call_site());
+    name
 }
 
 /// Returns the path of a function of the runtime, with the span of a type: rustc reports errors of
 /// the type there.
 ///
 /// Locals have no such span. It may be that of a `macro_rules!`, in which the local is unknown.
-fn function(krate: &TokenStream, name: &str, ty: impl ToTokens) -> TokenStream {
+fn function(name: &str, ty: impl ToTokens) -> TokenStream {
     let span = ty.span();
     let name = Ident::new(name, span);
-    // A path in `crate = path` keeps its span: if it is invalid, rustc reports it once.
-    let krate = match krate.to_string() == quote!(::udf_runtime).to_string() {
-        true => at(span, krate.clone()),
-        false => krate.clone(),
-    };
-    quote_spanned!(span=> #krate::__private::#name::<#ty>)
-}
-
-/// Returns the tokens with another span.
-fn at(span: Span, tokens: TokenStream) -> TokenStream {
-    let moved = tokens.into_iter().map(|mut token| {
-        token.set_span(span);
-        token
-    });
-    moved.collect()
+    quote_spanned!(span=> __udf::#name::<#ty>)
 }
 
 /// Returns a local of generated code. Its name collides with no constant of the author.

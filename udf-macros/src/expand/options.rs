@@ -1,242 +1,206 @@
 //! Options: the constant that describes them, and the fields that the calls of an Init become.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
-use super::{at, function, text};
-use crate::model::{Calls, Default, Field, OptionField, Role, Value};
-use crate::parse::{Known, Literal, as_arguments, is_constant, known, literal, source};
+use super::{function, text};
+use crate::model::{Calls, Default, Field, OptionField, Role, Udf};
+use crate::parse::{Known, Literal, elements, is_constant, known, literal, source};
 use crate::words::duration;
 
-/// Returns the fields that are options.
-fn options(fields: &[Field]) -> Vec<(&Field, &OptionField)> {
-    let options = fields.iter().filter_map(|field| match &field.role {
-        Role::Option(option) => Some((field, &**option)),
-        Role::State(_) | Role::Memory => None,
-    });
-    options.collect()
-}
-
 /// Returns the constant. It holds no value of a type of the author.
-pub(super) fn constant(fields: &[Field], krate: &TokenStream) -> TokenStream {
-    let options = options(fields);
-    let all = options.iter().map(|(field, option)| data(field, option, &options, krate));
+pub(super) fn constant(model: &Udf) -> TokenStream {
+    let all = model.options().map(|(field, option)| data(field, option, model));
     quote!(&[#(#all),*])
 }
 
-/// Takes the values of every option. Only if nothing is wrong with any, it makes the defaults, and then the struct:
-/// nothing that an author wrote runs for an Init that is refused, but what looks at its arguments.
+/// Takes the values of all options, makes the defaults, and then makes the struct. Each step requires
+/// that the step before it found no error, so the defaults of an author run only for a valid Init.
 ///
-/// The values are kept by the runtime meanwhile. Locals would cost rustc ten times as much, since each call
-/// may panic, and then drops every local before it.
-pub(super) fn from_options(fields: &[Field], krate: &TokenStream) -> TokenStream {
-    let options = options(fields);
-    let takes = options.iter().enumerate().map(|(place, (field, option))| {
-        let (vtable, validate) = (vtable(field, option, krate), validate(option, krate));
+/// The runtime keeps the values between the steps. Locals would cost rustc ten times as much, since
+/// each call may panic, and then drops every local before it.
+pub(super) fn from_options(model: &Udf) -> TokenStream {
+    let takes = model.options().enumerate().map(|(place, (field, option))| {
+        let (vtable, validate) = (vtable(field, option), validate(option));
         quote!(__udf_options.take(#place, &#vtable, #validate);)
     });
-    let defaults = options.iter().enumerate().filter_map(|(place, (field, option))| {
-        let vtable = vtable(field, option, krate);
-        default(option, krate).map(|(method, code)| {
-            let method = Ident::new(method, Span::call_site());
-            quote!(__udf_options.#method(#place, &#vtable #code);)
+    let defaults = model.options().enumerate().filter_map(|(place, (field, option))| {
+        let (vtable, default) = (vtable(field, option), default(field, option)?);
+        Some(match default.code {
+            Some(code) => quote!(__udf_options.default(#place, &#vtable, #code);),
+            None => quote!(__udf_options.default_of_data(#place, &#vtable);),
         })
     });
     let mut place = 0_usize..;
-    let values = fields.iter().map(|field| {
+    let values = model.fields.iter().map(|field| {
         let ident = &field.ident;
         let value = match &field.role {
             Role::Option(option) => {
-                let (place, vtable) = (place.next(), vtable(field, option, krate));
+                let (place, vtable) = (place.next(), vtable(field, option));
                 quote!(__udf_options.field(#place, &#vtable))
             }
             Role::State(name) => {
-                let state = function(krate, "state", &field.ty);
+                let state = function("state", &field.ty);
                 quote!(#state(#name).initial())
             }
             Role::Memory => {
-                let memory = function(krate, "memory", &field.ty);
+                let memory = function("memory", &field.ty);
                 quote!(#memory())
             }
         };
         quote!(#ident: #value)
     });
-    // Every default is made, so that all that are wrong are reported.
     quote! {
         #(#takes)*
         if !__udf_options.accepts() {
-            return #krate::__private::None;
+            return __udf::None;
         }
         #(#defaults)*
         if !__udf_options.is_whole() {
-            return #krate::__private::None;
+            return __udf::None;
         }
-        #krate::__private::Some(Self { #(#values),* })
+        __udf::Some(Self { #(#values),* })
     }
 }
 
 /// Returns the function of the runtime that makes the field of the calls.
-fn vtable(field: &Field, option: &OptionField, krate: &TokenStream) -> TokenStream {
+fn vtable(field: &Field, option: &OptionField) -> TokenStream {
     let (ty, value) = (&field.ty, &option.value);
     let function = match (option.flag, &option.parse, option.calls) {
-        (true, _, _) => function(krate, "flag", ty),
-        (false, None, _) => function(krate, "option", quote!(#ty, _)),
-        (false, Some(_), Calls::Once) => function(krate, "parsed", value),
-        (false, Some(_), Calls::AtMostOnce) => function(krate, "parsed_option", value),
-        (false, Some(_), Calls::Any) => function(krate, "parsed_vec", value),
+        (true, _, _) => function("flag", ty),
+        (false, None, _) => function("option", quote!(#ty, _)),
+        (false, Some(_), Calls::Once) => function("parsed", value),
+        (false, Some(_), Calls::AtMostOnce) => function("parsed_option", value),
+        (false, Some(_), Calls::Any) => function("parsed_vec", value),
     };
     quote!(#function())
 }
 
-/// Returns the method that makes the default of an option, and its last arguments.
-fn default(option: &OptionField, krate: &TokenStream) -> Option<(&'static str, TokenStream)> {
-    match &option.default {
-        Some(Default::OfType(key)) => {
-            let default = at(key.span(), quote!(#krate::__private::own_default));
-            Some(("default", quote!(, #default)))
+/// The code of a default.
+struct DefaultCode {
+    /// The method that adds it to the data of the option.
+    data: TokenStream,
+    /// The function that makes it, unless it is made of the data.
+    code: Option<TokenStream>,
+}
+
+fn default(field: &Field, option: &OptionField) -> Option<DefaultCode> {
+    let value = match option.default.as_ref()? {
+        Default::OfType(key) => {
+            let source = format!("{}::default()", source(&option.value));
+            let code = quote_spanned!(key.span()=> __udf::own_default);
+            return Some(DefaultCode { data: quote!(.default(#source)), code: Some(code) });
         }
-        Some(Default::Is(Value { written, .. }))
-            if option.parse.is_some()
-                || constant_literal(written, &option.value, krate).is_some() =>
-        {
-            Some(("default_of_data", quote!()))
+        Default::Is(value) => value,
+    };
+    let (code, source) = (&value.code, source(&value.written));
+    let literal = constant_literal(&value.written, &option.value);
+    let data = match literal {
+        _ if option.parse.is_some() => {
+            return Some(DefaultCode { data: quote!(.default_text(#code)), code: None });
         }
-        Some(Default::Is(Value { code, .. })) => Some(("default", quote!(, || #code))),
-        None => None,
-    }
+        Some(literal) => {
+            return Some(DefaultCode { data: quote!(.literal(#literal)), code: None });
+        }
+        None if is_constant(&value.written) => {
+            let vtable = vtable(field, option);
+            quote!(.constant(|| #vtable.show(|| #code), #source))
+        }
+        None => quote!(.default(#source)),
+    };
+    Some(DefaultCode { data, code: Some(quote!(|| #code)) })
 }
 
 /// Returns the check of each value by the author's function.
-fn validate(option: &OptionField, krate: &TokenStream) -> TokenStream {
-    let Some(path) = &option.validate else { return quote!(#krate::__private::None) };
-    let verdict = at(path.span(), quote!(#krate::__private::verdict));
-    let check = quote_spanned!(path.span()=> |__udf_value| #verdict(#path(__udf_value)));
-    quote!(#krate::__private::Some(#check))
+fn validate(option: &OptionField) -> TokenStream {
+    let Some(path) = &option.validate else { return quote!(__udf::None) };
+    let check = quote_spanned!(path.span()=> |__udf_value| __udf::verdict(#path(__udf_value)));
+    quote!(__udf::Some(#check))
 }
 
 /// Returns one option, built by the builder of the runtime.
-fn data(
-    field: &Field,
-    option: &OptionField,
-    options: &[(&Field, &OptionField)],
-    krate: &TokenStream,
-) -> TokenStream {
-    let (ty, value, vtable) = (&field.ty, &option.value, vtable(field, option, krate));
-    let (name, docs) = (option.name(), text(&option.help, krate));
+fn data(field: &Field, option: &OptionField, model: &Udf) -> TokenStream {
+    let (ty, vtable, name, docs) =
+        (&field.ty, vtable(field, option), option.name(), text(&option.help));
     let mut data = quote!(#vtable.data(#name, #docs));
-    let mut add = |method: &str, arguments: TokenStream| {
-        let method = Ident::new(method, Span::call_site());
-        data.extend(quote!(.#method(#arguments)));
-    };
     if option.flag {
-        add("is_flag", quote!());
+        data.extend(quote!(.is_flag()));
     }
     if !option.aliases.is_empty() {
         let aliases = option.aliases.iter().map(|alias| &alias.value);
-        add("aliases", quote!(&[#(#aliases),*]));
+        data.extend(quote!(.aliases(&[#(#aliases),*])));
     }
-    let shown = |code: &TokenStream| quote!(|| #vtable.show(|| #code));
-    match &option.default {
-        Some(Default::OfType(key)) => {
-            let source = format!("{}::default()", source(value));
-            match known(value) {
-                Known::Other => add("default", quote!(#source)),
-                _ => {
-                    let default = at(key.span(), quote!(#krate::__private::own_default()));
-                    let shown = shown(&default);
-                    add("constant", quote!(#shown, #source));
-                }
-            }
-        }
-        Some(Default::Is(Value { code, .. })) if option.parse.is_some() => {
-            add("default_text", code.clone());
-        }
-        Some(Default::Is(Value { code, written, .. })) => {
-            let source = source(written);
-            match (constant_literal(written, value, krate), is_constant(written)) {
-                (Some(literal), _) => add("literal", literal),
-                (None, true) => {
-                    let shown = shown(code);
-                    add("constant", quote!(#shown, #source));
-                }
-                (None, false) => add("default", quote!(#source)),
-            }
-        }
-        None => {}
-    }
-    if let Some(Value { code, written, .. }) = &option.example {
-        let arguments = as_arguments(written, value, option.parse.is_some());
-        let arguments = arguments.and_then(|arguments| {
-            let data = |literal| literal_data(literal, krate);
-            arguments.iter().map(data).collect::<Option<Vec<_>>>()
-        });
-        let example = match arguments {
+    data.extend(default(field, option).map(|default| default.data));
+    if let Some(example) = &option.example {
+        let code = &example.code;
+        data.extend(match example_arguments(&example.written, option) {
             Some(arguments) => {
-                quote!(|| #krate::__private::Literal::values(&[#(#arguments),*]))
+                quote!(.example(|| __udf::Literal::values(&[#(#arguments),*])))
             }
-            None => shown(code),
-        };
-        add("example", example);
+            None => quote!(.example(|| #vtable.show(|| #code))),
+        });
     }
     if let Some(range) = &option.range {
-        let (function, limits) = (function(krate, "range", quote!(#ty, _)), &range.code);
-        add("range", quote!(|| #function(const { #limits })));
+        let (function, limits) = (function("range", quote!(#ty, _)), &range.code);
+        data.extend(quote!(.range(|| #function(const { #limits }))));
     }
     if let Some(len) = &option.len {
         // The length of parsed text is that of the text, whatever its type is.
         let function = match (&option.parse, option.calls) {
-            (Some(_), Calls::Once | Calls::AtMostOnce) => {
-                function(krate, "len", quote!(#krate::__private::String))
-            }
-            _ => function(krate, "len", ty),
+            (Some(_), Calls::Once | Calls::AtMostOnce) => function("len", quote!(__udf::String)),
+            _ => function("len", ty),
         };
         let limits = &len.code;
-        add("len", quote!(|| #function(const { #limits })));
+        data.extend(quote!(.len(|| #function(const { #limits }))));
     }
     if option.validate.is_some() {
-        add("validated", quote!());
+        data.extend(quote!(.validated()));
     }
-    for (method, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {
-        if !others.is_empty() {
-            let named = options.iter().filter(|(field, _)| others.contains(&field.ident));
-            let names = named.map(|(_, option)| option.name());
-            add(method, quote!(&[#(#names),*]));
-        }
+    let names = |others: &[syn::Ident]| {
+        let named = model.options().filter(|(field, _)| others.contains(&field.ident));
+        named.map(|(_, option)| option.name().to_owned()).collect::<Vec<_>>()
+    };
+    if !option.conflicts.is_empty() {
+        let names = names(&option.conflicts);
+        data.extend(quote!(.conflicts(&[#(#names),*])));
     }
-    if let Some(env) = &option.env {
-        add("env", quote!(#env));
+    if !option.requires.is_empty() {
+        let names = names(&option.requires);
+        data.extend(quote!(.requires(&[#(#names),*])));
     }
-    if option.secret.is_some() {
-        add("secret", quote!());
-    }
-    if let Some(advice) = &option.deprecated {
-        add("deprecated", quote!(#advice));
-    }
+    data.extend(option.env.as_ref().map(|env| quote!(.env(#env))));
+    data.extend(option.secret.as_ref().map(|_| quote!(.secret())));
+    data.extend(option.deprecated.as_ref().map(|advice| quote!(.deprecated(#advice))));
     data
+}
+
+/// Returns the arguments that a TICKscript writes for an example, if it is the text of a parsed option,
+/// or literals for a type that is not known here.
+fn example_arguments(written: &Expr, option: &OptionField) -> Option<Vec<TokenStream>> {
+    if option.parse.is_none() && !matches!(known(&option.value), Known::Other) {
+        return None;
+    }
+    elements(written).into_iter().map(|one| literal_data(&literal(one)?)).collect()
 }
 
 /// Returns the literal of a known type as data. A function that makes the value would cost time to
 /// compile.
-fn constant_literal(written: &Expr, ty: &Type, krate: &TokenStream) -> Option<TokenStream> {
-    let literal = match (known(ty), literal(written)?) {
-        (Known::Bool, literal @ Literal::Bool(_))
-        | (Known::Int(_) | Known::NonZero(_), literal @ Literal::Int(_))
-        | (Known::Float, literal @ Literal::Float(_))
-        | (Known::String | Known::Path | Known::Name, literal @ Literal::String(_)) => literal,
-        (Known::Float, Literal::Int(value)) => Literal::Float(value as f64),
+fn constant_literal(written: &Expr, ty: &Type) -> Option<TokenStream> {
+    match (known(ty), literal(written)?) {
+        (Known::Float, Literal::Int(value)) => literal_data(&Literal::Float(value as f64)),
         (Known::Duration, Literal::String(text)) => {
             let nanos = i64::try_from(duration::nanos(&text).ok()?).ok()?;
-            return Some(quote!(#krate::__private::Literal::Duration(#nanos)));
+            Some(quote!(__udf::Literal::Duration(#nanos)))
         }
-        _ => return None,
-    };
-    literal_data(&literal, krate)
+        (Known::Char | Known::Tuple(_) | Known::Array(_) | Known::Other, _) => None,
+        (_, literal) => literal_data(&literal),
+    }
 }
 
 /// Returns a literal as a TICKscript writes it.
-fn literal_data(literal: &Literal, krate: &TokenStream) -> Option<TokenStream> {
+fn literal_data(literal: &Literal) -> Option<TokenStream> {
     let data = match literal {
         Literal::Bool(value) => quote!(Bool(#value)),
         Literal::Int(value) => {
@@ -251,17 +215,15 @@ fn literal_data(literal: &Literal, krate: &TokenStream) -> Option<TokenStream> {
         }
         Literal::Other => return None,
     };
-    Some(quote!(#krate::__private::Literal::#data))
+    Some(quote!(__udf::Literal::#data))
 }
 
 /// Returns uses of the identifiers in `conflicts` and `requires`, so that editors find and rename them.
-pub(super) fn mentions(fields: &[Field]) -> TokenStream {
-    let options = options(fields);
-    let others =
-        options.iter().flat_map(|(_, option)| option.conflicts.iter().chain(&option.requires));
-    let mentions: Vec<_> = others.collect();
+pub(super) fn mentions(model: &Udf) -> TokenStream {
+    let others = model.options().flat_map(|(_, option)| [&option.conflicts, &option.requires]);
+    let mentions: Vec<_> = others.flatten().collect();
     match &mentions[..] {
         [] => TokenStream::new(),
-        mentions => quote!(let _ = |__udf: &Self| { #(let _ = &__udf.#mentions;)* };),
+        mentions => quote!(let _ = |__udf_self: &Self| { #(let _ = &__udf_self.#mentions;)* };),
     }
 }

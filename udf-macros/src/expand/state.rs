@@ -8,11 +8,11 @@ use crate::model::{Field, Role};
 
 /// Returns the functions that save and load. `load` reads all fields before it assigns the first: an
 /// error changes nothing.
-pub(super) fn code(fields: &[Field], krate: &TokenStream) -> TokenStream {
+pub(super) fn code(fields: &[Field]) -> TokenStream {
     let state = || {
         fields.iter().enumerate().filter_map(|(place, field)| match &field.role {
             Role::State(name) => {
-                let state = function(krate, "state", &field.ty);
+                let state = function("state", &field.ty);
                 Some((local(place), &field.ident, quote!(#state(#name))))
             }
             Role::Option(_) | Role::Memory => None,
@@ -23,25 +23,24 @@ pub(super) fn code(fields: &[Field], krate: &TokenStream) -> TokenStream {
     }
     let saves = state().map(|(_, ident, field)| quote!(#field.save(&self.#ident, __udf_state)?;));
     let reads = state().map(|(local, _, field)| quote!(let #local = #field.load(__udf_state)?;));
-    let sets = state().map(|(local, ident, _)| {
-        quote!(#krate::__private::Slot(&mut self.#ident).__udf_restore(#local);)
-    });
+    let sets = state()
+        .map(|(local, ident, _)| quote!(__udf::Slot(&mut self.#ident).__udf_restore(#local);));
     quote! {
         fn save(
             &self,
-            __udf_state: &mut #krate::__private::StateWriter,
-        ) -> #krate::__private::Result<()> {
+            __udf_state: &mut __udf::StateWriter,
+        ) -> __udf::Result<()> {
             #(#saves)*
-            #krate::__private::Ok(())
+            __udf::Ok(())
         }
         fn load(
             &mut self,
-            __udf_state: &mut #krate::__private::StateReader<'_>,
-        ) -> #krate::__private::Result<()> {
-            use #krate::__private::Restore as _;
+            __udf_state: &mut __udf::StateReader<'_>,
+        ) -> __udf::Result<()> {
+            use __udf::Restore as _;
             #(#reads)*
             #(#sets)*
-            #krate::__private::Ok(())
+            __udf::Ok(())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Types that cannot be an argument of an option, in a field of a UDF and in a tuple struct with
 //! `#[derive(OptionType)]`. rustc finds the types that these rules do not know.
 
+use quote::ToTokens;
 use syn::Type;
 
 use super::types::calls;
@@ -10,34 +11,29 @@ use crate::model::Calls;
 
 /// Notes each type that cannot be an argument, or a tuple or an array of arguments.
 pub(crate) fn argument(ty: &Type, errors: &mut Errors) {
-    let message = match (calls(ty).0, ty) {
-        (Calls::AtMostOnce, _) => {
-            "a call has all of its arguments: write the type without `Option`; if a task may leave \
-             the whole option out, the field of the UDF is an `Option`"
+    match ty {
+        Type::Paren(inner) => argument(&inner.elem, errors),
+        Type::Group(inner) => argument(&inner.elem, errors),
+        Type::Array(array) => argument(&array.elem, errors),
+        Type::Tuple(tuple) if tuple.elems.is_empty() => {
+            errors.at(ty, "for an option without arguments, write `#[option(flag)]` and `bool`");
         }
-        (Calls::Any, _) => {
-            "a call has a fixed number of arguments: write an array, such as `[f64; 2]`; if a task \
-             may call the option any number of times, the field of the UDF is a `Vec`"
-        }
-        (_, Type::Paren(inner)) => return argument(&inner.elem, errors),
-        (_, Type::Group(inner)) => return argument(&inner.elem, errors),
-        (_, Type::Array(array)) => return argument(&array.elem, errors),
-        (_, Type::Tuple(tuple)) if tuple.elems.is_empty() => {
-            "an option without arguments is `#[option(flag)]` and `bool`"
-        }
-        (_, Type::Tuple(tuple)) => {
+        Type::Tuple(tuple) => {
             count(tuple, tuple.elems.len(), errors);
-            return tuple.elems.iter().for_each(|ty| argument(ty, errors));
+            tuple.elems.iter().for_each(|ty| argument(ty, errors));
         }
-        (_, Type::Path(path)) if path.path.is_ident("i128") || path.path.is_ident("u128") => {
-            "Kapacitor's integers have 64 bits; write `i64`"
+        _ if calls(ty).0 != Calls::Once => {
+            let message = "an argument cannot be an `Option` or a `Vec`: only the field itself can be \
+                           an `Option` (a task may omit the option) or a `Vec` (a task may repeat it); \
+                           for several arguments, write a tuple or an array";
+            errors.at(ty, message);
         }
-        _ if is_unsized(ty) || borrows(ty, true) => {
-            return errors.at(ty, format_args!("an option owns its value: {OWNED}"));
+        Type::Path(path) if path.path.is_ident("i128") || path.path.is_ident("u128") => {
+            errors.at(ty, "Kapacitor's integers have 64 bits; write `i64`");
         }
-        _ => return,
-    };
-    errors.at(ty, message);
+        _ if is_unsized(ty) || borrows(ty, true) => errors.at(ty, OWNED),
+        _ => {}
+    }
 }
 
 /// Returns whether a type is known to have no size.
@@ -47,8 +43,8 @@ fn is_unsized(ty: &Type) -> bool {
 }
 
 /// Notes more arguments than a call can have.
-pub(super) fn count(tokens: impl quote::ToTokens, count: usize, errors: &mut Errors) {
+pub(super) fn count(tokens: impl ToTokens, count: usize, errors: &mut Errors) {
     if count > 6 {
-        errors.at(tokens, format_args!("a call has at most 6 arguments, not {count}"));
+        errors.at(tokens, format_args!("an option has at most 6 arguments, not {count}"));
     }
 }

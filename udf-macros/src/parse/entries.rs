@@ -10,12 +10,12 @@ use super::tables::{Row, Table};
 use crate::errors::Errors;
 use crate::words::suggest::{any_of, did_you_mean};
 
-/// The known entries of an attribute. Only `alias` occurs more than once.
+/// The valid entries of an attribute. Only `alias` occurs more than once.
 #[derive(Default)]
 pub(crate) struct Entries {
     all: Vec<Entry>,
-    /// Whether there was an unknown key, which may be a misspelt known one.
-    unknown: bool,
+    /// Whether there was an invalid entry, which may be a misspelt known one.
+    has_invalid: bool,
 }
 
 /// One entry of an attribute.
@@ -35,8 +35,6 @@ enum Value {
     Type(Type),
     /// `key(...)`
     List(Punctuated<Expr, Token![,]>),
-    /// The value is invalid, and the error is noted.
-    Wrong,
 }
 
 /// Parses the tokens of an attribute. Notes and omits invalid entries.
@@ -44,21 +42,16 @@ pub(crate) fn entries(tokens: TokenStream, table: Table, errors: &mut Errors) ->
     let mut entries = Entries::default();
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            let before = errors.count();
-            let entry = entry(input, table, errors);
-            let is_right = errors.count() == before;
-            if let Some(entry) = entry {
-                entries.add(entry, table, errors);
-            }
-            if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
-                continue;
-            }
-            if is_right {
-                errors.span(input.span(), "expected `,` here");
-            }
-            // If only the comma is missing, the next entry begins with a name.
-            if !is_right || !input.peek(Ident::peek_any) {
+            if let Err(error) = entries.add(input, table) {
+                entries.has_invalid = true;
+                errors.push(error);
                 skip_to_comma(input)?;
+            } else if !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
+                errors.span(input.span(), "expected `,` here");
+                // If only the comma is missing, the next entry begins with a name.
+                if !input.peek(Ident::peek_any) {
+                    skip_to_comma(input)?;
+                }
             }
         }
         Ok(())
@@ -76,10 +69,8 @@ pub(crate) fn attribute(attr: &Attribute, table: Table, errors: &mut Errors) -> 
         Meta::List(list) => entries(list.tokens.clone(), table, errors),
         Meta::NameValue(value) => {
             let name = attr.path().get_ident().map_or(String::new(), Ident::to_string);
-            errors.span(
-                value.eq_token.span,
-                format_args!("expected `#[{name}]` or `#[{name}(...)]`"),
-            );
+            let message = format!("expected `#[{name}]` or `#[{name}(...)]`");
+            errors.at(value.eq_token, message);
             Entries::default()
         }
     }
@@ -92,29 +83,7 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-fn entry(input: ParseStream<'_>, table: Table, errors: &mut Errors) -> Option<Entry> {
-    let Ok(key) = input.call(Ident::parse_any) else {
-        let message = match (input.fork().parse::<LitStr>(), find(table, "name")) {
-            (Ok(text), Some(_)) => format!("expected a name: write `name = {}`", text.token()),
-            _ => "expected a name here, as in `name = \"size\"`".to_owned(),
-        };
-        errors.span(input.span(), message);
-        return None;
-    };
-    let form = find(table, &key.to_string()).map_or("", |row| row.form);
-    let value = value(input, &key, form, errors).unwrap_or_else(|error| {
-        errors.push(error);
-        Value::Wrong
-    });
-    Some(Entry { key, form, value })
-}
-
-fn value(
-    input: ParseStream<'_>,
-    key: &Ident,
-    form: &str,
-    errors: &mut Errors,
-) -> syn::Result<Value> {
+fn value(input: ParseStream<'_>, key: &Ident, form: &str) -> syn::Result<Value> {
     if input.peek(token::Paren) {
         let list;
         parenthesized!(list in input);
@@ -125,54 +94,56 @@ fn value(
     }
     let equals: Token![=] = input.parse()?;
     if input.is_empty() || input.peek(Token![,]) {
-        errors.at(equals, format_args!("the value is missing: `{form}`"));
-        return Ok(Value::Wrong);
+        return Err(syn::Error::new_spanned(equals, format!("missing value: `{form}`")));
     }
     if key == "point" {
         return Ok(Value::Type(input.parse()?));
     }
-    let value: Expr = match input.parse() {
-        Ok(value) => value,
+    match input.parse::<Expr>() {
+        Ok(Expr::Assign(assign)) => {
+            let message = "unexpected `=`; a `,` may be missing before the key";
+            Err(syn::Error::new_spanned(assign.eq_token, message))
+        }
+        Ok(value) => Ok(Value::Is(value)),
         // The end of the attribute has no span.
         Err(_) if input.is_empty() => {
-            let message = format!("the value of `{key}` is not complete");
-            return Err(syn::Error::new_spanned(equals, message));
+            let message = format!("incomplete value of `{key}`");
+            Err(syn::Error::new_spanned(equals, message))
         }
-        Err(error) => return Err(error),
-    };
-    if let Expr::Assign(assign) = &value {
-        errors.at(assign.eq_token, "unexpected `=`; is a `,` missing before the name?");
-        return Ok(Value::Wrong);
+        Err(error) => Err(error),
     }
-    Ok(Value::Is(value))
 }
 
-fn find(table: Table, key: &str) -> Option<&'static Row> {
-    table.iter().find(|row| row.key == key)
+/// Returns the error for an unknown key.
+fn unknown(key: &str, habit: Option<&Row>, table: Table) -> String {
+    let known = || table.iter().filter(|row| !row.form.is_empty()).map(|row| row.key);
+    let hint = match habit {
+        Some(habit) => format!("; {}", habit.hint),
+        None => did_you_mean(key, known()),
+    };
+    match known().count() {
+        0 => format!("unknown `{key}`{hint}\nthe attribute takes no arguments"),
+        _ => format!("unknown `{key}`{hint}\nexpected {}", any_of(known())),
+    }
 }
 
 impl Entries {
-    /// Adds an entry, unless its key is unknown or a duplicate.
-    fn add(&mut self, entry: Entry, table: Table, errors: &mut Errors) {
-        let key = entry.key.to_string();
-        let row = find(table, &key);
-        if row.is_none_or(|row| row.form.is_empty()) {
-            self.unknown = true;
-            let known = || table.iter().filter(|row| !row.form.is_empty()).map(|row| row.key);
-            let near = match row {
-                Some(habit) => format!("; {}", habit.hint),
-                None => did_you_mean(&key, known()),
-            };
-            let expected = match known().count() {
-                0 => "it takes no arguments".to_owned(),
-                _ => format!("expected {}", any_of(known())),
-            };
-            errors.at(&entry.key, format_args!("unknown `{key}`{near}\n{expected}"));
-        } else if key != "alias" && self.get(&key).is_some() {
-            errors.at(&entry.key, format_args!("`{key}` is there twice; keep one"));
-        } else {
-            self.all.push(entry);
+    /// Adds the next entry. Refuses an unknown key, and a second one.
+    fn add(&mut self, input: ParseStream<'_>, table: Table) -> syn::Result<()> {
+        let Ok(key) = input.call(Ident::parse_any) else {
+            return Err(input.error("expected a key, as in `name = \"size\"`"));
+        };
+        let name = key.to_string();
+        let row = table.iter().find(|row| row.key == name);
+        let Some(Row { form, .. }) = row.filter(|row| !row.form.is_empty()) else {
+            return Err(syn::Error::new_spanned(key, unknown(&name, row, table)));
+        };
+        let value = value(input, &key, form)?;
+        if name != "alias" && self.get(&name).is_some() {
+            return Err(syn::Error::new_spanned(key, format!("duplicate `{name}`; remove one")));
         }
+        self.all.push(Entry { key, form, value });
+        Ok(())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
@@ -183,14 +154,23 @@ impl Entries {
         self.all.iter().find(|entry| entry.key == key)
     }
 
-    /// Returns whether the key is there, or an unknown key may be a misspelling of it.
+    /// Returns whether the key is there, or an invalid entry may be meant as this key.
     pub(crate) fn may_have(&self, key: &str) -> bool {
-        self.unknown || self.get(key).is_some()
+        self.has_invalid || self.get(key).is_some()
     }
 
     /// Returns the text of `key = "text"`.
     pub(crate) fn text(&self, key: &str, errors: &mut Errors) -> Option<&LitStr> {
         self.get(key)?.text(errors)
+    }
+
+    /// Returns the key of an entry that takes no value.
+    pub(crate) fn bare(&self, key: &str, errors: &mut Errors) -> Option<Ident> {
+        let entry = self.get(key)?;
+        if !matches!(entry.value, Value::Bare) {
+            errors.at(&entry.key, format_args!("`{key}` takes no value; write `{key}` alone"));
+        }
+        Some(entry.key.clone())
     }
 }
 
@@ -199,7 +179,6 @@ impl Entry {
     pub(crate) fn value(&self, errors: &mut Errors) -> Option<&Expr> {
         match &self.value {
             Value::Is(value) => Some(value),
-            Value::Wrong => None,
             Value::Bare | Value::List(_) | Value::Type(_) => {
                 let (key, form) = (&self.key, self.form);
                 errors.at(key, format_args!("`{key}` takes a value: `{form}`"));
@@ -237,20 +216,12 @@ impl Entry {
         matches!(self.value, Value::Bare)
     }
 
-    /// Notes a value of a key that takes none.
-    pub(crate) fn bare(&self, errors: &mut Errors) {
-        if !matches!(self.value, Value::Bare | Value::Wrong) {
-            let key = &self.key;
-            errors.at(key, format_args!("`{key}` takes no value: write `{key}` alone"));
-        }
-    }
-
     /// Returns the names of `key = name` or `key(name, name)`.
     pub(crate) fn idents(&self, errors: &mut Errors) -> Vec<Ident> {
         let form = self.form;
         let all: Vec<&Expr> = match &self.value {
             Value::List(list) if list.is_empty() => {
-                errors.at(&self.key, format_args!("the names are missing: `{form}`"));
+                errors.at(&self.key, format_args!("missing names of fields: `{form}`"));
                 Vec::new()
             }
             Value::List(list) => list.iter().collect(),
@@ -258,13 +229,11 @@ impl Entry {
         };
         let idents = all.into_iter().filter_map(|expr| match super::value::plain(expr) {
             Expr::Path(path) if path.path.get_ident().is_some() => path.path.get_ident().cloned(),
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-                let message = format!("write the field without quotes: `{}`", text.value());
-                errors.at(text, message);
-                None
-            }
             other => {
-                errors.at(other, format_args!("expected the name of a field: `{form}`"));
+                errors.at(
+                    other,
+                    format_args!("expected the name of a field, without quotes: `{form}`"),
+                );
                 None
             }
         });

@@ -2,7 +2,6 @@
 
 mod argument;
 pub(crate) mod entries;
-mod member;
 mod option;
 mod option_type;
 pub(crate) mod tables;
@@ -11,31 +10,30 @@ mod types;
 mod udf;
 mod value;
 
-use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta};
 
 use crate::errors::Errors;
-use crate::model::Doc;
+use crate::model::{Doc, Runtime};
 use entries::Entries;
 
 pub(crate) use argument::argument;
 pub(crate) use entries::entries;
 pub(crate) use option_type::option_type;
 pub(crate) use typed::{fields, from_point};
-pub(crate) use types::{Known, calls, known};
+pub(crate) use types::{Known, known};
 pub(crate) use udf::{A_STRUCT, udf};
-pub(crate) use value::{Literal, as_arguments, is_constant, literal, plain, show, source};
+pub(crate) use value::{Literal, elements, is_constant, literal, plain, show, source};
 
 /// Returns the path of the runtime: that of `crate = path`. Defaults to `::udf_runtime`.
-pub(crate) fn krate(entries: &Entries, errors: &mut Errors) -> TokenStream {
+pub(crate) fn runtime(entries: &Entries, errors: &mut Errors) -> Runtime {
     let path = entries.get("crate").and_then(|entry| entry.value(errors));
     match path.map(|path| (path, value::plain(path))) {
-        None => quote!(::udf_runtime),
-        Some((_, Expr::Path(path))) if path.qself.is_none() => path.to_token_stream(),
+        None => Runtime(quote!(::udf_runtime)),
+        Some((_, Expr::Path(path))) if path.qself.is_none() => Runtime(path.to_token_stream()),
         Some((path, _)) => {
-            errors.at(path, "`crate` is the path of the runtime: `crate = ::renamed`");
-            quote!(::udf_runtime)
+            errors.at(path, "expected the path of the runtime: `crate = ::renamed`");
+            Runtime(quote!(::udf_runtime))
         }
     }
 }

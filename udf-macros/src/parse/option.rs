@@ -1,15 +1,15 @@
 //! A field with `#[option(...)]`.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::Ident;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, RangeLimits, Type};
+use syn::{Expr, LitStr, RangeLimits, Type, parse_quote, parse_quote_spanned};
 
 use super::docs;
 use super::entries::{Entries, Entry};
 use super::types::{Known, calls, known};
-use super::value::{self, Literal, Lower, plain};
+use super::value::{self, Literal, plain};
 use crate::errors::Errors;
 use crate::model::{At, Calls, Default, OptionField, Range, UdfArgs, Value};
 
@@ -24,231 +24,235 @@ pub(super) fn option(
     args: &UdfArgs,
     errors: &mut Errors,
 ) -> OptionField {
-    let (calls, value) = calls(&field.ty);
+    let (calls, ty) = calls(&field.ty);
     let has = |key| entries.may_have(key);
-    // Another type may be an alias of an `Option`.
-    let is_known = has("parse") || !matches!(known(&value), Known::Other);
-    let renamed = args.rename_all.write(&ident.unraw().to_string());
-    let mut option = OptionField {
-        name: (!has("name")).then(|| At { value: renamed, tokens: ident.to_token_stream() }),
-        aliases: Vec::new(),
-        help: docs(&field.attrs),
-        required: calls == Calls::Once && is_known && !has("default") && !has("flag"),
-        calls,
-        value,
-        default: None,
-        range: None,
-        len: None,
-        parse: None,
-        flag: false,
-        validate: None,
-        conflicts: Vec::new(),
-        requires: Vec::new(),
-        deprecated: None,
-        example: None,
-        env: None,
-        secret: None,
-    };
-    // For a known type, `parse` is the only error.
-    let parsed = has("parse") && matches!(known(&option.value), Known::Other);
-    let parser = Values { ty: option.value.clone(), parsed, krate: &args.krate };
-    for entry in entries.iter() {
-        let text = |errors: &mut Errors| {
-            let text = entry.text(errors)?;
-            Some(At { value: text.value(), tokens: text.to_token_stream() })
-        };
-        let key = entry.key.to_string();
-        if entries.get("flag").is_some() && OF_ARGUMENTS.contains(&&*key) {
-            let message = format!("a flag has no argument and is false by default: no `{key}`");
-            errors.at(&entry.key, message);
-            continue;
-        }
-        match &*key {
-            "name" => option.name = text(errors),
-            "alias" => option.aliases.extend(text(errors)),
-            "default" => option.default = parser.default(entry, calls, errors),
-            "example" => option.example = parser.example(entry, errors),
-            "range" if !has_range(&option.value) => {
-                let message = format!(
-                    "{} has no range: `range` is for integers, floats and Durations; \
-                     use `len` for the length of text, `validate = path` for anything else",
-                    value::show(&option.value)
-                );
-                errors.at(&entry.key, message);
-            }
-            "range" => option.range = parser.range(entry, &option.value, errors),
-            "len" if !has_len(&option) && !has("parse") => {
-                let message = format!(
-                    "`len` is for String (its characters) and Vec (how often it is called), not {}",
-                    value::show(&field.ty)
-                );
-                errors.at(&entry.key, message);
-            }
-            "len" => option.len = parser.range(entry, &syn::parse_quote!(usize), errors),
-            "parse" => {
-                entry.bare(errors);
-                option.parse = Some(entry.key.clone());
-            }
-            "flag" => {
-                entry.bare(errors);
-                option.flag = true;
-            }
-            "secret" => {
-                entry.bare(errors);
-                option.secret = Some(entry.key.clone());
-            }
-            "env" => {
-                option.env = entry.text(errors).cloned();
-                if option.env.as_ref().is_some_and(|name| name.value().is_empty()) {
-                    errors.at(&option.env, "the name of an environment variable cannot be empty");
-                } else if calls == Calls::Any {
-                    let message =
-                        "an environment variable stands for one call: a `Vec` has no `env`";
-                    errors.at(&option.env, message);
-                }
-            }
-            "validate" => option.validate = validate(entry, errors),
-            "conflicts" => option.conflicts = entry.idents(errors),
-            "requires" => option.requires = entry.idents(errors),
-            "deprecated" => {
-                option.deprecated = entry.text(errors).cloned();
-                if let Some(empty) = option.deprecated.take_if(|advice| advice.value().is_empty()) {
-                    let message =
-                        "say what is to be called instead: `deprecated = \"use `.other`\"`";
-                    errors.at(empty, message);
-                }
-            }
-            _ => {}
-        }
+    let is_known = !matches!(known(&ty), Known::Other);
+    let flag = entries.bare("flag", errors).is_some();
+    for entry in entries.iter().filter(|entry| flag && OF_ARGUMENTS.iter().any(|k| entry.key == k))
+    {
+        let message = format!("a flag has no argument and cannot have `{}`", entry.key);
+        errors.at(&entry.key, message);
     }
-    option
+    let get = |key: &str| entries.get(key).filter(|_| !flag || !OF_ARGUMENTS.contains(&key));
+    let renamed = args.rename_all.write(&ident.unraw().to_string());
+    let values = Values { calls, ty: &ty, is_parsed: has("parse") && !is_known };
+    OptionField {
+        name: match entries.get("name") {
+            Some(entry) => text(entry, errors),
+            None => Some(At { value: renamed, tokens: ident.to_token_stream() }),
+        },
+        aliases: entries
+            .iter()
+            .filter(|entry| entry.key == "alias")
+            .filter_map(|entry| text(entry, errors))
+            .collect(),
+        help: docs(&field.attrs),
+        // A type that is not known may be an alias of an `Option`.
+        required: calls == Calls::Once
+            && (is_known || has("parse"))
+            && !has("default")
+            && !has("flag"),
+        calls,
+        default: get("default").and_then(|entry| values.default(entry, errors)),
+        example: get("example").and_then(|entry| values.example(entry, errors)),
+        range: get("range").and_then(|entry| values.range(entry, errors)),
+        len: get("len").and_then(|entry| values.len(entry, &field.ty, errors)),
+        parse: entries.bare("parse", errors),
+        flag,
+        validate: get("validate").and_then(|entry| validate(entry, errors)),
+        conflicts: entries.get("conflicts").map_or(Vec::new(), |entry| entry.idents(errors)),
+        requires: entries.get("requires").map_or(Vec::new(), |entry| entry.idents(errors)),
+        deprecated: entries.get("deprecated").and_then(|entry| {
+            non_empty(
+                entry,
+                "the advice must not be empty: `deprecated = \"use `.other`\"`",
+                errors,
+            )
+        }),
+        env: get("env").and_then(|entry| {
+            if calls == Calls::Any {
+                errors.at(&entry.key, "a `Vec` cannot have `env`: a variable holds a single call");
+            }
+            non_empty(entry, "the name of an environment variable must not be empty", errors)
+        }),
+        secret: entries.bare("secret", errors),
+        value: ty,
+    }
+}
+
+fn text(entry: &Entry, errors: &mut Errors) -> Option<At<String>> {
+    let text = entry.text(errors)?;
+    Some(At { value: text.value(), tokens: text.to_token_stream() })
+}
+
+fn non_empty(entry: &Entry, message: &str, errors: &mut Errors) -> Option<LitStr> {
+    let text = entry.text(errors)?;
+    if text.value().is_empty() {
+        errors.at(text, message);
+    }
+    Some(text.clone())
 }
 
 /// Parses the values of one option.
 struct Values<'a> {
-    ty: Type,
-    parsed: bool,
-    krate: &'a TokenStream,
+    calls: Calls,
+    /// The type of one call.
+    ty: &'a Type,
+    /// Whether the values are text, which is parsed.
+    is_parsed: bool,
 }
 
 impl Values<'_> {
-    fn default(&self, entry: &Entry, calls: Calls, errors: &mut Errors) -> Option<Default> {
-        if entry.is_bare() {
-            if self.parsed {
-                let message = "with `parse`, its default is text: `default = \"text\"`";
-                errors.at(&entry.key, message);
+    fn default(&self, entry: &Entry, errors: &mut Errors) -> Option<Default> {
+        if !entry.is_bare() {
+            let written = entry.value(errors)?;
+            if self.calls == Calls::AtMostOnce && written.to_token_stream().to_string() == "None" {
+                errors.at(written, "an `Option` is already `None` by default; remove `default`");
+                return None;
             }
-            return Some(Default::OfType(entry.key.clone()));
+            return self.typed(written, "the default", errors).map(Default::Is);
         }
-        let written = entry.value(errors)?;
-        if calls == Calls::AtMostOnce && written.to_token_stream().to_string() == "None" {
-            errors.at(written, "remove `default`: an `Option` is `None` already");
-            return None;
+        let key = &entry.key;
+        if self.is_parsed {
+            let message = "an option with `parse` takes its default as text: `default = \"text\"`";
+            errors.at(key, message);
         }
-        Some(Default::Is(self.typed(written, "its default", errors)))
+        let literal: Expr = match known(self.ty) {
+            Known::Bool => parse_quote_spanned!(key.span()=> false),
+            Known::Int(_) => parse_quote_spanned!(key.span()=> 0),
+            Known::Float => parse_quote_spanned!(key.span()=> 0.0),
+            Known::String => parse_quote_spanned!(key.span()=> ""),
+            Known::Duration => parse_quote_spanned!(key.span()=> "0s"),
+            _ => return Some(Default::OfType(key.clone())),
+        };
+        self.typed(&literal, "the default", errors).map(Default::Is)
     }
 
     fn example(&self, entry: &Entry, errors: &mut Errors) -> Option<Value> {
         let written = entry.value(errors)?;
-        if !self.parsed && !value::is_constant(written) {
-            let constant = match known(&self.ty) {
+        if !self.is_parsed && !value::is_constant(written) {
+            let constant = match known(self.ty) {
                 Known::Other => "literals or a constant",
                 known => known.example(),
             };
-            let message = format!("an example is shown without running any code: write {constant}");
+            let message =
+                format!("`info` shows the example without running code; write {constant}");
             errors.at(written, message);
+            return None;
         }
-        Some(self.typed(written, value::EXAMPLE, errors))
+        self.typed(written, value::EXAMPLE, errors)
     }
 
     /// Returns a value of the option's type. The value of a parsed option stays text.
-    fn typed(&self, written: &Expr, what: &str, errors: &mut Errors) -> Value {
-        if !self.parsed {
-            return self.lowered(written, &self.ty, what, errors);
+    fn typed(&self, written: &Expr, what: &str, errors: &mut Errors) -> Option<Value> {
+        if !self.is_parsed {
+            return lowered(written, self.ty, what, errors);
         }
         if !matches!(value::literal(written), Some(Literal::String(_))) {
-            let message =
-                format!("with `parse`, {what} is text, which is parsed as a task's would be");
+            let message = format!("with `parse`, {what} must be text in quotes");
             errors.at(written, message);
         }
-        Value { code: written.to_token_stream(), written: written.clone() }
+        Some(Value { code: written.to_token_stream(), written: written.clone() })
     }
 
-    fn lowered(&self, written: &Expr, ty: &Type, what: &str, errors: &mut Errors) -> Value {
-        let code = Lower { what, krate: self.krate }.value(written, ty, errors);
-        Value { code, written: written.clone() }
-    }
-
-    /// Returns a range whose ends are of this type.
-    fn range(&self, entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<Range> {
-        let key = &entry.key;
-        let written = entry.value(errors)?;
-        let Expr::Range(range) = plain(written) else {
-            if let Expr::Path(_) = plain(written) {
-                let code = written.to_token_stream();
-                let written = written.clone();
-                return Some(Range { min: None, max: None, inclusive: false, code, written });
+    /// Returns a range of values. The ends of a NonZero type are plain integers, and may be 0.
+    fn range(&self, entry: &Entry, errors: &mut Errors) -> Option<Range> {
+        let element = match known(self.ty) {
+            Known::Array(element) => element,
+            _ => self.ty.clone(),
+        };
+        match known(&element) {
+            Known::NonZero(int) => {
+                let plain = Ident::new(int.name, element.span());
+                range(entry, &parse_quote!(#plain), errors)
             }
+            Known::Int(_) | Known::Float | Known::Duration | Known::Other => {
+                range(entry, &element, errors)
+            }
+            _ => {
+                let message = format!(
+                    "{} cannot have a `range`; write `len` for the length of text, or \
+                     `validate = path` for other rules",
+                    value::show(self.ty)
+                );
+                errors.at(&entry.key, message);
+                None
+            }
+        }
+    }
+
+    /// Returns a range of the length of text, or of the number of calls.
+    fn len(&self, entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<Range> {
+        let has_len = matches!(known(self.ty), Known::String | Known::Other);
+        if self.calls != Calls::Any && !has_len && !self.is_parsed {
+            let message = format!(
+                "`len` limits the characters of a String or the calls of a Vec, and cannot limit {}",
+                value::show(ty)
+            );
+            errors.at(&entry.key, message);
+            return None;
+        }
+        range(entry, &parse_quote!(usize), errors)
+    }
+}
+
+/// Returns a range whose ends are of this type.
+fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<Range> {
+    let (key, written) = (&entry.key, entry.value(errors)?);
+    let range = match plain(written) {
+        Expr::Range(range) if range.start.is_none() && range.end.is_none() => {
+            errors.at(written, format_args!("`..` contains every value; remove `{key}`"));
+            return None;
+        }
+        Expr::Range(range) => range,
+        Expr::Path(_) => {
+            let (code, written) = (written.to_token_stream(), written.clone());
+            return Some(Range { min: None, max: None, inclusive: false, code, written });
+        }
+        _ => {
             let (from, to) = match known(ty) {
                 Known::Duration => ("\"1s\"", "\"1h\""),
                 _ => ("1", "10"),
             };
             let message = format!(
-                "`{key}` is a range: `{key} = {from}..`, `{key} = {from}..={to}`, `{key} = ..{to}`"
+                "expected a range: `{key} = {from}..`, `{key} = {from}..={to}` or `{key} = ..{to}`"
             );
             errors.at(written, message);
             return None;
-        };
-        if range.start.is_none() && range.end.is_none() {
-            let message = format!("a range without ends says nothing; remove `{key}`");
-            errors.at(written, message);
-            return None;
         }
-        // The ends of NonZero types are plain integers: a range may begin at 0.
-        let element = match known(ty) {
-            Known::Array(element) => element,
-            _ => ty.clone(),
-        };
-        let ty = match known(&element) {
-            Known::NonZero(int) => {
-                let name = Ident::new(int.name, element.span());
-                syn::parse_quote!(#name)
-            }
-            _ => element,
-        };
-        let what = format!("an end of its `{key}`");
-        let mut end =
-            |end: &Option<Box<Expr>>| end.as_ref().map(|end| self.lowered(end, &ty, &what, errors));
-        let (min, max) = (end(&range.start), end(&range.end));
-        let limits = &range.limits;
-        let (first, last) = (min.as_ref().map(|min| &min.code), max.as_ref().map(|max| &max.code));
-        let code = quote!(#first #limits #last);
-        let inclusive = matches!(limits, RangeLimits::Closed(_));
-        Some(Range { min, max, inclusive, code, written: written.clone() })
-    }
+    };
+    let what = format!("an end of the `{key}`");
+    let mut end = |end: &Option<Box<Expr>>| match end {
+        Some(end) => lowered(end, ty, &what, errors).map(Some),
+        None => Some(None),
+    };
+    let (min, max, limits) = (end(&range.start), end(&range.end), &range.limits);
+    let (min, max) = (min?, max?);
+    let code = |end: &Option<Value>| end.as_ref().map(|end| end.code.clone());
+    let (first, last) = (code(&min), code(&max));
+    Some(Range {
+        code: quote!(#first #limits #last),
+        inclusive: matches!(limits, RangeLimits::Closed(_)),
+        min,
+        max,
+        written: written.clone(),
+    })
+}
+
+/// Returns the value with the code of this type, unless there is an error.
+fn lowered(written: &Expr, ty: &Type, what: &str, errors: &mut Errors) -> Option<Value> {
+    let before = errors.count();
+    let code = value::lower(what, written, ty, errors);
+    (errors.count() == before).then(|| Value { code, written: written.clone() })
 }
 
 fn validate(entry: &Entry, errors: &mut Errors) -> Option<Expr> {
     let path = entry.value(errors)?;
     if !matches!(plain(path), Expr::Path(_)) {
-        let message = "`validate` is the path of a function: `validate = is_even`, for \
-                       `fn is_even(value: &T) -> Result<(), String>`";
+        let message = "expected the path of a function: `validate = is_even`, for `fn is_even(value: \
+                       &T) -> Result<(), String>`";
         errors.at(path, message);
         return None;
     }
     Some(path.clone())
-}
-
-fn has_range(ty: &Type) -> bool {
-    match known(ty) {
-        Known::Bool | Known::String | Known::Char | Known::Path | Known::Name | Known::Tuple(_) => {
-            false
-        }
-        Known::Array(element) => has_range(&element),
-        Known::Int(_) | Known::NonZero(_) | Known::Float | Known::Duration | Known::Other => true,
-    }
-}
-
-fn has_len(option: &OptionField) -> bool {
-    option.calls == Calls::Any || matches!(known(&option.value), Known::String | Known::Other)
 }

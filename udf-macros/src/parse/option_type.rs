@@ -9,25 +9,25 @@ use super::argument::{argument, count};
 use super::entries::{Entries, attribute};
 use super::tables::{self, Table};
 use super::udf::rename_all;
-use super::{docs, krate};
+use super::{docs, runtime};
 use crate::errors::Errors;
-use crate::model::{At, Choice, OptionShape, OptionType};
+use crate::model::{At, Choice, OptionShape, OptionType, Runtime};
 use crate::words::case::Case;
 
-pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType {
+pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> (Runtime, OptionType) {
     let table = match &input.data {
         Data::Enum(_) => tables::CHOICES,
         Data::Struct(_) | Data::Union(_) => tables::TUPLE,
     };
     let container = option(&input.attrs, table, errors);
-    let krate = krate(&container, errors);
+    let runtime = runtime(&container, errors);
     let case = container
         .get("rename_all")
         .and_then(|entry| rename_all(entry, Case::ALL, errors))
         .unwrap_or(Case::Camel);
     let invalid = |errors: &mut Errors| {
-        let message = "an option type is an enum, whose variants are its choices, or a tuple \
-                       struct, whose members are its arguments: `struct Percent(f64);`";
+        let message = "expected an enum, with a variant for each choice, or a tuple struct, with a \
+                       member for each argument: `struct Percent(f64);`";
         errors.at(&input.ident, message);
         OptionShape::Tuple(Vec::new())
     };
@@ -38,7 +38,7 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
                 count(&input.ident, fields.unnamed.len(), errors);
                 for field in &fields.unnamed {
                     if let Some(attr) = field.attrs.iter().find(|a| a.path().is_ident("option")) {
-                        errors.at(attr, "a member of an option type has no attributes of its own");
+                        errors.at(attr, "a member of an option type cannot have `#[option]`");
                     }
                     argument(&field.ty, errors);
                 }
@@ -48,7 +48,7 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> OptionType
         },
         Data::Union(_) => invalid(errors),
     };
-    OptionType { ident: input.ident, generics: input.generics, krate, shape }
+    (runtime, OptionType { ident: input.ident, generics: input.generics, shape })
 }
 
 /// Returns the entries of `#[option(...)]` on the type or a variant.
@@ -59,13 +59,13 @@ fn option(attrs: &[Attribute], table: Table, errors: &mut Errors) -> Entries {
 
 fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> Vec<Choice> {
     if data.variants.is_empty() {
-        errors.at(ident, "an enum without variants leaves nothing to choose");
+        errors.at(ident, "the enum must have at least one variant");
     }
-    let mut choices: Vec<Choice> = Vec::new();
+    let (mut choices, mut taken) = (Vec::new(), Vec::new());
     for variant in &data.variants {
         let entries = option(&variant.attrs, tables::CHOICE, errors);
         if !matches!(variant.fields, Fields::Unit) {
-            let message = "a choice is one STRING: its variant has no members";
+            let message = "a variant of an option type cannot have members";
             errors.at(&variant.fields, message);
         }
         let written = case.write(&variant.ident.unraw().to_string());
@@ -84,17 +84,11 @@ fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> V
                 choice.aliases.push(name);
             }
         }
-        let mut own: Vec<&str> = Vec::new();
         for name in std::iter::once(&choice.name).chain(&choice.aliases) {
-            let taken = own.contains(&&*name.value)
-                || choices.iter().any(|other| {
-                    other.name.value == name.value
-                        || other.aliases.iter().any(|alias| alias.value == name.value)
-                });
-            if taken {
-                errors.at(&name.tokens, format_args!("the choice '{}' is there twice", name.value));
+            if taken.contains(&name.value) {
+                errors.at(&name.tokens, format_args!("duplicate choice '{}'", name.value));
             }
-            own.push(&name.value);
+            taken.push(name.value.clone());
         }
         choices.push(choice);
     }

@@ -21,7 +21,7 @@ const fn habit(key: &'static str, hint: &'static str) -> Row {
 
 const CRATE: Row = key("crate", "crate = ::renamed");
 const RENAME_ALL: Row = key("rename_all", "rename_all = \"snake_case\"");
-const DOCS: &str = "its help is its doc comment, `/// ...`";
+const DOCS: &str = "write the help as a doc comment, `/// ...`";
 const RENAME: Row = habit("rename", "write `name = \"...\"`");
 
 /// `#[udf(...)]`
@@ -33,16 +33,13 @@ pub(crate) const UDF: Table = &[
     RENAME_ALL,
     key("tick", "tick = \"10s\""),
     key("wants", "wants = stream"),
-    habit("input", "write `wants = ...`, which it reads"),
-    habit("output", "write `provides = ...`, which it sends"),
-    habit(
-        "stream",
-        "write `wants = stream`, which it reads, or `provides = stream`, which it sends",
-    ),
-    habit("batch", "write `wants = batch`, which it reads, or `provides = batch`, which it sends"),
+    habit("input", "write `wants = stream` or `wants = batch`"),
+    habit("output", "write `provides = stream` or `provides = batch`"),
+    habit("stream", "write `wants = stream` to read it, `provides = stream` to send it"),
+    habit("batch", "write `wants = batch` to read it, `provides = batch` to send it"),
     habit("name", "a UDF has the name of its struct, in snake_case"),
     habit("rename", "a UDF has the name of its struct, in snake_case"),
-    habit("version", "its version is that of the package"),
+    habit("version", "a UDF has the version of its package"),
     habit("about", DOCS),
     habit("description", DOCS),
     habit("doc", DOCS),
@@ -68,7 +65,7 @@ pub(crate) const OPTION: Table = &[
     key("validate", "validate = path::to::function"),
     habit(
         "required",
-        "every option is, unless it is an `Option`, a `Vec`, a flag, or has a `default`",
+        "an option is required unless it is an `Option`, a `Vec` or a flag, or has a `default`",
     ),
     habit("optional", "write its type as `Option<T>`, or give it a `default`"),
     habit("help", DOCS),
@@ -84,18 +81,18 @@ pub(crate) const OPTION: Table = &[
     habit("possible_values", "write an enum with `#[derive(udf_runtime::options::OptionType)]`"),
     habit("multiple", "write its type as `Vec<T>`"),
     habit("repeated", "write its type as `Vec<T>`"),
-    habit("skip", "without `#[option]`, a field is working memory"),
-    habit("on_missing", "it holds for the whole UDF: write it in `#[udf(...)]`"),
-    habit("tick", "it holds for the whole UDF: write it in `#[udf(...)]`"),
-    habit("rename_all", "it holds for the whole UDF: write it in `#[udf(...)]`"),
+    habit("skip", "remove `#[option]` for working memory, which tasks cannot set"),
+    habit("on_missing", "write it in `#[udf(...)]`"),
+    habit("tick", "write it in `#[udf(...)]`"),
+    habit("rename_all", "write it in `#[udf(...)]`"),
 ];
 
 /// `#[state(...)]`
 pub(crate) const STATE: Table = &[
     key("name", "name = \"windows\""),
     RENAME,
-    habit("skip", "without `#[state]`, a field is working memory, which is not saved"),
-    habit("default", "state begins with the `Default` of its type"),
+    habit("skip", "remove `#[state]` for working memory, which snapshots do not contain"),
+    habit("default", "the initial value of state is the `Default` of its type"),
 ];
 
 /// `#[option(...)]` on an enum.
@@ -110,9 +107,9 @@ pub(crate) const CHOICE: Table = &[
     key("name", "name = \"text\""),
     RENAME,
     habit("aliases", "write `alias = \"...\"`, once for each name"),
-    habit("skip", "every variant is a choice"),
+    habit("skip", "every variant is a choice; remove the variant"),
     habit("help", DOCS),
-    habit("default", "write `default = Name::Variant` at the option"),
+    habit("default", "write `default = Name::Variant` on the option"),
 ];
 
 /// `#[point(...)]` and `#[fields(...)]` on a struct.
@@ -125,7 +122,7 @@ pub(crate) const FIELD: Table = &[
     RENAME,
     habit("default", "write its type as `Option<T>`"),
     habit("optional", "write its type as `Option<T>`"),
-    habit("flatten", "name each field"),
+    habit("flatten", "write a member for each field"),
 ];
 
 /// `#[tag(...)]`

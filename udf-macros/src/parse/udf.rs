@@ -6,33 +6,34 @@ use syn::ext::IdentExt;
 use syn::{Data, DataStruct, DeriveInput, Expr, ExprLit, Fields, Lifetime, Lit, Meta, Type};
 
 use super::entries::{Entry, attribute, entries};
-use super::{docs, krate, option, plain, source, tables};
+use super::{docs, option, plain, runtime, source, tables};
 use crate::borrowed::lifetimes;
 use crate::errors::Errors;
-use crate::model::{At, Edge, Field, OnMissing, Role, Udf, UdfArgs};
+use crate::model::{At, Edge, Field, OnMissing, Role, Runtime, Udf, UdfArgs};
 use crate::words::case::Case;
 use crate::words::duration;
 use crate::words::suggest::{any_of, did_you_mean};
 
 /// The error for another item than a struct with named fields.
-pub(crate) const A_STRUCT: &str = "`#[udf]` belongs on a struct with named fields, which are its \
-                                   options: `struct Name { field: Type }`";
+pub(crate) const A_STRUCT: &str = "`#[udf]` requires a struct with named fields: `struct Name { \
+                                   field: Type }`";
 
 /// Returns the model of the struct, without the parts that are invalid.
-pub(crate) fn udf(input: DeriveInput, errors: &mut Errors) -> Udf {
-    let args = args(&input, errors);
+pub(crate) fn udf(input: DeriveInput, errors: &mut Errors) -> (Runtime, Udf) {
+    let (runtime, args) = args(&input, errors);
     let fields = fields(&input, &args, errors);
-    Udf { help: docs(&input.attrs), ident: input.ident, generics: input.generics, args, fields }
+    let help = docs(&input.attrs);
+    (runtime, Udf { help, ident: input.ident, generics: input.generics, args, fields })
 }
 
-fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
+fn args(input: &DeriveInput, errors: &mut Errors) -> (Runtime, UdfArgs) {
     let hidden = input.attrs.iter().find(|attr| attr.path().is_ident("__udf"));
     let tokens = match hidden.map(|attr| &attr.meta) {
         Some(Meta::List(list)) => list.tokens.clone(),
         _ => TokenStream::new(),
     };
     let entries = entries(tokens.clone(), tables::UDF, errors);
-    let krate = krate(&entries, errors);
+    let runtime = runtime(&entries, errors);
     let mut args = UdfArgs {
         wants: None,
         provides: None,
@@ -40,7 +41,6 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
         tick: None,
         point: None,
         rename_all: Case::Camel,
-        krate,
     };
     for entry in entries.iter() {
         match &*entry.key.to_string() {
@@ -52,8 +52,8 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
                     ("pass", OnMissing::Pass),
                     ("fail", OnMissing::Fail),
                 ];
-                let meaning = "\n`skip` leaves a point out that lacks a field, `pass` sends it on \
-                               as it came, `fail` ends the task";
+                let meaning = "\n`skip` drops a point that lacks a field, `pass` sends the point \
+                               on unchanged, `fail` stops the task";
                 if let Some((value, tokens)) = one_of(entry, &known, meaning, errors) {
                     args.on_missing = At { value, tokens };
                 }
@@ -67,13 +67,21 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> UdfArgs {
             _ => {}
         }
     }
-    for key in ["wants", "provides"] {
-        if !entries.may_have(key) {
-            let message = format!("`{key}` is missing: write `{key} = stream` or `{key} = batch`");
-            errors.at(&tokens, message);
+    let place = if tokens.is_empty() { input.ident.to_token_stream() } else { tokens };
+    match (entries.may_have("wants"), entries.may_have("provides")) {
+        (true, true) => {}
+        (false, false) => {
+            let message = "`wants` and `provides` are missing; write `wants = stream, provides = \
+                           stream`, each `stream` or `batch`";
+            errors.at(place, message);
+        }
+        (has_wants, _) => {
+            let key = if has_wants { "provides" } else { "wants" };
+            let message = format!("`{key}` is missing; write `{key} = stream` or `{key} = batch`");
+            errors.at(place, message);
         }
     }
-    args
+    (runtime, args)
 }
 
 fn edge(entry: &Entry, errors: &mut Errors) -> Option<Edge> {
@@ -99,7 +107,10 @@ fn one_of<T: Copy>(
     }
     let near = did_you_mean(&word, known.iter().map(|(name, _)| *name));
     let all = any_of(known.iter().map(|(name, _)| *name));
-    errors.at(value, format_args!("`{}` is {all}, not `{word}`{near}{meaning}", entry.key));
+    errors.at(
+        value,
+        format_args!("invalid `{}`: expected {all}, found `{word}`{near}{meaning}", entry.key),
+    );
     None
 }
 
@@ -118,10 +129,10 @@ fn point(entry: &Entry, errors: &mut Errors) -> Option<Type> {
     let named = |lifetime: &Lifetime| lifetime.ident != "_" && lifetime.ident != "static";
     if let Type::Reference(reference) = ty {
         let inner = source(&reference.elem);
-        let message = format!("a handler receives a reference already: write `point = {inner}`");
+        let message = format!("the handler already gets a reference; write `point = {inner}`");
         errors.at(ty, message);
     } else if let Some(lifetime) = lifetimes(ty).into_iter().find(named) {
-        errors.at(lifetime, "a point lives as long as the call of its handler: write `'_`");
+        errors.at(lifetime, "a point lives only as long as the call of the handler; write `'_`");
     } else {
         return Some(ty.clone());
     }
@@ -131,7 +142,7 @@ fn point(entry: &Entry, errors: &mut Errors) -> Option<Type> {
 fn tick(entry: &Entry, errors: &mut Errors) -> Option<At<u64>> {
     let text = entry.text(errors)?;
     match duration::nanos(&text.value()) {
-        Ok(0) => errors.at(text, "`tick` must be longer than 0"),
+        Ok(0) => errors.at(text, "`tick` must be greater than zero"),
         Ok(value) => return Some(At { value, tokens: text.to_token_stream() }),
         Err(message) => errors.at(text, message),
     }
@@ -151,7 +162,7 @@ fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field
     for name in ["option", "state"] {
         if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident(name)) {
             let message = format!(
-                "`#[{name}]` belongs on a field; what holds for the whole UDF is in `#[udf(...)]`"
+                "`#[{name}]` belongs on a field; arguments of the whole UDF belong in `#[udf(...)]`"
             );
             errors.at(attr.path(), message);
         }
@@ -170,7 +181,7 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
     let ident = field.ident.clone()?;
     if let Some((_, value)) = &field.default {
         let message = format!(
-            "a UDF takes the default of a field out of its attribute: write `#[option(default = {})]`",
+            "a field of a UDF cannot have a default value here; write `#[option(default = {})]`",
             source(value)
         );
         errors.at(value, message);
@@ -181,22 +192,9 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
         if !is_option && !attr.path().is_ident("state") {
             continue;
         }
-        match &role {
-            Role::Memory => {}
-            Role::Option(_) if is_option => {
-                errors.at(attr.path(), "`#[option]` is there twice; write one, `#[option(a, b)]`");
-                continue;
-            }
-            Role::State(_) if !is_option => {
-                errors.at(attr.path(), "`#[state]` is there twice; keep one");
-                continue;
-            }
-            _ => {
-                let message = "a field is an option, which every Init sets, or state, which \
-                               snapshots keep: `#[option]` and `#[state]` exclude each other";
-                errors.at(attr.path(), message);
-                continue;
-            }
+        if !matches!(role, Role::Memory) {
+            errors.at(attr.path(), "a field can have only one `#[option]` or `#[state]`");
+            continue;
         }
         role = if is_option {
             let entries = attribute(attr, tables::OPTION, errors);

@@ -1,9 +1,10 @@
 //! Values in attributes. A literal is checked against the type of the field, if that is known.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, ExprUnary, Lit, LitFloat, Type, UnOp};
+use syn::{Expr, ExprLit, ExprUnary, Lit, LitFloat, Token, Type, UnOp};
 
 use super::types::{Int, Known, known};
 use crate::errors::Errors;
@@ -11,7 +12,7 @@ use crate::words::case::Case;
 use crate::words::duration;
 
 /// The name of an example in messages.
-pub(super) const EXAMPLE: &str = "its example";
+pub(super) const EXAMPLE: &str = "the example";
 
 /// A literal with its sign.
 #[derive(Debug, Clone)]
@@ -64,22 +65,9 @@ fn sign(negative: bool) -> f64 {
     if negative { -1.0 } else { 1.0 }
 }
 
-impl Literal {
-    fn describe(&self) -> &'static str {
-        match self {
-            Literal::Bool(_) => "a boolean",
-            Literal::Int(_) => "an integer",
-            Literal::Float(_) => "a float",
-            Literal::String(_) => "text",
-            Literal::Char(_) => "a character",
-            Literal::Other => "a literal of another type",
-        }
-    }
-}
-
-/// Returns whether no code of the author runs for an expression. Such an expression is a literal, an
-/// operator with literals, the path of a constant or a variant, or a tuple, an array or a tuple struct
-/// of these.
+/// Returns whether no function of the author is called in an expression. Such an expression is a
+/// literal, the path of a constant or a variant, an operator with these, or a tuple, an array or a tuple
+/// struct of these.
 pub(crate) fn is_constant(expr: &Expr) -> bool {
     match plain(expr) {
         Expr::Path(_) => true,
@@ -98,156 +86,108 @@ pub(crate) fn is_constant(expr: &Expr) -> bool {
             };
             is_type && call.args.iter().all(is_constant)
         }
-        expr => is_of_literals(expr),
-    }
-}
-
-fn is_of_literals(expr: &Expr) -> bool {
-    match plain(expr) {
         Expr::Lit(_) => true,
-        Expr::Unary(unary) => is_of_literals(&unary.expr),
-        Expr::Binary(binary) => is_of_literals(&binary.left) && is_of_literals(&binary.right),
+        Expr::Unary(unary) => is_constant(&unary.expr),
+        Expr::Binary(binary) => is_constant(&binary.left) && is_constant(&binary.right),
         _ => false,
     }
 }
 
-/// Returns the arguments that a TICKscript writes for an example, if it is the text of a parsed option,
-/// or literals for a type that is not known here.
-pub(crate) fn as_arguments(expr: &Expr, ty: &Type, parsed: bool) -> Option<Vec<Literal>> {
-    if !parsed && !matches!(known(ty), Known::Other) {
-        return None;
-    }
-    let all: Vec<&Expr> = match plain(expr) {
+/// Returns the elements of a tuple or an array, or the value itself.
+pub(crate) fn elements(expr: &Expr) -> Vec<&Expr> {
+    match plain(expr) {
         Expr::Tuple(tuple) => tuple.elems.iter().collect(),
         Expr::Array(array) => array.elems.iter().collect(),
         one => vec![one],
+    }
+}
+
+/// Checks a value against a type, and returns the expression of the type: `"10s"` becomes a Duration, `1`
+/// a float for a float. `what` is the name of the value in messages: `the default`.
+pub(super) fn lower(what: &str, expr: &Expr, ty: &Type, errors: &mut Errors) -> TokenStream {
+    let mut parts = |exprs: &Punctuated<Expr, Token![,]>, types: &[&Type]| {
+        let parts = exprs.iter().zip(types).map(|(expr, ty)| lower(what, expr, ty, errors));
+        parts.collect::<Vec<_>>()
     };
-    all.into_iter().map(literal).collect()
+    match (known(ty), plain(expr)) {
+        (Known::Tuple(types), Expr::Tuple(tuple)) if tuple.elems.len() == types.len() => {
+            let parts = parts(&tuple.elems, &types.iter().collect::<Vec<_>>());
+            quote_spanned!(expr.span()=> (#(#parts,)*))
+        }
+        (Known::Array(ty), Expr::Array(array)) => {
+            let parts = parts(&array.elems, &vec![&ty; array.elems.len()]);
+            quote_spanned!(expr.span()=> [#(#parts),*])
+        }
+        (kind, _) => match literal(expr) {
+            Some(literal) => lower_literal(what, expr, &literal, ty, &kind, errors),
+            None => expr.to_token_stream(),
+        },
+    }
 }
 
-/// Checks values against a type, and returns expressions of this type.
-pub(super) struct Lower<'a> {
-    /// The name of the value in messages: `its default`.
-    pub(super) what: &'a str,
-    pub(super) krate: &'a TokenStream,
-}
-
-impl Lower<'_> {
-    /// Returns the expression of the type: `"10s"` becomes a Duration, `1` a float for a float.
-    pub(super) fn value(&self, expr: &Expr, ty: &Type, errors: &mut Errors) -> TokenStream {
-        let (kind, what) = (known(ty), self.what);
-        if let Some(literal) = literal(expr) {
-            return self.literal(expr, &literal, &kind, ty, errors);
-        }
-        match (&kind, plain(expr)) {
-            (Known::String | Known::Path | Known::Name | Known::Duration, Expr::Path(path))
-                if path.path.get_ident().is_some_and(is_word) =>
-            {
-                let word = path.path.to_token_stream();
-                let message = format!("{what} is text, which is in quotes: write `\"{word}\"`");
-                errors.at(expr, message);
-            }
-            (Known::Tuple(types), Expr::Tuple(tuple)) if tuple.elems.len() != types.len() => {
-                let (are, should) = (tuple.elems.len(), types.len());
-                errors.at(expr, format_args!("{what} has {are} values, its type has {should}"));
-            }
-            (Known::Tuple(types), Expr::Tuple(tuple)) => {
-                let parts = tuple.elems.iter().zip(types).map(|(e, ty)| self.value(e, ty, errors));
-                let parts: Vec<_> = parts.collect();
-                return quote_spanned!(expr.span()=> (#(#parts,)*));
-            }
-            (Known::Array(ty), Expr::Array(array)) => {
-                let parts = array.elems.iter().map(|expr| self.value(expr, ty, errors));
-                let parts: Vec<_> = parts.collect();
-                return quote_spanned!(expr.span()=> [#(#parts),*]);
-            }
-            _ => {}
-        }
-        expr.to_token_stream()
-    }
-
-    fn literal(
-        &self,
-        expr: &Expr,
-        literal: &Literal,
-        kind: &Known,
-        ty: &Type,
-        errors: &mut Errors,
-    ) -> TokenStream {
-        let (what, krate, span) = (self.what, self.krate, expr.span());
-        match (kind, literal) {
-            (Known::Int(int), Literal::Int(value)) => self.fits(expr, *value, *int, errors),
-            (Known::NonZero(_), Literal::Int(0)) => {
-                errors.at(expr, format_args!("{what} is 0, which {} cannot be", show(ty)));
-            }
-            (Known::NonZero(int), Literal::Int(value)) => {
-                self.fits(expr, *value, *int, errors);
-                return quote_spanned!(span=> const { <#ty>::new(#expr).expect("it is not 0") });
-            }
-            (Known::Float, Literal::Int(value)) => {
-                let float = LitFloat::new(&format!("{}.0", value.unsigned_abs()), span);
-                let sign = (*value < 0).then(|| quote!(-));
-                return quote!(#sign #float);
-            }
-            (Known::Path, Literal::String(text)) if text.is_empty() => {
-                errors.at(expr, format_args!("{what} is empty, which no path is"));
-            }
-            (Known::Name, Literal::String(text)) => {
-                if matches!(&**text, "" | "time") {
-                    let came = expr.to_token_stream();
-                    errors.at(expr, format_args!("{what} is {came}, which {} cannot be", show(ty)));
-                }
-                return quote_spanned!(span=> <#ty>::literal(#expr));
-            }
-            // A reference is an error already.
-            (Known::Other, Literal::String(text))
-                if !matches!(ty, Type::Reference(_)) && what != EXAMPLE =>
-            {
-                let ty = show(ty);
-                let mut message = format!(
-                    "{what} is text, and {ty} is not known to be; with `parse`, text is parsed, else write \
-                     an expression of type {ty}"
-                );
-                if text.chars().all(char::is_alphabetic) {
-                    let (name, variant) = (ty.trim_matches('`'), Case::Pascal.write(text));
-                    message += &format!(", such as `{name}::{variant}`");
-                }
-                errors.at(expr, message);
-            }
-            (Known::Other, _)
-            | (Known::Float, Literal::Float(_))
-            | (Known::Bool, Literal::Bool(_))
-            | (Known::Char, Literal::Char(_)) => {}
-            (Known::String | Known::Path, Literal::String(_)) => {
-                return quote_spanned!(span=> #krate::__private::text::<#ty>(#expr));
-            }
-            (Known::Duration, Literal::String(text)) => match duration::nanos(text) {
-                Ok(nanos) => {
-                    return quote_spanned!(span=> #krate::__private::Duration::from_nanos(#nanos));
-                }
-                Err(message) => errors.at(expr, message),
-            },
-            (kind, literal) => {
-                let (came, wanted) = (literal.describe(), kind.example());
-                errors.at(expr, format_args!("{what} is {came}, but {} takes {wanted}", show(ty)));
-            }
-        }
-        expr.to_token_stream()
-    }
-
-    fn fits(&self, expr: &Expr, value: i128, int: Int, errors: &mut Errors) {
-        if value < int.min || value > int.max {
+fn lower_literal(
+    what: &str,
+    expr: &Expr,
+    literal: &Literal,
+    ty: &Type,
+    kind: &Known,
+    errors: &mut Errors,
+) -> TokenStream {
+    let span = expr.span();
+    let shown = show(ty);
+    let error = match (kind, literal) {
+        (Known::Int(int) | Known::NonZero(int), Literal::Int(value))
+            if !(int.min..=int.max).contains(value) =>
+        {
             let Int { name, min, max } = int;
-            let what = self.what;
-            let message = format!("{what} is {value}, but {name} goes from {min} to {max}");
-            errors.at(expr, message);
+            format!("{what} is {value}, but {name} has values from {min} to {max}")
         }
-    }
-}
-
-/// Returns whether a name is in lower case. The name of a constant is in upper case.
-fn is_word(name: &Ident) -> bool {
-    name.to_string().starts_with(char::is_lowercase)
+        (Known::NonZero(_), Literal::Int(0)) => format!("{what} is 0, but {shown} cannot be 0"),
+        (Known::NonZero(_), Literal::Int(_)) => {
+            return quote_spanned!(span=> const { <#ty>::new(#expr).expect("it is not 0") });
+        }
+        (Known::Float, Literal::Int(value)) => {
+            let float = LitFloat::new(&format!("{}.0", value.unsigned_abs()), span);
+            let sign = (*value < 0).then(|| quote!(-));
+            return quote!(#sign #float);
+        }
+        (Known::Path, Literal::String(text)) if text.is_empty() => {
+            format!("{what} must not be an empty path")
+        }
+        (Known::Name, Literal::String(text)) if matches!(&**text, "" | "time") => {
+            format!("{what} is \"{text}\", but {shown} cannot be \"{text}\"")
+        }
+        (Known::Name, Literal::String(_)) => return quote_spanned!(span=> <#ty>::literal(#expr)),
+        (Known::String | Known::Path, Literal::String(_)) => {
+            return quote_spanned!(span=> __udf::text::<#ty>(#expr));
+        }
+        (Known::Duration, Literal::String(text)) => match duration::nanos(text) {
+            Ok(nanos) => return quote_spanned!(span=> __udf::Duration::from_nanos(#nanos)),
+            Err(message) => message,
+        },
+        // A reference is an error already.
+        (Known::Other, Literal::String(text))
+            if !matches!(ty, Type::Reference(_)) && what != EXAMPLE =>
+        {
+            let variant = Case::Pascal.write(text);
+            let path = match text.chars().all(char::is_alphabetic) {
+                true => format!(", such as `{}::{variant}`", source(ty)),
+                false => String::new(),
+            };
+            format!(
+                "{what} is text, but the type is {shown}; add `parse` to parse the text, or write an \
+                 expression of this type{path}"
+            )
+        }
+        (Known::Other, _)
+        | (Known::Int(_), Literal::Int(_))
+        | (Known::Float, Literal::Float(_))
+        | (Known::Bool, Literal::Bool(_))
+        | (Known::Char, Literal::Char(_)) => return expr.to_token_stream(),
+        (kind, _) => format!("{what} of {shown} must be {}", kind.example()),
+    };
+    errors.at(expr, error);
+    expr.to_token_stream()
 }
 
 /// Returns code as text.

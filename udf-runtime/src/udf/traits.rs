@@ -20,7 +20,7 @@ use crate::udf::state::{StateReader, StateWriter};
     message = "`{Self}` is not a UDF",
     label = "not a UDF",
     note = "write `#[udf(wants = stream, provides = stream)]` on the struct, each `stream` or `batch`; \
-            if Cargo.toml gives the runtime another name, add `crate = ::that_name`"
+            if Cargo.toml renames the runtime, add `crate = ::new_name`"
 )]
 pub trait Udf: Sized {
     /// The name of the UDF, in snake case.
@@ -99,8 +99,8 @@ pub enum OnMissing {
 ///
 /// See [`typed`](crate::typed) for structs with `#[derive(FromPoint)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be made of a point",
-    label = "not made of a point",
+    message = "`{Self}` cannot be read from a point",
+    label = "cannot be read from a point",
     note = "write `#[derive(FromPoint)]` on the struct, and `point = {Self}` in `#[udf(...)]`"
 )]
 pub trait FromPoint<'p>: Sized {
@@ -183,7 +183,7 @@ impl<E: Edge> Task<E> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has `tick = \"...\"`, but does not implement `Tick`",
     label = "`impl Tick for {Self}` is missing",
-    note = "write `impl Tick for {Self}`, whose `tick` is called so often; or remove `tick` here"
+    note = "add `impl Tick for {Self}`, or remove `tick` here"
 )]
 pub trait Tick: Udf + Ticks {
     /// Called every [`Udf::TICK`] of wall-clock time.
@@ -196,17 +196,17 @@ pub trait Tick: Udf + Ticks {
 /// A UDF with `tick = "10s"`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` implements `Tick`, but nothing calls it",
+    message = "`{Self}` implements `Tick`, but has no interval",
     label = "`tick = \"...\"` is missing in `#[udf(...)]`",
-    note = "write `#[udf(tick = \"10s\", ...)]` on the struct, with the interval"
+    note = "write `#[udf(tick = \"10s\", ...)]` on the struct, or remove `impl Tick`"
 )]
 pub trait Ticks {}
 
 /// Handles the points of a stream.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` wants a stream, but does not handle its points",
+    message = "`{Self}` has `wants = stream`, but does not implement `StreamUdf`",
     label = "`impl StreamUdf for {Self}` is missing",
-    note = "a UDF that is `wants = stream` implements `StreamUdf`, one that is `wants = batch` `BatchUdf`"
+    note = "a UDF with `wants = stream` must implement `StreamUdf`, and a UDF with `wants = batch` must implement `BatchUdf`"
 )]
 pub trait StreamUdf: Udf {
     /// Checks the options together, before any data. An error refuses the Init.
@@ -239,9 +239,9 @@ pub trait StreamUdf: Udf {
 
 /// Handles batches.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` wants batches, but does not handle them",
+    message = "`{Self}` has `wants = batch`, but does not implement `BatchUdf`",
     label = "`impl BatchUdf for {Self}` is missing",
-    note = "a UDF that is `wants = batch` implements `BatchUdf`, one that is `wants = stream` `StreamUdf`"
+    note = "a UDF with `wants = batch` must implement `BatchUdf`, and a UDF with `wants = stream` must implement `StreamUdf`"
 )]
 pub trait BatchUdf: Udf {
     /// Checks the options together, before any data. An error refuses the Init.

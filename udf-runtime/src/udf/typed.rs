@@ -51,7 +51,8 @@
 //! Text is `&str`, `Cow<str>`, `String` or `Box<str>`. An `Option` marks a field or tag that may be
 //! missing. A value of another type is still an error. `name = "..."` sets a name that differs from
 //! the member's name. `rename_all = "camelCase"` in `#[point(...)]` or `#[fields(...)]` on the
-//! struct renames all members.
+//! struct renames all members. The derives add no bounds to type parameters: write the bounds
+//! yourself, such as `T: ToField`.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -63,9 +64,9 @@ use crate::udf::traits::FromPoint;
 
 /// A type that a `#[field]` member can have.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be made of a field",
-    label = "not a type that a `#[field]` can have",
-    note = "a field is f64, f32, an integer, bool, `&str`, `Cow<str>`, String, `Box<str>` or `FieldValue`, \
+    message = "`{Self}` cannot be read from a field",
+    label = "cannot be a `#[field]`",
+    note = "a field can be f64, f32, an integer, bool, `&str`, `Cow<str>`, String, `Box<str>` or `FieldValue`, \
             or an `Option` of these"
 )]
 pub trait FromField<'p>: Sized {
@@ -83,10 +84,10 @@ pub trait FromField<'p>: Sized {
 
 /// A type that a `#[tag]` or `#[group]` member can have.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be made of a tag",
-    label = "not a type that a `#[tag]` or `#[group]` can have",
+    message = "`{Self}` cannot be read from a tag",
+    label = "cannot be a `#[tag]` or `#[group]`",
     note = "tags and groups are text: `&str`, `Cow<str>`, String or `Box<str>`; \
-            a tag that may be missing is an `Option` of these"
+            write an `Option` of these for a tag that may be missing"
 )]
 pub trait FromTag<'p>: Sized {
     /// Converts the tag.
@@ -100,9 +101,9 @@ pub trait FromTag<'p>: Sized {
 
 /// A type that a `#[time]` member can have.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be made of a time",
-    label = "not a type that a `#[time]` can have",
-    note = "a time is i64, in nanoseconds since the epoch, or `SystemTime`"
+    message = "`{Self}` cannot be read from a time",
+    label = "cannot be a `#[time]`",
+    note = "a time can be i64, in nanoseconds since the epoch, or `SystemTime`"
 )]
 pub trait FromTime: Sized {
     /// Converts nanoseconds since the epoch.
@@ -112,10 +113,10 @@ pub trait FromTime: Sized {
 /// A type that a member of a struct with `#[derive(Fields)]` can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become a field",
-    label = "not a type that a field can have",
-    note = "a field is f64, f32, i8 to i64, u8 to u32, bool, `&str`, `Cow<str>`, String, `Box<str>` or \
-            `FieldValue`, or an `Option` of these, which is left out when it is none",
-    note = "Kapacitor's integers have 64 bits with a sign: make u64 and usize an i64 first"
+    label = "cannot be a field",
+    note = "a field can be f64, f32, i8 to i64, u8 to u32, bool, `&str`, `Cow<str>`, String, `Box<str>` or \
+            `FieldValue`, or an `Option` of these, where `None` omits the field",
+    note = "Kapacitor's integers are signed and have 64 bits; convert u64 and usize to i64"
 )]
 pub trait ToField {
     /// Returns the value. `None` omits the field.

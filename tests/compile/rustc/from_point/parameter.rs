@@ -1,15 +1,9 @@
-// Where the author says nothing of a parameter, it can be what such a member can.
+// A derive adds no bounds: the author writes them.
 
 use udf_runtime::FromPoint;
 
 #[derive(FromPoint)]
-struct Free<T> {
-    #[field]
-    user: T,
-}
-
-#[derive(FromPoint)]
-struct Bound<T: Clone> {
+struct Case<T> {
     #[field]
     user: T,
 }

@@ -24,11 +24,11 @@ const HIGH_WATER: usize = 256 << 10;
 
 /// The edge that receives points: [`Stream`].
 #[diagnostic::on_unimplemented(
-    message = "this emitter sends batches: a point goes out as part of one",
+    message = "this emitter sends batches, and a point can be sent only within a batch",
     label = "this sends a point to a stream",
     note = "within a batch, write `let mut batch = out.begin(begin);`, then `batch.pass(point)`, `batch.edit(point)` \
-            or `batch.build()` for each point, and at the end `batch.end(tmax)`",
-    note = "for points without batches, write `provides = stream` in `#[udf(...)]`, and `Emitter<Stream>` in the \
+            or `batch.build()` for each point, and finally `batch.end(tmax)`",
+    note = "to send points without batches, write `provides = stream` in `#[udf(...)]`, and `Emitter<Stream>` in the \
             signatures of the handler"
 )]
 pub trait ProvidesStream: Edge + Sized {
@@ -46,10 +46,10 @@ impl ProvidesStream for Stream {
 
 /// The edge that receives batches: [`Batch`].
 #[diagnostic::on_unimplemented(
-    message = "this emitter sends points to a stream: it cannot begin a batch",
+    message = "this emitter sends points to a stream and cannot begin a batch",
     label = "this begins a batch",
-    note = "for points, write `out.pass(point)`, `out.edit(point)` or `out.build(name)`",
-    note = "for batches, write `provides = batch` in `#[udf(...)]`, and `Emitter<Batch>` in the signatures of the \
+    note = "to send points, write `out.pass(point)`, `out.edit(point)` or `out.build(name)`",
+    note = "to send batches, write `provides = batch` in `#[udf(...)]`, and `Emitter<Batch>` in the signatures of the \
             handler"
 )]
 pub trait ProvidesBatches: Edge + Sized {

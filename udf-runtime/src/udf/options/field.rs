@@ -12,12 +12,13 @@ use crate::agent::error::Result;
 /// `Vec` of one any number of times.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an option",
-    label = "not a type that an option can have",
-    note = "an option is bool, an integer, f32, f64, String, FieldName, TagName, \
+    label = "cannot be an option",
+    note = "an option can be bool, an integer, f32, f64, String, FieldName, TagName, \
             char, PathBuf or Duration, \
             a tuple or an array of these, or an `Option` or `Vec` of them",
-    note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
-            of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
+    note = "write `#[option(parse)]` for a type that implements `FromStr`; add \
+            `#[derive(udf_runtime::options::OptionType)]` to your own enum or tuple struct; implement \
+            that trait for other types"
 )]
 pub trait OptionField: Sized {
     /// The type of one call.
@@ -123,9 +124,9 @@ pub const fn option<F: OptionField<Value = V>, V>() -> Field<F, V> {
 /// The type of an option without an argument.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "a flag is a `bool`, not `{Self}`",
-    label = "is not `bool`",
-    note = "a flag has no argument: it is true when a task calls it; remove `flag` for an option with an argument"
+    message = "the type of a flag is `bool`, not `{Self}`",
+    label = "must be `bool`",
+    note = "a flag has no argument, and is true if a task calls it; remove `flag` for an option with an argument"
 )]
 pub trait IsFlag: Sized {
     const FIELD: Field<Self, Flag>;

@@ -38,7 +38,7 @@ impl Misfit {
             (None, false) => Misfit::Other(words),
             (place, true) => Misfit::Argument { place, words },
             (Some(place), false) => {
-                Misfit::Argument { place: Some(place), words: format!("will not do: {words}") }
+                Misfit::Argument { place: Some(place), words: format!("is invalid: {words}") }
             }
         }
     }

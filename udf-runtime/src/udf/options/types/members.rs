@@ -74,12 +74,12 @@ pub struct Member<T> {
 /// What a member of a tuple struct with `#[derive(OptionType)]` asks of its type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an option",
-    label = "not a type that an argument can have",
-    note = "an argument is bool, an integer, f32, f64, String, FieldName, TagName, \
+    label = "cannot be an argument",
+    note = "an argument can be bool, an integer, f32, f64, String, FieldName, TagName, \
             char, PathBuf or Duration, \
             or a tuple or an array of these",
-    note = "for an enum or a tuple struct of your own, write `#[derive(udf_runtime::options::OptionType)]` on it; \
-            for others, implement that trait"
+    note = "add `#[derive(udf_runtime::options::OptionType)]` to your own enum or tuple struct; implement \
+            that trait for other types"
 )]
 pub trait OptionArgument: OptionType {}
 

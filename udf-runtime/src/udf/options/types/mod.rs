@@ -24,8 +24,8 @@ pub use tick_value::TickValue;
 ///
 /// `bool`, the integers, `f32`, `f64`, `String`, [`FieldName`], [`TagName`], `char`, `PathBuf`,
 /// `Duration`, and tuples and arrays of these implement it. `#[derive(OptionType)]` implements it for
-/// enums (a STRING out of a fixed set) and for tuple structs. `#[option(parse)]` takes any `FromStr`
-/// type without it.
+/// enums (a STRING out of a fixed set) and for tuple structs; it adds no bounds to type parameters.
+/// `#[option(parse)]` takes any `FromStr` type without it.
 ///
 /// A type of your own names the arguments of a TICKscript, and converts them:
 ///
@@ -55,12 +55,13 @@ pub use tick_value::TickValue;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an option",
-    label = "not a type that an option can have",
-    note = "an option is bool, an integer, f32, f64, String, FieldName, TagName, \
+    label = "cannot be an option",
+    note = "an option can be bool, an integer, f32, f64, String, FieldName, TagName, \
             char, PathBuf or Duration, \
             a tuple or an array of these, or an `Option` or `Vec` of them",
-    note = "for a type that is `FromStr`, write `#[option(parse)]`; for an enum or a tuple struct \
-            of your own, `#[derive(udf_runtime::options::OptionType)]`; for others, implement that trait"
+    note = "write `#[option(parse)]` for a type that implements `FromStr`; add \
+            `#[derive(udf_runtime::options::OptionType)]` to your own enum or tuple struct; implement \
+            that trait for other types"
 )]
 pub trait OptionType: Sized {
     /// The arguments of a TICKscript.

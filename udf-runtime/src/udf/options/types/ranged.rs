@@ -15,7 +15,7 @@ pub trait Ranged: OptionType {
 /// An option that can have a `range`: a [`Ranged`] type, or an `Option` or `Vec` of it.
 #[diagnostic::on_unimplemented(
     message = "an option of type `{Self}` cannot have a `range`",
-    label = "has no range",
+    label = "cannot have a `range`",
     note = "`range` is for integers, floats and Durations; use `len` for the length of text, \
             `validate = path` for anything else"
 )]
@@ -54,8 +54,8 @@ impl<T: Ranged> RangedField for Vec<T> {
 /// An option that can have a `len`: text has a length in characters, a `Vec` a number of calls.
 #[diagnostic::on_unimplemented(
     message = "an option of type `{Self}` cannot have a `len`",
-    label = "has no length",
-    note = "`len` is for String (its characters) and Vec (how often the option is called)"
+    label = "cannot have a `len`",
+    note = "`len` limits the characters of a String or the calls of a Vec"
 )]
 pub trait HasLen {
     #[doc(hidden)]

@@ -59,8 +59,8 @@ impl OptionType for char {
 /// A type for `#[option(parse)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be parsed from text",
-    label = "is not `FromStr` with an error that can be displayed",
-    note = "`#[option(parse)]` takes a STRING and parses it: implement `std::str::FromStr`"
+    label = "does not implement `FromStr` with an error that implements `Display`",
+    note = "`#[option(parse)]` parses a STRING; implement `std::str::FromStr`"
 )]
 pub trait Parse: Sized {
     #[doc(hidden)]

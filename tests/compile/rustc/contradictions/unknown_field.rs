@@ -2,7 +2,7 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
 #[udf(wants = stream, provides = stream)]
 struct Case {
-    #[option(conflicts = coutn, requires(tiem, 5))]
+    #[option(conflicts = coutn, requires(tiem))]
     x: Option<u8>,
     #[option]
     count: Option<u8>,

@@ -2,14 +2,12 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
 #[udf(wants = stream, provides = stream)]
 struct Case {
-    #[option(range = ..0)]
-    a: u8,
-    #[option(len = ..0)]
-    b: String,
-    #[option(range = .."0s")]
-    c: std::time::Duration,
-    #[option(range = ..=0)]
-    d: std::num::NonZeroU8,
+    #[option(requires(time, 5, "time"))]
+    x: Option<u8>,
+    #[option]
+    count: Option<u8>,
+    #[option]
+    time: Option<u8>,
 }
 
 impl StreamUdf for Case {
