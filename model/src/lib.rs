@@ -28,4 +28,4 @@ mod ticker;
 mod watchdog;
 
 use agent::limits::Limits;
-use server::{Accepter, ServeError};
+use server::{AnyAccepter, ServeError};

@@ -96,7 +96,7 @@ fn agents_and_servers_can_move_to_a_thread() {
     // `agents` compiles for every handler.
     let _ = agents::<Nothing>;
     is_send::<RunningAgent>();
-    is_send::<Server<fn() -> Nothing>>();
+    is_send::<Server>();
     is_send::<SocketFile>();
     is_send::<Emitter<Stream>>();
     is_send::<Emitter<Batch>>();

@@ -4,6 +4,8 @@
 pub(crate) mod agent_error;
 #[path = "../../../udf-runtime/src/agent/allowance.rs"]
 pub(crate) mod allowance;
+#[path = "../../../udf-runtime/src/agent/any.rs"]
+pub(crate) mod any;
 #[path = "../../../udf-runtime/src/agent/core.rs"]
 pub(crate) mod core;
 #[path = "../../../udf-runtime/src/agent/counters.rs"]

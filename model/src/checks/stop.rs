@@ -12,6 +12,7 @@ use crate::agent::stop::Stop;
 use crate::agent::sync::{thread, time_out};
 use crate::connection::Connections;
 use crate::refusal::Refusals;
+use crate::server::AnyAccepter;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -53,9 +54,9 @@ fn a_server_waits_for_its_connections() {
     let (stop, metrics) = (Stop::new().expect("there are descriptors"), Metrics::new());
     let mut refusals = Refusals::new(metrics.clone(), 0);
     let connections = Arc::new(Connections::new(Limits::default(), metrics, stop.stopping()));
-    let mut accepter = {
+    let mut accepter: AnyAccepter = {
         let stopped = Arc::clone(&stopped);
-        move || Counting(Arc::clone(&stopped))
+        Box::new(move || Box::new(Counting(Arc::clone(&stopped))))
     };
     for _ in 0..2 {
         // The peer has closed its end: a real read must not block here.

@@ -22,7 +22,7 @@ const KEPT_SPARE: usize = 64 << 10;
 
 /// The source of requests. It is boxed so that the loop is compiled once per handler. The dynamic
 /// call costs nothing compared with a read.
-pub(super) type Requests = Box<dyn Read + Send>;
+pub(crate) type Requests = Box<dyn Read + Send>;
 
 /// The end of an input that has not failed.
 pub(super) enum End {

@@ -3,7 +3,7 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `run` | [`Agent`](run::Agent), the loop of a connection |
+//! | `run`, `any` | [`Agent`](run::Agent), the loop of a connection |
 //! | `core`, `talk`, `handler`, `ticker` | the requests and ticks of a connection, and their handler |
 //! | `edge`, `emitter`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
@@ -14,6 +14,7 @@
 
 pub(crate) mod agent_error;
 pub(crate) mod allowance;
+pub(crate) mod any;
 pub(crate) mod core;
 pub(crate) mod counters;
 pub(crate) mod edge;

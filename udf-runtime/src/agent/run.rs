@@ -120,7 +120,7 @@ impl<H: Handler> Agent<H> {
     pub(crate) fn limits(
         mut self,
         limits: &Limits,
-        transport: impl Transport + 'static,
+        transport: Box<dyn Transport>,
         allowance: &Arc<Allowance>,
     ) -> Self {
         let budgets = WatchLimits {
@@ -130,7 +130,7 @@ impl<H: Handler> Agent<H> {
             reads_batches: H::Wants::TYPE == EdgeType::Batch,
         };
         let peer = transport.peer();
-        self.watched = Some((Box::new(transport), budgets));
+        self.watched = Some((transport, budgets));
         let mut agent = self.frame_limit(limits.frame).unfit_points(limits.unfit_points);
         agent.core.set_allowance(Arc::clone(allowance));
         agent.reader = agent.reader.room(allowance.room(peer));

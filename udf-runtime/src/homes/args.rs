@@ -15,12 +15,12 @@ use udf_host::command::{self, Failure};
 use udf_text::duration;
 
 use super::logs::LEVEL_VARIABLE;
+use super::program::Program;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::server::socket_file::SocketOptions;
 use crate::server::why_not;
 use crate::udf::handler::UnfitSnapshot;
-use crate::udf::traits::Udf;
 
 /// The settings of a daemon.
 pub(super) struct Daemon {
@@ -38,16 +38,16 @@ const OF_THE_SOCKET_UNIT: [(&str, &str); 3] = [
     ("allow-shared-directory", "remove it"),
 ];
 
-/// Returns the command line of the UDF `T`.
-pub(super) fn command<T: Udf>() -> Command {
-    let (name, help) = (T::NAME, T::help());
+/// Returns the command line of a UDF.
+pub(super) fn command(program: &Program) -> Command {
+    let (name, help) = (program.name, (program.help)());
     let summary = help.lines().next().unwrap_or_default().to_owned();
     let set = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     let daemon = |name, value, help| set(name, value, help).requires("daemon");
     Command::new(name)
-        .version(T::VERSION.unwrap_or("of no package"))
+        .version(program.version.unwrap_or("of no package"))
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
             "Without arguments, it serves Kapacitor over stdin and stdout. Kapacitor spawns it this way.",

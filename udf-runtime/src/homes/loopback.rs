@@ -23,7 +23,8 @@ pub(crate) fn loopback(
         // The reader of the output may be slow, so there is no time limit for it.
         let limits = Limits { hangup: None, unfit_points, ..Limits::default() };
         let allowance = Allowance::of_process(&limits);
-        let socket = Socket(Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance));
+        let socket = Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance);
+        let socket = Box::new(Socket(socket));
         let agent = Agent::new(reader, writer, handler).limits(&limits, socket, &allowance);
         let result = agent.run();
         ended(&result);

@@ -8,21 +8,22 @@ use std::thread;
 
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
+use udf_host::Loopback;
 use udf_host::command::{self, Failure};
 use udf_text::describe::{Description, Install};
 
 use super::args::{self, Daemon};
 use super::systemd::Manager;
 use super::{logs, metrics, open_files, stdio};
-use crate::agent::handler::Handler;
+use crate::agent::any::AnyHandler;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
 use crate::homes::loopback::loopback;
 use crate::server::socket_file::SocketFile;
-use crate::server::{Accepter, Server};
-use crate::udf::handler::UdfHandler;
+use crate::server::{AnyAccepter, Server};
+use crate::udf::handler::{UdfHandler, UnfitSnapshot};
 use crate::udf::traits::Udf;
 
 /// Runs the UDF `T` with the arguments of the process. An author's `main` is this one line.
@@ -56,7 +57,28 @@ use crate::udf::traits::Udf;
 /// }
 /// ```
 pub fn main<T: Udf + 'static>() -> ExitCode {
-    let mut command = args::command::<T>();
+    run(&Program {
+        name: T::NAME,
+        version: T::VERSION,
+        help: T::help,
+        description: description::<T>,
+        handler: |unfit| Box::new(UdfHandler::<T>::new().unfit_snapshots(unfit)),
+        loopback: || loopback(UdfHandler::<T>::new(), OnUnfit::Drop, |_| {}),
+    })
+}
+
+/// A UDF that a program runs, without its type.
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    pub(super) version: Option<&'static str>,
+    pub(super) help: fn() -> String,
+    description: fn() -> Description,
+    handler: fn(UnfitSnapshot) -> Box<dyn AnyHandler>,
+    loopback: fn() -> Loopback,
+}
+
+fn run(program: &Program) -> ExitCode {
+    let mut command = args::command(program);
     let help = command.render_help();
     let done = command::parse(command, std::env::args_os()).and_then(|matches| {
         args::check(&matches)?;
@@ -65,17 +87,21 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
             .map_err(shortage::of("cannot start the log"))
             .map_err(Failure::failed)?;
         match matches.subcommand() {
-            Some(("info", matches)) => command::info(matches, &description::<T>(), &install::<T>()),
-            Some(("replay", matches)) => command::replay(matches, &|| {
-                Box::new(loopback(UdfHandler::<T>::new(), OnUnfit::Drop, |_| {}))
-            }),
+            Some(("info", matches)) => {
+                command::info(matches, &(program.description)(), &install(program.name))
+            }
+            Some(("replay", matches)) => {
+                command::replay(matches, &|| Box::new((program.loopback)()))
+            }
             _ => {
                 let (limits, unfit) = (args::limits(&matches)?, args::unfit(&matches));
-                let handler = move || UdfHandler::<T>::new().unfit_snapshots(unfit);
+                let handler = program.handler;
                 match args::daemon(&matches) {
-                    Some(daemon) => serve(T::NAME, daemon, limits, handler),
+                    Some(daemon) => {
+                        serve(program.name, daemon, limits, Box::new(move || handler(unfit)))
+                    }
                     None if io::stdin().is_terminal() => command::print(&help.to_string()),
-                    None => spawned(handler(), &limits),
+                    None => spawned(handler(unfit), &limits),
                 }
             }
         }
@@ -86,18 +112,13 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
 }
 
 /// Serves Kapacitor, which has spawned this process.
-fn spawned(handler: impl Handler, limits: &Limits) -> Result<(), Failure> {
+fn spawned(handler: Box<dyn AnyHandler>, limits: &Limits) -> Result<(), Failure> {
     let stop = Stop::new().and_then(|stop| stop.on_signals().map(|()| stop)).map_err(failed)?;
-    let served = stdio::serve_stdio(handler, limits, &stop);
+    let served = stdio::serve(handler, limits, &stop);
     served.map_err(|error| Failure::failed(logs::one_line(&error.to_string())))
 }
 
-fn serve(
-    name: &str,
-    daemon: Daemon,
-    limits: Limits,
-    accepter: impl Accepter,
-) -> Result<(), Failure> {
+fn serve(name: &str, daemon: Daemon, limits: Limits, accepter: AnyAccepter) -> Result<(), Failure> {
     open_files::raise(limits.connections);
     let (listener, file, place) = if let Some(path) = daemon.path {
         let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
@@ -107,7 +128,7 @@ fn serve(
         let listener = listener.map_err(|why| Failure::Usage(format!("--systemd: {why}")))?;
         (listener, None, "the socket of systemd".to_owned())
     };
-    let mut server = Server::new(listener, accepter)
+    let mut server = Server::with(listener, accepter)
         .map_err(failed)?
         .limits(limits)
         .allowed_users(daemon.allowed_users);
@@ -160,9 +181,9 @@ fn description<T: Udf>() -> Description {
     }
 }
 
-fn install<T: Udf>() -> Install {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(T::NAME));
-    let socket = Path::new("/run/udfs").join(T::NAME).with_extension("sock");
+fn install(name: &str) -> Install {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(name));
+    let socket = Path::new("/run/udfs").join(name).with_extension("sock");
     Install {
         program: program.display().to_string(),
         args: Vec::new(),

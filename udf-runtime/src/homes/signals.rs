@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
-use crate::server::{Accepter, Server};
+use crate::server::Server;
 
 impl Stop {
     /// Requests the stop when the process receives SIGTERM or SIGINT. A second signal ends the
@@ -53,7 +53,7 @@ impl Stop {
     }
 }
 
-impl<A: Accepter> Server<A> {
+impl Server {
     /// Stops on SIGTERM and SIGINT; see [`Stop::on_signals`].
     ///
     /// # Errors

@@ -13,12 +13,12 @@ use rustix::io::ioctl_fionread;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
+use crate::agent::any::{AnyAgent, AnyHandler, Ends};
 use crate::agent::handler::Handler;
 use crate::agent::input::{Input, Source};
 use crate::agent::limits::Limits;
 use crate::agent::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::agent::ready::{has_hung_up, has_room};
-use crate::agent::run::Agent;
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
 use crate::agent::transport::{Report, Transport};
@@ -69,6 +69,15 @@ pub enum StdioError {
 /// # Errors
 /// See [`StdioError`].
 pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Result<(), StdioError> {
+    serve(Box::new(handler), limits, stop)
+}
+
+/// Serves as [`serve_stdio`] does.
+pub(super) fn serve(
+    handler: Box<dyn AnyHandler>,
+    limits: &Limits,
+    stop: &Stop,
+) -> Result<(), StdioError> {
     let span = tracing::error_span!(
         "connection",
         task = tracing::field::Empty,
@@ -102,9 +111,10 @@ pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Resul
         );
     }
     let reader = Input::new(Arc::clone(&input), stop.stopping());
-    let agent = Agent::new(reader, output, handler).limits(limits, pipes, &allowance);
-    let link = agent.link();
-    let result = agent.run();
+    let ends =
+        Ends { reader: Box::new(reader), writer: Box::new(output), transport: Box::new(pipes) };
+    let AnyAgent { link, run } = handler.agent(ends, limits, &allowance);
+    let result = run();
     has_finished.store(true, Ordering::Relaxed);
     // Kapacitor also spawns a UDF for each Info. That needs no log line.
     if link.pulse.is_started() {

@@ -9,17 +9,16 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::refusal::{Refusals, tell};
-use super::{Accepter, Limits, ServeError};
+use super::{AnyAccepter, Limits, ServeError};
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::{Allowance, Budget};
+use crate::agent::any::{AnyAgent, AnyHandler, Ends};
 use crate::agent::counters::Count;
 use crate::agent::error::panic_text;
-use crate::agent::handler::Handler;
 use crate::agent::input::{Input, Source};
 use crate::agent::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::agent::metrics::{Counted, Metrics, Refused};
 use crate::agent::rate_limit::RateLimit;
-use crate::agent::run::Agent;
 use crate::agent::shortage;
 use crate::agent::stop::Stopping;
 use crate::agent::sync::{Condvar, Mutex, MutexGuard, lock, thread};
@@ -59,7 +58,7 @@ impl Connections {
     pub(super) fn open(
         self: &Arc<Self>,
         stream: UnixStream,
-        accepter: &mut impl Accepter,
+        accepter: &mut AnyAccepter,
         refusals: &mut Refusals,
     ) {
         if let Err(error) = stream.set_nonblocking(false) {
@@ -72,7 +71,7 @@ impl Connections {
                 format!("the limit of {most} open connections is reached; raise --max-connections");
             return refusals.refuse(stream, Refused::Limit, &reason);
         }
-        let handler = match catch_unwind(AssertUnwindSafe(|| accepter.accept())) {
+        let handler = match catch_unwind(AssertUnwindSafe(&mut *accepter)) {
             Ok(handler) => handler,
             Err(panic) => {
                 let reason = format!("creating its handler panicked: {}", panic_text(&*panic));
@@ -186,21 +185,21 @@ impl Drop for Closing {
 
 fn serve(
     stream: &Arc<Source<UnixStream>>,
-    handler: impl Handler,
+    handler: Box<dyn AnyHandler>,
     closing: &mut Closing,
     counted: &mut Option<Counted>,
 ) {
     let Connections { limits, metrics, stopping, late, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(stream), stopping.clone());
     let output = WritingEnd { stream: Arc::clone(stream), is_limited: false };
-    let agent = Agent::new(input, output, handler).limits(
-        limits,
-        Socket(Arc::clone(stream)),
-        stream.allowance(),
-    );
-    let link = agent.link();
+    let ends = Ends {
+        reader: Box::new(input),
+        writer: Box::new(output),
+        transport: Box::new(Socket(Arc::clone(stream))),
+    };
+    let AnyAgent { link, run } = handler.agent(ends, limits, stream.allowance());
     *counted = Some(metrics.open(Arc::clone(&link)));
-    let result = agent.run();
+    let result = run();
     if result.as_ref().is_err_and(AgentError::is_overdue) {
         metrics.timed_out();
     }

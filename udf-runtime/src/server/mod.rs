@@ -7,6 +7,7 @@ mod rounds;
 pub(crate) mod socket_file;
 mod users;
 
+use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -24,6 +25,7 @@ use self::rounds::Rounds;
 pub(crate) use self::rounds::Supervisor;
 use self::socket_file::{BindError, SocketFile, SocketOptions};
 pub(crate) use self::users::why_not;
+use crate::agent::any::AnyHandler;
 use crate::agent::handler::Handler;
 use crate::agent::limits::Limits;
 use crate::agent::metrics::{Metrics, Refused};
@@ -49,6 +51,9 @@ impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
         self()
     }
 }
+
+/// Creates the handler for each connection, without its type.
+pub(crate) type AnyAccepter = Box<dyn FnMut() -> Box<dyn AnyHandler> + Send>;
 
 /// The reason why [`Server::serve`] failed.
 #[derive(Debug, thiserror::Error)]
@@ -92,13 +97,12 @@ pub enum ServeError {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 #[must_use = "a server serves nobody before `serve` is called"]
-pub struct Server<A> {
+pub struct Server {
     listener: UnixListener,
     /// The file of the listener, if the server created it.
     file: Option<SocketFile>,
-    accepter: A,
+    accepter: AnyAccepter,
     limits: Limits,
     stop: Stop,
     reserve: Reserve,
@@ -106,13 +110,18 @@ pub struct Server<A> {
     metrics: Metrics,
 }
 
-impl<A: Accepter> Server<A> {
+impl Server {
     /// Creates a server on an existing listener. The server does not remove the listener's file.
     ///
     /// # Errors
     /// Returns an error if the process has no descriptors left, or if the thread that sends
     /// keepalives cannot be started.
-    pub fn new(listener: UnixListener, accepter: A) -> io::Result<Self> {
+    pub fn new(listener: UnixListener, mut accepter: impl Accepter) -> io::Result<Self> {
+        Server::with(listener, Box::new(move || Box::new(accepter.accept())))
+    }
+
+    /// Creates a server as [`new`](Self::new) does.
+    pub(crate) fn with(listener: UnixListener, accepter: AnyAccepter) -> io::Result<Self> {
         let stop = Stop::new()?;
         let reserve = Reserve::new()?;
         watchdog::start()?;
@@ -133,7 +142,7 @@ impl<A: Accepter> Server<A> {
     ///
     /// # Errors
     /// Returns an error if the socket cannot be created, or if another server is using it.
-    pub fn bind(path: impl AsRef<Path>, accepter: A) -> Result<Self, BindError> {
+    pub fn bind(path: impl AsRef<Path>, accepter: impl Accepter) -> Result<Self, BindError> {
         let (listener, file) = SocketFile::bind(path.as_ref(), &SocketOptions::default())?;
         let server = Server::new(listener, accepter)
             .map_err(|error| BindError::Socket { path: path.as_ref().to_owned(), error })?;
@@ -253,6 +262,15 @@ impl<A: Accepter> Server<A> {
         drop(file);
         let finished = connections.finish();
         accepted.and(finished)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
