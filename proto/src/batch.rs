@@ -19,6 +19,7 @@ use crate::messages;
 /// assert_eq!(begin.tags["host"], "a");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BeginBatch {
     /// The name of the measurement.
     pub name: String,
@@ -35,6 +36,7 @@ pub struct BeginBatch {
 
 /// The end of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EndBatch {
     /// The name of the measurement.
     pub name: String,

@@ -424,3 +424,32 @@ fn values_come_from_the_types_of_rust() {
         ]
     );
 }
+
+#[test]
+fn a_value_that_is_none_changes_nothing() {
+    let point =
+        edited(|point| point.field("a", None::<f64>).field("b", Some(7)).field("c", None::<&str>));
+    assert_eq!(fields(&point), [("a", FieldValue::Int(1)), ("b", FieldValue::Int(7))]);
+    let point = edited(|point| point.only_field("a", None::<bool>));
+    assert_eq!(fields(&point), []);
+}
+
+#[test]
+fn tags_and_dimensions_come_from_lists_and_maps() {
+    let more = BTreeMap::from([("cpu".to_owned(), "new".to_owned())]);
+    let point = edited(|point| point.tags([("rack", "r")]).tags(&more).dimensions(more.keys()));
+    let point = point.as_point();
+    let tags = [("host", "h"), ("rack", "r"), ("cpu", "new")];
+    assert_eq!(point.tags().collect::<Vec<_>>(), tags);
+    assert_eq!(point.dimensions().collect::<Vec<_>>(), ["cpu"]);
+    let copied = edited(|edit| edit.clear_dimensions().dimensions(point.dimensions()));
+    assert_eq!(copied.as_point().dimensions().collect::<Vec<_>>(), ["cpu"]);
+}
+
+#[test]
+fn a_required_tag_is_there_or_an_error() {
+    let point = edited(|point| point);
+    assert_eq!(point.as_point().require_tag("host"), Ok("h"));
+    let error = point.as_point().require_tag("rack").expect_err("it has no rack");
+    assert_eq!(error.to_string(), "a point of `m` has no tag `rack`");
+}

@@ -34,7 +34,7 @@
 //! | [`udf`], [`StreamUdf`], [`BatchUdf`], [`main`] | writing a UDF |
 //! | [`options`] | the types of options, and the messages about invalid ones |
 //! | [`typed`] | structs that are read from points, and structs that become fields |
-//! | [`Point`], [`Emitter`], [`Remote`] | reading and sending points |
+//! | [`Point`], [`Group`], [`Emitter`], [`Remote`] | reading and sending points |
 //! | [`state`] | state per group, and snapshots |
 //! | [`testing`] | testing a UDF with `cargo test` |
 //! | [`Handler`], [`Agent`], [`Server`], [`serve_stdio`] | the low-level interface |
@@ -65,6 +65,7 @@ pub use agent::agent_error::AgentError;
 pub use agent::edge::{Batch, Edge, Stream};
 pub use agent::emitter::{Emitter, OpenBatch, ProvidesBatches, ProvidesStream, Remote};
 pub use agent::error::{Error, Result};
+pub use agent::group::Group;
 pub use agent::handler::{Handler, Verdict};
 pub use agent::limits::Limits;
 pub use agent::link::{EmitError, OnUnfit};
@@ -83,7 +84,9 @@ pub use udf::{options, state, typed};
 #[doc = include_str!("attributes.md")]
 pub use udf_macros::udf;
 pub use udf_macros::{Fields, FromPoint};
-pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldValue, FieldWriter};
+pub use udf_proto::point::{
+    FieldError, FieldSet as Fields, FieldValue, FieldWriter, PointEdit, PointSink,
+};
 pub use udf_proto::{
     BeginBatch, EdgeType, EndBatch, Init, OptionCall, Point, PointBuf, Points, Value, ValueType,
 };

@@ -22,24 +22,40 @@ pub trait PointSink {
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), Self::Error>;
 }
 
-/// A type that converts to the value of a field. [`FieldValue`] has the same conversions as `From`.
+/// A type that converts to the value of a field, or to none. [`FieldValue`] has the same
+/// conversions as `From`, except for `Option`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a point",
     label = "cannot be a field",
-    note = "a field can be f64, f32, i64, i32, u32, bool, `&str`, `&String` or `FieldValue`",
+    note = "a field can be f64, f32, i64, i32, u32, bool, `&str`, `&String` or `FieldValue`, or an `Option` of \
+            these; `None` adds no field",
     note = "Kapacitor's integers are signed and have 64 bits; convert usize and u64 to i64; \
             write `&` before owned text"
 )]
 pub trait IntoField<'v> {
-    /// Converts the value.
-    fn into_field(self) -> FieldValue<'v>;
+    /// Converts the value. `None` adds no field.
+    fn into_field(self) -> Option<FieldValue<'v>>;
 }
 
+macro_rules! into_field {
+    ($($ty:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<'v> IntoField<'v> for $ty {
+            #[inline]
+            fn into_field(self) -> Option<FieldValue<'v>> {
+                Some(self.into())
+            }
+        }
+    )*};
+}
+
+into_field!(f64 f32 i64 i32 u32 bool &'v str &'v String FieldValue<'v>);
+
 #[diagnostic::do_not_recommend]
-impl<'v, T: Into<FieldValue<'v>>> IntoField<'v> for T {
+impl<'v, T: IntoField<'v>> IntoField<'v> for Option<T> {
     #[inline]
-    fn into_field(self) -> FieldValue<'v> {
-        self.into()
+    fn into_field(self) -> Option<FieldValue<'v>> {
+        self.and_then(T::into_field)
     }
 }
 
@@ -61,9 +77,11 @@ pub struct FieldWriter<'s> {
 }
 
 impl FieldWriter<'_> {
-    /// Sets a field. Replaces a field of the same name.
+    /// Sets a field. Replaces a field of the same name. `None` changes nothing.
     pub fn field<'v>(&mut self, name: &str, value: impl IntoField<'v>) {
-        self.scratch.set(Class::Field, name, value.into_field());
+        if let Some(value) = value.into_field() {
+            self.scratch.set(Class::Field, name, value);
+        }
     }
 }
 
@@ -125,6 +143,11 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
         self
     }
 
+    /// Adds several tags to the dimensions.
+    pub fn dimensions(self, tags: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        tags.into_iter().fold(self, |edit, tag| edit.dimension(tag.as_ref()))
+    }
+
     /// Removes all dimensions, including those added by this edit. The point is then not grouped by
     /// tags.
     pub fn clear_dimensions(self) -> Self {
@@ -139,9 +162,9 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
         self
     }
 
-    /// Sets a field. Replaces a field of the same name.
+    /// Sets a field. Replaces a field of the same name. `None` changes nothing.
     pub fn field<'v>(self, name: &str, value: impl IntoField<'v>) -> Self {
-        self.sink.scratch().set(Class::Field, name, value.into_field());
+        FieldWriter { scratch: self.sink.scratch() }.field(name, value);
         self
     }
 
@@ -177,6 +200,16 @@ impl<'s, 'p, S: PointSink> PointEdit<'s, 'p, S> {
     pub fn tag(self, name: &str, value: &str) -> Self {
         self.sink.scratch().set(Class::Tag, name, FieldValue::String(value));
         self
+    }
+
+    /// Sets several tags, such as those of another point, a group or the begin of a batch.
+    /// Replaces tags of the same names.
+    pub fn tags<N, V>(self, tags: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        tags.into_iter().fold(self, |edit, (name, value)| edit.tag(name.as_ref(), value.as_ref()))
     }
 
     /// Removes the tag `name`, if present.

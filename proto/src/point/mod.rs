@@ -12,6 +12,8 @@ mod equal;
 mod error;
 mod index;
 mod owned;
+#[cfg(feature = "serde")]
+mod saved;
 mod scratch;
 mod unfit;
 mod view;

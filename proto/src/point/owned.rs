@@ -20,7 +20,7 @@ pub struct PointBuf {
     head: Head,
     entries: Box<[Entry]>,
     /// The name of the batch, if the bytes of the point contain no name.
-    batch: Box<str>,
+    pub(super) batch: Box<str>,
 }
 
 impl PointBuf {
@@ -39,6 +39,13 @@ impl PointBuf {
     /// Returns a view of the point.
     pub fn as_point(&self) -> Point<'_> {
         Point { bytes: &self.bytes, head: &self.head, entries: &self.entries, batch: &self.batch }
+    }
+}
+
+/// A point with nothing in it.
+impl Default for PointBuf {
+    fn default() -> Self {
+        PointBuf::parse([]).expect("no bytes are an empty point")
     }
 }
 

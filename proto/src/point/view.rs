@@ -101,6 +101,14 @@ impl<'a> Point<'a> {
         Some(self.text(Span::unpack(entry.value)))
     }
 
+    /// Returns the value of the tag `name`, which must be present.
+    ///
+    /// # Errors
+    /// If the tag is missing. The error counts as that of a missing field.
+    pub fn require_tag(self, name: &str) -> Result<&'a str, FieldError> {
+        self.tag(name).ok_or_else(|| self.no_tag(name))
+    }
+
     /// Returns the tags, in the order of the wire.
     pub fn tags(self) -> Tags<'a> {
         Tags { point: self, live: Live::new(self, |entry| entry.kind() == Kind::Tag) }

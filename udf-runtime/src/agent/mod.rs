@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `run`, `any` | [`Agent`](run::Agent), the loop of a connection |
 //! | `core`, `talk`, `handler`, `ticker` | the requests and ticks of a connection, and their handler |
-//! | `edge`, `emitter`, `link` | the output, and the writing side |
+//! | `edge`, `emitter`, `group`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
 //! | `watchdog`, `pulse`, `transport`, `ready` | detection of busy, hanging and abandoned connections |
 //! | `stop`, `linger` | the end of a connection |
@@ -20,6 +20,7 @@ pub(crate) mod counters;
 pub(crate) mod edge;
 pub(crate) mod emitter;
 pub(crate) mod error;
+pub(crate) mod group;
 pub(crate) mod handler;
 pub(crate) mod input;
 pub(crate) mod limits;

@@ -20,17 +20,12 @@ pub struct OpenBatch<'e> {
 }
 
 impl<'e> OpenBatch<'e> {
-    pub(super) fn new(emitter: &'e mut Emitter<Batch>, begin: &BeginBatch) -> Self {
+    pub(super) fn new(emitter: &'e mut Emitter<Batch>, begin: BeginBatch) -> Self {
         emitter.drop_open_batch();
         emitter.open = Some(emitter.out.len());
-        let size = response::append_begin(begin, &mut emitter.out);
-        let end = EndBatch {
-            name: begin.name.clone(),
-            group: begin.group.clone(),
-            tmax: 0,
-            tags: begin.tags.clone(),
-            by_name: begin.by_name,
-        };
+        let size = response::append_begin(&begin, &mut emitter.out);
+        let BeginBatch { name, group, tags, by_name, .. } = begin;
+        let end = EndBatch { name, group, tmax: 0, tags, by_name };
         OpenBatch { emitter, end, size, points: 0 }
     }
 

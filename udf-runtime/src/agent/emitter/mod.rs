@@ -248,7 +248,8 @@ impl<E: Edge> Emitter<E> {
     /// wall-clock time.
     ///
     /// Kapacitor derives the group of the point from its tags and dimensions. To send a point into
-    /// the group of another point, [`edit`](Self::edit) that point.
+    /// the group of another point, [`edit`](Self::edit) that point, or keep its
+    /// [`Group`](crate::Group) and use [`build_in`](Self::build_in).
     pub fn build(&mut self, name: &str) -> PointEdit<'_, 'static, Emitter<Stream>>
     where
         E: ProvidesStream,
@@ -272,6 +273,13 @@ impl<E: Edge> Emitter<E> {
     /// }
     /// ```
     pub fn begin(&mut self, begin: &BeginBatch) -> OpenBatch<'_>
+    where
+        E: ProvidesBatches,
+    {
+        self.begin_owned(begin.clone())
+    }
+
+    pub(crate) fn begin_owned(&mut self, begin: BeginBatch) -> OpenBatch<'_>
     where
         E: ProvidesBatches,
     {

@@ -1,20 +1,23 @@
 //! State per group, with limits.
 
+mod grouped;
+mod saved;
+
 use std::fmt;
-use std::marker::PhantomData;
+use std::hash::BuildHasher;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use udf_proto::{BeginBatch, Point};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::snapshot;
+pub use self::grouped::Grouped;
+use crate::agent::group::Group;
 
 /// A map with one value per group. The value is created with [`Default`] when the group is first
 /// seen.
+///
+/// The map keeps the [`Group`] beside the value, so that a later call can send into the group:
+/// [`iter`](Self::iter) returns both, in the order of the ids of the groups.
 ///
 /// Kapacitor never reports that a group has gone. Without a limit, the map keeps every group
 /// forever. [`limit_count`](Self::limit_count) drops the groups that were unused for the longest
@@ -30,12 +33,14 @@ use super::snapshot;
 /// let mut counts: Groups<u64> = Groups::default();
 /// *counts.of("host=a") += 1;
 /// *counts.of("host=a") += 1;
-/// assert_eq!((*counts.of("host=a"), *counts.of("host=b")), (2, 0));
+/// assert_eq!((*counts.of("host=b"), *counts.of("host=a")), (0, 2));
 /// assert!(counts.contains("host=b") && counts.get("host=c").is_none());
+/// assert!(counts.iter().map(|(group, _)| group.id()).eq(["host=a", "host=b"]));
 /// ```
 #[derive(Clone)]
 pub struct Groups<T> {
-    groups: HashMap<String, Kept<T>>,
+    groups: HashTable<Kept<T>>,
+    hasher: DefaultHashBuilder,
     max_count: usize,
     /// The limit of age, in nanoseconds.
     max_age: i64,
@@ -48,8 +53,9 @@ pub struct Groups<T> {
     believed: i64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Kept<T> {
+    group: Group,
     value: T,
     /// The number of the last use, and the time of its point.
     used: u64,
@@ -59,7 +65,8 @@ struct Kept<T> {
 impl<T> Default for Groups<T> {
     fn default() -> Self {
         Groups {
-            groups: HashMap::new(),
+            groups: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             max_count: usize::MAX,
             max_age: i64::MAX,
             uses: 0,
@@ -103,29 +110,41 @@ impl<T> Groups<T> {
         self.groups.is_empty()
     }
 
-    /// Returns the groups and their values, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.groups.iter().map(|(group, kept)| (group.as_str(), &kept.value))
+    /// Returns the groups and their values, in the order of the ids of the groups.
+    ///
+    /// The order is the same after each input and each restart. The groups are sorted at each call.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Group, &T)> + ExactSizeIterator {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_unstable_by(|a, b| a.group.cmp(&b.group));
+        groups.into_iter().map(|kept| (&kept.group, &kept.value))
     }
 
-    /// Returns the groups and their mutable values, in no particular order.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut T)> {
-        self.groups.iter_mut().map(|(group, kept)| (group.as_str(), &mut kept.value))
+    /// Returns the groups and their mutable values, in the order of [`iter`](Self::iter). Does not
+    /// count as a use of the groups.
+    pub fn iter_mut(
+        &mut self,
+    ) -> impl DoubleEndedIterator<Item = (&Group, &mut T)> + ExactSizeIterator {
+        let mut groups: Vec<_> = self.groups.iter_mut().collect();
+        groups.sort_unstable_by(|a, b| a.group.cmp(&b.group));
+        groups.into_iter().map(|kept| (&kept.group, &mut kept.value))
     }
 
-    /// Returns the value of a group that exists. Does not count as a use of the group.
-    pub fn get(&self, group: &str) -> Option<&T> {
-        self.groups.get(group).map(|kept| &kept.value)
+    /// Returns the value of the group with this id. Does not count as a use of the group.
+    pub fn get(&self, id: &str) -> Option<&T> {
+        let hash = self.hasher.hash_one(id.as_bytes());
+        self.groups.find(hash, is(id)).map(|kept| &kept.value)
     }
 
-    /// Returns whether the group exists. Does not count as a use of the group.
-    pub fn contains(&self, group: &str) -> bool {
-        self.groups.contains_key(group)
+    /// Returns whether the group with this id exists. Does not count as a use of the group.
+    pub fn contains(&self, id: &str) -> bool {
+        self.get(id).is_some()
     }
 
-    /// Forgets a group, and returns its value.
-    pub fn remove(&mut self, group: &str) -> Option<T> {
-        self.groups.remove(group).map(|kept| kept.value)
+    /// Forgets the group with this id, and returns its value.
+    pub fn remove(&mut self, id: &str) -> Option<T> {
+        let hash = self.hasher.hash_one(id.as_bytes());
+        let found = self.groups.find_entry(hash, is(id)).ok()?;
+        Some(found.remove().0.value)
     }
 
     /// Removes all groups.
@@ -147,11 +166,11 @@ impl<T> Groups<T> {
         // Keep the most recently used groups, with room for some more: the search pays off only for
         // many groups at once.
         let kept = (self.max_count - self.max_count / 10).max(1);
-        let mut uses: Vec<u64> = self.groups.values().map(|kept| kept.used).collect();
+        let mut uses: Vec<u64> = self.groups.iter().map(|kept| kept.used).collect();
         let place = uses.len() - kept;
         let (_, oldest, _) = uses.select_nth_unstable(place);
         let oldest = *oldest;
-        self.groups.retain(|_, kept| kept.used >= oldest);
+        self.groups.retain(|kept| kept.used >= oldest);
     }
 
     /// Advances to the time of a point, and drops groups that are too old by then.
@@ -172,7 +191,7 @@ impl<T> Groups<T> {
         }
         self.swept = time;
         let max_age = self.max_age;
-        self.groups.retain(|_, kept| {
+        self.groups.retain(|kept| {
             // A restored group has no time yet, and the time of another group can be ahead. Both
             // age from now on.
             let used = kept.time.map_or(time, |used| used.min(time));
@@ -188,8 +207,15 @@ fn now() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// Returns a test for the group with this id.
+#[inline]
+fn is<T>(id: &str) -> impl Fn(&Kept<T>) -> bool {
+    move |kept| kept.group.id_bytes() == id.as_bytes()
+}
+
 impl<T: Default> Groups<T> {
-    /// Returns the value for the group of a point or batch, or for a group name.
+    /// Returns the value for the group of a point or batch, for a [`Group`], or for the id of a
+    /// group.
     pub fn of(&mut self, grouped: &(impl Grouped + ?Sized)) -> &mut T {
         let time = grouped.time();
         if let Some(time) = time
@@ -198,143 +224,51 @@ impl<T: Default> Groups<T> {
             self.drop_old(time);
         }
         self.uses += 1;
-        let (group, used) = (grouped.group(), self.uses);
-        if self.groups.len() >= self.max_count && !self.groups.contains_key(group) {
-            self.groups.insert(group.to_owned(), Kept { value: T::default(), used, time });
+        let (id, used) = (grouped.group(), self.uses);
+        let hash = self.hasher.hash_one(id.as_bytes());
+        if self.groups.len() >= self.max_count && self.groups.find(hash, is(id)).is_none() {
+            self.insert(hash, Kept::new(grouped, used, time));
             self.drop_unused();
         }
-        let kept = self.groups.entry_ref(group).or_insert_with(|| Kept {
-            value: T::default(),
-            used,
-            time,
-        });
-        kept.used = used;
-        // A use without a time restarts the age at the next search for old groups.
-        kept.time = time;
+        let hasher = &self.hasher;
+        let rehash = |kept: &Kept<T>| hasher.hash_one(kept.group.id_bytes());
+        let kept = match self.groups.entry(hash, is(id), rehash) {
+            Entry::Occupied(kept) => {
+                let kept = kept.into_mut();
+                kept.used = used;
+                // A use without a time restarts the age at the next search for old groups.
+                kept.time = time;
+                if !kept.group.is_complete()
+                    && let Some(group) = grouped.to_group()
+                {
+                    kept.group = group;
+                }
+                kept
+            }
+            Entry::Vacant(place) => place.insert(Kept::new(grouped, used, time)).into_mut(),
+        };
         &mut kept.value
     }
 }
 
-/// A value that belongs to a group: a point, the begin of a batch, or the name of a group.
-pub trait Grouped {
-    /// Returns the name of the group, as Kapacitor writes it.
-    fn group(&self) -> &str;
-
-    /// Returns the time in nanoseconds since the epoch, if it is known.
-    fn time(&self) -> Option<i64> {
-        None
-    }
-}
-
-impl Grouped for Point<'_> {
-    fn group(&self) -> &str {
-        Point::group(*self)
-    }
-
-    fn time(&self) -> Option<i64> {
-        Some(Point::time(*self))
-    }
-}
-
-impl Grouped for BeginBatch {
-    fn group(&self) -> &str {
-        &self.group
-    }
-}
-
-impl Grouped for str {
-    fn group(&self) -> &str {
-        self
+impl<T: Default> Kept<T> {
+    #[cold]
+    fn new(grouped: &(impl Grouped + ?Sized), used: u64, time: Option<i64>) -> Self {
+        let group = grouped.to_group().unwrap_or_else(|| Group::of_id(grouped.group()));
+        Kept { group, value: T::default(), used, time }
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Groups<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
-    }
-}
-
-/// The number of groups that a snapshot loads into the caches at once.
-const TOGETHER: usize = 64;
-
-/// The number of restored groups that are inserted into the table together. Their places are spread
-/// over the memory, and inserting them together overlaps the cache misses.
-const SOME: usize = 512;
-
-/// The minimum size of a group and its value in a snapshot in bytes. Few groups can have names
-/// shorter than two bytes.
-const LEAST_ENTRY: usize = 4;
-
-impl<T: Serialize> Serialize for Groups<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Save in the order of the last use, which a limit needs after a restore. The key is stored
-        // beside the entry, so that sorting does not follow a million pointers.
-        let entries = self.groups.iter();
-        let mut groups: Vec<_> = entries.map(|(group, kept)| (kept.used, group, kept)).collect();
-        groups.sort_unstable_by_key(|(used, ..)| *used);
-        let mut map = serializer.serialize_map(Some(groups.len()))?;
-        for some in groups.chunks(TOGETHER) {
-            // The groups are spread over the memory. Touching them together overlaps the cache
-            // misses.
-            let read = |(_, group, _): &(u64, &String, _)| group.bytes().next();
-            std::hint::black_box(some.iter().filter_map(read).fold(0, |sum, byte| sum ^ byte));
-            for (_, group, kept) in some {
-                map.serialize_entry(group.as_str(), &kept.value)?;
-            }
-        }
-        map.end()
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Groups<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(GroupsVisitor(PhantomData))
-    }
-}
-
-struct GroupsVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for GroupsVisitor<T> {
-    type Value = Groups<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map from groups to their state")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Groups<T>, A::Error> {
-        let mut groups = Groups::default();
-        // A table that grows entry by entry would rehash its groups again and again. Reserve the
-        // announced number, but only as far as the bytes received can hold it. If the memory cannot
-        // be reserved, insert the groups one by one.
-        let most = snapshot::restored_bytes() / LEAST_ENTRY;
-        let _ = groups.groups.try_reserve(map.size_hint().unwrap_or(0).min(most));
-        let mut some = Vec::new();
-        while let Some(entry) = map.next_entry::<String, T>()? {
-            some.push(entry);
-            if some.len() == SOME {
-                groups.take_in(&mut some)?;
-            }
-        }
-        groups.take_in(&mut some)?;
-        Ok(groups)
+        f.debug_map().entries(self.iter().map(|(group, value)| (group.id(), value))).finish()
     }
 }
 
 impl<T> Groups<T> {
-    /// Inserts groups of a snapshot.
-    fn take_in<E: Error>(&mut self, some: &mut Vec<(String, T)>) -> Result<(), E> {
-        for (group, value) in some.drain(..) {
-            self.uses += 1;
-            let kept = Kept { value, used: self.uses, time: None };
-            match self.groups.entry(group) {
-                Entry::Vacant(place) => place.insert(kept),
-                Entry::Occupied(place) => {
-                    let group = place.key();
-                    return Err(E::custom(format_args!("the group `{group}` appears twice")));
-                }
-            };
-        }
-        Ok(())
+    fn insert(&mut self, hash: u64, kept: Kept<T>) {
+        let hasher = &self.hasher;
+        self.groups.insert_unique(hash, kept, |kept| hasher.hash_one(kept.group.id_bytes()));
     }
 }
 
@@ -362,6 +296,18 @@ mod tests {
     }
 
     #[test]
+    fn groups_come_in_the_order_of_their_ids_whatever_the_order_of_their_points() {
+        let ids: Vec<_> = (0..1000).map(|number| format!("host={number:04}")).collect();
+        let mut groups: Groups<usize> = Groups::default();
+        for (at, id) in ids.iter().enumerate().rev() {
+            *groups.of(&point(id, 1).as_point()) = at;
+        }
+        groups.of("host=0500");
+        assert!(groups.iter().map(|(group, _)| group.id()).eq(&ids));
+        assert!(groups.iter_mut().map(|(_, at)| *at).eq(0..1000));
+    }
+
+    #[test]
     fn a_limit_of_one_keeps_the_newest() {
         let mut groups: Groups<u32> = Groups::default();
         groups.limit_count(1);
@@ -380,7 +326,7 @@ mod tests {
         groups.of(&point("new", 90).as_point());
         assert_eq!(groups.len(), 2);
         groups.of(&point("new", 130).as_point());
-        assert_eq!(groups.iter().map(|(group, _)| group).collect::<Vec<_>>(), ["new"]);
+        assert_eq!(groups.iter().map(|(group, _)| group.id()).collect::<Vec<_>>(), ["new"]);
     }
 
     #[test]
@@ -390,8 +336,7 @@ mod tests {
         groups.limit_age(Duration::from_secs(3600));
         let mut names_after = |group: &str, time| {
             groups.of(&point(group, time).as_point());
-            let mut names: Vec<_> = groups.iter().map(|(group, _)| group.to_owned()).collect();
-            names.sort_unstable();
+            let names: Vec<_> = groups.iter().map(|(group, _)| group.id()).collect();
             names.join(" ")
         };
         // Recorded data ages by its own times.
@@ -414,28 +359,5 @@ mod tests {
             groups.of(&point("other", time).as_point());
         }
         assert_eq!(*groups.of("total"), 20);
-    }
-
-    #[test]
-    fn restored_groups_have_their_values_and_the_order_of_their_use() {
-        let mut groups: Groups<u32> = Groups::default();
-        for (group, value) in [("a", 1), ("b", 2), ("c", 3), ("a", 4)] {
-            *groups.of(group) = value;
-        }
-        let bytes = rmp_serde::to_vec(&groups).unwrap();
-        let mut restored: Groups<u32> = rmp_serde::from_slice(&bytes).unwrap();
-        restored.limit_age(Duration::from_nanos(10));
-        restored.limit_count(2);
-        assert_eq!(restored.remove("b"), None);
-        restored.of(&point("c", 1_000).as_point());
-        assert_eq!((*restored.of("a"), *restored.of("c")), (4, 3));
-    }
-
-    #[test]
-    fn a_group_that_is_there_twice_is_refused() {
-        // A map of two entries, both of the group "a".
-        let twice = rmp_serde::from_slice::<Groups<u32>>(&[0x82, 0xa1, b'a', 1, 0xa1, b'a', 2]);
-        let error = twice.expect_err("it is no state of ours").to_string();
-        assert!(error.contains("the group `a` appears twice"), "{error}");
     }
 }
