@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io::{Cursor, sink};
 
 use udf_cli::sample::Sample;
-use udf_proto::Init;
 use udf_proto::messages::request::Message as Ask;
+use udf_proto::{Init, PointBuf, messages};
 use udf_runtime::state::Groups;
 use udf_runtime::{Agent, Emitter, Point, Result as UdfResult, Stream, StreamUdf, UdfHandler, udf};
 
@@ -38,7 +38,29 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
         Goal::AtMost { reach: 0.0, beyond: f64::NAN },
     );
     println!("    {some} for a connection with {POINTS} points, {more} for twice as many");
+    for count in [1_000, 100_000, 900_000] {
+        println!("    {} bytes for each of {count} groups with a sum", bytes_of_groups(count));
+    }
     Ok(())
+}
+
+/// Returns the memory of each of `count` groups of points by host, with a float for a value.
+fn bytes_of_groups(count: usize) -> usize {
+    let mut sums = Groups::<f64>::default();
+    let measured = allocation_counter::measure(|| {
+        for number in 0..count {
+            let host = format!("host{number:07}");
+            let point = PointBuf::from(messages::Point {
+                name: "cpu".to_owned(),
+                group: format!("host={host}"),
+                dimensions: vec!["host".to_owned()],
+                tags: [("host".to_owned(), host), ("cpu".to_owned(), "0".to_owned())].into(),
+                ..messages::Point::default()
+            });
+            *sums.of(&point.as_point()) += 1.0;
+        }
+    });
+    measured.bytes_current as usize / count
 }
 
 /// Returns the number of allocations of a connection with `points` points.

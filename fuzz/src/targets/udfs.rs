@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use udf_runtime::options::OptionType;
 use udf_runtime::state::Groups;
 use udf_runtime::{
-    Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, Stream, StreamUdf, udf,
+    Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Group, Point, PointBuf, Points, Result, Stream,
+    StreamUdf, udf,
 };
 
 /// The volume.
@@ -89,6 +90,14 @@ pub(crate) struct Means {
     total: u64,
     #[state]
     last: Option<String>,
+    #[state]
+    points: Points,
+    #[state]
+    newest: PointBuf,
+    #[state]
+    group: Group,
+    #[state]
+    begin: BeginBatch,
 }
 
 impl StreamUdf for Means {
@@ -103,6 +112,13 @@ impl StreamUdf for Means {
         mean.names.insert(point.name().to_owned(), None);
         self.total = self.total.wrapping_add(1);
         self.last = point.tag("host").map(str::to_owned);
+        if self.points.len() == 5 {
+            self.points.clear();
+        }
+        self.points.push(point);
+        self.newest = point.to_buf();
+        self.group = Group::from(point);
+        self.begin = BeginBatch::from(&self.group);
         out.pass(point)?;
         let mean = mean.sum / mean.values.len() as f64;
         out.edit(point).only_field("mean", mean).tag("fed", "yes").send()?;
