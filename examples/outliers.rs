@@ -1,4 +1,4 @@
-//! Finds the outliers of each batch. Shows options with defaults, kept points, and whole batches.
+//! Finds the outliers of each batch. Shows options with defaults, and whole batches.
 //!
 //! ```sh
 //! cargo run --release --example outliers -- replay examples/data/cpu.lp -o field=usage_user --group-by cpu --every 60s
@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use udf_runtime::options::FieldName;
-use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, udf};
+use udf_runtime::{Batch, BatchView, Emitter, Result, WholeBatchUdf, udf};
 
 /// Points of a batch outside of Tukey's fences.
 #[udf(wants = batch, provides = batch)]
@@ -18,37 +18,22 @@ struct Outliers {
     /// Distance of the fences from the quartiles, in interquartile ranges.
     #[option(default = 1.5, range = 1.0..)]
     scale: f64,
-    begin: BeginBatch,
-    points: Points,
-    values: Vec<f64>,
 }
 
-impl BatchUdf for Outliers {
-    fn begin(&mut self, begin: &BeginBatch, _: &mut Emitter<Batch>) -> Result<()> {
-        self.begin = begin.clone();
-        self.points.clear();
-        self.values.clear();
-        Ok(())
-    }
-
-    fn point(&mut self, point: &Point<'_>, _: &mut Emitter<Batch>) -> Result<()> {
-        self.values.push(point.number(&self.field)?);
-        self.points.push(point);
-        Ok(())
-    }
-
-    fn end(&mut self, end: &EndBatch, out: &mut Emitter<Batch>) -> Result<()> {
-        let mut sorted = self.values.clone();
+impl WholeBatchUdf for Outliers {
+    fn batch(&mut self, batch: &BatchView<'_>, out: &mut Emitter<Batch>) -> Result<()> {
+        let points = batch.read(|point| Ok((point, point.number(&self.field)?)))?;
+        let mut sorted: Vec<_> = points.iter().map(|(_, value)| *value).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let (q1, q3) = (quantile(&sorted, 0.25), quantile(&sorted, 0.75));
         let reach = self.scale * (q3 - q1);
-        let mut batch = out.begin(&self.begin);
-        for (point, value) in self.points.iter().zip(&self.values) {
+        let mut outliers = out.begin(batch.begin());
+        for (point, value) in &points {
             if *value < q1 - reach || *value > q3 + reach {
-                batch.pass(&point);
+                outliers.pass(point);
             }
         }
-        Ok(batch.end(end.tmax)?)
+        Ok(outliers.end(batch.tmax())?)
     }
 }
 

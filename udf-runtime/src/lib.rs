@@ -31,7 +31,7 @@
 //!
 //! | item | purpose |
 //! | --- | --- |
-//! | [`udf`], [`StreamUdf`], [`BatchUdf`], [`main`] | writing a UDF |
+//! | [`udf`], [`StreamUdf`], [`WholeBatchUdf`], [`BatchUdf`], [`main`] | writing a UDF |
 //! | [`options`] | the types of options, and the messages about invalid ones |
 //! | [`typed`] | structs that are read from points, and structs that become fields |
 //! | [`Point`], [`Group`], [`Emitter`], [`Remote`] | reading and sending points |
@@ -78,8 +78,11 @@ pub use homes::program::main;
 pub use homes::stdio::{StdioError, serve_stdio};
 pub use server::socket_file::{BindError, SocketFile, SocketOptions};
 pub use server::{Accepter, ServeError, Server};
+pub use udf::batch_view::BatchView;
 pub use udf::handler::{UdfHandler, UnfitSnapshot};
-pub use udf::traits::{BatchUdf, FromPoint, OnMissing, StreamUdf, Task, Tick, Udf};
+pub use udf::missing::OnMissing;
+pub use udf::traits::{BatchUdf, FromPoint, StreamUdf, Task, Tick, Udf};
+pub use udf::whole_batch::WholeBatchUdf;
 pub use udf::{options, state, typed};
 #[doc = include_str!("attributes.md")]
 pub use udf_macros::udf;

@@ -18,13 +18,14 @@ pub use crate::agent::edge::{Batch, Stream};
 pub use crate::agent::emitter::Emitter;
 use crate::agent::error::Error;
 pub use crate::agent::error::Result;
+pub use crate::udf::missing::OnMissing;
 pub use crate::udf::options::{
     Arguments, Help, Literal, Members, OptionData, OptionParser, OptionType, flag, help_of, len,
     member, no_choice, option, parsed, parsed_option, parsed_vec, range,
 };
 use crate::udf::state::Groups;
 pub use crate::udf::state::{StateReader, StateWriter};
-pub use crate::udf::traits::{FromPoint, OnMissing, Tick, Ticks, Udf};
+pub use crate::udf::traits::{FromPoint, Tick, Ticks, Udf};
 pub use crate::udf::typed::{field, group, point, put, tag, time};
 pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldWriter};
 pub use udf_proto::{Point, Value, ValueType};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use udf_runtime::options::OptionType;
-use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, udf};
+use udf_runtime::{Batch, BatchView, Emitter, Result, WholeBatchUdf, udf};
 
 /// Misbehavior at the end of a batch with a point at the time 13.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionType)]
@@ -24,31 +24,15 @@ struct TroubledBatch {
     /// Misbehavior at the end of a batch with a point at the time 13.
     #[option(default = Kind::None)]
     kind: Kind,
-    begin: BeginBatch,
-    points: Points,
-    is_due: bool,
 }
 
-impl BatchUdf for TroubledBatch {
-    fn begin(&mut self, begin: &BeginBatch, _: &mut Emitter<Batch>) -> Result<()> {
-        self.begin = begin.clone();
-        self.points.clear();
-        self.is_due = false;
-        Ok(())
-    }
-
-    fn point(&mut self, point: &Point<'_>, _: &mut Emitter<Batch>) -> Result<()> {
-        self.is_due |= point.time() == 13;
-        self.points.push(point);
-        Ok(())
-    }
-
-    fn end(&mut self, end: &EndBatch, out: &mut Emitter<Batch>) -> Result<()> {
-        let mut batch = out.begin(&self.begin);
-        for point in self.points.iter() {
-            batch.pass(&point);
+impl WholeBatchUdf for TroubledBatch {
+    fn batch(&mut self, batch: &BatchView<'_>, out: &mut Emitter<Batch>) -> Result<()> {
+        let mut same = out.begin(batch.begin());
+        for point in batch.points() {
+            same.pass(&point);
         }
-        if self.is_due {
+        if batch.points().any(|point| point.time() == 13) {
             match self.kind {
                 Kind::None => {}
                 Kind::Forget => return Ok(()),
@@ -56,7 +40,7 @@ impl BatchUdf for TroubledBatch {
                 Kind::Error => return Err("half sent".into()),
             }
         }
-        Ok(batch.end(end.tmax)?)
+        Ok(same.end(batch.tmax())?)
     }
 }
 

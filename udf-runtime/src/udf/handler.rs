@@ -5,23 +5,25 @@ use std::borrow::{Borrow, BorrowMut};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use udf_proto::point::FieldError;
 use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
 
 use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::{self, MAX_TEXT, Result};
 use crate::agent::handler::{Handler, Verdict};
-use crate::agent::rate_limit::RateLimit;
+use crate::udf::batch_view::Gathered;
+use crate::udf::missing::Missing;
 use crate::udf::options::init::{self, Accepted};
 use crate::udf::state::{StateReader, StateWriter};
-use crate::udf::traits::{FromPoint, OnMissing, Reads, Task, Udf};
+use crate::udf::traits::{FromPoint, Reads, Task, Udf};
 
 /// Handles the requests of one connection with a `T`, which is created at Init.
 #[must_use = "a handler does nothing before an agent or a server calls it"]
 pub struct UdfHandler<T: Udf> {
     /// None before Init.
     udf: Option<Held<T>>,
-    skipped: RateLimit,
+    missing: Missing,
+    /// Unused if the UDF gets points as they arrive.
+    gathered: Gathered,
     unfit: UnfitSnapshot,
 }
 
@@ -42,7 +44,12 @@ type Held<T> = <<T as Udf>::Wants as Reads<T>>::Held;
 impl<T: Udf> UdfHandler<T> {
     /// Creates the handler of a new connection.
     pub fn new() -> Self {
-        UdfHandler { udf: None, skipped: RateLimit::default(), unfit: UnfitSnapshot::default() }
+        UdfHandler {
+            udf: None,
+            missing: Missing::new(T::ON_MISSING),
+            gathered: Gathered::default(),
+            unfit: UnfitSnapshot::default(),
+        }
     }
 
     /// Sets what happens to snapshots that do not fit. Defaults to [`UnfitSnapshot::Refuse`].
@@ -55,6 +62,20 @@ impl<T: Udf> UdfHandler<T> {
         // The agent checks the order of requests, but other callers of a handler may not.
         let udf = self.udf.as_mut().map(Held::<T>::borrow_mut);
         udf.ok_or_else(|| "the UDF has not been started by an Init".into())
+    }
+
+    /// Handles the gathered batch.
+    fn whole_batch(&mut self, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        let Some(udf) = &mut self.udf else { return self.started().map(drop) };
+        let batch = self.gathered.view(end, &self.missing);
+        let handled = T::Wants::batch(udf.borrow_mut(), &batch, out);
+        let dropped = if handled.is_ok() { batch.left_out() } else { batch.len() as u64 };
+        self.gathered.clear();
+        if let Err(error) = handled {
+            self.missing.forgive("a batch", error)?;
+        }
+        out.count_dropped(dropped);
+        Ok(())
     }
 }
 
@@ -129,23 +150,35 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn begin_batch(&mut self, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
-        T::Wants::begin(self.started()?, begin, out)
+        let udf = self.started()?;
+        if T::Wants::WHOLE {
+            self.gathered.begin(begin);
+            return Ok(());
+        }
+        T::Wants::begin(udf, begin, out)
     }
 
     #[inline]
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
         let udf = self.started()?;
+        if T::Wants::WHOLE {
+            self.gathered.push(point);
+            return Ok(());
+        }
         let done = match T::Input::from_point(*point) {
             Ok(input) => T::Wants::point(udf, &input, out),
             Err(error) => Err(error.into()),
         };
         match done {
             Ok(()) => Ok(()),
-            Err(error) => self.missing(point, error, out),
+            Err(error) => self.missing.forgive_point(point, error, out),
         }
     }
 
     fn end_batch(&mut self, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
+        if T::Wants::WHOLE {
+            return self.whole_batch(end, out);
+        }
         T::Wants::end(self.started()?, end, out)
     }
 
@@ -162,12 +195,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn stop(&mut self) {
-        let (what, more) = (on_missing::<T>(), self.skipped.rest());
-        if more > 0 {
-            tracing::warn!(
-                "points that lack a field were {what}: {more} more since the last warning"
-            );
-        }
+        self.missing.log_rest();
         if let Some(udf) = &mut self.udf {
             T::Wants::stop(udf.borrow_mut());
         }
@@ -177,14 +205,6 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
 /// The remedy for a refused snapshot.
 const START_FRESH: &str = "to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
                            or to `args` in kapacitor.conf";
-
-/// Describes what happened to points that lack a field.
-fn on_missing<T: Udf>() -> &'static str {
-    match T::ON_MISSING {
-        OnMissing::Pass => "passed on",
-        OnMissing::Skip | OnMissing::Fail => "skipped",
-    }
-}
 
 /// Lists the first names and counts the others. A peer controls their number and their length.
 fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
@@ -196,31 +216,5 @@ fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
         (true, _) => None,
         (false, 0) => Some(shown),
         (false, more) => Some(format!("{shown} and {more} more fields")),
-    }
-}
-
-impl<T: Udf> UdfHandler<T> {
-    /// Handles the error of a point. For a missing field, the UDF decides what happens to the
-    /// point.
-    #[cold]
-    fn missing(
-        &mut self,
-        point: &Point<'_>,
-        error: crate::agent::error::Error,
-        out: &mut Emitter<T::Provides>,
-    ) -> Result<()> {
-        if T::ON_MISSING == OnMissing::Fail || !error.is::<FieldError>() {
-            return Err(error);
-        }
-        if let Some(held_back) = self.skipped.pass() {
-            let what = on_missing::<T>();
-            tracing::warn!("a point was {what}: {error}{held_back}");
-        }
-        if T::ON_MISSING == OnMissing::Pass {
-            out.pass_on(point)?;
-        } else {
-            out.count_dropped();
-        }
-        Ok(())
     }
 }

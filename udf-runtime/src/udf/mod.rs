@@ -1,7 +1,10 @@
 //! The interface for authors: the traits of a UDF, options, state, and typed points.
 
+pub(crate) mod batch_view;
 pub(crate) mod handler;
+pub(crate) mod missing;
 pub mod options;
 pub mod state;
 pub(crate) mod traits;
 pub mod typed;
+pub(crate) mod whole_batch;

@@ -1,4 +1,5 @@
-//! The traits of a UDF. An author writes a struct with `#[udf]`, and implements one of two traits.
+//! The traits of a UDF. An author writes a struct with `#[udf]`, and implements one of these traits,
+//! or [`WholeBatchUdf`](super::whole_batch::WholeBatchUdf).
 
 use std::borrow::BorrowMut;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use udf_text::describe::OptionHelp;
 use crate::agent::edge::{Batch, Edge, Stream};
 use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::Result;
+use crate::udf::batch_view::BatchView;
+use crate::udf::missing::OnMissing;
 use crate::udf::options::data::{self, OptionData};
 use crate::udf::options::docs;
 use crate::udf::options::parser::OptionParser;
@@ -33,8 +36,8 @@ pub trait Udf: Sized {
     const TICK: Option<Duration> = None;
     /// What happens to a point that lacks a field.
     const ON_MISSING: OnMissing = OnMissing::Skip;
-    /// The edge that the UDF reads from. It decides which trait the UDF implements: [`StreamUdf`]
-    /// or [`BatchUdf`].
+    /// The edge that the UDF reads from. It decides which trait the UDF implements: [`StreamUdf`];
+    /// or [`BatchUdf`] or [`WholeBatchUdf`](crate::WholeBatchUdf).
     type Wants: Edge + Reads<Self>;
     /// The edge that the UDF writes to.
     type Provides: Edge;
@@ -81,18 +84,6 @@ pub trait Udf: Sized {
         let _ = state;
         Ok(())
     }
-}
-
-/// Sets what happens to a point if a handler's `?` fails because a field is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OnMissing {
-    /// Drops the point, with a rate-limited warning.
-    Skip,
-    /// Passes the point on unchanged. For UDFs that read a stream and provide a stream.
-    Pass,
-    /// Fails the task.
-    Fail,
 }
 
 /// The type of a point in the methods of a UDF: the point itself, or a struct with its fields.
@@ -206,7 +197,7 @@ pub trait Ticks {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has `wants = stream`, but does not implement `StreamUdf`",
     label = "`impl StreamUdf for {Self}` is missing",
-    note = "a UDF with `wants = stream` must implement `StreamUdf`, and a UDF with `wants = batch` must implement `BatchUdf`"
+    note = "a UDF with `wants = batch` must implement `WholeBatchUdf` or `BatchUdf`"
 )]
 pub trait StreamUdf: Udf {
     /// Checks the options together, before any data. An error refuses the Init.
@@ -237,11 +228,13 @@ pub trait StreamUdf: Udf {
     fn stop(&mut self) {}
 }
 
-/// Handles batches.
+/// Handles the points of batches as they arrive. [`WholeBatchUdf`](crate::WholeBatchUdf) handles a
+/// batch in one call.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has `wants = batch`, but does not implement `BatchUdf`",
-    label = "`impl BatchUdf for {Self}` is missing",
-    note = "a UDF with `wants = batch` must implement `BatchUdf`, and a UDF with `wants = stream` must implement `StreamUdf`"
+    message = "`{Self}` has `wants = batch`, but does not implement `WholeBatchUdf` or `BatchUdf`",
+    label = "`impl WholeBatchUdf for {Self}` or `impl BatchUdf for {Self}` is missing",
+    note = "`WholeBatchUdf` gets each batch in one call, and `BatchUdf` gets the points as they arrive",
+    note = "a UDF with `wants = stream` must implement `StreamUdf`"
 )]
 pub trait BatchUdf: Udf {
     /// Checks the options together, before any data. An error refuses the Init.
@@ -280,6 +273,15 @@ pub trait BatchUdf: Udf {
         Ok(())
     }
 
+    /// Whether the UDF is a [`WholeBatchUdf`](crate::WholeBatchUdf).
+    #[doc(hidden)]
+    const WHOLE: bool = false;
+    /// Calls [`WholeBatchUdf::batch`](crate::WholeBatchUdf::batch).
+    #[doc(hidden)]
+    fn __whole(&mut self, _: &BatchView<'_>, _: &mut Emitter<Self::Provides>) -> Result<()> {
+        Ok(())
+    }
+
     /// Called once when the connection is closed.
     fn stop(&mut self) {}
 }
@@ -291,17 +293,21 @@ pub trait Reads<T: Udf>: Edge {
     /// generic over [`Udf`] need not require it again, and the compiler reports a UDF that is not
     /// `Send` only once.
     type Held: From<T> + BorrowMut<T> + Send + 'static;
+    /// Whether the UDF gets each batch in one call.
+    const WHOLE: bool;
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()>;
     fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
+    fn batch(udf: &mut T, batch: &BatchView<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn stop(udf: &mut T);
 }
 
 impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
     type Held = T;
+    const WHOLE: bool = false;
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
         udf.init(task)
@@ -319,6 +325,10 @@ impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
         Err("this UDF reads a stream, not batches".into())
     }
 
+    fn batch(_: &mut T, _: &BatchView<'_>, _: &mut Emitter<T::Provides>) -> Result<()> {
+        Err("this UDF reads a stream, not batches".into())
+    }
+
     fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {
         udf.finish(out)
     }
@@ -330,6 +340,7 @@ impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
 
 impl<T: BatchUdf + Send + 'static> Reads<T> for Batch {
     type Held = T;
+    const WHOLE: bool = T::WHOLE;
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
         udf.init(task)
@@ -345,6 +356,10 @@ impl<T: BatchUdf + Send + 'static> Reads<T> for Batch {
 
     fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
         udf.end(end, out)
+    }
+
+    fn batch(udf: &mut T, batch: &BatchView<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        udf.__whole(batch, out)
     }
 
     fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> {

@@ -114,9 +114,9 @@ impl<E: Edge> Emitter<E> {
         self.time = time;
     }
 
-    /// Counts a point that was not sent.
-    pub(crate) fn count_dropped(&self) {
-        self.link.counters.add(Count::PointsDropped, 1);
+    /// Counts points that were not sent.
+    pub(crate) fn count_dropped(&self, points: u64) {
+        self.link.counters.add(Count::PointsDropped, points);
     }
 
     /// Appends `base` with its changes, and returns whether it did. Within a batch, `batch` is the
