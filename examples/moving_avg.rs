@@ -23,19 +23,24 @@ struct MovingAvg {
     /// Name of the field that is emitted.
     #[option(default = "avg")]
     r#as: FieldName,
+    /// The latest values, the newest first.
     #[state]
     windows: Groups<VecDeque<f64>>,
 }
 
 impl StreamUdf for MovingAvg {
+    fn restored(&mut self) -> Result<()> {
+        // The snapshot may be of a task with a larger `size`. A group without new points keeps
+        // nothing of it.
+        self.windows.iter_mut().for_each(|(_, window)| window.truncate(self.size));
+        Ok(())
+    }
+
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let value = point.number(&self.field)?;
         let window = self.windows.of(point);
-        window.push_back(value);
-        // After a restore with a smaller `size`, more than one value is removed.
-        while window.len() > self.size {
-            window.pop_front();
-        }
+        window.truncate(self.size - 1);
+        window.push_front(value);
         let mean = window.iter().sum::<f64>() / window.len() as f64;
         Ok(out.edit(point).only_field(&self.r#as, mean).send()?)
     }

@@ -129,7 +129,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         let restored =
             StateReader::open(T::NAME, snapshot).map_err(crate::agent::error::Error::from);
         let restored = restored.and_then(|mut state| {
-            udf.load(&mut state)?;
+            replace_state(udf, &mut state)?;
             if let Some(fields) = few(state.left()) {
                 tracing::warn!("the snapshot has {fields}, which this UDF no longer has");
             }
@@ -205,6 +205,17 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
 /// The remedy for a refused snapshot.
 const START_FRESH: &str = "to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
                            or to `args` in kapacitor.conf";
+
+/// Loads the state, and calls the UDF's `restored`. An error leaves the state unchanged.
+fn replace_state<T: Udf>(udf: &mut T, state: &mut StateReader<'_>) -> Result<()> {
+    let mut before = StateWriter::new(T::NAME);
+    udf.save(&mut before)?;
+    udf.load(state)?;
+    T::Wants::restored(udf).or_else(|error| {
+        udf.load(&mut StateReader::open(T::NAME, &before.finish())?)?;
+        Err(error)
+    })
+}
 
 /// Lists the first names and counts the others. A peer controls their number and their length.
 fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {

@@ -209,6 +209,16 @@ pub trait StreamUdf: Udf {
         Ok(())
     }
 
+    /// Called after the state was restored from a snapshot, and before any point. Use it to fit the
+    /// state to the options: they can differ from those of the task that took the snapshot.
+    ///
+    /// # Errors
+    /// An error refuses the snapshot. The state has the values from before the restore again; other
+    /// fields stay as this method leaves them.
+    fn restored(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Handles one point.
     ///
     /// # Errors
@@ -243,6 +253,14 @@ pub trait BatchUdf: Udf {
     /// Return an error for invalid options. The user of the task sees its text.
     fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
         let _ = task;
+        Ok(())
+    }
+
+    /// Called after the state was restored from a snapshot: see [`StreamUdf::restored`].
+    ///
+    /// # Errors
+    /// An error refuses the snapshot.
+    fn restored(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -297,6 +315,7 @@ pub trait Reads<T: Udf>: Edge {
     const WHOLE: bool;
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()>;
+    fn restored(udf: &mut T) -> Result<()>;
     fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn point(udf: &mut T, point: &T::Input<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn end(udf: &mut T, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()>;
@@ -311,6 +330,10 @@ impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
         udf.init(task)
+    }
+
+    fn restored(udf: &mut T) -> Result<()> {
+        udf.restored()
     }
 
     fn begin(_: &mut T, _: &BeginBatch, _: &mut Emitter<T::Provides>) -> Result<()> {
@@ -344,6 +367,10 @@ impl<T: BatchUdf + Send + 'static> Reads<T> for Batch {
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
         udf.init(task)
+    }
+
+    fn restored(udf: &mut T) -> Result<()> {
+        udf.restored()
     }
 
     fn begin(udf: &mut T, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()> {

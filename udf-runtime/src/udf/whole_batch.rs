@@ -47,6 +47,15 @@ pub trait WholeBatchUdf: Udf + PlainPoints {
         Ok(())
     }
 
+    /// Called after the state was restored from a snapshot: see
+    /// [`StreamUdf::restored`](crate::StreamUdf::restored).
+    ///
+    /// # Errors
+    /// An error refuses the snapshot.
+    fn restored(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Handles a batch when it has ended. A batch that does not end is dropped.
     ///
     /// # Errors
@@ -86,6 +95,10 @@ impl<T: WholeBatchUdf> BatchUdf for T {
 
     fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
         WholeBatchUdf::init(self, task)
+    }
+
+    fn restored(&mut self) -> Result<()> {
+        WholeBatchUdf::restored(self)
     }
 
     // The handler gathers the batch, and calls none of these three.
