@@ -124,7 +124,11 @@ fn stdin_is_replayed_in_batches() {
     drop(stdin);
     let (status, stdout, stderr) = finished(child.wait_with_output().unwrap());
     assert_eq!((status, &*stderr), (0, ""));
-    assert_eq!(stdout, "m,h=a x=3i 6\nm,h=a x=2i 7\nm,h=b x=1i 5\n");
+    let batches = [
+        "# batch m,h=a 60000000000\nm,h=a x=3i 6\nm,h=a x=2i 7\n",
+        "# batch m,h=b 60000000000\nm,h=b x=1i 5\n",
+    ];
+    assert_eq!(stdout, batches.concat());
 }
 
 fn what_may_not_have_been_meant_is_noted() {
@@ -197,7 +201,8 @@ fn a_recording_of_batches_is_replayed_as_it_is() {
     let file = recording();
     let path = file.path().to_str().unwrap();
     let (status, stdout, stderr) = run("batch", &["replay", path]);
-    assert_eq!((status, &*stdout, &*stderr), (0, "m x=1.0 1446225252000000000\n", ""));
+    let batch = "# batch m 1446225252000000000\nm x=1.0 1446225252000000000\n";
+    assert_eq!((status, &*stdout, &*stderr), (0, batch, ""));
     for (args, expected) in [
         (&["--group-by", "x"][..], "have groups of their own; leave --group-by and --by-name out"),
         (&["--by-name"], "have groups of their own; leave --group-by and --by-name out"),

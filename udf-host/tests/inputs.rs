@@ -21,7 +21,10 @@ fn play(replay: &Replay, peer: &Peer, input: &[u8]) -> (Result<Summary, ReplayEr
     let connect = || peer.connect();
     // Reads a few bytes at a time: the result must not depend on where reads stop.
     let result = replay.run(&connect, BufReader::with_capacity(7, input), &mut output, &mut |_| {});
-    (result, String::from_utf8(output).unwrap())
+    // The comments that begin batches are no points.
+    let output = String::from_utf8(output).unwrap();
+    let points = output.split_inclusive('\n').filter(|line| !line.starts_with("# batch "));
+    (result, points.collect())
 }
 
 fn stream(input: &[u8]) -> Result<String, String> {

@@ -27,6 +27,11 @@ fn play(replay: &Replay, peer: &Peer, text: &str) -> (Result<Summary, ReplayErro
     (result, String::from_utf8(output).unwrap())
 }
 
+/// Returns the output without the comments that begin batches.
+fn points(output: &str) -> String {
+    output.split_inclusive('\n').filter(|line| !line.starts_with("# batch ")).collect()
+}
+
 fn by(tags: &str) -> Replay {
     Replay::default().grouping(Grouping::parse(tags))
 }
@@ -180,7 +185,7 @@ fn a_bad_line_ends_it_when_all_before_it_has_been_played() {
     let peer = Peer::new(EdgeType::Batch, Does::Echo);
     let (result, output) = play(&by(""), &peer, "m x=1 1\nm x=oops 3\n");
     assert!(result.unwrap_err().to_string().starts_with("line 2: "));
-    assert_eq!(output, "m x=1.0 1\n");
+    assert_eq!(output, "# batch m 1\nm x=1.0 1\n");
 }
 
 #[test]
@@ -273,8 +278,9 @@ fn windows_begin_at_multiples_of_their_length() {
             "m h=a 40 [35]",
         ]
     );
-    assert_eq!(output.lines().count(), 9);
-    assert!(output.starts_with("m,h=a x=1.0 -10\n"), "the name is that of the batch: {output}");
+    let expected = "# batch m,h=a 0\nm,h=a x=1.0 -10\n";
+    assert!(output.starts_with(expected), "the name is that of the batch: {output}");
+    assert_eq!((output.matches("# batch ").count(), points(&output).lines().count()), (7, 9));
 }
 
 #[test]
@@ -297,7 +303,8 @@ fn a_point_in_a_batch_has_only_what_kapacitor_sends_there() {
     let sent = udf_proto::messages::Point::decode(point.as_bytes()).unwrap();
     assert_eq!(sent.name, "");
     assert!(!point.by_name() && point.dimensions().next().is_none());
-    assert_eq!(output, "m,cpu=0,h=a f=1.5,i=2i,s=\"t\",b=true 7\n");
+    let expected = "# batch m,h=a 7\nm,cpu=0,h=a f=1.5,i=2i,s=\"t\",b=true 7\n";
+    assert_eq!(output, expected);
 }
 
 #[test]
@@ -308,7 +315,7 @@ fn without_windows_each_group_is_one_batch() {
     result.unwrap();
     assert_eq!(batches(&peer), ["m h=a 20 [20]", "m h=b 30 [10 30 30]"]);
     let text = "m,h=a x=2.0 20\nm,h=b x=3.0 10\nm,h=b x=1.0 30\nm,h=b x=4.0 30\n";
-    assert_eq!(output, text);
+    assert_eq!(points(&output), text);
 }
 
 #[test]
@@ -319,7 +326,7 @@ fn points_of_one_time_stay_in_their_order() {
     result.unwrap();
     let sorted: String =
         [2, 1, 0].map(|rest| (rest..100).step_by(3).map(line).collect::<String>()).concat();
-    assert_eq!(output, sorted);
+    assert_eq!(points(&output), sorted);
 }
 
 #[test]
@@ -332,7 +339,7 @@ fn input_that_is_not_sorted_by_its_windows_is_refused_with_the_line() {
         result.unwrap_err().to_string(),
         "line 4: its time lies in a batch that has already been sent; sort the input by time"
     );
-    assert_eq!(output, "m x=1.0 5\nm x=2.0 25000000000\n");
+    assert_eq!(points(&output), "m x=1.0 5\nm x=2.0 25000000000\n");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use udf_proto::point::FieldValue;
 use udf_proto::{PointBuf, messages};
 use udf_text::line_protocol::{
-    Grouping, LineReader, MAX_KEY, MAX_TIME, MIN_TIME, Precision, append_line, append_point,
+    Grouping, LineReader, MAX_KEY, MAX_TIME, MIN_TIME, Precision, append_batch, append_line,
+    append_point,
 };
 
 fn read(text: &str) -> Result<Vec<PointBuf>, String> {
@@ -269,6 +270,27 @@ fn the_measurement_and_tags_have_the_limit_of_influxdb() {
     let fields = [("x", FieldValue::Int(1))];
     let error = append_line("m", [("t", &*value)], fields, 1, &mut out).unwrap_err();
     assert_eq!((error.to_string(), out.len()), (limit.to_owned(), 0));
+}
+
+#[test]
+fn the_comment_of_a_batch_hides_no_line() {
+    let comment = |name: &str, value: &str| {
+        let mut out = b"m x=1i 1\n".to_vec();
+        let written = append_batch(name, [("t", value), ("none", "")], 60, &mut out);
+        out.extend_from_slice(b"m x=2i 2\n");
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(read(&out).unwrap().len(), 2, "{out}");
+        let between = out.strip_prefix("m x=1i 1\n").unwrap().strip_suffix("m x=2i 2\n").unwrap();
+        written.map(|()| between.to_owned()).map_err(|error| {
+            assert_eq!(between, "", "nothing is left of it");
+            error.to_string()
+        })
+    };
+    assert_eq!(comment("m,1", "a b=\"c\""), Ok("# batch m\\,1,t=a\\ b\\=\"c\" 60\n".to_owned()));
+    assert!(comment("m\n", "a").is_err());
+    assert!(comment("m", "a\\").is_err());
+    // InfluxDB would take the quote for the start of a text, with all lines behind it.
+    assert!(comment("a=b", "\"c").unwrap_err().contains("cannot tell where its line ends"));
 }
 
 /// Generates names, most of which can be written, with all bytes that have a meaning in a line.

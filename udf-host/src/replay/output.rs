@@ -5,7 +5,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use udf_proto::EdgeType;
 use udf_text::batch::WholeBatch;
-use udf_text::line_protocol::{Unwritable, append_line, append_point};
+use udf_text::line_protocol::{Unwritable, append_batch, append_line, append_point};
 
 use super::error::ReplayError;
 use crate::error::Error;
@@ -89,6 +89,10 @@ impl<W: Write> Writer<W> {
     }
 
     fn append_batch(&mut self, batch: WholeBatch) -> Result<(), ReplayError> {
+        let tags = batch.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        // If this fails, line protocol has no form for the points of the batch either, but for its
+        // time, which is only a comment.
+        let _ = append_batch(&batch.name, tags, batch.tmax, &mut self.text);
         for point in batch.points.iter() {
             // The tags of a batch apply to all its points, even to points that do not repeat them.
             let shared = batch.tags.iter().filter(|(name, _)| point.tag(name).is_none());

@@ -4,7 +4,7 @@
 //!
 //! | read | write |
 //! | --- | --- |
-//! | [`LineReader`] reads points one by one, as Kapacitor would send them | [`append_point`], [`append_line`] |
+//! | [`LineReader`] reads points one by one, as Kapacitor would send them | [`append_point`], [`append_line`], [`append_batch`] |
 //! | [`Grouping`] computes the group of a point | [`Unwritable`] says why a point has no line |
 //! | [`LineError`] names the line and the problem | |
 //!
@@ -82,4 +82,4 @@ pub use limits::{MAX_KEY, MAX_LINE, MAX_TIME, MIN_TIME};
 pub use precision::Precision;
 pub use problem::{LineError, LineProblem};
 pub use read::LineReader;
-pub use write::{Unwritable, append_line, append_point};
+pub use write::{BATCH, Unwritable, append_batch, append_line, append_point};

@@ -85,12 +85,42 @@ pub fn append_line<'a>(
     time: i64,
     out: &mut Vec<u8>,
 ) -> Result<(), Unwritable> {
+    all_or_nothing(out, |out| try_append(name, tags, fields, time, out))
+}
+
+/// The start of the line that [`append_batch`] writes.
+pub const BATCH: &str = "# batch ";
+
+/// Appends a comment that stands before the points of a batch, `# batch cpu,host=a 60`, with its
+/// line break. `tags` are those that all points share, and `tmax` is the time of the batch.
+///
+/// Readers of line protocol skip the comment. InfluxDB finds its end, whatever the tags are.
+///
+/// # Errors
+/// Those of [`append_point`], except for fields.
+pub fn append_batch<'a>(
+    name: &str,
+    tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+    tmax: i64,
+    out: &mut Vec<u8>,
+) -> Result<(), Unwritable> {
+    all_or_nothing(out, |out| {
+        let start = out.len();
+        refuse_time(tmax)?;
+        out.extend_from_slice(BATCH.as_bytes());
+        append_key(name, tags, out)?;
+        print(out, format_args!(" {tmax}\n"));
+        if is_one_line(&out[start..]) { Ok(()) } else { Err(Unwritable::Ambiguous) }
+    })
+}
+
+/// Appends to `out`, or leaves it unchanged.
+fn all_or_nothing(
+    out: &mut Vec<u8>,
+    append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>,
+) -> Result<(), Unwritable> {
     let start = out.len();
-    let written = try_append(name, tags, fields, time, out);
-    if written.is_err() {
-        out.truncate(start);
-    }
-    written
+    append(out).inspect_err(|_| out.truncate(start))
 }
 
 fn try_append<'a>(
@@ -101,22 +131,8 @@ fn try_append<'a>(
     out: &mut Vec<u8>,
 ) -> Result<(), Unwritable> {
     let start = out.len();
-    if !(MIN_TIME..=MAX_TIME).contains(&time) {
-        return Err(Unwritable::Time(time));
-    }
-    append_measurement(name, out)?;
-    for (name, value) in tags {
-        if value.is_empty() {
-            continue;
-        }
-        out.push(b',');
-        append_name("the tag", name, &TAG, out)?;
-        out.push(b'=');
-        append_name("the value of a tag,", value, &TAG, out)?;
-    }
-    if out.len() - start > MAX_KEY {
-        return Err(Unwritable::KeyTooLong);
-    }
+    refuse_time(time)?;
+    append_key(name, tags, out)?;
     let key_has_backslash = out[start..].contains(&b'\\');
     let mut separator = b' ';
     for (name, value) in fields {
@@ -134,6 +150,30 @@ fn try_append<'a>(
         return Err(Unwritable::Ambiguous);
     }
     Ok(())
+}
+
+fn refuse_time(time: i64) -> Result<(), Unwritable> {
+    if (MIN_TIME..=MAX_TIME).contains(&time) { Ok(()) } else { Err(Unwritable::Time(time)) }
+}
+
+/// Appends the measurement and the tags.
+fn append_key<'a>(
+    name: &str,
+    tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+    out: &mut Vec<u8>,
+) -> Result<(), Unwritable> {
+    let start = out.len();
+    append_measurement(name, out)?;
+    for (name, value) in tags {
+        if value.is_empty() {
+            continue;
+        }
+        out.push(b',');
+        append_name("the tag", name, &TAG, out)?;
+        out.push(b'=');
+        append_name("the value of a tag,", value, &TAG, out)?;
+    }
+    if out.len() - start > MAX_KEY { Err(Unwritable::KeyTooLong) } else { Ok(()) }
 }
 
 fn append_measurement(name: &str, out: &mut Vec<u8>) -> Result<(), Unwritable> {
