@@ -74,7 +74,7 @@ mod tests {
     fn a_restart_of_kapacitor_does_not_show() {
         let mut task = testing::udf::<Rate>().option("field=bytes").option("per=1m").start();
         task.feed("net bytes=1 1000000000");
-        let mut task = task.restart();
+        task.restart();
         task.feed("net bytes=2 2000000000");
         task.emits("net rate=60 2000000000");
     }

@@ -53,7 +53,7 @@ fn the_result_is_named_as_it_is_asked_for() {
 fn a_restart_of_kapacitor_does_not_show() {
     let mut task = average_of_2().start();
     task.feed("cpu,host=a usage=1 10\ncpu,host=b usage=5 10");
-    let mut task = task.restart();
+    task.restart();
     task.feed("cpu,host=a usage=3 20\ncpu,host=b usage=6 20");
     task.emits(
         "cpu,host=a avg=1 10

@@ -1,5 +1,7 @@
 //! The operations on one connection with a UDF.
 
+use std::time::Duration;
+
 use udf_proto::PointBuf;
 pub use udf_proto::{Info, Init};
 use udf_text::batch::WholeBatch;
@@ -91,4 +93,24 @@ pub trait Interface: Send + Sync {
     /// # Errors
     /// When the connection is not open.
     fn batch_out(&self) -> Result<Receiver<WholeBatch>, Error>;
+
+    /// Returns the timer of the UDF, if its ticks run on request. The ticks of a UDF in another
+    /// process follow its wall clock. Defaults to `None`.
+    fn timer(&self) -> Option<&dyn Timer> {
+        None
+    }
+}
+
+/// Requests the ticks of a UDF in this process.
+pub trait Timer: Send + Sync {
+    /// Returns the interval that the UDF asks for. `None` without ticks, and before a
+    /// [`keepalive`](Interface::keepalive) that follows an accepted Init.
+    fn every(&self) -> Option<Duration>;
+
+    /// Ticks once, and waits until the UDF has handled the tick. Points that the UDF builds without
+    /// a time get `time`, in nanoseconds since the epoch.
+    ///
+    /// Send a [`keepalive`](Interface::keepalive) first: the UDF has then handled all data sent
+    /// before the tick.
+    fn tick(&self, time: i64);
 }

@@ -27,7 +27,7 @@ pub mod socket;
 mod spawn;
 
 pub use error::{Error, RequestKind};
-pub use interface::{Info, Init, Interface};
+pub use interface::{Info, Init, Interface, Timer};
 pub use loopback::Loopback;
 pub use process::Process;
 pub use session::{BatchIn, PointIn, Receiver, Session};

@@ -11,7 +11,7 @@ use udf_text::message::panic_text;
 
 use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
-use crate::interface::Interface;
+use crate::interface::{Interface, Timer};
 use crate::session::{EXPLAINED_WITHIN, Session};
 use crate::settings::{Callbacks, Settings};
 use crate::socket::{ReadHalf, WriteHalf, serve, split};
@@ -50,6 +50,7 @@ pub struct Loopback {
     settings: Settings,
     connection: Connection,
     end: Arc<End>,
+    timer: Option<Box<dyn Timer>>,
 }
 
 /// How the UDF ended, once it has ended.
@@ -78,7 +79,14 @@ impl Loopback {
             settings: Settings::default(),
             connection: Connection::default(),
             end: Arc::default(),
+            timer: None,
         }
+    }
+
+    /// Sets the timer of the UDF, whose ticks run on request.
+    pub fn timer(mut self, timer: impl Timer + 'static) -> Self {
+        self.timer = Some(Box::new(timer));
+        self
     }
 
     /// Sets the timeouts and limits.
@@ -137,6 +145,10 @@ impl Interface for Loopback {
             Some(Err(text)) => Err(Error::Ended(text)),
             Some(Ok(())) | None => Ok(()),
         }
+    }
+
+    fn timer(&self) -> Option<&dyn Timer> {
+        self.timer.as_deref()
     }
 
     delegate_to_session!();

@@ -6,8 +6,6 @@ mod common;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -21,7 +19,7 @@ use udf_proto::messages::{
     BeginBatch, InitRequest, KeepaliveResponse, Option as WireOption, Point, RestoreRequest,
     SnapshotRequest,
 };
-use udf_runtime::{Agent, AgentError, Batch, EmitError, Emitter, OnUnfit, Stream};
+use udf_runtime::{Agent, AgentError, Batch, EmitError, OnUnfit, Stream};
 
 fn mirror() -> Scripted<Stream, Stream> {
     let (mut handler, _) = Scripted::new();
@@ -442,50 +440,6 @@ fn the_other_side_sees_the_end_before_stop_and_whoever_keeps_a_remote() {
 }
 
 #[test]
-fn ticks_emit_without_input_and_their_errors_are_told_at_once() {
-    let (mut handler, _) = Scripted::<Stream, Stream>::new();
-    let mut ticks = 0;
-    handler.tick = Some((
-        Duration::from_millis(5),
-        Box::new(move |out| {
-            ticks += 1;
-            if ticks > 3 {
-                return Err("enough".into());
-            }
-            Ok(out.build("tick").time(ticks).field("x", 1).send()?)
-        }),
-    ));
-    let mut kapacitor = Kapacitor::start(handler);
-    let answers: Vec<_> = (0..4).map(|_| kapacitor.answer()).collect();
-    assert_eq!(times(&answers[..3]), [1, 2, 3]);
-    assert_eq!(error_of(&answers), "enough");
-    let (rest, ended) = kapacitor.finish();
-    assert!(rest.is_empty(), "it is told once: {rest:?}");
-    assert_eq!(ended.expect_err("it has failed").to_string(), "enough");
-}
-
-#[test]
-fn a_tick_that_takes_longer_than_its_period_leaves_a_period_for_points() {
-    let (mut handler, _) = Scripted::<Stream, Stream>::new();
-    let (period, (ended, ticks)) = (Duration::from_millis(20), channel());
-    let tick = move |_: &mut Emitter<Stream>| {
-        let begun = Instant::now();
-        std::thread::sleep(2 * period);
-        // The test may have stopped receiving.
-        let _ = ended.send((begun, Instant::now()));
-        Ok(())
-    };
-    handler.tick = Some((period, Box::new(tick)));
-    let kapacitor = Kapacitor::start(handler);
-    let ticks: Vec<_> = ticks.iter().take(4).collect();
-    for pair in ticks.windows(2) {
-        let between = pair[1].0.duration_since(pair[0].1);
-        assert!(between >= period, "{between:?} between two ticks");
-    }
-    kapacitor.finish().1.unwrap();
-}
-
-#[test]
 fn whether_it_is_closed_is_told_while_somebody_writes() {
     let (handler, remotes) = Scripted::<Stream, Stream>::new();
     let input = std::io::Cursor::new(frame_of(Ask::Init(InitRequest::default())));
@@ -524,25 +478,6 @@ impl Write for Stuck {
 }
 
 #[test]
-fn a_tick_that_has_returned_is_not_work() {
-    let (mut handler, _) = Scripted::<Stream, Stream>::new();
-    let tick = |out: &mut Emitter<Stream>| Ok(out.build("tick").time(1).field("x", 1).send()?);
-    handler.tick = Some((Duration::from_millis(400), Box::new(tick)));
-    let mut kapacitor = Kapacitor::connect_with_liveness(handler, TIMEOUT);
-    kapacitor.init();
-    let (begun, mut heard) = (Instant::now(), true);
-    let _first = kapacitor.answer();
-    // On a busy machine, a single tick may be slow. At least one of them is not.
-    while std::mem::take(&mut heard) {
-        while let Answer::Keepalive(_) = kapacitor.answer() {
-            heard = true;
-        }
-        assert!(begun.elapsed() < TIMEOUT, "between all ticks it shows life");
-    }
-    kapacitor.finish().1.unwrap();
-}
-
-#[test]
 fn kapacitor_keeps_hearing_from_a_busy_handler_up_to_the_budget() {
     let (go_on, wait) = channel::<()>();
     let mut handler = mirror();
@@ -567,59 +502,6 @@ fn kapacitor_keeps_hearing_from_a_busy_handler_up_to_the_budget() {
     let answers: Vec<_> =
         answers.into_iter().filter(|answer| !matches!(answer, Answer::Keepalive(_))).collect();
     assert_eq!(times(&answers), [1]);
-}
-
-/// A reader that returns its bytes as fast as they are read, and then ends.
-fn at_once(messages: impl IntoIterator<Item = Ask>) -> std::io::Cursor<Vec<u8>> {
-    std::io::Cursor::new(messages.into_iter().flat_map(frame_of).collect())
-}
-
-#[test]
-fn a_backlog_of_points_does_not_keep_ticks_waiting() {
-    let (mut handler, _) = Scripted::<Stream, Stream>::new();
-    let (ticked, has_ticked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    handler.point = Box::new({
-        let (ticked, has_ticked) = (Arc::clone(&ticked), Arc::clone(&has_ticked));
-        move |point, _| {
-            if ticked.load(Ordering::SeqCst) {
-                has_ticked.store(true, Ordering::SeqCst);
-            } else if point.time() < 5000 {
-                // Works until a tick has happened.
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Ok(())
-        }
-    });
-    handler.tick = Some((
-        Duration::from_millis(1),
-        Box::new(move |_| {
-            ticked.store(true, Ordering::SeqCst);
-            Ok(())
-        }),
-    ));
-    let points = (0..=5000).map(|time| Ask::Point(point(time)));
-    // Ticks begin when the answer to Init is sent.
-    let input = at_once([Ask::Init(InitRequest::default())]).chain(at_once(points));
-    Agent::new(input, std::io::sink(), handler).run().unwrap();
-    assert!(has_ticked.load(Ordering::SeqCst), "the first tick came behind all points");
-}
-
-#[test]
-fn an_interval_of_ticks_that_no_clock_can_tell_is_refused_or_never_comes() {
-    let with_ticks = |every| {
-        let (mut handler, _) = Scripted::<Stream, Stream>::new();
-        handler.tick = Some((every, Box::new(|_| Err("it ticks".into()))));
-        handler
-    };
-    let mut kapacitor = Kapacitor::connect(with_ticks(Duration::ZERO));
-    kapacitor.ask(Ask::Init(InitRequest::default()));
-    let Answer::Init(refused) = kapacitor.answer() else { panic!("not an init") };
-    assert_eq!(
-        (refused.success, &*refused.error),
-        (false, "the UDF asks for a tick every 0 s: the interval must be greater than zero")
-    );
-    kapacitor.finish().1.unwrap();
-    Kapacitor::start(with_ticks(Duration::MAX)).finish().1.unwrap();
 }
 
 #[test]

@@ -211,20 +211,20 @@ fn a_snapshot_goes_on_in_another_udf() {
     second.emits("net,host=a bytes=2,total=3 20");
 
     // Output that was not taken is not lost.
-    let mut third = first.restart();
-    third.feed("net,host=b bytes=1");
-    third.emits(
+    first.restart();
+    first.feed("net,host=b bytes=1");
+    first.emits(
         "net,host=a bytes=1,total=1 10
          net,host=b bytes=5,total=5 10
          groups count=2i
          net,host=b bytes=1,total=6 10",
     );
-    let refusal = third.restore_refusal(b"garbage");
+    let refusal = first.restore_refusal(b"garbage");
     assert!(refusal.contains("snapshot"), "{refusal}");
-    let (text, line) = panic_of(|| third.restore(b"garbage")); // 5
+    let (text, line) = panic_of(|| first.restore(b"garbage")); // 5
     assert_eq!(text, format!("the UDF refused to restore the snapshot: {refusal}"));
     assert_eq!(line, line_of("// 5"));
-    let (text, _) = panic_of(|| drop(third.restore_refusal(&snapshot)));
+    let (text, _) = panic_of(|| drop(first.restore_refusal(&snapshot)));
     assert_eq!(text, "expected the UDF to refuse the snapshot, but it accepted it");
 }
 
@@ -351,7 +351,7 @@ fn batches_come_out_whole_or_as_lines() {
     assert_eq!((batches[0].name.as_str(), batches[0].tags["pair"].as_str()), ("a", "yes"));
 }
 
-/// Does what its options set: ticks, emits from a thread, blocks, panics.
+/// Does what its options set: emits from a thread, blocks, panics.
 struct Odd {
     script: Script,
     remote: Option<Remote<Stream>>,
@@ -360,7 +360,6 @@ struct Odd {
 
 #[derive(Clone, Default)]
 struct Script {
-    tick: Option<Duration>,
     /// A point blocks until a message is sent on this channel or its sender is dropped.
     busy: Option<Arc<Mutex<mpsc::Receiver<()>>>>,
     panics: bool,
@@ -402,14 +401,6 @@ impl Handler for Odd {
         Ok(())
     }
 
-    fn tick_every(&self) -> Option<Duration> {
-        self.script.tick
-    }
-
-    fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
-        Ok(out.build("tick").time(7).field("v", 1.5).send()?)
-    }
-
     fn stop(&mut self) {
         self.stopped.fetch_add(1, Ordering::SeqCst);
     }
@@ -442,17 +433,12 @@ fn handlers_are_driven_as_udfs_are() {
 }
 
 #[test]
-fn what_threads_and_ticks_emit_is_awaited() {
+fn what_threads_emit_is_awaited() {
     let mut task = odd(&Script::default()).0.start();
     task.feed("a v=1 10");
     task.emits_within(SOON, "later v=1i 10");
     task.feed("a v=1 20");
     assert_eq!(task.next_within(SOON).as_point().time(), 20);
-
-    let mut task =
-        odd(&Script { tick: Some(Duration::from_millis(1)), ..Script::default() }).0.start();
-    task.emits_within(SOON, "tick v=1.5 7\ntick v=1.5");
-    assert_eq!(task.next_within(SOON).as_point().name(), "tick");
 }
 
 #[test]

@@ -61,7 +61,7 @@ mod tests {
     fn the_last_value_survives_a_restart() {
         let mut task = testing::udf::<Delta>().option("field=used").option("as=change").start();
         task.feed("disk used=1 10");
-        let mut task = task.restart();
+        task.restart();
         task.feed("disk used=4 20");
         task.emits("disk change=3 20");
     }

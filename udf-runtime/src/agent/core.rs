@@ -107,7 +107,7 @@ impl<H: Handler> Core<H> {
         self.take_failure()?;
         loop {
             if self.take_tick() {
-                self.tick()?;
+                self.tick(None)?;
             }
             let Some(frame) = reader.buffered_frame()? else { return Ok(()) };
             if self.talk.link.take_flush_request() {
@@ -135,8 +135,12 @@ impl<H: Handler> Core<H> {
         }
     }
 
-    fn tick(&mut self) -> Result<(), AgentError> {
-        self.talk.called(Call::Tick, |out| self.handler.tick(out))?;
+    /// Calls the handler. New points without a time get `time`, or else the wall-clock time.
+    fn tick(&mut self, time: Option<i64>) -> Result<(), AgentError> {
+        self.talk.called(Call::Tick, |out| {
+            out.set_time(time);
+            self.handler.tick(out)
+        })?;
         // Drop a tick that came due during this one, so that slow ticks leave time for points.
         self.tick_due.store(false, Ordering::SeqCst);
         Ok(())
@@ -155,11 +159,13 @@ impl<H: Handler> Core<H> {
 
     /// Ticks, unless another thread has done so since the tick came due.
     pub(super) fn tick_if_due(&mut self) -> Result<(), AgentError> {
-        if !self.take_tick() {
-            return Ok(());
-        }
+        if self.take_tick() { self.tick_now(None) } else { Ok(()) }
+    }
+
+    /// Ticks between two reads.
+    pub(super) fn tick_now(&mut self, time: Option<i64>) -> Result<(), AgentError> {
         self.timed(|core| {
-            core.tick()?;
+            core.tick(time)?;
             Ok::<_, AgentError>(core.talk.out.flush()?)
         })?;
         self.talk.link.pulse.rest();
@@ -183,6 +189,7 @@ impl<H: Handler> Core<H> {
     /// Stores the error of a tick and reports it to Kapacitor at once. The agent picks it up after
     /// its next read.
     pub(super) fn fail(&mut self, error: AgentError) {
+        self.end_ticks();
         self.talk.report(&error);
         self.talk.link.pulse.rest();
         self.talk.failure = Some(error);

@@ -4,7 +4,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `run`, `any` | [`Agent`](run::Agent), the loop of a connection |
-//! | `core`, `talk`, `handler`, `ticker` | the requests and ticks of a connection, and their handler |
+//! | `core`, `talk`, `handler`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
 //! | `edge`, `emitter`, `group`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
 //! | `watchdog`, `pulse`, `transport`, `ready` | detection of busy, hanging and abandoned connections |
@@ -36,5 +36,6 @@ pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod talk;
 pub(crate) mod ticker;
+pub(crate) mod timer;
 pub(crate) mod transport;
 pub(crate) mod watchdog;

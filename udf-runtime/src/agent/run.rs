@@ -26,6 +26,7 @@ use crate::agent::sync::thread::{self, JoinHandle};
 use crate::agent::sync::{Mutex, lock};
 use crate::agent::talk::BEFORE_INIT;
 use crate::agent::ticker::Ticker;
+use crate::agent::timer::{self, Timer};
 use crate::agent::transport::{Transport, Writer};
 use crate::agent::watchdog::{Watch, WatchLimits};
 
@@ -66,6 +67,14 @@ pub struct Agent<H: Handler> {
     watched: Option<(Box<dyn Transport>, WatchLimits)>,
     /// The frame limit before Init, if it differs from the limit after Init.
     init_limit: Option<usize>,
+    /// Requests the ticks, which otherwise follow the wall clock.
+    timer: Option<Timer>,
+}
+
+/// The source of ticks. Dropping it ends the ticks, and waits for one that is running.
+enum Ticks {
+    Clock(#[expect(dead_code, reason = "it is dropped")] Ticker),
+    Requests(#[expect(dead_code, reason = "it is dropped")] timer::Started),
 }
 
 impl<H: Handler> Agent<H> {
@@ -78,7 +87,7 @@ impl<H: Handler> Agent<H> {
         let link = Arc::new(Link::new(Box::new(writer)));
         let core = Core::new(handler, Arc::clone(&link));
         let reader = FrameReader::new(Box::new(reader) as Requests);
-        Agent { reader, link, core, watched: None, init_limit: None }
+        Agent { reader, link, core, watched: None, init_limit: None, timer: None }
     }
 
     /// Sets the maximum length of a frame in bytes. Longer frames are refused. Defaults to 64 MiB.
@@ -142,6 +151,13 @@ impl<H: Handler> Agent<H> {
         agent
     }
 
+    /// Ticks when `timer` requests it, and not by the wall clock.
+    #[cfg(any(feature = "main", feature = "testing"))]
+    pub(crate) fn timer(mut self, timer: Timer) -> Self {
+        self.timer = Some(timer);
+        self
+    }
+
     /// Serves the connection on its own thread.
     ///
     /// # Errors
@@ -158,7 +174,7 @@ impl<H: Handler> Agent<H> {
     /// Returns an error if the connection ended before its input did. If Kapacitor still reads, it
     /// was sent the reason.
     pub fn run(self) -> Result<(), AgentError> {
-        let Agent { mut reader, link, core, watched, init_limit } = self;
+        let Agent { mut reader, link, core, watched, init_limit, timer } = self;
         let watch = watched
             .map(|(transport, budgets)| Watch::new(Arc::clone(&link), transport, budgets))
             .transpose();
@@ -167,14 +183,20 @@ impl<H: Handler> Agent<H> {
             Err(error) => (None, Err(AgentError::Thread(error))),
         };
         let core = Arc::new(Mutex::new(core));
-        let mut ticker = None;
-        let exchanged = is_watched
-            .and_then(|()| guard(&link, || exchange(&mut reader, &core, &link, &mut ticker)));
+        let mut ticks = None;
+        let exchanged = is_watched.and_then(|()| {
+            guard(&link, || {
+                exchange(&mut reader, &core, &link, |every| {
+                    ticks = Some(start_ticks(every, &core, &link, timer.as_ref())?);
+                    Ok(())
+                })
+            })
+        });
         let exchanged = exchanged.map_err(|error| match init_limit {
             Some(limit) if !link.pulse.is_started() => error.before_init(limit).of_writer(),
             _ => error.of_writer(),
         });
-        drop(ticker);
+        drop(ticks);
         // Return the memory of an unhandled request before `stop`, which may be slow.
         drop(reader);
         // Check only now: a tick could fail until ticks ended.
@@ -212,12 +234,13 @@ impl<H: Handler> Agent<H> {
     }
 }
 
-/// Reads and handles requests until the input ends.
+/// Reads and handles requests until the input ends. Calls `start_ticks` with their interval if the
+/// handler asks for ticks.
 fn exchange<H: Handler>(
     reader: &mut FrameReader<Requests>,
-    core: &Arc<Mutex<Core<H>>>,
-    link: &Arc<Link>,
-    ticker: &mut Option<Ticker>,
+    core: &Mutex<Core<H>>,
+    link: &Link,
+    mut start_ticks: impl FnMut(Duration) -> Result<(), AgentError>,
 ) -> Result<End, AgentError> {
     let tick_due = lock(core).tick_due();
     loop {
@@ -236,8 +259,8 @@ fn exchange<H: Handler>(
         }
         let is_within_batch = held.is_within_batch();
         drop(held);
-        if let Some(period) = drained? {
-            *ticker = Some(start_ticks(period, core, link)?);
+        if let Some(every) = drained? {
+            start_ticks(every)?;
         }
         // A ticker that found the lock held has set this flag before. Check it now that the lock is
         // free: otherwise the tick would wait for the next input.
@@ -265,14 +288,26 @@ fn is_http(input: &[u8]) -> bool {
         .any(|method| input.starts_with(method.as_bytes()))
 }
 
-/// Makes the handler tick every `period`. The ticker's thread ticks while the agent waits for
-/// input. Otherwise the agent ticks between two requests.
+/// Makes the handler tick: `every` so often, or when `timer` requests it.
+///
+/// An agent blocks in a read, over any reader, which has no timeout. So a thread of the ticker
+/// ticks while the agent waits for input. While the agent handles input, the ticker only sets a
+/// flag, and the agent ticks between two requests. Points thus cost a look at the flag instead of a
+/// look at the clock, and ticks do not wait for the end of a backlog.
 fn start_ticks<H: Handler>(
-    period: Duration,
+    every: Duration,
     core: &Arc<Mutex<Core<H>>>,
     link: &Arc<Link>,
-) -> Result<Ticker, AgentError> {
+    timer: Option<&Timer>,
+) -> Result<Ticks, AgentError> {
     let (core, link) = (Arc::clone(core), Arc::clone(link));
+    if let Some(timer) = timer {
+        let tick = move |time| {
+            let _entered = link.span.enter();
+            attempt(&mut lock(&core), &link, |core| core.tick_now(Some(time)));
+        };
+        return Ok(Ticks::Requests(timer.start(every, tick)));
+    }
     let due = lock(&core).tick_due();
     let tick = move || {
         let _entered = link.span.enter();
@@ -285,20 +320,25 @@ fn start_ticks<H: Handler>(
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return true,
         };
-        if core.ticks_have_ended() {
-            return false;
-        }
-        match guard(&link, || core.tick_if_due()) {
-            Ok(()) => true,
-            Err(error) => {
-                // Under the same lock, so that nothing can call a handler that has failed.
-                core.fail(error);
-                false
-            }
-        }
+        attempt(&mut core, &link, Core::tick_if_due)
     };
-    let ticker = Ticker::start(period, tick);
+    let ticker = Ticker::start(every, tick).map(Ticks::Clock);
     ticker.map_err(shortage::of("cannot start a thread for ticks")).map_err(AgentError::Thread)
+}
+
+/// Ticks, unless the handler has failed. Returns whether it may tick again.
+fn attempt<H: Handler>(
+    core: &mut Core<H>,
+    link: &Link,
+    tick: impl FnOnce(&mut Core<H>) -> Result<(), AgentError>,
+) -> bool {
+    if !core.ticks_have_ended()
+        && let Err(error) = guard(link, || tick(core))
+    {
+        // Under the same lock, so that nothing can call a handler that has failed.
+        core.fail(error);
+    }
+    !core.ticks_have_ended()
 }
 
 /// Converts a panic of the handler into an error.

@@ -29,6 +29,9 @@ const FRAME_MARGIN: usize = 32;
 /// connections.
 pub(super) const BEFORE_INIT: usize = 16 << 10;
 
+/// The shortest interval of ticks. A shorter one would leave little time for points.
+pub(crate) const MIN_TICK: Duration = Duration::from_millis(1);
+
 pub(super) struct Talk<H: Handler> {
     pub(super) out: Emitter<H::Provides>,
     pub(super) link: Arc<Link>,
@@ -190,11 +193,10 @@ impl<H: Handler> Talk<H> {
             return Ok(verdict);
         }
         let tick_every = handler.tick_every();
-        if tick_every.is_some_and(|period| period.is_zero()) {
-            return Ok(Verdict::Refused(
-                "the UDF asks for a tick every 0 s: the interval must be greater than zero"
-                    .to_owned(),
-            ));
+        if let Some(every) = tick_every.filter(|every| *every < MIN_TICK) {
+            return Ok(Verdict::Refused(format!(
+                "the UDF asks for a tick every {every:?}, but the interval must be at least {MIN_TICK:?}"
+            )));
         }
         self.started = true;
         self.allowance.iter().for_each(|allowance| allowance.start());

@@ -41,7 +41,7 @@
 //!          net,host=a total=3 20",
 //!     );
 //!     // Kapacitor is restarted.
-//!     let mut task = task.restart();
+//!     task.restart();
 //!     task.feed("net,host=a bytes=4 30");
 //!     task.emits("net,host=a total=7 30");
 //!     task.end();
@@ -75,6 +75,8 @@
 //! not call [`failure`](TestTask::failure), the test fails, at the latest when the task is dropped.
 
 mod driver;
+mod expect;
+mod expected;
 mod lines;
 mod output;
 mod setup;

@@ -6,7 +6,7 @@ use udf_host::{Error, Interface, Loopback, Receiver};
 use udf_proto::point::{EditScratch, PointSink};
 
 use super::WholeBatch;
-use super::lines::{Line, line};
+use super::lines::{self, Line};
 use crate::agent::edge::{Batch, Edge, Stream};
 use udf_proto::{Point, PointBuf};
 
@@ -30,7 +30,7 @@ impl Emitted for Stream {
 
     fn lines(item: &PointBuf, lines: &mut Vec<Line>) {
         let point = item.as_point();
-        lines.push(line(point.name(), point.tags().collect(), &point));
+        lines.push(lines::point(point.name(), point.tags().collect(), &point));
     }
 }
 
@@ -42,10 +42,11 @@ impl Emitted for Batch {
     }
 
     fn lines(batch: &WholeBatch, lines: &mut Vec<Line>) {
+        lines.push(lines::batch(&batch.name, &batch.tags, batch.tmax));
         for point in batch.points.iter() {
             // The tags of a batch apply to all its points, even if the points do not repeat them.
             let shared = batch.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            lines.push(line(&batch.name, shared.chain(point.tags()).collect(), &point));
+            lines.push(lines::point(&batch.name, shared.chain(point.tags()).collect(), &point));
         }
     }
 }

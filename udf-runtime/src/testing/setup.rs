@@ -33,6 +33,7 @@ pub fn handler<H: Handler>(make: impl Fn() -> H + Send + Sync + 'static) -> Setu
         node_id: "udf".to_owned(),
         on_unfit: OnUnfit::default(),
         timeout: Duration::from_secs(10),
+        tolerance: 0.0,
     }
 }
 
@@ -47,6 +48,7 @@ pub struct Setup<H> {
     node_id: String,
     on_unfit: OnUnfit,
     timeout: Duration,
+    pub(super) tolerance: f64,
 }
 
 /// The reason why the UDF could not be started.
@@ -106,16 +108,34 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
         self
     }
 
+    /// Accepts floats in the output that differ from the expected ones by this much, relative to
+    /// the larger of the two. If both are below 1, the difference itself is at most the tolerance.
+    /// Such as `1e-9`. Defaults to 0, for exact comparisons.
+    ///
+    /// # Panics
+    /// Panics if the tolerance is negative or NaN.
+    #[track_caller]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        assert!(tolerance >= 0.0, "a tolerance must be at least 0, but this one is {tolerance}");
+        self.tolerance = tolerance;
+        self
+    }
+
     /// Starts the UDF.
     ///
     /// # Panics
     /// Panics if the options do not match the UDF's Info, which Kapacitor would report; if the UDF
     /// refuses the options; and if the UDF fails.
-    /// refuses them; and when it fails.
     #[track_caller]
     pub fn start(self) -> TestTask<H> {
+        let driver = self.start_driver();
+        TestTask::new(self, driver)
+    }
+
+    #[track_caller]
+    pub(super) fn start_driver(&self) -> Driver<H::Provides> {
         match self.try_start() {
-            Ok(driver) => TestTask::new(self, driver),
+            Ok(driver) => driver,
             Err(NotStarted::Refused(text)) => panic!("the UDF refused its options: {text}"),
             Err(NotStarted::Failed(text)) => panic!("{text}"),
         }
@@ -178,7 +198,13 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
             node_id: self.node_id.clone(),
             on_unfit: self.on_unfit,
             timeout: self.timeout,
+            tolerance: self.tolerance,
         }
+    }
+
+    /// Replaces the calls of options.
+    pub(super) fn with_options(self, options: Vec<String>) -> Self {
+        Setup { options, ..self }
     }
 
     pub(super) fn grouping(&self) -> Grouping {

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use udf_host::{Error, Interface};
 use udf_proto::{EdgeType, PointBuf, messages};
@@ -10,7 +10,7 @@ use udf_text::line_protocol::LineReader;
 use udf_text::windows::Batches;
 
 use super::driver::Driver;
-use super::lines::{self, Line};
+use super::lines;
 use super::output::Emitted;
 use super::{Setup, WholeBatch};
 use crate::agent::edge::{Batch, Edge, Stream};
@@ -21,9 +21,9 @@ use crate::agent::handler::Handler;
 /// Dropping the task ends its input. The drop panics if the UDF fails, or if it has failed without
 /// a call of [`failure`](Self::failure).
 pub struct TestTask<H: Handler<Provides: Emitted>> {
-    setup: Setup<H>,
-    driver: Driver<H::Provides>,
-    /// The time of lines without a time.
+    pub(super) setup: Setup<H>,
+    pub(super) driver: Driver<H::Provides>,
+    /// The time of lines and ticks without a time.
     time: i64,
     /// The last step of the test and its place, for a failure that is reported later.
     last: (&'static str, &'static Location<'static>),
@@ -37,7 +37,7 @@ enum Data {
 
 /// Panics at the line of the test.
 #[track_caller]
-fn expect<T>(result: Result<T, String>) -> T {
+pub(super) fn expect<T>(result: Result<T, String>) -> T {
     match result {
         Ok(value) => value,
         Err(text) => panic!("{text}"),
@@ -53,7 +53,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     /// Feeds points in line protocol, and waits until the UDF has handled them.
     ///
     /// Each line is a point. Leading blanks and empty lines are ignored. Times are in nanoseconds.
-    /// A line without a time has the time of the previous line; the first line defaults to 0. A UDF
+    /// A line without a time has the time of the previous point; the first line defaults to 0. A UDF
     /// that wants batches gets one batch for each measurement and group of the text. The time of a
     /// batch is the time of its latest point.
     ///
@@ -108,12 +108,12 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     }
 
     /// Leaves a failure of the UDF to the next call.
-    fn unless_failed(&self, result: Result<(), String>) -> Result<(), String> {
+    pub(super) fn unless_failed(&self, result: Result<(), String>) -> Result<(), String> {
         if self.driver.failure.is_some() { Ok(()) } else { result }
     }
 
     /// Returns an error if the UDF has failed before.
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         let (doing, place) = self.last;
         match &self.driver.failure {
             Some(text) => Err(format!("the UDF failed in `{doing}` at {place}: {text}")),
@@ -122,7 +122,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     }
 
     #[track_caller]
-    fn note(&mut self, doing: &'static str) {
+    pub(super) fn note(&mut self, doing: &'static str) {
         // A failure belongs to the step before it.
         if self.driver.failure.is_none() {
             self.last = (doing, Location::caller());
@@ -164,6 +164,11 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub fn restore(&mut self, snapshot: &[u8]) {
         self.note("restore");
+        self.expect_restored(snapshot);
+    }
+
+    #[track_caller]
+    fn expect_restored(&mut self, snapshot: &[u8]) {
         if let Some(text) = expect(self.try_restore(snapshot)) {
             panic!("the UDF refused to restore the snapshot: {text}");
         }
@@ -194,162 +199,86 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         })
     }
 
+    /// Ticks once, and waits until the UDF has handled the tick.
+    ///
+    /// In a test, the UDF ticks only when the test calls this, whatever the interval is. Points
+    /// that `tick` builds without a time have the time of the last point or batch that was fed, or
+    /// else 0.
+    ///
+    /// If the UDF fails, this call returns and the next call panics, as for [`feed`](Self::feed).
+    ///
+    /// # Panics
+    /// Panics if the UDF has no ticks, if the UDF has failed or its input has ended, and after the
+    /// timeout.
+    #[track_caller]
+    pub fn tick(&mut self) {
+        self.note("tick");
+        expect(self.check());
+        let (awaited, time) = ("the UDF to handle a tick; is it still busy?", self.time);
+        let ticked = self.driver.call(awaited, move |udf| {
+            udf.keepalive()?;
+            let timer = udf.timer().filter(|timer| timer.every().is_some());
+            let has_ticks = timer.map(|timer| timer.tick(time)).is_some();
+            // This fails if the tick has failed.
+            udf.keepalive().map(|()| has_ticks)
+        });
+        if ticked == Ok(false) {
+            panic!("the UDF has no ticks: it has no `tick = ...`, or no interval is set");
+        }
+        expect(self.unless_failed(ticked.map(drop)));
+    }
+
+    /// Returns the interval at which Kapacitor's UDF would tick. `None` without ticks.
+    ///
+    /// # Panics
+    /// Panics if the UDF has failed or its input has ended, and after the timeout.
+    #[track_caller]
+    pub fn tick_every(&mut self) -> Option<Duration> {
+        self.note("tick_every");
+        expect(self.check());
+        let awaited = "the UDF to start; is it still busy?";
+        let every = self.driver.call(awaited, |udf| {
+            udf.keepalive().map(|()| udf.timer().and_then(|timer| timer.every()))
+        });
+        expect(every)
+    }
+
     /// Simulates a restart of Kapacitor: takes a snapshot, ends this UDF, and starts another one
     /// with the same options and the snapshot.
     ///
-    /// The new task keeps the output that the test has not taken yet.
+    /// Output that the test has not taken yet is kept.
     ///
     /// # Panics
     /// Panics if any of these steps fails.
     #[track_caller]
-    pub fn restart(mut self) -> Self {
-        let snapshot = self.snapshot();
-        self.end();
+    pub fn restart(&mut self) {
+        self.note("restart");
+        self.start_again(self.setup.again());
+    }
+
+    /// Simulates a restart of Kapacitor as [`restart`](Self::restart) does, after a change of the
+    /// task: the UDF starts with these options in place of the former ones. See
+    /// [`Setup::option`].
+    ///
+    /// # Panics
+    /// Panics if any of these steps fails.
+    #[track_caller]
+    pub fn restart_with<O: Into<String>>(&mut self, options: impl IntoIterator<Item = O>) {
+        self.note("restart_with");
+        let options = options.into_iter().map(Into::into).collect();
+        self.start_again(self.setup.again().with_options(options));
+    }
+
+    #[track_caller]
+    fn start_again(&mut self, setup: Setup<H>) {
+        let snapshot = expect(self.try_snapshot());
+        expect(self.driver.end());
         expect(self.check());
-        let mut next = self.setup.again().start();
-        next.time = self.time;
-        next.driver.kept = self.driver.take().into();
-        next.restore(&snapshot);
-        next
-    }
-
-    /// Returns all output that the test has not taken yet: points, or whole batches.
-    ///
-    /// This includes all output for earlier input. For output of ticks and threads, see
-    /// [`next_within`](Self::next_within).
-    ///
-    /// # Panics
-    /// Panics if the UDF has failed, and after the timeout.
-    #[track_caller]
-    pub fn output(&mut self) -> Vec<<H::Provides as Emitted>::Item> {
-        self.note("output");
-        expect(self.gather());
-        self.driver.take()
-    }
-
-    /// Receives the output up to now.
-    fn gather(&mut self) -> Result<(), String> {
-        self.check()?;
-        if self.driver.is_open() {
-            let awaited = "the UDF to send what it has emitted; is it still busy?";
-            let handled = self.driver.call(awaited, Interface::keepalive);
-            self.unless_failed(handled)?;
-            self.check()?;
-        }
-        Ok(())
-    }
-
-    /// Returns the same points as [`output`](Self::output) in line protocol, with tags and fields
-    /// in the order of their names.
-    ///
-    /// # Panics
-    /// Panics as [`output`](Self::output) does.
-    #[track_caller]
-    pub fn lines(&mut self) -> Vec<String> {
-        self.note("lines");
-        expect(self.gather());
-        self.take_lines().iter().map(Line::to_string).collect()
-    }
-
-    fn take_lines(&mut self) -> Vec<Line> {
-        let mut lines = Vec::new();
-        for item in self.driver.take() {
-            H::Provides::lines(&item, &mut lines);
-        }
-        lines
-    }
-
-    /// Checks that the output that the test has not taken yet equals this line protocol, and takes
-    /// it.
-    ///
-    /// The order of the points matters. The order of the tags and fields of a point does not.
-    /// Floats and integers differ: `1` is a float, `1i` an integer. A line without a time matches
-    /// any time. For batches, only the points are compared; [`output`](Self::output) returns the
-    /// rest.
-    ///
-    /// # Panics
-    /// Panics if the output differs, and as [`output`](Self::output) does.
-    #[track_caller]
-    pub fn emits(&mut self, text: &str) {
-        self.note("emits");
-        let expected = expect(lines::expected(text));
-        expect(self.gather());
-        if let Some(difference) = lines::difference(&expected, &self.take_lines()) {
-            panic!("{difference}");
-        }
-    }
-
-    /// Checks that there is no output that the test has not taken yet, not even an empty batch.
-    ///
-    /// # Panics
-    /// Panics if there is output, and as [`output`](Self::output) does.
-    #[track_caller]
-    pub fn emits_nothing(&mut self) {
-        self.note("emits_nothing");
-        expect(self.gather());
-        let output = self.driver.take();
-        assert!(output.is_empty(), "expected no output, but the UDF sent {output:#?}");
-    }
-
-    /// Checks the output as [`emits`](Self::emits) does, but waits for as many points as there are
-    /// lines. Use it for output of ticks and threads.
-    ///
-    /// Later points are left for the next call.
-    ///
-    /// # Panics
-    /// Panics if the points do not arrive in time, and if they differ.
-    #[track_caller]
-    pub fn emits_within(&mut self, within: Duration, text: &str) {
-        self.note("emits_within");
-        let expected = expect(lines::expected(text));
-        let deadline = Instant::now() + within;
-        let awaited = match expected.len() {
-            1 => "one point".to_owned(),
-            count => format!("{count} points"),
-        };
-        let mut came = Vec::new();
-        while came.len() < expected.len() {
-            match self.next(deadline, within, &awaited) {
-                Ok(item) => H::Provides::lines(&item, &mut came),
-                Err(error) => {
-                    let difference = lines::difference(&expected, &came).unwrap_or_default();
-                    panic!("{error}\n{difference}");
-                }
-            }
-        }
-        if let Some(difference) = lines::difference(&expected, &came) {
-            panic!("{difference}");
-        }
-    }
-
-    /// Returns the next point or batch that the test has not taken yet, and waits for it if
-    /// necessary.
-    ///
-    /// # Panics
-    /// Panics if no output arrives in time, and if the UDF has failed or ended.
-    #[track_caller]
-    pub fn next_within(&mut self, within: Duration) -> <H::Provides as Emitted>::Item {
-        self.note("next_within");
-        let awaited = match H::Provides::TYPE {
-            EdgeType::Stream => "a point",
-            EdgeType::Batch => "a batch",
-        };
-        expect(self.next(Instant::now() + within, within, awaited))
-    }
-
-    fn next(
-        &mut self,
-        deadline: Instant,
-        within: Duration,
-        awaited: &str,
-    ) -> Result<<H::Provides as Emitted>::Item, String> {
-        match self.driver.take_next() {
-            Some(item) => Ok(item),
-            None => {
-                self.check()?;
-                self.driver.wait_for_next(deadline, within, awaited)
-            }
-        }
+        let kept = self.driver.take();
+        self.driver = setup.start_driver();
+        self.driver.kept = kept.into();
+        self.setup = setup;
+        self.expect_restored(&snapshot);
     }
 
     /// Returns the text with which the UDF fails. Kapacitor logs it as the reason why the task has
@@ -391,6 +320,7 @@ impl<H: Handler<Wants = Stream, Provides: Emitted>> TestTask<H> {
     pub fn feed_point(&mut self, point: &PointBuf) {
         self.note("feed_point");
         let mut point = messages::Point::from(point.as_point());
+        self.time = point.time;
         self.setup.grouping().apply(&mut point);
         expect(self.hand_over(Data::Points(vec![point.into()])));
     }
@@ -404,6 +334,7 @@ impl<H: Handler<Wants = Batch, Provides: Emitted>> TestTask<H> {
     #[track_caller]
     pub fn feed_batch(&mut self, batch: &WholeBatch) {
         self.note("feed_batch");
+        self.time = batch.tmax;
         expect(self.hand_over(Data::Batches(vec![batch.clone()])));
     }
 }
