@@ -37,7 +37,12 @@ pub fn replay_command() -> Command {
              An export or a recording sets the database and the retention policy of its points.\n\
              \n\
              A line without a time gets the time of the line before it, and the first line gets\n\
-             1970-01-01. Kapacitor would give it the time of its arrival.",
+             1970-01-01. Kapacitor would give it the time of its arrival.\n\
+             \n\
+             Ticks of a UDF follow the times of its input, and one more comes at the end. The ticks of\n\
+             a UDF in another process follow its own clock: `udf replay` may end before they are due.\n\
+             \n\
+             Each batch of the output begins with a comment: # batch MEASUREMENT,TAGS TIME",
         )
         .args([
             Arg::new("file")
@@ -189,6 +194,12 @@ fn note(summary: &Summary) {
         terminal::note(unseen);
     }
     note_precision(summary.likely_precision);
+    if summary.skipped_ticks > 0 {
+        terminal::note(format!(
+            "{} ticks were left out, because a gap between two times in the input is too long",
+            summary.skipped_ticks
+        ));
+    }
     match (summary.points_in, summary.points_out) {
         (0, _) => terminal::note("there are no points in the input"),
         (1, 0) => terminal::note("one point was played, and nothing came back"),

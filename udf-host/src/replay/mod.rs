@@ -27,27 +27,36 @@
 //! point, and the whole input is held in memory. In both cases a batch has one measurement and one
 //! group, and its points are sorted by time and carry all of their tags. The batches of one window
 //! come in the order of their measurements and groups.
+//!
+//! A batch of the output begins with a comment, `# batch cpu,host=a 60`: its measurement, the tags
+//! that all of its points share, and its time. Readers of line protocol skip comments.
+//!
+//! Ticks of a UDF in this process follow the times of the data; see
+//! [`Interface::timer`]. The first tick is due one interval after the first point
+//! or batch. A tick runs before all data of its time or later. One more tick runs after the last
+//! data. A replay is thus the same each time. At most 100,000 ticks run between two points; the
+//! others are left out and [counted](Summary::skipped_ticks).
 
 mod archive;
 mod error;
+mod feed;
 mod output;
 mod recording;
 mod source;
+mod ticks;
 mod unseen;
 
-use std::cell::Cell;
 use std::io::{BufRead, Write};
 use std::rc::Rc;
 
-use udf_proto::{EdgeType, Info, Init, PointBuf};
+use udf_proto::{EdgeType, Info, Init};
 use udf_text::line_protocol::{Grouping, LineReader, Precision};
 use udf_text::options;
-use udf_text::windows::Batches;
 
 use crate::error::Error;
 use crate::interface::Interface;
 pub use error::{Recorded, RecordingError, RecordingProblem, ReplayError, SourceError};
-use recording::BatchReader;
+use feed::{Feed, Input};
 use source::Source;
 use unseen::TagSearch;
 pub use unseen::UnseenTag;
@@ -182,10 +191,9 @@ pub struct Summary {
     /// The unit that the times seem to have. `None` if a precision was set, or if the times are not
     /// all within weeks of 1970.
     pub likely_precision: Option<Precision>,
+    /// The number of ticks that were left out, in gaps of the data.
+    pub skipped_ticks: u64,
 }
-
-/// The number of points between two reports of the progress.
-const REPORT_EVERY: u64 = 256;
 
 impl Replay {
     /// Plays `input` to a UDF, and writes the resulting points to `output`.
@@ -226,15 +234,11 @@ impl Replay {
             return Err(error.into());
         }
         let tags = TagSearch::new(self.grouping.tags());
-        let mut feed = Feed { udf, bytes, progress, points: 0, tags };
+        let mut feed = Feed { udf, bytes, progress, points: 0, tags, ticks: None };
 
         std::thread::scope(|scope| {
             let written = output::start(scope, udf, info.provides, output)?;
-            let fed = match (&mut input, info.wants) {
-                (Input::Lines(lines), EdgeType::Stream) => feed.stream(lines),
-                (Input::Lines(lines), EdgeType::Batch) => feed.batches(lines, self.every),
-                (Input::Batches(batches), _) => feed.recorded(batches),
-            };
+            let fed = feed.play(&mut input, info.wants, self.every);
             let closed = udf.close();
             let written = written.join().expect("writing does not panic");
             let written = match written {
@@ -256,7 +260,9 @@ impl Replay {
                 Input::Lines(lines) => lines.likely_precision(),
                 Input::Batches(_) => None,
             };
-            Ok(Summary { points_in, points_out: written?, unseen_tags, likely_precision })
+            let skipped_ticks = feed.ticks.map_or(0, |ticks| ticks.skipped);
+            let points_out = written?;
+            Ok(Summary { points_in, points_out, unseen_tags, likely_precision, skipped_ticks })
         })
     }
 
@@ -290,85 +296,4 @@ pub fn ask(connect: Connect<'_>) -> Result<Info, Error> {
     let closed = udf.close();
     let info = info?;
     closed.map(|()| info)
-}
-
-/// The input of a replay.
-enum Input<'a> {
-    Lines(Box<LineReader<Box<dyn BufRead + 'a>>>),
-    Batches(BatchReader<Box<dyn BufRead + 'a>>),
-}
-
-/// Sends points to the UDF.
-struct Feed<'a> {
-    udf: &'a dyn Interface,
-    bytes: Rc<Cell<u64>>,
-    progress: &'a mut dyn FnMut(Progress),
-    points: u64,
-    tags: TagSearch,
-}
-
-impl Feed<'_> {
-    fn stream(&mut self, lines: &mut LineReader<impl BufRead>) -> Result<(), ReplayError> {
-        let points = self.udf.point_in()?;
-        while let Some(point) = self.next(lines)? {
-            points.send(PointBuf::from(point).as_point())?;
-        }
-        Ok(())
-    }
-
-    fn batches(
-        &mut self,
-        lines: &mut LineReader<impl BufRead>,
-        every: Option<i64>,
-    ) -> Result<(), ReplayError> {
-        let sink = self.udf.batch_in()?;
-        let mut batches = Batches::new(every);
-        loop {
-            let point = match self.next(lines) {
-                Ok(Some(point)) => point,
-                // The points before an invalid line are complete and are played.
-                ended => {
-                    batches.take().try_for_each(|batch| sink.send(&batch))?;
-                    return ended.map(drop);
-                }
-            };
-            if batches.is_past(point.time) {
-                batches.take().try_for_each(|batch| sink.send(&batch))?;
-                return Err(ReplayError::Order { line: lines.line() });
-            }
-            if batches.is_beyond(point.time) {
-                batches.take().try_for_each(|batch| sink.send(&batch))?;
-            }
-            batches.push(point);
-        }
-    }
-
-    fn recorded(&mut self, batches: &mut BatchReader<impl BufRead>) -> Result<(), ReplayError> {
-        let sink = self.udf.batch_in()?;
-        while let Some(batch) = batches.next_batch()? {
-            self.points += batch.points.len() as u64;
-            sink.send(&batch)?;
-            self.report();
-        }
-        Ok(())
-    }
-
-    fn next(
-        &mut self,
-        lines: &mut LineReader<impl BufRead>,
-    ) -> Result<Option<udf_proto::messages::Point>, ReplayError> {
-        let point = lines.next_message()?;
-        if let Some(point) = &point {
-            self.points += 1;
-            self.tags.see(&point.tags);
-        }
-        if point.is_none() || self.points.is_multiple_of(REPORT_EVERY) {
-            self.report();
-        }
-        Ok(point)
-    }
-
-    fn report(&mut self) {
-        (self.progress)(Progress { bytes: self.bytes.get(), points: self.points });
-    }
 }
