@@ -3,7 +3,8 @@
 #![allow(clippy::reversed_empty_ranges, reason = "the kit is to find them")]
 
 use udf_proto::Value::Int;
-use udf_runtime::{Udf, testing};
+use udf_runtime::options::{Help, OptionType};
+use udf_runtime::{Result, Udf, testing};
 use udf_tests::{parse, refusal, udf_of};
 
 udf_of!(OfEnvironment {
@@ -115,29 +116,59 @@ udf_of!(Computed {
 #[test]
 #[should_panic(expected = "no value is within the limits of `.y`")]
 fn an_end_that_is_no_number_is_found() {
-    testing::check_options::<NoNumber>();
+    testing::check::<NoNumber>();
 }
 
 #[test]
 #[should_panic(expected = "no value is within the limits of `.s`")]
 fn swapped_ends_are_found() {
-    testing::check_options::<Swapped>();
+    testing::check::<Swapped>();
 }
 
 #[test]
 #[should_panic(expected = "`.x(3)`: 3 is odd")]
 fn an_example_that_is_refused_is_found() {
-    testing::check_options::<OddExample>();
+    testing::check::<OddExample>();
 }
 
 #[test]
 #[should_panic(expected = "the UDF refuses its own default `.x(11)`")]
 fn a_default_that_is_refused_is_found() {
-    testing::check_options::<Computed>();
+    testing::check::<Computed>();
+}
+
+/// A number that is not 10, although its help says so.
+struct NotTen(i64);
+
+impl OptionType for NotTen {
+    type Raw = i64;
+
+    fn from_raw(raw: i64) -> Result<Self> {
+        if raw == 10 { Err("ten is taken".into()) } else { Ok(NotTen(raw)) }
+    }
+
+    fn to_raw(&self) -> i64 {
+        self.0
+    }
+
+    fn help() -> Help {
+        Help::new().example(10)
+    }
+}
+
+udf_of!(OddSample {
+    #[option]
+    x: Option<NotTen>,
+});
+
+#[test]
+#[should_panic(expected = "UDF odd_sample: `.x(10)`: ten is taken")]
+fn a_sample_that_is_refused_is_found() {
+    testing::check::<OddSample>();
 }
 
 #[test]
 fn right_options_pass() {
-    testing::check_options::<OfEnvironment>();
-    testing::check_options::<Secret>();
+    testing::check::<OfEnvironment>();
+    testing::check::<Secret>();
 }

@@ -59,7 +59,7 @@
 //! | to | write |
 //! | --- | --- |
 //! | start a UDF, or a [`Handler`](crate::Handler) | [`udf`], [`handler`], then [`Setup::start`] |
-//! | check defaults, examples and limits of its options | [`check_options`] |
+//! | check defaults, examples and ranges of its options | [`check`] |
 //! | check that invalid options are refused | [`Setup::refusal`] |
 //! | feed points or batches | [`feed`](TestTask::feed), [`feed_point`](TestTask::feed_point), [`feed_batch`](TestTask::feed_batch) |
 //! | build a point that line protocol cannot express | [`point()`] |
@@ -92,9 +92,13 @@ use crate::udf::traits::Udf;
 use output::Built;
 use udf_proto::PointBuf;
 
-/// Checks the `#[option(...)]` attributes of a UDF: its limits allow at least one value, and every
-/// default and example is a valid value. Call this in a test, because rustc cannot detect these
-/// errors in computed values.
+/// Checks the options of a UDF: the limits of each allow at least one value, and the UDF accepts
+/// every default, every example, and every sample that `info` shows. Call this in a test: rustc
+/// cannot detect these errors in computed values, and with such an error, a UDF may refuse every
+/// task.
+///
+/// The UDF is created and dropped. Its `init` is not called, because `init` may need files or
+/// servers; to check `init`, [start](Setup::start) a task.
 ///
 /// ```
 /// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, testing, udf};
@@ -114,7 +118,7 @@ use udf_proto::PointBuf;
 ///
 /// // #[test]
 /// fn the_options_are_right() {
-///     testing::check_options::<Passing>();
+///     testing::check::<Passing>();
 /// }
 /// # the_options_are_right();
 /// ```
@@ -122,7 +126,7 @@ use udf_proto::PointBuf;
 /// # Panics
 /// Panics if an option is invalid, and lists all problems.
 #[track_caller]
-pub fn check_options<T: Udf>() {
+pub fn check<T: Udf>() {
     let faults = crate::udf::options::faults::faults::<T>();
     assert!(
         faults.is_empty(),

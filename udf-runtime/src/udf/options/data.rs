@@ -380,12 +380,6 @@ impl Known {
         Some(vec![value.unwrap_or(Value::String(text))])
     }
 
-    /// Returns whether the option has an example.
-    #[cfg(feature = "testing")]
-    pub(super) fn has_example(&self) -> bool {
-        self.data.example.is_some()
-    }
-
     /// Returns the errors in the constant itself.
     #[cfg(feature = "testing")]
     pub(super) fn faults(&self) -> Vec<String> {

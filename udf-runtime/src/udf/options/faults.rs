@@ -6,8 +6,8 @@ use crate::udf::options::data::Known;
 use crate::udf::options::init::parse;
 use crate::udf::traits::Udf;
 
-/// Returns the errors in the options of the UDF itself: limits without a value, and invalid defaults
-/// and examples. Makes the defaults, and calls `validate` and `parse` with the examples.
+/// Returns the errors in the options of the UDF itself: limits without a value, and defaults, examples and
+/// samples that the UDF refuses. Makes the defaults, and calls `validate` and `parse` with the samples.
 pub(crate) fn faults<T: Udf>() -> Vec<String> {
     let known: Vec<Known> = T::OPTIONS.iter().map(Known::new).collect();
     let mut faults: Vec<String> = known.iter().flat_map(Known::faults).collect();
@@ -17,9 +17,10 @@ pub(crate) fn faults<T: Udf>() -> Vec<String> {
     let call = |known: &Known, values| OptionCall { name: known.data.name.to_owned(), values };
     let required = || known.iter().filter(|known| known.min_calls() > 0);
     let mut tried: Vec<Option<&Known>> = vec![None];
-    tried.extend(known.iter().filter(|known| known.has_example()).map(Some));
-    for example in tried {
-        let also = example.filter(|example| example.min_calls() == 0);
+    // An example is the sample of its option.
+    tried.extend(known.iter().map(Some));
+    for sample in tried {
+        let also = sample.filter(|sample| sample.min_calls() == 0);
         let calls = required().chain(also).flat_map(|known| {
             let values = known.sample()?;
             Some(std::iter::repeat_n(call(known, values), known.min_calls().max(1)))
@@ -32,7 +33,7 @@ pub(crate) fn faults<T: Udf>() -> Vec<String> {
             others.any(|_| names.contains(&known.data.name))
         };
         let is_complete = required().all(|known| names.contains(&known.data.name));
-        if !is_complete || example.is_some() && known.iter().any(related) {
+        if !is_complete || sample.is_some() && known.iter().any(related) {
             continue;
         }
         if let Err(refusal) = parse::<T>(Init { options, ..Init::default() }) {
