@@ -9,6 +9,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use udf_cli::create::{Dependency, Name, NewCrate};
+use udf_proto::EdgeType;
 use udf_runtime::Limits;
 use udf_tests::program::{Program, TIMEOUT, example};
 
@@ -235,6 +237,39 @@ fn the_documents_show_the_files_as_they_are() {
             "docs/operations.md does not show the files of docs/deploy, or its limits; renew it with\n  \
              UPDATE=1 cargo test -p udf-tests --test deploy"
         );
+    }
+}
+
+/// The unit and the Dockerfile are those of a new crate. But the Dockerfile builds an example of the
+/// workspace.
+#[test]
+fn the_unit_and_the_image_are_those_of_a_new_crate() {
+    let new = NewCrate {
+        name: Name::new("moving_avg").expect("it is valid"),
+        wants: EdgeType::Stream,
+        provides: EdgeType::Stream,
+        dependency: Dependency::Registry,
+    };
+    let of_example = |text: &str| {
+        text.replace("build --release --locked", "build --release --locked --example moving_avg")
+            .replace("/src/target/release/", "/src/target/release/examples/")
+    };
+    for (name, text) in new.files() {
+        let current = match &*name {
+            "Dockerfile" => of_example(&text),
+            "moving_avg.service" => text,
+            _ => continue,
+        };
+        let path = docs().join("deploy").join(&name);
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&path, &current).expect("it is writable");
+        } else {
+            assert!(
+                fs::read_to_string(&path).expect("it is there") == current,
+                "docs/deploy/{name} differs from the template of udf-cli; renew it with\n  \
+                 UPDATE=1 cargo test -p udf-tests --test deploy"
+            );
+        }
     }
 }
 

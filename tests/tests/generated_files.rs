@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: [&str; 6] = ["bench", "check", "completions", "info", "man", "replay"];
+const SUBCOMMANDS: [&str; 7] = ["bench", "check", "completions", "info", "man", "new", "replay"];
 
 /// Runs `udf`. Returns the exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {
@@ -78,10 +78,11 @@ fn completions_name_every_subcommand() {
 fn bash_completes_names_of_subcommands_and_options() {
     let asked = r#"
         source <("$0" completions bash)
-        complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _udf udf "${!#}" "$2"; echo "${COMPREPLY[@]}"; }
+        complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _udf udf "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"; echo "${COMPREPLY[@]}"; }
         complete_at udf ch
         complete_at udf check --f
         complete_at udf completions z
+        complete_at udf new rate --wants b
     "#;
     let mut bash = Command::new("bash");
     bash.args(["--norc", "-c", asked, env!("CARGO_BIN_EXE_udf_command")]);
@@ -90,5 +91,10 @@ fn bash_completes_names_of_subcommands_and_options() {
         return;
     };
     let stdout = String::from_utf8(output.stdout).expect("the output is UTF-8");
-    assert_eq!(stdout, "check\n--format\nzsh\n", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        stdout,
+        "check\n--format\nzsh\nbatch\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

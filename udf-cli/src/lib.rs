@@ -1,6 +1,6 @@
 //! The command `udf`: describes a UDF, plays points to it, checks its use of the protocol, and
 //! measures its speed. The UDF may be written in any language. `udf` connects to it as Kapacitor
-//! does.
+//! does. `udf new` begins a UDF in Rust.
 //!
 //! | module | what it holds |
 //! | --- | --- |
@@ -9,9 +9,11 @@
 //! | [`sample`] | points and batches as Kapacitor sends them |
 //! | [`check`] | the conformance report |
 //! | [`bench`](mod@bench) | the measurements |
+//! | [`create`] | a new crate with a UDF |
 
 pub mod bench;
 pub mod check;
+pub mod create;
 pub mod front;
 pub mod sample;
 pub mod target;

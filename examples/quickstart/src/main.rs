@@ -8,7 +8,7 @@ use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
 /// Change of a field since the last point of the same group.
 #[udf(wants = stream, provides = stream)]
-struct Delta {
+struct Quickstart {
     /// Field to compare.
     #[option]
     field: FieldName,
@@ -20,7 +20,7 @@ struct Delta {
     last: Groups<Option<f64>>,
 }
 
-impl StreamUdf for Delta {
+impl StreamUdf for Quickstart {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
         // Kapacitor does not report that a group has ended.
         self.last.limit_count(100_000);
@@ -30,26 +30,29 @@ impl StreamUdf for Delta {
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let value = point.number(&self.field)?;
         if let Some(last) = self.last.of(point).replace(value) {
-            out.edit(point).only_field(&self.r#as, value - last).send()?;
+            out.edit(point)
+                .only_field(&self.r#as, value - last)
+                .send()?;
         }
         Ok(())
     }
 }
 
 fn main() -> ExitCode {
-    udf_runtime::main::<Delta>()
+    udf_runtime::main::<Quickstart>()
 }
 
 #[cfg(test)]
 mod tests {
     use udf_runtime::testing;
 
-    use super::Delta;
+    use super::Quickstart;
 
     #[test]
     fn each_group_is_compared_with_itself() {
-        let mut task = testing::udf::<Delta>().option("field=used").group_by("host").start();
-        task.feed(include_str!("../points.lp"));
+        let udf = testing::udf::<Quickstart>().option("field=used");
+        let mut task = udf.group_by("host").start();
+        task.feed(include_str!("../sample.lp"));
         task.emits(
             "disk,host=a delta=40 1700000010000000000
              disk,host=b delta=-2 1700000010000000000
@@ -59,7 +62,8 @@ mod tests {
 
     #[test]
     fn the_last_value_survives_a_restart() {
-        let mut task = testing::udf::<Delta>().option("field=used").option("as=change").start();
+        let udf = testing::udf::<Quickstart>().option("field=used");
+        let mut task = udf.option("as=change").start();
         task.feed("disk used=1 10");
         task.restart();
         task.feed("disk used=4 20");

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod generate;
+mod new;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,13 +36,14 @@ fn command() -> Command {
             "The UDF is a program, which udf spawns, or a daemon on a Unix socket:\n  \
              udf info -- ./moving_avg\n  \
              udf check -o field=usage -o size=10 -- python3 moving_avg.py\n  \
-             udf bench --socket /run/udfs/mirror.sock",
+             udf bench --socket /run/udfs/mirror.sock\n\n\
+             udf new begins a UDF in Rust, in a crate of its own.",
         )
         .subcommand_required(true)
         .subcommands(
             [info, command::replay_command(), check::command(), bench::command()].map(of_a_target),
         )
-        .subcommands([generate::completions_command(), generate::man_command()])
+        .subcommands([new::command(), generate::completions_command(), generate::man_command()])
 }
 
 /// Adds the arguments that select the UDF.
@@ -81,6 +83,7 @@ fn target(matches: &ArgMatches) -> Target {
 fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
     match name {
+        "new" => return new::run(matches),
         "man" => return generate::man(matches),
         "completions" => return generate::completions(matches),
         _ => {}

@@ -1,0 +1,93 @@
+//! A UDF that gathers the points of a stream into batches.
+
+use std::process::ExitCode;
+
+use udf_runtime::options::FieldName;
+use udf_runtime::state::Groups;
+use udf_runtime::{Batch, BeginBatch, Emitter, Point, Result, StreamUdf, Task, udf};
+
+/// Gathers the values of a field into batches, for each group.
+#[udf(wants = stream, provides = batch)]
+struct NewUdf {
+    /// Field to gather.
+    #[option]
+    field: FieldName,
+    /// Points in a batch.
+    #[option(default = 10, range = 1..=100_000)]
+    size: usize,
+    /// Times and values that wait for their batch.
+    #[state]
+    waiting: Groups<Vec<(i64, f64)>>,
+}
+
+impl StreamUdf for NewUdf {
+    fn init(&mut self, _: &Task<Batch>) -> Result<()> {
+        // Kapacitor does not report that a group has ended.
+        self.waiting.limit_count(100_000);
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Batch>) -> Result<()> {
+        let value = point.number(&self.field)?;
+        let waiting = self.waiting.of(point);
+        waiting.push((point.time(), value));
+        if waiting.len() < self.size {
+            return Ok(());
+        }
+        // Points may come out of order.
+        waiting.sort_by_key(|(time, _)| *time);
+        let latest = waiting.last().map_or(point.time(), |(time, _)| *time);
+        let mut batch = out.begin(&begin(point));
+        for (time, value) in waiting.drain(..) {
+            let edit = batch.edit(point).time(time);
+            edit.only_field(&self.field, value).send()?;
+        }
+        Ok(batch.end(latest)?)
+    }
+}
+
+/// Returns the begin of a batch in the group of a point.
+fn begin(point: &Point<'_>) -> BeginBatch {
+    let tag = |name: &str| (name.into(), point.tag(name).unwrap_or_default().into());
+    BeginBatch {
+        name: point.name().into(),
+        tags: point.dimensions().map(tag).collect(),
+        by_name: point.by_name(),
+        ..BeginBatch::default()
+    }
+}
+
+fn main() -> ExitCode {
+    udf_runtime::main::<NewUdf>()
+}
+
+#[cfg(test)]
+mod tests {
+    use udf_runtime::testing;
+
+    use super::NewUdf;
+
+    #[test]
+    fn each_group_has_batches_of_its_own() {
+        let udf = testing::udf::<NewUdf>().option("field=used");
+        let mut task = udf.option("size=2").group_by("host").start();
+        task.feed(include_str!("../sample.lp"));
+        let batches = task.output();
+        let [a, b] = &batches[..] else {
+            panic!("{batches:?}")
+        };
+        assert_eq!((&*a.tags["host"], a.points.len()), ("a", 2));
+        assert_eq!((&*b.tags["host"], b.points.len()), ("b", 2));
+        assert_eq!(b.tmax, 1_700_000_010_000_000_000);
+    }
+
+    #[test]
+    fn waiting_points_survive_a_restart() {
+        let udf = testing::udf::<NewUdf>().option("field=used");
+        let mut task = udf.option("size=2").start();
+        task.feed("disk used=1 10");
+        let mut task = task.restart();
+        task.feed("disk used=4 20");
+        task.emits("disk used=1 10\ndisk used=4 20");
+    }
+}
