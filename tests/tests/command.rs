@@ -248,6 +248,58 @@ fn check_sends_the_points_of_a_file() {
     assert_eq!(stderr, format!("error: cannot read `{path}`: there are no points in it\n"));
 }
 
+#[test]
+fn check_reads_what_replay_reads() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: &str| {
+        let file = directory.path().join(name);
+        std::fs::write(&file, text).expect("a file can be written");
+        file.to_str().expect("a path of this machine").to_owned()
+    };
+    let lines =
+        write("points.lp", "room,name=attic temperature=19 1\nroom,name=hall temperature=21 2\n");
+    // A recording of points: the source, and then the line.
+    let recorded = "sensors\nautogen\nroom,name=attic temperature=19 1\n";
+    let stream = write("points.srpl", recorded);
+    let batches = write(
+        "batches.brpl",
+        r#"{"name":"room","tags":{"name":"attic"},"points":[{"fields":{"temperature":19},"time":"1970-01-01T00:00:01Z","tags":{"name":"attic"}}],"tmax":"1970-01-01T00:00:02Z"}"#,
+    );
+    let check = |args: &[&str], peer: &[&str]| {
+        let only = ["check", "--only", "data_handled", "-o", "field=x", "--points"];
+        udf(&[&only[..], args, &["--", PEER, "wants_temperature"], peer].concat())
+    };
+    for (args, peer) in [
+        (&[&*lines, "--by-name"][..], &[][..]),
+        (&[&lines, "--every", "1s"], &["--batch"]),
+        (&[&stream], &[]),
+        (&[&batches], &["--batch"]),
+    ] {
+        let (status, stdout, stderr) = check(args, peer);
+        assert_eq!((status, &*stderr), (0, ""), "{args:?}");
+        assert!(stdout.contains(": 1 passed, 0 warnings, 0 failed, "), "{args:?}: {stdout}");
+    }
+    let (_, _, stderr) = check(&[&lines, "--group-by", "nmae"], &[]);
+    let note = "note: the points were grouped by the tag `nmae`, but no point has it; did you mean `name`?\n";
+    assert_eq!(stderr, note);
+    for (args, expected) in [
+        (
+            &[&*lines, "--every", "1s"][..],
+            "--every is for UDFs that want batches, and this UDF wants a stream",
+        ),
+        (&[&batches], "the points are a recording of batches, and this UDF wants a stream"),
+        (
+            &[&batches, "--group-by", "name"],
+            "groups of their own; leave --group-by and --by-name out",
+        ),
+        (&[&batches, "--every", "1s"], "windows of their own; leave --every out"),
+    ] {
+        let (status, stdout, stderr) = check(args, &[]);
+        assert_eq!((status, &*stdout), (2, ""), "{args:?}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{args:?}: {stderr}");
+    }
+}
+
 fn keys(value: &serde_json::Value) -> BTreeSet<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
 }
@@ -309,6 +361,7 @@ fn wrong_usage_is_status_2() {
         (&["check", "--timeout", "0s", "--", PEER], "must be greater than zero"),
         (&["check", "--group-by", "host", "--", PEER], "--points <FILE>"),
         (&["check", "--precision", "s", "--", PEER], "--points <FILE>"),
+        (&["check", "--every", "10s", "--", PEER], "--points <FILE>"),
         (
             &["check", "--only", "all", "--", PEER],
             "error: there is no check `all`; the checks are ",

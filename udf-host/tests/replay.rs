@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use peer::{Does, Peer};
 use prost::Message as _;
-use udf_host::replay::{Progress, Replay, ReplayError, Summary};
+use udf_host::replay::{Data, Progress, Recorded, Replay, ReplayError, Summary};
 use udf_proto::{EdgeType, OptionCall, Value};
 use udf_text::line_protocol::Grouping;
 
@@ -372,4 +372,32 @@ fn progress_is_told_up_to_the_last_byte() {
     assert!(told.len() > 3);
     let last = told.last().unwrap();
     assert_eq!((last.points, last.bytes), (1000, text.len() as u64));
+}
+
+#[test]
+fn the_first_points_of_a_file_are_read_without_a_udf() {
+    let text = "cpu,host=a usage=1 1\ncpu,host=b usage=2 2\ncpu,host=a usage=3 15\n";
+    let read = by("host,core").read(text.as_bytes(), 2).unwrap();
+    let Data::Points(points) = &read.data else { panic!("{read:?}") };
+    assert_eq!((points.len(), &*points[1].group), (2, "core=,host=b"));
+    assert_eq!((read.unseen_tags.len(), &*read.unseen_tags[0].tag), (1, "core"));
+
+    let read = by("host").every(10).read(text.as_bytes(), 100).unwrap();
+    let Data::Windows(batches) = &read.data else { panic!("{read:?}") };
+    let ends: Vec<_> = batches.iter().map(|batch| (&*batch.group, batch.tmax)).collect();
+    assert_eq!(ends, [("host=a", 10), ("host=b", 10), ("host=a", 20)]);
+    let unsorted = "cpu usage=1 15\ncpu usage=1 1\n";
+    let error = by("").every(10).read(unsorted.as_bytes(), 100).unwrap_err();
+    assert!(matches!(error, ReplayError::Order { line: 2 }), "{error}");
+
+    let batch = |tmax: i64| {
+        let point = r#"{"fields":{"usage":1},"time":"1970-01-01T00:00:01Z"}"#;
+        format!(r#"{{"name":"cpu","points":[{point},{point}],"tmax":"1970-01-01T00:00:0{tmax}Z"}}"#)
+    };
+    let recording = format!("{}\n{}\n", batch(1), batch(2));
+    let read = by("").read(recording.as_bytes(), 3).unwrap();
+    assert_eq!(read.data.point_count(), 3, "the last batch is shortened");
+    assert!(matches!(&read.data, Data::Recorded(batches) if batches.len() == 2));
+    let error = by("").every(10).read(recording.as_bytes(), 3).unwrap_err();
+    assert!(matches!(error, ReplayError::Recorded(Recorded::Windows)), "{error}");
 }

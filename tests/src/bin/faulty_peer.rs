@@ -321,6 +321,7 @@ impl Peer {
         self.after_data = true;
         self.points += 1;
         self.groups.insert(point.group.clone());
+        let mut unread = false;
         match &*self.fault {
             "prints_at_point" if self.points == 3 => {
                 self.write(b"point number 3, at last: looks good to me!\n")
@@ -345,6 +346,15 @@ impl Peer {
                     return;
                 }
             }
+            // Like a UDF that passes points without its field on, and panics at some of the others.
+            "passes_unread" => match point.fields_double.get("temperature") {
+                Some(degrees) if *degrees < 0.0 => {
+                    eprintln!("the handler panicked: {degrees} is below zero");
+                    exit(101);
+                }
+                Some(_) => {}
+                None => unread = true,
+            },
             "swallows" => return,
             "reads_ints_as_zero" => {
                 let mean = point.fields_double.get("usage").copied().unwrap_or(0.0);
@@ -363,7 +373,9 @@ impl Peer {
             "logs_each_point" => eprintln!("a point of {}", point.group),
             _ => {}
         }
-        point.fields_int.insert("seen".to_owned(), self.points);
+        if !unread {
+            point.fields_int.insert("seen".to_owned(), self.points);
+        }
         if self.is("loses_fields") {
             point.fields_int.clear();
             point.fields_double.clear();

@@ -32,7 +32,7 @@ const fn hangs(name: &'static str, check: &'static str, found: &'static str) -> 
     Fault { name, check, status: Status::Fail, found, hangs: true }
 }
 
-const OF_STREAMS: [Fault; 73] = [
+const OF_STREAMS: [Fault; 74] = [
     hangs("no_info", "info_answered", "an answer to Info did not come within 10s"),
     hangs("init_for_info", "info_answered", "expected an answer to Info, but an Init answer came"),
     fails("unknown_edge", "info_edges", "`wants` is 7, which is neither STREAM (0) nor BATCH (1)"),
@@ -109,7 +109,22 @@ const OF_STREAMS: [Fault; 73] = [
     warns("reads_ints_as_zero", "int_and_float", "integers are read as 0: with integers for "),
     warns("skips_ints", "int_and_float", "integers are skipped: with integers for "),
     warns("reads_missing_as_zero", "field_missing", "a missing field is read as 0: for points"),
-    warns("swallows", "data_handled", "no point came back for the 200 points that it was sent"),
+    Fault {
+        status: Status::Untested,
+        ..warns(
+            "swallows",
+            "data_handled",
+            "no point came back for the 200 points that it was sent",
+        )
+    },
+    Fault {
+        status: Status::Untested,
+        ..warns(
+            "passes_unread",
+            "data_handled",
+            "the 200 points that it was sent came back unchanged",
+        )
+    },
     fails(
         "dies_without_field",
         "field_missing",
@@ -156,7 +171,7 @@ const OF_STREAMS: [Fault; 73] = [
     fails("long_line", "stderr_lines", "it wrote a line of 102409 bytes or more"),
 ];
 
-const OF_BATCHES: [Fault; 15] = [
+const OF_BATCHES: [Fault; 16] = [
     fails("end_without_begin", "batches_balanced", "it ended `cpu` without beginning it"),
     fails("nested_batches", "batches_balanced", "it began `cpu` within `cpu`"),
     fails("never_ends", "batches_balanced", "it never ended `cpu`"),
@@ -171,7 +186,22 @@ const OF_BATCHES: [Fault; 15] = [
         "came back with other tags: `cpu=cpu0,host=host00` instead of `",
     ),
     fails("dies_of_short_batches", "short_batches", "with a batch of two points: it closed its"),
-    warns("swallows", "data_handled", "no point came back for the 200 points that it was sent"),
+    Fault {
+        status: Status::Untested,
+        ..warns(
+            "swallows",
+            "data_handled",
+            "no point came back for the 200 points that it was sent",
+        )
+    },
+    Fault {
+        status: Status::Untested,
+        ..warns(
+            "passes_unread",
+            "data_handled",
+            "the 200 points that it was sent came back unchanged",
+        )
+    },
     fails("sends_points", "right_edge", "it sent a point outside of a batch"),
     fails(
         "trusts_size",

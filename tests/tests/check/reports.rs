@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use udf_cli::Target;
-use udf_cli::check::{Report, Status, read_points};
-use udf_proto::messages::Point;
-use udf_text::line_protocol::{Grouping, LineReader};
+use udf_cli::check::{Report, Status};
+use udf_host::replay::{Data, Replay};
+use udf_text::line_protocol::Grouping;
 
 use super::{Daemon, LONG, OPTIONS, assert_all_pass, at_once, checked, peer, settings};
 
@@ -76,17 +76,66 @@ fn a_check_that_cannot_run_is_no_success_on_its_own() {
 }
 
 #[test]
-fn a_check_that_got_nothing_back_does_not_pass() {
+fn a_check_that_got_nothing_back_is_untested() {
     at_once(&[&["swallows"][..], &["swallows", "--batch"]], |args| {
         let report = checked(&peer(args), &settings(&OPTIONS, LONG, &[]));
-        assert_eq!(report.failed, 0, "{report:#?}");
-        let warned = names(&report, Status::Warn);
+        assert_eq!((report.failed, report.warned), (0, 0), "{report:#?}");
+        let untested = names(&report, Status::Untested);
+        assert_eq!(report.untested, untested.len());
         for name in ["data_handled", "int_and_float", "many_groups", "restore_continues"] {
-            assert!(warned.contains(&name), "{name}: {warned:?}");
+            assert!(untested.contains(&name), "{name}: {untested:?}");
         }
-        assert!(found(&report, "data_handled", Status::Warn).contains("with --points FILE"));
-        assert!(found(&report, "many_groups", Status::Warn).ends_with("; see data_handled"));
+        assert!(found(&report, "data_handled", Status::Untested).ends_with(
+            "no point came back for the 200 points that it was sent; \
+             pass points that the UDF answers with --points FILE"
+        ));
+        assert!(found(&report, "many_groups", Status::Untested).ends_with("; see data_handled"));
     });
+}
+
+/// A UDF that passes points without its field on, and dies of a point with the field. From outside,
+/// sample points seem to be handled.
+#[test]
+fn a_check_whose_points_came_back_unread_is_untested() {
+    at_once(&[&["passes_unread"][..], &["passes_unread", "--batch"]], |args| {
+        let report = checked(&peer(args), &settings(&OPTIONS, LONG, &[]));
+        assert_eq!((report.failed, report.warned), (0, 0), "{report:#?}");
+        let untested = names(&report, Status::Untested);
+        for name in ["data_handled", "keepalive_among_data", "many_groups", "restore_continues"] {
+            assert!(untested.contains(&name), "{name}: {untested:?}");
+        }
+        let text = found(&report, "data_handled", Status::Untested);
+        assert!(text.contains("came back unchanged, as skipped points may"), "{text}");
+        assert!(text.ends_with("pass points that the UDF changes with --points FILE"), "{text}");
+    });
+}
+
+#[test]
+fn the_point_at_which_a_udf_fails_is_named() {
+    let points = "room,name=attic temperature=1 1\nroom,name=hall temperature=2 2\n\
+                  room,name=hall temperature=-3 3\nroom,name=hall temperature=4 4\n";
+    at_once(&[&["passes_unread"][..], &["passes_unread", "--batch"]], |args| {
+        let own = settings(&OPTIONS, LONG, &[]).data(data(points, Grouping::by_all_tags()));
+        let report = checked(&peer(args), &own);
+        assert_eq!(names(&report, Status::Fail), ["data_handled"], "{report:#?}");
+        let text = found(&report, "data_handled", Status::Fail);
+        let panic = "it wrote to stderr: the handler panicked: -3 is below zero";
+        let place = "; this happened at the point `room,name=hall temperature=-3.0 3`";
+        assert!(text.ends_with(&format!("{panic}{place}")), "{text}");
+    });
+}
+
+/// The user knows whether the UDF should change the user's own points.
+#[test]
+fn own_points_that_came_back_unchanged_are_a_remark() {
+    let target = Target::program(udf_tests::program::example("mirror"));
+    let report = checked(&target, &settings(&[], LONG, &["data_handled", "many_groups"]));
+    assert_eq!(names(&report, Status::Untested), ["data_handled", "many_groups"]);
+    let own = settings(&[], LONG, &[]).data(data(POINTS, Grouping::by_all_tags()));
+    let report = checked(&target, &own);
+    assert_all_pass(&report);
+    let remark = found(&report, "data_handled", Status::Pass);
+    assert_eq!(remark, "the 200 points that it was sent came back unchanged");
 }
 
 const POINTS: &str = "\
@@ -96,17 +145,18 @@ room,name=attic temperature=19.25,people=1i 2000000000
 room,name=hall temperature=21.5 2000000000
 ";
 
-fn points(grouping: Grouping) -> Vec<Point> {
-    read_points(&mut LineReader::new(POINTS.as_bytes(), grouping)).expect("they are points")
+fn data(lines: &str, grouping: Grouping) -> Data {
+    let replay = Replay::default().grouping(grouping);
+    replay.read(lines.as_bytes(), 100).expect("they are points").data
 }
 
 #[test]
 fn the_points_of_the_author_are_sent_in_place_of_made_up_ones() {
-    let points = points(Grouping::by_all_tags());
+    let points = data(POINTS, Grouping::by_all_tags());
     for args in [&["wants_temperature"][..], &["wants_temperature", "--batch"]] {
         let made_up = settings(&OPTIONS, LONG, &["data_handled"]);
-        found(&checked(&peer(args), &made_up), "data_handled", Status::Warn);
-        let own = settings(&OPTIONS, LONG, &[]).points(points.clone());
+        found(&checked(&peer(args), &made_up), "data_handled", Status::Untested);
+        let own = settings(&OPTIONS, LONG, &[]).data(points.clone());
         assert_all_pass(&checked(&peer(args), &own));
     }
 }
@@ -114,8 +164,7 @@ fn the_points_of_the_author_are_sent_in_place_of_made_up_ones() {
 #[test]
 fn an_echo_of_points_without_a_group_keeps_their_grouping() {
     let report = |fault, grouping| {
-        let points = points(grouping);
-        let own = settings(&OPTIONS, LONG, &["grouping_kept"]).points(points);
+        let own = settings(&OPTIONS, LONG, &["grouping_kept"]).data(data(POINTS, grouping));
         checked(&peer(&[fault]), &own)
     };
     // All points are in one group, or no point has a tag for one of the dimensions.

@@ -11,6 +11,7 @@ use udf_proto::messages::{InfoResponse, InitResponse, Point};
 use udf_proto::{EdgeType, Info, Init, OptionCall};
 
 use super::fault::{Fault, is_data};
+use super::locate::located;
 use super::notes::{StderrStats, Tally};
 use super::points::{BATCH, Source};
 use super::wire::Wire;
@@ -61,7 +62,7 @@ impl Context {
             only: settings.only.clone(),
             answer,
             info: None,
-            source: Source::new(settings.points.clone()),
+            source: Source::new(settings.data.clone()),
             init,
             init_answer: None,
             accepted: false,
@@ -225,10 +226,16 @@ impl Context {
         !session.seen.iter().any(|answer| matches!(answer, Answer::Point(_)))
     }
 
+    /// Returns whether the UDF is known to send back ordinary data exactly as it came.
+    pub(super) fn is_unread(&self) -> bool {
+        let Some(Ok(session)) = &self.session else { return false };
+        session.is_unread()
+    }
+
     fn new_session(&self) -> Result<Session, Fault> {
         let mut wire = self.started()?;
         let sent = self.data(0..SESSION.max(self.source.len()), |_| {});
-        let mut fault = None;
+        let (mut fault, mut handled) = (None, 0);
         for part in sent.chunks(SESSION) {
             for ask in part {
                 wire.ask(ask.clone());
@@ -237,6 +244,12 @@ impl Context {
             if fault.is_some() {
                 break;
             }
+            handled += part.len();
+        }
+        if self.source.is_own()
+            && let Some(Fault::Closed { .. } | Fault::Reported(_)) = fault
+        {
+            fault = fault.map(|fault| located(self, fault, &sent, handled));
         }
         // Another check reports a UDF that does not close.
         let _ = wire.drain();
@@ -262,6 +275,19 @@ pub(super) struct Session {
 impl Session {
     fn came(&self) -> usize {
         self.seen.iter().filter(|answer| is_data(answer)).count()
+    }
+
+    /// Returns whether all points came back in order, each exactly as it was sent.
+    fn is_unread(&self) -> bool {
+        let sent = self.sent.iter().filter_map(|ask| match ask {
+            Ask::Point(point) => Some(point),
+            _ => None,
+        });
+        let came = self.seen.iter().filter_map(|answer| match answer {
+            Answer::Point(point) => Some(point),
+            _ => None,
+        });
+        self.points_in > 0 && sent.eq(came)
     }
 
     /// Returns the points that came outside of batches.

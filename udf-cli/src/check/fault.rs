@@ -15,6 +15,8 @@ pub(super) enum Fault {
     NoConnection(String),
     /// A fault with advice.
     Advised(Box<Fault>, &'static str),
+    /// A fault, and the message of the user's own data at which it occurs.
+    At(Box<Fault>, String),
     /// A precondition of the check is not met.
     Unmet(String),
     Silence {
@@ -47,6 +49,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::NoConnection(error) => write!(f, "no connection: {error}"),
             Fault::Advised(fault, advice) => write!(f, "{fault}; {advice}"),
+            Fault::At(fault, place) => write!(f, "{fault}; this happened at {place}"),
             Fault::Unmet(problem) => f.write_str(problem),
             Fault::Silence { awaited, within } => {
                 write!(f, "{awaited} did not come within {within:?}")

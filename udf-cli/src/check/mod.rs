@@ -13,6 +13,7 @@ mod fault;
 mod faults;
 mod groups;
 mod keepalive;
+mod locate;
 mod logs;
 mod notes;
 mod options;
@@ -25,15 +26,14 @@ mod wire;
 
 use std::time::Duration;
 
+use udf_host::replay::Data;
 use udf_proto::EdgeType;
-use udf_proto::messages::Point;
 use udf_text::options::OptionsError;
 
 use crate::{Target, Transport};
 use context::Context;
 use fault::Fault;
 
-pub use points::read_points;
 pub use report::{Finding, Report, Status};
 
 /// The settings of a check.
@@ -49,15 +49,15 @@ pub struct CheckSettings {
     pub within: Duration,
     /// The names of the checks to run. Empty means all. Defaults to empty.
     pub only: Vec<String>,
-    /// The points to send; see [`read_points`]. If empty, sample points are sent. Defaults to
-    /// empty.
-    pub points: Vec<Point>,
+    /// The data to send; see [`Replay::read`](udf_host::replay::Replay::read). Repeated as often as
+    /// a check needs, with later times. Defaults to sample points.
+    pub data: Option<Data>,
 }
 
 impl Default for CheckSettings {
     fn default() -> Self {
         let within = Duration::from_secs(5);
-        CheckSettings { options: Vec::new(), within, only: Vec::new(), points: Vec::new() }
+        CheckSettings { options: Vec::new(), within, only: Vec::new(), data: None }
     }
 }
 
@@ -80,9 +80,9 @@ impl CheckSettings {
         self
     }
 
-    /// Sets [`points`](CheckSettings#structfield.points).
-    pub fn points(mut self, points: Vec<Point>) -> Self {
-        self.points = points;
+    /// Sets [`data`](CheckSettings#structfield.data).
+    pub fn data(mut self, data: Data) -> Self {
+        self.data = Some(data);
         self
     }
 }
@@ -95,6 +95,11 @@ pub enum CheckError {
     Options(OptionsError),
     /// A check of this name does not exist.
     NoSuchCheck(String),
+    /// The data is in batches, and the UDF wants a stream.
+    BatchesForStream {
+        /// Whether the batches come from a recording.
+        recorded: bool,
+    },
     /// The UDF cannot be started or connected to.
     Unreachable(udf_host::Error),
 }
@@ -108,6 +113,12 @@ impl std::fmt::Display for CheckError {
                 "there is no check `{name}`; the checks are {}",
                 names().collect::<Vec<_>>().join(", ")
             ),
+            CheckError::BatchesForStream { recorded: true } => {
+                f.write_str("the points are a recording of batches, and this UDF wants a stream")
+            }
+            CheckError::BatchesForStream { recorded: false } => {
+                f.write_str("--every is for UDFs that want batches, and this UDF wants a stream")
+            }
             CheckError::Unreachable(error) => error.fmt(f),
         }
     }
@@ -156,8 +167,12 @@ type CheckResult = Result<Outcome, Fault>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Pass,
+    /// A pass with a remark.
+    Remark(String),
     Warn(String),
     Fail(String),
+    /// The UDF has shown nothing that the check could judge.
+    Untested(String),
     Skip(String),
 }
 
@@ -218,6 +233,14 @@ pub fn run(
     // The answer to Info is itself a check, and other checks and the options need it.
     let info = context.learn();
     if let Some(info) = &info {
+        let recorded = match &settings.data {
+            Some(Data::Windows(_)) => Some(false),
+            Some(Data::Recorded(_)) => Some(true),
+            _ => None,
+        };
+        if let Some(recorded) = recorded.filter(|_| info.wants == EdgeType::Stream) {
+            return Err(CheckError::BatchesForStream { recorded });
+        }
         let options = udf_text::options::parse(info, &settings.options);
         context.try_init(options.map_err(CheckError::Options)?);
     }
@@ -266,22 +289,38 @@ fn outcome(check: &Check, context: &mut Context) -> CheckResult {
     }
 }
 
-/// Turns a pass into a warning if the check has seen no output.
+/// Turns a pass into "untested" if the data has shown nothing about the UDF: no point came back, or
+/// each sample point came back as it was. A UDF that skips points does either.
 fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> CheckResult {
     // For a check of batches, any batch is output. For other checks, empty batches show nothing.
-    let is_mute = context.is_mute() && check.sense != Where::Provides(EdgeType::Batch);
-    if came > 0 && !is_mute {
-        return Ok(Outcome::Pass);
-    }
-    let text = format!("no point came back for the {sent} points that it was sent");
-    Ok(Outcome::Warn(
-        if check.name != "data_handled" && is_mute && context.wants_check("data_handled") {
+    let is_of_batches = check.sense == Where::Provides(EdgeType::Batch);
+    let is_mute = context.is_mute() && !is_of_batches;
+    let is_unread = context.is_unread() && !is_of_batches;
+    let (text, wanted) = match () {
+        () if came == 0 || is_mute => (
+            format!("no point came back for the {sent} points that it was sent"),
+            "pass points that the UDF answers",
+        ),
+        // The user knows whether the UDF should change the user's own points.
+        () if is_unread && !context.source.is_own() => (
+            format!(
+                "the {sent} points that it was sent came back unchanged, as skipped points may"
+            ),
+            "pass points that the UDF changes",
+        ),
+        () if is_unread && check.name == "data_handled" => {
+            return Ok(Outcome::Remark(format!(
+                "the {sent} points that it was sent came back unchanged"
+            )));
+        }
+        () => return Ok(Outcome::Pass),
+    };
+    let is_known = context.is_mute() || context.is_unread();
+    Ok(Outcome::Untested(
+        if check.name != "data_handled" && is_known && context.wants_check("data_handled") {
             format!("{text}; see data_handled")
         } else {
-            format!(
-                "{text}, so there was nothing to check; \
-                 pass points that the UDF answers with --points FILE"
-            )
+            format!("{text}; {wanted} with --points FILE")
         },
     ))
 }

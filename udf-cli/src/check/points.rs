@@ -1,21 +1,19 @@
 //! The points that checks send: sample points, or the user's own points from a file.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 use std::ops::Range;
 
+use udf_host::replay::Data;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::{BeginBatch, EndBatch, Point};
 use udf_proto::{EdgeType, Init};
-use udf_text::line_protocol::{LineError, LineReader};
+use udf_text::batch::WholeBatch;
+use udf_text::windows::Batches;
 
 use crate::sample::{STEP, Sample};
 
 /// The number of points in a batch, unless a check needs another number.
 pub(super) const BATCH: usize = 10;
-
-/// The most points that are used from a file.
-const MOST: usize = 10_000;
 
 /// The approximate limit of points in a test of many groups.
 const MOST_GROUPED: usize = 20_000;
@@ -23,46 +21,57 @@ const MOST_GROUPED: usize = 20_000;
 /// The number of groups that get more than one point or batch.
 const FIRST: usize = 10;
 
-/// Reads the first 10,000 points of a file, for [`CheckSettings::points`](super::CheckSettings::points).
-///
-/// # Errors
-/// When a line is not a valid point or cannot be read.
-pub fn read_points(lines: &mut LineReader<impl BufRead>) -> Result<Vec<Point>, LineError> {
-    let mut points = Vec::new();
-    while points.len() < MOST
-        && let Some(point) = lines.next_point()?
-    {
-        points.push(Point::from(point.as_point()));
+/// A batch of the user's own data.
+#[derive(Debug, Clone)]
+struct OwnBatch {
+    name: String,
+    group: String,
+    tags: BTreeMap<String, String>,
+    by_name: bool,
+    tmax: i64,
+    points: Vec<Point>,
+}
+
+impl From<WholeBatch> for OwnBatch {
+    fn from(batch: WholeBatch) -> Self {
+        let points = batch.points.iter().map(Point::from).collect();
+        let WholeBatch { name, group, tags, by_name, tmax, .. } = batch;
+        OwnBatch { name, group, tags, by_name, tmax, points }
     }
-    Ok(points)
 }
 
 /// An endless numbered source of points. The points of a file repeat, with later times.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     sample: Sample,
+    /// The user's own points, for a UDF that wants a stream.
     own: Vec<Point>,
-    /// The same points in batches, one for each measurement and group.
-    batches: Vec<Vec<Point>>,
+    /// The user's own data in batches. Without windows, one batch for each measurement and group.
+    batches: Vec<OwnBatch>,
     /// The time shift of each repetition, in nanoseconds.
     span: i64,
 }
 
 impl Source {
-    /// Creates a source of the points in `own`, or of sample points if `own` is empty.
-    pub(super) fn new(own: Vec<Point>) -> Self {
-        let mut batches = BTreeMap::<_, Vec<Point>>::new();
-        for point in &own {
-            let series = (point.name.clone(), point.group.clone());
-            batches.entry(series).or_default().push(point.clone());
-        }
-        let mut batches: Vec<_> = batches.into_values().collect();
-        for batch in &mut batches {
-            batch.sort_by_key(|point| point.time);
-        }
-        let times = || own.iter().map(|point| point.time);
+    /// Creates a source of the user's own data, or of sample points.
+    pub(super) fn new(own: Option<Data>) -> Self {
+        let (own, batches): (_, Vec<_>) = match own {
+            None => (Vec::new(), Vec::new()),
+            Some(Data::Windows(batches) | Data::Recorded(batches)) => (Vec::new(), batches),
+            Some(Data::Points(points)) => {
+                let mut batches = Batches::new(None);
+                points.iter().for_each(|point| batches.push(point.clone()));
+                (points, batches.take().collect())
+            }
+        };
+        let batches: Vec<_> = batches.into_iter().map(OwnBatch::from).collect();
+        let times = || {
+            let points = batches.iter().flat_map(|batch| &batch.points);
+            points.map(|point| point.time).chain(batches.iter().map(|batch| batch.tmax))
+        };
         let length = times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0));
-        let span = length.saturating_add((length / own.len().max(1) as i64).max(STEP));
+        let count = batches.iter().map(|batch| batch.points.len()).sum::<usize>().max(1);
+        let span = length.saturating_add((length / count as i64).max(STEP));
         Source { sample: Sample::of(&Init::default()), own, batches, span }
     }
 
@@ -73,12 +82,12 @@ impl Source {
 
     /// Returns whether the points come from a file.
     pub(super) fn is_own(&self) -> bool {
-        !self.own.is_empty()
+        !self.batches.is_empty()
     }
 
     /// Returns the number of points in the file.
     pub(super) fn len(&self) -> usize {
-        self.own.len()
+        self.batches.iter().map(|batch| batch.points.len()).sum()
     }
 
     /// Returns point `number` of a stream.
@@ -100,42 +109,35 @@ impl Source {
     /// Returns a batch that begins like the first one and has this many points.
     pub(super) fn long_batch(&self, points: usize) -> Vec<Ask> {
         let Some(first) = self.batches.first() else { return self.sample.batch(0, points) };
-        let rounds = (0..points.div_ceil(first.len()))
-            .flat_map(|round| first.iter().map(move |point| later(point, round, self.span)));
-        let long: Vec<_> = rounds.take(points).collect();
-        self.gather(&long, 0)
+        let rounds = points.div_ceil(first.points.len().max(1));
+        let all = (0..rounds)
+            .flat_map(|round| first.points.iter().map(move |point| later(point, round, self.span)));
+        let tmax = self.later(first.tmax, rounds);
+        self.gather(&OwnBatch { points: all.take(points).collect(), tmax, ..first.clone() }, 0)
     }
 
-    fn gather(&self, points: &[Point], round: usize) -> Vec<Ask> {
-        let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
-        let tag = |name: &String| (name.clone(), first.tags.get(name).cloned().unwrap_or_default());
-        let tags: BTreeMap<_, _> = first.dimensions.iter().map(tag).collect();
+    /// Returns the time moved `rounds` repetitions later.
+    fn later(&self, time: i64, rounds: usize) -> i64 {
+        time.saturating_add(self.span.saturating_mul(rounds as i64))
+    }
+
+    fn gather(&self, batch: &OwnBatch, round: usize) -> Vec<Ask> {
         let begin = BeginBatch {
-            name: first.name.clone(),
-            group: first.group.clone(),
-            tags: tags.clone(),
-            size: points.len() as i64,
-            by_name: first.by_name,
+            name: batch.name.clone(),
+            group: batch.group.clone(),
+            tags: batch.tags.clone(),
+            size: batch.points.len() as i64,
+            by_name: batch.by_name,
         };
         let end = EndBatch {
-            name: first.name.clone(),
-            group: first.group.clone(),
-            tmax: later(last, round, self.span).time,
-            tags,
+            name: batch.name.clone(),
+            group: batch.group.clone(),
+            tmax: self.later(batch.tmax, round),
+            tags: batch.tags.clone(),
             by_name: false,
         };
         let mut asks = vec![Ask::Begin(begin)];
-        // Kapacitor sends only these members of a point within a batch.
-        asks.extend(points.iter().map(|point| {
-            Ask::Point(Point {
-                name: String::new(),
-                database: String::new(),
-                retention_policy: String::new(),
-                dimensions: Vec::new(),
-                by_name: false,
-                ..later(point, round, self.span)
-            })
-        }));
+        asks.extend(batch.points.iter().map(|point| Ask::Point(later(point, round, self.span))));
         asks.push(Ask::End(end));
         asks
     }
@@ -145,7 +147,7 @@ impl Source {
         match (wants, self.batches.len()) {
             (EdgeType::Stream, _) => 1,
             (EdgeType::Batch, 0) => BATCH,
-            (EdgeType::Batch, count) => (self.own.len() / count).max(1),
+            (EdgeType::Batch, count) => (self.len() / count).max(1),
         }
     }
 
@@ -241,13 +243,14 @@ fn regrouped(mut part: Vec<Ask>, number: usize) -> Option<Vec<Ask>> {
 
 #[cfg(test)]
 mod tests {
+    use udf_host::replay::Replay;
     use udf_text::line_protocol::Grouping;
 
     use super::*;
 
     fn source(lines: &str, group_by: &str) -> Source {
-        let mut lines = LineReader::new(lines.as_bytes(), Grouping::parse(group_by));
-        Source::new(read_points(&mut lines).unwrap())
+        let replay = Replay::default().grouping(Grouping::parse(group_by));
+        Source::new(Some(replay.read(lines.as_bytes(), 100).unwrap().data))
     }
 
     const LINES: &str = "cpu,host=a usage=1 10\ncpu,host=b usage=2 20\ncpu,host=a usage=3 30\n";
@@ -277,9 +280,26 @@ mod tests {
     }
 
     #[test]
+    fn windows_keep_their_ends_and_repeat_later() {
+        let replay = Replay::default().grouping(Grouping::parse("host")).every(20);
+        let source = Source::new(Some(replay.read(LINES.as_bytes(), 100).unwrap().data));
+        let ends: Vec<_> = source
+            .data(EdgeType::Batch, 0..6)
+            .into_iter()
+            .filter_map(|ask| match ask {
+                Ask::End(end) => Some((end.group, end.tmax)),
+                _ => None,
+            })
+            .collect();
+        let expected = [("host=a", 20), ("host=a", 40), ("host=b", 40)];
+        assert_eq!(ends[..3], expected.map(|(group, tmax)| (group.to_owned(), tmax)));
+        assert_eq!(ends[3].1, 20 + source.span);
+    }
+
+    #[test]
     fn each_group_is_another_one() {
         for wants in [EdgeType::Stream, EdgeType::Batch] {
-            for source in [source(LINES, "host"), Source::new(Vec::new())] {
+            for source in [source(LINES, "host"), Source::new(None)] {
                 let groups = source.grouped(wants, 50).expect("they are grouped by a tag");
                 let names = groups.iter().map(|part| match &part[0] {
                     Ask::Point(point) => point.group.clone(),

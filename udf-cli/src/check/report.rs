@@ -26,6 +26,8 @@ pub struct Report {
     pub warned: usize,
     /// The number of checks that found a harmful fault.
     pub failed: usize,
+    /// The number of checks for which the UDF has shown nothing.
+    pub untested: usize,
     /// The number of checks that were skipped.
     pub skipped: usize,
     /// The findings, in the order in which the checks ran.
@@ -43,7 +45,7 @@ pub struct Finding {
     pub status: Status,
     /// The consequence for a user of Kapacitor.
     pub meaning: &'static str,
-    /// The observation. `None` if the check passed.
+    /// The observation. `None` if the check passed without a remark.
     pub found: Option<String>,
 }
 
@@ -57,6 +59,8 @@ pub enum Status {
     Warn,
     /// The fault is harmful.
     Fail,
+    /// The UDF sent nothing that the check could judge.
+    Untested,
     /// The check does not apply or could not run.
     Skip,
 }
@@ -67,6 +71,7 @@ impl Status {
             Status::Pass => "pass",
             Status::Warn => "warn",
             Status::Fail => "FAIL",
+            Status::Untested => "untested",
             Status::Skip => "skip",
         }
     }
@@ -74,7 +79,7 @@ impl Status {
     fn style(self) -> Style {
         match self {
             Status::Pass => Style::new().green(),
-            Status::Warn => Style::new().yellow().bold(),
+            Status::Warn | Status::Untested => Style::new().yellow().bold(),
             Status::Fail => Style::new().red().bold(),
             Status::Skip => Style::new().dim(),
         }
@@ -85,6 +90,8 @@ impl Finding {
     pub(super) fn new(group: &'static str, check: &Check, outcome: CheckResult) -> Self {
         let (status, found) = match outcome {
             Ok(Outcome::Pass) => (Status::Pass, None),
+            Ok(Outcome::Remark(found)) => (Status::Pass, Some(found)),
+            Ok(Outcome::Untested(found)) => (Status::Untested, Some(found)),
             Ok(Outcome::Warn(found)) => (Status::Warn, Some(found)),
             Ok(Outcome::Fail(found)) => (Status::Fail, Some(found)),
             Ok(Outcome::Skip(found)) => (Status::Skip, Some(found)),
@@ -112,6 +119,7 @@ impl Report {
             passed: count(Status::Pass),
             warned: count(Status::Warn),
             failed: count(Status::Fail),
+            untested: count(Status::Untested),
             skipped: count(Status::Skip),
             checks,
         }
@@ -126,7 +134,9 @@ impl Report {
     ///
     /// With `colours`, the text has escape codes for a terminal.
     pub fn to_text(&self, colours: bool) -> String {
-        let width = self.checks.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
+        let longest = |length: fn(&Finding) -> usize| self.checks.iter().map(length).max();
+        let width = longest(|finding| finding.name.len()).unwrap_or(0);
+        let words = longest(|finding| finding.status.word().len()).unwrap_or(0);
         let (mut out, mut group) = (String::new(), "");
         for finding in &self.checks {
             if finding.group != group {
@@ -136,17 +146,22 @@ impl Report {
             }
             let status =
                 finding.status.style().force_styling(colours).apply_to(finding.status.word());
-            writeln!(out, "  {status}  {:width$}  {}", finding.name, finding.meaning)
+            let pad = words - finding.status.word().len();
+            writeln!(out, "  {status}{:pad$}  {:width$}  {}", "", finding.name, finding.meaning)
                 .expect("writing to a string cannot fail");
             if let Some(found) = &finding.found {
-                writeln!(out, "        {:width$}  -> {found}", "")
+                writeln!(out, "  {:words$}  {:width$}  -> {found}", "", "")
                     .expect("writing to a string cannot fail");
             }
         }
         let plural = |count: usize| if count == 1 { "" } else { "s" };
+        let untested = match self.untested {
+            0 => String::new(),
+            count => format!("{count} untested, "),
+        };
         writeln!(
             out,
-            "\n{} check{} of {}: {} passed, {} warning{}, {} failed, {} skipped",
+            "\n{} check{} of {}: {} passed, {} warning{}, {} failed, {untested}{} skipped",
             self.checks.len(),
             plural(self.checks.len()),
             self.udf,

@@ -1,14 +1,12 @@
 //! The subcommand `udf check`: prints the conformance report.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure, StatusLine};
-use udf_proto::messages::Point;
-use udf_text::line_protocol::{Grouping, LineReader, Precision};
+use udf_host::replay::Data;
+use udf_text::line_protocol::Grouping;
 
 use crate::Target;
 use crate::check::{self, CheckError, CheckSettings};
@@ -21,7 +19,9 @@ pub(super) fn command() -> Command {
              Every wait has a time limit, so that a UDF that hangs does not hang the report. The UDF must accept \
              the options given with -o. The checks send sample points, in which text values of the options are \
              also names of fields; use --points to send your own points. \
-             The exit status is 1 if a check fails; a warning is not a failure.",
+             A check is untested if no point comes back, or every sample point comes back unchanged: the UDF may \
+             have skipped them all. \
+             The exit status is 1 if a check fails; a warning or an untested check is not a failure.",
         )
         .args([
             super::option_arg(),
@@ -37,16 +37,14 @@ pub(super) fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help(
-                    "Points to send instead of sample points, as line protocol; \
+                    "Points to send instead of sample points, in a format of `udf replay`; - for stdin; \
                      the first 10,000 are repeated as often as a check needs",
                 ),
             Arg::new("group-by")
                 .long("group-by")
                 .value_name("TAGS")
-                .default_value("*")
                 .requires("points")
-                .help("Tags to group the points of the file by, separated by commas; * for all"),
-            command::precision_arg().requires("points"),
+                .help("Tags to group the points of the file by, separated by commas [default: *, all tags]"),
             Arg::new("only")
                 .long("only")
                 .value_name("NAMES")
@@ -54,6 +52,7 @@ pub(super) fn command() -> Command {
                 .action(ArgAction::Append)
                 .help("Run only these checks, separated by commas"),
         ])
+        .args(command::reading_args().map(|arg| arg.requires("points")))
 }
 
 pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
@@ -61,7 +60,7 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
         options: super::options(matches),
         within: *matches.get_one::<Duration>("timeout").expect("it has a default"),
         only: matches.get_many("only").unwrap_or_default().cloned().collect(),
-        points: points(matches)?,
+        data: data(matches)?,
     };
     let of = match settings.only.len() {
         0 => check::names().count(),
@@ -74,10 +73,10 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
     drop(line);
     let report = match checked {
         Ok(report) => report,
-        Err(error @ (CheckError::Options(_) | CheckError::NoSuchCheck(_))) => {
+        Err(error @ CheckError::Unreachable(_)) => return Err(Failure::failed(error)),
+        Err(error) => {
             return Err(Failure::Usage(error.to_string()));
         }
-        Err(error) => return Err(Failure::failed(error)),
     };
     command::print(&if super::is_json(matches) {
         report.to_json()
@@ -91,20 +90,22 @@ pub(super) fn run(matches: &ArgMatches, target: Target) -> Result<(), Failure> {
     }
 }
 
-/// Returns the points of `--points`, or no points without it.
-fn points(matches: &ArgMatches) -> Result<Vec<Point>, Failure> {
-    let Some(path) = matches.get_one::<PathBuf>("points") else { return Ok(Vec::new()) };
-    let grouping = matches.get_one::<String>("group-by").expect("it has a default");
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::Failed(format!("cannot read `{}`: {error}", path.display()))
-    };
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let mut lines = LineReader::new(BufReader::new(file), Grouping::parse(grouping))
-        .precision(matches.get_one::<Precision>("precision").copied());
-    let points = check::read_points(&mut lines).map_err(|error| unreadable(&error))?;
-    if points.is_empty() {
-        return Err(unreadable(&"there are no points in it"));
+/// The most points that are used from a file.
+const MOST: usize = 10_000;
+
+/// Returns the data of `--points`, if it is given.
+fn data(matches: &ArgMatches) -> Result<Option<Data>, Failure> {
+    let Some(path) = matches.get_one::<PathBuf>("points") else { return Ok(None) };
+    let group_by = matches.get_one::<String>("group-by");
+    let grouping = group_by.map_or_else(Grouping::by_all_tags, |tags| Grouping::parse(tags));
+    let data = command::read(matches, path, grouping, MOST)?;
+    let is_grouped = group_by.is_some() || matches.get_flag("by-name");
+    if matches!(data, Data::Recorded(_)) && is_grouped {
+        return Err(Failure::Usage(
+            "the points are a recording of batches, which have groups of their own; \
+             leave --group-by and --by-name out"
+                .to_owned(),
+        ));
     }
-    command::note_precision(lines.likely_precision());
-    Ok(points)
+    Ok(Some(data))
 }

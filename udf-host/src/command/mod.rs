@@ -43,7 +43,7 @@ use clap::{ArgMatches, Command};
 
 pub use failure::{Failure, end, exit};
 pub use info::{info, info_command};
-pub use replay::{note_precision, precision_arg, replay, replay_command};
+pub use replay::{read, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
 pub use terminal::print;
 

@@ -13,7 +13,7 @@ use udf_text::line_protocol::{Grouping, Precision};
 use super::failure::Failure;
 use super::status_line::StatusLine;
 use super::terminal;
-use crate::replay::{Connect, Recorded, Replay, ReplayError, Summary};
+use crate::replay::{Connect, Data, Recorded, Replay, ReplayError, Summary};
 
 /// The size of a read from a file, in bytes.
 const CHUNK: usize = 256 << 10;
@@ -26,9 +26,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Returns the definition of the subcommand `replay`.
 pub fn replay_command() -> Command {
-    let named = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("NAME").default_value(default).help(help)
-    };
     Command::new("replay")
         .about("Play points from a file to the UDF, and print the points that come back")
         .after_help(
@@ -62,26 +59,33 @@ pub fn replay_command() -> Command {
                 .default_value("")
                 .hide_default_value(true)
                 .help("Tags to group by, separated by commas; * for all"),
-            Arg::new("by-name")
-                .long("by-name")
-                .action(ArgAction::SetTrue)
-                .help("Also group by the name of the measurement"),
-            Arg::new("every").long("every").value_name("DURATION").value_parser(duration::positive).help(
-                "Cut batches by time, such as 10s, from points sorted by time [default: one batch per group]",
-            ),
-            precision_arg(),
-            named("database", "telegraf", "The database of points, unless FILE names one"),
-            named("retention-policy", "autogen", "The retention policy of points, unless FILE names one"),
             named("task", "replay", "The name of the task in the Init of the UDF"),
             named("node", "replay", "The name of the node in the Init of the UDF"),
         ])
+        .args(reading_args())
 }
 
-/// Returns the argument `--precision`, for a command that reads line protocol. Its value is a
-/// [`Precision`].
-pub fn precision_arg() -> Arg {
-    let help = "The unit of the times in line protocol: ns, u, ms, s, m or h [default: ns]";
-    Arg::new("precision").long("precision").value_name("UNIT").value_parser(precision).help(help)
+/// Returns the arguments that determine how a file of points is read, for a command with an
+/// argument `group-by`.
+pub fn reading_args() -> [Arg; 5] {
+    [
+        Arg::new("by-name")
+            .long("by-name")
+            .action(ArgAction::SetTrue)
+            .help("Also group by the name of the measurement"),
+        Arg::new("every").long("every").value_name("DURATION").value_parser(duration::positive).help(
+            "Cut batches by time, such as 10s, from points sorted by time [default: one batch per group]",
+        ),
+        Arg::new("precision").long("precision").value_name("UNIT").value_parser(precision).help(
+            "The unit of the times in line protocol: ns, u, ms, s, m or h [default: ns]",
+        ),
+        named("database", "telegraf", "The database of points, unless FILE names one"),
+        named("retention-policy", "autogen", "The retention policy of points, unless FILE names one"),
+    ]
+}
+
+fn named(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("NAME").default_value(default).help(help)
 }
 
 fn precision(text: &str) -> Result<Precision, String> {
@@ -114,23 +118,69 @@ pub(super) fn tip(error: &mut clap::Error) {
 /// # Errors
 /// When the file cannot be read, the options do not fit, or the replay fails.
 pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure> {
-    let text = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let replay = Replay {
         options: matches.get_many("option").unwrap_or_default().cloned().collect(),
-        grouping: Grouping::parse(&text("group-by")).by_name(matches.get_flag("by-name")),
+        task_id: text(matches, "task"),
+        node_id: text(matches, "node"),
+        ..reading(matches, Grouping::parse(&text(matches, "group-by")))
+    };
+    let path = matches.get_one::<PathBuf>("file").expect("clap requires a file");
+    let (input, total) = open(path)?;
+    run(&replay, connect, input, total)
+}
+
+/// Reads at most `most` points of a file, as `replay` with the arguments in `matches` does.
+/// `grouping` is the grouping by tags. The notes about probable mistakes that `replay` prints go to
+/// stderr.
+///
+/// # Errors
+/// When the file cannot be read, has no points, or the arguments do not fit it.
+pub fn read(
+    matches: &ArgMatches,
+    path: &Path,
+    grouping: Grouping,
+    most: usize,
+) -> Result<Data, Failure> {
+    let (input, _) = open(path)?;
+    let read =
+        reading(matches, grouping).read(input, most).map_err(|error| match failure(error) {
+            Failure::Failed(error) => {
+                Failure::Failed(format!("cannot read `{}`: {error}", path.display()))
+            }
+            failure => failure,
+        })?;
+    if read.data.point_count() == 0 {
+        let path = path.display();
+        return Err(Failure::Failed(format!("cannot read `{path}`: there are no points in it")));
+    }
+    read.unseen_tags.iter().for_each(terminal::note);
+    note_precision(read.likely_precision);
+    Ok(read.data)
+}
+
+fn text(matches: &ArgMatches, name: &str) -> String {
+    matches.get_one::<String>(name).cloned().unwrap_or_default()
+}
+
+/// Returns a replay that reads as the [arguments](reading_args) say.
+fn reading(matches: &ArgMatches, grouping: Grouping) -> Replay {
+    Replay {
+        grouping: grouping.by_name(matches.get_flag("by-name")),
         every: matches.get_one::<Duration>("every").map(|every| {
             // The parser rejects longer durations.
             i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)
         }),
         precision: matches.get_one("precision").copied(),
-        database: text("database"),
-        retention_policy: text("retention-policy"),
-        task_id: text("task"),
-        node_id: text("node"),
-    };
-    let path = matches.get_one::<PathBuf>("file").expect("clap requires a file");
+        database: text(matches, "database"),
+        retention_policy: text(matches, "retention-policy"),
+        ..Replay::default()
+    }
+}
+
+/// Opens a file, or stdin for `-`. Returns the length of a regular file as well.
+fn open(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
     if path == Path::new("-") {
-        return run(&replay, connect, io::stdin().lock(), None);
+        return Ok((Box::new(io::stdin().lock()), None));
     }
     let unreadable =
         |error: io::Error| Failure::Failed(format!("cannot read `{}`: {error}", path.display()));
@@ -140,7 +190,7 @@ pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure>
         return Err(unreadable(io::ErrorKind::IsADirectory.into()));
     }
     let total = metadata.is_file().then_some(metadata.len());
-    run(&replay, connect, BufReader::with_capacity(CHUNK, file), total)
+    Ok((Box::new(BufReader::with_capacity(CHUNK, file)), total))
 }
 
 fn run(
@@ -168,23 +218,29 @@ fn run(
             note(&summary);
             Ok(())
         }
-        Err(ReplayError::Options(error)) => Err(Failure::Usage(error.to_string())),
-        Err(ReplayError::EveryOfStream) => Err(Failure::Usage(
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn failure(error: ReplayError) -> Failure {
+    match error {
+        ReplayError::Options(error) => Failure::Usage(error.to_string()),
+        ReplayError::EveryOfStream => Failure::Usage(
             "--every is for UDFs that want batches, and this UDF wants a stream".to_owned(),
-        )),
-        Err(ReplayError::Recorded(what)) => {
+        ),
+        ReplayError::Recorded(what) => {
             let arguments = match what {
                 Recorded::Windows => "--every",
                 Recorded::Times => "--precision",
                 Recorded::Groups => "--group-by and --by-name",
             };
-            Err(Failure::Usage(format!(
+            Failure::Usage(format!(
                 "the input is a recording of batches, which have {what} of their own; leave {arguments} out"
-            )))
+            ))
         }
-        Err(error @ ReplayError::BatchesForStream) => Err(Failure::Usage(error.to_string())),
-        Err(ReplayError::Output(error)) => Err(Failure::output(error)),
-        Err(error) => Err(Failure::failed(error)),
+        error @ ReplayError::BatchesForStream => Failure::Usage(error.to_string()),
+        ReplayError::Output(error) => Failure::output(error),
+        error => Failure::failed(error),
     }
 }
 
@@ -214,7 +270,7 @@ fn note(summary: &Summary) {
 /// [`LineReader::likely_precision`].
 ///
 /// [`LineReader::likely_precision`]: udf_text::line_protocol::LineReader::likely_precision
-pub fn note_precision(likely: Option<Precision>) {
+fn note_precision(likely: Option<Precision>) {
     let Some(unit) = likely else { return };
     let name = match unit {
         Precision::Microseconds => "microseconds",
