@@ -73,3 +73,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/authoring.md")]
 struct Authoring;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-go-or-python.md")]
+struct FromGoOrPython;
