@@ -96,7 +96,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     type Provides = T::Provides;
 
     fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
-        init::types::<T>().map(|(name, types)| (name.to_owned(), types)).collect()
+        init::types(T::OPTIONS)
     }
 
     fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
@@ -130,7 +130,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
             StateReader::open(T::NAME, snapshot).map_err(crate::agent::error::Error::from);
         let restored = restored.and_then(|mut state| {
             replace_state(udf, &mut state)?;
-            if let Some(fields) = few(state.left()) {
+            if let Some(fields) = few(&mut state.left()) {
                 tracing::warn!("the snapshot has {fields}, which this UDF no longer has");
             }
             Ok(())
@@ -218,9 +218,9 @@ fn replace_state<T: Udf>(udf: &mut T, state: &mut StateReader<'_>) -> Result<()>
 }
 
 /// Lists the first names and counts the others. A peer controls their number and their length.
-fn few<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
+fn few(names: &mut dyn Iterator<Item = &str>) -> Option<String> {
     const FEW: usize = 10;
-    let shown = names.by_ref().take(FEW);
+    let shown = (&mut *names).take(FEW);
     let shown = shown.map(|name| format!("`{}`", error::cut(name.to_owned(), 64)));
     let shown = shown.collect::<Vec<_>>().join(", ");
     match (shown.is_empty(), names.count()) {

@@ -13,8 +13,9 @@ use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::Result;
 use crate::udf::batch_view::BatchView;
 use crate::udf::missing::OnMissing;
-use crate::udf::options::data::{self, OptionData};
+use crate::udf::options::data::OptionData;
 use crate::udf::options::docs;
+use crate::udf::options::known;
 use crate::udf::options::parser::OptionParser;
 use crate::udf::state::{StateReader, StateWriter};
 
@@ -54,7 +55,7 @@ pub trait Udf: Sized {
     const OPTIONS: &'static [OptionData] = &[];
     /// Returns the options, in the order of their fields.
     fn options() -> Vec<OptionHelp> {
-        data::describe(Self::OPTIONS)
+        known::describe(Self::OPTIONS)
     }
     /// Creates the UDF from the calls of an Init, which were checked against
     /// [`OPTIONS`](Self::OPTIONS).

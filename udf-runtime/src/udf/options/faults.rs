@@ -2,8 +2,8 @@
 
 use udf_proto::{Init, OptionCall};
 
-use crate::udf::options::data::Known;
 use crate::udf::options::init::parse;
+use crate::udf::options::known::Known;
 use crate::udf::traits::Udf;
 
 /// Returns the errors in the options of the UDF itself: limits without a value, and defaults, examples and

@@ -1,7 +1,10 @@
 //! Makes a UDF of the options of an Init.
 
+use std::collections::BTreeMap;
+
 use udf_proto::{Init, ValueType};
 
+use crate::udf::options::data::OptionData;
 use crate::udf::options::parser::OptionParser;
 use crate::udf::options::refusal::Refusal;
 use crate::udf::traits::Udf;
@@ -31,6 +34,7 @@ pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
 }
 
 /// Returns the names of the options, and the types of their arguments.
-pub(crate) fn types<T: Udf>() -> impl Iterator<Item = (&'static str, Vec<ValueType>)> {
-    T::OPTIONS.iter().flat_map(|data| data.names().map(|name| (name, data.types())))
+pub(crate) fn types(options: &[OptionData]) -> BTreeMap<String, Vec<ValueType>> {
+    let names = |data: &OptionData| data.names().map(str::to_owned);
+    options.iter().flat_map(|data| names(data).map(|name| (name, data.types()))).collect()
 }

@@ -7,6 +7,7 @@
 //! | `field` | the types of fields: one call, an `Option`, a `Vec` |
 //! | `limits` | limits of values and of lengths |
 //! | `data` | one option as a constant |
+//! | `known` | one option with its types: checks, samples, its description |
 //! | `docs` | doc comments as help |
 //! | `parser` | checks the calls of an Init against the constants |
 //! | `problem` | the errors of an Init, and their texts |
@@ -22,6 +23,7 @@ pub(crate) mod docs;
 pub(crate) mod faults;
 mod field;
 pub(crate) mod init;
+pub(crate) mod known;
 mod limits;
 pub(crate) mod parser;
 mod problem;

@@ -6,13 +6,15 @@ use udf_proto::{OptionCall, Value, ValueType};
 use udf_text::suggest::nearest;
 
 use super::calls::Calls;
-use super::data::{Known, OptionData};
+use super::data::OptionData;
 use super::field::Field;
+use super::known::Known;
 use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
 use super::suggest;
-use crate::agent::error::Result;
+use crate::agent::error::{Error, Result};
 
-/// Checks the calls of an Init against the constant of a UDF, and hands out the values of each option.
+/// Checks the calls of an Init against the constant of a UDF, and hands out the values of each
+/// option.
 ///
 /// The author's code receives only values that the constant accepts. Defaults are made only if every
 /// call is valid.
@@ -111,8 +113,8 @@ impl OptionParser {
         self.note(place, |_| problem);
     }
 
-    /// Returns the problem of a call. `mend` says whether a correction of the arguments may help: it does
-    /// not if only the author's code refuses them.
+    /// Returns the problem of a call. `mend` says whether a correction of the arguments may help: it
+    /// does not if only the author's code refuses them.
     fn call_problem(&self, place: usize, number: usize, misfit: Misfit, mend: bool) -> Problem {
         let Checked { known, calls, .. } = &self.options[place];
         let (values, env) = self.values(place, number);
@@ -165,14 +167,17 @@ impl OptionParser {
             });
             match made {
                 Ok(value) => values.push(value),
-                Err(error) => {
-                    let misfit = Misfit::of(error);
-                    let fits = self.options[place].known.fits(self.values(place, number).0);
-                    self.note(place, |parser| parser.call_problem(place, number, misfit, !fits));
-                }
+                Err(error) => self.refused(place, number, error),
             }
         }
         self.options[place].taken = Some(Box::new(values));
+    }
+
+    /// Notes a call whose value the author's code refuses.
+    fn refused(&mut self, place: usize, number: usize, error: Error) {
+        let fits = self.options[place].known.fits(self.values(place, number).0);
+        let misfit = Misfit::of(error);
+        self.note(place, |parser| parser.call_problem(place, number, misfit, !fits));
     }
 
     /// Makes the default of an option that is not called, by an expression.
