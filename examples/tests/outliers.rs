@@ -56,7 +56,7 @@ fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let place = |i: usize| i as f64 / (sorted.len() - 1) as f64;
-    let above = (1..sorted.len()).find(|&i| place(i) >= share).expect("the last one is at 1");
+    let above = (1..sorted.len()).find(|&i| place(i) >= share).expect("the last element is at 1");
     let part = (share - place(above - 1)) / (place(above) - place(above - 1));
     sorted[above - 1] * (1.0 - part) + sorted[above] * part
 }

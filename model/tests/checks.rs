@@ -9,7 +9,7 @@ macro_rules! checks {
         #[test]
         fn $name() {
             let mut checks = CHECKS.iter().copied().flatten();
-            let check = checks.find(|check| check.name == stringify!($name)).expect("it is there");
+            let check = checks.find(|check| check.name == stringify!($name)).expect("the check is in the list");
             let begun = Instant::now();
             let orders = check.run();
             println!("{orders} orders in {:.1?}: {}", begun.elapsed(), check.promise);

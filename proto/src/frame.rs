@@ -26,12 +26,12 @@ const FASTER: usize = 8;
 
 /// Grants a [`FrameReader`] the memory that a frame needs beyond the reader's own buffer.
 pub trait Room: fmt::Debug + Send + Sync {
-    /// Asks for `bytes` in all, in place of those that were granted before. It never refuses fewer than
-    /// before; with 0, all of them are given back, and so they are when it is dropped.
+    /// Asks for `bytes` in all, in place of those that were granted before. It never refuses fewer
+    /// than before; with 0, all of them are given back, and so they are when it is dropped.
     ///
     /// # Errors
-    /// When there is no room. The text is for the other side, and says what was asked for and why it was
-    /// refused.
+    /// When there is no room. The text is for the other side, and says what was asked for and why
+    /// it was refused.
     fn hold(&mut self, bytes: usize) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
@@ -87,10 +87,10 @@ fn missing(read: usize, expected: Option<usize>) -> String {
 
 /// Reads frames from any reader.
 ///
-/// Reads may stop anywhere: a frame is handed out when all of it has come. The buffer is reused from
-/// frame to frame. It begins small, and grows to 256 KiB as reads fill it, or to [less](Self::set_base). For a
-/// larger frame, it grows only with bytes that really came, by half of them, so a length alone never costs
-/// memory.
+/// Reads may stop anywhere: a frame is handed out when all of it has come. The buffer is reused
+/// from frame to frame. It begins small, and grows to 256 KiB as reads fill it, or to
+/// [less](Self::set_base). For a larger frame, it grows only with bytes that really came, by half
+/// of them, so a length alone never costs memory.
 ///
 /// ```
 /// use udf_proto::frame::FrameReader;
@@ -149,10 +149,11 @@ impl<R: Read> FrameReader<R> {
         self
     }
 
-    /// Sets how large the buffer may grow without [`Room`]; between 1 KiB and 256 KiB. Defaults to 256 KiB.
+    /// Sets how large the buffer may grow without [`Room`]; between 1 KiB and 256 KiB. Defaults to
+    /// 256 KiB.
     ///
-    /// When it is raised, granted room that is no longer needed is given back. A lower base holds for
-    /// buffers that grow from now on.
+    /// When it is raised, granted room that is no longer needed is given back. A lower base holds
+    /// for buffers that grow from now on.
     pub fn set_base(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.base, bytes.clamp(FIRST, CHUNK));
         if self.base > before && self.buffer.len() > before {
@@ -200,8 +201,8 @@ impl<R: Read> FrameReader<R> {
         &self.buffer[self.start..self.end]
     }
 
-    /// The frame that was taken last, with its length and with what came behind it. Once more is read, it is
-    /// empty, but for what is not taken yet.
+    /// The frame that was taken last, with its length and with what came behind it. Once more is
+    /// read, it is empty, but for what is not taken yet.
     pub fn taken(&self) -> &[u8] {
         &self.buffer[self.taken..self.end]
     }
@@ -214,14 +215,15 @@ impl<R: Read> FrameReader<R> {
         Ok(matches!(self.peek()?, Peek::Whole { .. }))
     }
 
-    /// Whether bytes have come that were not taken as a frame: those of a frame that is not complete, when
-    /// [`buffered_frame`](Self::buffered_frame) has returned none.
+    /// Whether bytes have come that were not taken as a frame: those of a frame that is not
+    /// complete, when [`buffered_frame`](Self::buffered_frame) has returned none.
     pub fn is_within_frame(&self) -> bool {
         self.start < self.end
     }
 
-    /// Gives back what a long frame needed beyond the [base](Self::set_base), if every byte that has come was
-    /// taken: the frame that was taken last is gone then. The reader does the same before it reads again.
+    /// Gives back what a long frame needed beyond the [base](Self::set_base), if every byte that
+    /// has come was taken: the frame that was taken last is gone then. The reader does the same
+    /// before it reads again.
     #[inline]
     pub fn trim(&mut self) {
         if self.start == self.end && self.buffer.len() > self.base {
@@ -283,8 +285,8 @@ impl<R: Read> FrameReader<R> {
 
     /// Makes room behind the bytes that have come.
     ///
-    /// Room beyond the base that was made for a long frame ends with it, so that the buffer is empty
-    /// when the frame is taken: then the room is given back.
+    /// Room beyond the base that was made for a long frame ends with it, so that the buffer is
+    /// empty when the frame is taken: then the room is given back.
     fn make_room(&mut self) -> Result<(), FrameError> {
         let (used, peek) = (self.end - self.start, self.peek()?);
         let is_full = self.end == self.buffer.len();

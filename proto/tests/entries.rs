@@ -114,7 +114,9 @@ fn responses_take_no_more_than_their_bytes() {
     }
     for (kind, frame) in responses(MAX_ENTRIES) {
         let info = allocation_counter::measure(|| {
-            response::decode(&frame).expect("it has just as many as it may").expect("a message");
+            response::decode(&frame)
+                .expect("the message has as many entries as are allowed")
+                .expect("a message");
         });
         assert!(info.bytes_max < BOUND + frame.len() as u64, "{kind:?}: {info:?}");
     }

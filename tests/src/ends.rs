@@ -145,7 +145,7 @@ impl Output {
     /// If they do not arrive in time.
     pub fn wait_for(&self, bytes: u64) {
         let begun = Instant::now();
-        while ioctl_fionread(self).expect("it tells") < bytes {
+        while ioctl_fionread(self).expect("the system reports the unread bytes") < bytes {
             assert!(begun.elapsed() < TIMEOUT, "fewer than {bytes} bytes arrived");
             std::thread::yield_now();
         }

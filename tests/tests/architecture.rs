@@ -201,7 +201,7 @@ fn packages_and_rooms_import_what_the_table_allows() {
 
 #[test]
 fn every_path_in_the_document_exists() {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the file can be read");
     let quoted = text.split('`').skip(1).step_by(2);
     let paths: Vec<_> = quoted.filter(|name| name.contains('/') && !name.contains(' ')).collect();
     assert!(paths.len() > 20, "{paths:?}");

@@ -16,7 +16,7 @@ fn udf(args: &[&str]) -> (i32, String, String) {
 }
 
 fn output(command: &mut Command) -> (i32, String, String) {
-    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    let output = command.stdin(Stdio::null()).output().expect("the command runs");
     let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
 }
@@ -156,14 +156,15 @@ fn info_names_the_script_and_where_both_are() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
     command.args(["info", "--", "sh", "my_udf.sh", "my_udf.sh"]);
     let output = command.current_dir(directory.path()).stdin(Stdio::null()).output();
-    let output = output.expect("it runs");
+    let output = output.expect("the command runs");
     let stdout = String::from_utf8(output.stdout).expect("the output is UTF-8");
     assert!(
         stdout.starts_with("my_udf: reads a stream and sends a stream\n"),
         "{stdout}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let section = stdout.split_once("[udf.functions.my_udf]\n  prog = \"").expect("it is there").1;
+    let section =
+        stdout.split_once("[udf.functions.my_udf]\n  prog = \"").expect("the output contains it").1;
     let (shell, rest) = section.split_once('"').expect("it is quoted");
     assert!(shell.starts_with('/') && shell.ends_with("/sh"), "{shell}");
     let args = format!("\n  args = [\"{script}\", \"my_udf.sh\"]\n");

@@ -1,5 +1,5 @@
-//! The files of `docs/deploy`: the documents show them as they are, systemd accepts its own, their limits suffice, and
-//! the alert rules name metrics that exist.
+//! The files of `docs/deploy`: the documents show them as they are, systemd accepts its own, their
+//! limits suffice, and the alert rules name metrics that exist.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,11 +19,11 @@ fn docs() -> PathBuf {
 }
 
 fn operations() -> String {
-    fs::read_to_string(docs().join("operations.md")).expect("it is there")
+    fs::read_to_string(docs().join("operations.md")).expect("the file can be read")
 }
 
-/// The most KiB of memory that a connection may take beside `--buffer-limit` and the state of its UDF. This constant
-/// decides the limits of the documents.
+/// The most KiB of memory that a connection may take beside `--buffer-limit` and the state of its
+/// UDF. This constant decides the limits of the documents.
 const CONNECTION: u64 = 256 + 1024 + 1024;
 
 /// The memory of a daemon without connections, and what the allocator may keep, in MiB.
@@ -43,8 +43,8 @@ impl Sizing {
     fn of(connections: u64) -> Self {
         let buffer = Limits::default().buffer as u64 >> 20;
         let memory = (BASE + 2 * buffer + connections * CONNECTION / 1024).next_multiple_of(128);
-        // A connection has a thread of its own, and one for its ticks. Beside the threads of the daemon itself, there is
-        // room for some of the UDF.
+        // A connection has a thread of its own, and one for its ticks. Beside the threads of the
+        // daemon itself, there is room for some of the UDF.
         let tasks = 2 * connections + 100;
         // Scrapers and refused connections have up to 64 each.
         let descriptors = connections + 256;
@@ -57,8 +57,8 @@ const END: &str = "<!-- The end of the table. -->\n";
 
 /// The document with its table of limits renewed.
 fn with_limits(text: &str) -> String {
-    let (before, rest) = text.split_once(BEGIN).expect("it says where the table begins");
-    let (_, after) = rest.split_once(END).expect("it says where the table ends");
+    let (before, rest) = text.split_once(BEGIN).expect("the document marks the begin of the table");
+    let (_, after) = rest.split_once(END).expect("the document marks the end of the table");
     let mut table = String::from(
         "\n| `--max-connections` | `--buffer-limit` | `MemoryMax=` | `TasksMax=` | `LimitNOFILE=` |\n\
          | ---: | ---: | ---: | ---: | ---: |\n",
@@ -106,7 +106,8 @@ fn the_files_have_the_limits_of_the_document() {
             [format!("memory: {memory}Mi"), String::new(), String::new()],
         ),
     ] {
-        let text = fs::read_to_string(docs().join("deploy").join(name)).expect("it is there");
+        let text =
+            fs::read_to_string(docs().join("deploy").join(name)).expect("the file can be read");
         let count = text.replace(['"', ','], "");
         assert!(count.contains(&format!("--max-connections {connections}")), "{name}: {text}");
         for limit in limits {
@@ -135,7 +136,7 @@ fn the_limits_of_descriptors_and_threads_suffice() {
         })
         .collect();
     let scrapers: Vec<_> =
-        (0..100).map(|_| TcpStream::connect(address).expect("it listens")).collect();
+        (0..100).map(|_| TcpStream::connect(address).expect("the daemon listens")).collect();
     let refused: Vec<_> = (0..100).map(|_| program.connect()).collect();
     // Each is told of the limit of connections, and of no other.
     for connection in &refused {
@@ -158,9 +159,11 @@ fn scrape() -> String {
     program.wait_for_log("listens on");
     let mut connection = program.connect();
     connection.init(&[]);
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+    let mut stream = TcpStream::connect(address).expect("the daemon listens");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .expect("the other side reads");
     let mut said = String::new();
     stream.read_to_string(&mut said).expect("it answers");
     said
@@ -180,7 +183,8 @@ fn the_documents_and_the_alerts_name_the_metrics_that_there_are() {
     assert!(served.len() > 10, "{said}");
     let document = operations();
     assert_eq!(names(&document), served);
-    let alerts = fs::read_to_string(docs().join("deploy/alerts.yaml")).expect("it is there");
+    let alerts =
+        fs::read_to_string(docs().join("deploy/alerts.yaml")).expect("the file can be read");
     let unknown: Vec<_> = names(&alerts).difference(&served).copied().collect();
     assert!(unknown.is_empty(), "there are no metrics {unknown:?}");
     // Each alert has what it needs, and labels that its metric has.
@@ -227,7 +231,7 @@ fn with_files(text: &str) -> String {
 #[test]
 fn the_documents_show_the_files_as_they_are() {
     let path = docs().join("operations.md");
-    let found = fs::read_to_string(&path).expect("it is there");
+    let found = fs::read_to_string(&path).expect("the file can be read");
     let current = with_limits(&with_files(&found));
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &current).expect("it is writable");
@@ -286,13 +290,14 @@ fn analyze(args: &[&str]) -> Option<Output> {
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
     for name in ["moving_avg.service", "moving_avg.socket"] {
-        let text = fs::read_to_string(docs().join("deploy").join(name)).expect("it is there");
+        let text =
+            fs::read_to_string(docs().join("deploy").join(name)).expect("the file can be read");
         let program = example("moving_avg").display().to_string();
         let text = text.replace("/usr/local/bin/moving_avg", &program);
         fs::write(directory.path().join(name), text).expect("it is ours");
     }
     let mut command = Command::new("systemd-analyze");
-    Some(command.args(args).current_dir(directory.path()).output().expect("it runs"))
+    Some(command.args(args).current_dir(directory.path()).output().expect("the command runs"))
 }
 
 #[test]
@@ -309,8 +314,9 @@ fn systemd_accepts_the_units() {
 #[test]
 fn the_unit_is_as_little_exposed_as_the_document_says() {
     let document = operations().split_whitespace().collect::<Vec<_>>().join(" ");
-    let (_, rest) = document.split_once("rates the exposure of this unit at ").expect("it says");
-    let (score, _) = rest.split_once(" of 10").expect("it says");
+    let (_, rest) =
+        document.split_once("rates the exposure of this unit at ").expect("the document states it");
+    let (score, _) = rest.split_once(" of 10").expect("the document states it");
     let threshold = score.replace('.', "");
     let args = ["security", "--offline=true", "--no-pager", "--threshold", &threshold];
     let Some(output) = analyze(&[&args[..], &["moving_avg.service"]].concat()) else { return };

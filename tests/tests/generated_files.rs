@@ -10,7 +10,7 @@ const SUBCOMMANDS: [&str; 7] = ["bench", "check", "completions", "info", "man", 
 /// Runs `udf`. Returns the exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
-    let output = command.args(args).stdin(Stdio::null()).output().expect("it runs");
+    let output = command.args(args).stdin(Stdio::null()).output().expect("the command runs");
     let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
     (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
 }

@@ -15,7 +15,7 @@ fn the_udf_of_the_guide_is_the_example() {
 
 /// Returns the output of a command in the guide: the lines up to the end of the block.
 fn shown(command: &str) -> String {
-    let (_, behind) = GUIDE.split_once(&format!("$ {command}\n")).expect("the guide has it");
+    let (_, behind) = GUIDE.split_once(&format!("$ {command}\n")).expect("the guide contains it");
     let (shown, _) = behind.split_once("```").expect("the block ends");
     shown.to_owned()
 }
@@ -28,7 +28,7 @@ fn rate(args: &[&str]) -> String {
     std::fs::write(directory.path().join("net.lp"), format!("net,{lines}")).expect("it is written");
     let mut command = std::process::Command::new(example("rate"));
     let output = command.args(args).current_dir(directory.path()).env_remove("UDF_LOG").output();
-    let output = output.expect("it runs");
+    let output = output.expect("the command runs");
     String::from_utf8([output.stdout, output.stderr].concat()).expect("the output is UTF-8")
 }
 

@@ -1,5 +1,5 @@
-//! Generated code in a crate where `core` is another crate, and where names and methods that generated code might use
-//! are taken.
+//! Generated code in a crate where `core` is another crate, and where names and methods that
+//! generated code might use are taken.
 
 #![allow(dead_code, non_upper_case_globals, reason = "the code has only to compile")]
 

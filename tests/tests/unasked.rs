@@ -224,7 +224,7 @@ fn an_accepted_init_makes_each_default_once_that_it_leaves_out() {
         ("derived", &[Int(1)]),
         ("ofType", &[Int(1)]),
     ];
-    let udf: Counting = parse(calls).expect("they are right");
+    let udf: Counting = parse(calls).expect("the calls are valid");
     let ran = Ran { validates: 3, parses: 1, from_raws: 1, news: 1, ..Ran::default() };
     assert_eq!(taken(), ran);
     assert_eq!((udf.of_type.0, udf.perhaps.is_none(), udf.many.len()), (1, true, 1));

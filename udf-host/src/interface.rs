@@ -35,8 +35,8 @@ pub trait Interface: Send + Sync {
 
     /// Sends a keepalive and waits until the UDF echoes it.
     ///
-    /// A UDF answers in order, so it has then handled all data sent before the keepalive. All output
-    /// that the UDF sent meanwhile can be read without waiting.
+    /// A UDF answers in order, so it has then handled all data sent before the keepalive. All
+    /// output that the UDF sent meanwhile can be read without waiting.
     ///
     /// # Errors
     /// The errors of the connection.

@@ -25,8 +25,8 @@ pub struct Settings {
     /// aborts the connection if no message came within the timeout. Zero turns off both. Defaults
     /// to 10 seconds.
     ///
-    /// Time in which the owner does not read the UDF's data does not count, because the session does
-    /// not read either. In Kapacitor, this time counts.
+    /// Time in which the owner does not read the UDF's data does not count, because the session
+    /// does not read either. In Kapacitor, this time counts.
     pub timeout: Duration,
     /// The time limit for an answer, even if the UDF shows signs of life. Zero means no limit, as
     /// in Kapacitor. Defaults to 5 minutes.

@@ -231,7 +231,8 @@ fn an_owner_who_does_not_read_is_not_the_udfs_silence() {
         peer.init();
         let mut bytes = Vec::new();
         udf_proto::response::append_point(point(1).as_point(), &mut bytes);
-        // More than the pipe and the session hold: no keepalive is answered before all data is read.
+        // More than the pipe and the session hold: no keepalive is answered before all data is
+        // read.
         for sent in 0..20_000 {
             assert!(peer.write(&bytes));
             if sent == 300 {

@@ -147,7 +147,9 @@ fn collect() -> (Callbacks, Lines) {
     let log = lines.clone();
     let callbacks = Callbacks::new().on_log(move |line| {
         if let Log::Stderr { line, cut } = line {
-            log.lock().expect("nobody panics with it").push((line.to_string(), *cut));
+            log.lock()
+                .expect("no thread panics while it holds the lock")
+                .push((line.to_string(), *cut));
         }
     });
     (callbacks, lines)

@@ -108,7 +108,7 @@ pub(crate) struct OptionField {
 impl OptionField {
     /// Returns the name that a TICKscript calls.
     pub(crate) fn name(&self) -> &str {
-        &self.name.as_ref().expect("one that is not understood is an error").value
+        &self.name.as_ref().expect("a model exists only without errors").value
     }
 }
 

@@ -87,7 +87,7 @@ impl Connection {
 
     fn answer(&mut self) -> Option<Answer> {
         let frame = self.reader.next_frame().expect("an answer or the end in time")?;
-        Some(response::decode(frame).expect("a response").expect("not an empty one"))
+        Some(response::decode(frame).expect("a response").expect("the response has a message"))
     }
 
     fn init(&mut self) {

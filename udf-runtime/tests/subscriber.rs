@@ -70,7 +70,7 @@ fn a_panic_before_the_agent_starts_is_answered_and_counted() {
         let mut reader = FrameReader::new(stream);
         let next = || {
             let frame = reader.next_frame().expect("an answer or the end in time")?;
-            Some(response::decode(frame).expect("a response").expect("not an empty one"))
+            Some(response::decode(frame).expect("a response").expect("the response has a message"))
         };
         std::iter::from_fn(next).collect::<Vec<_>>()
     };

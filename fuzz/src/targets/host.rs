@@ -146,8 +146,9 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
         };
         gate.open();
         let stopped = session.stop();
-        let (points, fields) = points.join().expect("points can be looked at");
-        let (batches, largest) = batches.join().expect("batches can be looked at");
+        let (points, fields) = points.join().expect("the thread that reads points does not panic");
+        let (batches, largest) =
+            batches.join().expect("the thread that reads batches does not panic");
         assert!(largest <= 20, "a batch of {largest} points");
         for outcome in [asked, stopped] {
             match outcome {

@@ -94,7 +94,7 @@ fn again(point: &PointBuf, trace: &mut Trace) {
         Ok(()) => {
             text.extend_from_slice(b"m x=2 2\n");
             let mut lines = LineReader::new(&text[..], Grouping::by_all_tags());
-            let mut next = || lines.next_point().expect("what is written is a line");
+            let mut next = || lines.next_point().expect("written output is a line");
             let [_, again, after, end] = [(); 4].map(|()| next());
             assert_eq!(again.as_ref().map(parts), Some(parts(point)));
             assert!(after.is_some_and(|point| point.as_point().time() == 2) && end.is_none());
@@ -129,7 +129,7 @@ fn gzip(text: &str) -> Vec<u8> {
     let length = text.len() as u16;
     bytes.extend(length.to_le_bytes());
     bytes.extend((!length).to_le_bytes());
-    bytes.write_all(text.as_bytes()).expect("a vector takes all that is written");
+    bytes.write_all(text.as_bytes()).expect("writing to a vector cannot fail");
     bytes.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
     bytes.extend(u32::from(length).to_le_bytes());
     bytes
@@ -174,7 +174,7 @@ pub(super) fn check_input(input: &[u8], trace: &mut Trace) {
     });
     let mut lines = LineReader::new(&output[..], Grouping::none());
     let mut points = 0;
-    while lines.next_point().expect("what is written is a line").is_some() {
+    while lines.next_point().expect("written output is a line").is_some() {
         points += 1;
     }
     match played {

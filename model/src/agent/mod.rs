@@ -1,4 +1,5 @@
-//! The room `agent` of the runtime, file by file: with locks and threads of the checker, and without its watchdog.
+//! The room `agent` of the runtime, file by file: with locks and threads of the checker, and
+//! without its watchdog.
 
 #[path = "../../../udf-runtime/src/agent/agent_error.rs"]
 pub(crate) mod agent_error;

@@ -52,13 +52,13 @@ impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.guard.as_ref().expect("it is taken only to wait")
+        self.guard.as_ref().expect("the guard is taken only during a wait")
     }
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.guard.as_mut().expect("it is taken only to wait")
+        self.guard.as_mut().expect("the guard is taken only during a wait")
     }
 }
 

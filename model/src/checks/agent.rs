@@ -171,7 +171,9 @@ fn ticks_points_and_threads_share_a_connection() {
     time_out(1);
     let (wire, thread) = (Wire::new(), Arc::new(Mutex::new(None)));
     let handler = Chatty { thread: Arc::clone(&thread), fails: None };
-    Agent::new(Requests::new(1), wire.writer(), handler).run().expect("it ends well");
+    Agent::new(Requests::new(1), wire.writer(), handler)
+        .run()
+        .expect("the connection ends without an error");
     assert!(wire.is_closed());
     let emitting = lock(&thread).take().expect("init has started it");
     let emitted = emitting.join().expect("the thread does not panic");

@@ -46,7 +46,7 @@ fn frames_stay_whole() {
     let link = link(&wire);
     let emit = |frames: Vec<u8>| {
         let link = Arc::clone(&link);
-        thread::spawn(move || link.write(&frames).expect("it is open"))
+        thread::spawn(move || link.write(&frames).expect("the descriptor is open"))
     };
     let emitters = [emit([frame(1), frame(2)].concat()), emit(frame(3))];
     let sign = link.show_life(SIGN, || wire.has_room());
@@ -121,7 +121,7 @@ fn a_sign_of_life_never_waits() {
     let sign = link.show_life(SIGN, || wire.has_room());
     let writing = link.is_writing();
     wire.read_on();
-    emitter.join().expect("the thread does not panic").expect("it is open");
+    emitter.join().expect("the thread does not panic").expect("the descriptor is open");
     let mut numbers = wire.numbers();
     numbers.retain(|number| *number != SIGN);
     assert_eq!(numbers, [1, 2], "{sign:?}, {writing}");

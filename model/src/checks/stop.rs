@@ -63,6 +63,6 @@ fn a_server_waits_for_its_connections() {
         let (ours, _) = UnixStream::pair().expect("a descriptor is left");
         connections.open(ours, &mut accepter, &mut refusals);
     }
-    connections.finish().expect("it waits for as long as they need");
+    connections.finish().expect("the server waits for its connections");
     assert_eq!(stopped.load(Ordering::Relaxed), 2, "a connection has not ended");
 }

@@ -267,7 +267,7 @@ fn a_connection_that_was_left_is_given_up() {
             Left { has_hung_up, unread: Arc::clone(&unread), given_up: Arc::clone(&given_up) };
         let link = Arc::new(Link::new(Box::new(std::io::sink())));
         let watch = watchdog.watch(Arc::clone(&link), Box::new(left), limits);
-        link.write(&[0; 100]).expect("it is open");
+        link.write(&[0; 100]).expect("the descriptor is open");
         for _ in 0..4 {
             let reading = thread::spawn({
                 let unread = Arc::clone(&unread);

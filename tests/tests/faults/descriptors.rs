@@ -29,8 +29,8 @@ const LIMIT: usize = 4096;
 const KEPT: Duration = Duration::from_secs(4);
 
 fn connect(program: &Program) -> UnixStream {
-    let stream = UnixStream::connect(program.socket()).expect("it listens");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
+    let stream = UnixStream::connect(program.socket()).expect("the daemon listens");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
     stream
 }
 
@@ -41,7 +41,7 @@ fn ask(mut stream: &UnixStream) -> io::Result<()> {
 fn answer(stream: &UnixStream) -> Answer {
     let mut reader = FrameReader::new(stream);
     let frame = reader.next_frame().expect("an answer in time").expect("an answer");
-    udf_proto::response::decode(frame).expect("a response").expect("not an empty one")
+    udf_proto::response::decode(frame).expect("a response").expect("the response has a message")
 }
 
 #[track_caller]
@@ -62,20 +62,21 @@ fn six_thousand_at_once(_: Transport) {
     if limit.maximum.is_some_and(|most| most < 2 * CONNECTIONS as u64) {
         return eprintln!("SKIPPED: no more than {:?} files can be open here", limit.maximum);
     }
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("it may");
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .expect("the limit can be lowered");
     let program = Program::daemon("mirror", &[]);
     // They are accepted in their order.
     let served: Vec<_> = (0..LIMIT)
         .map(|_| {
             let stream = connect(&program);
-            ask(&stream).expect("it reads");
+            ask(&stream).expect("the other side reads");
             stream
         })
         .collect();
     let refused: Vec<_> =
         (LIMIT..CONNECTIONS).map(|_| (connect(&program), Instant::now())).collect();
     for (stream, _) in &refused {
-        poll(&mut [PollFd::new(stream, PollFlags::IN)], None).expect("it is open");
+        poll(&mut [PollFd::new(stream, PollFlags::IN)], None).expect("the descriptor is open");
     }
     for (stream, opened) in &refused {
         let written = ask(stream);
@@ -91,7 +92,7 @@ fn six_thousand_at_once(_: Transport) {
     }
     for _ in 0..12_000 {
         let stream = connect(&program);
-        ask(&stream).expect("it reads");
+        ask(&stream).expect("the other side reads");
         assert_served(&stream);
     }
 }

@@ -78,7 +78,7 @@ fn write_all(mut input: Input, pieces: impl Iterator<Item = Vec<u8>> + Send + 's
         pieces.for_each(|piece| input.write_all(&piece).expect("it is read"));
         let _ = written.send(input);
     });
-    all.recv_timeout(TIMEOUT).expect("Kapacitor waits in a write for ever")
+    all.recv_timeout(TIMEOUT).expect("the UDF reads all pieces in time")
 }
 
 fn large_points() -> impl Iterator<Item = Ask> {
@@ -205,10 +205,11 @@ fn an_abort_with_a_full_log(_: Transport) {
 /// Returns the writing end of a full pipe. The reading end stays open until this process exits.
 fn full_pipe() -> std::process::Stdio {
     let (reader, mut writer) = std::io::pipe().expect("a descriptor is left");
-    let flags = rustix::fs::fcntl_getfl(&writer).expect("it is open");
-    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK).expect("it is open");
+    let flags = rustix::fs::fcntl_getfl(&writer).expect("the descriptor is open");
+    rustix::fs::fcntl_setfl(&writer, flags | rustix::fs::OFlags::NONBLOCK)
+        .expect("the descriptor is open");
     while writer.write(&[b'x'; 1 << 12]).is_ok() {}
-    rustix::fs::fcntl_setfl(&writer, flags).expect("it is open");
+    rustix::fs::fcntl_setfl(&writer, flags).expect("the descriptor is open");
     std::mem::forget(reader);
     writer.into()
 }

@@ -60,8 +60,8 @@ fn is_told(connection: &Connection, with: &[&str]) {
     assert_eq!(connection.rest_or_reset(), []);
 }
 
-/// Asks on new connections until one is answered as `is_it` expects. A machine that stands still may be late with the
-/// request, or may not have closed an earlier connection yet.
+/// Asks on new connections until one is answered as `is_it` expects. A machine that stands still
+/// may be late with the request, or may not have closed an earlier connection yet.
 fn served(program: &Program, ask: &Ask, is_it: fn(&Answer) -> bool) -> Connection {
     let mut served = None;
     let is_served = eventually(|| {
@@ -204,7 +204,8 @@ fn hoarders_of_memory_before_init(_: Transport) {
     hoard(false);
 }
 
-/// Arguments with room for one request of [`HOARD`] bytes, but not for two: 12 MiB, and frames of 8 MiB.
+/// Arguments with room for one request of [`HOARD`] bytes, but not for two: 12 MiB, and frames of 8
+/// MiB.
 const LITTLE_ROOM: [&str; 4] = ["--buffer-limit", "12582912", "--frame-limit", "8388608"];
 
 fn with_little_room(request_timeout: &str) -> Program {
@@ -219,7 +220,7 @@ fn nearly_all(program: &Program, point: &Ask) -> (Connection, Vec<u8>) {
     let mut bytes = frame(point.clone());
     let last = bytes.split_off(bytes.len() - 1);
     // All but what the socket holds was read then.
-    connection.send(&bytes).expect("it reads");
+    connection.send(&bytes).expect("the other side reads");
     (connection, last)
 }
 
@@ -227,13 +228,13 @@ fn nearly_all(program: &Program, point: &Ask) -> (Connection, Vec<u8>) {
 fn send_as_read(connection: &mut Connection, bytes: Vec<u8>) -> Vec<u8> {
     let mut input = connection.take_input();
     let Input::Socket(socket) = &mut input else { panic!("a daemon has sockets") };
-    socket.set_write_timeout(Some(Duration::from_millis(200))).expect("it is open");
+    socket.set_write_timeout(Some(Duration::from_millis(200))).expect("the descriptor is open");
     let mut sent = 0;
     // If it is refused, it may be closed before it has read everything.
     while let Ok(count @ 1..) = socket.write(&bytes[sent..]) {
         sent += count;
     }
-    socket.set_write_timeout(None).expect("it is open");
+    socket.set_write_timeout(None).expect("the descriptor is open");
     connection.give_input(input);
     bytes[sent..].to_vec()
 }
@@ -246,13 +247,13 @@ fn large_requests_at_the_same_time(_: Transport) {
     init(&mut second, &[]);
     let rest = send_as_read(&mut second, frame(large.clone()));
     serves(&program);
-    first.send(&last).expect("it reads");
+    first.send(&last).expect("the other side reads");
     let is_back = |connection: &Connection| match connection.answer() {
         Answer::Point(point) => assert!(Ask::Point(point) == large, "it is another"),
         other => panic!("not a point: {other:?}"),
     };
     is_back(&first);
-    second.send(&rest).expect("it reads");
+    second.send(&rest).expect("the other side reads");
     is_back(&second);
 }
 
@@ -260,9 +261,9 @@ fn a_large_request_that_finds_no_room(_: Transport) {
     let program = with_little_room("2s");
     // It is handled, but nobody reads its answer, which is as large.
     let mut unread = program.ends();
-    unread.input.write_all(&frame(udf_tests::program::init(&[]))).expect("it reads");
+    unread.input.write_all(&frame(udf_tests::program::init(&[]))).expect("the other side reads");
     let large = frame(Ask::Point(large_point(1, HOARD)));
-    unread.input.write_all(&large).expect("it reads");
+    unread.input.write_all(&large).expect("the other side reads");
     let mut refused = program.connect();
     init(&mut refused, &[]);
     send_as_read(&mut refused, large);
@@ -322,7 +323,7 @@ fn a_large_request_that_is_never_complete(_: Transport) {
     let point = Ask::Point(large_point(1, 200 << 10));
     let bytes = frame(point.clone());
     let (begin, rest) = bytes.split_at(bytes.len() - 1);
-    small.send(begin).expect("it reads");
+    small.send(begin).expect("the other side reads");
     // On a machine that stands still, it is too late already.
     let _ = large.send(&[announced(2 << 20), vec![0; 1 << 20]].concat());
     is_told(&large, &["a large request did not arrive within 1s", "--request-timeout"]);

@@ -79,7 +79,7 @@ fn a_batch_of_400_000_points(on: Transport) {
             }
         }
         // The batch is written. From now on, only the handler works.
-        ended.send(()).expect("somebody waits");
+        ended.send(()).expect("the test waits for the end");
         input
     });
     let mut longest = Duration::ZERO;

@@ -323,7 +323,7 @@ fn the_other_side_closes_its_reading_half(_: Transport) {
     let program = Program::daemon("mirror", &[]);
     let mut ends = program.ends();
     let Input::Socket(socket) = &ends.input else { panic!("a daemon has sockets") };
-    socket.shutdown(std::net::Shutdown::Read).expect("it is open");
+    socket.shutdown(std::net::Shutdown::Read).expect("the descriptor is open");
     ends.input.write_all(&frame(init(&[]))).expect("the other side reads");
     let line = program.wait_for_log("the connection has failed");
     assert!(line.contains("writing to Kapacitor failed"), "{line}");

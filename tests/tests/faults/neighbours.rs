@@ -215,7 +215,7 @@ fn attentive() -> (Program, TempDir) {
 
 fn a_socket_that_is_removed_meanwhile(_: Transport) {
     let (mut program, _directory) = attentive();
-    fs::remove_file(program.socket()).expect("it is there");
+    fs::remove_file(program.socket()).expect("the file exists");
     let line = program.wait_for_log("was removed or replaced");
     assert!(line.contains("restart the daemon"), "{line}");
     assert!(line.contains(&program.socket().display().to_string()), "{line}");
@@ -272,7 +272,8 @@ fn a_user_who_is_none(_: Transport) {
 }
 
 fn a_user_who_stands_for_others(_: Transport) {
-    let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid").expect("it is there");
+    let overflow =
+        fs::read_to_string("/proc/sys/kernel/overflowuid").expect("the file can be read");
     let overflow = overflow.trim();
     let directory = directory();
     let path = directory.path().join("udf.sock");
@@ -290,7 +291,7 @@ fn a_user_who_stands_for_others(_: Transport) {
     refused(inside().args(["--allow-uid", overflow]), &path, &with, 2);
     // A mapped user has a unique id.
     serves(&Program::listen_at(&path, inside().args(["--allow-uid", "0"])));
-    let map = fs::read_to_string("/proc/self/uid_map").expect("it is there");
+    let map = fs::read_to_string("/proc/self/uid_map").expect("the file can be read");
     if map.split_whitespace().last() == Some("4294967295") {
         let mut program = Program::listen(mirror().args(["--allow-uid", overflow]));
         program.signal("TERM");

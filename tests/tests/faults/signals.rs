@@ -236,7 +236,7 @@ fn a_second_signal_to_process_1(_: Transport) {
 
 /// Returns the child of a process.
 fn child_of(pid: u32) -> u32 {
-    let processes = std::fs::read_dir("/proc").expect("it is there").flatten();
+    let processes = std::fs::read_dir("/proc").expect("the folder can be read").flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let is_child = |child: &u32| {
         // A process that is just ending has no parent.
@@ -273,7 +273,7 @@ fn a_sighup_of_a_daemon(on: Transport) {
 
 /// Returns whether this process, and so its children, ignore SIGHUP, as under `nohup`.
 fn hangups_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
+    let status = std::fs::read_to_string("/proc/self/status").expect("the file can be read");
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     ignored.is_some_and(|mask| mask & 1 != 0)
@@ -324,7 +324,7 @@ fn restarts(signal: &str) {
         program.wait();
     }
     // Restarts leave no files next to the socket.
-    let left = std::fs::read_dir(directory.path()).expect("it is there").count();
+    let left = std::fs::read_dir(directory.path()).expect("the folder can be read").count();
     assert!(left <= 2, "{left} files are left");
 }
 

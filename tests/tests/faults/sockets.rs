@@ -96,7 +96,7 @@ fn a_live_socket_of_another_program(_: Transport) {
     let listener = UnixListener::bind(&path).expect("the path is free");
     refused(&path, "another server is using");
     // The connection attempt of the daemon is the only one in the queue.
-    listener.set_nonblocking(true).expect("it is open");
+    listener.set_nonblocking(true).expect("the descriptor is open");
     assert!(path.exists());
 }
 
@@ -107,7 +107,7 @@ fn a_live_socket_for_datagrams(_: Transport) {
     refused(&path, "another server is using");
     let sender = UnixDatagram::unbound().expect("a descriptor is left");
     sender.send_to(b"still here", &path).expect("it has not been replaced");
-    assert_eq!(socket.recv(&mut [0; 100]).expect("it is there"), b"still here".len());
+    assert_eq!(socket.recv(&mut [0; 100]).expect("the bytes have arrived"), b"still here".len());
 }
 
 fn a_live_socket_that_is_full(_: Transport) {
@@ -152,7 +152,7 @@ fn the_path_in_errors(_: Transport) {
     let peer = stream.peer_addr().expect("it is connected");
     assert_eq!(peer.as_pathname(), Some(program.socket()));
     let directory = program.socket().parent().expect("it is in a directory");
-    let found = fs::read_dir(directory).expect("it is there").flatten();
+    let found = fs::read_dir(directory).expect("the folder can be read").flatten();
     let mut names: Vec<_> = found.map(|entry| entry.file_name()).collect();
     names.sort();
     assert_eq!(names, ["udf.sock", "udf.sock.lock"]);
@@ -206,7 +206,7 @@ fn a_path_that_is_too_long(_: Transport) {
 fn a_socket_that_was_replaced(_: Transport) {
     let mut program = Program::daemon("mirror", &[]);
     let path = program.socket().to_owned();
-    fs::remove_file(&path).expect("it is there");
+    fs::remove_file(&path).expect("the file exists");
     let _other = UnixListener::bind(&path).expect("the path is free");
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
@@ -215,7 +215,7 @@ fn a_socket_that_was_replaced(_: Transport) {
 
 fn a_socket_that_was_removed(_: Transport) {
     let mut program = Program::daemon("mirror", &[]);
-    fs::remove_file(program.socket()).expect("it is there");
+    fs::remove_file(program.socket()).expect("the file exists");
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
 }
@@ -225,11 +225,11 @@ fn mode_under(umask: &str, args: &[&str]) -> u32 {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
     let program = Program::listen(command.arg(example("mirror")).args(args));
-    let metadata = fs::symlink_metadata(program.socket()).expect("it is there");
+    let metadata = fs::symlink_metadata(program.socket()).expect("the file exists");
     assert!(metadata.file_type().is_socket());
     // A user who can open the lock can hold it, and so prevent the next start of the daemon.
     let lock = program.socket().with_extension("sock.lock");
-    let lock = fs::metadata(&lock).expect("it is there").permissions().mode();
+    let lock = fs::metadata(&lock).expect("the file exists").permissions().mode();
     assert_eq!(lock & 0o077, 0, "others may hold the lock: {lock:o}");
     metadata.mode() & 0o777
 }

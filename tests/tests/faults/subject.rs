@@ -58,7 +58,8 @@ pub(crate) fn troubled_batch() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_troubled_batch"))
 }
 
-/// Tries again and again until it is so; returns whether it is, in the time that a test waits for anything.
+/// Tries again and again until it is so; returns whether it is, in the time that a test waits for
+/// anything.
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     loop {

@@ -163,7 +163,7 @@ fn a_connection_of_systemd(_: Transport) {
     let (listener, directory) = listener();
     let path = directory.path().join("udf.sock");
     let _client = UnixStream::connect(path).expect("the daemon listens");
-    let (connection, _) = listener.accept().expect("one waits");
+    let (connection, _) = listener.accept().expect("a connection waits");
     usage(
         &mut activated(example("mirror"), connection, "1"),
         &["a single connection", "Accept=no"],
@@ -225,7 +225,7 @@ fn an_abstract_notify_socket(_: Transport) {
 /// Fills the buffer of this socket. Returns the number of messages.
 fn fill(path: &Path) -> usize {
     let socket = UnixDatagram::unbound().expect("a descriptor is left");
-    socket.set_nonblocking(true).expect("it is open");
+    socket.set_nonblocking(true).expect("the descriptor is open");
     (0..).take_while(|_| socket.send_to(b"FILLED=1", path).is_ok()).count()
 }
 

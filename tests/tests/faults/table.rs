@@ -60,8 +60,9 @@ fn table_of_the_document_is_current() {
     println!("{table}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md");
     let found = fs::read_to_string(&path).expect("docs/faults.md is there");
-    let (before, rest) = found.split_once(BEGIN).expect("it says where the table begins");
-    let (_, after) = rest.split_once(END).expect("it says where the table ends");
+    let (before, rest) =
+        found.split_once(BEGIN).expect("the document marks the begin of the table");
+    let (_, after) = rest.split_once(END).expect("the document marks the end of the table");
     let current = format!("{before}{table}{after}");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &current).expect("docs/faults.md is writable");

@@ -42,13 +42,13 @@ struct Unread {
 impl Unread {
     fn start(path: PathBuf, transport: Transport, args: &[&str]) -> Self {
         let (log, mut writer) = std::io::pipe().expect("a descriptor is left");
-        let flags = fcntl_getfl(&writer).expect("it is open");
-        fcntl_setfl(&writer, flags | OFlags::NONBLOCK).expect("it is open");
+        let flags = fcntl_getfl(&writer).expect("the descriptor is open");
+        fcntl_setfl(&writer, flags | OFlags::NONBLOCK).expect("the descriptor is open");
         let mut filled = 0;
         while let Ok(written) = writer.write(&[b'\n'; 1 << 12]) {
             filled += written;
         }
-        fcntl_setfl(&writer, flags).expect("it is open");
+        fcntl_setfl(&writer, flags).expect("the descriptor is open");
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new(path);
         command.args(args).env_remove("UDF_LOG").stdout(Stdio::piped()).stderr(writer);
@@ -88,7 +88,7 @@ impl Unread {
 
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("it is there");
+        kill_process(pid, signal).expect("the process exists");
     }
 
     fn wait(&mut self) -> ExitStatus {
@@ -106,7 +106,7 @@ impl Unread {
     fn lines(&self) -> impl Iterator<Item = String> + use<> {
         let mut log = self.log.try_clone().expect("a descriptor is left");
         let mut before = vec![0; self.filled];
-        log.read_exact(&mut before).expect("it is there");
+        log.read_exact(&mut before).expect("the bytes have arrived");
         BufReader::new(log).lines().map_while(Result::ok)
     }
 }
@@ -169,7 +169,7 @@ fn a_full_log_and_a_second_signal(on: Transport) {
 
 /// Returns whether a process has a pending signal.
 fn is_pending(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it is there");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the file can be read");
     let pending = status.lines().filter_map(|line| line.strip_prefix("ShdPnd:"));
     pending.into_iter().any(|mask| mask.trim().bytes().any(|digit| digit != b'0'))
 }

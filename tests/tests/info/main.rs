@@ -50,7 +50,8 @@ fn runs<T: Udf>() {
             continue;
         }
         let shown = format!("        // .{}(", option.name);
-        let (_, call) = tick.split_once(&shown).expect("what is optional is shown");
+        let (_, call) =
+            tick.split_once(&shown).expect("the sample shows a call of the optional option");
         let (call, _) = call.split_once(")\n").expect("the call ends");
         let call = format!(".{}({})", option.name, call.replace("\n//", "\n"));
         let mut more = [live.clone(), chain(&call)];
@@ -208,8 +209,8 @@ fn the_guide_shows_what_is_printed() {
             .expect("the guide has the command");
         let (shown, _) = shown.split_once("```").expect("the block ends");
         let output = Command::new(&program).args(["info", "--format", format]).output();
-        let printed =
-            String::from_utf8(output.expect("it runs").stdout).expect("the output is UTF-8");
+        let printed = String::from_utf8(output.expect("the command runs").stdout)
+            .expect("the output is UTF-8");
         let path = program.to_str().expect("a path of this machine");
         assert_eq!(printed.replace(path, "/usr/local/bin/rate"), shown);
     }

@@ -31,7 +31,8 @@ pub(super) enum Kind {
     Scrapes,
     /// Opens and closes two hundred connections, some of them to the metrics.
     Floods,
-    /// Sends whole requests on eight connections, and reads no answer: many Infos, or points of 8 MiB after Init.
+    /// Sends whole requests on eight connections, and reads no answer: many Infos, or points of 8
+    /// MiB after Init.
     Unread,
     /// Sends requests byte by byte on fifty connections, before or after Init, and reads no answer.
     Trickles,

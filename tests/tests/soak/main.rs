@@ -92,14 +92,14 @@ impl Seen {
             let scraper = scope.spawn(move || innocent::scrape(steady, end));
             let machine = scope.spawn(move || innocent::machine(end));
             self.innocent.extend(innocent::ask(steady, end));
-            self.scraper.extend(scraper.join().expect("a scrape went wrong"));
-            self.machine.extend(machine.join().expect("an echo went wrong"));
+            self.scraper.extend(scraper.join().expect("a scrape does not fail"));
+            self.machine.extend(machine.join().expect("an echo does not fail"));
             self.hostile += hostile
                 .into_iter()
-                .map(|hostile| hostile.join().expect("a hostile visit went wrong"))
+                .map(|hostile| hostile.join().expect("a hostile visit does not fail"))
                 .sum::<u64>();
             self.visitors.extend(
-                visitors.into_iter().map(|visitor| visitor.join().expect("a visit went wrong")),
+                visitors.into_iter().map(|visitor| visitor.join().expect("a visit does not fail")),
             );
         });
     }
@@ -152,7 +152,7 @@ fn nothing_is_lost_and_nothing_is_left() {
     println!("innocent connection: {}", seen.innocent);
     println!("innocent scraper: {}", seen.scraper);
     println!("the machine itself: {}", seen.machine);
-    let last = left.pop().expect("there are crowds");
+    let last = left.pop().expect("at least one crowd has run");
     for before in &left {
         assert_eq!(last.threads, before.threads);
         assert_eq!(last.descriptors, before.descriptors);

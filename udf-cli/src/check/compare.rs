@@ -186,7 +186,7 @@ mod tests {
         assert!(output(&[], &[("a", 0.1 + 0.2)]).is(&output(&[], &[("a", 0.3)])));
         let difference = output(&[("a", 0)], &[]).difference(&output(&[], &[("a", 10.0)]));
         assert_eq!(
-            difference.expect("they differ").to_string(),
+            difference.expect("the outputs differ").to_string(),
             "`a` came back as 0 instead of 10"
         );
     }

@@ -53,8 +53,8 @@ impl Share {
     fn hold(&mut self, bytes: u64, limit: u64) -> Result<(), u64> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
-            // Check and increment in one step, so that shares together never exceed the limit. Relaxed
-            // order suffices: no other memory depends on the counter.
+            // Check and increment in one step, so that shares together never exceed the limit.
+            // Relaxed order suffices: no other memory depends on the counter.
             self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
                 held.checked_add(more).filter(|held| *held <= limit)
             })?;
@@ -282,11 +282,11 @@ mod tests {
         );
         // A refusal changes nothing.
         assert_eq!(held(), 10 << 10);
-        other.hold(1 << 10).expect("it is less");
+        other.hold(1 << 10).expect("a smaller request is granted");
         one.hold(9 << 10).expect("there is room");
         drop(one);
         assert_eq!(held(), 1 << 10);
-        other.hold(0).expect("it is less");
+        other.hold(0).expect("a smaller request is granted");
         assert_eq!(held(), 0);
     }
 
@@ -299,7 +299,7 @@ mod tests {
         let mut other = Allowance::new(&budget, &limits, &stop.stopping()).room(None);
         one.hold(6 << 10).expect("there is room");
         let waits = std::thread::spawn(move || other.hold(6 << 10).map(|()| other));
-        one.hold(0).expect("it is less");
+        one.hold(0).expect("a smaller request is granted");
         let other = waits.join().expect("it does not panic").expect("there is room now");
         // A stop ends the wait.
         let waits = std::thread::spawn(move || one.hold(6 << 10));
@@ -330,7 +330,7 @@ mod tests {
         let (allowance, budget, _stop) = allowed(&limits(10 << 10));
         let (mut ahead, mut room) = (allowance.share(), allowance.room(None));
         assert!(ahead.hold_ahead(5 << 10) && !ahead.hold_ahead((5 << 10) + 1));
-        room.hold(5 << 10).expect("the other half");
+        room.hold(5 << 10).expect("the other half of the limit is free");
         assert!(ahead.hold_ahead(4 << 10), "it is less");
         assert!(!ahead.hold_ahead(5 << 10), "more than half is held");
         drop(ahead);
@@ -358,7 +358,7 @@ mod tests {
         assert!(due().is_some_and(|(left, error)| {
             left.is_zero() && error.contains("--request-timeout")
         }));
-        room.hold(0).expect("it is less");
+        room.hold(0).expect("a smaller request is granted");
         allowance.start();
         assert_eq!(due(), None);
         // A process that Kapacitor has spawned has no time limit.

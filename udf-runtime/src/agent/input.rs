@@ -273,7 +273,7 @@ mod tests {
     /// out in order.
     fn most_ahead(limits: &Limits) -> usize {
         let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
-        theirs.set_nonblocking(true).expect("it is open");
+        theirs.set_nonblocking(true).expect("the descriptor is open");
         let stop = Stop::new().expect("there are descriptors");
         let source = Source::new(ours, &Allowance::of_process(limits));
         let (mut written, mut ahead, piece) = (0_usize, 0, 64 << 10);
@@ -284,7 +284,7 @@ mod tests {
                 Err(_) => {
                     source.read_ahead(&mut Duration::default());
                     let before = ahead;
-                    ahead = source.ahead.lock().expect("it is whole").len();
+                    ahead = source.ahead.lock().expect("the lock is not poisoned").len();
                     if ahead == before {
                         break;
                     }
@@ -295,10 +295,13 @@ mod tests {
         let mut all = Vec::new();
         Input::new(Arc::clone(&source), stop.stopping())
             .read_to_end(&mut all)
-            .expect("it is whole");
+            .expect("the lock is not poisoned");
         assert_eq!(all.len(), written);
         assert!(all.iter().enumerate().all(|(place, byte)| *byte == place as u8));
-        assert!(source.ahead.lock().expect("it is whole").pieces.capacity() == 0, "room is kept");
+        assert!(
+            source.ahead.lock().expect("the lock is not poisoned").pieces.capacity() == 0,
+            "room is kept"
+        );
         ahead
     }
 
@@ -316,12 +319,12 @@ mod tests {
     fn reading_ahead_uses_up_the_time_that_it_has() {
         let (ours, mut theirs) = UnixStream::pair().expect("there are descriptors");
         let source = Source::new(ours, &Allowance::of_process(&Limits::default()));
-        let ahead = || source.ahead.lock().expect("it is whole").len();
+        let ahead = || source.ahead.lock().expect("the lock is not poisoned").len();
         let mut left = Duration::from_millis(10);
         // It waits only if some input has arrived.
         source.read_ahead(&mut left);
         assert_eq!(ahead(), 0);
-        assert_eq!(source.ahead.lock().expect("it is whole").pieces.capacity(), 0);
+        assert_eq!(source.ahead.lock().expect("the lock is not poisoned").pieces.capacity(), 0);
         for expected in 1..3 {
             theirs.write_all(b"a").expect("there is room");
             source.read_ahead(&mut left);
@@ -343,6 +346,6 @@ mod tests {
         let error = input.read(&mut [0; 4]).expect_err("it is overdue");
         assert!(error.to_string().starts_with("no Init arrived within 0ns"), "{error}");
         allowance.start();
-        assert_eq!(input.read(&mut [0; 4]).expect("it may be read now"), 4);
+        assert_eq!(input.read(&mut [0; 4]).expect("the input can be read now"), 4);
     }
 }

@@ -197,7 +197,7 @@ impl Metrics {
 
 /// Appends a line.
 fn write(text: &mut String, line: fmt::Arguments<'_>) {
-    writeln!(text, "{line}").expect("a string takes all");
+    writeln!(text, "{line}").expect("writing to a string cannot fail");
 }
 
 fn describe(text: &mut String, name: &str, kind: &str, help: &str) {

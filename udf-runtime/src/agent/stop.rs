@@ -11,8 +11,8 @@ use crate::agent::ready::has_hung_up;
 use crate::agent::shortage;
 use crate::agent::sync::{Mutex, lock};
 
-/// The error of a reader whose input was ended by a stop. An incomplete message is then not an error
-/// of the peer.
+/// The error of a reader whose input was ended by a stop. An incomplete message is then not an
+/// error of the peer.
 #[derive(Debug, thiserror::Error)]
 #[error("the UDF was stopped{}", reason.map(|reason| format!(" ({reason})")).unwrap_or_default())]
 pub(crate) struct Stopped {

@@ -36,7 +36,8 @@ pub(crate) trait Transport: Send {
     /// `left` for more, and subtracts the time used.
     fn make_way(&self, _left: &mut Duration) {}
 
-    /// Returns the other side, for a request that waits for room: it waits only while somebody can read the answer.
+    /// Returns the other side, for a request that waits for room: it waits only while somebody can
+    /// read the answer.
     fn peer(&self) -> Option<Arc<dyn Peer>> {
         None
     }

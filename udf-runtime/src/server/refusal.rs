@@ -69,8 +69,8 @@ pub(super) fn tell(mut stream: &UnixStream, reason: &str) {
 }
 
 impl Refusals {
-    /// Counts refusals in `metrics`. Refused connections use the descriptors that `connections` open
-    /// connections leave.
+    /// Counts refusals in `metrics`. Refused connections use the descriptors that `connections`
+    /// open connections leave.
     pub(super) fn new(metrics: Metrics, connections: usize) -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);

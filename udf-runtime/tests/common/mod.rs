@@ -196,7 +196,9 @@ impl Kapacitor {
     pub(crate) fn rest(&mut self) -> Vec<Answer> {
         let mut answers = Vec::new();
         while let Some(frame) = self.reader.next_frame().expect("no end in time") {
-            answers.push(response::decode(frame).expect("a response").expect("not an empty one"));
+            answers.push(
+                response::decode(frame).expect("a response").expect("the response has a message"),
+            );
         }
         answers
     }

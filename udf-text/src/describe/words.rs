@@ -39,7 +39,7 @@ pub(super) fn quoted(text: &str) -> String {
             '"' | '\\' => out.extend(['\\', char]),
             '\n' => out.push_str("\\n"),
             char if char.is_control() => {
-                write!(out, "\\u{:04x}", u32::from(char)).expect("a string takes all");
+                write!(out, "\\u{:04x}", u32::from(char)).expect("writing to a string cannot fail");
             }
             char => out.push(char),
         }

@@ -251,5 +251,5 @@ fn append_value(name: &str, value: FieldValue<'_>, out: &mut Vec<u8>) -> Result<
 }
 
 fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a vector takes all that is written");
+    out.write_fmt(text).expect("writing to a vector cannot fail");
 }

@@ -159,15 +159,15 @@ mod tests {
     }
 
     fn connect(address: SocketAddr) -> TcpStream {
-        let stream = TcpStream::connect(address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out can be set");
+        let stream = TcpStream::connect(address).expect("the daemon listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
         stream
     }
 
     /// Sends `request`, and returns everything up to the end of the response.
     fn ask(address: SocketAddr, request: &[u8]) -> String {
         let mut stream = connect(address);
-        stream.write_all(request).expect("it reads");
+        stream.write_all(request).expect("the other side reads");
         rest(&mut stream)
     }
 
@@ -204,7 +204,7 @@ mod tests {
         let mut others: Vec<_> = (0..40).map(|_| connect(address)).collect();
         assert_serves(address);
         for stream in &mut others[..20] {
-            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: lo").expect("it reads");
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: lo").expect("the other side reads");
         }
         assert_serves(address);
         for _ in 0..200 {
@@ -213,7 +213,7 @@ mod tests {
         assert_serves(address);
         // A connection in the middle of a request can still finish it, one byte at a time.
         for byte in b"calhost\r\n\r\n" {
-            others[0].write_all(&[*byte]).expect("it reads");
+            others[0].write_all(&[*byte]).expect("the other side reads");
         }
         assert!(rest(&mut others[0]).contains("udf_connections_total"));
     }
@@ -225,7 +225,7 @@ mod tests {
         let mut lazy: Vec<_> = (0..5)
             .map(|_| {
                 let mut stream = connect(address);
-                stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it reads");
+                stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("the other side reads");
                 // From here on, the response is under way.
                 stream.peek(&mut [0]).expect("it answers");
                 stream
@@ -241,7 +241,7 @@ mod tests {
     fn one_too_many_takes_the_place_of_the_first() {
         let address = serve(Metrics::new(), 2);
         let mut first = connect(address);
-        first.write_all(b"GET /").expect("it reads");
+        first.write_all(b"GET /").expect("the other side reads");
         let (_second, _third) = (connect(address), connect(address));
         // The first connection is closed before its time limit. Its bytes may be unread, so the
         // close may be a reset.
@@ -256,7 +256,7 @@ mod tests {
         let address =
             start((Ipv4Addr::LOCALHOST, 0).into(), Metrics::new(), limits).expect("a port");
         let mut stream = connect(address);
-        stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a time-out can be set");
+        stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a timeout can be set");
         // Each byte arrives within the time limit, which must not restart with each byte.
         let drops = (0..MOST_DROPS).take_while(|_| {
             let is_silent = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
@@ -293,8 +293,8 @@ mod tests {
         assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
         // A client may shut down its writing side after the request.
         let mut stream = connect(address);
-        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("it reads");
-        stream.shutdown(std::net::Shutdown::Write).expect("it is open");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("the other side reads");
+        stream.shutdown(std::net::Shutdown::Write).expect("the descriptor is open");
         assert!(rest(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
     }
 }

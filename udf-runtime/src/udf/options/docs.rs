@@ -28,7 +28,8 @@ pub(crate) fn help(docs: &str) -> String {
     lines.join("\n")
 }
 
-/// Returns whether a line begins a row of a table, a heading, or a list item: `- one`, `* one`, `1. one`.
+/// Returns whether a line begins a row of a table, a heading, or a list item: `- one`, `* one`, `1.
+/// one`.
 fn begins(line: &str) -> bool {
     let Some((mark, _)) = line.split_once(' ') else { return false };
     let number = mark.strip_suffix(['.', ')']).is_some_and(|number| number.parse::<u8>().is_ok());

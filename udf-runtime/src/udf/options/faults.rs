@@ -6,8 +6,9 @@ use crate::udf::options::init::parse;
 use crate::udf::options::known::Known;
 use crate::udf::traits::Udf;
 
-/// Returns the errors in the options of the UDF itself: limits without a value, and defaults, examples and
-/// samples that the UDF refuses. Makes the defaults, and calls `validate` and `parse` with the samples.
+/// Returns the errors in the options of the UDF itself: limits without a value, and defaults,
+/// examples and samples that the UDF refuses. Makes the defaults, and calls `validate` and `parse`
+/// with the samples.
 pub(crate) fn faults<T: Udf>() -> Vec<String> {
     let known: Vec<Known> = T::OPTIONS.iter().map(Known::new).collect();
     let mut faults: Vec<String> = known.iter().flat_map(Known::faults).collect();

@@ -49,7 +49,8 @@ fn first<T>(values: Vec<T>) -> Option<T> {
 
 /// The functions that make a field of type `F` of calls with a `V` each.
 ///
-/// It has no bounds, which the function that makes it has checked: rustc reports an invalid type once.
+/// It has no bounds, which the function that makes it has checked: rustc reports an invalid type
+/// once.
 #[doc(hidden)]
 pub struct Field<F, V> {
     pub(super) calls: Calls,
@@ -114,8 +115,8 @@ impl<F, V> Field<F, V> {
 
 /// Returns the functions of a field of this type.
 ///
-/// `V` is a parameter instead of `F::Value`, because rustc checks a projection before the bound, and
-/// reports it elsewhere.
+/// `V` is a parameter instead of `F::Value`, because rustc checks a projection before the bound,
+/// and reports it elsewhere.
 #[doc(hidden)]
 pub const fn option<F: OptionField<Value = V>, V>() -> Field<F, V> {
     F::FIELD

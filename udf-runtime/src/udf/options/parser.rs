@@ -16,8 +16,8 @@ use crate::agent::error::{Error, Result};
 /// Checks the calls of an Init against the constant of a UDF, and hands out the values of each
 /// option.
 ///
-/// The author's code receives only values that the constant accepts. Defaults are made only if every
-/// call is valid.
+/// The author's code receives only values that the constant accepts. Defaults are made only if
+/// every call is valid.
 #[derive(Debug)]
 pub struct OptionParser {
     calls: Vec<OptionCall>,
@@ -113,8 +113,8 @@ impl OptionParser {
         self.note(place, |_| problem);
     }
 
-    /// Returns the problem of a call. `mend` says whether a correction of the arguments may help: it
-    /// does not if only the author's code refuses them.
+    /// Returns the problem of a call. `mend` says whether a correction of the arguments may help:
+    /// it does not if only the author's code refuses them.
     fn call_problem(&self, place: usize, number: usize, misfit: Misfit, mend: bool) -> Problem {
         let Checked { known, calls, .. } = &self.options[place];
         let (values, env) = self.values(place, number);
@@ -233,7 +233,8 @@ impl OptionParser {
     /// Makes the field from the values of the calls, or from the default.
     ///
     /// # Panics
-    /// When the option was not taken, or a value is missing, which [`is_whole`](Self::is_whole) finds.
+    /// When the option was not taken, or a value is missing, which [`is_whole`](Self::is_whole)
+    /// finds.
     #[must_use]
     pub fn field<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) -> F {
         let taken = self.options[place].taken.take();

@@ -58,9 +58,9 @@ pub struct Parts {
 
 /// The functions of a member of a tuple struct.
 ///
-/// Its methods have no bounds: rustc reports a type that is no [`OptionType`] once, where [`member`]
-/// is called. They take `self` by value: a method of a blanket trait of the author cannot precede
-/// them in generated code.
+/// Its methods have no bounds: rustc reports a type that is no [`OptionType`] once, where
+/// [`member`] is called. They take `self` by value: a method of a blanket trait of the author
+/// cannot precede them in generated code.
 #[derive(Debug)]
 pub struct Member<T> {
     types: fn(&mut Vec<ValueType>),

@@ -23,9 +23,9 @@ pub use tick_value::TickValue;
 /// A type of an option.
 ///
 /// `bool`, the integers, `f32`, `f64`, `String`, [`FieldName`], [`TagName`], `char`, `PathBuf`,
-/// `Duration`, and tuples and arrays of these implement it. `#[derive(OptionType)]` implements it for
-/// enums (a STRING out of a fixed set) and for tuple structs; it adds no bounds to type parameters.
-/// `#[option(parse)]` takes any `FromStr` type without it.
+/// `Duration`, and tuples and arrays of these implement it. `#[derive(OptionType)]` implements it
+/// for enums (a STRING out of a fixed set) and for tuple structs; it adds no bounds to type
+/// parameters. `#[option(parse)]` takes any `FromStr` type without it.
 ///
 /// A type of your own names the arguments of a TICKscript, and converts them:
 ///
@@ -70,8 +70,8 @@ pub trait OptionType: Sized {
     /// Makes a value of the arguments of a TICKscript.
     ///
     /// # Errors
-    /// When the arguments are invalid. A [`MustBe`] continues "the argument must be"; any other error
-    /// is shown as it is.
+    /// When the arguments are invalid. A [`MustBe`] continues "the argument must be"; any other
+    /// error is shown as it is.
     fn from_raw(raw: Self::Raw) -> Result<Self>;
 
     /// Returns the arguments that a TICKscript writes for this value.
@@ -82,7 +82,8 @@ pub trait OptionType: Sized {
         Help::default()
     }
 
-    /// Whether conversions and `Drop` run no code of an author, so that a description may show values.
+    /// Whether conversions and `Drop` run no code of an author, so that a description may show
+    /// values.
     #[doc(hidden)]
     const IS_PLAIN: bool = false;
 }
@@ -110,8 +111,8 @@ impl Help {
         Help::default()
     }
 
-    /// Creates the description of a type that accepts every raw value which the description does not
-    /// refuse.
+    /// Creates the description of a type that accepts every raw value which the description does
+    /// not refuse.
     pub(crate) fn whole() -> Self {
         Help { is_whole: true, ..Help::default() }
     }
@@ -183,7 +184,8 @@ impl Help {
         Some(known).filter(|known| !known.is_empty())
     }
 
-    /// Returns arguments of these types: the example, or for each the first choice or a usual value.
+    /// Returns arguments of these types: the example, or for each the first choice or a usual
+    /// value.
     pub(crate) fn sample(&self, types: &[ValueType]) -> Option<Vec<Value>> {
         if self.example.len() == types.len() {
             return Some(self.example.clone());
