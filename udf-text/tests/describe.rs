@@ -128,6 +128,7 @@ fn install() -> Install {
         program: "/usr/local/bin/moving_avg".into(),
         args: vec!["--log".into(), "say \"hi\"".into()],
         socket: "/run/moving_avg.sock".into(),
+        ..Install::default()
     }
 }
 
@@ -187,6 +188,17 @@ fn what_is_not_known_is_not_in_the_section() {
 }
 
 #[test]
+fn the_section_names_the_variables_without_setting_them() {
+    let variables = vec!["TOKEN".to_owned(), "URL".to_owned()];
+    let section = complete().to_toml(&Install { variables, ..install() });
+    let line = "  # It needs TOKEN and URL in [udf.functions.moving_avg.env], or in the environment of Kapacitor.\n";
+    let place = section.find(line).expect("they are named");
+    assert!(place < section.find("# Or ").expect("there are two forms"), "{section}");
+    let conf: toml::Table = section.parse().expect("valid TOML");
+    assert!(conf["udf"]["functions"]["moving_avg"].get("env").is_none(), "{section}");
+}
+
+#[test]
 fn both_forms_of_the_section_are_toml_also_below_what_is_there() {
     let section = complete().to_toml(&install());
     let (process, socket) = section.split_once("\n\n").expect("there are two forms");
@@ -236,7 +248,7 @@ proptest! {
     ) {
         let description = Description { name: name.clone(), ..from_info() };
         let install =
-            Install { program: program.clone(), args: vec![arg.clone()], socket: program.clone() };
+            Install { program: program.clone(), args: vec![arg.clone()], socket: program.clone(), ..Install::default() };
         let conf: toml::Table = description.to_toml(&install).parse().expect("valid TOML");
         let section = &conf["udf"]["functions"][name.as_str()];
         prop_assert_eq!(section["prog"].as_str(), Some(&*program));

@@ -50,6 +50,27 @@ pub fn info(
     })
 }
 
+/// Runs `info` for all UDFs of a program.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn info_of_all(matches: &ArgMatches, udfs: &[(Description, Install)]) -> Result<(), Failure> {
+    let format = matches.get_one::<String>("format").map_or("text", String::as_str);
+    let each = |show: &dyn Fn(&Description, &Install) -> String, between: &str| {
+        udfs.iter().map(|(udf, install)| show(udf, install)).collect::<Vec<_>>().join(between)
+    };
+    let toml = || each(&|udf, install| udf.to_toml(install), "\n");
+    print(&match format {
+        "json" => format!("[\n{}]\n", each(&|udf, _| udf.to_json(), ",\n")),
+        "toml" => toml(),
+        "tick" => each(&|udf, _| udf.to_tick(), "\n"),
+        _ => {
+            let texts = each(&|udf, _| udf.to_text(width()), "\n");
+            format!("{texts}\nFor kapacitor.conf:\n\n{}", toml())
+        }
+    })
+}
+
 fn width() -> usize {
     columns(&io::stdout()).map_or(WIDTH, |columns| columns.min(LARGEST_WIDTH))
 }

@@ -42,7 +42,7 @@ use std::ffi::OsString;
 use clap::{ArgMatches, Command};
 
 pub use failure::{Failure, end, exit};
-pub use info::{info, info_command};
+pub use info::{info, info_command, info_of_all};
 pub use replay::{read, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
 pub use terminal::print;

@@ -1,7 +1,7 @@
 //! Descriptions as a section of kapacitor.conf.
 
 use super::description::Description;
-use super::words::quoted;
+use super::words::{listed, quoted};
 
 /// The location of a UDF.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,6 +10,8 @@ pub struct Install {
     pub program: String,
     /// The arguments of the program.
     pub args: Vec<String>,
+    /// The environment variables that the program needs.
+    pub variables: Vec<String>,
     /// The path of the socket of a daemon. Empty if the UDF is not a daemon.
     pub socket: String,
 }
@@ -22,6 +24,13 @@ impl Description {
     pub fn to_toml(&self, install: &Install) -> String {
         let args: Vec<_> = install.args.iter().map(|arg| quoted(arg)).collect();
         let key = key(&self.name);
+        let variables = match &install.variables[..] {
+            [] => String::new(),
+            names => format!(
+                "  # It needs {} in [udf.functions.{key}.env], or in the environment of Kapacitor.\n",
+                listed(names.to_vec(), "and")
+            ),
+        };
         let program = format!(
             "\
 # Kapacitor starts the program, once for each use in a task.
@@ -29,7 +38,7 @@ impl Description {
   prog = {}
   args = [{}]
   timeout = \"10s\"
-",
+{variables}",
             quoted(&install.program),
             args.join(", "),
         );
