@@ -36,6 +36,8 @@
 //! | [`typed`] | structs that are read from points, and structs that become fields |
 //! | [`Point`], [`Group`], [`Emitter`], [`Remote`] | reading and sending points |
 //! | [`state`] | state per group, and snapshots |
+//! | [`shared`] | things that the process makes once, its own arguments, and reloads |
+//! | [`Counter`], [`Gauge`] | your own metrics |
 //! | [`testing`] | testing a UDF with `cargo test` |
 //! | [`Handler`], [`Agent`], [`Server`], [`serve_stdio`] | the low-level interface |
 //!
@@ -70,6 +72,7 @@ pub use agent::handler::{Handler, Verdict};
 pub use agent::limits::Limits;
 pub use agent::link::{EmitError, OnUnfit};
 pub use agent::metrics::Metrics;
+pub use agent::own_metrics::{Counter, Gauge, Metric};
 pub use agent::pulse::Call;
 pub use agent::run::{Agent, RunningAgent};
 pub use agent::stop::Stop;
@@ -83,7 +86,7 @@ pub use udf::handler::{UdfHandler, UnfitSnapshot};
 pub use udf::missing::OnMissing;
 pub use udf::traits::{BatchUdf, FromPoint, StreamUdf, Task, Tick, Udf};
 pub use udf::whole_batch::WholeBatchUdf;
-pub use udf::{options, state, typed};
+pub use udf::{options, shared, state, typed};
 #[doc = include_str!("attributes.md")]
 pub use udf_macros::udf;
 pub use udf_macros::{Fields, FromPoint};

@@ -18,11 +18,19 @@ pub use crate::agent::edge::{Batch, Stream};
 pub use crate::agent::emitter::Emitter;
 use crate::agent::error::Error;
 pub use crate::agent::error::Result;
+pub use crate::agent::own_metrics::Metric;
+#[cfg(feature = "main")]
+pub use crate::homes::program::Program;
+#[cfg(feature = "main")]
+pub use crate::homes::several::{main_of, programs};
 pub use crate::udf::missing::OnMissing;
 pub use crate::udf::options::{
     Arguments, Help, Literal, Members, OptionData, OptionParser, OptionType, flag, help_of, len,
     member, no_choice, option, parsed, parsed_option, parsed_vec, range,
 };
+use crate::udf::shared::field::SharedField;
+pub use crate::udf::shared::field::shared_type;
+pub use crate::udf::shared::resources::SharedType;
 use crate::udf::state::Groups;
 pub use crate::udf::state::{StateReader, StateWriter};
 pub use crate::udf::traits::{FromPoint, Tick, Ticks, Udf};
@@ -60,6 +68,11 @@ pub trait State: Serialize + DeserializeOwned + Default {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Default> State for T {}
+
+/// Returns the value of a `#[shared]` field. The handler opens all of them before.
+pub fn shared<F: SharedField>(options: &OptionParser) -> Option<F> {
+    F::of(options.resources())
+}
 
 /// The return type of a function.
 pub trait Returns {

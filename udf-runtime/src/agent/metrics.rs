@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::agent::counters::{COUNTS, Count, Counters, Totals};
 use crate::agent::link::Link;
+use crate::agent::own_metrics::{Metric, OwnMetrics};
 use crate::agent::sync::{Mutex, lock};
 
 /// The maximum number of tasks and nodes without an open connection that keep their own series.
@@ -51,6 +52,7 @@ struct Shared {
     refused: [AtomicU64; REASONS.len()],
     timed_out: AtomicU64,
     buffered: Arc<AtomicU64>,
+    own: OwnMetrics,
 }
 
 #[derive(Default)]
@@ -121,6 +123,17 @@ impl Metrics {
         Arc::clone(&self.0.buffered)
     }
 
+    /// Shows a [`Counter`](crate::Counter) or a [`Gauge`](crate::Gauge) of the author, too.
+    ///
+    /// `main` does this for each metric in `metrics(...)` of `#[udf]`. A metric that is shown
+    /// already is not shown twice.
+    ///
+    /// # Errors
+    /// Returns the name if another metric has it: Prometheus would refuse the whole text.
+    pub fn show(&self, metric: &'static dyn Metric) -> Result<(), &'static str> {
+        self.0.own.show(metric)
+    }
+
     /// Returns the counts in the text format of Prometheus.
     ///
     /// Each task and node has its own series. Connections without an Init, which Kapacitor opens to
@@ -174,6 +187,7 @@ impl Metrics {
         for (name, kind, help, value) in singles {
             single(&mut text, name, kind, help, value.load(Ordering::Relaxed));
         }
+        self.0.own.append(&mut text);
         text
     }
 

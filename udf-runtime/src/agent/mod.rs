@@ -9,7 +9,7 @@
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
 //! | `watchdog`, `pulse`, `transport`, `ready` | detection of busy, hanging and abandoned connections |
 //! | `stop`, `linger` | the end of a connection |
-//! | `counters`, `metrics` | counts and metrics |
+//! | `counters`, `metrics`, `own_metrics` | counts and metrics, and those of the author |
 //! | `limits`, `error`, `agent_error`, `shortage`, `rate_limit`, `sync` | shared by all of them |
 
 pub(crate) mod agent_error;
@@ -27,6 +27,7 @@ pub(crate) mod limits;
 pub(crate) mod linger;
 pub(crate) mod link;
 pub(crate) mod metrics;
+pub(crate) mod own_metrics;
 pub(crate) mod pulse;
 pub(crate) mod rate_limit;
 pub(crate) mod ready;

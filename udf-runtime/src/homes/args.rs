@@ -15,6 +15,7 @@ use udf_host::command::{self, Failure};
 use udf_text::duration;
 
 use super::logs::LEVEL_VARIABLE;
+use super::own_args;
 use super::program::Program;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
@@ -46,7 +47,7 @@ pub(super) fn command(program: &Program) -> Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     let daemon = |name, value, help| set(name, value, help).requires("daemon");
-    Command::new(name)
+    let command = Command::new(name)
         .version(program.version.unwrap_or("of no package"))
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
@@ -156,11 +157,12 @@ pub(super) fn command(program: &Program) -> Command {
                 .help("Log the time also when Kapacitor has spawned the UDF, and adds the time itself")
                 .global(true),
         ])
-        .subcommands([command::info_command(), command::replay_command()])
+        .subcommands([command::info_command(), command::replay_command()]);
+    own_args::add(command, program.shared)
 }
 
 /// Refuses arguments that have no effect, with a subcommand or in combination with others.
-pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
+pub(super) fn check(program: &Program, matches: &ArgMatches) -> Result<(), Failure> {
     let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let Some(subcommand) = matches.subcommand_name() else {
         let unused = OF_THE_SOCKET_UNIT.iter().find(|(id, _)| is_given(id) && is_given("systemd"));
@@ -173,7 +175,8 @@ pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
     let lost = matches
         .ids()
         .map(Id::as_str)
-        .find(|id| is_given(id) && !["log", "log-time", "daemon"].contains(id));
+        .filter(|id| !["log", "log-time", "daemon"].contains(id))
+        .find(|id| is_given(id) && !own_args::has(program.shared, id));
     lost.map_or(Ok(()), |id| {
         Err(Failure::Usage(format!("--{id} has no effect with `{subcommand}`; remove it")))
     })

@@ -3,6 +3,8 @@
 #[cfg(feature = "main")]
 mod args;
 #[cfg(feature = "main")]
+mod hangups;
+#[cfg(feature = "main")]
 mod logs;
 #[cfg(any(feature = "main", feature = "testing"))]
 pub(crate) mod loopback;
@@ -11,7 +13,11 @@ mod metrics;
 #[cfg(feature = "main")]
 mod open_files;
 #[cfg(feature = "main")]
+mod own_args;
+#[cfg(feature = "main")]
 pub(crate) mod program;
+#[cfg(feature = "main")]
+pub(crate) mod several;
 #[cfg(feature = "main")]
 mod signals;
 pub(crate) mod stdio;

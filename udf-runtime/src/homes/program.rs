@@ -4,26 +4,27 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread;
 
-use signal_hook::consts::SIGHUP;
-use signal_hook::iterator::Signals;
+use clap::ArgMatches;
 use udf_host::Loopback;
 use udf_host::command::{self, Failure};
 use udf_text::describe::{Description, Install};
 
 use super::args::{self, Daemon};
+use super::hangups::Hangups;
 use super::systemd::Manager;
-use super::{logs, metrics, open_files, stdio};
+use super::{logs, metrics, open_files, own_args, stdio};
 use crate::agent::any::AnyHandler;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
+use crate::agent::own_metrics::Metric;
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
 use crate::homes::loopback::loopback;
 use crate::server::socket_file::SocketFile;
 use crate::server::{AnyAccepter, Server};
 use crate::udf::handler::{UdfHandler, UnfitSnapshot};
+use crate::udf::shared::resources::{OpenError, Resources, SharedType};
 use crate::udf::traits::Udf;
 
 /// Runs the UDF `T` with the arguments of the process. An author's `main` is this one line.
@@ -57,68 +58,145 @@ use crate::udf::traits::Udf;
 /// }
 /// ```
 pub fn main<T: Udf + 'static>() -> ExitCode {
-    run(&Program {
-        name: T::NAME,
-        version: T::VERSION,
-        help: T::help,
-        description: description::<T>,
-        handler: |unfit| Box::new(UdfHandler::<T>::new().unfit_snapshots(unfit)),
-        loopback: || loopback(UdfHandler::<T>::new(), OnUnfit::Drop, |_| {}),
-    })
+    alone(&Program::of::<T>(), &[])
 }
 
 /// A UDF that a program runs, without its type.
-pub(super) struct Program {
+#[derive(Clone, Copy)]
+pub struct Program {
     pub(super) name: &'static str,
     pub(super) version: Option<&'static str>,
     pub(super) help: fn() -> String,
-    description: fn() -> Description,
-    handler: fn(UnfitSnapshot) -> Box<dyn AnyHandler>,
-    loopback: fn() -> Loopback,
+    pub(super) description: fn() -> Description,
+    pub(super) shared: &'static [SharedType],
+    metrics: &'static [&'static dyn Metric],
+    handler: fn(UnfitSnapshot, &Resources) -> Box<dyn AnyHandler>,
+    loopback: fn(&Resources) -> Loopback,
 }
 
-fn run(program: &Program) -> ExitCode {
-    let mut command = args::command(program);
-    let help = command.render_help();
-    let done = command::parse(command, std::env::args_os()).and_then(|matches| {
-        args::check(&matches)?;
-        let is_command = matches.subcommand_name().is_some();
-        logs::start(args::level(&matches)?, args::has_log_time(&matches), is_command)
-            .map_err(shortage::of("cannot start the log"))
-            .map_err(Failure::failed)?;
-        match matches.subcommand() {
-            Some(("info", matches)) => {
-                command::info(matches, &(program.description)(), &install(program.name))
-            }
-            Some(("replay", matches)) => {
-                command::replay(matches, &|| Box::new((program.loopback)()))
-            }
-            _ => {
-                let (limits, unfit) = (args::limits(&matches)?, args::unfit(&matches));
-                let handler = program.handler;
-                match args::daemon(&matches) {
-                    Some(daemon) => {
-                        serve(program.name, daemon, limits, Box::new(move || handler(unfit)))
-                    }
-                    None if io::stdin().is_terminal() => command::print(&help.to_string()),
-                    None => spawned(handler(unfit), &limits),
-                }
-            }
+impl Program {
+    /// Returns the functions of this UDF.
+    pub const fn of<T: Udf + 'static>() -> Self {
+        Program {
+            name: T::NAME,
+            version: T::VERSION,
+            help: T::help,
+            description: description::<T>,
+            shared: T::SHARED,
+            metrics: T::METRICS,
+            handler: |unfit, resources| {
+                let handler = UdfHandler::<T>::new().unfit_snapshots(unfit);
+                Box::new(handler.resources(resources.clone()))
+            },
+            loopback: |resources| {
+                let handler = UdfHandler::<T>::new().resources(resources.clone());
+                loopback(handler, OnUnfit::Drop, |_| {})
+            },
         }
-    });
+    }
+
+    /// Returns how Kapacitor starts the UDF. `own` are the arguments that select it in its program.
+    pub(super) fn install(&self, own: &[&str], matches: &ArgMatches) -> Result<Install, Failure> {
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(self.name));
+        let socket = Path::new("/run/udfs").join(self.name).with_extension("sock");
+        let install = Install {
+            program: program.display().to_string(),
+            args: own.iter().map(|&arg| arg.to_owned()).collect(),
+            socket: socket.display().to_string(),
+            ..Install::default()
+        };
+        own_args::install(install, self.shared, matches)
+    }
+}
+
+/// Runs a UDF with the arguments of the process.
+pub(super) fn alone(program: &Program, own: &[&str]) -> ExitCode {
+    let mut command = args::command(program);
+    let help = command.render_help().to_string();
+    let parsed = command::parse(command, std::env::args_os());
+    end(parsed.and_then(|matches| run(program, &matches, own, &help)))
+}
+
+/// Returns the exit status, and prints the failure.
+pub(super) fn end(done: Result<(), Failure>) -> ExitCode {
     let (status, last_words) = command::end(done);
     logs::finish(last_words.as_deref());
     status
 }
 
-/// Serves Kapacitor, which has spawned this process.
-fn spawned(handler: Box<dyn AnyHandler>, limits: &Limits) -> Result<(), Failure> {
+/// Runs a UDF with these arguments.
+pub(super) fn run(
+    program: &Program,
+    matches: &ArgMatches,
+    own: &[&str],
+    help: &str,
+) -> Result<(), Failure> {
+    args::check(program, matches)?;
+    let is_command = matches.subcommand_name().is_some();
+    logs::start(args::level(matches)?, args::has_log_time(matches), is_command)
+        .map_err(shortage::of("cannot start the log"))
+        .map_err(Failure::failed)?;
+    let resources = || own_args::complete(program.shared, matches).map(Resources::new);
+    match matches.subcommand() {
+        Some(("info", sub)) => {
+            command::info(sub, &(program.description)(), &program.install(own, matches)?)
+        }
+        Some(("replay", sub)) => {
+            let resources = resources()?;
+            resources.open(program.shared).map_err(not_open)?;
+            command::replay(sub, &|| Box::new((program.loopback)(&resources)))
+        }
+        _ => {
+            let (limits, unfit) = (args::limits(matches)?, args::unfit(matches));
+            match args::daemon(matches) {
+                Some(daemon) => serve(program, daemon, limits, unfit, resources()?),
+                None if io::stdin().is_terminal() => command::print(help),
+                None => spawned(program, &limits, unfit, resources()?),
+            }
+        }
+    }
+}
+
+fn not_open(error: OpenError) -> Failure {
+    match error {
+        OpenError::Argument(error) => Failure::Usage(error.to_string()),
+        error => Failure::failed(error),
+    }
+}
+
+/// Serves Kapacitor, which has spawned this process. Shared things are opened at Init: Kapacitor
+/// also spawns the process only to ask for Info, and a refused Init shows the error to the user of
+/// the task.
+fn spawned(
+    program: &Program,
+    limits: &Limits,
+    unfit: UnfitSnapshot,
+    resources: Resources,
+) -> Result<(), Failure> {
+    let handler = (program.handler)(unfit, &resources);
+    if !program.shared.is_empty() {
+        Hangups::new().and_then(|hangups| hangups.reload(resources)).map_err(failed)?;
+    }
     let stop = Stop::new().and_then(|stop| stop.on_signals().map(|()| stop)).map_err(failed)?;
     let served = stdio::serve(handler, limits, &stop);
     served.map_err(|error| Failure::failed(logs::one_line(&error.to_string())))
 }
 
-fn serve(name: &str, daemon: Daemon, limits: Limits, accepter: AnyAccepter) -> Result<(), Failure> {
+fn serve(
+    program: &Program,
+    daemon: Daemon,
+    limits: Limits,
+    unfit: UnfitSnapshot,
+    resources: Resources,
+) -> Result<(), Failure> {
+    let name = program.name;
+    // Before shared things are opened, which may take long.
+    let hangups = Hangups::new().map_err(failed)?;
+    resources.open(program.shared).map_err(not_open)?;
+    let accepter: AnyAccepter = {
+        let (handler, resources) = (program.handler, resources.clone());
+        Box::new(move || handler(unfit, &resources))
+    };
     open_files::raise(limits.connections);
     let (listener, file, place) = if let Some(path) = daemon.path {
         let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
@@ -135,6 +213,11 @@ fn serve(name: &str, daemon: Daemon, limits: Limits, accepter: AnyAccepter) -> R
     if let Some(file) = file {
         server = server.file(file);
     }
+    for &metric in program.metrics {
+        server.metrics().show(metric).map_err(|name| {
+            Failure::failed(format!("two metrics of the UDF have the name `{name}`; rename one"))
+        })?;
+    }
     if let Some(address) = daemon.metrics {
         let served = metrics::serve(address, server.metrics());
         let address = served
@@ -143,7 +226,7 @@ fn serve(name: &str, daemon: Daemon, limits: Limits, accepter: AnyAccepter) -> R
         tracing::info!("serving metrics at http://{address}/metrics");
     }
     server.stop_on_signals().map_err(failed)?;
-    ignore_hangups().map_err(failed)?;
+    hangups.reload(resources).map_err(failed)?;
     let listens = format!("{name} listens on {place}");
     tracing::info!("{listens}");
     server.serve_under(Manager::new(&listens)).map_err(failed)?;
@@ -156,20 +239,6 @@ fn failed(error: impl std::error::Error + 'static) -> Failure {
     Failure::failed(shortage::text(&error))
 }
 
-/// Ignores SIGHUP: a closed terminal, or a tool that tells every daemon to reload, must not stop
-/// the tasks.
-fn ignore_hangups() -> io::Result<()> {
-    let signals = Signals::new([SIGHUP]);
-    let mut signals = signals.map_err(shortage::of("SIGHUP cannot be handled"))?;
-    let started = thread::Builder::new().name("hangups".to_owned()).spawn(move || {
-        for _ in &mut signals {
-            tracing::info!("SIGHUP: ignored, there is nothing to reload; SIGTERM stops the daemon");
-        }
-    });
-    started.map_err(shortage::of("cannot start the thread that waits for SIGHUP"))?;
-    Ok(())
-}
-
 fn description<T: Udf>() -> Description {
     Description {
         name: T::NAME.to_owned(),
@@ -178,15 +247,5 @@ fn description<T: Udf>() -> Description {
         provides: <T::Provides as crate::agent::edge::Edge>::TYPE,
         options: T::options(),
         complete: true,
-    }
-}
-
-fn install(name: &str) -> Install {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(name));
-    let socket = Path::new("/run/udfs").join(name).with_extension("sock");
-    Install {
-        program: program.display().to_string(),
-        args: Vec::new(),
-        socket: socket.display().to_string(),
     }
 }

@@ -12,6 +12,7 @@ use super::{Emitted, TestTask};
 use crate::agent::handler::Handler;
 use crate::agent::link::OnUnfit;
 use crate::udf::handler::UdfHandler;
+use crate::udf::shared::Shared;
 use crate::udf::traits::Udf;
 
 /// Creates a task with the UDF `T`. Start it with [`Setup::start`].
@@ -49,6 +50,49 @@ pub struct Setup<H> {
     on_unfit: OnUnfit,
     timeout: Duration,
     pub(super) tolerance: f64,
+}
+
+impl<T: Udf + 'static> Setup<UdfHandler<T>> {
+    /// Supplies the thing for `#[shared]` fields of this type.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use udf_runtime::shared::{Arguments, Shared};
+    /// # use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, testing, udf};
+    /// struct Factor(f64);
+    ///
+    /// impl Shared for Factor {
+    ///     fn open(_: &Arguments) -> Result<Self> {
+    ///         Ok(Factor(10.0))
+    ///     }
+    /// }
+    ///
+    /// /// Multiplies a field.
+    /// #[udf(wants = stream, provides = stream)]
+    /// struct Multiply {
+    ///     #[shared]
+    ///     by: Arc<Factor>,
+    /// }
+    ///
+    /// impl StreamUdf for Multiply {
+    ///     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+    ///         Ok(out.edit(point).field("v", point.number("v")? * self.by.0).send()?)
+    ///     }
+    /// }
+    ///
+    /// // #[test]
+    /// fn multiplies() {
+    ///     let mut task = testing::udf::<Multiply>().shared(Arc::new(Factor(2.0))).start();
+    ///     task.feed("m v=4 1");
+    ///     task.emits("m v=8 1");
+    /// }
+    /// # multiplies();
+    /// ```
+    pub fn shared<S: Shared>(mut self, thing: Arc<S>) -> Self {
+        let make = self.make;
+        self.make = Arc::new(move || make().shared(Arc::clone(&thing)));
+        self
+    }
 }
 
 /// The reason why the UDF could not be started.

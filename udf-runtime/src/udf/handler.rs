@@ -3,6 +3,7 @@
 
 use std::borrow::{Borrow, BorrowMut};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
@@ -13,6 +14,8 @@ use crate::agent::handler::{Handler, Verdict};
 use crate::udf::batch_view::Gathered;
 use crate::udf::missing::Missing;
 use crate::udf::options::init::{self, Accepted};
+use crate::udf::shared::Shared;
+use crate::udf::shared::resources::Resources;
 use crate::udf::state::{StateReader, StateWriter};
 use crate::udf::traits::{FromPoint, Reads, Task, Udf};
 
@@ -25,6 +28,7 @@ pub struct UdfHandler<T: Udf> {
     /// Unused if the UDF gets points as they arrive.
     gathered: Gathered,
     unfit: UnfitSnapshot,
+    resources: Resources,
 }
 
 /// Sets what happens to a snapshot that does not fit the UDF: it is damaged, or from another UDF,
@@ -49,6 +53,7 @@ impl<T: Udf> UdfHandler<T> {
             missing: Missing::new(T::ON_MISSING),
             gathered: Gathered::default(),
             unfit: UnfitSnapshot::default(),
+            resources: Resources::default(),
         }
     }
 
@@ -56,6 +61,31 @@ impl<T: Udf> UdfHandler<T> {
     pub fn unfit_snapshots(mut self, unfit: UnfitSnapshot) -> Self {
         self.unfit = unfit;
         self
+    }
+
+    /// Supplies the thing for `#[shared]` fields of this type. Without `udf_runtime::main`, nothing
+    /// opens it: make it once, and give an `Arc` of it to the handler of each connection.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use udf_runtime::shared::Shared;
+    /// # use udf_runtime::{Server, ServeError, Udf, UdfHandler};
+    /// # fn serve<T: Udf + 'static, Hosts: Shared>(hosts: Hosts) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hosts = Arc::new(hosts);
+    /// let handler = move || UdfHandler::<T>::new().shared(Arc::clone(&hosts));
+    /// Server::bind("/run/udfs/known.sock", handler)?.serve()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shared<S: Shared>(mut self, thing: Arc<S>) -> Self {
+        self.resources.supply(thing);
+        self
+    }
+
+    /// Sets the things for `#[shared]` fields, which are opened when a task needs them.
+    #[cfg(feature = "main")]
+    pub(crate) fn resources(self, resources: Resources) -> Self {
+        UdfHandler { resources, ..self }
     }
 
     fn started(&mut self) -> Result<&mut T> {
@@ -101,7 +131,8 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
 
     fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
         let task = Task::new(init.task_id.clone(), init.node_id.clone(), remote.clone());
-        let Accepted { mut udf, warnings } = init::parse::<T>(init)?;
+        self.resources.open(T::SHARED)?;
+        let Accepted { mut udf, warnings } = init::parse_with::<T>(init, &self.resources)?;
         for warning in warnings {
             tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
         }

@@ -4,6 +4,7 @@ pub(crate) mod batch_view;
 pub(crate) mod handler;
 pub(crate) mod missing;
 pub mod options;
+pub mod shared;
 pub mod state;
 pub(crate) mod traits;
 pub mod typed;

@@ -11,12 +11,14 @@ use udf_text::describe::OptionHelp;
 use crate::agent::edge::{Batch, Edge, Stream};
 use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::Result;
+use crate::agent::own_metrics::Metric;
 use crate::udf::batch_view::BatchView;
 use crate::udf::missing::OnMissing;
 use crate::udf::options::data::OptionData;
 use crate::udf::options::docs;
 use crate::udf::options::known;
 use crate::udf::options::parser::OptionParser;
+use crate::udf::shared::resources::SharedType;
 use crate::udf::state::{StateReader, StateWriter};
 
 /// Describes a struct with `#[udf]`. Do not implement this by hand.
@@ -37,6 +39,11 @@ pub trait Udf: Sized {
     const TICK: Option<Duration> = None;
     /// What happens to a point that lacks a field.
     const ON_MISSING: OnMissing = OnMissing::Skip;
+    /// The counters and gauges that the metrics of the process include.
+    const METRICS: &'static [&'static dyn Metric] = &[];
+    /// The types of the `#[shared]` fields.
+    #[doc(hidden)]
+    const SHARED: &'static [SharedType] = &[];
     /// The edge that the UDF reads from. It decides which trait the UDF implements: [`StreamUdf`];
     /// or [`BatchUdf`] or [`WholeBatchUdf`](crate::WholeBatchUdf).
     type Wants: Edge + Reads<Self>;

@@ -7,6 +7,7 @@ use udf_proto::{Init, ValueType};
 use crate::udf::options::data::OptionData;
 use crate::udf::options::parser::OptionParser;
 use crate::udf::options::refusal::Refusal;
+use crate::udf::shared::resources::Resources;
 use crate::udf::traits::Udf;
 
 /// A UDF made of the options of an Init.
@@ -21,10 +22,21 @@ pub struct Accepted<T> {
 
 /// Makes a UDF of the options that an Init calls.
 ///
+/// This is for a UDF without `#[shared]` fields: only [`UdfHandler`](crate::UdfHandler) can supply
+/// them.
+///
 /// # Errors
 /// One refusal that lists all invalid options.
 pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
-    let mut parser = OptionParser::new(T::OPTIONS, init.options);
+    parse_with(init, &Resources::default())
+}
+
+/// Makes a UDF with these shared things.
+pub(crate) fn parse_with<T: Udf>(
+    init: Init,
+    resources: &Resources,
+) -> Result<Accepted<T>, Refusal> {
+    let mut parser = OptionParser::new(T::OPTIONS, init.options).with(resources);
     let udf = T::from_options(&mut parser);
     let (problems, warnings) = parser.finish();
     match udf {

@@ -12,6 +12,7 @@ use super::known::Known;
 use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
 use super::suggest;
 use crate::agent::error::{Error, Result};
+use crate::udf::shared::resources::Resources;
 
 /// Checks the calls of an Init against the constant of a UDF, and hands out the values of each
 /// option.
@@ -27,6 +28,8 @@ pub struct OptionParser {
     /// The number of further problems: an Init can have any number of calls.
     more: usize,
     warnings: Vec<String>,
+    /// The things for `#[shared]` fields.
+    resources: Resources,
 }
 
 /// An option and its calls.
@@ -60,6 +63,7 @@ impl OptionParser {
             problems: Vec::new(),
             more: 0,
             warnings: Vec::new(),
+            resources: Resources::default(),
         };
         for option in &mut parser.options {
             let is_called = |call: &OptionCall| option.known.is_called(&call.name);
@@ -69,6 +73,16 @@ impl OptionParser {
             parser.check(place);
         }
         parser
+    }
+
+    /// Sets the things for `#[shared]` fields.
+    pub(crate) fn with(self, resources: &Resources) -> Self {
+        OptionParser { resources: resources.clone(), ..self }
+    }
+
+    /// Returns the things for `#[shared]` fields.
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.resources
     }
 
     /// Checks the calls of one option.

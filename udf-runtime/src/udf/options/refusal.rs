@@ -16,7 +16,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns the number of problems, at least one.
+    /// Returns the number of problems. It is 0 only if nothing has supplied a `#[shared]` field.
     pub fn count(&self) -> usize {
         self.problems.shown.len() + self.problems.more
     }
@@ -25,6 +25,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Refusal { udf, problems: Problems { shown, more } } = self;
+        if self.count() == 0 {
+            return write!(f, "UDF {udf}: nothing has supplied its `#[shared]` fields");
+        }
         if let ([problem], 0) = (&shown[..], more) {
             return write!(f, "UDF {udf}: {problem}");
         }

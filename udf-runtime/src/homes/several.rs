@@ -1,0 +1,153 @@
+//! Several UDFs in one program.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Command;
+use udf_host::command::{self, Failure};
+
+use super::program::{Program, alone, end, run};
+use super::{args, own_args};
+
+/// The body of a `main` of several UDFs. Each is a subcommand with the arguments of a single
+/// program.
+///
+/// | arguments | effect |
+/// | --- | --- |
+/// | `NAME`, and those of [`main`](crate::main()) | the same as for the program of a single UDF |
+/// | `info` | describes all UDFs and their installation |
+/// | none | prints its help; exit status 2 |
+///
+/// A link to the program that has the name of a UDF starts that UDF, without the subcommand.
+///
+/// ```no_run
+/// # use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+/// use std::process::ExitCode;
+///
+/// # /// Passes points on.
+/// # #[udf(wants = stream, provides = stream)]
+/// # struct Mirror {}
+/// # impl StreamUdf for Mirror {
+/// #     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+/// #         Ok(out.pass(point)?)
+/// #     }
+/// # }
+/// # /// Drops points.
+/// # #[udf(wants = stream, provides = stream)]
+/// # struct Hole {}
+/// # impl StreamUdf for Hole {
+/// #     fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> { Ok(()) }
+/// # }
+/// fn main() -> ExitCode {
+///     udf_runtime::main!(Mirror, Hole)
+/// }
+/// ```
+///
+/// Two UDFs of one name, and a UDF named `info`, `replay` or `help`, do not compile here.
+#[macro_export]
+macro_rules! main {
+    ($udf:ty $(,)?) => {
+        $crate::main::<$udf>()
+    };
+    ($($udf:ty),+ $(,)?) => {{
+        const PROGRAMS: &[$crate::__private::Program] =
+            $crate::__private::programs(&[$($crate::__private::Program::of::<$udf>()),+]);
+        $crate::__private::main_of(
+            PROGRAMS,
+            $crate::__private::option_env!("CARGO_BIN_NAME"),
+            $crate::__private::option_env!("CARGO_PKG_VERSION"),
+        )
+    }};
+}
+
+/// Checks the names of the UDFs of a program at compile time.
+#[doc(hidden)]
+pub const fn programs(programs: &'static [Program]) -> &'static [Program] {
+    let mut at = 0;
+    while at < programs.len() {
+        let name = programs[at].name.as_bytes();
+        assert!(
+            !matches!(name, b"info" | b"replay" | b"help"),
+            "a UDF of this program is named like a subcommand: `info`, `replay` or `help`"
+        );
+        let mut other = 0;
+        while other < at {
+            assert!(
+                !are_equal(name, programs[other].name.as_bytes()),
+                "two UDFs of this program have the same name"
+            );
+            other += 1;
+        }
+        at += 1;
+    }
+    programs
+}
+
+const fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
+/// Runs the UDF that the first argument names, or the name that the program was started under.
+#[doc(hidden)]
+pub fn main_of(
+    programs: &'static [Program],
+    name: Option<&'static str>,
+    version: Option<&'static str>,
+) -> ExitCode {
+    let mut given = std::env::args_os();
+    let started_as = given.next().unwrap_or_default();
+    let started_as = Path::new(&started_as).file_name().unwrap_or_default();
+    let first = given.next().unwrap_or_default();
+    let named = |name| programs.iter().find(|program| name == program.name);
+    // The first argument counts first, since the program itself may have the name of one of its
+    // UDFs.
+    match named(started_as) {
+        Some(program) if named(&first).is_none() => alone(program, &[program.name]),
+        _ => of_subcommand(programs, name.unwrap_or("udfs"), version.unwrap_or("of no package")),
+    }
+}
+
+fn of_subcommand(
+    programs: &'static [Program],
+    name: &'static str,
+    version: &'static str,
+) -> ExitCode {
+    let types = || programs.iter().flat_map(|program| program.shared);
+    let info = command::info_command().about("Describe the UDFs, and how to install them");
+    let info = own_args::add(info.mut_arg("format", |arg| arg.global(false)), types());
+    let subcommands = programs.iter().map(|program| {
+        let summary = (program.help)().lines().next().unwrap_or_default().to_owned();
+        args::command(program).about(summary).display_name(program.name)
+    });
+    let mut command = Command::new(name)
+        .version(version)
+        .about("User-defined functions for Kapacitor.")
+        .after_help(
+            "`COMMAND --help` lists the arguments of a UDF.\n\
+             A link to this program that has the name of a UDF starts that UDF.",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(subcommands)
+        .subcommand(info);
+    // The help of a subcommand names the program, too.
+    command.build();
+    let parsed = command::parse(command.clone(), std::env::args_os());
+    end(parsed.and_then(|matches| {
+        let Some((name, matches)) = matches.subcommand() else {
+            return Err(Failure::failed("clap requires a subcommand"));
+        };
+        let Some(program) = programs.iter().find(|program| program.name == name) else {
+            let installs = programs.iter().map(|program| {
+                Ok(((program.description)(), program.install(&[program.name], matches)?))
+            });
+            return command::info_of_all(matches, &installs.collect::<Result<Vec<_>, _>>()?);
+        };
+        let help = command.find_subcommand_mut(name).map(Command::render_help);
+        run(program, matches, &[program.name], &help.unwrap_or_default().to_string())
+    }))
+}

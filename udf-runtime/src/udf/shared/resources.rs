@@ -1,0 +1,184 @@
+//! The shared things of a process.
+
+use std::any::{Any, TypeId, type_name};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "main")]
+use super::has_no_reload;
+use super::{Argument, ArgumentError, Arguments, Shared};
+use crate::agent::error::{Error, MAX_TEXT, Result, line, panic_text};
+use crate::agent::sync::{Mutex, lock};
+
+type Thing = Arc<dyn Any + Send + Sync>;
+
+/// A type that implements [`Shared`], as data.
+#[derive(Clone, Copy)]
+pub struct SharedType {
+    id: fn() -> TypeId,
+    name: fn() -> &'static str,
+    #[cfg_attr(not(feature = "main"), expect(dead_code, reason = "`main` opens the thing"))]
+    pub(crate) arguments: &'static [Argument],
+    open: fn(&Arguments) -> Result<Thing>,
+    #[cfg_attr(not(feature = "main"), expect(dead_code, reason = "`main` handles SIGHUP"))]
+    reload: fn(&Thing) -> Result<()>,
+}
+
+impl SharedType {
+    /// Returns the functions of this type.
+    pub const fn of<T: Shared>() -> Self {
+        SharedType {
+            id: TypeId::of::<T>,
+            name: type_name::<T>,
+            arguments: T::ARGUMENTS,
+            open: |arguments| Ok(Arc::new(T::open(arguments)?)),
+            reload: |thing| thing.downcast_ref::<T>().map_or(Ok(()), Shared::reload),
+        }
+    }
+
+    /// Returns the last part of the type's name, for messages.
+    pub(crate) fn name(&self) -> &'static str {
+        let name = (self.name)();
+        let path = name.split('<').next().unwrap_or(name);
+        path.rsplit("::").next().unwrap_or(path)
+    }
+
+    /// Returns whether both are the same type.
+    pub(crate) fn is(&self, other: &SharedType) -> bool {
+        (self.id)() == (other.id)()
+    }
+}
+
+impl fmt::Debug for SharedType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a shared thing is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// An argument is missing or invalid.
+    #[error(transparent)]
+    Argument(ArgumentError),
+    /// `open` has failed.
+    #[error("cannot open {name}: {text}")]
+    Failed { name: &'static str, text: String },
+    /// There are no arguments to open it with.
+    #[error(
+        "the UDF shares {name}, but nothing has supplied it; call `.shared(Arc::new(...))` of the \
+         test or the handler, or run the UDF with `udf_runtime::main`"
+    )]
+    NotSupplied { name: &'static str },
+}
+
+/// The shared things of a process, each opened once.
+#[derive(Clone, Default)]
+pub struct Resources {
+    /// `None` if nothing can be opened: the things are supplied.
+    arguments: Option<Arc<Arguments>>,
+    /// Locked while a thing is opened, so that no other connection opens it, too.
+    things: Arc<Mutex<Vec<(SharedType, Thing)>>>,
+}
+
+impl Resources {
+    /// Creates resources that are opened with these arguments.
+    #[cfg(feature = "main")]
+    pub(crate) fn new(arguments: Arguments) -> Self {
+        Resources { arguments: Some(Arc::new(arguments)), ..Resources::default() }
+    }
+
+    /// Supplies a thing. The last one of a type counts.
+    pub(crate) fn supply<T: Shared>(&mut self, thing: Arc<T>) {
+        let ty = SharedType::of::<T>();
+        // Copies of these resources stay as they are.
+        let mut things = lock(&self.things).clone();
+        things.retain(|(known, _)| !known.is(&ty));
+        things.push((ty, thing));
+        self.things = Arc::new(Mutex::new(things));
+    }
+
+    /// Opens each thing that is not open yet.
+    pub(crate) fn open(&self, types: &[SharedType]) -> Result<(), OpenError> {
+        if types.is_empty() {
+            return Ok(());
+        }
+        let mut things = lock(&self.things);
+        for ty in types {
+            if things.iter().any(|(known, _)| known.is(ty)) {
+                continue;
+            }
+            let name = ty.name();
+            let Some(arguments) = &self.arguments else {
+                return Err(OpenError::NotSupplied { name });
+            };
+            let begun = Instant::now();
+            let opened = catch_unwind(AssertUnwindSafe(|| (ty.open)(arguments)));
+            let opened = opened.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            let thing = opened.map_err(|error| match error.downcast() {
+                Ok(error) => OpenError::Argument(*error),
+                Err(error) => OpenError::Failed { name, text: line(error.as_ref(), MAX_TEXT / 2) },
+            })?;
+            tracing::debug!("opened {name} in {:?}", rounded(begun.elapsed()));
+            things.push((*ty, thing));
+        }
+        Ok(())
+    }
+
+    /// Returns the thing of this type, if it is open.
+    pub(crate) fn get<T: Shared>(&self) -> Option<Arc<T>> {
+        let things = lock(&self.things);
+        let ty = SharedType::of::<T>();
+        let (_, thing) = things.iter().find(|(known, _)| known.is(&ty))?;
+        Arc::clone(thing).downcast().ok()
+    }
+
+    /// Reloads each open thing, and logs the result. Returns whether any of them can be reloaded. A
+    /// thing that is not open yet will read the outside anyway.
+    #[cfg(feature = "main")]
+    pub(crate) fn reload(&self) -> bool {
+        let things = lock(&self.things).clone();
+        let mut any = false;
+        for (ty, thing) in things {
+            let (name, begun) = (ty.name(), Instant::now());
+            // After a panic, the thing stays in use. `Current` is not poisoned; a lock of the author
+            // may be, and then fails the tasks that use it.
+            let reloaded = catch_unwind(AssertUnwindSafe(|| (ty.reload)(&thing)));
+            let reloaded = reloaded.unwrap_or_else(|panic| Err(panicked(&*panic)));
+            let time = rounded(begun.elapsed());
+            match reloaded {
+                Ok(()) => tracing::info!("SIGHUP: reloaded {name} in {time:?}"),
+                Err(error) if has_no_reload(&error) => continue,
+                Err(error) => {
+                    let error = line(error.as_ref(), MAX_TEXT / 2);
+                    tracing::error!(
+                        "SIGHUP: cannot reload {name}, after {time:?}; the old data stays in use: {error}"
+                    );
+                }
+            }
+            any = true;
+        }
+        any
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    format!("it panicked: {}", panic_text(panic)).into()
+}
+
+/// Returns the time in whole microseconds, or milliseconds if it is long.
+fn rounded(time: Duration) -> Duration {
+    match time.as_millis() {
+        ..10 => Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+        millis => Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)),
+    }
+}
+
+impl fmt::Debug for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let things = lock(&self.things);
+        f.debug_list().entries(things.iter().map(|(ty, _)| ty)).finish()
+    }
+}
