@@ -31,7 +31,7 @@ pub fn udf(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Implements the traits of a UDF. `#[udf]` adds it; authors do not write it.
 #[doc(hidden)]
-#[proc_macro_derive(__Udf, attributes(__udf, option, state))]
+#[proc_macro_derive(__Udf, attributes(__udf, option, shared, state))]
 pub fn derive_udf(item: TokenStream) -> TokenStream {
     expand::derive_udf(item.into()).into()
 }

@@ -33,7 +33,7 @@ impl Udf {
     pub(crate) fn options(&self) -> impl Iterator<Item = (&Field, &OptionField)> {
         self.fields.iter().filter_map(|field| match &field.role {
             Role::Option(option) => Some((field, &**option)),
-            Role::State(_) | Role::Memory => None,
+            Role::State(_) | Role::Shared | Role::Memory => None,
         })
     }
 }
@@ -47,6 +47,8 @@ pub(crate) struct UdfArgs {
     pub(crate) tick: Option<At<u64>>,
     /// The type of the points, as it was written.
     pub(crate) point: Option<Type>,
+    /// The paths of the author's counters and gauges.
+    pub(crate) metrics: Vec<Expr>,
     pub(crate) rename_all: Case,
 }
 
@@ -73,7 +75,9 @@ pub(crate) enum Role {
     Option(Box<OptionField>),
     /// Saved under this name.
     State(String),
-    /// Neither an option nor saved.
+    /// Made once by the process.
+    Shared,
+    /// None of these.
     Memory,
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
 fn ty(field: &Field, errors: &mut Errors) {
     let static_too = match &field.role {
         Role::Option(_) => return,
-        Role::State(_) => true,
+        Role::State(_) | Role::Shared => true,
         Role::Memory => false,
     };
     if borrows(&field.ty, static_too) {

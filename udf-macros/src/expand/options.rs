@@ -45,6 +45,10 @@ pub(super) fn from_options(model: &Udf) -> TokenStream {
                 let state = function("state", &field.ty);
                 quote!(#state(#name).initial())
             }
+            Role::Shared => {
+                let shared = function("shared", &field.ty);
+                quote!(#shared(__udf_options)?)
+            }
             Role::Memory => {
                 let memory = function("memory", &field.ty);
                 quote!(#memory())

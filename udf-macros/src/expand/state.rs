@@ -15,7 +15,7 @@ pub(super) fn code(fields: &[Field]) -> TokenStream {
                 let state = function("state", &field.ty);
                 Some((local(place), &field.ident, quote!(#state(#name))))
             }
-            Role::Option(_) | Role::Memory => None,
+            Role::Option(_) | Role::Shared | Role::Memory => None,
         })
     };
     if state().next().is_none() {

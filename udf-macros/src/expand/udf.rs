@@ -6,8 +6,8 @@ use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{name, never, options, state, text};
-use crate::model::{At, Edge, OnMissing, Udf};
+use super::{function, name, never, options, state, text};
+use crate::model::{At, Edge, OnMissing, Role, Udf};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
@@ -36,6 +36,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     let (options, mentions) = (options::constant(model), options::mentions(model));
     let from_options = options::from_options(model);
     let state = state::code(fields);
+    let (shared, metrics) = (shared(model), metrics(model));
     let items = quote! {
         const NAME: &'static __udf::str = #name;
         const DOCS: &'static __udf::str = #help;
@@ -45,10 +46,30 @@ pub(super) fn code(model: &Udf) -> TokenStream {
         const ON_MISSING: __udf::OnMissing =
             __udf::OnMissing::#on_missing;
         #tick
+        #metrics
+        #shared
         #state
     };
     let implementation = implementation(model, &items, &quote!(#mentions #from_options));
     quote!(#implementation #ticks)
+}
+
+/// Returns the types of the `#[shared]` fields.
+fn shared(model: &Udf) -> Option<TokenStream> {
+    let shared = model.fields.iter().filter(|field| matches!(field.role, Role::Shared));
+    let types: Vec<_> = shared.map(|field| function("shared_type", &field.ty)).collect();
+    (!types.is_empty())
+        .then(|| quote!(const SHARED: &'static [__udf::SharedType] = &[#(#types()),*];))
+}
+
+/// Returns the counters and gauges of the author.
+fn metrics(model: &Udf) -> Option<TokenStream> {
+    let metrics = &model.args.metrics;
+    (!metrics.is_empty()).then(|| {
+        // rustc reports at the name that a `static` is not a metric.
+        let all = metrics.iter().map(|path| quote_spanned!(path.span()=> &#path));
+        quote!(const METRICS: &'static [&'static dyn __udf::Metric] = &[#(#all),*];)
+    })
 }
 
 /// Returns the implementation for a struct with errors.

@@ -216,17 +216,22 @@ impl Entry {
         matches!(self.value, Value::Bare)
     }
 
-    /// Returns the names of `key = name` or `key(name, name)`.
-    pub(crate) fn idents(&self, errors: &mut Errors) -> Vec<Ident> {
-        let form = self.form;
-        let all: Vec<&Expr> = match &self.value {
+    /// Returns the expressions of `key = value` or `key(value, value)`.
+    pub(crate) fn list(&self, errors: &mut Errors) -> Vec<&Expr> {
+        match &self.value {
             Value::List(list) if list.is_empty() => {
-                errors.at(&self.key, format_args!("missing names of fields: `{form}`"));
+                errors.at(&self.key, format_args!("missing names: `{}`", self.form));
                 Vec::new()
             }
             Value::List(list) => list.iter().collect(),
             _ => self.value(errors).into_iter().collect(),
-        };
+        }
+    }
+
+    /// Returns the names of `key = name` or `key(name, name)`.
+    pub(crate) fn idents(&self, errors: &mut Errors) -> Vec<Ident> {
+        let form = self.form;
+        let all = self.list(errors);
         let idents = all.into_iter().filter_map(|expr| match super::value::plain(expr) {
             Expr::Path(path) if path.path.get_ident().is_some() => path.path.get_ident().cloned(),
             other => {

@@ -27,6 +27,7 @@ const RENAME: Row = habit("rename", "write `name = \"...\"`");
 /// `#[udf(...)]`
 pub(crate) const UDF: Table = &[
     CRATE,
+    key("metrics", "metrics(HITS, MISSES)"),
     key("on_missing", "on_missing = skip"),
     key("point", "point = Cpu<'_>"),
     key("provides", "provides = stream"),
@@ -45,6 +46,8 @@ pub(crate) const UDF: Table = &[
     habit("doc", DOCS),
     habit("help", DOCS),
     habit("interval", "write `tick = \"10s\"`"),
+    habit("counters", "write `metrics(...)`"),
+    habit("gauges", "write `metrics(...)`"),
 ];
 
 /// `#[option(...)]` on a field of a UDF.
@@ -132,6 +135,9 @@ pub(crate) const TAG: Table = &[
     habit("default", "write its type as `Option<T>`"),
     habit("optional", "write its type as `Option<T>`"),
 ];
+
+/// `#[shared]` on a field of a UDF.
+pub(crate) const SHARED: Table = &[];
 
 /// `#[time]`, `#[group]` and `#[point]` on a member.
 pub(crate) const NONE: Table = &[];

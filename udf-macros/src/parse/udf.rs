@@ -40,6 +40,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> (Runtime, UdfArgs) {
         on_missing: At { value: OnMissing::Skip, tokens: TokenStream::new() },
         tick: None,
         point: None,
+        metrics: Vec::new(),
         rename_all: Case::Camel,
     };
     for entry in entries.iter() {
@@ -59,6 +60,7 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> (Runtime, UdfArgs) {
                 }
             }
             "tick" => args.tick = tick(entry, errors),
+            "metrics" => args.metrics = metrics(entry, errors),
             "point" => args.point = point(entry, errors),
             "rename_all" => {
                 let case = rename_all(entry, Case::CALLABLE, errors);
@@ -123,6 +125,20 @@ pub(super) fn rename_all(
     one_of(entry, known, "", errors).map(|(case, _)| case)
 }
 
+/// Returns the paths of counters and gauges.
+fn metrics(entry: &Entry, errors: &mut Errors) -> Vec<Expr> {
+    let all = entry.list(errors).into_iter().filter(|written| {
+        let is_path = matches!(plain(written), Expr::Path(_));
+        if !is_path {
+            let message = "expected the name of a `static`: `metrics(HITS, MISSES)`, for \
+                           `static HITS: Counter = Counter::new(\"hits_total\", \"...\");`";
+            errors.at(written, message);
+        }
+        is_path
+    });
+    all.cloned().collect()
+}
+
 /// Returns the type of the points as it was written.
 fn point(entry: &Entry, errors: &mut Errors) -> Option<Type> {
     let ty = entry.ty(errors)?;
@@ -159,7 +175,7 @@ fn fields(input: &DeriveInput, args: &UdfArgs, errors: &mut Errors) -> Vec<Field
             &none
         }
     };
-    for name in ["option", "state"] {
+    for name in ["option", "shared", "state"] {
         if let Some(attr) = input.attrs.iter().find(|attr| attr.path().is_ident(name)) {
             let message = format!(
                 "`#[{name}]` belongs on a field; arguments of the whole UDF belong in `#[udf(...)]`"
@@ -188,17 +204,22 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
     }
     let mut role = Role::Memory;
     for attr in &field.attrs {
-        let is_option = attr.path().is_ident("option");
-        if !is_option && !attr.path().is_ident("state") {
+        let is = |name| attr.path().is_ident(name);
+        let (is_option, is_shared) = (is("option"), is("shared"));
+        if !is_option && !is_shared && !is("state") {
             continue;
         }
         if !matches!(role, Role::Memory) {
-            errors.at(attr.path(), "a field can have only one `#[option]` or `#[state]`");
+            let message = "a field can have only one `#[option]`, `#[shared]` or `#[state]`";
+            errors.at(attr.path(), message);
             continue;
         }
         role = if is_option {
             let entries = attribute(attr, tables::OPTION, errors);
             Role::Option(Box::new(option::option(field, &ident, &entries, args, errors)))
+        } else if is_shared {
+            let _ = attribute(attr, tables::SHARED, errors);
+            Role::Shared
         } else {
             let entries = attribute(attr, tables::STATE, errors);
             let name = entries.text("name", errors).map(syn::LitStr::value);
