@@ -78,6 +78,26 @@ fn a_secret_is_not_shown() {
     );
 }
 
+/// An error that repeats the value, and in so many words that it is cut.
+#[allow(clippy::ptr_arg, reason = "a check is given a reference to the value")]
+fn quotes(token: &String) -> Result<(), String> {
+    Err(format!("{}{token} is no token", "-".repeat(500)))
+}
+
+udf_of!(Quoted {
+    #[option(secret, validate = quotes, env = "UDF_TESTS_NEVER_SET")]
+    token: String,
+});
+
+#[test]
+fn an_error_that_repeats_a_secret_does_not_show_it() {
+    for token in ["hunter2hunter2", "two\nlines"] {
+        let text = refusal::<Quoted>(&[("token", &[token.into()])]);
+        assert!(text.contains("`.token(***)`: ---") && text.contains("---***"), "{text}");
+        assert!(!text.contains("hunt") && !text.contains("two"), "{text}");
+    }
+}
+
 udf_of!(NoNumber {
     #[option(default = f64::NAN)]
     x: f64,

@@ -27,6 +27,18 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Returns the text of [`line`] without the secrets, which the words of an author may repeat.
+pub(crate) fn line_without(
+    secrets: &[String],
+    error: &(dyn std::error::Error + 'static),
+    most: usize,
+) -> String {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    // Before the text is cut: half a secret would not be found.
+    let text = secrets.fold(chain(error), |text, secret| text.replace(secret, "***"));
+    one_line(&text, most)
+}
+
 /// Returns the same text on one line of at most `most` bytes.
 pub(crate) fn line(error: &(dyn std::error::Error + 'static), most: usize) -> String {
     one_line(&chain(error), most)

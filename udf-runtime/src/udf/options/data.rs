@@ -1,5 +1,6 @@
 //! One option as data: `#[option(...)]` as a constant.
 
+use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
 use udf_proto::{OptionCall, Value, ValueType};
@@ -11,7 +12,7 @@ use super::types::{HasLen, Help, RangedField};
 
 /// One option of a UDF. Its description runs no code of the author but
 /// [`OptionType::help`](super::OptionType::help).
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct OptionData {
     pub(crate) name: &'static str,
     pub(super) aliases: &'static [&'static str],
@@ -33,8 +34,15 @@ pub struct OptionData {
     pub(super) is_secret: bool,
 }
 
+// The default of a secret is no more shown than its values.
+impl fmt::Debug for OptionData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OptionData").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// The value of an option that is not called.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) enum DefaultData {
     /// A task must call the option, or it is an `Option` or a `Vec`.
     None,
@@ -222,7 +230,7 @@ impl OptionData {
         types
     }
 
-    /// Returns a call of it, as a TICKscript writes it.
+    /// Returns a call of it, as a TICKscript writes it. Hides the value of a secret.
     pub(super) fn line(&self, values: &[Value]) -> String {
         self.call(&OptionCall { name: self.name.to_owned(), values: values.to_vec() })
     }

@@ -113,6 +113,11 @@ impl Known {
         }
     }
 
+    /// Returns a copy of the values of a secret, to keep them out of messages.
+    pub(super) fn secret(&self, values: &[Value]) -> Vec<Value> {
+        if self.data.is_secret { values.to_vec() } else { Vec::new() }
+    }
+
     /// Returns how often a task must call it at least.
     pub(super) fn min_calls(&self) -> usize {
         match (self.data.calls, self.data.default) {

@@ -1,6 +1,7 @@
 //! Checks the calls of an Init against the options of a UDF.
 
 use std::any::Any;
+use std::fmt;
 
 use udf_proto::{OptionCall, Value, ValueType};
 use udf_text::suggest::nearest;
@@ -19,7 +20,6 @@ use crate::udf::shared::resources::Resources;
 ///
 /// The author's code receives only values that the constant accepts. Defaults are made only if
 /// every call is valid.
-#[derive(Debug)]
 pub struct OptionParser {
     calls: Vec<OptionCall>,
     options: Vec<Checked>,
@@ -32,8 +32,14 @@ pub struct OptionParser {
     resources: Resources,
 }
 
+// The calls may hold secrets.
+impl fmt::Debug for OptionParser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OptionParser").field("calls", &self.calls.len()).finish_non_exhaustive()
+    }
+}
+
 /// An option and its calls.
-#[derive(Debug)]
 struct Checked {
     known: Known,
     /// The numbers of the calls of this option.
@@ -175,22 +181,23 @@ impl OptionParser {
         let right = std::mem::take(&mut self.options[place].right);
         let mut values = Vec::with_capacity(right.len());
         for (number, arguments) in right {
+            let secret = self.options[place].known.secret(&arguments);
             let made = (field.make)(arguments).and_then(|value| {
                 validate.map_or(Ok(()), |validate| validate(&value))?;
                 Ok(value)
             });
             match made {
                 Ok(value) => values.push(value),
-                Err(error) => self.refused(place, number, error),
+                Err(error) => self.refused(place, number, error, &secret),
             }
         }
         self.options[place].taken = Some(Box::new(values));
     }
 
     /// Notes a call whose value the author's code refuses.
-    fn refused(&mut self, place: usize, number: usize, error: Error) {
+    fn refused(&mut self, place: usize, number: usize, error: Error, secret: &[Value]) {
         let fits = self.options[place].known.fits(self.values(place, number).0);
-        let misfit = Misfit::of(error);
+        let misfit = Misfit::of(error, secret);
         self.note(place, |parser| parser.call_problem(place, number, misfit, !fits));
     }
 
@@ -219,7 +226,9 @@ impl OptionParser {
             && !self.is_called(place, field)
         {
             let made = known.check(&values);
-            let made = made.and_then(|values| (field.make)(values).map_err(Misfit::of));
+            let secret = known.secret(&values);
+            let of = |error| Misfit::of(error, &secret);
+            let made = made.and_then(|values| (field.make)(values).map_err(of));
             self.take_default(place, values, made);
         }
     }

@@ -28,12 +28,14 @@ impl Misfit {
         Misfit::Argument { place: Some(place), words: format!("must be {words}") }
     }
 
-    pub(crate) fn of(error: crate::agent::error::Error) -> Self {
+    /// Returns the words of an error of the author, without the values of a secret.
+    pub(crate) fn of(error: crate::agent::error::Error, secrets: &[Value]) -> Self {
         let (place, error) = match error.downcast::<InArgument>() {
             Ok(inner) => (Some(inner.place), inner.error),
             Err(error) => (None, error),
         };
-        let words = error::line(error.as_ref(), LONG_WORDS);
+        let secrets: Vec<_> = secrets.iter().map(text).collect();
+        let words = error::line_without(&secrets, error.as_ref(), LONG_WORDS);
         match (place, error.is::<MustBe>()) {
             (None, false) => Misfit::Other(words),
             (place, true) => Misfit::Argument { place, words },
@@ -41,6 +43,14 @@ impl Misfit {
                 Misfit::Argument { place: Some(place), words: format!("is invalid: {words}") }
             }
         }
+    }
+}
+
+/// Returns a value as an author's words repeat it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

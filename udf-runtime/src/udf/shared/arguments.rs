@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::agent::error::{Error, Result, line};
+use crate::agent::error::{Error, Result, line_without};
 
 /// An argument of the program, `--hosts FILE`, or a secret from the environment.
 ///
@@ -290,14 +290,15 @@ impl Arguments {
     #[track_caller]
     pub fn invalid(&self, name: &str, why: impl Into<Error>) -> ArgumentError {
         let argument = self.known(name);
-        let why = line(why.into().as_ref(), MAX_WHY);
         let text = self.text(argument).unwrap_or_default();
+        let secret = argument.is_secret.then(|| text.to_owned());
+        let why = line_without(secret.as_slice(), why.into().as_ref(), MAX_WHY);
         ArgumentError(match argument.is_secret {
             false if text.is_empty() => format!("{}: {why}", argument.usage()),
             false => {
                 format!("--{name} is `{}`: {why}", text.replace(char::is_control, "\u{fffd}"))
             }
-            true => format!("{}: {}", argument.usage(), without(text, why)),
+            true => format!("{}: {why}", argument.usage()),
         })
     }
 
@@ -311,11 +312,6 @@ impl Arguments {
         let known = self.known.iter().find(|argument| argument.name == name);
         known.unwrap_or_else(|| panic!("there is no argument `{name}` in `ARGUMENTS`"))
     }
-}
-
-/// Returns the text without the secret, which the error of a parser may quote.
-pub(crate) fn without(secret: &str, text: String) -> String {
-    if secret.is_empty() { text } else { text.replace(secret, "***") }
 }
 
 /// The number of bytes of the reason in an error.
