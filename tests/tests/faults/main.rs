@@ -18,6 +18,7 @@ mod options;
 mod order;
 mod points;
 mod process;
+mod programs;
 mod signals;
 mod snapshots;
 mod sockets;

@@ -53,6 +53,11 @@ pub(crate) fn troubled() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_troubled"))
 }
 
+/// Returns the path of a UDF with secrets that only these tests use.
+pub(crate) fn secretive() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_secretive"))
+}
+
 /// Returns the path of a UDF for batches that only these tests use.
 pub(crate) fn troubled_batch() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_troubled_batch"))

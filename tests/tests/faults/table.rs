@@ -30,6 +30,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("Logs", crate::logs::CASES),
     ("A log that nobody reads", crate::unread::CASES),
     ("The process", crate::process::CASES),
+    ("Several UDFs, and things that tasks share", crate::programs::CASES),
 ];
 
 const BEGIN: &str = "<!-- The table of the fault suite; its test `table` renews it. -->\n";
