@@ -31,7 +31,7 @@
 //!
 //! | item | purpose |
 //! | --- | --- |
-//! | [`udf`], [`StreamUdf`], [`WholeBatchUdf`], [`BatchUdf`], [`main`] | writing a UDF |
+//! | [`udf`], [`StreamUdf`], [`WholeBatchUdf`], [`BatchUdf`], [`main`](fn@main), [`main!`] | writing a UDF |
 //! | [`options`] | the types of options, and the messages about invalid ones |
 //! | [`typed`] | structs that are read from points, and structs that become fields |
 //! | [`Point`], [`Group`], [`Emitter`], [`Remote`] | reading and sending points |
@@ -45,13 +45,31 @@
 //!
 //! | feature | contents |
 //! | --- | --- |
-//! | `main`, a default | [`main`]: the command line, logs on stderr, signals, systemd, metrics over HTTP |
+//! | `main`, a default | [`main`](fn@main): the command line, logs on stderr, signals, systemd, metrics over HTTP |
 //! | `testing`, a default | [`testing`] |
 
 #[cfg(not(unix))]
 compile_error!(
     "udf-runtime runs on Unix only: Kapacitor speaks with UDFs over pipes and Unix sockets"
 );
+
+#[doc = include_str!("main.md")]
+#[cfg(feature = "main")]
+#[macro_export]
+macro_rules! main {
+    ($udf:ty $(,)?) => {
+        $crate::main::<$udf>()
+    };
+    ($($udf:ty),+ $(,)?) => {{
+        const PROGRAMS: &[$crate::__private::Program] =
+            $crate::__private::programs(&[$($crate::__private::Program::of::<$udf>()),+]);
+        $crate::__private::main_of(
+            PROGRAMS,
+            $crate::__private::option_env!("CARGO_BIN_NAME"),
+            $crate::__private::option_env!("CARGO_PKG_VERSION"),
+        )
+    }};
+}
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -16,12 +16,12 @@ use udf_text::duration;
 
 use super::logs::LEVEL_VARIABLE;
 use super::own_args;
-use super::program::Program;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::server::socket_file::SocketOptions;
 use crate::server::why_not;
 use crate::udf::handler::UnfitSnapshot;
+use crate::udf::shared::resources::SharedType;
 
 /// The settings of a daemon.
 pub(super) struct Daemon {
@@ -40,15 +40,19 @@ const OF_THE_SOCKET_UNIT: [(&str, &str); 3] = [
 ];
 
 /// Returns the command line of a UDF.
-pub(super) fn command(program: &Program) -> Command {
-    let (name, help) = (program.name, (program.help)());
+pub(super) fn command(
+    name: &'static str,
+    version: Option<&'static str>,
+    help: &str,
+    shared: &[SharedType],
+) -> Command {
     let summary = help.lines().next().unwrap_or_default().to_owned();
     let set = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     let daemon = |name, value, help| set(name, value, help).requires("daemon");
     let command = Command::new(name)
-        .version(program.version.unwrap_or("of no package"))
+        .version(version.unwrap_or("of no package"))
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
             "Without arguments, it serves Kapacitor over stdin and stdout. Kapacitor spawns it this way.",
@@ -158,11 +162,11 @@ pub(super) fn command(program: &Program) -> Command {
                 .global(true),
         ])
         .subcommands([command::info_command(), command::replay_command()]);
-    own_args::add(command, program.shared)
+    own_args::add(command, shared)
 }
 
 /// Refuses arguments that have no effect, with a subcommand or in combination with others.
-pub(super) fn check(program: &Program, matches: &ArgMatches) -> Result<(), Failure> {
+pub(super) fn check(shared: &[SharedType], matches: &ArgMatches) -> Result<(), Failure> {
     let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let Some(subcommand) = matches.subcommand_name() else {
         let unused = OF_THE_SOCKET_UNIT.iter().find(|(id, _)| is_given(id) && is_given("systemd"));
@@ -176,7 +180,7 @@ pub(super) fn check(program: &Program, matches: &ArgMatches) -> Result<(), Failu
         .ids()
         .map(Id::as_str)
         .filter(|id| !["log", "log-time", "daemon"].contains(id))
-        .find(|id| is_given(id) && !own_args::has(program.shared, id));
+        .find(|id| is_given(id) && !own_args::has(shared, id));
     lost.map_or(Ok(()), |id| {
         Err(Failure::Usage(format!("--{id} has no effect with `{subcommand}`; remove it")))
     })

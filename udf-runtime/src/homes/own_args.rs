@@ -145,7 +145,6 @@ pub(super) fn install(
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::homes::args;
     use crate::homes::program::Program;
     use crate::udf::shared::TAKEN;
     use crate::{Emitter, Point, Result, Stream, StreamUdf, udf};
@@ -162,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_names_that_the_kit_takes_are_known() {
-        let mut command = args::command(&Program::of::<Hole>());
+        let mut command = Program::of::<Hole>().command();
         command.build();
         let subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help");
         let mut found = BTreeSet::from(["daemon", "farewell"]);

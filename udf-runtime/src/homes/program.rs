@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use udf_host::Loopback;
 use udf_host::command::{self, Failure};
 use udf_text::describe::{Description, Install};
@@ -65,7 +65,7 @@ pub fn main<T: Udf + 'static>() -> ExitCode {
 #[derive(Clone, Copy)]
 pub struct Program {
     pub(super) name: &'static str,
-    pub(super) version: Option<&'static str>,
+    version: Option<&'static str>,
     pub(super) help: fn() -> String,
     pub(super) description: fn() -> Description,
     pub(super) shared: &'static [SharedType],
@@ -95,6 +95,11 @@ impl Program {
         }
     }
 
+    /// Returns the command line of the UDF.
+    pub(super) fn command(&self) -> Command {
+        args::command(self.name, self.version, &(self.help)(), self.shared)
+    }
+
     /// Returns how Kapacitor starts the UDF. `own` are the arguments that select it in its program.
     pub(super) fn install(&self, own: &[&str], matches: &ArgMatches) -> Result<Install, Failure> {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(self.name));
@@ -111,7 +116,7 @@ impl Program {
 
 /// Runs a UDF with the arguments of the process.
 pub(super) fn alone(program: &Program, own: &[&str]) -> ExitCode {
-    let mut command = args::command(program);
+    let mut command = program.command();
     let help = command.render_help().to_string();
     let parsed = command::parse(command, std::env::args_os());
     end(parsed.and_then(|matches| run(program, &matches, own, &help)))
@@ -131,7 +136,7 @@ pub(super) fn run(
     own: &[&str],
     help: &str,
 ) -> Result<(), Failure> {
-    args::check(program, matches)?;
+    args::check(program.shared, matches)?;
     let is_command = matches.subcommand_name().is_some();
     logs::start(args::level(matches)?, args::has_log_time(matches), is_command)
         .map_err(shortage::of("cannot start the log"))

@@ -6,59 +6,8 @@ use std::process::ExitCode;
 use clap::Command;
 use udf_host::command::{self, Failure};
 
+use super::own_args;
 use super::program::{Program, alone, end, run};
-use super::{args, own_args};
-
-/// The body of a `main` of several UDFs. Each is a subcommand with the arguments of a single
-/// program.
-///
-/// | arguments | effect |
-/// | --- | --- |
-/// | `NAME`, and those of [`main`](crate::main()) | the same as for the program of a single UDF |
-/// | `info` | describes all UDFs and their installation |
-/// | none | prints its help; exit status 2 |
-///
-/// A link to the program that has the name of a UDF starts that UDF, without the subcommand.
-///
-/// ```no_run
-/// # use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
-/// use std::process::ExitCode;
-///
-/// # /// Passes points on.
-/// # #[udf(wants = stream, provides = stream)]
-/// # struct Mirror {}
-/// # impl StreamUdf for Mirror {
-/// #     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
-/// #         Ok(out.pass(point)?)
-/// #     }
-/// # }
-/// # /// Drops points.
-/// # #[udf(wants = stream, provides = stream)]
-/// # struct Hole {}
-/// # impl StreamUdf for Hole {
-/// #     fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> { Ok(()) }
-/// # }
-/// fn main() -> ExitCode {
-///     udf_runtime::main!(Mirror, Hole)
-/// }
-/// ```
-///
-/// Two UDFs of one name, and a UDF named `info`, `replay` or `help`, do not compile here.
-#[macro_export]
-macro_rules! main {
-    ($udf:ty $(,)?) => {
-        $crate::main::<$udf>()
-    };
-    ($($udf:ty),+ $(,)?) => {{
-        const PROGRAMS: &[$crate::__private::Program] =
-            $crate::__private::programs(&[$($crate::__private::Program::of::<$udf>()),+]);
-        $crate::__private::main_of(
-            PROGRAMS,
-            $crate::__private::option_env!("CARGO_BIN_NAME"),
-            $crate::__private::option_env!("CARGO_PKG_VERSION"),
-        )
-    }};
-}
 
 /// Checks the names of the UDFs of a program at compile time.
 #[doc(hidden)]
@@ -121,7 +70,7 @@ fn of_subcommand(
     let info = own_args::add(info.mut_arg("format", |arg| arg.global(false)), types());
     let subcommands = programs.iter().map(|program| {
         let summary = (program.help)().lines().next().unwrap_or_default().to_owned();
-        args::command(program).about(summary).display_name(program.name)
+        program.command().about(summary).display_name(program.name)
     });
     let mut command = Command::new(name)
         .version(version)

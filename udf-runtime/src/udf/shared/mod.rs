@@ -3,7 +3,7 @@
 //! A table from a file, a client of a database or a cache is made once by the program, not once by
 //! each task. It implements [`Shared`]. A UDF has a field `#[shared]` with an `Arc` of it:
 //!
-//! ```
+//! ```no_run
 //! use std::path::PathBuf;
 //! use std::process::ExitCode;
 //! use std::sync::Arc;
