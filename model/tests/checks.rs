@@ -47,6 +47,14 @@ checks! {
     ticks_points_and_threads_share_a_connection
     a_tick_that_fails_is_told_once
     a_point_that_fails_ends_the_ticks
+    output_of_workers_keeps_the_order
+    workers_hold_back_a_large_point
+    a_point_that_fails_is_the_last
+    a_wire_that_breaks_ends_the_workers
+    a_busy_pool_can_be_dismissed
+    an_alarm_is_seen_by_an_agent_that_waits_or_works
+    the_end_waits_for_threads
+    a_refused_init_ends_its_threads
     a_stop_is_seen_by_whoever_asked
     a_server_waits_for_its_connections
 }

@@ -100,9 +100,11 @@ pub use homes::stdio::{StdioError, serve_stdio};
 pub use server::socket_file::{BindError, SocketFile, SocketOptions};
 pub use server::{Accepter, ServeError, Server};
 pub use udf::batch_view::BatchView;
+pub use udf::concurrent::ConcurrentUdf;
 pub use udf::handler::{UdfHandler, UnfitSnapshot};
 pub use udf::missing::OnMissing;
-pub use udf::traits::{BatchUdf, FromPoint, StreamUdf, Task, Tick, Udf};
+pub use udf::task::{Task, TaskThread};
+pub use udf::traits::{BatchUdf, FromPoint, StreamUdf, Tick, Udf};
 pub use udf::whole_batch::WholeBatchUdf;
 pub use udf::{options, shared, state, typed};
 #[doc = include_str!("attributes.md")]

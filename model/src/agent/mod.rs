@@ -11,6 +11,8 @@ pub(crate) mod any;
 pub(crate) mod core;
 #[path = "../../../udf-runtime/src/agent/counters.rs"]
 pub(crate) mod counters;
+#[path = "../../../udf-runtime/src/agent/crew/mod.rs"]
+pub(crate) mod crew;
 #[path = "../../../udf-runtime/src/agent/edge.rs"]
 pub(crate) mod edge;
 #[path = "../../../udf-runtime/src/agent/emitter/mod.rs"]

@@ -1,6 +1,7 @@
 //! Promises that must hold in every order of threads.
 
 mod agent;
+mod crew;
 mod link;
 mod pulse;
 mod stop;
@@ -41,5 +42,12 @@ impl Check {
 }
 
 /// All checks.
-pub const CHECKS: &[&[Check]] =
-    &[link::CHECKS, pulse::CHECKS, watch::CHECKS, ticker::CHECKS, agent::CHECKS, stop::CHECKS];
+pub const CHECKS: &[&[Check]] = &[
+    link::CHECKS,
+    pulse::CHECKS,
+    watch::CHECKS,
+    ticker::CHECKS,
+    agent::CHECKS,
+    crew::CHECKS,
+    stop::CHECKS,
+];

@@ -77,6 +77,33 @@ pub enum AgentError {
         /// The message of the panic.
         message: String,
     },
+    /// A thread that the UDF started with [`Task::spawn`](crate::Task::spawn) returned an error.
+    #[error("the thread `{name}` failed: {}", chain(error.as_ref()))]
+    Spawned {
+        /// The name of the thread.
+        name: String,
+        /// Its error.
+        error: Error,
+    },
+    /// A thread that the UDF started with [`Task::spawn`](crate::Task::spawn) panicked.
+    #[error("the thread `{name}` panicked: {message}")]
+    SpawnedPanicked {
+        /// The name of the thread.
+        name: String,
+        /// The message of the panic.
+        message: String,
+    },
+    /// Threads of the UDF still run at the end.
+    #[error(
+        "{threads} did not return within {within:?} of the end of the input, and later output is lost; \
+         return when `is_stopped` is true or `wait` returns false, and drop the sender of a channel in `finish`"
+    )]
+    NotReturned {
+        /// The threads with their names.
+        threads: String,
+        /// The time limit.
+        within: Duration,
+    },
     /// Responses could not be written.
     #[error(transparent)]
     Emit(#[from] EmitError),

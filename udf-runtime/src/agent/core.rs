@@ -12,6 +12,7 @@ use udf_proto::request::{self, Incoming, RequestError};
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
 use crate::agent::counters::Count;
+use crate::agent::crew::{Attend, Crew};
 use crate::agent::handler::Handler;
 use crate::agent::link::Link;
 use crate::agent::pulse::Call;
@@ -41,6 +42,8 @@ pub(super) struct Core<H: Handler> {
     spare: Vec<u8>,
     frame_limit: usize,
     ticks_have_ended: bool,
+    /// Gets the error of a worker or a thread. `None` from when they begin.
+    attend: Option<Attend>,
     /// Set by the timer when a tick is due. Cleared by the thread that ticks.
     tick_due: Arc<AtomicBool>,
 }
@@ -54,6 +57,7 @@ impl<H: Handler> Core<H> {
             spare: Vec::new(),
             frame_limit: frame::DEFAULT_LIMIT,
             ticks_have_ended: false,
+            attend: None,
             tick_due: Arc::default(),
         }
     }
@@ -92,6 +96,11 @@ impl<H: Handler> Core<H> {
         self.talk.link.pulse.rest();
         handled?;
         written?;
+        if let Some(attend) = self.attend.take_if(|_| self.talk.started)
+            && let Some(crew) = &self.talk.crew
+        {
+            crew.begin(attend);
+        }
         Ok(self.talk.tick_every.take())
     }
 
@@ -111,6 +120,7 @@ impl<H: Handler> Core<H> {
             }
             let Some(frame) = reader.buffered_frame()? else { return Ok(()) };
             if self.talk.link.take_flush_request() {
+                self.take_failure()?;
                 self.talk.out.flush()?;
             }
             self.talk.bytes += frame.len() as u64;
@@ -137,6 +147,7 @@ impl<H: Handler> Core<H> {
 
     /// Calls the handler. New points without a time get `time`, or else the wall-clock time.
     fn tick(&mut self, time: Option<i64>) -> Result<(), AgentError> {
+        self.talk.settle()?;
         self.talk.called(Call::Tick, |out| {
             out.set_time(time);
             self.handler.tick(out)
@@ -186,7 +197,7 @@ impl<H: Handler> Core<H> {
         self.ticks_have_ended
     }
 
-    /// Stores the error of a tick and reports it to Kapacitor at once. The agent picks it up after
+    /// Stores the error of a tick, a worker or a thread, and reports it to Kapacitor at once. The agent picks it up after
     /// its next read.
     pub(super) fn fail(&mut self, error: AgentError) {
         self.end_ticks();
@@ -196,15 +207,32 @@ impl<H: Handler> Core<H> {
     }
 
     pub(super) fn take_failure(&mut self) -> Result<(), AgentError> {
-        self.talk.failure.take().map_or(Ok(()), Err)
+        self.talk.take_failure()
     }
 
-    /// Handles the regular end of the input.
-    pub(super) fn finish(&mut self) -> Result<(), AgentError> {
-        if self.talk.started {
-            self.timed(|core| core.talk.called(Call::Finish, |out| core.handler.finish(out)))?;
+    /// Sets the function that gets the error of a worker or a thread.
+    pub(super) fn set_attend(&mut self, attend: Attend) {
+        self.attend = Some(attend);
+    }
+
+    /// Returns the workers and threads of the task.
+    pub(super) fn crew(&self) -> Option<Arc<Crew>> {
+        self.talk.crew.clone()
+    }
+
+    /// Handles the regular end of the input. Threads of the UDF may take `grace` to return.
+    pub(super) fn finish(&mut self, grace: Duration) -> Result<(), AgentError> {
+        if !self.talk.started {
+            return Ok(());
         }
-        Ok(())
+        self.timed(|core| {
+            core.talk.settle()?;
+            core.talk.called(Call::Finish, |out| core.handler.finish(out))?;
+            let Some(crew) = &core.talk.crew else { return Ok(()) };
+            core.talk.out.flush()?;
+            crew.join(grace)?;
+            core.take_failure()
+        })
     }
 
     /// Flushes the output, and sends the reason for the end to Kapacitor unless it was sent

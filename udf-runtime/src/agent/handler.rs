@@ -1,10 +1,12 @@
 //! The low-level interface between an agent and a UDF, for UDFs without `#[udf]`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
 
+use crate::agent::crew::Crew;
 use crate::agent::edge::Edge;
 use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::Result;
@@ -96,6 +98,12 @@ pub trait Handler: Send + 'static {
     fn finish(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()> {
         let _ = out;
         Ok(())
+    }
+
+    /// Returns the workers and threads of the task after an Init, if there are any.
+    #[doc(hidden)]
+    fn crew(&self) -> Option<Arc<Crew>> {
+        None
     }
 
     /// Called once when the connection is closed, whatever the reason.

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `run`, `any` | [`Agent`](run::Agent), the loop of a connection |
 //! | `core`, `talk`, `handler`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
+//! | `crew` | the workers and threads of a task |
 //! | `edge`, `emitter`, `group`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
 //! | `watchdog`, `pulse`, `transport`, `ready` | detection of busy, hanging and abandoned connections |
@@ -17,6 +18,7 @@ pub(crate) mod allowance;
 pub(crate) mod any;
 pub(crate) mod core;
 pub(crate) mod counters;
+pub(crate) mod crew;
 pub(crate) mod edge;
 pub(crate) mod emitter;
 pub(crate) mod error;

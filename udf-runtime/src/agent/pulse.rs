@@ -67,6 +67,8 @@ pub(crate) struct Pulse {
     /// The number of the last call, whether the call is running, and its method. They share one
     /// word, so that a reader always sees a consistent set.
     last: AtomicU64,
+    /// The oldest point that a worker handles, as in `last`. 0 without one.
+    oldest: AtomicU64,
     /// The number of times that the connection came to rest.
     rests: AtomicU64,
     /// The number of reads, and [`WITHIN`].
@@ -128,9 +130,24 @@ impl Pulse {
         self.input.load(Ordering::Relaxed) & WITHIN != 0
     }
 
-    /// Returns the number, counted from 1, and the method of the running call.
+    /// Returns the number of the last call.
+    pub(crate) fn number(&self) -> u64 {
+        self.last.load(Ordering::Relaxed) >> NUMBER
+    }
+
+    /// Shows the call of the oldest point that a worker handles, or that there is none.
+    pub(crate) fn show_oldest(&self, number: Option<u64>) {
+        let oldest = number.map_or(0, |number| number << NUMBER | BUSY | Call::Point as u64);
+        self.oldest.store(oldest, Ordering::Relaxed);
+    }
+
+    /// Returns the number, counted from 1, and the method of the running call. With workers, it is
+    /// the oldest one: the agent and all later points wait for it.
     pub(crate) fn present(&self) -> Option<(u64, Call)> {
-        let last = self.last.load(Ordering::Relaxed);
+        let last = match self.oldest.load(Ordering::Relaxed) {
+            0 => self.last.load(Ordering::Relaxed),
+            oldest => oldest,
+        };
         (last & BUSY != 0).then(|| (last >> NUMBER, method(last)))
     }
 

@@ -14,6 +14,7 @@ use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
 use crate::agent::core::{Core, End, Requests};
 use crate::agent::counters::Count;
+use crate::agent::crew::Attend;
 use crate::agent::edge::Edge;
 use crate::agent::error::panic_text;
 use crate::agent::handler::Handler;
@@ -69,6 +70,8 @@ pub struct Agent<H: Handler> {
     init_limit: Option<usize>,
     /// Requests the ticks, which otherwise follow the wall clock.
     timer: Option<Timer>,
+    /// The time that the threads of a UDF have to return after the end of the input.
+    grace: Duration,
 }
 
 /// The source of ticks. Dropping it ends the ticks, and waits for one that is running.
@@ -87,7 +90,8 @@ impl<H: Handler> Agent<H> {
         let link = Arc::new(Link::new(Box::new(writer)));
         let core = Core::new(handler, Arc::clone(&link));
         let reader = FrameReader::new(Box::new(reader) as Requests);
-        Agent { reader, link, core, watched: None, init_limit: None, timer: None }
+        let grace = Limits::default().shutdown;
+        Agent { reader, link, core, watched: None, init_limit: None, timer: None, grace }
     }
 
     /// Sets the maximum length of a frame in bytes. Longer frames are refused. Defaults to 64 MiB.
@@ -140,6 +144,7 @@ impl<H: Handler> Agent<H> {
         };
         let peer = transport.peer();
         self.watched = Some((transport, budgets));
+        self.grace = limits.shutdown;
         let mut agent = self.frame_limit(limits.frame).unfit_points(limits.unfit_points);
         agent.core.set_allowance(Arc::clone(allowance));
         agent.reader = agent.reader.room(allowance.room(peer));
@@ -174,7 +179,7 @@ impl<H: Handler> Agent<H> {
     /// Returns an error if the connection ended before its input did. If Kapacitor still reads, it
     /// was sent the reason.
     pub fn run(self) -> Result<(), AgentError> {
-        let Agent { mut reader, link, core, watched, init_limit, timer } = self;
+        let Agent { mut reader, link, core, watched, init_limit, timer, grace } = self;
         let watch = watched
             .map(|(transport, budgets)| Watch::new(Arc::clone(&link), transport, budgets))
             .transpose();
@@ -183,6 +188,7 @@ impl<H: Handler> Agent<H> {
             Err(error) => (None, Err(AgentError::Thread(error))),
         };
         let core = Arc::new(Mutex::new(core));
+        lock(&core).set_attend(attend(&core));
         let mut ticks = None;
         let exchanged = is_watched.and_then(|()| {
             guard(&link, || {
@@ -201,13 +207,25 @@ impl<H: Handler> Agent<H> {
         drop(reader);
         // Check only now: a tick could fail until ticks ended.
         let mut ended = exchanged.and_then(|end| lock(&core).take_failure().map(|()| end));
+        let crew = lock(&core).crew();
+        if let Some(crew) = &crew {
+            crew.stop();
+            if ended.is_err() {
+                // The output of points from before the error goes out before it.
+                crew.settle();
+            }
+        }
         if ended.is_ok() {
-            ended = guard(&link, || lock(&core).finish()).and(ended);
+            ended = guard(&link, || lock(&core).finish(grace)).and(ended);
         }
         let told = lock(&core).last_words(&ended);
         let closed = link.close().map_err(AgentError::from);
         if let Some(watch) = &watch {
             watch.close_output();
+        }
+        if let Some(crew) = &crew {
+            crew.leave();
+            crew.dismiss();
         }
         let stopped = guard(&link, || {
             lock(&core).stop();
@@ -218,10 +236,15 @@ impl<H: Handler> Agent<H> {
             drop(core);
             Ok(())
         });
+        // After the drop: a thread may wait for a channel whose sender the UDF has.
+        let joined = match crew {
+            Some(crew) if !matches!(ended, Err(AgentError::NotReturned { .. })) => crew.join(grace),
+            _ => Ok(()),
+        };
         // Watch until here: `close` blocks while a thread writes, and Kapacitor waits for a process
         // to exit. Only the watchdog can end both waits.
         drop(watch);
-        let result = ended.and(told).and(closed).and(stopped).and(dropped);
+        let result = ended.and(told).and(closed).and(stopped).and(dropped).and(joined);
         if result.is_err() {
             link.counters.add(Count::Errors, 1);
         }
@@ -258,13 +281,15 @@ fn exchange<H: Handler>(
             held.end_ticks();
         }
         let is_within_batch = held.is_within_batch();
+        let crew = held.crew();
         drop(held);
+        let has_failed = crew.is_some_and(|crew| crew.has_failed());
         if let Some(every) = drained? {
             start_ticks(every)?;
         }
         // A ticker that found the lock held has set this flag before. Check it now that the lock is
         // free: otherwise the tick would wait for the next input.
-        if tick_due.load(Ordering::SeqCst) {
+        if tick_due.load(Ordering::SeqCst) || has_failed {
             continue;
         }
         link.pulse.wait_for_input(is_within_batch || reader.is_within_frame());
@@ -339,6 +364,23 @@ fn attempt<H: Handler>(
         core.fail(error);
     }
     !core.ticks_have_ended()
+}
+
+/// Returns the function that gets the error of a worker or a thread. It takes the error if the
+/// agent waits for input.
+fn attend<H: Handler>(core: &Arc<Mutex<Core<H>>>) -> Attend {
+    let core = Arc::downgrade(core);
+    Box::new(move |error| {
+        let Some(core) = core.upgrade() else { return Some(error) };
+        let mut core = match core.try_lock() {
+            Ok(core) => core,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Some(error),
+        };
+        // Under the same lock, so that no tick can call a handler that has failed.
+        core.fail(error);
+        None
+    })
 }
 
 /// Converts a panic of the handler into an error.

@@ -14,6 +14,7 @@ use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
 use crate::agent::counters::Count;
+use crate::agent::crew::Crew;
 use crate::agent::edge::Edge;
 use crate::agent::emitter::Emitter;
 use crate::agent::error::{self, MAX_TEXT};
@@ -42,7 +43,9 @@ pub(super) struct Talk<H: Handler> {
     pub(super) in_batch: bool,
     /// Set once, when an accepted Init asks for ticks.
     pub(super) tick_every: Option<Duration>,
-    /// The error of a tick. The agent picks it up after its next read.
+    /// The workers and threads of the task, if there are any.
+    pub(super) crew: Option<Arc<Crew>>,
+    /// The error of a tick, a worker or a thread. The agent picks it up after its next read.
     pub(super) failure: Option<AgentError>,
     /// Whether an ErrorResponse was sent. Only the first error is sent.
     told: bool,
@@ -64,6 +67,7 @@ impl<H: Handler> Talk<H> {
             is_named: false,
             in_batch: false,
             tick_every: None,
+            crew: None,
             failure: None,
             told: false,
             points: 0,
@@ -106,6 +110,7 @@ impl<H: Handler> Talk<H> {
         handler: &mut H,
         incoming: Incoming<'_>,
     ) -> Result<(), AgentError> {
+        self.settle()?;
         match incoming {
             Incoming::Info => {
                 self.link.pulse.call(Call::Info);
@@ -162,6 +167,20 @@ impl<H: Handler> Talk<H> {
         Ok(self.out.flush_if_much()?)
     }
 
+    /// Waits until the workers have handled all points, so that the handler is whole again and
+    /// answers keep the order of the requests.
+    pub(super) fn settle(&mut self) -> Result<(), AgentError> {
+        if let Some(crew) = &self.crew {
+            crew.settle();
+        }
+        self.take_failure()
+    }
+
+    pub(super) fn take_failure(&mut self) -> Result<(), AgentError> {
+        let of_crew = || self.crew.as_ref().and_then(|crew| crew.take_failure());
+        self.failure.take().or_else(of_crew).map_or(Ok(()), Err)
+    }
+
     /// Runs a call whose time does not count against the peer's limit for Init.
     fn untimed<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
         let begun = Instant::now();
@@ -189,16 +208,19 @@ impl<H: Handler> Talk<H> {
                 Ok(handler.init(init, &remote).unwrap_or_else(refused))
             })
         })?;
+        let crew = handler.crew();
         if verdict != Verdict::Accepted {
-            return Ok(verdict);
+            return Ok(refused(verdict, crew));
         }
         let tick_every = handler.tick_every();
         if let Some(every) = tick_every.filter(|every| *every < MIN_TICK) {
-            return Ok(Verdict::Refused(format!(
+            let why = format!(
                 "the UDF asks for a tick every {every:?}, but the interval must be at least {MIN_TICK:?}"
-            )));
+            );
+            return Ok(refused(Verdict::Refused(why), crew));
         }
         self.started = true;
+        self.crew = crew;
         self.allowance.iter().for_each(|allowance| allowance.start());
         self.link.pulse.name_task(&task, &node);
         self.tick_every = tick_every;
@@ -264,6 +286,16 @@ impl<H: Handler> Talk<H> {
         // If the flush fails, the returned error still names the original cause.
         let _ = self.out.flush();
     }
+}
+
+/// Ends the threads of a refused Init, which have not begun.
+fn refused(verdict: Verdict, crew: Option<Arc<Crew>>) -> Verdict {
+    if let Some(crew) = crew {
+        crew.stop();
+        // They return at once, so the limit is never reached.
+        let _ = crew.join(Duration::MAX);
+    }
+    verdict
 }
 
 fn said(verdict: Verdict) -> (bool, String) {

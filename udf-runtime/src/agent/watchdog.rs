@@ -325,7 +325,7 @@ impl Watched {
                     task,
                     node,
                     "abandoning the connection: Kapacitor closed the input, and `{}` has not returned for {limit:?}",
-                    link.pulse.last_call()
+                    link.pulse.present().map_or_else(|| link.pulse.last_call(), |(_, call)| call)
                 );
             }
         }));

@@ -8,23 +8,30 @@ use std::time::Duration;
 
 use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
 
+use crate::agent::crew::Crew;
 use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::{self, MAX_TEXT, Result};
 use crate::agent::handler::{Handler, Verdict};
 use crate::udf::batch_view::Gathered;
+use crate::udf::lent::LentUdf;
 use crate::udf::missing::Missing;
 use crate::udf::options::init::{self, Accepted};
 use crate::udf::shared::Shared;
 use crate::udf::shared::resources::Resources;
 use crate::udf::state::{StateReader, StateWriter};
-use crate::udf::traits::{FromPoint, Reads, Task, Udf};
+use crate::udf::task::Task;
+use crate::udf::traits::{FromPoint, Reads, Udf};
 
 /// Handles the requests of one connection with a `T`, which is created at Init.
 #[must_use = "a handler does nothing before an agent or a server calls it"]
 pub struct UdfHandler<T: Udf> {
-    /// None before Init.
+    /// None before Init, and while workers use it.
     udf: Option<Held<T>>,
-    missing: Missing,
+    /// The UDF while its workers use it.
+    lent: Option<Box<dyn LentUdf<T>>>,
+    /// Set in Init if the UDF has workers or threads.
+    crew: Option<Arc<Crew>>,
+    missing: Arc<Missing>,
     /// Unused if the UDF gets points as they arrive.
     gathered: Gathered,
     unfit: UnfitSnapshot,
@@ -50,7 +57,9 @@ impl<T: Udf> UdfHandler<T> {
     pub fn new() -> Self {
         UdfHandler {
             udf: None,
-            missing: Missing::new(T::ON_MISSING),
+            lent: None,
+            crew: None,
+            missing: Arc::new(Missing::new(T::ON_MISSING)),
             gathered: Gathered::default(),
             unfit: UnfitSnapshot::default(),
             resources: Resources::default(),
@@ -89,6 +98,9 @@ impl<T: Udf> UdfHandler<T> {
     }
 
     fn started(&mut self) -> Result<&mut T> {
+        if T::Wants::CONCURRENT {
+            self.regain();
+        }
         // The agent checks the order of requests, but other callers of a handler may not.
         let udf = self.udf.as_mut().map(Held::<T>::borrow_mut);
         udf.ok_or_else(|| "the UDF has not been started by an Init".into())
@@ -109,6 +121,33 @@ impl<T: Udf> UdfHandler<T> {
     }
 }
 
+/// The part of a UDF whose points are handled by workers.
+impl<T: Udf> UdfHandler<T> {
+    /// Hands a copy of the point to a worker.
+    fn hand_over(&mut self, point: &Point<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        // Answers to earlier requests go first.
+        out.flush()?;
+        if let Some(udf) = self.udf.take() {
+            self.lent = T::Wants::share(udf, Arc::clone(&self.missing));
+        }
+        let (Some(lent), Some(crew)) = (&self.lent, &self.crew) else {
+            return self.started().map(drop);
+        };
+        Ok(crew.submit(point.kept_size(), || lent.job(point, crew))?)
+    }
+
+    /// Takes the UDF back from its workers, as soon as they have handled all points.
+    fn regain(&mut self) {
+        if let (Some(lent), Some(crew)) = (self.lent.take(), &self.crew) {
+            crew.settle();
+            match lent.regain() {
+                Ok(udf) => self.udf = Some(udf.into()),
+                Err(lent) => self.lent = Some(lent),
+            }
+        }
+    }
+}
+
 impl<T: Udf> Default for UdfHandler<T> {
     fn default() -> Self {
         UdfHandler::new()
@@ -117,7 +156,8 @@ impl<T: Udf> Default for UdfHandler<T> {
 
 impl<T: Udf> std::fmt::Debug for UdfHandler<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UdfHandler").field("started", &self.udf.is_some()).finish_non_exhaustive()
+        let started = self.udf.is_some() || self.lent.is_some();
+        f.debug_struct("UdfHandler").field("started", &started).finish_non_exhaustive()
     }
 }
 
@@ -130,19 +170,28 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
-        let task = Task::new(init.task_id.clone(), init.node_id.clone(), remote.clone());
+        let crew = Crew::new(remote.link());
+        self.crew = Some(Arc::clone(&crew));
+        let (task, node) = (init.task_id.clone(), init.node_id.clone());
+        let task = Task::new(task, node, remote.clone(), Arc::clone(&crew));
         self.resources.open(T::SHARED)?;
         let Accepted { mut udf, warnings } = init::parse_with::<T>(init, &self.resources)?;
         for warning in warnings {
             tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
         }
         T::Wants::init(&mut udf, &task)?;
+        if T::Wants::CONCURRENT {
+            crew.hire(T::Wants::workers(&udf))?;
+        }
         self.udf = Some(udf.into());
         Ok(Verdict::Accepted)
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         let mut state = StateWriter::new(T::NAME);
+        if T::Wants::CONCURRENT {
+            self.regain();
+        }
         if let Some(udf) = &self.udf {
             udf.borrow().save(&mut state)?;
         }
@@ -191,6 +240,9 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
 
     #[inline]
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
+        if T::Wants::CONCURRENT {
+            return self.hand_over(point, out);
+        }
         let udf = self.started()?;
         if T::Wants::WHOLE {
             self.gathered.push(point);
@@ -225,8 +277,15 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         T::Wants::finish(self.started()?, out)
     }
 
+    fn crew(&self) -> Option<Arc<Crew>> {
+        self.crew.clone().filter(|crew| crew.is_used())
+    }
+
     fn stop(&mut self) {
         self.missing.log_rest();
+        if T::Wants::CONCURRENT {
+            self.regain();
+        }
         if let Some(udf) = &mut self.udf {
             T::Wants::stop(udf.borrow_mut());
         }

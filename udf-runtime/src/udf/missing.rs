@@ -26,9 +26,9 @@ pub enum OnMissing {
 
 /// Decides about the errors of a handler, and warns about missing fields.
 #[derive(Debug)]
-pub(crate) struct Missing {
+pub struct Missing {
     on_missing: OnMissing,
-    /// Shared with the views of batches.
+    /// Shared with the views of batches, and with workers.
     warnings: Mutex<RateLimit>,
 }
 

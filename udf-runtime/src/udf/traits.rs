@@ -2,6 +2,7 @@
 //! or [`WholeBatchUdf`](super::whole_batch::WholeBatchUdf).
 
 use std::borrow::BorrowMut;
+use std::sync::Arc;
 use std::time::Duration;
 
 use udf_proto::point::FieldError;
@@ -9,17 +10,19 @@ use udf_proto::{BeginBatch, EndBatch, Point, PointBuf};
 use udf_text::describe::OptionHelp;
 
 use crate::agent::edge::{Batch, Edge, Stream};
-use crate::agent::emitter::{Emitter, Remote};
+use crate::agent::emitter::Emitter;
 use crate::agent::error::Result;
 use crate::agent::own_metrics::Metric;
 use crate::udf::batch_view::BatchView;
-use crate::udf::missing::OnMissing;
+use crate::udf::lent::LentUdf;
+use crate::udf::missing::{Missing, OnMissing};
 use crate::udf::options::data::OptionData;
 use crate::udf::options::docs;
 use crate::udf::options::known;
 use crate::udf::options::parser::OptionParser;
 use crate::udf::shared::resources::SharedType;
 use crate::udf::state::{StateReader, StateWriter};
+use crate::udf::task::Task;
 
 /// Describes a struct with `#[udf]`. Do not implement this by hand.
 #[diagnostic::on_unimplemented(
@@ -123,35 +126,6 @@ impl<'p> FromPoint<'p> for PointBuf {
     }
 }
 
-/// The task that a UDF serves.
-#[derive(Debug)]
-pub struct Task<E: Edge> {
-    task_id: String,
-    node_id: String,
-    remote: Remote<E>,
-}
-
-impl<E: Edge> Task<E> {
-    pub(crate) fn new(task_id: String, node_id: String, remote: Remote<E>) -> Self {
-        Task { task_id, node_id, remote }
-    }
-
-    /// Returns the name of the task.
-    pub fn task_id(&self) -> &str {
-        &self.task_id
-    }
-
-    /// Returns the name of the node within the task.
-    pub fn node_id(&self) -> &str {
-        &self.node_id
-    }
-
-    /// Returns a handle that sends from other threads and at later times, as long as the task runs.
-    pub fn remote(&self) -> &Remote<E> {
-        &self.remote
-    }
-}
-
 /// Does work at intervals of wall-clock time, with or without data.
 ///
 /// This trait requires `tick = "10s"` in `#[udf(...)]`, and vice versa: neither compiles without
@@ -244,6 +218,20 @@ pub trait StreamUdf: Udf {
 
     /// Called once when the connection is closed.
     fn stop(&mut self) {}
+
+    /// Whether the UDF is a [`ConcurrentUdf`](crate::ConcurrentUdf).
+    #[doc(hidden)]
+    const CONCURRENT: bool = false;
+    /// Returns the number of workers of a [`ConcurrentUdf`](crate::ConcurrentUdf).
+    #[doc(hidden)]
+    fn __workers(&self) -> usize {
+        0
+    }
+    /// Lets workers use a [`ConcurrentUdf`](crate::ConcurrentUdf).
+    #[doc(hidden)]
+    fn __share(self, _: Arc<Missing>) -> Option<Box<dyn LentUdf<Self>>> {
+        None
+    }
 }
 
 /// Handles the points of batches as they arrive. [`WholeBatchUdf`](crate::WholeBatchUdf) handles a
@@ -321,6 +309,8 @@ pub trait Reads<T: Udf>: Edge {
     type Held: From<T> + BorrowMut<T> + Send + 'static;
     /// Whether the UDF gets each batch in one call.
     const WHOLE: bool;
+    /// Whether workers handle the points.
+    const CONCURRENT: bool = false;
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()>;
     fn restored(udf: &mut T) -> Result<()>;
@@ -330,11 +320,29 @@ pub trait Reads<T: Udf>: Edge {
     fn batch(udf: &mut T, batch: &BatchView<'_>, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn finish(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()>;
     fn stop(udf: &mut T);
+
+    /// Returns the number of workers.
+    fn workers(_: &T) -> usize {
+        0
+    }
+    /// Lets workers use the UDF.
+    fn share(_: Self::Held, _: Arc<Missing>) -> Option<Box<dyn LentUdf<T>>> {
+        None
+    }
 }
 
 impl<T: StreamUdf + Send + 'static> Reads<T> for Stream {
     type Held = T;
     const WHOLE: bool = false;
+    const CONCURRENT: bool = T::CONCURRENT;
+
+    fn workers(udf: &T) -> usize {
+        udf.__workers()
+    }
+
+    fn share(udf: T, missing: Arc<Missing>) -> Option<Box<dyn LentUdf<T>>> {
+        udf.__share(missing)
+    }
 
     fn init(udf: &mut T, task: &Task<T::Provides>) -> Result<()> {
         udf.init(task)

@@ -5,7 +5,8 @@ use udf_proto::{BeginBatch, EndBatch, Point};
 use crate::agent::emitter::Emitter;
 use crate::agent::error::Result;
 use crate::udf::batch_view::BatchView;
-use crate::udf::traits::{BatchUdf, Task, Udf};
+use crate::udf::task::Task;
+use crate::udf::traits::{BatchUdf, Udf};
 
 /// Handles whole batches: begin, points and end in one call.
 ///

@@ -86,7 +86,28 @@ pub struct Emitter<E: Edge> {
     batches: u64,
     /// The default time of new points. `None` is the wall clock.
     time: Option<i64>,
+    /// Whether the output is collected and not written.
+    collects: bool,
     edge: PhantomData<fn(E)>,
+}
+
+/// The output of an emitter that collects.
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) points: u64,
+    pub(crate) batches: u64,
+}
+
+impl Collected {
+    pub(crate) fn append(&mut self, mut more: Collected) {
+        match self.bytes.is_empty() {
+            true => self.bytes = more.bytes,
+            false => self.bytes.append(&mut more.bytes),
+        }
+        self.points += more.points;
+        self.batches += more.batches;
+    }
 }
 
 impl<E: Edge> Emitter<E> {
@@ -99,8 +120,20 @@ impl<E: Edge> Emitter<E> {
             points: 0,
             batches: 0,
             time: None,
+            collects: false,
             edge: PhantomData,
         }
+    }
+
+    /// Creates an emitter whose output is written later by its owner.
+    pub(crate) fn collecting(link: Arc<Link>) -> Self {
+        Emitter { collects: true, ..Emitter::new(link) }
+    }
+
+    /// Returns the output. A batch that was not ended is no part of it.
+    pub(crate) fn collected(mut self) -> Collected {
+        self.drop_open_batch();
+        Collected { bytes: self.out, points: self.points, batches: self.batches }
     }
 
     /// Returns a handle that sends from other threads and at later times, for example from timers.
@@ -152,6 +185,9 @@ impl<E: Edge> Emitter<E> {
 
     /// Writes the buffer.
     pub(crate) fn flush(&mut self) -> Result<(), EmitError> {
+        if self.collects {
+            return Ok(());
+        }
         self.drop_open_batch();
         let counters = &self.link.counters;
         counters.add(Count::PointsOut, std::mem::take(&mut self.points));

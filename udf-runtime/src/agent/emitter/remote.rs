@@ -27,6 +27,10 @@ impl<E: Edge> Remote<E> {
         Remote { link: Arc::clone(link), edge: PhantomData }
     }
 
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     /// Sends everything that `fill` emits, and blocks until it is written.
     ///
     /// The output of one call is contiguous up to 256 KiB, and a batch is always contiguous.
