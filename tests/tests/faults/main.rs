@@ -26,5 +26,6 @@ mod subject;
 mod systemd;
 mod table;
 mod unread;
+mod waiting;
 
 use subject::{BOTH, Case, PIPE, SOCKET, cases};

@@ -16,6 +16,7 @@ const GROUPS: &[(&str, &[Case])] = &[
     ("Options", crate::options::CASES),
     ("Snapshots", crate::snapshots::CASES),
     ("Handlers", crate::handlers::CASES),
+    ("Work that waits", crate::waiting::CASES),
     ("Long inputs", crate::liveness::CASES),
     ("The other side, and memory", crate::memory::CASES),
     ("Kapacitor leaves", crate::hangups::CASES),

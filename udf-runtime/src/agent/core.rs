@@ -227,6 +227,8 @@ impl<H: Handler> Core<H> {
         }
         self.timed(|core| {
             core.talk.settle()?;
+            // Only now: threads may have to do with the points.
+            core.talk.crew.iter().for_each(|crew| crew.stop());
             core.talk.called(Call::Finish, |out| core.handler.finish(out))?;
             let Some(crew) = &core.talk.crew else { return Ok(()) };
             core.talk.out.flush()?;

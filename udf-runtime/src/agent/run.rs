@@ -208,15 +208,11 @@ impl<H: Handler> Agent<H> {
         // Check only now: a tick could fail until ticks ended.
         let mut ended = exchanged.and_then(|end| lock(&core).take_failure().map(|()| end));
         let crew = lock(&core).crew();
-        if let Some(crew) = &crew {
-            crew.stop();
-            if ended.is_err() {
-                // The output of points from before the error goes out before it.
-                crew.settle();
-            }
-        }
         if ended.is_ok() {
             ended = guard(&link, || lock(&core).finish(grace)).and(ended);
+        } else if let Some(crew) = &crew {
+            // The output of points from before the error goes out before it.
+            crew.settle();
         }
         let told = lock(&core).last_words(&ended);
         let closed = link.close().map_err(AgentError::from);
@@ -224,6 +220,7 @@ impl<H: Handler> Agent<H> {
             watch.close_output();
         }
         if let Some(crew) = &crew {
+            crew.stop();
             crew.leave();
             crew.dismiss();
         }
