@@ -151,6 +151,8 @@ fn a_stop_finishes_what_was_received_and_removes_the_socket() {
         "the UDF was stopped; start it again if it is a daemon, then disable and enable the task"
     );
     answers.pop();
+    // On a slow machine, the watchdog sends keepalives meanwhile.
+    answers.retain(|answer| !matches!(answer, Answer::Keepalive(_)));
     assert_eq!(times(&answers).len(), 1000);
     assert!(!path.exists());
 }
