@@ -69,7 +69,7 @@ fn serve(stream: TcpStream, before: &dyn Fn(&str), asked: &Mutex<Vec<String>>) {
 
 #[test]
 fn options_hold_together() {
-    testing::check_options::<Enrich>();
+    testing::check::<Enrich>();
     let refusal = testing::udf::<Enrich>().option("url=https://a/").option("tag=host").refusal();
     assert_eq!(
         refusal,

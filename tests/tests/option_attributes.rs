@@ -399,13 +399,13 @@ fn the_struct_says_what_the_udf_is() {
     assert_eq!(HTTPProbe::NAME, "http_probe");
     assert_eq!(HTTPProbe::help(), "First paragraph, goes on.\nSecond paragraph.");
     assert_eq!(HTTPProbe::options()[0].help, "How often. It is indented.");
-    assert_eq!(HTTPProbe::TICK, Some(Duration::from_secs(90)));
     assert_eq!(HTTPProbe::ON_MISSING, OnMissing::Fail);
     assert_eq!(<HTTPProbe as Udf>::Wants::TYPE, udf_proto::EdgeType::Stream);
     assert_eq!(<HTTPProbe as Udf>::Provides::TYPE, udf_proto::EdgeType::Batch);
-    assert_eq!(parse::<HTTPProbe>(&[]).unwrap().times, 0);
+    let probe = parse::<HTTPProbe>(&[]).unwrap();
+    assert_eq!((probe.times, probe.tick_every()), (0, Some(Duration::from_secs(90))));
     assert_eq!(Passing::ON_MISSING, OnMissing::Pass);
-    assert_eq!((Passing::TICK, Passing::DOCS), (None, ""));
+    assert_eq!((Passing.tick_every(), Passing::DOCS), (None, ""));
     assert_eq!(Named::ON_MISSING, OnMissing::Skip);
     assert_eq!(
         refusal::<Passing>(&[("any", &[])]),

@@ -154,7 +154,7 @@ impl BatchUdf for Kept {
 fn points_batches_and_groups_outlive_a_restart() {
     let mut task = testing::udf::<Kept>().group_by("host").by_name().start();
     task.feed("cpu,host=b usage=1 1\ncpu,host=b usage=2 2\ncpu,host=a usage=3 3");
-    let mut task = task.restart();
+    task.restart();
     // What the first task sent at its end.
     task.output();
     task.end();
@@ -197,7 +197,7 @@ impl StreamUdf for Counts {
 fn a_point_that_is_built_in_a_group_has_its_dimensions_and_no_other_tag() {
     let mut task = testing::udf::<Counts>().group_by("host, dc").by_name().start();
     task.feed("cpu,host=b,rack=r v=1 1\ncpu,dc=x,host=a,rack=r v=1 2\ncpu,host=a v=1 3");
-    let mut task = task.restart();
+    task.restart();
     // What the first task sent at its end.
     task.output();
     task.feed("cpu,host=b,rack=s v=1 3");

@@ -43,13 +43,20 @@ pub(crate) struct UdfArgs {
     pub(crate) wants: Option<Edge>,
     pub(crate) provides: Option<Edge>,
     pub(crate) on_missing: At<OnMissing>,
-    /// In nanoseconds.
-    pub(crate) tick: Option<At<u64>>,
+    pub(crate) tick: Option<Tick>,
     /// The type of the points, as it was written.
     pub(crate) point: Option<Type>,
     /// The paths of the author's counters and gauges.
     pub(crate) metrics: Vec<Expr>,
     pub(crate) rename_all: Case,
+}
+
+/// The interval of ticks.
+pub(crate) enum Tick {
+    /// In nanoseconds.
+    Is(At<u64>),
+    /// In the field of this name.
+    Field(Ident),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

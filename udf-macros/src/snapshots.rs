@@ -64,7 +64,7 @@ snapshot! {
 
 snapshot! {
     a_udf_with_every_attribute, expand::derive_udf,
-    #[__udf(wants = stream, provides = batch, on_missing = fail, tick = "1m30s", point = Cpu<'_>, crate = renamed)]
+    #[__udf(wants = stream, provides = batch, on_missing = fail, tick = e, point = Cpu<'_>, crate = renamed)]
     struct Everything<T: Kind> where T: Send {
         #[option(name = "first", alias = "one", alias = "uno", default = (1, "a", "10s"), example = (2, "b", "20s"))]
         a: (f64, String, Duration),

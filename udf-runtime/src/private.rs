@@ -56,6 +56,34 @@ pub fn tick<T: Tick>(udf: &mut T, out: &mut Emitter<T::Provides>) -> Result<()> 
     udf.tick(out)
 }
 
+/// The type of a field that `tick = field` names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an interval of ticks",
+    label = "`tick` names a field of this type",
+    note = "write `Duration`, or `Option<Duration>` with `None` for no ticks"
+)]
+pub trait Interval {
+    /// Returns the interval. `None` for no ticks.
+    fn interval(&self) -> Option<Duration>;
+}
+
+impl Interval for Duration {
+    fn interval(&self) -> Option<Duration> {
+        Some(*self)
+    }
+}
+
+impl Interval for Option<Duration> {
+    fn interval(&self) -> Option<Duration> {
+        *self
+    }
+}
+
+/// Returns the interval in a field.
+pub fn interval<T: Interval>(field: &T) -> Option<Duration> {
+    field.interval()
+}
+
 /// The bound on the type of a `#[state]` field.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be `#[state]`: it cannot be serialized and deserialized",

@@ -31,6 +31,8 @@ pub(crate) mod linger;
 pub(crate) mod link;
 #[path = "../../../udf-runtime/src/agent/metrics.rs"]
 pub(crate) mod metrics;
+#[path = "../../../udf-runtime/src/agent/own_metrics.rs"]
+pub(crate) mod own_metrics;
 #[path = "../../../udf-runtime/src/agent/pulse.rs"]
 pub(crate) mod pulse;
 #[path = "../../../udf-runtime/src/agent/rate_limit.rs"]

@@ -86,7 +86,7 @@ mod tests {
         let udf = testing::udf::<NewUdf>().option("field=used");
         let mut task = udf.option("size=2").start();
         task.feed("disk used=1 10");
-        let mut task = task.restart();
+        task.restart();
         task.feed("disk used=4 20");
         task.emits("disk used=1 10\ndisk used=4 20");
     }

@@ -65,7 +65,7 @@ mod tests {
         let udf = testing::udf::<NewUdf>().option("field=used");
         let mut task = udf.option("as=change").start();
         task.feed("disk used=1 10");
-        let mut task = task.restart();
+        task.restart();
         task.feed("disk used=4 20");
         task.emits("disk change=3 20");
     }

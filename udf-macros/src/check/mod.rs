@@ -7,7 +7,7 @@ mod relations;
 
 use crate::borrowed::{OWNED, borrows};
 use crate::errors::Errors;
-use crate::model::{Edge, Field, OnMissing, Role, Udf, UdfArgs};
+use crate::model::{Edge, Field, OnMissing, Role, Tick, Udf, UdfArgs};
 
 /// Notes every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
@@ -15,6 +15,7 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
         errors.at(&lifetime.lifetime, OWNED);
     }
     on_missing(&udf.args, errors);
+    tick(udf, errors);
     for field in &udf.fields {
         ty(field, errors);
         if let Role::Option(option) = &field.role {
@@ -23,6 +24,19 @@ pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     }
     names::check(udf, errors);
     relations::check(udf, errors);
+}
+
+/// Notes an interval of ticks in a field with `#[state]`: it is read before a snapshot is restored.
+fn tick(udf: &Udf, errors: &mut Errors) {
+    let Some(Tick::Field(name)) = &udf.args.tick else { return };
+    let field = udf.fields.iter().find(|field| field.ident == *name);
+    if let Some(Field { role: Role::State(_), .. }) = field {
+        let message = format!(
+            "`{name}` is state, which is restored after the interval is read; remove `#[state]` and set \
+             the field in `init`, or make it an `#[option]`"
+        );
+        errors.at(name, message);
+    }
 }
 
 /// Notes types of state and working memory that borrow. The types of options are checked as

@@ -7,26 +7,13 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::{function, name, never, options, state, text};
-use crate::model::{At, Edge, OnMissing, Role, Udf};
+use crate::model::{At, Edge, OnMissing, Role, Tick, Udf};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
     let Udf { ident, help, args, fields, .. } = model;
     let (name, help) = (Case::Snake.write(&ident.unraw().to_string()), text(help));
-    let tick = args.tick.as_ref().map(|At { value: nanos, tokens }| {
-        // rustc reports a missing `impl Tick` at the interval.
-        let tick = quote_spanned!(tokens.span()=> __udf::tick::<Self>);
-        quote! {
-            const TICK: __udf::Option<__udf::Duration> =
-                __udf::Some(__udf::Duration::from_nanos(#nanos));
-            fn on_tick(
-                &mut self,
-                __udf_out: &mut __udf::Emitter<Self::Provides>,
-            ) -> __udf::Result<()> {
-                #tick(self, __udf_out)
-            }
-        }
-    });
+    let tick = args.tick.as_ref().map(|tick| self::tick(tick, model));
     let ticks = tick.is_some().then(|| ticks(model));
     let on_missing = match args.on_missing.value {
         OnMissing::Skip => quote!(Skip),
@@ -70,6 +57,44 @@ fn metrics(model: &Udf) -> Option<TokenStream> {
         let all = metrics.iter().map(|path| quote_spanned!(path.span()=> &#path));
         quote!(const METRICS: &'static [&'static dyn __udf::Metric] = &[#(#all),*];)
     })
+}
+
+fn tick(tick: &Tick, model: &Udf) -> TokenStream {
+    let (span, every, source) = match tick {
+        Tick::Is(At { value: nanos, tokens }) => {
+            let every = quote!(__udf::Some(__udf::Duration::from_nanos(#nanos)));
+            (tokens.span(), every, None)
+        }
+        Tick::Field(field) => {
+            let option = model.options().find(|(it, _)| it.ident == *field);
+            let source = match option {
+                Some((_, option)) => format!("`.{}`", option.name()),
+                None => format!("the field `{}`", field.unraw()),
+            };
+            // rustc reports at the name that there is no such field, or that it has another type.
+            let every = quote_spanned!(field.span()=> __udf::interval(&self.#field));
+            (field.span(), every, Some(source))
+        }
+    };
+    let source = source.map(|source| {
+        quote!(
+            const TICK_SOURCE: &'static __udf::str = #source;
+        )
+    });
+    // rustc reports a missing `impl Tick` at the interval.
+    let tick = quote_spanned!(span=> __udf::tick::<Self>);
+    quote! {
+        #source
+        fn tick_every(&self) -> __udf::Option<__udf::Duration> {
+            #every
+        }
+        fn on_tick(
+            &mut self,
+            __udf_out: &mut __udf::Emitter<Self::Provides>,
+        ) -> __udf::Result<()> {
+            #tick(self, __udf_out)
+        }
+    }
 }
 
 /// Returns the implementation for a struct with errors.

@@ -45,7 +45,7 @@ pub(crate) const UDF: Table = &[
     habit("description", DOCS),
     habit("doc", DOCS),
     habit("help", DOCS),
-    habit("interval", "write `tick = \"10s\"`"),
+    habit("interval", "write `tick = \"10s\"` or `tick = field`"),
     habit("counters", "write `metrics(...)`"),
     habit("gauges", "write `metrics(...)`"),
 ];

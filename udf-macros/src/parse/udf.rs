@@ -9,7 +9,7 @@ use super::entries::{Entry, attribute, entries};
 use super::{docs, option, plain, runtime, source, tables};
 use crate::borrowed::lifetimes;
 use crate::errors::Errors;
-use crate::model::{At, Edge, Field, OnMissing, Role, Runtime, Udf, UdfArgs};
+use crate::model::{At, Edge, Field, OnMissing, Role, Runtime, Tick, Udf, UdfArgs};
 use crate::words::case::Case;
 use crate::words::duration;
 use crate::words::suggest::{any_of, did_you_mean};
@@ -155,12 +155,23 @@ fn point(entry: &Entry, errors: &mut Errors) -> Option<Type> {
     None
 }
 
-fn tick(entry: &Entry, errors: &mut Errors) -> Option<At<u64>> {
-    let text = entry.text(errors)?;
-    match duration::nanos(&text.value()) {
-        Ok(0) => errors.at(text, "`tick` must be greater than zero"),
-        Ok(value) => return Some(At { value, tokens: text.to_token_stream() }),
-        Err(message) => errors.at(text, message),
+fn tick(entry: &Entry, errors: &mut Errors) -> Option<Tick> {
+    let value = entry.value(errors)?;
+    match plain(value) {
+        Expr::Path(path) if path.path.get_ident().is_some() => {
+            return path.path.get_ident().cloned().map(Tick::Field);
+        }
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => match duration::nanos(&text.value()) {
+            // The runtime refuses such an interval in a field.
+            Ok(..1_000_000) => errors.at(text, "`tick` must be at least \"1ms\""),
+            Ok(value) => return Some(Tick::Is(At { value, tokens: text.to_token_stream() })),
+            Err(message) => errors.at(text, message),
+        },
+        other => {
+            let message = "`tick` takes an interval in quotes or the name of a field: \
+                           `tick = \"10s\"` or `tick = every`";
+            errors.at(other, message);
+        }
     }
     None
 }

@@ -63,11 +63,13 @@
 //! | check that invalid options are refused | [`Setup::refusal`] |
 //! | feed points or batches | [`feed`](TestTask::feed), [`feed_point`](TestTask::feed_point), [`feed_batch`](TestTask::feed_batch) |
 //! | build a point that line protocol cannot express | [`point()`] |
-//! | check the output | [`emits`](TestTask::emits), [`emits_nothing`](TestTask::emits_nothing) |
+//! | check the output | [`emits`](TestTask::emits), [`emits_in_any_order`](TestTask::emits_in_any_order), [`emits_nothing`](TestTask::emits_nothing) |
+//! | accept floats that are not exact | [`Setup::tolerance`] |
 //! | take the output | [`output`](TestTask::output), [`lines`](TestTask::lines) |
-//! | wait for ticks and threads | [`emits_within`](TestTask::emits_within), [`next_within`](TestTask::next_within) |
+//! | tick | [`tick`](TestTask::tick), [`tick_every`](TestTask::tick_every) |
+//! | wait for threads | [`emits_within`](TestTask::emits_within), [`next_within`](TestTask::next_within) |
 //! | check that the UDF fails | [`failure`](TestTask::failure) |
-//! | restart Kapacitor | [`restart`](TestTask::restart), or [`snapshot`](TestTask::snapshot) and [`restore`](TestTask::restore) |
+//! | restart Kapacitor | [`restart`](TestTask::restart), [`restart_with`](TestTask::restart_with), or [`snapshot`](TestTask::snapshot) and [`restore`](TestTask::restore) |
 //! | end the input | [`end`](TestTask::end) |
 //!
 //! If an expectation is not met, the test panics at the line of the call, with a message about the

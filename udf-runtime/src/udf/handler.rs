@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use udf_proto::{BeginBatch, EndBatch, Init, Point, ValueType};
+use udf_proto::{BeginBatch, EndBatch, Init, Point, Value, ValueType};
 
 use crate::agent::crew::Crew;
 use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::{self, MAX_TEXT, Result};
 use crate::agent::handler::{Handler, Verdict};
+use crate::agent::talk::MIN_TICK;
 use crate::udf::batch_view::Gathered;
 use crate::udf::lent::LentUdf;
 use crate::udf::missing::Missing;
@@ -180,6 +181,14 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
             tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
         }
         T::Wants::init(&mut udf, &task)?;
+        if let Some(every) = udf.tick_every().filter(|every| *every < MIN_TICK) {
+            let every = Value::Duration(every.as_nanos() as i64);
+            return Ok(Verdict::Refused(format!(
+                "UDF {}: {} sets the interval of ticks to {every}, but it must be at least {MIN_TICK:?}",
+                T::NAME,
+                T::TICK_SOURCE
+            )));
+        }
         if T::Wants::CONCURRENT {
             crew.hire(T::Wants::workers(&udf))?;
         }
@@ -266,7 +275,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn tick_every(&self) -> Option<Duration> {
-        T::TICK
+        self.udf.as_ref().and_then(|udf| udf.borrow().tick_every())
     }
 
     fn tick(&mut self, out: &mut Emitter<T::Provides>) -> Result<()> {

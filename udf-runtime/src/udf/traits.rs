@@ -38,8 +38,9 @@ pub trait Udf: Sized {
     const DOCS: &'static str = "";
     /// The version of the struct's package, if cargo builds it.
     const VERSION: Option<&'static str> = None;
-    /// The interval of [`Tick::tick`]. `None` for no ticks.
-    const TICK: Option<Duration> = None;
+    /// The source of the interval of ticks, for messages.
+    #[doc(hidden)]
+    const TICK_SOURCE: &'static str = "`tick`";
     /// What happens to a point that lacks a field.
     const ON_MISSING: OnMissing = OnMissing::Skip;
     /// The counters and gauges that the metrics of the process include.
@@ -70,6 +71,10 @@ pub trait Udf: Sized {
     /// Creates the UDF from the calls of an Init, which were checked against
     /// [`OPTIONS`](Self::OPTIONS).
     fn from_options(options: &mut OptionParser) -> Option<Self>;
+    /// Returns the interval of [`Tick::tick`]. `None` for no ticks. It is read once, after `init`.
+    fn tick_every(&self) -> Option<Duration> {
+        None
+    }
     /// Calls [`Tick::tick`], if the UDF implements it.
     ///
     /// # Errors
@@ -128,15 +133,23 @@ impl<'p> FromPoint<'p> for PointBuf {
 
 /// Does work at intervals of wall-clock time, with or without data.
 ///
-/// This trait requires `tick = "10s"` in `#[udf(...)]`, and vice versa: neither compiles without
-/// the other.
+/// This trait requires `tick = "10s"` or `tick = field` in `#[udf(...)]`, and vice versa: neither
+/// compiles without the other. The field has the type `Duration`, or `Option<Duration>` with `None`
+/// for no ticks. It is an option, or `init` sets it.
+///
+/// In a test, the UDF ticks at `task.tick()` only. In a replay, ticks follow the times of the
+/// points.
 ///
 /// ```
+/// use std::time::Duration;
 /// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Tick, udf};
 ///
 /// /// Counts points.
-/// #[udf(wants = stream, provides = stream, tick = "10s")]
+/// #[udf(wants = stream, provides = stream, tick = every)]
 /// struct Count {
+///     /// Time between two counts.
+///     #[option(default = "10s")]
+///     every: Duration,
 ///     points: i64,
 /// }
 ///
@@ -154,23 +167,23 @@ impl<'p> FromPoint<'p> for PointBuf {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has `tick = \"...\"`, but does not implement `Tick`",
+    message = "`{Self}` has `tick = ...`, but does not implement `Tick`",
     label = "`impl Tick for {Self}` is missing",
     note = "add `impl Tick for {Self}`, or remove `tick` here"
 )]
 pub trait Tick: Udf + Ticks {
-    /// Called every [`Udf::TICK`] of wall-clock time.
+    /// Called every [`Udf::tick_every`] of wall-clock time, between two points.
     ///
     /// # Errors
     /// An error stops the task.
     fn tick(&mut self, out: &mut Emitter<Self::Provides>) -> Result<()>;
 }
 
-/// A UDF with `tick = "10s"`.
+/// A UDF with `tick`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` implements `Tick`, but has no interval",
-    label = "`tick = \"...\"` is missing in `#[udf(...)]`",
+    label = "`tick = ...` is missing in `#[udf(...)]`",
     note = "write `#[udf(tick = \"10s\", ...)]` on the struct, or remove `impl Tick`"
 )]
 pub trait Ticks {}

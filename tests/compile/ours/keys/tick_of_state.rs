@@ -1,0 +1,23 @@
+use std::time::Duration;
+
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Tick, udf};
+
+#[udf(wants = stream, provides = stream, tick = every)]
+struct U {
+    #[state]
+    every: Duration,
+}
+
+impl StreamUdf for U {
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(out.pass(point)?)
+    }
+}
+
+impl Tick for U {
+    fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}

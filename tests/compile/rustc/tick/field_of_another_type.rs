@@ -1,0 +1,21 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Tick, udf};
+
+#[udf(wants = stream, provides = stream, tick = every)]
+struct U {
+    #[option]
+    every: u64,
+}
+
+impl StreamUdf for U {
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(out.pass(point)?)
+    }
+}
+
+impl Tick for U {
+    fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {}
