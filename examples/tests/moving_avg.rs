@@ -76,6 +76,18 @@ fn a_smaller_size_counts_also_after_a_restore() {
 }
 
 #[test]
+fn a_smaller_size_cuts_the_windows_of_all_groups() {
+    let mut task = testing::udf::<MovingAvg>().option("field=usage").option("size=100").start();
+    task.feed(&(0..100).map(|time| format!("cpu usage=1 {time}\n")).collect::<String>());
+    task.output();
+    let wide = task.snapshot();
+    let mut narrow = average_of_2().start();
+    narrow.restore(&wide);
+    // The group gets no point any more.
+    assert!(narrow.snapshot().len() + 98 * 8 < wide.len());
+}
+
+#[test]
 fn an_empty_name_is_refused() {
     assert_eq!(
         average_of_2().option("as=").refusal(),
