@@ -9,8 +9,9 @@ use udf_proto::Value;
 use udf_proto::messages::SnapshotRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
+use udf_tests::batch::{batch_point, begin, end};
 use udf_tests::ends::{Input, Output};
-use udf_tests::process::peak_memory;
+use udf_tests::process::{memory, peak_memory};
 use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example, frame, init};
 
 use crate::subject::{
@@ -25,6 +26,7 @@ cases! {
     many_requests_at_once, BOTH, "Memory is bounded for any number of requests in one read.";
     an_init_of_nothing_but_options, BOTH, "An Init with 8 MiB of options is refused with the reason; memory grows with the bytes, not with the options.";
     a_batch_of_nothing_but_tags, BOTH, "The begin or the end of a batch with a million tags ends the connection with an error; memory grows with the bytes.";
+    the_memory_of_a_whole_batch, BOTH, "A UDF that gets whole batches gives the memory of a large batch back when it has ended.";
     nobody_reads_for_ten_seconds, PIPE, "The log reports a peer that does not read.";
     nobody_reads_for_longer_than_the_budget, BOTH, "The time that a handler waits for the peer does not count for its budget.";
     one_does_not_read_and_others_do, SOCKET, "A connection whose peer does not read delays no other connection.";
@@ -177,6 +179,27 @@ fn a_batch_of_nothing_but_tags(on: Transport) {
         assert!(peak < 2 * BOUND, "{peak} bytes of memory");
         udf.ends(1);
     }
+}
+
+fn the_memory_of_a_whole_batch(on: Transport) {
+    const POINTS: i64 = 40_000;
+    let mut udf = Subject::outliers(on);
+    let mut batch = |points: i64| {
+        udf.ask(Ask::Begin(begin(0)));
+        let frames = (0..points).flat_map(|time| frame(Ask::Point(batch_point(time, 1.0))));
+        udf.send(&frames.collect::<Vec<_>>());
+        udf.ask(Ask::End(end(points)));
+        assert!(matches!(udf.connection.answer(), Answer::Begin(begin) if begin.size == 0));
+        assert!(matches!(udf.connection.answer(), Answer::End(_)));
+        (memory(udf.program.pid()), peak_memory(udf.program.pid()))
+    };
+    let (small, _) = batch(10);
+    let (large, peak) = batch(POINTS);
+    let each = peak.saturating_sub(small) / POINTS as u64;
+    assert!((100..1000).contains(&each), "{each} bytes of memory for each point");
+    assert!(large < small + (peak - small) / 4, "{large} bytes are kept, of {peak}");
+    batch(10);
+    assert_eq!(udf.lives(), []);
 }
 
 fn nobody_reads_for_ten_seconds(on: Transport) {
