@@ -32,6 +32,7 @@
 //! | item | purpose |
 //! | --- | --- |
 //! | [`udf`], [`StreamUdf`], [`WholeBatchUdf`], [`BatchUdf`], [`main`](fn@main), [`main!`] | writing a UDF |
+//! | [`ConcurrentUdf`], [`Task::spawn`] | work that waits, and threads of a task |
 //! | [`options`] | the types of options, and the messages about invalid ones |
 //! | [`typed`] | structs that are read from points, and structs that become fields |
 //! | [`Point`], [`Group`], [`Emitter`], [`Remote`] | reading and sending points |

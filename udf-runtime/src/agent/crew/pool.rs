@@ -316,7 +316,7 @@ impl Pool {
         let busy = threads.len() - state.returned;
         drop(state);
         if busy > 0 {
-            tracing::warn!("waiting for {busy} workers that have not returned from `point`");
+            tracing::warn!("waiting for calls of `point` that have not returned: {busy}");
         }
         for thread in threads {
             // A worker does not panic: it catches the panics of the UDF.

@@ -1,0 +1,14 @@
+use udf_runtime::{ConcurrentUdf, Emitter, Point, Result, Stream, udf};
+
+#[udf(wants = stream, provides = stream)]
+struct Case {}
+
+impl ConcurrentUdf for Case {
+    fn point(&self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(out.pass(point)?)
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}
