@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 /// Collects errors.
@@ -16,11 +16,6 @@ impl Errors {
     /// Notes an error at the tokens to edit.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
-    }
-
-    /// Notes an error at a span.
-    pub(crate) fn span(&mut self, span: Span, message: impl Display) {
-        self.push(syn::Error::new(span, message));
     }
 
     pub(crate) fn push(&mut self, error: syn::Error) {

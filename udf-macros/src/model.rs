@@ -49,6 +49,10 @@ pub(crate) struct UdfArgs {
     /// The paths of the author's counters and gauges.
     pub(crate) metrics: Vec<Expr>,
     pub(crate) rename_all: Case,
+    /// The name of the UDF, if it is not that of the struct.
+    pub(crate) name: Option<At<String>>,
+    /// Each is a set of options. A task must call at least one of each set.
+    pub(crate) at_least_one_of: Vec<Vec<Ident>>,
 }
 
 /// The interval of ticks.
@@ -106,6 +110,10 @@ pub(crate) struct OptionField {
     pub(crate) parse: Option<Ident>,
     pub(crate) flag: bool,
     pub(crate) validate: Option<Expr>,
+    /// The rule of `validate` or `parse` in words.
+    pub(crate) must_be: Option<LitStr>,
+    /// The key `hidden`, if `info` does not show the option.
+    pub(crate) hidden: Option<Ident>,
     pub(crate) conflicts: Vec<Ident>,
     pub(crate) requires: Vec<Ident>,
     pub(crate) deprecated: Option<LitStr>,
@@ -157,18 +165,20 @@ pub(crate) struct Value {
 }
 
 /// `1..`, `..=5`, or the path of a constant.
-#[derive(Clone)]
 pub(crate) struct Range {
     pub(crate) min: Option<Value>,
     pub(crate) max: Option<Value>,
+    /// Whether `min` itself is not within: the key `above`.
+    pub(crate) above: bool,
     /// Whether `max` itself is within.
     pub(crate) inclusive: bool,
-    /// The range as an expression.
-    pub(crate) code: TokenStream,
+    /// The tokens to edit.
     pub(crate) written: Expr,
+    /// The keys and values, for messages.
+    pub(crate) shown: String,
 }
 
-/// An enum or a tuple struct with `#[derive(OptionType)]`.
+/// An enum or a struct with `#[derive(OptionType)]`.
 pub(crate) struct OptionType {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
@@ -176,10 +186,10 @@ pub(crate) struct OptionType {
 }
 
 pub(crate) enum OptionShape {
-    /// A STRING out of a fixed set.
-    Choices(Vec<Choice>),
+    /// A STRING out of a fixed set. `true` if upper and lower case are equal.
+    Choices(Vec<Choice>, bool),
     /// The arguments of its members.
-    Tuple(Vec<Type>),
+    Struct(Vec<(syn::Member, Type)>),
 }
 
 /// A variant of an enum, as a STRING.

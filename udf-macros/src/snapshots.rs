@@ -43,29 +43,13 @@ fn the_attribute_hands_its_item_to_a_derive() {
 }
 
 snapshot! {
-    a_udf, expand::derive_udf,
-    /// Mean of a field over its last `size` points.
-    #[__udf(wants = stream, provides = stream)]
-    struct MovingAvg {
-        /// Field to average.
-        #[option]
-        field: String,
-        /// Points in the window.
-        #[option(range = 1..)]
-        size: usize,
-        /// Name of the field that is emitted.
-        #[option(default = "avg")]
-        r#as: String,
-        #[state]
-        windows: Groups<Window>,
-        memory: Vec<u8>,
-    }
-}
-
-snapshot! {
     a_udf_with_every_attribute, expand::derive_udf,
-    #[__udf(wants = stream, provides = batch, on_missing = fail, tick = e, point = Cpu<'_>, crate = renamed)]
+    #[__udf(wants = stream, provides = batch, on_missing = fail, tick = e, point = Cpu<'_>, at_least_one_of(b, d), crate = renamed)]
+    /// Has everything.
     struct Everything<T: Kind> where T: Send {
+        /// A required option.
+        #[option]
+        r#as: String,
         #[option(name = "first", alias = "one", alias = "uno", default = (1, "a", "10s"), example = (2, "b", "20s"))]
         a: (f64, String, Duration),
         #[option(flag, conflicts = c, deprecated = "use `.c`")]
@@ -80,8 +64,11 @@ snapshot! {
         f: NonZeroU8,
         #[option(default)]
         g: T,
+        #[option(above = 0.0, range = ..1.0)]
+        i: f64,
         #[state(name = "seen")]
         h: u64,
+        memory: Vec<u8>,
     }
 }
 

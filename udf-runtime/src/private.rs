@@ -1,6 +1,7 @@
 //! The items that generated code uses. They are not public API, and change without notice.
 
 pub use std::mem::needs_drop;
+pub use std::ops::Bound;
 pub use std::option::Option::{self, None, Some};
 pub use std::primitive::{bool, str};
 pub use std::result::Result::{Err, Ok};

@@ -7,7 +7,7 @@ use syn::Expr;
 
 use crate::errors::Errors;
 use crate::model::{Default, OptionField, Range, Value};
-use crate::parse::{Literal, elements, literal, show};
+use crate::parse::{Literal, elements, literal};
 use crate::words::duration;
 
 pub(super) fn check(option: &OptionField, errors: &mut Errors) {
@@ -16,8 +16,8 @@ pub(super) fn check(option: &OptionField, errors: &mut Errors) {
         let bound = |end: &Option<Value>| number(&end.as_ref()?.written, false);
         let (min, max) = (bound(&range.min), bound(&range.max));
         let contains = |value| contains(range, min, max, value);
-        if min.is_some_and(|min| !contains(min)) {
-            errors.at(&range.written, format_args!("no value is within this `{key}`"));
+        if min.zip(max).is_some_and(|(min, max)| is_empty(range, min, max)) {
+            errors.at(&range.written, format_args!("no value is within `{}`", range.shown));
             continue;
         }
         let default = match &option.default {
@@ -29,8 +29,7 @@ pub(super) fn check(option: &OptionField, errors: &mut Errors) {
             let is_outside =
                 |one: &&Expr| number(one, key == "len").is_some_and(|value| !contains(value));
             for outside in values.into_iter().filter(is_outside) {
-                let range = show(&range.written);
-                errors.at(outside, format_args!("the {name} is not within the `{key}` {range}"));
+                errors.at(outside, format_args!("the {name} is not within `{}`", range.shown));
             }
         }
     }
@@ -56,13 +55,25 @@ fn number(written: &Expr, is_len: bool) -> Option<Number> {
 }
 
 fn contains(range: &Range, min: Option<Number>, max: Option<Number>, value: Number) -> bool {
-    let above = |min| compare(value, min) != Ordering::Less;
+    let above = |min| match compare(value, min) {
+        Ordering::Less => false,
+        Ordering::Equal => !range.above,
+        Ordering::Greater => true,
+    };
     let below = |max| match compare(value, max) {
         Ordering::Less => true,
         Ordering::Equal => range.inclusive,
         Ordering::Greater => false,
     };
     min.is_none_or(above) && max.is_none_or(below)
+}
+
+fn is_empty(range: &Range, min: Number, max: Number) -> bool {
+    match compare(min, max) {
+        Ordering::Less => false,
+        Ordering::Equal => range.above || !range.inclusive,
+        Ordering::Greater => true,
+    }
 }
 
 fn compare(one: Number, other: Number) -> Ordering {

@@ -5,6 +5,11 @@ use crate::model::{At, Role, Udf};
 use crate::words::tickscript::why_not_callable;
 
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
+    if let Some(At { value: name, tokens }) = &udf.args.name
+        && let Some(why) = why_not_callable(name)
+    {
+        errors.at(tokens, format_args!("a TICKscript cannot call `@{name}()`: {why}"));
+    }
     let mut taken: Vec<(&str, &syn::Ident)> = Vec::new();
     for (field, option) in udf.options() {
         let names = option.name.iter().map(|name| ("name", name));

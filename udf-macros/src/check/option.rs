@@ -21,6 +21,12 @@ pub(super) fn check(field: &Field, option: &OptionField, errors: &mut Errors) {
     if let (Some(advice), true) = (&option.deprecated, option.required) {
         errors.at(advice, "a required option cannot be deprecated; add a `default`");
     }
+    if let (Some(hidden), true) = (&option.hidden, option.required) {
+        errors.at(hidden, "a required option cannot be hidden; add a `default`");
+    }
+    if let (Some(words), None, None) = (&option.must_be, &option.validate, &option.parse) {
+        errors.at(words, "`must_be` describes the rule of `validate` or `parse`; add one of them");
+    }
     bounds::check(option, errors);
 }
 
@@ -34,7 +40,7 @@ fn ty(field: &Field, option: &OptionField, errors: &mut Errors) {
         }
     } else if option.parse.is_none() {
         argument(&option.value, errors);
-    } else if !matches!(known, Known::Other) {
+    } else if known.is_of_rust() {
         let message = format!("{} can be an option without `parse`; remove it", show(&field.ty));
         errors.at(&option.parse, message);
     } else if let Some(range) = &option.range {

@@ -1,4 +1,4 @@
-//! `conflicts` and `requires`: both name options that a task may omit.
+//! `conflicts`, `requires` and `at_least_one_of`: all name options that a task may omit.
 
 use proc_macro2::Ident;
 
@@ -6,6 +6,18 @@ use crate::errors::Errors;
 use crate::model::{Field, OptionField, Role, Udf};
 
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
+    for set in &udf.args.at_least_one_of {
+        if let [only] = &set[..] {
+            errors.at(only, "`at_least_one_of` needs two options or more");
+        }
+        for (at, other) in set.iter().enumerate() {
+            if set[..at].contains(other) {
+                errors.at(other, format_args!("duplicate `{other}`; remove one"));
+            } else if target(udf, other, errors).is_some_and(|option| option.required) {
+                errors.at(other, format_args!("`{other}` is required, so every task calls it"));
+            }
+        }
+    }
     for (field, option) in udf.options() {
         for (key, others) in [("conflicts", &option.conflicts), ("requires", &option.requires)] {
             for (at, other) in others.iter().enumerate() {
@@ -31,12 +43,7 @@ fn relation(
         errors.at(other, format_args!("an option cannot be in its own `{key}`"));
         return;
     }
-    // rustc reports a field that is not there.
-    let Some(target) = udf.fields.iter().find(|field| field.ident == *other) else { return };
-    let Role::Option(target) = &target.role else {
-        errors.at(other, format_args!("`{other}` is not an option; add `#[option]` to the field"));
-        return;
-    };
+    let Some(target) = target(udf, other, errors) else { return };
     if key == "requires" {
         let excluded = option.conflicts.contains(other) || target.conflicts.contains(&field.ident);
         if excluded {
@@ -49,7 +56,7 @@ fn relation(
         }
         return;
     }
-    for (name, option) in [(&field.ident, option), (other, &**target)] {
+    for (name, option) in [(&field.ident, option), (other, target)] {
         if option.required {
             let message = format!(
                 "`{name}` is required and cannot conflict with another option; add a `default`, or \
@@ -58,4 +65,14 @@ fn relation(
             errors.at(other, message);
         }
     }
+}
+
+/// Returns the option of a field. rustc reports a field that is not there.
+fn target<'u>(udf: &'u Udf, name: &Ident, errors: &mut Errors) -> Option<&'u OptionField> {
+    let field = udf.fields.iter().find(|field| field.ident == *name)?;
+    if let Role::Option(option) = &field.role {
+        return Some(option);
+    }
+    errors.at(name, format_args!("`{name}` is not an option; add `#[option]` to the field"));
+    None
 }

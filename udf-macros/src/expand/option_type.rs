@@ -2,10 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Type;
+use syn::ext::IdentExt;
+use syn::{Member, Type};
 
 use super::{function, name, never, text};
-use crate::model::{Choice, OptionShape, OptionType};
+use crate::model::{At, Choice, OptionShape, OptionType};
+use crate::words::case::Case;
 
 /// The parts of an implementation that depend on the shape of the type.
 struct Parts {
@@ -18,17 +20,22 @@ struct Parts {
 
 pub(super) fn code(model: &OptionType) -> TokenStream {
     match &model.shape {
-        OptionShape::Choices(choices) => choice(model, choices),
-        OptionShape::Tuple(types) => tuple(model, types),
+        OptionShape::Choices(choices, ignore_case) => choice(model, choices, *ignore_case),
+        OptionShape::Struct(members) => members_of(model, members),
     }
 }
 
-/// Writes a tuple struct as the arguments of its members. Only the bodies of functions name the
-/// types of the members: these types may be private where the struct is public.
-fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
-    let members = types.iter().map(|ty| function("member", ty));
+/// Writes a struct as the arguments of its members. Only the bodies of functions name the types of
+/// the members: these types may be private where the struct is public.
+fn members_of(model: &OptionType, members: &[(Member, Type)]) -> TokenStream {
+    let places: Vec<_> = members.iter().map(|(place, _)| place).collect();
+    let names = places.iter().map(|place| match place {
+        Member::Named(name) => Case::Camel.write(&name.unraw().to_string()),
+        Member::Unnamed(_) => String::new(),
+    });
+    let names: Vec<_> = names.collect();
+    let members = members.iter().map(|(_, ty)| function("member", ty));
     let members: Vec<_> = members.map(|member| quote!(#member())).collect();
-    let places = (0..members.len()).map(syn::Index::from);
     let count = members.len();
     let option_type = implementation(
         model,
@@ -37,14 +44,14 @@ fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
             is_plain: quote!(#(#members.plain())&&*),
             from_raw: quote! {
                 let mut __udf_raw = __udf_raw.members(#count);
-                __udf::Ok(Self(#(#members.make(&mut __udf_raw)?),*))
+                __udf::Ok(Self { #(#places: #members.make(&mut __udf_raw)?),* })
             },
             to_raw: quote! {
                 let mut __udf_values = __udf::Vec::new();
                 #(#members.put(&self.#places, &mut __udf_values);)*
                 __udf::Arguments::new(__udf_values)
             },
-            help: quote!(__udf::help_of([#(#members.help()),*])),
+            help: quote!(__udf::help_of([#((#names, #members.help())),*])),
         },
     );
     let name = name(&model.ident);
@@ -61,11 +68,15 @@ fn tuple(model: &OptionType, types: &[Type]) -> TokenStream {
 }
 
 /// Writes an enum as the STRING of a variant.
-fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
+fn choice(model: &OptionType, choices: &[Choice], ignore_case: bool) -> TokenStream {
     let idents: Vec<_> = choices.iter().map(|choice| &choice.ident).collect();
     let names: Vec<_> = choices.iter().map(|choice| &choice.name.value).collect();
     let patterns = choices.iter().map(|choice| {
-        let all = std::iter::once(&choice.name).chain(&choice.aliases).map(|name| &name.value);
+        let all = std::iter::once(&choice.name).chain(&choice.aliases);
+        let all = all.map(|At { value, .. }| match ignore_case {
+            true => value.to_lowercase(),
+            false => value.clone(),
+        });
         quote!(#(#all)|*)
     });
     let helps = choices.iter().map(|choice| text(&choice.help));
@@ -73,13 +84,17 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
         let aliases = choice.aliases.iter().map(|alias| &alias.value);
         quote!(#(.alias(#aliases))*)
     });
+    let (text, ignores) = match ignore_case {
+        true => (quote!(&*__udf::str::to_lowercase(&__udf_raw)), quote!(.ignore_case())),
+        false => (quote!(__udf::String::as_str(&__udf_raw)), quote!()),
+    };
     implementation(
         model,
         &Parts {
             raw: quote!(__udf::String),
             is_plain: quote!(true),
             from_raw: quote! {
-                match __udf::String::as_str(&__udf_raw) {
+                match #text {
                     #(#patterns => __udf::Ok(Self::#idents),)*
                     _ => __udf::Err(__udf::no_choice::<Self>()),
                 }
@@ -89,7 +104,7 @@ fn choice(model: &OptionType, choices: &[Choice]) -> TokenStream {
                     match self { #(Self::#idents => #names,)* }
                 )
             },
-            help: quote!(__udf::Help::new()#(.choice(#names, #helps)#aliases)*),
+            help: quote!(__udf::Help::new()#(.choice(#names, #helps)#aliases)* #ignores),
         },
     )
 }

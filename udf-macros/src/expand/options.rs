@@ -1,12 +1,12 @@
 //! Options: the constant that describes them, and the fields that the calls of an Init become.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::{function, text};
-use crate::model::{Calls, Default, Field, OptionField, Role, Udf};
+use crate::model::{Calls, Default, Field, OptionField, Range, Role, Udf};
 use crate::parse::{Known, Literal, elements, is_constant, known, literal, source};
 use crate::words::duration;
 
@@ -147,7 +147,7 @@ fn data(field: &Field, option: &OptionField, model: &Udf) -> TokenStream {
         });
     }
     if let Some(range) = &option.range {
-        let (function, limits) = (function("range", quote!(#ty, _)), &range.code);
+        let (function, limits) = (function("range", quote!(#ty, _)), limits(range));
         data.extend(quote!(.range(|| #function(const { #limits }))));
     }
     if let Some(len) = &option.len {
@@ -156,12 +156,14 @@ fn data(field: &Field, option: &OptionField, model: &Udf) -> TokenStream {
             (Some(_), Calls::Once | Calls::AtMostOnce) => function("len", quote!(__udf::String)),
             _ => function("len", ty),
         };
-        let limits = &len.code;
+        let limits = limits(len);
         data.extend(quote!(.len(|| #function(const { #limits }))));
     }
     if option.validate.is_some() {
         data.extend(quote!(.validated()));
     }
+    data.extend(option.must_be.as_ref().map(|words| quote!(.must_be(#words))));
+    data.extend(option.hidden.as_ref().map(|_| quote!(.hidden())));
     let names = |others: &[syn::Ident]| {
         let named = model.options().filter(|(field, _)| others.contains(&field.ident));
         named.map(|(_, option)| option.name().to_owned()).collect::<Vec<_>>()
@@ -174,10 +176,31 @@ fn data(field: &Field, option: &OptionField, model: &Udf) -> TokenStream {
         let names = names(&option.requires);
         data.extend(quote!(.requires(&[#(#names),*])));
     }
+    let sets = model.args.at_least_one_of.iter().filter(|set| set.contains(&field.ident));
+    let sets: Vec<_> = sets.map(|set| names(set)).map(|names| quote!(&[#(#names),*])).collect();
+    if !sets.is_empty() {
+        data.extend(quote!(.at_least_one_of(&[#(#sets),*])));
+    }
     data.extend(option.env.as_ref().map(|env| quote!(.env(#env))));
     data.extend(option.secret.as_ref().map(|_| quote!(.secret())));
     data.extend(option.deprecated.as_ref().map(|advice| quote!(.deprecated(#advice))));
     data
+}
+
+/// Returns a range as an expression.
+fn limits(range: &Range) -> TokenStream {
+    let (min, max) =
+        (range.min.as_ref().map(|min| &min.code), range.max.as_ref().map(|max| &max.code));
+    let max_bound = if range.inclusive { quote!(Included) } else { quote!(Excluded) };
+    match (min, max, range.above) {
+        (None, None, _) => range.written.to_token_stream(),
+        (Some(min), None, true) => quote!((__udf::Bound::Excluded(#min), __udf::Bound::Unbounded)),
+        (Some(min), Some(max), true) => {
+            quote!((__udf::Bound::Excluded(#min), __udf::Bound::#max_bound(#max)))
+        }
+        (min, max, _) if range.inclusive => quote!(#min..=#max),
+        (min, max, _) => quote!(#min..#max),
+    }
 }
 
 /// Returns the arguments that a TICKscript writes for an example, if it is the text of a parsed option,
@@ -193,7 +216,9 @@ fn example_arguments(written: &Expr, option: &OptionField) -> Option<Vec<TokenSt
 /// compile.
 fn constant_literal(written: &Expr, ty: &Type) -> Option<TokenStream> {
     match (known(ty), literal(written)?) {
-        (Known::Float, Literal::Int(value)) => literal_data(&Literal::Float(value as f64)),
+        (Known::Float | Known::Percent, Literal::Int(value)) => {
+            literal_data(&Literal::Float(value as f64))
+        }
         (Known::Duration, Literal::String(text)) => {
             let nanos = i64::try_from(duration::nanos(&text).ok()?).ok()?;
             Some(quote!(__udf::Literal::Duration(#nanos)))
@@ -222,10 +247,11 @@ fn literal_data(literal: &Literal) -> Option<TokenStream> {
     Some(quote!(__udf::Literal::#data))
 }
 
-/// Returns uses of the identifiers in `conflicts` and `requires`, so that editors find and rename them.
+/// Returns uses of the identifiers in relations. rustc reports unknown fields, and editors find and
+/// rename them.
 pub(super) fn mentions(model: &Udf) -> TokenStream {
     let others = model.options().flat_map(|(_, option)| [&option.conflicts, &option.requires]);
-    let mentions: Vec<_> = others.flatten().collect();
+    let mentions: Vec<_> = others.chain(&model.args.at_least_one_of).flatten().collect();
     match &mentions[..] {
         [] => TokenStream::new(),
         mentions => quote!(let _ = |__udf_self: &Self| { #(let _ = &__udf_self.#mentions;)* };),

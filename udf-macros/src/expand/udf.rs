@@ -12,7 +12,11 @@ use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
     let Udf { ident, help, args, fields, .. } = model;
-    let (name, help) = (Case::Snake.write(&ident.unraw().to_string()), text(help));
+    let name = match &args.name {
+        Some(name) => name.value.clone(),
+        None => Case::Snake.write(&ident.unraw().to_string()),
+    };
+    let help = text(help);
     let tick = args.tick.as_ref().map(|tick| self::tick(tick, model));
     let ticks = tick.is_some().then(|| ticks(model));
     let on_missing = match args.on_missing.value {

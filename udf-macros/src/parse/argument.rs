@@ -1,4 +1,4 @@
-//! Types that cannot be an argument of an option, in a field of a UDF and in a tuple struct with
+//! Types that cannot be an argument of an option, in a field of a UDF and in a struct with
 //! `#[derive(OptionType)]`. rustc finds the types that these rules do not know.
 
 use quote::ToTokens;

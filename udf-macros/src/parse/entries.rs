@@ -1,6 +1,7 @@
 //! The entries of an attribute: `key`, `key = value` and `key(...)`, separated by commas.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -8,15 +9,19 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Token, Type, parenthesize
 
 use super::tables::{Row, Table};
 use crate::errors::Errors;
+use crate::model::At;
 use crate::words::suggest::{any_of, did_you_mean};
 
-/// The valid entries of an attribute. Only `alias` occurs more than once.
+/// The valid entries of an attribute. Only the keys in `REPEATED` occur more than once.
 #[derive(Default)]
 pub(crate) struct Entries {
     all: Vec<Entry>,
     /// Whether there was an invalid entry, which may be a misspelt known one.
     has_invalid: bool,
 }
+
+/// The keys that can be repeated.
+const REPEATED: [&str; 2] = ["alias", "at_least_one_of"];
 
 /// One entry of an attribute.
 pub(crate) struct Entry {
@@ -47,7 +52,7 @@ pub(crate) fn entries(tokens: TokenStream, table: Table, errors: &mut Errors) ->
                 errors.push(error);
                 skip_to_comma(input)?;
             } else if !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
-                errors.span(input.span(), "expected `,` here");
+                errors.push(input.error("expected `,` here"));
                 // If only the comma is missing, the next entry begins with a name.
                 if !input.peek(Ident::peek_any) {
                     skip_to_comma(input)?;
@@ -139,7 +144,7 @@ impl Entries {
             return Err(syn::Error::new_spanned(key, unknown(&name, row, table)));
         };
         let value = value(input, &key, form)?;
-        if name != "alias" && self.get(&name).is_some() {
+        if !REPEATED.contains(&&*name) && self.get(&name).is_some() {
             return Err(syn::Error::new_spanned(key, format!("duplicate `{name}`; remove one")));
         }
         self.all.push(Entry { key, form, value });
@@ -151,7 +156,12 @@ impl Entries {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
-        self.all.iter().find(|entry| entry.key == key)
+        self.all(key).next()
+    }
+
+    /// Returns every entry with this key.
+    pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &Entry> {
+        self.all.iter().filter(move |entry| entry.key == key)
     }
 
     /// Returns whether the key is there, or an invalid entry may be meant as this key.
@@ -209,6 +219,12 @@ impl Entry {
                 None
             }
         }
+    }
+
+    /// Returns the text of `key = "text"`, and its tokens.
+    pub(crate) fn name(&self, errors: &mut Errors) -> Option<At<String>> {
+        let text = self.text(errors)?;
+        Some(At { value: text.value(), tokens: text.to_token_stream() })
     }
 
     /// Returns whether the key has no value.

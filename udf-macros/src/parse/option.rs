@@ -1,7 +1,7 @@
 //! A field with `#[option(...)]`.
 
 use proc_macro2::Ident;
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, LitStr, RangeLimits, Type, parse_quote, parse_quote_spanned};
@@ -14,8 +14,9 @@ use crate::errors::Errors;
 use crate::model::{At, Calls, Default, OptionField, Range, UdfArgs, Value};
 
 /// The keys of options with arguments.
-const OF_ARGUMENTS: [&str; 8] =
-    ["default", "env", "example", "len", "parse", "range", "secret", "validate"];
+const OF_ARGUMENTS: [&str; 10] = [
+    "above", "default", "env", "example", "len", "must_be", "parse", "range", "secret", "validate",
+];
 
 pub(super) fn option(
     field: &syn::Field,
@@ -35,17 +36,13 @@ pub(super) fn option(
     }
     let get = |key: &str| entries.get(key).filter(|_| !flag || !OF_ARGUMENTS.contains(&key));
     let renamed = args.rename_all.write(&ident.unraw().to_string());
-    let values = Values { calls, ty: &ty, is_parsed: has("parse") && !is_known };
+    let values = Values { calls, ty: &ty, is_parsed: has("parse") && !known(&ty).is_of_rust() };
     OptionField {
         name: match entries.get("name") {
-            Some(entry) => text(entry, errors),
+            Some(entry) => entry.name(errors),
             None => Some(At { value: renamed, tokens: ident.to_token_stream() }),
         },
-        aliases: entries
-            .iter()
-            .filter(|entry| entry.key == "alias")
-            .filter_map(|entry| text(entry, errors))
-            .collect(),
+        aliases: entries.all("alias").filter_map(|entry| entry.name(errors)).collect(),
         help: docs(&field.attrs),
         // A type that is not known may be an alias of an `Option`.
         required: calls == Calls::Once
@@ -55,11 +52,15 @@ pub(super) fn option(
         calls,
         default: get("default").and_then(|entry| values.default(entry, errors)),
         example: get("example").and_then(|entry| values.example(entry, errors)),
-        range: get("range").and_then(|entry| values.range(entry, errors)),
+        range: values.range(get("range"), get("above"), errors),
         len: get("len").and_then(|entry| values.len(entry, &field.ty, errors)),
         parse: entries.bare("parse", errors),
         flag,
         validate: get("validate").and_then(|entry| validate(entry, errors)),
+        must_be: get("must_be").and_then(|entry| {
+            non_empty(entry, "the words must not be empty: `must_be = \"an even number\"`", errors)
+        }),
+        hidden: entries.bare("hidden", errors),
         conflicts: entries.get("conflicts").map_or(Vec::new(), |entry| entry.idents(errors)),
         requires: entries.get("requires").map_or(Vec::new(), |entry| entry.idents(errors)),
         deprecated: entries.get("deprecated").and_then(|entry| {
@@ -78,11 +79,6 @@ pub(super) fn option(
         secret: entries.bare("secret", errors),
         value: ty,
     }
-}
-
-fn text(entry: &Entry, errors: &mut Errors) -> Option<At<String>> {
-    let text = entry.text(errors)?;
-    Some(At { value: text.value(), tokens: text.to_token_stream() })
 }
 
 fn non_empty(entry: &Entry, message: &str, errors: &mut Errors) -> Option<LitStr> {
@@ -155,29 +151,43 @@ impl Values<'_> {
         Some(Value { code: written.to_token_stream(), written: written.clone() })
     }
 
-    /// Returns a range of values. The ends of a NonZero type are plain integers, and may be 0.
-    fn range(&self, entry: &Entry, errors: &mut Errors) -> Option<Range> {
+    /// Returns the range of values: `range`, `above` or both. The ends of a NonZero type are plain
+    /// integers, and may be 0.
+    fn range(
+        &self,
+        range: Option<&Entry>,
+        above: Option<&Entry>,
+        errors: &mut Errors,
+    ) -> Option<Range> {
+        let key = &range.or(above)?.key;
         let element = match known(self.ty) {
             Known::Array(element) => element,
             _ => self.ty.clone(),
         };
-        match known(&element) {
+        let ty = match known(&element) {
             Known::NonZero(int) => {
                 let plain = Ident::new(int.name, element.span());
-                range(entry, &parse_quote!(#plain), errors)
+                parse_quote!(#plain)
             }
-            Known::Int(_) | Known::Float | Known::Duration | Known::Other => {
-                range(entry, &element, errors)
-            }
+            Known::Percent => parse_quote!(f64),
+            Known::Int(_) | Known::Float | Known::Duration | Known::Other => element,
             _ => {
                 let message = format!(
-                    "{} cannot have a `range`; write `len` for the length of text, or \
+                    "{} cannot have `{key}`; write `len` for the length of text, or \
                      `validate = path` for other rules",
                     value::show(self.ty)
                 );
-                errors.at(&entry.key, message);
-                None
+                errors.at(key, message);
+                return None;
             }
+        };
+        let range = match range {
+            Some(entry) => Some(self::range(entry, &ty, errors)?),
+            None => None,
+        };
+        match above {
+            Some(entry) => self::above(entry, range, &ty, errors),
+            None => range,
         }
     }
 
@@ -199,15 +209,29 @@ impl Values<'_> {
 /// Returns a range whose ends are of this type.
 fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<Range> {
     let (key, written) = (&entry.key, entry.value(errors)?);
-    let range = match plain(written) {
-        Expr::Range(range) if range.start.is_none() && range.end.is_none() => {
+    let mut range = Range {
+        min: None,
+        max: None,
+        above: false,
+        inclusive: false,
+        written: written.clone(),
+        shown: format!("{key} = {}", value::source(written)),
+    };
+    match plain(written) {
+        Expr::Path(_) => {}
+        Expr::Range(ends) if ends.start.is_none() && ends.end.is_none() => {
             errors.at(written, format_args!("`..` contains every value; remove `{key}`"));
             return None;
         }
-        Expr::Range(range) => range,
-        Expr::Path(_) => {
-            let (code, written) = (written.to_token_stream(), written.clone());
-            return Some(Range { min: None, max: None, inclusive: false, code, written });
+        Expr::Range(ends) => {
+            let what = format!("an end of the `{key}`");
+            let mut end = |end: &Option<Box<Expr>>| match end {
+                Some(end) => lowered(end, ty, &what, errors).map(Some),
+                None => Some(None),
+            };
+            let (min, max) = (end(&ends.start), end(&ends.end));
+            (range.min, range.max) = (min?, max?);
+            range.inclusive = matches!(ends.limits, RangeLimits::Closed(_));
         }
         _ => {
             let (from, to) = match known(ty) {
@@ -220,23 +244,34 @@ fn range(entry: &Entry, ty: &Type, errors: &mut Errors) -> Option<Range> {
             errors.at(written, message);
             return None;
         }
-    };
-    let what = format!("an end of the `{key}`");
-    let mut end = |end: &Option<Box<Expr>>| match end {
-        Some(end) => lowered(end, ty, &what, errors).map(Some),
-        None => Some(None),
-    };
-    let (min, max, limits) = (end(&range.start), end(&range.end), &range.limits);
-    let (min, max) = (min?, max?);
-    let code = |end: &Option<Value>| end.as_ref().map(|end| end.code.clone());
-    let (first, last) = (code(&min), code(&max));
-    Some(Range {
-        code: quote!(#first #limits #last),
-        inclusive: matches!(limits, RangeLimits::Closed(_)),
-        min,
-        max,
-        written: written.clone(),
-    })
+    }
+    Some(range)
+}
+
+/// Returns the range of the values above an end.
+fn above(entry: &Entry, range: Option<Range>, ty: &Type, errors: &mut Errors) -> Option<Range> {
+    let written = entry.value(errors)?;
+    let min = lowered(written, ty, "the end of `above`", errors);
+    let shown = format!("above = {}", value::source(written));
+    match range {
+        Some(range) if range.min.is_some() || range.max.is_none() => {
+            let message = "with `above`, the range has only an end: `above = 0.0, range = ..=1.0`";
+            errors.at(&range.written, message);
+            None
+        }
+        Some(range) => {
+            let shown = format!("{shown}, {}", range.shown);
+            Some(Range { min: Some(min?), above: true, shown, ..range })
+        }
+        None => Some(Range {
+            min: Some(min?),
+            max: None,
+            above: true,
+            inclusive: false,
+            written: written.clone(),
+            shown,
+        }),
+    }
 }
 
 /// Returns the value with the code of this type, unless there is an error.

@@ -1,4 +1,4 @@
-//! `#[derive(OptionType)]`: an enum is a STRING out of a fixed set, a tuple struct several arguments.
+//! `#[derive(OptionType)]`: an enum is a STRING out of a fixed set, a struct several arguments.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -17,7 +17,7 @@ use crate::words::case::Case;
 pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> (Runtime, OptionType) {
     let table = match &input.data {
         Data::Enum(_) => tables::CHOICES,
-        Data::Struct(_) | Data::Union(_) => tables::TUPLE,
+        Data::Struct(_) | Data::Union(_) => tables::STRUCT,
     };
     let container = option(&input.attrs, table, errors);
     let runtime = runtime(&container, errors);
@@ -26,27 +26,29 @@ pub(crate) fn option_type(input: DeriveInput, errors: &mut Errors) -> (Runtime, 
         .and_then(|entry| rename_all(entry, Case::ALL, errors))
         .unwrap_or(Case::Camel);
     let invalid = |errors: &mut Errors| {
-        let message = "expected an enum, with a variant for each choice, or a tuple struct, with a \
-                       member for each argument: `struct Percent(f64);`";
+        let message = "expected an enum, with a variant for each choice, or a struct, with a member \
+                       for each argument: `struct Limits { low: f64, high: f64 }`";
         errors.at(&input.ident, message);
-        OptionShape::Tuple(Vec::new())
+        OptionShape::Struct(Vec::new())
     };
     let shape = match &input.data {
-        Data::Enum(data) => OptionShape::Choices(choices(&input.ident, data, case, errors)),
-        Data::Struct(data) => match &data.fields {
-            Fields::Unnamed(fields) if !fields.unnamed.is_empty() => {
-                count(&input.ident, fields.unnamed.len(), errors);
-                for field in &fields.unnamed {
-                    if let Some(attr) = field.attrs.iter().find(|a| a.path().is_ident("option")) {
-                        errors.at(attr, "a member of an option type cannot have `#[option]`");
-                    }
-                    argument(&field.ty, errors);
+        Data::Enum(data) => {
+            let ignore_case = container.bare("ignore_case", errors).is_some();
+            let choices = choices(&input.ident, data, case, ignore_case, errors);
+            OptionShape::Choices(choices, ignore_case)
+        }
+        Data::Struct(data) if !data.fields.is_empty() => {
+            count(&input.ident, data.fields.len(), errors);
+            for field in &data.fields {
+                if let Some(attr) = field.attrs.iter().find(|a| a.path().is_ident("option")) {
+                    errors.at(attr, "a member of an option type cannot have `#[option]`");
                 }
-                OptionShape::Tuple(fields.unnamed.iter().map(|field| field.ty.clone()).collect())
+                argument(&field.ty, errors);
             }
-            _ => invalid(errors),
-        },
-        Data::Union(_) => invalid(errors),
+            let types = data.fields.iter().map(|field| field.ty.clone());
+            OptionShape::Struct(data.fields.members().zip(types).collect())
+        }
+        Data::Struct(_) | Data::Union(_) => invalid(errors),
     };
     (runtime, OptionType { ident: input.ident, generics: input.generics, shape })
 }
@@ -57,7 +59,13 @@ fn option(attrs: &[Attribute], table: Table, errors: &mut Errors) -> Entries {
     attr.map_or_else(Entries::default, |attr| attribute(attr, table, errors))
 }
 
-fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> Vec<Choice> {
+fn choices(
+    ident: &Ident,
+    data: &DataEnum,
+    case: Case,
+    ignore_case: bool,
+    errors: &mut Errors,
+) -> Vec<Choice> {
     if data.variants.is_empty() {
         errors.at(ident, "the enum must have at least one variant");
     }
@@ -69,26 +77,19 @@ fn choices(ident: &Ident, data: &DataEnum, case: Case, errors: &mut Errors) -> V
             errors.at(&variant.fields, message);
         }
         let written = case.write(&variant.ident.unraw().to_string());
-        let mut choice = Choice {
+        let own = At { value: written, tokens: variant.ident.to_token_stream() };
+        let choice = Choice {
             ident: variant.ident.clone(),
-            name: At { value: written, tokens: variant.ident.to_token_stream() },
-            aliases: Vec::new(),
+            name: entries.get("name").and_then(|entry| entry.name(errors)).unwrap_or(own),
+            aliases: entries.all("alias").filter_map(|entry| entry.name(errors)).collect(),
             help: docs(&variant.attrs),
         };
-        for entry in entries.iter() {
-            let Some(text) = entry.text(errors).cloned() else { continue };
-            let name = At { value: text.value(), tokens: text.into_token_stream() };
-            if entry.key == "name" {
-                choice.name = name;
-            } else {
-                choice.aliases.push(name);
-            }
-        }
         for name in std::iter::once(&choice.name).chain(&choice.aliases) {
-            if taken.contains(&name.value) {
+            let text = if ignore_case { name.value.to_lowercase() } else { name.value.clone() };
+            if taken.contains(&text) {
                 errors.at(&name.tokens, format_args!("duplicate choice '{}'", name.value));
             }
-            taken.push(name.value.clone());
+            taken.push(text);
         }
         choices.push(choice);
     }

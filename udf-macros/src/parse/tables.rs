@@ -26,8 +26,10 @@ const RENAME: Row = habit("rename", "write `name = \"...\"`");
 
 /// `#[udf(...)]`
 pub(crate) const UDF: Table = &[
+    key("at_least_one_of", "at_least_one_of(field, field)"),
     CRATE,
     key("metrics", "metrics(HITS, MISSES)"),
+    key("name", "name = \"moving_average\""),
     key("on_missing", "on_missing = skip"),
     key("point", "point = Cpu<'_>"),
     key("provides", "provides = stream"),
@@ -38,8 +40,7 @@ pub(crate) const UDF: Table = &[
     habit("output", "write `provides = stream` or `provides = batch`"),
     habit("stream", "write `wants = stream` to read it, `provides = stream` to send it"),
     habit("batch", "write `wants = batch` to read it, `provides = batch` to send it"),
-    habit("name", "a UDF has the name of its struct, in snake_case"),
-    habit("rename", "a UDF has the name of its struct, in snake_case"),
+    RENAME,
     habit("version", "a UDF has the version of its package"),
     habit("about", DOCS),
     habit("description", DOCS),
@@ -52,6 +53,7 @@ pub(crate) const UDF: Table = &[
 
 /// `#[option(...)]` on a field of a UDF.
 pub(crate) const OPTION: Table = &[
+    key("above", "above = 0.0"),
     key("alias", "alias = \"length\", alias = \"size\""),
     key("conflicts", "conflicts(field, field)"),
     key("default", "default = 10"),
@@ -59,7 +61,9 @@ pub(crate) const OPTION: Table = &[
     key("env", "env = \"TOKEN\""),
     key("example", "example = 10"),
     key("flag", "flag"),
+    key("hidden", "hidden"),
     key("len", "len = 1..=10"),
+    key("must_be", "must_be = \"an even number\""),
     key("name", "name = \"size\""),
     key("parse", "parse"),
     key("range", "range = 1..=10"),
@@ -75,6 +79,8 @@ pub(crate) const OPTION: Table = &[
     habit("doc", DOCS),
     habit("about", DOCS),
     habit("description", DOCS),
+    habit("at_least_one_of", "write it in `#[udf(...)]`"),
+    habit("below", "write `range = ..10`"),
     habit("min", "write `range = 1..=10`"),
     habit("max", "write `range = 1..=10`"),
     RENAME,
@@ -99,10 +105,10 @@ pub(crate) const STATE: Table = &[
 ];
 
 /// `#[option(...)]` on an enum.
-pub(crate) const CHOICES: Table = &[CRATE, RENAME_ALL];
+pub(crate) const CHOICES: Table = &[CRATE, key("ignore_case", "ignore_case"), RENAME_ALL];
 
-/// `#[option(...)]` on a tuple struct.
-pub(crate) const TUPLE: Table = &[CRATE];
+/// `#[option(...)]` on a struct.
+pub(crate) const STRUCT: Table = &[CRATE];
 
 /// `#[option(...)]` on a variant.
 pub(crate) const CHOICE: Table = &[

@@ -18,6 +18,8 @@ pub(crate) enum Known {
     Path,
     /// `FieldName` or `TagName`.
     Name,
+    Bytes,
+    Percent,
     Duration,
     Tuple(Vec<Type>),
     Array(Type),
@@ -62,6 +64,8 @@ pub(crate) fn known(ty: &Type) -> Known {
                 "char" => Known::Char,
                 "PathBuf" => Known::Path,
                 "FieldName" | "TagName" => Known::Name,
+                "Bytes" => Known::Bytes,
+                "Percent" => Known::Percent,
                 "Duration" => Known::Duration,
                 "NonZero" => match arguments.first().map(known) {
                     Some(Known::Int(int)) => Known::NonZero(int),
@@ -91,7 +95,8 @@ fn named(ty: &Type) -> Option<(String, Vec<Type>)> {
     let segments = &path.path.segments;
     let first = segments.first()?;
     let last = segments.last()?;
-    let is_ours = last.ident == "FieldName" || last.ident == "TagName";
+    let is_ours =
+        ["Bytes", "FieldName", "Percent", "TagName"].iter().any(|ours| last.ident == ours);
     let of_std = ["std", "core", "alloc", "time", "path", "num", "string", "vec", "option"]
         .iter()
         .any(|root| first.ident == root);
@@ -126,6 +131,12 @@ pub(crate) fn calls(ty: &Type) -> (Calls, Type) {
 }
 
 impl Known {
+    /// Returns whether the type is Rust's own. A type of the runtime, such as `Percent`, may also be the
+    /// author's own type of this name, which `parse` makes an option.
+    pub(crate) fn is_of_rust(&self) -> bool {
+        !matches!(self, Known::Name | Known::Bytes | Known::Percent | Known::Other)
+    }
+
     /// Returns an example of a default of this type, for messages.
     pub(crate) fn example(&self) -> &'static str {
         match self {
@@ -136,6 +147,8 @@ impl Known {
             Known::Char => "a character, such as `'x'`",
             Known::Path => "a path as text, such as `\"/tmp/file\"`",
             Known::Name => "a name as text, such as `\"usage\"`",
+            Known::Bytes => "a size as text, such as `\"10MiB\"`",
+            Known::Percent => "a percentage from 0 to 100, such as `12.5`",
             Known::Duration => "a duration as text, such as `\"10s\"`",
             Known::Tuple(_) => "a tuple, such as `(1, 2)`",
             Known::Array(_) => "an array, such as `[1, 2]`",

@@ -42,6 +42,8 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> (Runtime, UdfArgs) {
         point: None,
         metrics: Vec::new(),
         rename_all: Case::Camel,
+        name: None,
+        at_least_one_of: entries.all("at_least_one_of").map(|entry| entry.idents(errors)).collect(),
     };
     for entry in entries.iter() {
         match &*entry.key.to_string() {
@@ -53,12 +55,11 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> (Runtime, UdfArgs) {
                     ("pass", OnMissing::Pass),
                     ("fail", OnMissing::Fail),
                 ];
-                let meaning = "\n`skip` drops a point that lacks a field, `pass` sends the point \
-                               on unchanged, `fail` stops the task";
-                if let Some((value, tokens)) = one_of(entry, &known, meaning, errors) {
+                if let Some((value, tokens)) = one_of(entry, &known, errors) {
                     args.on_missing = At { value, tokens };
                 }
             }
+            "name" => args.name = entry.name(errors),
             "tick" => args.tick = tick(entry, errors),
             "metrics" => args.metrics = metrics(entry, errors),
             "point" => args.point = point(entry, errors),
@@ -88,15 +89,13 @@ fn args(input: &DeriveInput, errors: &mut Errors) -> (Runtime, UdfArgs) {
 
 fn edge(entry: &Entry, errors: &mut Errors) -> Option<Edge> {
     let known = [("stream", Edge::Stream), ("batch", Edge::Batch)];
-    one_of(entry, &known, "", errors).map(|(edge, _)| edge)
+    one_of(entry, &known, errors).map(|(edge, _)| edge)
 }
 
-/// Returns the value, which must be one of the known words, with or without quotes. An error ends with
-/// their `meaning`.
+/// Returns the value, which must be one of the known words, with or without quotes.
 fn one_of<T: Copy>(
     entry: &Entry,
     known: &[(&str, T)],
-    meaning: &str,
     errors: &mut Errors,
 ) -> Option<(T, TokenStream)> {
     let value = entry.value(errors)?;
@@ -109,10 +108,7 @@ fn one_of<T: Copy>(
     }
     let near = did_you_mean(&word, known.iter().map(|(name, _)| *name));
     let all = any_of(known.iter().map(|(name, _)| *name));
-    errors.at(
-        value,
-        format_args!("invalid `{}`: expected {all}, found `{word}`{near}{meaning}", entry.key),
-    );
+    errors.at(value, format_args!("invalid `{}`: expected {all}, found `{word}`{near}", entry.key));
     None
 }
 
@@ -122,7 +118,7 @@ pub(super) fn rename_all(
     known: &[(&str, Case)],
     errors: &mut Errors,
 ) -> Option<Case> {
-    one_of(entry, known, "", errors).map(|(case, _)| case)
+    one_of(entry, known, errors).map(|(case, _)| case)
 }
 
 /// Returns the paths of counters and gauges.

@@ -151,6 +151,15 @@ fn lower_literal(
             let sign = (*value < 0).then(|| quote!(-));
             return quote!(#sign #float);
         }
+        (Known::Percent, Literal::Int(0..=100)) => {
+            return quote_spanned!(span=> <#ty>::literal(#expr as f64));
+        }
+        (Known::Percent, Literal::Float(value)) if (0.0..=100.0).contains(value) => {
+            return quote_spanned!(span=> <#ty>::literal(#expr));
+        }
+        (Known::Bytes, Literal::String(text)) if is_bytes(text) => {
+            return quote_spanned!(span=> <#ty>::literal(#expr));
+        }
         (Known::Path, Literal::String(text)) if text.is_empty() => {
             format!("{what} must not be an empty path")
         }
@@ -188,6 +197,13 @@ fn lower_literal(
     };
     errors.at(expr, error);
     expr.to_token_stream()
+}
+
+/// Returns whether text is a size. The syntax of `udf_runtime::options::Bytes`.
+fn is_bytes(text: &str) -> bool {
+    let unit = text.trim_start_matches(|char: char| char.is_ascii_digit());
+    let units = ["", "b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib"];
+    unit.len() < text.len() && units.contains(&&*unit.trim_start().to_lowercase())
 }
 
 /// Returns code as text.

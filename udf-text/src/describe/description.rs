@@ -33,6 +33,8 @@ pub struct OptionHelp {
     pub help: String,
     /// The types of the arguments. A flag has none.
     pub args: Vec<ValueType>,
+    /// The names of the arguments, in the same order. Empty if the arguments have no names.
+    pub arg_names: Vec<String>,
     /// Whether a task can call the option several times.
     pub repeated: bool,
     /// The minimum number of calls in a task.
@@ -46,10 +48,14 @@ pub struct OptionHelp {
     pub range: Option<String>,
     /// The allowed values. Empty if the option is not limited to a list.
     pub choices: Vec<Choice>,
+    /// Whether upper and lower case are equal in the choices.
+    pub ignores_case: bool,
     /// The options that a task cannot call together with this option.
     pub conflicts: Vec<String>,
     /// The options that a task must call together with this option.
     pub requires: Vec<String>,
+    /// Sets of options that contain this option. A task must call at least one option of each set.
+    pub at_least_one_of: Vec<Vec<String>>,
     /// The replacement, if the option is deprecated.
     pub deprecated: Option<String>,
     /// Valid arguments for samples. Empty if none are known, or if the option has no arguments.
@@ -114,9 +120,9 @@ impl OptionHelp {
         Some(plain.collect())
     }
 
-    /// Returns a call of the option with the types of its arguments, `.field(STRING)`.
+    /// Returns a call of the option with the names and types of its arguments, `.field(STRING)`.
     pub(super) fn form(&self) -> String {
-        call_form(&self.name, &self.args)
+        call_form(&self.name, &self.args, &self.arg_names)
     }
 
     /// Returns the relations to other options, as sentences.
@@ -130,6 +136,9 @@ impl OptionHelp {
         }
         if !self.requires.is_empty() {
             relations.push(format!("Needs {} too.", names(&self.requires, "and")));
+        }
+        for set in &self.at_least_one_of {
+            relations.push(format!("A task must call at least one of {}.", names(set, "and")));
         }
         relations
     }

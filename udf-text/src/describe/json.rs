@@ -11,7 +11,8 @@ impl Description {
     /// The members have the names and meanings of the fields of [`Description`], [`OptionHelp`] and
     /// [`Choice`](super::Choice), with these differences:
     ///
-    /// - The member `arguments` of an option is the field `args`.
+    /// - The members `arguments` and `argument_names` of an option are the fields `args` and
+    ///   `arg_names`.
     /// - The member `required` of an option is [`OptionHelp::is_required`].
     /// - The member `default_expression` is present only if it is known.
     /// - A DURATION is an integer in nanoseconds.
@@ -44,6 +45,7 @@ fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
     out.list("aliases", &option.aliases, |alias| quoted(alias));
     out.text("help", &option.help);
     out.list("arguments", &option.args, |r#type| quoted(r#type.name()));
+    out.list("argument_names", &option.arg_names, |name| quoted(name));
     out.raw("required", known(option.is_required()));
     out.raw("repeated", known(option.repeated));
     out.raw("min_calls", if complete { option.min_calls.to_string() } else { "null".to_owned() });
@@ -60,8 +62,10 @@ fn append_option(option: &OptionHelp, complete: bool, out: &mut Json) {
         let aliases = list(&choice.aliases, |alias| quoted(alias));
         format!("{{\"value\": {value}, \"help\": {help}, \"aliases\": {aliases}}}")
     });
+    out.raw("ignores_case", known(option.ignores_case));
     out.list("conflicts", &option.conflicts, |other| quoted(other));
     out.list("requires", &option.requires, |other| quoted(other));
+    out.list("at_least_one_of", &option.at_least_one_of, |set| list(set, |name| quoted(name)));
     out.optional("deprecated", option.deprecated.as_deref());
     out.list("example", &option.example, value);
     out.close('}');

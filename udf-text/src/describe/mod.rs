@@ -31,4 +31,4 @@ mod wrap;
 
 pub use description::{Choice, Description, OptionHelp};
 pub use toml::Install;
-pub use words::call_form;
+pub use words::{call_form, typed};

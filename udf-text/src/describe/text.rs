@@ -41,7 +41,8 @@ fn append_option(option: &OptionHelp, complete: bool, width: usize, out: &mut St
     wrap(&facts(option, complete).join(" ").replace('\n', " "), indent, width, out);
     wrap(&option.help, indent, width, out);
     if !option.choices.is_empty() {
-        out.push_str(&format!("{indent}One of:\n"));
+        let case = if option.ignores_case { ", in upper or lower case" } else { "" };
+        out.push_str(&format!("{indent}One of{case}:\n"));
     }
     let longest = option.choices.iter().map(|choice| written(&choice.value).chars().count()).max();
     for choice in &option.choices {

@@ -9,8 +9,8 @@ use super::wrap::wrap;
 impl Description {
     /// Returns a TICKscript that runs the UDF on the measurement `cpu` in the database `telegraf`.
     ///
-    /// The script calls the required options and the options that they require. Optional options
-    /// are comments, and deprecated options are left out. If the description is not
+    /// The script calls the required options, the first option of each set of which at least one is
+    /// required, and the options that these require. Optional options are comments, and deprecated options are left out. If the description is not
     /// [complete](Self::complete), the script calls all options. If no valid value of an option
     /// is known, a comment says so.
     pub fn to_tick(&self) -> String {
@@ -54,7 +54,13 @@ batch
     fn live(&self) -> Vec<bool> {
         let required = |option: &OptionHelp| option.is_required() || !self.complete;
         let mut live: Vec<bool> = self.options.iter().map(required).collect();
-        let mut open: Vec<&OptionHelp> = self.options.iter().filter(|o| required(o)).collect();
+        // A set of which at least one is required is satisfied by its first option.
+        for (option, live) in self.options.iter().zip(&mut live) {
+            let is_first = |set: &Vec<String>| set.first() == Some(&option.name);
+            *live |= option.at_least_one_of.iter().any(is_first);
+        }
+        let open = self.options.iter().zip(&live).filter(|(_, live)| **live);
+        let mut open: Vec<&OptionHelp> = open.map(|(option, _)| option).collect();
         while let Some(option) = open.pop() {
             for (other, live) in self.options.iter().zip(&mut live) {
                 if !*live && option.requires.contains(&other.name) {
@@ -72,7 +78,9 @@ fn append_option(option: &OptionHelp, live: bool, complete: bool, out: &mut Stri
     let deprecated = option.deprecated.iter().map(|instead| format!("Deprecated: {instead}."));
     let optional = (!live).then(|| "Optional.".to_owned());
     let words = deprecated.chain(optional).chain([first_paragraph(&option.help).to_owned()]);
-    let words: Vec<String> = words.chain(option.relations()).collect();
+    let named = !option.arg_names.is_empty();
+    let arguments_line = named.then(|| format!("Arguments: {}.", option.arg_names.join(", ")));
+    let words: Vec<String> = words.chain(arguments_line).chain(option.relations()).collect();
     comment(&words.join(" "), indent, out);
     let Some(sample) = option.sample(complete) else {
         comment("Write a value here. No valid value is known.", indent, out);

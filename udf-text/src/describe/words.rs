@@ -4,18 +4,29 @@ use std::fmt::Write as _;
 
 use udf_proto::{Value, ValueType};
 
-/// Returns a call of an option with the types of its arguments.
+/// Returns a call of an option with the types of its arguments, and with their names if they have
+/// names.
 ///
 /// ```
 /// use udf_proto::ValueType;
 /// use udf_text::describe::call_form;
 ///
 /// let types = [ValueType::Int, ValueType::Duration];
-/// assert_eq!(call_form("window", &types), ".window(INT, DURATION)");
+/// assert_eq!(call_form("window", &types, &[]), ".window(INT, DURATION)");
+/// let names = ["size".to_owned(), "every".to_owned()];
+/// assert_eq!(call_form("window", &types, &names), ".window(size INT, every DURATION)");
 /// ```
-pub fn call_form(name: &str, types: &[ValueType]) -> String {
-    let types: Vec<_> = types.iter().map(ValueType::to_string).collect();
-    format!(".{name}({})", types.join(", "))
+pub fn call_form(name: &str, types: &[ValueType], names: &[String]) -> String {
+    format!(".{name}({})", typed(types, names))
+}
+
+/// Returns `INT, DURATION`, or `size INT, every DURATION`.
+pub fn typed(types: &[ValueType], names: &[String]) -> String {
+    let typed = types.iter().enumerate().map(|(place, r#type)| match names.get(place) {
+        Some(name) if !name.is_empty() => format!("{name} {type}"),
+        _ => r#type.to_string(),
+    });
+    typed.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns values as the arguments of a call in a TICKscript.

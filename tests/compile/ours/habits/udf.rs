@@ -1,6 +1,6 @@
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
-#[udf(input = stream, output = stream, name = "mean")]
+#[udf(input = stream, output = stream, rename = "mean")]
 struct U {
     #[option]
     size: u8,

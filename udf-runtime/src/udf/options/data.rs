@@ -32,6 +32,11 @@ pub struct OptionData {
     pub(super) env: Option<&'static str>,
     /// Whether its values are never shown.
     pub(super) is_secret: bool,
+    pub(super) at_least_one_of: &'static [&'static [&'static str]],
+    /// The rule of the author's own check, in words.
+    pub(super) must_be: Option<&'static str>,
+    /// Whether descriptions leave it out.
+    pub(super) is_hidden: bool,
 }
 
 // The default of a secret is no more shown than its values.
@@ -140,6 +145,9 @@ impl OptionData {
             is_validated: false,
             env: None,
             is_secret: false,
+            at_least_one_of: &[],
+            must_be: None,
+            is_hidden: false,
         }
     }
 
@@ -206,6 +214,21 @@ impl OptionData {
     /// Sets the options that a task must call together with it.
     pub const fn requires(self, requires: &'static [&'static str]) -> Self {
         OptionData { requires, ..self }
+    }
+
+    /// Sets the sets of options that contain it. A task must call at least one option of each.
+    pub const fn at_least_one_of(self, sets: &'static [&'static [&'static str]]) -> Self {
+        OptionData { at_least_one_of: sets, ..self }
+    }
+
+    /// Sets the words for the values that the author's own check accepts.
+    pub const fn must_be(self, words: &'static str) -> Self {
+        OptionData { must_be: Some(words), ..self }
+    }
+
+    /// Leaves the option out of descriptions.
+    pub const fn hidden(self) -> Self {
+        OptionData { is_hidden: true, ..self }
     }
 
     /// Sets the advice of a deprecated option.

@@ -16,12 +16,13 @@ pub(crate) fn faults<T: Udf>() -> Vec<String> {
         return faults;
     }
     let call = |known: &Known, values| OptionCall { name: known.data.name.to_owned(), values };
-    let required = || known.iter().filter(|known| known.min_calls() > 0);
+    let is_required = |known: &Known| known.min_calls() > 0 || known.is_first_of_a_set();
+    let required = || known.iter().filter(|known| is_required(known));
     let mut tried: Vec<Option<&Known>> = vec![None];
     // An example is the sample of its option.
     tried.extend(known.iter().map(Some));
     for sample in tried {
-        let also = sample.filter(|sample| sample.min_calls() == 0);
+        let also = sample.filter(|sample| !is_required(sample));
         let calls = required().chain(also).flat_map(|known| {
             let values = known.sample()?;
             Some(std::iter::repeat_n(call(known, values), known.min_calls().max(1)))

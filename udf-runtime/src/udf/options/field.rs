@@ -13,11 +13,11 @@ use crate::agent::error::Result;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an option",
     label = "cannot be an option",
-    note = "an option can be bool, an integer, f32, f64, String, FieldName, TagName, \
-            char, PathBuf or Duration, \
+    note = "an option can be bool, an integer, f32, f64, String, FieldName, TagName, Bytes, \
+            Percent, char, PathBuf or Duration, \
             a tuple or an array of these, or an `Option` or `Vec` of them",
     note = "write `#[option(parse)]` for a type that implements `FromStr`; add \
-            `#[derive(udf_runtime::options::OptionType)]` to your own enum or tuple struct; implement \
+            `#[derive(udf_runtime::options::OptionType)]` to your own enum or struct; implement \
             that trait for other types"
 )]
 pub trait OptionField: Sized {

@@ -27,6 +27,10 @@ impl Known {
         if let Some(range) = data.range {
             help.limits = range().0.within(&help.limits);
         }
+        if let Some(words) = data.must_be {
+            let known = help.words().map_or(String::new(), |known| format!("{known} and "));
+            help.must_be = Some(known + words);
+        }
         let mut call_count = Limits::default();
         match data.len.map(|len| len()) {
             Some(Length { limits, of_calls: true }) => call_count = limits,
@@ -64,7 +68,20 @@ impl Known {
 
     /// Returns a call with the types of its arguments, `.field(STRING)`.
     pub(super) fn form(&self) -> String {
-        call_form(self.data.name, &self.types)
+        call_form(self.data.name, &self.types, &self.names())
+    }
+
+    /// Returns the names of its arguments, or none.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names: Vec<String> =
+            self.help.places(self.types.len()).into_iter().map(|help| help.name).collect();
+        if names.iter().all(String::is_empty) { Vec::new() } else { names }
+    }
+
+    /// Returns whether it is the first option of a set of which a task must call at least one.
+    #[cfg(feature = "testing")]
+    pub(super) fn is_first_of_a_set(&self) -> bool {
+        self.data.at_least_one_of.iter().any(|set| set.first() == Some(&self.data.name))
     }
 
     /// Returns whether a TICKscript can write these arguments, and the constant accepts them.
@@ -95,7 +112,7 @@ impl Known {
             };
             let words = match &value {
                 Value::Duration(..0) => Some("a duration that is not negative".to_owned()),
-                value if !help.limits.contain(value) => help.limits.words(),
+                value if !help.limits.contain(value) => help.limit_words(),
                 Value::String(text) => {
                     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
                     let fits = help.len.contain(&Value::Int(length));
@@ -197,6 +214,7 @@ impl Known {
             name: data.name.to_owned(),
             aliases: owned(data.aliases),
             help: docs,
+            arg_names: self.names(),
             args: self.types,
             repeated: data.calls == Calls::Any,
             min_calls,
@@ -204,8 +222,10 @@ impl Known {
             default_expression,
             range: Some(range.join(", ")).filter(|range| !range.is_empty()),
             choices: self.help.choices,
+            ignores_case: self.help.ignores_case,
             conflicts: owned(data.conflicts),
             requires: owned(data.requires),
+            at_least_one_of: data.at_least_one_of.iter().map(|&set| owned(set)).collect(),
             deprecated: data.deprecated.map(str::to_owned),
             example,
         }
@@ -216,7 +236,8 @@ impl Known {
 ///
 /// Makes no default, and calls neither `validate` nor `parse`.
 pub(crate) fn describe(options: &'static [OptionData]) -> Vec<OptionHelp> {
-    let mut all: Vec<_> = options.iter().map(|data| Known::new(data).describe()).collect();
+    let shown = options.iter().filter(|data| !data.is_hidden);
+    let mut all: Vec<_> = shown.map(|data| Known::new(data).describe()).collect();
     // `conflicts` at one of two options holds for both.
     let told: Vec<_> = all.iter().map(|one| (one.name.clone(), one.conflicts.clone())).collect();
     for option in &mut all {
@@ -225,6 +246,13 @@ pub(crate) fn describe(options: &'static [OptionData]) -> Vec<OptionHelp> {
             if !option.conflicts.contains(other) {
                 option.conflicts.push(other.clone());
             }
+        }
+    }
+    let is_shown = |name: &String| !options.iter().any(|data| data.is_hidden && data.name == name);
+    for option in &mut all {
+        let sets = option.at_least_one_of.iter_mut();
+        for names in sets.chain([&mut option.conflicts, &mut option.requires]) {
+            names.retain(is_shown);
         }
     }
     all

@@ -36,7 +36,8 @@ pub use init::{Accepted, parse};
 pub use parser::OptionParser;
 pub use refusal::Refusal;
 pub use types::{
-    FieldName, HasLen, Help, MustBe, OptionType, Ranged, RangedField, TagName, TickValue,
+    Bytes, FieldName, HasLen, Help, MustBe, OptionType, Percent, Ranged, RangedField, TagName,
+    TickValue,
 };
 pub use udf_macros::OptionType;
 

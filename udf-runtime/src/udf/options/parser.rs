@@ -153,6 +153,7 @@ impl OptionParser {
             misfit,
             came: values.iter().map(Value::value_type).collect(),
             types: known.types.clone(),
+            names: known.names(),
             write: write.find(|write| *write != shown),
             call: match env {
                 Some(name) => format!("{shown}` of the environment variable `{name}"),
@@ -290,6 +291,7 @@ impl OptionParser {
             misfit,
             came,
             types: known.types.clone(),
+            names: known.names(),
             write: match known.sample().filter(|sample| *sample != shown) {
                 Some(_) => known.write(),
                 None => known.form(),
@@ -314,7 +316,7 @@ impl OptionParser {
         (Problems { shown, more: self.more }, self.warnings)
     }
 
-    /// Notes conflicts, and options that lack an option that they require.
+    /// Notes conflicts, options that lack an option that they require, and sets without a call.
     fn relations(&mut self) {
         let named = |name: &str| self.options.iter().find(|other| other.known.data.name == name);
         let mut found: Vec<Problem> = Vec::new();
@@ -342,6 +344,17 @@ impl OptionParser {
                 }
             }
         }
+        for Checked { known, .. } in &self.options {
+            // The first option of a set stands for the set.
+            let sets = known.data.at_least_one_of.iter();
+            for set in sets.filter(|set| set.first() == Some(&known.data.name)) {
+                let is_called = |other: &Checked| !other.calls.is_empty() || other.of_env.is_some();
+                if !set.iter().filter_map(|name| named(name)).any(is_called) {
+                    let names = set.iter().map(|&name| name.to_owned()).collect();
+                    found.push(Problem::NoneOf { names, write: known.write() });
+                }
+            }
+        }
         for problem in found {
             self.note(self.options.len(), |_| problem);
         }
@@ -359,13 +372,16 @@ impl OptionParser {
                 self.more += 1;
                 continue;
             }
-            let names = self.options.iter().flat_map(|option| option.known.data.names());
+            let shown = || self.options.iter().filter(|option| !option.known.data.is_hidden);
+            let names = shown().flat_map(|option| option.known.data.names());
             let near = nearest(&call.name, names);
             let meant = near
                 .and_then(|near| self.options.iter().find(|option| option.known.is_called(near)));
             if let Some(Checked { known, .. }) = meant {
-                self.problems.retain(|(_, problem)| {
-                    !matches!(problem, Problem::Missing { name, .. } if *name == known.data.name)
+                self.problems.retain(|(_, problem)| match problem {
+                    Problem::Missing { name, .. } => name != known.data.name,
+                    Problem::NoneOf { names, .. } => !names.iter().any(|n| n == known.data.name),
+                    _ => true,
                 });
             }
             let nearest = meant.zip(near).map(|(meant, near)| {
@@ -377,7 +393,7 @@ impl OptionParser {
                 }
             });
             let mut known: Vec<String> =
-                self.options.iter().map(|option| option.known.data.name.to_owned()).collect();
+                shown().map(|option| option.known.data.name.to_owned()).collect();
             known.sort();
             // The name may be a misspelling of a secret.
             let is_secret = self.options.iter().any(|option| option.known.data.is_secret);

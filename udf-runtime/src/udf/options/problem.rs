@@ -3,6 +3,7 @@
 use std::fmt;
 
 use udf_proto::{OptionCall, Value, ValueType};
+use udf_text::describe::typed;
 
 use crate::agent::error;
 
@@ -56,15 +57,19 @@ fn text(value: &Value) -> String {
 
 impl Misfit {
     /// Returns the text that follows a colon, for the types that came and the expected types.
-    fn words(&self, came: &[ValueType], types: &[ValueType]) -> String {
+    fn words(&self, came: &[ValueType], types: &[ValueType], names: &[String]) -> String {
+        let name = |place: usize| names.get(place).filter(|name| !name.is_empty());
         let argument = |place: Option<usize>| match (types.len(), place) {
             (1, _) => "the argument".to_owned(),
-            (_, Some(place)) => format!("argument {}", place + 1),
+            (_, Some(place)) => match name(place) {
+                Some(name) => format!("argument {name}"),
+                None => format!("argument {}", place + 1),
+            },
             (_, None) => "the arguments".to_owned(),
         };
         match self {
             Misfit::Count if types.is_empty() => "it is a flag, which takes no argument".to_owned(),
-            Misfit::Count => format!("{}, not {}", takes(types), came.len()),
+            Misfit::Count => format!("{}, not {}", takes(types, names), came.len()),
             &Misfit::Type { place } => {
                 let (wanted, came) = (types[place], came[place]);
                 format!("{} must be {wanted}, not {came}", argument(Some(place)))
@@ -72,7 +77,7 @@ impl Misfit {
             Misfit::Argument { place, words } => format!("{} {words}", argument(*place)),
             Misfit::Other(words) => words.clone(),
             Misfit::Several(misfits) => {
-                let words = misfits.iter().map(|misfit| misfit.words(came, types));
+                let words = misfits.iter().map(|misfit| misfit.words(came, types, names));
                 words.collect::<Vec<_>>().join(", and ")
             }
         }
@@ -102,6 +107,8 @@ pub(crate) enum Problem {
         misfit: Misfit,
         came: Vec<ValueType>,
         types: Vec<ValueType>,
+        /// The names of the arguments, if they have names.
+        names: Vec<String>,
         write: Option<String>,
     },
     /// The number of calls is not within the `len` of the option.
@@ -112,6 +119,8 @@ pub(crate) enum Problem {
     Again { name: String, calls: Vec<String> },
     /// Two conflicting options are called.
     Conflict { one: String, other: String },
+    /// No option of a set is called, of which a task must call at least one.
+    NoneOf { names: Vec<String>, write: String },
     /// An option is called without an option that it requires.
     Lonely { call: String, needs: String, write: String },
     /// The UDF does not accept its own default.
@@ -120,6 +129,8 @@ pub(crate) enum Problem {
         misfit: Misfit,
         came: Vec<ValueType>,
         types: Vec<ValueType>,
+        /// The names of the arguments, if they have names.
+        names: Vec<String>,
         write: String,
     },
 }
@@ -138,12 +149,12 @@ impl fmt::Display for Problem {
                 let known = known.join(", ");
                 write!(f, "`{call}`: there is no option `{name}`; there is {known}")
             }
-            Problem::Call { call, which, misfit, came, types, write } => {
+            Problem::Call { call, which, misfit, came, types, names, write } => {
                 write!(f, "`{call}`")?;
                 if let Some(which) = which {
                     write!(f, " (call {which} of it)")?;
                 }
-                write!(f, ": {}", misfit.words(came, types))?;
+                write!(f, ": {}", misfit.words(came, types, names))?;
                 write.as_ref().map_or(Ok(()), |write| write!(f, "; write `{write}`"))
             }
             Problem::Calls { name, words, came } => {
@@ -167,11 +178,15 @@ impl fmt::Display for Problem {
             Problem::Conflict { one, other } => {
                 write!(f, "`{one}` and `{other}` exclude each other; keep one of them")
             }
+            Problem::NoneOf { names, write } => {
+                let names: Vec<_> = names.iter().map(|name| format!("`.{name}`")).collect();
+                write!(f, "at least one of {} must be called; write `{write}`", names.join(", "))
+            }
             Problem::Lonely { call, needs, write } => {
                 write!(f, "`{call}` needs `.{needs}` too; write `{write}`")
             }
-            Problem::Default { call, misfit, came, types, write } => {
-                let words = misfit.words(came, types);
+            Problem::Default { call, misfit, came, types, names, write } => {
+                let words = misfit.words(came, types, names);
                 write!(
                     f,
                     "the UDF refuses its own default `{call}`: {words}; \
@@ -183,11 +198,11 @@ impl fmt::Display for Problem {
 }
 
 /// Returns `it takes 2 arguments (INT, STRING)`.
-fn takes(types: &[ValueType]) -> String {
-    let names: Vec<_> = types.iter().map(ValueType::to_string).collect();
+fn takes(types: &[ValueType], names: &[String]) -> String {
+    let typed = typed(types, names);
     match types.len() {
-        1 => format!("it takes 1 argument ({})", names[0]),
-        count => format!("it takes {count} arguments ({})", names.join(", ")),
+        1 => format!("it takes 1 argument ({typed})"),
+        count => format!("it takes {count} arguments ({typed})"),
     }
 }
 

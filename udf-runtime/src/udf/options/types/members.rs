@@ -1,4 +1,4 @@
-//! Tuple structs with `#[derive(OptionType)]`: the arguments of their members, in order.
+//! Structs with `#[derive(OptionType)]`: the arguments of their members, in order.
 
 use std::marker::PhantomData;
 use std::vec::IntoIter;
@@ -10,13 +10,13 @@ use super::tick_value::sealed;
 use super::{Help, OptionType, TickValue};
 use crate::agent::error::Result;
 
-/// A tuple struct of which every member is an [`OptionType`].
+/// A struct of which every member is an [`OptionType`].
 pub trait Members {
     /// Adds the types of the arguments.
     fn types(types: &mut Vec<ValueType>);
 }
 
-/// The arguments of a tuple struct, which a TICKscript writes for a value of it.
+/// The arguments of a struct, which a TICKscript writes for a value of it.
 #[derive(Debug)]
 pub struct Arguments<T> {
     values: Vec<Value>,
@@ -56,7 +56,7 @@ pub struct Parts {
     is_one: bool,
 }
 
-/// The functions of a member of a tuple struct.
+/// The functions of a member of a struct.
 ///
 /// Its methods have no bounds: rustc reports a type that is no [`OptionType`] once, where
 /// [`member`] is called. They take `self` by value: a method of a blanket trait of the author
@@ -71,14 +71,14 @@ pub struct Member<T> {
     is_plain: bool,
 }
 
-/// What a member of a tuple struct with `#[derive(OptionType)]` asks of its type.
+/// The bound on the type of a member of a struct with `#[derive(OptionType)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of an option",
     label = "cannot be an argument",
-    note = "an argument can be bool, an integer, f32, f64, String, FieldName, TagName, \
-            char, PathBuf or Duration, \
+    note = "an argument can be bool, an integer, f32, f64, String, FieldName, TagName, Bytes, \
+            Percent, char, PathBuf or Duration, \
             or a tuple or an array of these",
-    note = "add `#[derive(udf_runtime::options::OptionType)]` to your own enum or tuple struct; implement \
+    note = "add `#[derive(udf_runtime::options::OptionType)]` to your own enum or struct; implement \
             that trait for other types"
 )]
 pub trait OptionArgument: OptionType {}
@@ -131,10 +131,13 @@ impl<T> Member<T> {
     }
 }
 
-/// Returns the help of a tuple struct with these members.
-pub fn help_of<const N: usize>(members: [(Help, usize); N]) -> Help {
+/// Returns the help of a struct with these members, each with its name. The members of a tuple struct
+/// have empty names.
+pub fn help_of<const N: usize>(members: [(&str, (Help, usize)); N]) -> Help {
     let (mut help, mut place) = (Help::whole(), 0);
-    for (member, count) in members {
+    for (name, (member, count)) in members {
+        // A member with several arguments keeps their own names.
+        let member = if count == 1 { Help { name: name.to_owned(), ..member } } else { member };
         if N == 1 {
             return member;
         }

@@ -4,6 +4,7 @@ mod compound;
 mod members;
 mod names;
 mod numbers;
+mod quantities;
 mod ranged;
 mod text;
 mod tick_value;
@@ -16,31 +17,33 @@ use crate::agent::error::Result;
 
 pub use members::{Arguments, Members, help_of, member};
 pub use names::{FieldName, TagName};
+pub use quantities::{Bytes, Percent};
 pub use ranged::{HasLen, Ranged, RangedField};
 pub use text::{Parse, Parsed};
 pub use tick_value::TickValue;
 
 /// A type of an option.
 ///
-/// `bool`, the integers, `f32`, `f64`, `String`, [`FieldName`], [`TagName`], `char`, `PathBuf`,
-/// `Duration`, and tuples and arrays of these implement it. `#[derive(OptionType)]` implements it
-/// for enums (a STRING out of a fixed set) and for tuple structs; it adds no bounds to type
-/// parameters. `#[option(parse)]` takes any `FromStr` type without it.
+/// `bool`, the integers, `f32`, `f64`, `String`, [`FieldName`], [`TagName`], [`Bytes`],
+/// [`Percent`], `char`, `PathBuf`, `Duration`, and tuples and arrays of these implement it.
+/// `#[derive(OptionType)]` implements it for enums (a STRING out of a fixed set) and for structs
+/// (an argument for each member); it adds no bounds to type parameters. `#[option(parse)]` takes
+/// any `FromStr` type without it.
 ///
 /// A type of your own names the arguments of a TICKscript, and converts them:
 ///
 /// ```
 /// use udf_runtime::options::{Help, MustBe, OptionType};
 ///
-/// struct Percent(f64);
+/// struct Ratio(f64);
 ///
-/// impl OptionType for Percent {
+/// impl OptionType for Ratio {
 ///     type Raw = f64;
 ///
 ///     fn from_raw(raw: f64) -> udf_runtime::Result<Self> {
 ///         match raw {
-///             0.0..=100.0 => Ok(Percent(raw)),
-///             _ => Err(MustBe::new("a percentage").into()),
+///             0.0..=1.0 => Ok(Ratio(raw)),
+///             _ => Err(MustBe::new("a ratio from 0 to 1").into()),
 ///         }
 ///     }
 ///
@@ -49,18 +52,18 @@ pub use tick_value::TickValue;
 ///     }
 ///
 ///     fn help() -> Help {
-///         Help::new().must_be("a percentage").example(50.0)
+///         Help::new().must_be("a ratio from 0 to 1").example(0.5)
 ///     }
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an option",
     label = "cannot be an option",
-    note = "an option can be bool, an integer, f32, f64, String, FieldName, TagName, \
-            char, PathBuf or Duration, \
+    note = "an option can be bool, an integer, f32, f64, String, FieldName, TagName, Bytes, \
+            Percent, char, PathBuf or Duration, \
             a tuple or an array of these, or an `Option` or `Vec` of them",
     note = "write `#[option(parse)]` for a type that implements `FromStr`; add \
-            `#[derive(udf_runtime::options::OptionType)]` to your own enum or tuple struct; implement \
+            `#[derive(udf_runtime::options::OptionType)]` to your own enum or struct; implement \
             that trait for other types"
 )]
 pub trait OptionType: Sized {
@@ -95,9 +98,15 @@ pub struct Help {
     pub(crate) limits: Limits,
     /// Whether 0 is refused although it is within the limits.
     pub(crate) not_zero: bool,
+    /// The word behind the limits, such as `percent`.
+    pub(crate) unit: Option<&'static str>,
+    /// The name of the argument. Empty if it has none.
+    pub(crate) name: String,
     /// The length of text, in characters.
     pub(crate) len: Limits,
     pub(crate) choices: Vec<Choice>,
+    /// Whether upper and lower case are equal in the choices.
+    pub(crate) ignores_case: bool,
     pub(crate) example: Vec<Value>,
     /// The description of each of several arguments.
     pub(crate) each: Vec<Help>,
@@ -123,11 +132,16 @@ impl Help {
             Value::String(text) => {
                 let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
                 self.len.contain(&Value::Int(length))
-                    && (self.choices.is_empty() || self.texts().any(|choice| choice == text))
+                    && (self.choices.is_empty()
+                        || self.texts().any(|choice| self.is_same(choice, text)))
             }
             value => self.limits.contain(value),
         };
         is_choice && !(self.not_zero && *value == Value::Int(0))
+    }
+
+    fn is_same(&self, choice: &str, text: &str) -> bool {
+        choice == text || self.ignores_case && choice.to_lowercase() == text.to_lowercase()
     }
 
     /// Sets the words for an accepted value, which follow "must be".
@@ -140,6 +154,12 @@ impl Help {
     pub fn choice(mut self, value: impl Into<String>, help: impl Into<String>) -> Self {
         let (value, help) = (value.into(), crate::udf::options::docs::help(&help.into()));
         self.choices.push(Choice { value, help, aliases: Vec::new() });
+        self
+    }
+
+    /// Makes upper and lower case equal in the choices.
+    pub fn ignore_case(mut self) -> Self {
+        self.ignores_case = true;
         self
     }
 
@@ -167,7 +187,7 @@ impl Help {
         let words = self
             .must_be
             .clone()
-            .or_else(|| self.limits.words())
+            .or_else(|| self.limit_words())
             .or_else(|| self.len.count_of("character").map(|words| words + " long"));
         if self.not_zero && self.limits.contain(&Value::Int(0)) {
             return Some(words.map_or(String::new(), |words| words + ", ") + "other than 0");
@@ -175,10 +195,17 @@ impl Help {
         words
     }
 
-    /// Returns the words for several arguments, which are counted from `first`.
+    /// Returns the words for the limits, with the unit.
+    pub(crate) fn limit_words(&self) -> Option<String> {
+        let unit = self.unit.map_or(String::new(), |unit| format!(" {unit}"));
+        self.limits.words().map(|words| words + &unit)
+    }
+
+    /// Returns the words for several arguments, which have names or are counted from `first`.
     pub(crate) fn words_of_each(each: &[Help], first: usize) -> Option<String> {
         let known = (first + 1..).zip(each).filter_map(|(number, help)| {
-            help.words().map(|words| format!("argument {number} {words}"))
+            let name = if help.name.is_empty() { number.to_string() } else { help.name.clone() };
+            help.words().map(|words| format!("argument {name} {words}"))
         });
         let known = known.collect::<Vec<_>>().join(", ");
         Some(known).filter(|known| !known.is_empty())

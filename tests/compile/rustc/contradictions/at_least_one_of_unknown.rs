@@ -1,0 +1,19 @@
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+#[udf(wants = stream, provides = stream, at_least_one_of(a, bb))]
+struct Case {
+    #[option]
+    a: Option<u8>,
+    #[option]
+    b: Option<u8>,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}
