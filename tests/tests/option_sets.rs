@@ -2,7 +2,7 @@
 
 use udf_proto::Value::{self, Double, Int};
 use udf_runtime::options::{Bytes, OptionType, Percent};
-use udf_runtime::testing::check_options;
+use udf_runtime::testing::check;
 use udf_runtime::{Udf, udf};
 use udf_tests::{handles_nothing, parse, refusal};
 use udf_text::describe::{Description, OptionHelp};
@@ -58,7 +58,7 @@ fn a_task_calls_at_least_one_option_of_a_set() {
         words::<Sets>(&[("limit_count", &[Int(3)])]),
         "`.limit_count(3)`: there is no option `limit_count`; did you mean `.limitCount(3)`?"
     );
-    check_options::<Sets>();
+    check::<Sets>();
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn an_end_can_be_excluded_below_too() {
         words::<Ends>(&[("every", &[Value::Duration(0)])]),
         "`.every(0s)`: the argument must be more than 0s; write `.every(1s)`"
     );
-    check_options::<Ends>();
+    check::<Ends>();
 }
 
 #[test]
@@ -235,5 +235,5 @@ fn percentages_are_of_a_hundred() {
         words::<Typed>(&[("share", &[Double(60.0)])]),
         "`.share(60.0)`: the argument must be from 0.0 to 50.0 percent; write `.share(50.0)`"
     );
-    check_options::<Typed>();
+    check::<Typed>();
 }
