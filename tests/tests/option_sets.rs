@@ -33,8 +33,12 @@ fn description<T: Udf>() -> Description {
     }
 }
 
-#[udf(wants = stream, provides = stream, name = "limiter", at_least_one_of(limit_count, limit_age))]
+#[udf(wants = stream, provides = stream, name = "limiter",
+      at_least_one_of(old_count, limit_count, limit_age))]
+#[allow(dead_code, reason = "only the call of the option matters")]
 struct Sets {
+    #[option(hidden)]
+    old_count: Option<u8>,
     #[option(range = 1..)]
     limit_count: Option<u8>,
     #[option]
@@ -49,6 +53,7 @@ fn a_task_calls_at_least_one_option_of_a_set() {
     let parsed: Sets = parse(&[("limitCount", &[Int(3)])]).unwrap();
     assert_eq!((parsed.limit_count, parsed.limit_age.len(), parsed.internal), (Some(3), 0, 7));
     assert!(parse::<Sets>(&[("limitAge", &[Value::Duration(1)])]).is_ok());
+    assert!(parse::<Sets>(&[("oldCount", &[Int(1)])]).is_ok());
     assert_eq!(
         words::<Sets>(&[]),
         "at least one of `.limitCount`, `.limitAge` must be called; write `.limitCount(10)`"

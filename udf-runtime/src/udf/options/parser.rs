@@ -348,11 +348,14 @@ impl OptionParser {
             // The first option of a set stands for the set.
             let sets = known.data.at_least_one_of.iter();
             for set in sets.filter(|set| set.first() == Some(&known.data.name)) {
-                let is_called = |other: &Checked| !other.calls.is_empty() || other.of_env.is_some();
-                if !set.iter().filter_map(|name| named(name)).any(is_called) {
-                    let names = set.iter().map(|&name| name.to_owned()).collect();
-                    found.push(Problem::NoneOf { names, write: known.write() });
+                let set: Vec<&Checked> = set.iter().filter_map(|name| named(name)).collect();
+                if set.iter().any(|one| !one.calls.is_empty() || one.of_env.is_some()) {
+                    continue;
                 }
+                let shown = || set.iter().filter(|one| !one.known.data.is_hidden);
+                let write = shown().next().map_or_else(|| known.write(), |one| one.known.write());
+                let names = shown().map(|one| one.known.data.name.to_owned()).collect();
+                found.push(Problem::NoneOf { names, write });
             }
         }
         for problem in found {
