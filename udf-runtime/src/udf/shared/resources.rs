@@ -182,3 +182,80 @@ impl fmt::Debug for Resources {
         f.debug_list().entries(things.iter().map(|(ty, _)| ty)).finish()
     }
 }
+
+#[cfg(all(test, feature = "main"))]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    static OPENED: AtomicU32 = AtomicU32::new(0);
+
+    /// Counts how often it is opened. Its reload panics.
+    struct Opened;
+
+    impl Shared for Opened {
+        fn open(_: &Arguments) -> Result<Self> {
+            OPENED.fetch_add(1, Relaxed);
+            Ok(Opened)
+        }
+
+        fn reload(&self) -> Result<()> {
+            panic!("a reload that panics");
+        }
+    }
+
+    /// Has nothing to reload.
+    struct Constant;
+
+    impl Shared for Constant {
+        fn open(_: &Arguments) -> Result<Self> {
+            Ok(Constant)
+        }
+    }
+
+    /// Panics at once.
+    struct Broken;
+
+    impl Shared for Broken {
+        fn open(_: &Arguments) -> Result<Self> {
+            panic!("no good");
+        }
+    }
+
+    #[test]
+    fn each_type_is_opened_once_and_survives_a_panic_of_its_reload() {
+        let resources = Resources::new(Arguments::default());
+        let opened = SharedType::of::<Opened>();
+        for types in [&[opened, opened][..], &[opened]] {
+            resources.clone().open(types).expect("it opens");
+        }
+        assert_eq!(OPENED.load(Relaxed), 1);
+        let before = resources.get::<Opened>().expect("it is open");
+        assert!(resources.reload());
+        let after = resources.get::<Opened>().expect("it is still open");
+        assert!(Arc::ptr_eq(&before, &after));
+        // The lock is free and whole.
+        resources.open(&[SharedType::of::<Constant>()]).expect("it opens");
+    }
+
+    #[test]
+    fn only_a_thing_with_a_reload_is_reloaded() {
+        let resources = Resources::new(Arguments::default());
+        resources.open(&[SharedType::of::<Constant>()]).expect("it opens");
+        assert!(!resources.reload());
+    }
+
+    #[test]
+    fn a_thing_that_cannot_be_made_is_named() {
+        let text = |resources: &Resources| {
+            let opened = resources.open(&[SharedType::of::<Broken>()]);
+            opened.map_err(|error| error.to_string())
+        };
+        let error = text(&Resources::new(Arguments::default()));
+        assert_eq!(error, Err("cannot open Broken: it panicked: no good".to_owned()));
+        let error = text(&Resources::default()).expect_err("nothing supplies it");
+        assert!(error.starts_with("the UDF shares Broken, but nothing has supplied it"), "{error}");
+    }
+}
