@@ -1,0 +1,21 @@
+use std::sync::Arc;
+
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
+
+struct Zones;
+
+#[udf(wants = stream, provides = stream)]
+struct Case {
+    #[shared]
+    zones: Arc<Zones>,
+}
+
+impl StreamUdf for Case {
+    fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = udf_runtime::main::<Case>();
+}
