@@ -7,8 +7,8 @@ use udf_proto::Point;
 use crate::agent::crew::{Crew, Done, Job};
 use crate::agent::emitter::Emitter;
 use crate::agent::error::Result;
-use crate::udf::missing::Missing;
 use crate::udf::lent::LentUdf;
+use crate::udf::missing::Missing;
 use crate::udf::task::Task;
 use crate::udf::traits::{FromPoint, StreamUdf, Udf};
 
