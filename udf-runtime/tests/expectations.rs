@@ -1,37 +1,17 @@
 //! The test kit: ticks, restarts, and the messages of its expectations.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::cell::RefCell;
+mod panics;
+
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 use std::time::Duration;
 
+use panics::panic_of;
 use udf_runtime::testing::{self, Setup};
 use udf_runtime::{
     Batch, BeginBatch, Emitter, Handler, Init, Point, Remote, Result, Stream, Value, ValueType,
     Verdict,
 };
-
-/// Returns the text of the panic of `run`, and the line of this file that it names.
-fn panic_of(run: impl FnOnce()) -> (String, u32) {
-    thread_local! {
-        static LINE: RefCell<u32> = const { RefCell::new(0) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let others = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let place = panic.location().filter(|place| place.file() == file!());
-            LINE.with_borrow_mut(|line| *line = place.map_or(0, |place| place.line()));
-            others(panic);
-        }));
-    });
-    let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    (text.unwrap(), LINE.with_borrow(|line| *line))
-}
 
 /// Passes points on, counts them, and sends the count at each tick.
 #[derive(Default)]

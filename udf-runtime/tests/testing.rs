@@ -1,13 +1,14 @@
 //! The test kit: its results, and its messages about failures.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::cell::RefCell;
+mod panics;
+
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Once, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use panics::panic_of;
 use udf_runtime::state::Groups;
 use udf_runtime::testing::{self, WholeBatch};
 use udf_runtime::{
@@ -17,26 +18,6 @@ use udf_runtime::{
 
 /// The time limit for output that does arrive.
 const SOON: Duration = Duration::from_secs(20);
-
-/// Returns the text of the panic of `run`, and the line of this file that it names.
-fn panic_of(run: impl FnOnce()) -> (String, u32) {
-    thread_local! {
-        static LINE: RefCell<u32> = const { RefCell::new(0) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let others = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let place = panic.location().filter(|place| place.file().ends_with("tests/testing.rs"));
-            LINE.with_borrow_mut(|line| *line = place.map_or(0, |place| place.line()));
-            others(panic);
-        }));
-    });
-    let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    (text.unwrap(), LINE.with_borrow(|line| *line))
-}
 
 /// Sums up a field, for each group.
 #[udf(wants = stream, provides = stream, on_missing = fail)]

@@ -4,8 +4,8 @@ use super::error::ReplayError;
 use crate::error::Error;
 use crate::interface::{Interface, Timer};
 
-/// The most ticks without data between them: more than those of a day at a tick per second. The limit
-/// bounds the time for a gap, which a wrong time in the input can make as long as centuries.
+/// The most ticks without data between them: more than those of a day at a tick per second. A wrong
+/// time in the input can make a gap of centuries, which would otherwise take hours.
 const MOST_IDLE: i64 = 100_000;
 
 /// The ticks of a UDF whose timer runs on request.

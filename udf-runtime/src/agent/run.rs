@@ -157,7 +157,7 @@ impl<H: Handler> Agent<H> {
     }
 
     /// Ticks when `timer` requests it, and not by the wall clock.
-    #[cfg(any(feature = "main", feature = "testing"))]
+    #[allow(dead_code, reason = "as in the module of `Timer`")]
     pub(crate) fn timer(mut self, timer: Timer) -> Self {
         self.timer = Some(timer);
         self

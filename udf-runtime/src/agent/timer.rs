@@ -1,8 +1,5 @@
 //! Ticks on request instead of by the wall clock, for tests and replays.
-#![cfg_attr(
-    not(any(feature = "main", feature = "testing")),
-    allow(dead_code, reason = "without these features, nothing requests ticks")
-)]
+#![allow(dead_code, reason = "without the features `main` and `testing`, nothing requests ticks")]
 
 use std::sync::Arc;
 use std::time::Duration;
