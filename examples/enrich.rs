@@ -24,8 +24,8 @@ enum OnFailure {
 #[udf(wants = stream, provides = stream, on_missing = pass)]
 struct Enrich {
     /// The address to ask, without a query.
-    #[option(validate = is_http, example = "http://127.0.0.1:8080/owner")]
-    url: String,
+    #[option(parse, example = "http://127.0.0.1:8080/owner")]
+    url: ureq::http::Uri,
     /// Tag whose value is looked up.
     #[option]
     tag: TagName,
@@ -51,19 +51,17 @@ struct Enrich {
     failures: AtomicU64,
 }
 
-fn is_http(url: &String) -> Result<()> {
-    match url.parse::<ureq::http::Uri>()?.scheme_str() {
-        Some("http") => Ok(()),
-        _ => Err("the address must begin with http://".into()),
-    }
-}
-
 impl ConcurrentUdf for Enrich {
     fn workers(&self) -> usize {
         self.lookups
     }
 
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
+        if self.url.scheme_str() != Some("http") {
+            return Err(
+                format!("the address must begin with http://, not be `{}`", self.url).into()
+            );
+        }
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(self.timeout))
             .max_idle_connections_per_host(self.lookups)
@@ -98,7 +96,7 @@ impl Enrich {
             return Ok(answer);
         }
         let client = self.client.as_ref().ok_or("`init` was not called")?;
-        let asked = client.get(&self.url).query(&*self.tag, key).call();
+        let asked = client.get(self.url.clone()).query(&*self.tag, key).call();
         let mut response =
             asked.map_err(|error| format!("the look-up of `{key}` failed: {error}"))?;
         let body = response.body_mut().with_config().limit(64 << 10).read_to_string()?;

@@ -71,18 +71,16 @@ fn serve(stream: TcpStream, before: &dyn Fn(&str), asked: &Mutex<Vec<String>>) {
 fn options_hold_together() {
     testing::check::<Enrich>();
     let refusal = testing::udf::<Enrich>().option("url=https://a/").option("tag=host").refusal();
-    assert_eq!(
-        refusal,
-        "UDF enrich: `.url('https://a/')`: the address must begin with http://; \
-         write `.url('http://127.0.0.1:8080/owner')`"
-    );
+    assert_eq!(refusal, "the address must begin with http://, not be `https://a/`");
 }
 
 #[test]
 fn answers_are_added_in_the_order_of_the_input() {
     // No look-up returns before all four have arrived.
     let all = Barrier::new(4);
-    let server = Server::start(move |_| drop(all.wait()));
+    let server = Server::start(move |_| {
+        all.wait();
+    });
     let mut task = server.task();
     task.feed("cpu,host=d v=1 1\ncpu,host=c v=2 2\ncpu,host=b v=3 3\ncpu,host=a v=4 4");
     task.emits(
