@@ -49,6 +49,10 @@ pub(crate) const UDF: Table = &[
     habit("interval", "write `tick = \"10s\"` or `tick = field`"),
     habit("counters", "write `metrics(...)`"),
     habit("gauges", "write `metrics(...)`"),
+    habit(
+        "workers",
+        "write `impl ConcurrentUdf` in place of `impl StreamUdf`; its `workers` returns the number",
+    ),
 ];
 
 /// `#[option(...)]` on a field of a UDF.
