@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use udf_runtime::options::FieldName;
-use udf_runtime::{Batch, BatchUdf, BeginBatch, Emitter, EndBatch, Point, Points, Result, udf};
+use udf_runtime::{Batch, BatchView, Emitter, Result, WholeBatchUdf, udf};
 
 /// Points of each batch with the greatest values, greatest first.
 #[udf(wants = batch, provides = batch)]
@@ -14,36 +14,18 @@ struct NewUdf {
     /// Points to keep of each batch.
     #[option(default = 1, range = 1..)]
     count: usize,
-    /// Begin of the batch that arrives.
-    begin: BeginBatch,
-    /// Its points, and their values in the same order.
-    points: Points,
-    values: Vec<f64>,
 }
 
-impl BatchUdf for NewUdf {
-    fn begin(&mut self, begin: &BeginBatch, _: &mut Emitter<Batch>) -> Result<()> {
-        self.begin = begin.clone();
-        self.points.clear();
-        self.values.clear();
-        Ok(())
-    }
-
-    fn point(&mut self, point: &Point<'_>, _: &mut Emitter<Batch>) -> Result<()> {
-        self.values.push(point.number(&self.field)?);
-        self.points.push(point);
-        Ok(())
-    }
-
-    fn end(&mut self, end: &EndBatch, out: &mut Emitter<Batch>) -> Result<()> {
-        let mut ranked: Vec<_> = self.points.iter().zip(&self.values).collect();
+impl WholeBatchUdf for NewUdf {
+    fn batch(&mut self, batch: &BatchView<'_>, out: &mut Emitter<Batch>) -> Result<()> {
+        let mut ranked = batch.read(|point| Ok((point, point.number(&self.field)?)))?;
         ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        let mut batch = out.begin(&self.begin);
-        for (point, _) in ranked.into_iter().take(self.count) {
-            batch.pass(&point);
+        let mut greatest = out.begin(batch.begin());
+        for (point, _) in ranked.iter().take(self.count) {
+            greatest.pass(point);
         }
         // The answer to an empty batch is an empty batch.
-        Ok(batch.end(end.tmax)?)
+        Ok(greatest.end(batch.tmax())?)
     }
 }
 

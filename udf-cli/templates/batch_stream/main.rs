@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use udf_runtime::options::FieldName;
-use udf_runtime::{BatchUdf, BeginBatch, Emitter, EndBatch, Point, Result, Stream, udf};
+use udf_runtime::{BatchView, Emitter, Group, Result, Stream, WholeBatchUdf, udf};
 
 /// Mean of a field over each batch, as a point.
 #[udf(wants = batch, provides = stream)]
@@ -14,35 +14,17 @@ struct NewUdf {
     /// Name of the field that is emitted.
     #[option(default = "mean")]
     r#as: FieldName,
-    /// Values of the batch that arrives.
-    values: Vec<f64>,
-    /// Its begin: the end does not carry the whole grouping.
-    begin: BeginBatch,
 }
 
-impl BatchUdf for NewUdf {
-    fn begin(&mut self, begin: &BeginBatch, _: &mut Emitter<Stream>) -> Result<()> {
-        self.begin = begin.clone();
-        self.values.clear();
-        Ok(())
-    }
-
-    fn point(&mut self, point: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
-        self.values.push(point.number(&self.field)?);
-        Ok(())
-    }
-
-    fn end(&mut self, end: &EndBatch, out: &mut Emitter<Stream>) -> Result<()> {
-        if self.values.is_empty() {
+impl WholeBatchUdf for NewUdf {
+    fn batch(&mut self, batch: &BatchView<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        let values = batch.read(|point| point.number(&self.field))?;
+        if values.is_empty() {
             return Ok(());
         }
-        let mean = self.values.iter().sum::<f64>() / self.values.len() as f64;
-        let mut point = out.build(&self.begin.name).time(end.tmax);
-        // The tags and dimensions put the point into the group of the batch.
-        point = point.by_name(self.begin.by_name);
-        for (tag, value) in &self.begin.tags {
-            point = point.tag(tag, value).dimension(tag);
-        }
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        // The point is in the group of the batch.
+        let point = out.build_in(&Group::from(batch.begin()));
         Ok(point.field(&self.r#as, mean).send()?)
     }
 }

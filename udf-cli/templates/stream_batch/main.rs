@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
-use udf_runtime::{Batch, BeginBatch, Emitter, Point, Result, StreamUdf, Task, udf};
+use udf_runtime::{Batch, Emitter, Group, Point, Result, StreamUdf, Task, udf};
 
 /// Gathers the values of a field into batches, for each group.
 #[udf(wants = stream, provides = batch)]
@@ -37,23 +37,12 @@ impl StreamUdf for NewUdf {
         // Points may come out of order.
         waiting.sort_by_key(|(time, _)| *time);
         let latest = waiting.last().map_or(point.time(), |(time, _)| *time);
-        let mut batch = out.begin(&begin(point));
+        let mut batch = out.begin_in(&Group::from(point));
         for (time, value) in waiting.drain(..) {
             let edit = batch.edit(point).time(time);
             edit.only_field(&self.field, value).send()?;
         }
         Ok(batch.end(latest)?)
-    }
-}
-
-/// Returns the begin of a batch in the group of a point.
-fn begin(point: &Point<'_>) -> BeginBatch {
-    let tag = |name: &str| (name.into(), point.tag(name).unwrap_or_default().into());
-    BeginBatch {
-        name: point.name().into(),
-        tags: point.dimensions().map(tag).collect(),
-        by_name: point.by_name(),
-        ..BeginBatch::default()
     }
 }
 
