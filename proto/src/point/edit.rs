@@ -37,25 +37,40 @@ pub trait IntoField<'v> {
     fn into_field(self) -> Option<FieldValue<'v>>;
 }
 
-macro_rules! into_field {
-    ($($ty:ty)*) => {$(
-        #[diagnostic::do_not_recommend]
-        impl<'v> IntoField<'v> for $ty {
-            #[inline]
-            fn into_field(self) -> Option<FieldValue<'v>> {
-                Some(self.into())
-            }
-        }
-    )*};
-}
-
-into_field!(f64 f32 i64 i32 u32 bool &'v str &'v String FieldValue<'v>);
-
+// One impl for all types keeps errors short: rustc shows each impl that nearly fits.
 #[diagnostic::do_not_recommend]
-impl<'v, T: IntoField<'v>> IntoField<'v> for Option<T> {
+impl<'v, T: convert::Convert<'v>> IntoField<'v> for T {
     #[inline]
     fn into_field(self) -> Option<FieldValue<'v>> {
-        self.and_then(T::into_field)
+        self.convert()
+    }
+}
+
+mod convert {
+    use super::FieldValue;
+
+    pub trait Convert<'v> {
+        fn convert(self) -> Option<FieldValue<'v>>;
+    }
+
+    macro_rules! convert {
+        ($($ty:ty)*) => {$(
+            impl<'v> Convert<'v> for $ty {
+                #[inline]
+                fn convert(self) -> Option<FieldValue<'v>> {
+                    Some(self.into())
+                }
+            }
+        )*};
+    }
+
+    convert!(f64 f32 i64 i32 u32 bool &'v str &'v String FieldValue<'v>);
+
+    impl<'v, T: Convert<'v>> Convert<'v> for Option<T> {
+        #[inline]
+        fn convert(self) -> Option<FieldValue<'v>> {
+            self.and_then(T::convert)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Group;
 
 /// The parts of a complete group, as they are saved.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Parts<'g>(
     #[serde(borrow)] Cow<'g, str>,
     #[serde(borrow)] Cow<'g, str>,
@@ -19,7 +19,7 @@ struct Parts<'g>(
 );
 
 /// The name and the value of a tag.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Tag<'g>(#[serde(borrow)] Cow<'g, str>, #[serde(borrow)] Cow<'g, str>);
 
 /// Saves the id of a group that is not complete, and a list of the parts of any other.
@@ -28,9 +28,15 @@ impl Serialize for Group {
         if !self.is_complete {
             return serializer.serialize_str(self.id());
         }
-        let tags = self.tags().map(|(name, value)| Tag(name.into(), value.into()));
-        Parts(self.id().into(), self.name().into(), self.by_name, tags.collect())
-            .serialize(serializer)
+        (self.id(), self.name(), self.by_name, Tags(self)).serialize(serializer)
+    }
+}
+
+struct Tags<'g>(&'g Group);
+
+impl Serialize for Tags<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.tags())
     }
 }
 
