@@ -2,8 +2,8 @@
 
 use udf_runtime::testing::{self, Setup, TestTask};
 use udf_runtime::{
-    Batch, BatchUdf, BatchView, BeginBatch, Emitter, EndBatch, Point, Result, Stream, StreamUdf,
-    Udf, UdfHandler, UnfitSnapshot, WholeBatchUdf, udf,
+    Batch, BatchUdf, BatchView, BeginBatch, ConcurrentUdf, Emitter, EndBatch, Point, Result,
+    Stream, StreamUdf, Udf, UdfHandler, UnfitSnapshot, WholeBatchUdf, udf,
 };
 
 /// Counts the points above each limit.
@@ -166,4 +166,43 @@ fn adds_in_restored<T: Udf<Provides = Batch> + 'static>() {
 fn udfs_of_batches_have_the_hook_too() {
     adds_in_restored::<ByPoint>();
     adds_in_restored::<Whole>();
+}
+
+/// Sends its sum, on a worker.
+#[udf(wants = stream, provides = stream)]
+struct OnWorkers {
+    #[option]
+    add: i64,
+    #[state]
+    sum: i64,
+}
+
+impl ConcurrentUdf for OnWorkers {
+    fn workers(&self) -> usize {
+        2
+    }
+
+    fn restored(&mut self) -> Result<()> {
+        self.sum += self.add;
+        Ok(())
+    }
+
+    fn point(&self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        Ok(out.edit(point).only_field("sum", self.sum).send()?)
+    }
+}
+
+#[test]
+fn udfs_with_workers_have_the_hook_too() {
+    let with = |add: i64| testing::udf::<OnWorkers>().option(format!("add={add}")).start();
+    let mut task = with(0);
+    // The workers hold the UDF when the snapshot is restored.
+    task.feed("m v=1 1");
+    let snapshot = task.snapshot();
+    let mut task = with(5);
+    task.feed("m v=1 1");
+    task.emits("m sum=0i 1");
+    task.restore(&snapshot);
+    task.feed("m v=1 2");
+    task.emits("m sum=5i 2");
 }

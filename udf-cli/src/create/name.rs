@@ -76,13 +76,11 @@ const TAKEN: [&str; 63] = [
 ];
 
 /// Types and traits that the new crate uses, and that its own type would hide.
-const USED: [&str; 26] = [
+const USED: [&str; 24] = [
     "Batch",
-    "BatchUdf",
-    "BeginBatch",
+    "BatchView",
     "Default",
     "Emitter",
-    "EndBatch",
     "Err",
     "ExitCode",
     "FieldName",
@@ -93,7 +91,6 @@ const USED: [&str; 26] = [
     "Ok",
     "Option",
     "Point",
-    "Points",
     "Result",
     "Self",
     "Some",
@@ -103,6 +100,7 @@ const USED: [&str; 26] = [
     "Task",
     "Vec",
     "WholeBatch",
+    "WholeBatchUdf",
 ];
 
 /// The name of a new crate, such as `moving_avg` or `moving-avg`.

@@ -73,8 +73,8 @@ use crate::udf::traits::{FromPoint, StreamUdf, Udf};
     label = "`impl ConcurrentUdf for {Self}` is missing"
 )]
 pub trait ConcurrentUdf: Udf + Send + Sync + 'static {
-    /// Returns the number of points that may be handled at the same time, from 1 to 1024. Called once,
-    /// after [`init`](Self::init).
+    /// Returns the number of points that may be handled at the same time, from 1 to 1024. Called
+    /// once, after [`init`](Self::init).
     fn workers(&self) -> usize;
 
     /// Checks the options together, before any data. An error refuses the Init.
@@ -83,6 +83,14 @@ pub trait ConcurrentUdf: Udf + Send + Sync + 'static {
     /// Return an error for invalid options. The user of the task sees its text.
     fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
         let _ = task;
+        Ok(())
+    }
+
+    /// Called after the state was restored from a snapshot: see [`StreamUdf::restored`].
+    ///
+    /// # Errors
+    /// An error refuses the snapshot.
+    fn restored(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -111,6 +119,10 @@ impl<T: ConcurrentUdf> StreamUdf for T {
 
     fn init(&mut self, task: &Task<Self::Provides>) -> Result<()> {
         ConcurrentUdf::init(self, task)
+    }
+
+    fn restored(&mut self) -> Result<()> {
+        ConcurrentUdf::restored(self)
     }
 
     fn point(&mut self, point: &Self::Input<'_>, out: &mut Emitter<Self::Provides>) -> Result<()> {
