@@ -71,16 +71,18 @@
 //! A test or an own `main` supplies it with `shared` of [`testing`](crate::testing) or
 //! [`UdfHandler`](crate::UdfHandler::shared).
 
+mod argument;
 mod arguments;
 mod current;
 pub(crate) mod field;
 pub(crate) mod resources;
 
+pub use argument::Argument;
 #[cfg(all(test, feature = "main"))]
-pub(crate) use arguments::TAKEN;
+pub(crate) use argument::TAKEN;
 #[cfg(feature = "main")]
 pub(crate) use arguments::missing;
-pub use arguments::{Argument, ArgumentError, Arguments};
+pub use arguments::{ArgumentError, Arguments};
 pub use current::Current;
 
 use std::fmt;
