@@ -30,8 +30,8 @@ struct MovingAvg {
 
 impl StreamUdf for MovingAvg {
     fn restored(&mut self) -> Result<()> {
-        // The snapshot may be of a task with a larger `size`. A group without new points keeps
-        // nothing of it.
+        // If `size` was larger before, the restored windows are too long. A group without new
+        // points would keep such a window.
         self.windows.iter_mut().for_each(|(_, window)| window.truncate(self.size));
         Ok(())
     }
