@@ -1,4 +1,5 @@
-//! Adds the answers of an HTTP server to points, with several look-ups at the same time and a cache.
+//! Adds the answers of an HTTP server to points. Shows several look-ups at the same time, and a
+//! cache.
 
 use std::collections::HashMap;
 use std::process::ExitCode;

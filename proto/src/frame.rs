@@ -1,7 +1,7 @@
 //! Frames: the length of a message as a varint, then the message.
 //!
-//! There is no footer and no magic between them, so whoever loses its place has lost the
-//! connection: every error but [`FrameError::Io`] ends it.
+//! Nothing marks the start or the end of a frame. A reader that has lost its position cannot find
+//! the next frame, so every error except [`FrameError::Io`] ends the connection.
 
 use std::error::Error;
 use std::fmt;
@@ -12,26 +12,27 @@ use prost::Message;
 use crate::buffer::{Buffer, CHUNK};
 use crate::wire::{self, VarintError};
 
-/// The longest frame that is accepted unless a [`FrameReader`] is told otherwise: 64 MiB.
+/// The default limit of the length of a frame: 64 MiB.
 pub const DEFAULT_LIMIT: usize = 64 << 20;
 
-/// The highest limit that can be set: a point view addresses bytes up to here.
+/// The maximum limit. The positions in a view of a point are below it.
 pub const MAX_LIMIT: usize = 256 << 20;
 
-/// The buffer of a new reader: a connection that starts a UDF and then waits never needs more.
+/// The size of the buffer of a new reader. A connection that starts a UDF and then waits needs no
+/// more.
 const FIRST: usize = 1 << 10;
 
-/// How many times as large a buffer is made that a read has filled, up to a [`CHUNK`].
+/// The factor by which a buffer grows that a read has filled, up to a [`CHUNK`].
 const FASTER: usize = 8;
 
 /// Grants a [`FrameReader`] the memory that a frame needs beyond the reader's own buffer.
 pub trait Room: fmt::Debug + Send + Sync {
-    /// Asks for `bytes` in all, in place of those that were granted before. It never refuses fewer
-    /// than before; with 0, all of them are given back, and so they are when it is dropped.
+    /// Requests a total of `bytes`, which replaces the earlier request. A request for fewer bytes
+    /// never fails. A request for 0 bytes, or dropping the room, returns all bytes.
     ///
     /// # Errors
-    /// When there is no room. The text is for the other side, and says what was asked for and why
-    /// it was refused.
+    /// Returns an error if there is no room. The peer gets the text, which names the request and
+    /// the reason.
     fn hold(&mut self, bytes: usize) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
@@ -39,23 +40,23 @@ pub trait Room: fmt::Debug + Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The length is over the limit; nothing of the frame's body was read for it.
+    /// The length is over the limit. The reader has not requested the body of the frame.
     #[error("a frame of {length} bytes was announced, over the limit of {limit} bytes")]
     TooLong {
-        /// The length that was announced.
+        /// The announced length.
         length: u64,
-        /// The limit that is set.
+        /// The limit.
         limit: usize,
     },
-    /// The length is no varint of up to 64 bits.
+    /// The length is not a varint of at most 64 bits.
     #[error("a frame's length is not a varint: it goes on after ten bytes or 64 bits")]
     BadLength,
     /// The input ended within a frame.
     #[error("the input ended within a frame: {}", missing(*.read, *.expected))]
     Cut {
-        /// How many bytes of the frame had come, its length not counted.
+        /// The number of received bytes of the body.
         read: usize,
-        /// How many it should have had; none when not even its length was complete.
+        /// The length of the body. `None` if the length itself is incomplete.
         expected: Option<usize>,
     },
     /// No [`Room`] is left for a frame.
@@ -64,10 +65,10 @@ pub enum FrameError {
     /// The system has no memory for a frame.
     #[error("there is no memory for the first {bytes} bytes of a frame")]
     NoMemory {
-        /// How many bytes the buffer was to have.
+        /// The size that the buffer needed.
         bytes: usize,
     },
-    /// The reader failed. After an error that may pass, such as a timeout, reading can go on.
+    /// The reader failed. After a temporary error, such as a timeout, reading can go on.
     #[error("reading failed: {0}")]
     Io(io::Error),
 }
@@ -87,10 +88,10 @@ fn missing(read: usize, expected: Option<usize>) -> String {
 
 /// Reads frames from any reader.
 ///
-/// Reads may stop anywhere: a frame is handed out when all of it has come. The buffer is reused
-/// from frame to frame. It begins small, and grows to 256 KiB as reads fill it, or to
-/// [less](Self::set_base). For a larger frame, it grows only with bytes that really came, by half
-/// of them, so a length alone never costs memory.
+/// A read may end anywhere: the reader returns a frame when it is complete. All frames use the same
+/// buffer. The buffer begins small, and grows to its [base](Self::set_base) as reads fill it. For a
+/// larger frame, the buffer grows by half of the received bytes at a time. So an announced length
+/// alone never costs memory.
 ///
 /// ```
 /// use udf_proto::frame::FrameReader;
@@ -105,15 +106,15 @@ fn missing(read: usize, expected: Option<usize>) -> String {
 pub struct FrameReader<R> {
     reader: R,
     limit: usize,
-    /// How large the buffer may be without room that was granted.
+    /// The maximum size of the buffer without granted room.
     base: usize,
-    /// Asked before the buffer grows beyond that.
+    /// Grants growth beyond `base`.
     room: Option<Box<dyn Room>>,
-    /// Bytes that have come are at `start..end`; its length is its capacity for the reader.
+    /// The received bytes are at `start..end`. Reads fill the rest of the length.
     buffer: Buffer,
     start: usize,
     end: usize,
-    /// Where the frame that was taken last begins, with its length.
+    /// The position of the last taken frame, which begins with its length.
     taken: usize,
 }
 
@@ -132,13 +133,13 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// Refuses frames of more than `limit` bytes; at most [`MAX_LIMIT`].
+    /// Refuses frames of more than `limit` bytes. The maximum is [`MAX_LIMIT`].
     pub fn limit(mut self, limit: usize) -> Self {
         self.set_limit(limit);
         self
     }
 
-    /// Refuses frames of more than `limit` bytes from now on; at most [`MAX_LIMIT`].
+    /// Refuses frames of more than `limit` bytes from now on. The maximum is [`MAX_LIMIT`].
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit.min(MAX_LIMIT);
     }
@@ -149,11 +150,11 @@ impl<R: Read> FrameReader<R> {
         self
     }
 
-    /// Sets how large the buffer may grow without [`Room`]; between 1 KiB and 256 KiB. Defaults to
+    /// Sets the maximum size of the buffer without [`Room`], between 1 KiB and 256 KiB. Defaults to
     /// 256 KiB.
     ///
-    /// When it is raised, granted room that is no longer needed is given back. A lower base holds
-    /// for buffers that grow from now on.
+    /// A higher base returns granted room that is no longer needed. A lower base limits only later
+    /// growth.
     pub fn set_base(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.base, bytes.clamp(FIRST, CHUNK));
         if self.base > before && self.buffer.len() > before {
@@ -161,17 +162,15 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// The reader under it; bytes that were read ahead are not in it any more.
+    /// Returns the inner reader. It no longer has the bytes that were read ahead.
     pub fn get_ref(&self) -> &R {
         &self.reader
     }
 
-    /// The next frame, or none when the input ends cleanly between two frames.
-    ///
-    /// It waits for the reader as often as it must.
+    /// Returns the next frame, or `None` if the input ends between two frames. Waits for the reader.
     ///
     /// # Errors
-    /// Each kind of [`FrameError`].
+    /// Returns each kind of [`FrameError`].
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
         while !self.has_frame()? {
             if !self.fill()? {
@@ -181,10 +180,10 @@ impl<R: Read> FrameReader<R> {
         self.buffered_frame()
     }
 
-    /// The next frame if all of it has been read already, else none; it never waits.
+    /// Returns the next frame if it is complete in the buffer. Never waits.
     ///
     /// # Errors
-    /// [`FrameError::TooLong`] and [`FrameError::BadLength`].
+    /// Returns [`FrameError::TooLong`] and [`FrameError::BadLength`].
     #[inline]
     pub fn buffered_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
         match self.peek()? {
@@ -196,34 +195,33 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// The bytes that have been read and not been taken: they begin with the length of a frame.
+    /// Returns the bytes in the buffer that were not taken. They begin with the length of a frame.
     pub fn rest(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// The frame that was taken last, with its length and with what came behind it. Once more is
-    /// read, it is empty, but for what is not taken yet.
+    /// Returns the last taken frame with its length, and all bytes after it. After another read,
+    /// returns only the bytes that are not taken yet.
     pub fn taken(&self) -> &[u8] {
         &self.buffer[self.taken..self.end]
     }
 
-    /// Whether a whole frame has been read and not been taken yet.
+    /// Returns whether the buffer has a complete frame that was not taken yet.
     ///
     /// # Errors
-    /// [`FrameError::TooLong`] and [`FrameError::BadLength`].
+    /// Returns [`FrameError::TooLong`] and [`FrameError::BadLength`].
     pub fn has_frame(&self) -> Result<bool, FrameError> {
         Ok(matches!(self.peek()?, Peek::Whole { .. }))
     }
 
-    /// Whether bytes have come that were not taken as a frame: those of a frame that is not
-    /// complete, when [`buffered_frame`](Self::buffered_frame) has returned none.
+    /// Returns whether the buffer has bytes that were not taken. After
+    /// [`buffered_frame`](Self::buffered_frame) has returned `None`, these are an incomplete frame.
     pub fn is_within_frame(&self) -> bool {
         self.start < self.end
     }
 
-    /// Gives back what a long frame needed beyond the [base](Self::set_base), if every byte that
-    /// has come was taken: the frame that was taken last is gone then. The reader does the same
-    /// before it reads again.
+    /// Frees the memory beyond the [base](Self::set_base) if all received bytes were taken. This
+    /// drops the last taken frame. The reader does the same before its next read.
     #[inline]
     pub fn trim(&mut self) {
         if self.start == self.end && self.buffer.len() > self.base {
@@ -233,10 +231,10 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// Reads once, waiting if it must; false at the end of the input, between two frames.
+    /// Waits for one read. Returns false at the end of the input between two frames.
     ///
     /// # Errors
-    /// Each kind of [`FrameError`].
+    /// Returns each kind of [`FrameError`].
     pub fn fill(&mut self) -> Result<bool, FrameError> {
         self.make_room()?;
         self.taken = self.start;
@@ -283,10 +281,10 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// Makes room behind the bytes that have come.
+    /// Makes room for the next read behind the received bytes.
     ///
-    /// Room beyond the base that was made for a long frame ends with it, so that the buffer is
-    /// empty when the frame is taken: then the room is given back.
+    /// Beyond the base, the buffer ends where the long frame ends. So the buffer is empty when the
+    /// frame has been taken, and its memory can be freed.
     fn make_room(&mut self) -> Result<(), FrameError> {
         let (used, peek) = (self.end - self.start, self.peek()?);
         let is_full = self.end == self.buffer.len();
@@ -295,12 +293,12 @@ impl<R: Read> FrameReader<R> {
             (self.start, self.end) = (0, 0);
         }
         if is_full && self.buffer.len() < self.base {
-            // More may have been there than there was room for.
+            // The reader may have more bytes than the buffer had room for.
             self.resize((FASTER * self.buffer.len()).min(self.base))?;
         }
         let wanted = match peek {
             Peek::Part { read, expected: Some(length) } => used - read + length,
-            // Whoever reads on without taking what is whole wants to have more of it.
+            // The caller reads on without taking the complete frame, so it wants more bytes.
             Peek::Whole { .. } => 2 * used,
             Peek::Empty | Peek::Part { .. } => used + 1,
         };
@@ -319,17 +317,17 @@ impl<R: Read> FrameReader<R> {
         if let Some(room) = self.room.as_mut().filter(|_| bytes > self.base) {
             room.hold(bytes - self.base).map_err(FrameError::NoRoom)?;
         }
-        // Exactly: there is room for no more.
+        // No room was granted for more than these bytes.
         let more = bytes - self.buffer.len();
         self.buffer.try_reserve_exact(more).map_err(|_| FrameError::NoMemory { bytes })?;
         self.buffer.resize(bytes, 0);
         Ok(())
     }
 
-    /// Keeps `bytes` of the room that was granted, of which there are no fewer.
+    /// Returns all granted room except `bytes`, which must not be more than was granted.
     fn hold_less(&mut self, bytes: usize) {
         if let Some(room) = &mut self.room {
-            // Fewer than before are never refused.
+            // A request for fewer bytes never fails.
             let _ = room.hold(bytes);
         }
     }
@@ -359,7 +357,7 @@ pub fn append(message: &impl Message, out: &mut Vec<u8>) {
 /// Writes `message` to `writer` as a frame, in one write, and flushes it.
 ///
 /// # Errors
-/// Those of the writer.
+/// Returns the errors of the writer.
 pub fn write(message: &impl Message, mut writer: impl Write) -> io::Result<()> {
     let mut frame = Vec::new();
     append(message, &mut frame);

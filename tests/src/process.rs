@@ -36,8 +36,7 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there").count()
 }
 
-/// Returns the id of a user that nobody has: each test has others, also when this runs twice at a
-/// time.
+/// Returns an unused user id. Each test gets other ids, also in two runs at the same time.
 pub fn made_up_user(number: u32) -> u32 {
     (1 << 24) + std::process::id() * 8 + number
 }

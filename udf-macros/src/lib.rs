@@ -38,12 +38,13 @@ pub fn derive_udf(item: TokenStream) -> TokenStream {
 
 /// Makes an enum or a struct a type for options.
 ///
-/// An enum is a STRING out of a fixed set: its variants in camelCase. Their doc comments are the help.
-/// `#[option(rename_all = "kebab-case")]` on the enum sets another case, and `#[option(ignore_case)]`
-/// makes upper and lower case equal. `#[option(name = "...")]` and `#[option(alias = "...")]` on a
-/// variant set its names.
+/// An enum is a STRING out of a fixed set: its variants in camelCase. The doc comments of the
+/// variants are the help. `#[option(rename_all = "kebab-case")]` on the enum sets another case, and
+/// `#[option(ignore_case)]` makes upper and lower case equal. `#[option(name = "...")]` and
+/// `#[option(alias = "...")]` on a variant set its names.
 ///
-/// Each member of a struct is an argument. `info`, samples and refusals show the names of the members.
+/// Each member of a struct is an argument. `info`, samples and refusals show the names of the
+/// members.
 #[proc_macro_derive(OptionType, attributes(option))]
 pub fn derive_option_type(item: TokenStream) -> TokenStream {
     expand::derive_option_type(item.into()).into()

@@ -283,7 +283,7 @@ fn a_connection_that_was_left_is_given_up() {
     }
 }
 
-/// A transport that nobody reads from, and that uses up all the time there is for reading ahead.
+/// A transport whose peer does not read. Its `read_ahead` uses all of the given time.
 struct Trickle(Arc<Mutex<Vec<(usize, Duration)>>>, usize);
 
 impl Transport for Trickle {
@@ -321,7 +321,8 @@ fn a_look_waits_for_all_connections_as_long_as_for_one() {
             watchdog.watch(link, Box::new(Trickle(Arc::clone(&waits), number)), limits)
         })
         .collect();
-    // It sees that they stand still, and then that they have for a while.
+    // One look sees that the bytes stand still. A later look sees that they have stood still for a
+    // while.
     let looking = thread::spawn(|| watchdog.look());
     watchdog.look();
     looking.join().expect("it does not panic");

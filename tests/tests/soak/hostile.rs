@@ -38,7 +38,7 @@ pub(super) enum Kind {
     Trickles,
 }
 
-/// Each of them, for a thread of its own.
+/// All kinds. Each attacks on its own thread.
 pub(super) const KINDS: [Kind; 8] = [
     Kind::Silent,
     Kind::Half,
@@ -54,7 +54,7 @@ pub(super) const KINDS: [Kind; 8] = [
 const ANNOUNCED: u64 = 60 << 20;
 const PIECES: usize = 59;
 
-/// What one sends who does not read.
+/// The requests of a visitor that reads no answer.
 const INFOS: usize = 500_000;
 const POINTS: usize = 16;
 const POINT: usize = 8 << 20;

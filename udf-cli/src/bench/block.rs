@@ -27,7 +27,7 @@ pub(super) struct Block {
     times: Vec<(usize, i64)>,
     /// Parts of the block. Each ends with a point of a stream, or with a batch.
     pub(super) pieces: Vec<Piece>,
-    /// How much later the messages are when they are sent again, in nanoseconds.
+    /// The nanoseconds to add to all times when the messages are sent again.
     span: i64,
 }
 

@@ -99,7 +99,7 @@ fn only_messages(context: &mut Context) -> CheckResult {
         Fault::Broken(_) => Err(fault),
         _ => Ok(()),
     };
-    // Only bytes that are not a message count here, not how far the UDF gets.
+    // This check reports only bytes outside of messages. Other checks report other faults.
     if let Err(fault @ Fault::Broken(_)) = &context.answer {
         return context.reported_by("info_answered", fault);
     }

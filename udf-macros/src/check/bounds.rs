@@ -1,5 +1,5 @@
-//! `range` and `len`: both contain a value, and contain the default and the example. Only literals are
-//! checked here. `testing::check` checks computed values.
+//! Checks that `range` and `len` contain a value, the default and the example. Only literals are
+//! checked here: `testing::check` checks computed values.
 
 use std::cmp::Ordering;
 

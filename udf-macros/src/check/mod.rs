@@ -9,7 +9,7 @@ use crate::borrowed::{OWNED, borrows};
 use crate::errors::Errors;
 use crate::model::{Edge, Field, OnMissing, Role, Tick, Udf, UdfArgs};
 
-/// Notes every rule that the model breaks.
+/// Reports every rule that the model breaks.
 pub(crate) fn check(udf: &Udf, errors: &mut Errors) {
     for lifetime in udf.generics.lifetimes() {
         errors.at(&lifetime.lifetime, OWNED);
@@ -52,7 +52,8 @@ fn ty(field: &Field, errors: &mut Errors) {
     }
 }
 
-/// Notes `pass` with batches: a point of a batch has no name, and cannot be sent outside of a batch.
+/// Reports `pass` with batches: a point of a batch has no name, and cannot be sent outside of a
+/// batch.
 fn on_missing(args: &UdfArgs, errors: &mut Errors) {
     let batches = [("wants", args.wants), ("provides", args.provides)]
         .into_iter()

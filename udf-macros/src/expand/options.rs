@@ -16,8 +16,8 @@ pub(super) fn constant(model: &Udf) -> TokenStream {
     quote!(&[#(#all),*])
 }
 
-/// Takes the values of all options, makes the defaults, and then makes the struct. Each step requires
-/// that the step before it found no error, so the defaults of an author run only for a valid Init.
+/// Takes the values of all options, makes the defaults, and then makes the struct. An error in one
+/// step ends the steps, so the defaults of an author run only for a valid Init.
 ///
 /// The runtime keeps the values between the steps. Locals would cost rustc ten times as much, since
 /// each call may panic, and then drops every local before it.
@@ -203,8 +203,8 @@ fn limits(range: &Range) -> TokenStream {
     }
 }
 
-/// Returns the arguments that a TICKscript writes for an example, if it is the text of a parsed option,
-/// or literals for a type that is not known here.
+/// Returns the arguments that a TICKscript writes for an example, if the example is the text of a
+/// parsed option, or literals for a type that is not known here.
 fn example_arguments(written: &Expr, option: &OptionField) -> Option<Vec<TokenStream>> {
     if option.parse.is_none() && !matches!(known(&option.value), Known::Other) {
         return None;

@@ -161,8 +161,8 @@ fn edge(edge: Option<Edge>, span: Span) -> TokenStream {
     }
 }
 
-/// Returns the type of the points, as the return type of a function: there, `'_` and a lifetime that
-/// is left out stand for the lifetime of the argument.
+/// Returns the type of the points, as the return type of a function. There, `'_` and an omitted
+/// lifetime stand for the lifetime of the argument.
 fn point(written: &Type) -> TokenStream {
     let tokens = written.to_token_stream();
     let first = tokens.span();

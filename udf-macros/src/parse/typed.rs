@@ -1,7 +1,8 @@
-//! `#[derive(FromPoint)]` and `#[derive(Fields)]`: structs that are read from a point or become fields.
+//! `#[derive(FromPoint)]` and `#[derive(Fields)]`: structs that are read from a point or become
+//! fields.
 //!
-//! A struct may have both derives, and neither sees the other. Both report a common error at the same
-//! span in the same words, and rustc shows it once.
+//! A struct may have both derives, and neither sees the other. Both report a common error at the
+//! same span in the same words, and rustc shows it once.
 
 use syn::ext::IdentExt;
 use syn::{Attribute, Data, DataStruct, DeriveInput, Field, Fields, Lifetime, LitStr, Meta, Type};
@@ -133,8 +134,8 @@ fn lives_too_long(ty: &Type, input: &DeriveInput, errors: &mut Errors) {
     }
 }
 
-/// Returns the crate and the case of names in the attribute on the struct. Notes attributes of members
-/// on the struct.
+/// Returns the crate and the case of names in the attribute on the struct. Reports attributes of
+/// members on the struct.
 fn container(input: &DeriveInput, name: &str, errors: &mut Errors) -> (Runtime, Option<Case>) {
     let mut entries = Entries::default();
     for attr in &input.attrs {

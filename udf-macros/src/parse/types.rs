@@ -83,7 +83,8 @@ pub(crate) fn known(ty: &Type) -> Known {
     }
 }
 
-/// Returns the last segment of the path of a type of the standard library or in scope, and its arguments.
+/// Returns the last segment of the path of a type of the standard library or in scope, and its
+/// arguments.
 fn named(ty: &Type) -> Option<(String, Vec<Type>)> {
     let path = match ty {
         Type::Path(path) => path,
@@ -117,7 +118,8 @@ fn named(ty: &Type) -> Option<(String, Vec<Type>)> {
     Some((last.ident.to_string(), arguments))
 }
 
-/// Returns how often a field of this type is called, as far as its name shows, and the type of one call.
+/// Returns how often a field of this type is called, as far as the name of the type shows, and the
+/// type of one call.
 pub(crate) fn calls(ty: &Type) -> (Calls, Type) {
     match named(ty) {
         Some((name, arguments)) if arguments.len() == 1 && name == "Option" => {
@@ -131,8 +133,8 @@ pub(crate) fn calls(ty: &Type) -> (Calls, Type) {
 }
 
 impl Known {
-    /// Returns whether the type is Rust's own. A type of the runtime, such as `Percent`, may also be the
-    /// author's own type of this name, which `parse` makes an option.
+    /// Returns whether the type is Rust's own. The author may have a type with the name of a type of
+    /// the runtime, such as `Percent`, and make it an option with `parse`.
     pub(crate) fn is_of_rust(&self) -> bool {
         !matches!(self, Known::Name | Known::Bytes | Known::Percent | Known::Other)
     }

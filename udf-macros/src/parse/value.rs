@@ -65,9 +65,9 @@ fn sign(negative: bool) -> f64 {
     if negative { -1.0 } else { 1.0 }
 }
 
-/// Returns whether no function of the author is called in an expression. Such an expression is a
-/// literal, the path of a constant or a variant, an operator with these, or a tuple, an array or a tuple
-/// struct of these.
+/// Returns whether an expression calls no function of the author. Such an expression is a literal,
+/// the path of a constant or a variant, an operator with these, or a tuple, an array or a tuple struct
+/// of these.
 pub(crate) fn is_constant(expr: &Expr) -> bool {
     match plain(expr) {
         Expr::Path(_) => true,
@@ -102,8 +102,9 @@ pub(crate) fn elements(expr: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// Checks a value against a type, and returns the expression of the type: `"10s"` becomes a Duration, `1`
-/// a float for a float. `what` is the name of the value in messages: `the default`.
+/// Checks a value against a type, and returns an expression of this type. For example, `"10s"`
+/// becomes a Duration, and `1` becomes a float. `what` is the name of the value in messages, such as
+/// `the default`.
 pub(super) fn lower(what: &str, expr: &Expr, ty: &Type, errors: &mut Errors) -> TokenStream {
     let mut parts = |exprs: &Punctuated<Expr, Token![,]>, types: &[&Type]| {
         let parts = exprs.iter().zip(types).map(|(expr, ty)| lower(what, expr, ty, errors));

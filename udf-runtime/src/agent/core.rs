@@ -42,7 +42,7 @@ pub(super) struct Core<H: Handler> {
     spare: Vec<u8>,
     frame_limit: usize,
     ticks_have_ended: bool,
-    /// Gets the error of a worker or a thread. `None` from when they begin.
+    /// Gets the error of a worker or a thread. `None` after the crew has taken this function.
     attend: Option<Attend>,
     /// Set by the timer when a tick is due. Cleared by the thread that ticks.
     tick_due: Arc<AtomicBool>,
@@ -197,8 +197,8 @@ impl<H: Handler> Core<H> {
         self.ticks_have_ended
     }
 
-    /// Stores the error of a tick, a worker or a thread, and reports it to Kapacitor at once. The agent picks it up after
-    /// its next read.
+    /// Stores the error of a tick, a worker or a thread, and reports the error to Kapacitor at
+    /// once. The agent takes the error after its next read.
     pub(super) fn fail(&mut self, error: AgentError) {
         self.end_ticks();
         self.talk.report(&error);
@@ -227,7 +227,7 @@ impl<H: Handler> Core<H> {
         }
         self.timed(|core| {
             core.talk.settle()?;
-            // Only now: threads may have to do with the points.
+            // Stop the threads only after the workers: a worker may wait for a thread.
             core.talk.crew.iter().for_each(|crew| crew.stop());
             core.talk.called(Call::Finish, |out| core.handler.finish(out))?;
             let Some(crew) = &core.talk.crew else { return Ok(()) };

@@ -9,19 +9,19 @@ use signal_hook::iterator::Signals;
 use crate::agent::shortage;
 use crate::udf::shared::resources::Resources;
 
-/// SIGHUP, which no longer ends the process.
+/// A handler of SIGHUP, which then no longer ends the process.
 ///
-/// A closed terminal, or a tool that tells every daemon to reload, must not stop the tasks.
+/// A closed terminal must not stop the tasks. Neither must a tool that reloads every daemon.
 pub(super) struct Hangups(Signals);
 
 impl Hangups {
-    /// Handles SIGHUP from here on. A signal waits until [`reload`](Self::reload) is called.
+    /// Handles SIGHUP from now on. A signal waits until [`reload`](Self::reload) is called.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Hangups(Signals::new([SIGHUP]).map_err(shortage::of("SIGHUP cannot be handled"))?))
     }
 
-    /// Reloads at each SIGHUP, on a thread of its own. Signals that arrive during a reload cause one
-    /// more reload.
+    /// Reloads at each SIGHUP, on its own thread. Signals that arrive during a reload cause one more
+    /// reload.
     pub(super) fn reload(self, resources: Resources) -> io::Result<()> {
         let Hangups(mut signals) = self;
         let started = thread::Builder::new().name("hangups".to_owned()).spawn(move || {

@@ -117,8 +117,8 @@ pub(super) fn complete(types: &[SharedType], matches: &ArgMatches) -> Result<Arg
     if lacking.is_empty() { Ok(values) } else { Err(Failure::Usage(lacking.join("; "))) }
 }
 
-/// Adds the arguments to those with which Kapacitor starts the program: the values that are set, and
-/// the names of required values that are not.
+/// Adds the arguments to the command line with which Kapacitor starts the program: the set values,
+/// and placeholders for required values that are not set.
 pub(super) fn install(
     install: Install,
     types: &[SharedType],

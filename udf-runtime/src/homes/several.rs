@@ -40,7 +40,8 @@ const fn are_equal(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// Runs the UDF that the first argument names, or the name that the program was started under.
+/// Runs the UDF that the first argument names. Without such an argument, runs the UDF that the
+/// program was started as, by the name of a link.
 #[doc(hidden)]
 pub fn main_of(
     programs: &'static [Program],
@@ -52,7 +53,7 @@ pub fn main_of(
     let started_as = Path::new(&started_as).file_name().unwrap_or_default();
     let first = given.next().unwrap_or_default();
     let named = |name| programs.iter().find(|program| name == program.name);
-    // The first argument counts first, since the program itself may have the name of one of its
+    // The first argument comes first, because the program itself may have the name of one of its
     // UDFs.
     match named(started_as) {
         Some(program) if named(&first).is_none() => alone(program, &[program.name]),
@@ -83,7 +84,7 @@ fn of_subcommand(
         .arg_required_else_help(true)
         .subcommands(subcommands)
         .subcommand(info);
-    // The help of a subcommand names the program, too.
+    // The help of a subcommand must also name the program.
     command.build();
     let parsed = command::parse(command.clone(), std::env::args_os());
     end(parsed.and_then(|matches| {

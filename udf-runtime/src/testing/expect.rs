@@ -65,9 +65,10 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     /// it.
     ///
     /// The order of the points matters, unless you call
-    /// [`emits_in_any_order`](Self::emits_in_any_order). The order of tags and fields does not.
-    /// Floats and integers differ: `1` is a float, `1i` an integer. For floats that are not exact,
-    /// see [`Setup::tolerance`](super::Setup::tolerance). A line without a time matches any time.
+    /// [`emits_in_any_order`](Self::emits_in_any_order). The order of tags and fields does not
+    /// matter. Floats and integers differ: `1` is a float, `1i` an integer. For floats that are not
+    /// exact, see [`Setup::tolerance`](super::Setup::tolerance). A line without a time matches any
+    /// time.
     ///
     /// For a UDF that provides batches, the points are compared, and not their batches. To compare
     /// these too, write a line before the points of each batch, as `replay` prints it:

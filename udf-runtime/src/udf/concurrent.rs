@@ -15,17 +15,17 @@ use crate::udf::traits::{FromPoint, StreamUdf, Udf};
 /// Handles several points of a stream at the same time, for work that waits: a look-up over the
 /// network or on a disk, for example.
 ///
-/// The kit calls [`point`](Self::point) from up to [`workers`](Self::workers) threads. Everything
-/// else is as for a [`StreamUdf`]:
+/// The kit calls [`point`](Self::point) from up to [`workers`](Self::workers) threads. All other
+/// behavior is that of a [`StreamUdf`]:
 ///
 /// - Output is sent in the order of the input, also if a later point is done first.
 /// - Input is held back while the workers have 16 points each, or 1 MiB in total.
-/// - The other methods run alone: before a call of them, and before a snapshot, a restore or a tick,
-///   the workers finish the points that came before it.
+/// - All other methods run alone. Before such a call, and before a snapshot or a restore, the
+///   workers finish all earlier points.
 /// - An error or a panic of `point` fails the task. Output of earlier points is sent before the
-///   error, and none of later points.
+///   error, and no output of later points.
 ///
-/// A thread starts when a point finds all workers busy, so a task has as many threads as it needs.
+/// A thread starts only when all workers are busy.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -73,8 +73,8 @@ use crate::udf::traits::{FromPoint, StreamUdf, Udf};
     label = "`impl ConcurrentUdf for {Self}` is missing"
 )]
 pub trait ConcurrentUdf: Udf + Send + Sync + 'static {
-    /// Returns the number of points that may be handled at the same time, from 1 to 1024. Called
-    /// once, after [`init`](Self::init).
+    /// Returns the maximum number of points that are handled at the same time, from 1 to 1024.
+    /// Called once, after [`init`](Self::init).
     fn workers(&self) -> usize;
 
     /// Checks the options together, before any data. An error refuses the Init.

@@ -46,14 +46,14 @@ impl<E: Edge> Task<E> {
 
     /// Starts a thread that belongs to the task. The log shows `name`.
     ///
-    /// The thread calls `work` when the Init was accepted. If it returns an error or panics, the task
-    /// fails with the text. Log lines of the thread name the task and the node.
+    /// The thread calls `work` when the Init has been accepted. If `work` returns an error or
+    /// panics, the task fails with the text. Log lines of the thread name the task and the node.
     ///
     /// When the input has ended, or the task has failed, [`is_stopped`](TaskThread::is_stopped)
     /// becomes true and [`wait`](TaskThread::wait) returns. The kit then calls the UDF's `finish`,
-    /// and waits until the thread has returned. Output up to then is sent. A thread that has not
-    /// returned within the shutdown timeout (10 seconds by default) is an error that names it, and
-    /// the task ends without it.
+    /// and waits until the thread has returned. All output of the thread is sent. If the thread
+    /// does not return within the shutdown timeout (10 seconds by default), the task ends without
+    /// the thread, with an error that names the thread.
     ///
     /// ```
     /// use std::time::Duration;
@@ -111,7 +111,7 @@ impl<E: Edge> fmt::Debug for Task<E> {
     }
 }
 
-/// What a thread of [`Task::spawn`] has of its task.
+/// The task, as a thread of [`Task::spawn`] sees it.
 pub struct TaskThread<E: Edge> {
     threads: Arc<Threads>,
     remote: Remote<E>,

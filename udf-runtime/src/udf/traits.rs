@@ -1,5 +1,6 @@
 //! The traits of a UDF. An author writes a struct with `#[udf]`, and implements one of these traits,
-//! or [`WholeBatchUdf`](super::whole_batch::WholeBatchUdf).
+//! [`ConcurrentUdf`](super::concurrent::ConcurrentUdf) or
+//! [`WholeBatchUdf`](super::whole_batch::WholeBatchUdf).
 
 use std::borrow::BorrowMut;
 use std::sync::Arc;

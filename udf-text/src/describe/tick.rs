@@ -9,10 +9,15 @@ use super::wrap::wrap;
 impl Description {
     /// Returns a TICKscript that runs the UDF on the measurement `cpu` in the database `telegraf`.
     ///
-    /// The script calls the required options, the first option of each set of which at least one is
-    /// required, and the options that these require. Optional options are comments, and deprecated options are left out. If the description is not
-    /// [complete](Self::complete), the script calls all options. If no valid value of an option
-    /// is known, a comment says so.
+    /// | option | in the script |
+    /// | --- | --- |
+    /// | required, or the first of a set in `at_least_one_of` | a call |
+    /// | required by one of these options | a call |
+    /// | optional | a comment |
+    /// | deprecated | nothing |
+    ///
+    /// If the description is not [complete](Self::complete), the script calls all options. If no
+    /// valid value of an option is known, a comment says so.
     pub fn to_tick(&self) -> String {
         let mut out = String::from("dbrp \"telegraf\".\"autogen\"\n\n");
         comment(first_paragraph(&self.help), "", &mut out);

@@ -6,8 +6,8 @@ use crate::agent::agent_error::AgentError;
 use crate::agent::link::Link;
 use crate::agent::sync::{Mutex, lock};
 
-/// Takes an error if the agent waits for input. Returns the error if the agent is at work: it then
-/// looks at the alarm itself before it waits.
+/// Gives an error to the agent if the agent waits for input. If the agent is at work, returns the
+/// error: the agent then takes it from the alarm before it waits.
 pub(crate) type Attend = Box<dyn Fn(AgentError) -> Option<AgentError> + Send>;
 
 /// The first error of the workers and threads of a connection.
@@ -19,7 +19,7 @@ pub(super) struct Alarm {
 #[derive(Default)]
 struct State {
     is_raised: bool,
-    /// The error, until the agent has it.
+    /// The error, until the agent has taken it.
     error: Option<AgentError>,
     attend: Option<Attend>,
 }
@@ -35,8 +35,8 @@ impl Alarm {
 
     /// Fails the task with `error`, unless it has failed already.
     pub(super) fn raise(&self, error: AgentError) {
-        // The agent blocks here before it waits for input, so it cannot miss the error. Whoever
-        // attends only tries the lock of the core, which the agent may hold.
+        // The agent takes this lock before it waits for input, so it cannot miss the error. The
+        // agent may hold the lock of the core now, so `attend` only tries that lock.
         let mut state = lock(&self.state);
         if std::mem::replace(&mut state.is_raised, true) {
             return;
@@ -45,7 +45,7 @@ impl Alarm {
             Some(attend) => attend(error),
             None => Some(error),
         };
-        // An agent with more input to handle looks at the error before the next frame.
+        // An agent with more input takes the error before the next frame.
         self.link.request_flush();
     }
 
@@ -57,7 +57,7 @@ impl Alarm {
         lock(&self.state).error.take()
     }
 
-    /// Forgets the agent, which may then be dropped.
+    /// Drops the function that holds the agent, so that the agent can be dropped.
     pub(super) fn close(&self) {
         lock(&self.state).attend = None;
     }

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `pool` | workers, which handle points at the same time and keep the order of the output |
 //! | `threads` | threads that a UDF starts for its task |
-//! | `alarm` | the way on which their errors reach the agent |
+//! | `alarm` | reports their errors to the agent |
 
 mod alarm;
 mod pool;
@@ -75,7 +75,7 @@ impl Crew {
         &self.threads
     }
 
-    /// Hands a point of `bytes` to the workers. Blocks while they have as much as they may hold.
+    /// Hands a point of `bytes` to the workers. Blocks while the workers are at their limits.
     ///
     /// # Errors
     /// Returns an error if there is no worker, and none can be started.
@@ -109,7 +109,7 @@ impl Crew {
         self.alarm.take()
     }
 
-    /// Tells the threads to return.
+    /// Requests the threads to return.
     pub(crate) fn stop(&self) {
         self.threads.stop();
     }
@@ -122,7 +122,7 @@ impl Crew {
         self.threads.join(limit)
     }
 
-    /// Ends the workers: those that are busy finish their points, whose output is lost.
+    /// Ends the workers. Busy workers finish their points, and the output of these points is lost.
     pub(crate) fn dismiss(&self) {
         if let Some(pool) = self.pool.get() {
             pool.dismiss();

@@ -1,9 +1,9 @@
 //! Handles points on several threads, and writes their output in the order of the points.
 //!
-//! Each point that was accepted has a slot. Workers begin the points in their order, and finish them
-//! in any order. Whichever thread finishes the oldest one writes the output of all slots up to the
-//! first one that is not done. A point leaves the pool when its output is written, so a point that
-//! takes long and a peer that does not read both hold the input back.
+//! Each accepted point has a slot. Workers begin the points in their order, and finish them in any
+//! order. The thread that finishes the oldest point writes the output of all slots before the first
+//! unfinished slot. A point leaves the pool when its output is written. So a slow point holds the
+//! input back, and so does a peer that does not read.
 
 use std::collections::VecDeque;
 use std::io;
@@ -57,7 +57,7 @@ impl Done {
         let mut out = Emitter::collecting(Arc::clone(link));
         out.set_time(Some(time));
         let call = Call::Point;
-        // After a panic, nobody calls the UDF but `stop`, as after a panic of a handler.
+        // After a panic, only `stop` of the UDF is called, as after a panic of a handler.
         let error = match catch_unwind(AssertUnwindSafe(|| work(&mut out))) {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(AgentError::Handler { call, error }),
@@ -81,19 +81,19 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// The points that are not written yet, the oldest one first. Those that are being written have
-    /// left.
+    /// The points whose output is not written yet, the oldest one first. A point leaves when the
+    /// write of its output begins.
     slots: VecDeque<Slot>,
     /// The number of the first slot. Slots are numbered in the order of the input.
     first: u64,
-    /// The number of the slot that begins next.
+    /// The number of the next slot that a worker begins.
     next: u64,
     /// The number of points that are not written yet, and their size.
     points: usize,
     bytes: usize,
-    /// Whether a thread writes. It also writes the output that is done meanwhile.
+    /// Whether a thread is writing. The same thread writes the output that is finished meanwhile.
     is_writing: bool,
-    /// Whether a point has failed: no later one begins.
+    /// Whether a point has failed. No later point begins then.
     has_failed: bool,
     /// Whether nothing is written any more.
     has_ended: bool,
@@ -224,8 +224,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Starts one more worker. A pool that cannot have as many as it may goes on with those that it
-    /// has.
+    /// Starts one more worker. If the system has no thread left, the pool goes on with its present
+    /// workers.
     fn start(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         let name = format!("worker-{}", state.threads.len() + 1);
         let pool = Arc::clone(self);
@@ -280,7 +280,7 @@ impl Pool {
             let error = error.or(written.err().map(AgentError::from));
             let has_failed = error.is_some();
             if let Some(error) = error {
-                // Before anybody can see the end of the pool, which is due to this error.
+                // Raise the error before the pool ends, so that it is reported as the cause.
                 self.alarm.raise(error);
             }
             state = lock(&self.state);
@@ -291,7 +291,7 @@ impl Pool {
                 state.end();
                 self.work.notify_all();
             }
-            // Only now: while the write blocks, the connection is at work.
+            // Show this only after the write: while the write blocks, the connection is busy.
             self.link.pulse.show_oldest(state.slots.front().map(|slot| slot.call));
             self.written.notify_all();
         }

@@ -94,7 +94,7 @@ impl Threads {
         while !state.has_begun && !state.is_stopped {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        // A thread that begins late has its work to do nevertheless.
+        // A thread that starts after the stop still does its work.
         state.has_begun
     }
 
@@ -108,12 +108,12 @@ impl Threads {
         self.changed.notify_all();
     }
 
-    /// Returns whether the threads are to return.
+    /// Returns whether the threads must return.
     pub(crate) fn is_stopped(&self) -> bool {
         lock(&self.state).is_stopped
     }
 
-    /// Waits this long, or until the threads are to return. Returns whether the thread goes on.
+    /// Waits for `time`, or until the threads must return. Returns whether the thread goes on.
     pub(crate) fn wait(&self, time: Duration) -> bool {
         let goes_on = |state: &mut State| !state.is_stopped;
         let waited = self.changed.wait_timeout_while(lock(&self.state), time, goes_on);

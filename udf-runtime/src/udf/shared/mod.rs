@@ -1,7 +1,7 @@
 //! Things that a process makes once, and that all of its tasks share.
 //!
-//! A table from a file, a client of a database or a cache is made once by the program, not once by
-//! each task. It implements [`Shared`]. A UDF has a field `#[shared]` with an `Arc` of it:
+//! The program makes a table from a file, a client of a database or a cache once, and not again for
+//! each task. Implement [`Shared`] for such a thing, and put an `Arc` of it into a `#[shared]` field:
 //!
 //! ```no_run
 //! use std::path::PathBuf;
@@ -59,8 +59,8 @@
 //! }
 //! ```
 //!
-//! The program then has the argument `--hosts FILE`, and a SIGHUP reads the file again. Each type is
-//! opened once in a process, also if several fields and several UDFs have it.
+//! The program then has the argument `--hosts FILE`, and a SIGHUP reads the file again. A process
+//! opens each type once, also if several fields or UDFs share it.
 //!
 //! | started as | opened | an error of `open` |
 //! | --- | --- | --- |
@@ -68,8 +68,8 @@
 //! | a child of Kapacitor | at the Init of the task | refuses the task, with the text of the error |
 //! | `info` | never | |
 //!
-//! A test or an own `main` supplies it with `shared` of [`testing`](crate::testing) or
-//! [`UdfHandler`](crate::UdfHandler::shared).
+//! In a test, supply the thing with [`Setup::shared`](crate::testing::Setup::shared). In your own
+//! `main`, supply it with [`UdfHandler::shared`](crate::UdfHandler::shared).
 
 mod argument;
 mod arguments;
@@ -91,7 +91,7 @@ use std::fmt;
 use crate::agent::error::Error;
 use crate::agent::error::Result;
 
-/// Something that a process makes once, and that all of its tasks share. See the
+/// A thing that a process makes once, and that all of its tasks share. See the
 /// [module](crate::shared).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be `#[shared]`: nothing says how the process makes it",
@@ -105,19 +105,20 @@ pub trait Shared: Sized + Send + Sync + 'static {
     /// Makes the thing when the process starts.
     ///
     /// # Errors
-    /// Return an error if the thing cannot be made. The program then ends with its text, or refuses
-    /// the task that Kapacitor has started it for.
+    /// Return an error if the thing cannot be made. The program then ends with the text of the error.
+    /// A program that Kapacitor has started refuses the task with this text.
     fn open(arguments: &Arguments) -> Result<Self>;
 
-    /// Reads the outside again when the process receives SIGHUP. Defaults to nothing to reload.
+    /// Reads the file or the server again when the process receives SIGHUP. By default, there is
+    /// nothing to reload.
     ///
-    /// This runs on a thread of its own while tasks use `self`, and never twice at a time. SIGHUPs
+    /// The method runs on its own thread while tasks use `self`, and never twice at a time. SIGHUPs
     /// during a reload cause one more reload after it. Read first, and then replace the old data at
-    /// once, with [`Current::set`]: so no task waits for the reload, and an error leaves the old
+    /// once with [`Current::set`]. Then no task waits for the reload, and an error leaves the old
     /// data in place.
     ///
     /// # Errors
-    /// Return an error if the reload fails. It is logged, and the process goes on.
+    /// Return an error if the reload fails. The kit logs the error, and the process goes on.
     fn reload(&self) -> Result<()> {
         Err(Box::new(NoReload))
     }

@@ -57,7 +57,7 @@ impl fmt::Debug for SharedType {
     }
 }
 
-/// Why a shared thing is not there.
+/// The reason why a shared thing is not open.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     /// An argument is missing or invalid.
@@ -77,9 +77,9 @@ pub(crate) enum OpenError {
 /// The shared things of a process, each opened once.
 #[derive(Clone, Default)]
 pub struct Resources {
-    /// `None` if nothing can be opened: the things are supplied.
+    /// `None` if the things are supplied, and not opened.
     arguments: Option<Arc<Arguments>>,
-    /// Locked while a thing is opened, so that no other connection opens it, too.
+    /// Locked while a thing is opened, so that no other connection also opens it.
     things: Arc<Mutex<Vec<(SharedType, Thing)>>>,
 }
 
@@ -135,16 +135,16 @@ impl Resources {
         Arc::clone(thing).downcast().ok()
     }
 
-    /// Reloads each open thing, and logs the result. Returns whether any of them can be reloaded. A
-    /// thing that is not open yet will read the outside anyway.
+    /// Reloads each open thing, and logs the result. Returns whether any open thing can be reloaded.
+    /// A thing that is not open yet needs no reload: `open` will read the new data.
     #[cfg(feature = "main")]
     pub(crate) fn reload(&self) -> bool {
         let things = lock(&self.things).clone();
         let mut any = false;
         for (ty, thing) in things {
             let (name, begun) = (ty.name(), Instant::now());
-            // After a panic, the thing stays in use. `Current` is not poisoned; a lock of the author
-            // may be, and then fails the tasks that use it.
+            // After a panic, the thing stays in use. `Current` is not poisoned. A poisoned lock of
+            // the author fails the tasks that use it.
             let reloaded = catch_unwind(AssertUnwindSafe(|| (ty.reload)(&thing)));
             let reloaded = reloaded.unwrap_or_else(|panic| Err(panicked(&*panic)));
             let time = rounded(begun.elapsed());
