@@ -49,7 +49,7 @@ impl Argument {
         }
     }
 
-    /// Creates an argument that only the environment variable `name` can set: a password or a token.
+    /// Creates an argument that only the environment variable `name` can set, such as a password.
     ///
     /// Every user of a machine can read the command lines of its processes, so a secret is no part
     /// of the command line. The kit never shows its value.
@@ -72,7 +72,7 @@ impl Argument {
         }
     }
 
-    /// Sets the environment variable that has the value if the command line does not.
+    /// Sets the environment variable that sets the value if the command line does not.
     ///
     /// # Panics
     /// Panics if the name has anything but capital letters, digits and `_`, and for a secret. In a
@@ -95,13 +95,13 @@ impl Argument {
         Argument { default: Some(text), ..self }
     }
 
-    /// Allows that nothing sets the value.
+    /// Makes the argument optional.
     #[must_use]
     pub const fn optional(self) -> Self {
         Argument { is_optional: true, ..self }
     }
 
-    /// Returns the argument as a command line has it, or the variable of a secret.
+    /// Returns the argument as a user writes it, or the variable of a secret.
     pub(crate) fn usage(&self) -> String {
         match self.is_secret {
             true => format!("the environment variable {}", self.name),
@@ -109,7 +109,7 @@ impl Argument {
         }
     }
 
-    /// Returns whether a start without it fails.
+    /// Returns whether the program fails to start without the argument.
     #[cfg(feature = "main")]
     pub(crate) fn is_required(&self) -> bool {
         self.default.is_none() && !self.is_optional

@@ -66,8 +66,8 @@ impl Arguments {
     /// Returns the value of a required argument, or of one with a default.
     ///
     /// # Errors
-    /// Returns an [`ArgumentError`] if the value is missing, or if the type refuses it. As the error
-    /// of `open`, it ends the program with status 2, the status of wrong usage.
+    /// Returns an [`ArgumentError`] if the value is missing, or if the type refuses it. If `open`
+    /// returns this error, the program ends with status 2, the status of invalid usage.
     ///
     /// # Panics
     /// Panics if `ARGUMENTS` has no argument of this name.
