@@ -28,9 +28,22 @@ enum Kind {
     Panics,
     /// Is started by an Init that is refused.
     Refused,
+    /// Is started by an Init that then panics.
+    InitPanics,
 }
 
 static REFUSED_HAS_RUN: AtomicBool = AtomicBool::new(false);
+
+/// Whether the thread of an Init that panics has returned.
+static IS_GONE: AtomicBool = AtomicBool::new(false);
+
+struct Gone;
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        IS_GONE.store(true, Ordering::SeqCst);
+    }
+}
 
 /// Starts a thread.
 #[udf(wants = stream, provides = stream)]
@@ -79,6 +92,14 @@ impl StreamUdf for Spawns {
                 })?;
                 Err("the options do not fit".into())
             }
+            Kind::InitPanics => {
+                let gone = Gone;
+                task.spawn("panics", move |_| {
+                    drop(gone);
+                    Ok(())
+                })?;
+                panic!("the options do not fit");
+            }
         }
     }
 
@@ -103,7 +124,7 @@ impl StreamUdf for Spawns {
 }
 
 fn start(kind: &str) -> testing::TestTask<UdfHandler<Spawns>> {
-    testing::udf::<Spawns>().option(format!("kind={kind}")).start()
+    testing::udf::<Spawns>().option(&format!("kind={kind}")).start()
 }
 
 #[test]
@@ -173,21 +194,36 @@ impl Write for Output {
     }
 }
 
-#[test]
-fn a_thread_emits_only_after_the_answer_to_the_init() {
+/// The Init of a task with a thread of this kind.
+fn init_of(kind: &str) -> io::Cursor<Vec<u8>> {
     use prost::Message as _;
-    use udf_proto::messages::{InitRequest, Option as Call, Request, Response};
-    use udf_proto::messages::{OptionValue, option_value, request, response};
+    use udf_proto::messages::{InitRequest, Option as Call, Request};
+    use udf_proto::messages::{OptionValue, option_value, request};
     let values = vec![OptionValue {
         r#type: udf_proto::messages::ValueType::String as i32,
-        value: Some(option_value::Value::StringValue("waits".into())),
+        value: Some(option_value::Value::StringValue(kind.into())),
     }];
     let call = Call { name: "kind".into(), values };
     let init = InitRequest { options: vec![call], ..InitRequest::from(Init::default()) };
     let input = Request { message: Some(request::Message::Init(init)) };
-    let input = io::Cursor::new(input.encode_length_delimited_to_vec());
+    io::Cursor::new(input.encode_length_delimited_to_vec())
+}
+
+#[test]
+fn a_thread_of_an_init_that_panics_does_not_outlive_the_task() {
+    let udf = UdfHandler::<Spawns>::new();
+    let ended = Agent::new(init_of("init_panics"), io::sink(), udf).run();
+    let error = ended.expect_err("it panics").to_string();
+    assert_eq!(error, "the handler panicked in init: the options do not fit");
+    assert!(IS_GONE.load(Ordering::SeqCst), "the thread still waits");
+}
+
+#[test]
+fn a_thread_emits_only_after_the_answer_to_the_init() {
+    use prost::Message as _;
+    use udf_proto::messages::{Response, response};
     let output = Output::default();
-    let ended = Agent::new(input, output.clone(), UdfHandler::<Spawns>::new()).run();
+    let ended = Agent::new(init_of("waits"), output.clone(), UdfHandler::<Spawns>::new()).run();
     ended.expect("it ends well");
     let output = output.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut output = &output[..];

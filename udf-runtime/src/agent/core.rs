@@ -220,6 +220,11 @@ impl<H: Handler> Core<H> {
         self.talk.crew.clone()
     }
 
+    /// Returns the workers and threads of the handler, also if its Init has panicked.
+    pub(super) fn crew_at_end(&self) -> Option<Arc<Crew>> {
+        self.handler.crew()
+    }
+
     /// Handles the regular end of the input. Threads of the UDF may take `grace` to return.
     pub(super) fn finish(&mut self, grace: Duration) -> Result<(), AgentError> {
         if !self.talk.started {

@@ -207,7 +207,7 @@ impl<H: Handler> Agent<H> {
         drop(reader);
         // Check only now: a tick could fail until ticks ended.
         let mut ended = exchanged.and_then(|end| lock(&core).take_failure().map(|()| end));
-        let crew = lock(&core).crew();
+        let crew = lock(&core).crew_at_end();
         if ended.is_ok() {
             ended = guard(&link, || lock(&core).finish(grace)).and(ended);
         } else if let Some(crew) = &crew {
