@@ -50,6 +50,8 @@ pub(crate) mod sync;
 pub(crate) mod talk;
 #[path = "../../../udf-runtime/src/agent/ticker.rs"]
 pub(crate) mod ticker;
+#[path = "../../../udf-runtime/src/agent/ticks.rs"]
+mod ticks;
 #[path = "../../../udf-runtime/src/agent/timer.rs"]
 pub(crate) mod timer;
 #[path = "../../../udf-runtime/src/agent/transport.rs"]

@@ -4,7 +4,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `run`, `any` | [`Agent`](run::Agent), the loop of a connection |
-//! | `core`, `talk`, `handler`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
+//! | `core`, `talk`, `handler`, `ticks`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
 //! | `crew` | the workers and threads of a task |
 //! | `edge`, `emitter`, `group`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
@@ -39,6 +39,7 @@ pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod talk;
 pub(crate) mod ticker;
+mod ticks;
 pub(crate) mod timer;
 pub(crate) mod transport;
 pub(crate) mod watchdog;

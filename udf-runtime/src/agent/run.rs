@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use udf_proto::EdgeType;
@@ -26,8 +26,8 @@ use crate::agent::stop::Stopped;
 use crate::agent::sync::thread::{self, JoinHandle};
 use crate::agent::sync::{Mutex, lock};
 use crate::agent::talk::BEFORE_INIT;
-use crate::agent::ticker::Ticker;
-use crate::agent::timer::{self, Timer};
+use crate::agent::ticks::{Ticks, if_free};
+use crate::agent::timer::Timer;
 use crate::agent::transport::{Transport, Writer};
 use crate::agent::watchdog::{Watch, WatchLimits};
 
@@ -72,12 +72,6 @@ pub struct Agent<H: Handler> {
     timer: Option<Timer>,
     /// The time that the threads of a UDF have to return after the end of the input.
     grace: Duration,
-}
-
-/// The source of ticks. Dropping it ends the ticks, and waits for one that is running.
-enum Ticks {
-    Clock(#[expect(dead_code, reason = "it is dropped")] Ticker),
-    Requests(#[expect(dead_code, reason = "it is dropped")] timer::Started),
 }
 
 impl<H: Handler> Agent<H> {
@@ -193,7 +187,7 @@ impl<H: Handler> Agent<H> {
         let exchanged = is_watched.and_then(|()| {
             guard(&link, || {
                 exchange(&mut reader, &core, &link, |every| {
-                    ticks = Some(start_ticks(every, &core, &link, timer.as_ref())?);
+                    ticks = Some(Ticks::start(every, &core, &link, timer.as_ref())?);
                     Ok(())
                 })
             })
@@ -310,70 +304,13 @@ fn is_http(input: &[u8]) -> bool {
         .any(|method| input.starts_with(method.as_bytes()))
 }
 
-/// Makes the handler tick: `every` so often, or when `timer` requests it.
-///
-/// An agent blocks in a read, over any reader, which has no timeout. So a thread of the ticker
-/// ticks while the agent waits for input. While the agent handles input, the ticker only sets a
-/// flag, and the agent ticks between two requests. Points thus cost a look at the flag instead of a
-/// look at the clock, and ticks do not wait for the end of a backlog.
-fn start_ticks<H: Handler>(
-    every: Duration,
-    core: &Arc<Mutex<Core<H>>>,
-    link: &Arc<Link>,
-    timer: Option<&Timer>,
-) -> Result<Ticks, AgentError> {
-    let (core, link) = (Arc::clone(core), Arc::clone(link));
-    if let Some(timer) = timer {
-        let tick = move |time| {
-            let _entered = link.span.enter();
-            attempt(&mut lock(&core), &link, |core| core.tick_now(Some(time)));
-        };
-        return Ok(Ticks::Requests(timer.start(every, tick)));
-    }
-    let due = lock(&core).tick_due();
-    let tick = move || {
-        let _entered = link.span.enter();
-        // Set this before trying the lock: the thread that holds the lock checks it again after
-        // releasing it, so the tick is not lost. The lock is only tried because a long call may
-        // hold it.
-        due.store(true, Ordering::SeqCst);
-        let mut core = match core.try_lock() {
-            Ok(core) => core,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return true,
-        };
-        attempt(&mut core, &link, Core::tick_if_due)
-    };
-    let ticker = Ticker::start(every, tick).map(Ticks::Clock);
-    ticker.map_err(shortage::of("cannot start a thread for ticks")).map_err(AgentError::Thread)
-}
-
-/// Ticks, unless the handler has failed. Returns whether it may tick again.
-fn attempt<H: Handler>(
-    core: &mut Core<H>,
-    link: &Link,
-    tick: impl FnOnce(&mut Core<H>) -> Result<(), AgentError>,
-) -> bool {
-    if !core.ticks_have_ended()
-        && let Err(error) = guard(link, || tick(core))
-    {
-        // Under the same lock, so that nothing can call a handler that has failed.
-        core.fail(error);
-    }
-    !core.ticks_have_ended()
-}
-
 /// Returns the function that gets the error of a worker or a thread. It takes the error if the
 /// agent waits for input.
 fn attend<H: Handler>(core: &Arc<Mutex<Core<H>>>) -> Attend {
     let core = Arc::downgrade(core);
     Box::new(move |error| {
         let Some(core) = core.upgrade() else { return Some(error) };
-        let mut core = match core.try_lock() {
-            Ok(core) => core,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Some(error),
-        };
+        let Some(mut core) = if_free(&core) else { return Some(error) };
         // Under the same lock, so that no tick can call a handler that has failed.
         core.fail(error);
         None
@@ -381,7 +318,10 @@ fn attend<H: Handler>(core: &Arc<Mutex<Core<H>>>) -> Attend {
 }
 
 /// Converts a panic of the handler into an error.
-fn guard<T>(link: &Link, work: impl FnOnce() -> Result<T, AgentError>) -> Result<T, AgentError> {
+pub(super) fn guard<T>(
+    link: &Link,
+    work: impl FnOnce() -> Result<T, AgentError>,
+) -> Result<T, AgentError> {
     // After a panic, the core is used only to send the error and to call `stop`, so a broken
     // handler state cannot spread.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {

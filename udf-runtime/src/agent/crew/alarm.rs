@@ -6,8 +6,8 @@ use crate::agent::agent_error::AgentError;
 use crate::agent::link::Link;
 use crate::agent::sync::{Mutex, lock};
 
-/// Gives an error to the agent if the agent waits for input. If the agent is at work, returns the
-/// error: the agent then takes it from the alarm before it waits.
+/// Gives an error to the agent if the agent waits for input. If the agent is at work or ticks,
+/// returns the error: the agent then takes it from the alarm before it waits.
 pub(crate) type Attend = Box<dyn Fn(AgentError) -> Option<AgentError> + Send>;
 
 /// The first error of the workers and threads of a connection.

@@ -1,0 +1,203 @@
+//! Runs the ticks of a handler between two reads of its agent.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
+use std::time::Duration;
+
+use crate::agent::agent_error::AgentError;
+use crate::agent::core::Core;
+use crate::agent::handler::Handler;
+use crate::agent::link::Link;
+use crate::agent::run::guard;
+use crate::agent::shortage;
+use crate::agent::sync::{Mutex, MutexGuard, lock};
+use crate::agent::ticker::Ticker;
+use crate::agent::timer::{self, Timer};
+
+/// The source of ticks. Dropping it ends the ticks, and waits for one that is running.
+pub(super) enum Ticks {
+    Clock(#[expect(dead_code, reason = "it is dropped")] Ticker),
+    Requests(#[expect(dead_code, reason = "it is dropped")] timer::Started),
+}
+
+impl Ticks {
+    /// Makes the handler tick: `every` so often, or when `timer` requests it.
+    ///
+    /// An agent blocks in a read, over any reader, which has no timeout. So a thread of the ticker
+    /// ticks while the agent waits for input. While the agent handles input, the ticker only sets a
+    /// flag, and the agent ticks between two requests. Points thus cost a look at the flag instead
+    /// of a look at the clock, and ticks do not wait for the end of a backlog.
+    pub(super) fn start<H: Handler>(
+        every: Duration,
+        core: &Arc<Mutex<Core<H>>>,
+        link: &Arc<Link>,
+        timer: Option<&Timer>,
+    ) -> Result<Self, AgentError> {
+        let (core, link) = (Arc::clone(core), Arc::clone(link));
+        if let Some(timer) = timer {
+            let on_request = move |time| {
+                let _entered = link.span.enter();
+                tick(&core, lock(&core), &link, |core| core.tick_now(Some(time)));
+            };
+            return Ok(Ticks::Requests(timer.start(every, on_request)));
+        }
+        let due = lock(&core).tick_due();
+        let on_time = move || {
+            let _entered = link.span.enter();
+            // Set this before trying the lock: the thread that holds the lock checks it again after
+            // releasing it, so the tick is not lost. The lock is only tried because a long call may
+            // hold it.
+            due.store(true, Ordering::SeqCst);
+            match if_free(&core) {
+                Some(held) => tick(&core, held, &link, Core::tick_if_due),
+                None => true,
+            }
+        };
+        let ticker = Ticker::start(every, on_time).map(Ticks::Clock);
+        ticker.map_err(shortage::of("cannot start a thread for ticks")).map_err(AgentError::Thread)
+    }
+}
+
+/// Ticks, unless the handler has failed. Returns whether it may tick again.
+fn tick<H: Handler>(
+    core: &Mutex<Core<H>>,
+    mut held: MutexGuard<'_, Core<H>>,
+    link: &Link,
+    tick: impl FnOnce(&mut Core<H>) -> Result<(), AgentError>,
+) -> bool {
+    let goes_on = attempt(&mut held, link, tick);
+    let crew = held.crew();
+    drop(held);
+    // A thread that failed during the tick has found the core held, and the agent may wait for
+    // input. If the agent holds the core now, it looks for the error itself.
+    if crew.is_some_and(|crew| crew.has_failed())
+        && let Some(mut held) = if_free(core)
+    {
+        return attempt(&mut held, link, Core::take_failure);
+    }
+    goes_on
+}
+
+/// Does something between two reads, unless the handler has failed. Returns whether the handler
+/// may tick again.
+fn attempt<H: Handler>(
+    core: &mut Core<H>,
+    link: &Link,
+    work: impl FnOnce(&mut Core<H>) -> Result<(), AgentError>,
+) -> bool {
+    if !core.ticks_have_ended()
+        && let Err(error) = guard(link, || work(core))
+    {
+        // Under the same lock, so that nothing can call a handler that has failed.
+        core.fail(error);
+    }
+    !core.ticks_have_ended()
+}
+
+/// Returns the core, unless another thread holds it.
+pub(super) fn if_free<H: Handler>(core: &Mutex<Core<H>>) -> Option<MutexGuard<'_, Core<H>>> {
+    match core.try_lock() {
+        Ok(core) => Some(core),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::yield_now;
+
+    use prost::Message as _;
+    use udf_proto::frame::FrameReader;
+    use udf_proto::messages::request::Message as Ask;
+    use udf_proto::messages::response::Message as Answer;
+    use udf_proto::messages::{InitRequest, KeepaliveRequest, Request, Response};
+    use udf_proto::{Init, Point, ValueType};
+
+    use super::*;
+    use crate::agent::crew::Crew;
+    use crate::agent::edge::Stream;
+    use crate::agent::emitter::{Emitter, Remote};
+    use crate::agent::error::Result;
+    use crate::agent::handler::Verdict;
+    use crate::agent::run::Agent;
+
+    /// Has a thread that fails during a tick.
+    #[derive(Default)]
+    struct Fails {
+        crew: Option<Arc<Crew>>,
+        tick: Option<Sender<()>>,
+    }
+
+    impl Handler for Fails {
+        type Wants = Stream;
+        type Provides = Stream;
+
+        fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
+            BTreeMap::new()
+        }
+
+        fn init(&mut self, _: Init, remote: &Remote<Stream>) -> Result<Verdict> {
+            let crew = self.crew.insert(Crew::new(remote.link()));
+            let (tick, ticked) = channel();
+            self.tick = Some(tick);
+            crew.threads().spawn("fails", move || {
+                ticked.recv()?;
+                Err("the file is gone".into())
+            })?;
+            Ok(Verdict::Accepted)
+        }
+
+        fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+            Ok(())
+        }
+
+        fn tick_every(&self) -> Option<Duration> {
+            Some(Duration::from_secs(1))
+        }
+
+        fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+            self.tick.as_ref().expect("it has been started").send(())?;
+            while !self.crew.as_ref().expect("it has been started").has_failed() {
+                yield_now();
+            }
+            Ok(())
+        }
+
+        fn crew(&self) -> Option<Arc<Crew>> {
+            self.crew.clone()
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_thread_during_a_tick_is_reported_without_further_input() {
+        let (ours, theirs) = UnixStream::pair().expect("the system has sockets");
+        ours.set_read_timeout(Some(Duration::from_secs(60))).expect("the time is positive");
+        let timer = Timer::default();
+        let agent = Agent::new(theirs.try_clone().expect("it is open"), theirs, Fails::default());
+        let agent = agent.timer(timer.clone()).start().expect("a thread starts");
+        let mut answers: FrameReader<&UnixStream> = FrameReader::new(&ours);
+        let mut answer = || {
+            let frame = answers.next_frame().expect("it answers").expect("it is open");
+            Response::decode(frame).expect("it is a response").message
+        };
+        let ask = |message| {
+            use std::io::Write as _;
+            let request = Request { message: Some(message) };
+            (&ours).write_all(&request.encode_length_delimited_to_vec()).expect("it reads");
+        };
+        ask(Ask::Init(InitRequest::from(Init::default())));
+        assert!(matches!(answer(), Some(Answer::Init(init)) if init.success));
+        // After this, the agent has started its ticks, and waits for input or soon will.
+        ask(Ask::Keepalive(KeepaliveRequest { time: 1 }));
+        assert!(matches!(answer(), Some(Answer::Keepalive(_))));
+        timer.tick(1);
+        let Some(Answer::Error(told)) = answer() else { panic!("it is no error") };
+        assert_eq!(told.error, "the thread `fails` failed: the file is gone");
+        drop(ours);
+        agent.wait().expect_err("it has failed");
+    }
+}
