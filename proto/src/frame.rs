@@ -167,7 +167,8 @@ impl<R: Read> FrameReader<R> {
         &self.reader
     }
 
-    /// Returns the next frame, or `None` if the input ends between two frames. Waits for the reader.
+    /// Returns the next frame, or `None` if the input ends between two frames. Waits for the
+    /// reader.
     ///
     /// # Errors
     /// Returns each kind of [`FrameError`].

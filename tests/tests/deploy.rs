@@ -244,8 +244,8 @@ fn the_documents_show_the_files_as_they_are() {
     }
 }
 
-/// The unit and the Dockerfile are those of a new crate. But the Dockerfile builds an example of the
-/// workspace.
+/// The unit and the Dockerfile are those of a new crate. But the Dockerfile builds an example of
+/// the workspace.
 #[test]
 fn the_unit_and_the_image_are_those_of_a_new_crate() {
     let new = NewCrate {

@@ -112,7 +112,7 @@ fn workers_hold_back_a_large_point() {
     let crew = crew(&wire, 1);
     submit(&crew, 1, 1 << 20, &handled, false);
     submit(&crew, 2, 1 << 20, &handled, false);
-    // The first one was handled, and takes only the room of its output.
+    // The first point was handled, and takes only the room of its output.
     assert!(handled.load(Ordering::SeqCst) > 0, "both points are in the pool");
     crew.settle();
     assert_eq!(times(&wire), [1, 2]);

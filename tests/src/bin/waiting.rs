@@ -22,8 +22,8 @@ enum Kind {
     Fails,
 }
 
-/// Returns points unchanged. A point with the text `fifo` waits until that FIFO was written, a point
-/// with the field `trouble` forever.
+/// Returns points unchanged. A point with the text `fifo` waits until that FIFO has been written. A
+/// point with the field `trouble` waits forever.
 #[udf(wants = stream, provides = stream)]
 struct Waiting {
     #[option(default = Kind::None)]

@@ -21,7 +21,8 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         let next = match state.phase {
             Phase::Running => {
                 let silent_at = after(shared.last_message(), timeout);
-                // While the owner does not read, a message of the UDF cannot be last_message.
+                // While the owner does not read, no new message of the UDF is received. So the UDF
+                // may not be silent.
                 let deaf = state.unread.is_some();
                 if let Some(timeout) = timeout.filter(|_| is_due(silent_at) && !deaf) {
                     // `abort` locks the state itself.

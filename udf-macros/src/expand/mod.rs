@@ -87,7 +87,8 @@ fn name(ident: &Ident) -> Ident {
 /// Returns the path of a function of the runtime, with the span of a type: rustc reports errors of
 /// the type there.
 ///
-/// Locals have no such span. It may be that of a `macro_rules!`, in which the local is unknown.
+/// Locals do not get the span of a type: it may be the span of a `macro_rules!`, in which the local
+/// is unknown.
 fn function(name: &str, ty: impl ToTokens) -> TokenStream {
     let span = ty.span();
     let name = Ident::new(name, span);

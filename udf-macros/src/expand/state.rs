@@ -6,8 +6,8 @@ use quote::quote;
 use super::{function, local};
 use crate::model::{Field, Role};
 
-/// Returns the functions that save and load. `load` reads all fields before it assigns the first, so
-/// that an error changes nothing.
+/// Returns the functions that save and load. `load` reads all fields before it assigns the first,
+/// so that an error changes nothing.
 pub(super) fn code(fields: &[Field]) -> TokenStream {
     let state = || {
         fields.iter().enumerate().filter_map(|(place, field)| match &field.role {

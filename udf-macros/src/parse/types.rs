@@ -133,8 +133,8 @@ pub(crate) fn calls(ty: &Type) -> (Calls, Type) {
 }
 
 impl Known {
-    /// Returns whether the type is Rust's own. The author may have a type with the name of a type of
-    /// the runtime, such as `Percent`, and make it an option with `parse`.
+    /// Returns whether the type is Rust's own. The author may have a type with the name of a type
+    /// of the runtime, such as `Percent`, and make it an option with `parse`.
     pub(crate) fn is_of_rust(&self) -> bool {
         !matches!(self, Known::Name | Known::Bytes | Known::Percent | Known::Other)
     }

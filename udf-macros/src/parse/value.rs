@@ -66,8 +66,8 @@ fn sign(negative: bool) -> f64 {
 }
 
 /// Returns whether an expression calls no function of the author. Such an expression is a literal,
-/// the path of a constant or a variant, an operator with these, or a tuple, an array or a tuple struct
-/// of these.
+/// the path of a constant or a variant, an operator with these, or a tuple, an array or a tuple
+/// struct of these.
 pub(crate) fn is_constant(expr: &Expr) -> bool {
     match plain(expr) {
         Expr::Path(_) => true,
@@ -103,8 +103,8 @@ pub(crate) fn elements(expr: &Expr) -> Vec<&Expr> {
 }
 
 /// Checks a value against a type, and returns an expression of this type. For example, `"10s"`
-/// becomes a Duration, and `1` becomes a float. `what` is the name of the value in messages, such as
-/// `the default`.
+/// becomes a Duration, and `1` becomes a float. `what` is the name of the value in messages, such
+/// as `the default`.
 pub(super) fn lower(what: &str, expr: &Expr, ty: &Type, errors: &mut Errors) -> TokenStream {
     let mut parts = |exprs: &Punctuated<Expr, Token![,]>, types: &[&Type]| {
         let parts = exprs.iter().zip(types).map(|(expr, ty)| lower(what, expr, ty, errors));

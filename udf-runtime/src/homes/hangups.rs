@@ -20,8 +20,8 @@ impl Hangups {
         Ok(Hangups(Signals::new([SIGHUP]).map_err(shortage::of("SIGHUP cannot be handled"))?))
     }
 
-    /// Reloads at each SIGHUP, on its own thread. Signals that arrive during a reload cause one more
-    /// reload.
+    /// Reloads at each SIGHUP, on its own thread. Signals that arrive during a reload cause one
+    /// more reload.
     pub(super) fn reload(self, resources: Resources) -> io::Result<()> {
         let Hangups(mut signals) = self;
         let started = thread::Builder::new().name("hangups".to_owned()).spawn(move || {

@@ -154,7 +154,7 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
 
     /// Accepts floats in the output that differ from the expected ones by this much, relative to
     /// the larger of the two. If both are below 1, the difference itself is at most the tolerance.
-    /// Such as `1e-9`. Defaults to 0, for exact comparisons.
+    /// A usual tolerance is `1e-9`. Defaults to 0, for exact comparisons.
     ///
     /// # Panics
     /// Panics if the tolerance is negative or NaN.

@@ -53,9 +53,10 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     /// Feeds points in line protocol, and waits until the UDF has handled them.
     ///
     /// Each line is a point. Leading blanks and empty lines are ignored. Times are in nanoseconds.
-    /// A line without a time has the time of the previous point; the first line defaults to 0. A UDF
-    /// that wants batches gets one batch for each measurement and group of the text. The time of a
-    /// batch is the time of its latest point.
+    /// A line without a time has the time of the previous point; the first line defaults to 0.
+    ///
+    /// A UDF that wants batches gets one batch for each measurement and group of the text. The time
+    /// of a batch is the time of its latest point.
     ///
     /// If the UDF fails, this call returns and the next call panics. The next call can be
     /// [`failure`](Self::failure), which returns the error.

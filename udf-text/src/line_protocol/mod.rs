@@ -22,8 +22,8 @@
 //!   `path=\\srv\data` is the value `\\srv\data`, and `C:\\ Users` is `C:\ Users`.
 //! - A name ends at the first byte of the second column that does not directly follow a backslash.
 //!   The number of backslashes does not matter.
-//! - The writer escapes the bytes of the second column. After a backslash, it also escapes the bytes
-//!   of the third column.
+//! - The writer escapes the bytes of the second column. After a backslash, it also escapes the
+//!   bytes of the third column.
 //! - A `=` at the start of a tag value needs no backslash, but gets one.
 //! - In text, `\\` is a backslash, `\"` is a quote, and any other backslash stands for itself.
 //! - A line break ends the line, except in text and directly behind a backslash. The writer refuses
@@ -45,8 +45,8 @@
 //! | a text with line breaks, in a line that begins with blanks or has `\\ ` before its fields | may be cut at a line break | read whole |
 //! | a line without a time | the time of its arrival | the time of the line before |
 //!
-//! Tests also compare with the crate `influxdb-line-protocol`, the parser of InfluxDB 3. That parser
-//! differs from InfluxDB 1.x:
+//! Tests also compare with the crate `influxdb-line-protocol`, the parser of InfluxDB 3. That
+//! parser differs from InfluxDB 1.x:
 //!
 //! - Names end at tabs.
 //! - A backslash is dropped before a backslash. It is not dropped before a quote, and in a

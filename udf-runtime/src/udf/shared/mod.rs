@@ -1,7 +1,8 @@
 //! Things that a process makes once, and that all of its tasks share.
 //!
 //! The program makes a table from a file, a client of a database or a cache once, and not again for
-//! each task. Implement [`Shared`] for such a thing, and put an `Arc` of it into a `#[shared]` field:
+//! each task. Implement [`Shared`] for such a thing, and put an `Arc` of it into a `#[shared]`
+//! field:
 //!
 //! ```no_run
 //! use std::path::PathBuf;
@@ -105,8 +106,8 @@ pub trait Shared: Sized + Send + Sync + 'static {
     /// Makes the thing when the process starts.
     ///
     /// # Errors
-    /// Return an error if the thing cannot be made. The program then ends with the text of the error.
-    /// A program that Kapacitor has started refuses the task with this text.
+    /// Return an error if the thing cannot be made. The program then ends with the text of the
+    /// error. A program that Kapacitor has started refuses the task with this text.
     fn open(arguments: &Arguments) -> Result<Self>;
 
     /// Reads the file or the server again when the process receives SIGHUP. By default, there is

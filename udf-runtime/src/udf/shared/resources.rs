@@ -135,8 +135,8 @@ impl Resources {
         Arc::clone(thing).downcast().ok()
     }
 
-    /// Reloads each open thing, and logs the result. Returns whether any open thing can be reloaded.
-    /// A thing that is not open yet needs no reload: `open` will read the new data.
+    /// Reloads each open thing, and logs the result. Returns whether any open thing can be
+    /// reloaded. A thing that is not open yet needs no reload: `open` will read the new data.
     #[cfg(feature = "main")]
     pub(crate) fn reload(&self) -> bool {
         let things = lock(&self.things).clone();

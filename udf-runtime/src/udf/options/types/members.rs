@@ -131,8 +131,8 @@ impl<T> Member<T> {
     }
 }
 
-/// Returns the help of a struct with these members, each with its name. The members of a tuple struct
-/// have empty names.
+/// Returns the help of a struct with these members, each with its name. The members of a tuple
+/// struct have empty names.
 pub fn help_of<const N: usize>(members: [(&str, (Help, usize)); N]) -> Help {
     let (mut help, mut place) = (Help::whole(), 0);
     for (name, (member, count)) in members {
