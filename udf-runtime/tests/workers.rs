@@ -82,8 +82,8 @@ impl Desk {
     }
 }
 
-/// Adds the answer to a field `key`. The key `error` fails, `panic` panics, and `nothing` drops the
-/// point.
+/// Adds the answer to a field `key`. The answer `error` fails, `panic` panics, and `nothing` drops
+/// the point.
 #[udf(wants = stream, provides = stream)]
 struct LookUp {
     /// Number of workers.
