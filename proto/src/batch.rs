@@ -79,7 +79,7 @@ impl From<EndBatch> for messages::EndBatch {
     }
 }
 
-/// The length of [`encode_begin`]'s output.
+/// Returns the length of [`encode_begin`]'s output.
 pub(crate) fn begin_len(begin: &BeginBatch) -> usize {
     text_len(1, &begin.name)
         + text_len(2, &begin.group)
@@ -95,7 +95,7 @@ pub(crate) fn encode_begin(begin: &BeginBatch, out: &mut Vec<u8>) {
     flag(5, begin.by_name, out);
 }
 
-/// The length of [`encode_end`]'s output.
+/// Returns the length of [`encode_end`]'s output.
 pub(crate) fn end_len(end: &EndBatch) -> usize {
     let tmax = if end.tmax == 0 { 0 } else { int64::encoded_len(3, &end.tmax) };
     text_len(1, &end.name)

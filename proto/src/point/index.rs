@@ -294,8 +294,8 @@ fn usual_text<'a>(bytes: &[u8], rest: &'a [u8], set: impl FnOnce(Span)) -> Optio
     Some(next)
 }
 
-/// In the next three functions, `end` is the length of all bytes, and `rest` are the bytes that are
-/// not indexed yet.
+// In the next three functions, `end` is the length of all bytes, and `rest` are the bytes that are
+// not indexed yet.
 #[inline(always)]
 fn usual_double<'a>(end: usize, rest: &'a [u8], not_text: &mut u64) -> Option<(Entry, &'a [u8])> {
     let [_, length @ ..0x80, ENTRY_NAME, name_length, rest @ ..] = rest else { return None };

@@ -181,7 +181,7 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), BenchErr
     thread.map(drop).map_err(BenchError::Setup)
 }
 
-/// The error of a thread that ended without a result.
+/// Returns the error of a thread that ended without a result.
 pub(super) fn panicked() -> BenchError {
     BenchError::Setup(std::io::Error::other("a measuring thread panicked"))
 }

@@ -103,7 +103,7 @@ fn int_and_float(context: &mut Context) -> CheckResult {
     Ok(Outcome::Warn(format!("{what}: with integers for floats of the same value, {difference}")))
 }
 
-/// A UDF may stop in good order. This is only a warning, so that its users know.
+/// Passes, or warns if the UDF stops with an error: it may do so, but its users must know.
 pub(super) fn or_stops(result: Result<(), Fault>, what: &str) -> CheckResult {
     match result {
         Ok(()) => Ok(Outcome::Pass),

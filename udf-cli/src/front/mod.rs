@@ -15,7 +15,7 @@ use udf_text::describe::Description;
 
 use crate::Target;
 
-/// The `main` of the command: reads the arguments of this process and prints to stdout.
+/// Runs the command: reads the arguments of this process, and prints to stdout.
 ///
 /// The exit status is 0 on success; 1 on a failure, including a failed check; 2 for invalid usage.
 pub fn main() -> ExitCode {

@@ -163,7 +163,7 @@ impl<T> Queue<T> {
 }
 
 impl<T> Inner<T> {
-    /// Whether the owner had a receiver and has dropped every one.
+    /// Returns whether the owner had receivers and has dropped all of them.
     fn is_abandoned(&self) -> bool {
         self.taken && self.receivers == 0
     }

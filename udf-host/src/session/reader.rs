@@ -269,7 +269,8 @@ impl Reader<'_> {
     }
 }
 
-/// An invalid frame may be text. `bytes` starts at the length of the frame.
+/// Returns the error for text if an invalid frame is text. `bytes` starts at the length of the
+/// frame.
 fn as_text(ended: Ended, bytes: &[u8]) -> Ended {
     match ended {
         Ended::Fault(

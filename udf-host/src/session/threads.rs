@@ -65,8 +65,8 @@ fn start_watched(
     started.map_err(|error| shared.abort(Error::Setup(Arc::new(error))))
 }
 
-/// Both the reader and the writer notice that a UDF has gone. The reader knows more, so its error
-/// comes first.
+/// Waits for the error of the reader, and then aborts with `error`. Both threads notice that a UDF
+/// has exited, but the reader knows the reason better.
 fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
     let mut deadline = None;
     let mut state = shared.state();

@@ -26,7 +26,7 @@ pub(crate) fn has_gone(fd: BorrowedFd<'_>) -> bool {
     events(fd, PollFlags::empty()).contains(PollFlags::HUP)
 }
 
-/// The events that hold now, those that are asked for and errors.
+/// Returns the present events: requested events, and errors.
 fn events(fd: BorrowedFd<'_>, asked: PollFlags) -> PollFlags {
     let mut fds = [PollFd::new(&fd, asked)];
     match poll(&mut fds, Some(&Timespec::default())) {

@@ -149,8 +149,8 @@ integers! {
     usize, "an integer from 0";
 }
 
-/// A series may alternate between floats and integers. Accept a float without a fraction as an
-/// integer.
+/// Returns an integer, or a float without a fraction as an integer, because a series may alternate
+/// between floats and integers.
 #[inline]
 fn integer(value: FieldValue<'_>) -> Option<i64> {
     // 2^63 is the smallest float that is too large.

@@ -84,7 +84,7 @@ impl<R: BufRead> Lines<R> {
         self.format == Format::Recording
     }
 
-    /// Whether a backslash before a line break has joined rows of the line.
+    /// Returns whether a backslash before a line break has joined rows of the line.
     pub(super) fn is_joined(&self) -> bool {
         self.joined
     }

@@ -248,8 +248,8 @@ impl Wire {
         }
     }
 
-    /// Like [`drain`](Self::drain), and then waits until a program has exited. A daemon does not
-    /// exit.
+    /// Does what [`drain`](Self::drain) does, and then waits until a program has exited. A daemon
+    /// does not exit.
     pub(super) fn finish(&mut self, is_program: bool) -> Result<Option<Exit>, Fault> {
         self.drain()?;
         if !is_program {

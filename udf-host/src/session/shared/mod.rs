@@ -67,7 +67,8 @@ impl State {
         matches!(self.phase, Phase::Aborted { .. })
     }
 
-    /// Whether all threads have finished reading and writing, and the abort callback has returned.
+    /// Returns whether all threads have finished reading and writing, and the abort callback has
+    /// returned.
     pub(crate) fn is_over(&self) -> bool {
         let aborting = self.is_aborted() && !self.abort_returned;
         !self.reading && !self.writing && !aborting
@@ -324,8 +325,7 @@ impl Shared {
         self.change(|state| state.writing = false);
     }
 
-    /// Without the watch, no thread aborts or kills a connection. A panic of the watch does both at
-    /// once.
+    /// Ends the watch. After its panic, aborts and kills at once, because no other thread would.
     pub(super) fn watching_ended(self: &Arc<Self>, panicked: bool) {
         if panicked {
             self.abort(Error::Panicked("watches the timeouts of the UDF"));
