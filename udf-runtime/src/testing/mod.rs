@@ -94,10 +94,11 @@ use crate::udf::traits::Udf;
 use output::Built;
 use udf_proto::PointBuf;
 
-/// Checks the options of a UDF: the limits of each allow at least one value, and the UDF accepts
-/// every default, every example, and every sample that `info` shows. Call this in a test: rustc
-/// cannot detect these errors in computed values, and with such an error, a UDF may refuse every
-/// task.
+/// Checks the options of a UDF: the limits of each option allow at least one value, and the UDF
+/// accepts every default, every example, and every sample that `info` shows.
+///
+/// Call this in a test: rustc cannot detect these errors in computed values. With such an error, a
+/// UDF may refuse every task.
 ///
 /// The UDF is created and dropped. Its `init` is not called, because `init` may need files or
 /// servers; to check `init`, [start](Setup::start) a task.

@@ -209,8 +209,8 @@ pub trait StreamUdf: Udf {
     /// state to the options: they can differ from those of the task that took the snapshot.
     ///
     /// # Errors
-    /// An error refuses the snapshot. The state has the values from before the restore again; other
-    /// fields stay as this method leaves them.
+    /// An error refuses the snapshot. The state then gets back its values from before the restore.
+    /// Other fields keep the changes that this method has made.
     fn restored(&mut self) -> Result<()> {
         Ok(())
     }

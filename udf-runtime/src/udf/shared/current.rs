@@ -33,7 +33,7 @@ impl<T> Current<T> {
             let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *current, value)
         };
-        // The drop may take long: the lock is free by then.
+        // Drop the old version after the lock is released, because the drop may take long.
         drop(before);
     }
 }

@@ -90,7 +90,7 @@ impl Resources {
         Resources { arguments: Some(Arc::new(arguments)), ..Resources::default() }
     }
 
-    /// Supplies a thing. The last one of a type counts.
+    /// Supplies a thing. It replaces an earlier thing of the same type.
     pub(crate) fn supply<T: Shared>(&mut self, thing: Arc<T>) {
         let ty = SharedType::of::<T>();
         // Copies of these resources stay as they are.
@@ -236,7 +236,7 @@ mod tests {
         assert!(resources.reload());
         let after = resources.get::<Opened>().expect("it is still open");
         assert!(Arc::ptr_eq(&before, &after));
-        // The lock is free and whole.
+        // The lock is free, and not poisoned.
         resources.open(&[SharedType::of::<Constant>()]).expect("it opens");
     }
 
