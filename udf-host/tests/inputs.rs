@@ -259,7 +259,7 @@ fn what_is_wrong_with_a_recording_is_said_with_the_line() {
         // These inputs are not recordings: the first row is an invalid line.
         (
             "cpu\nm x=1 1\nm x=1 2\n",
-            "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`",
+            "line 1: it has no fields: a blank must follow the measurement and its tags, and then `name=value`",
         ),
         ("\ncpu 5\n", "line 2: `5` is not a field: write fields as `name=value`"),
     ] {

@@ -235,7 +235,7 @@ fn points_that_have_no_form_in_line_protocol_are_counted_and_all_others_written(
     let (result, output) = play(&by(""), &peer, "m x=1 1\nm x=2 2\n");
     assert_eq!(
         result.unwrap_err().to_string(),
-        "line protocol cannot express 2 of the points from the UDF; of the first, the field \
+        "line protocol cannot express 2 of the points from the UDF; in the first, the field \
          `avg` is NaN, which line protocol cannot represent"
     );
     assert_eq!(output, "m x=1.0 1\nm x=2.0 2\n");

@@ -327,8 +327,7 @@ fn the_batches_of_points_can_be_compared() {
 fn texts_about_batches_that_cannot_be_met_are_refused() {
     let mut task = testing::handler(|| Copies).start();
     let (text, line) = panic_of(|| task.emits("m v=1\n# batch m,host= 1")); // no begin
-    let start =
-        "line 2 of the expected text is no begin of a batch, such as `# batch cpu,host=a 60`: ";
+    let start = "line 2 of the expected text is not the begin of a batch, such as `# batch cpu,host=a 60`: ";
     assert!(text.starts_with(start), "{text}");
     assert_eq!(line, line_of("// no begin"));
     let (text, _) = panic_of(|| task.emits("# batch m\nm v=1\nm\nm v=2"));

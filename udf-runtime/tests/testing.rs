@@ -431,7 +431,7 @@ fn what_is_awaited_in_vain_is_named() {
     let (text, line) = panic_of(|| task.feed("a v=1")); // 8
     assert_eq!(
         text,
-        "timed out after 400ms waiting for the UDF to handle what it was fed; is it still busy?"
+        "timed out after 400ms waiting for the UDF to handle the points; the handler may still be busy"
     );
     assert_eq!(line, line_of("// 8"));
     let (text, _) = panic_of(|| task.keepalive());
@@ -494,7 +494,7 @@ fn a_busy_udf_is_not_waited_for_beyond_its_timeout_when_much_is_fed() {
     let (text, _) = panic_of(|| task.feed(&many_lines()));
     assert_eq!(
         text,
-        "timed out after 400ms waiting for the UDF to handle what it was fed; is it still busy?"
+        "timed out after 400ms waiting for the UDF to handle the points; the handler may still be busy"
     );
     drop(release);
     let (text, _) = panic_of(|| drop(task.next_within(SOON)));

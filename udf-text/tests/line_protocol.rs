@@ -120,11 +120,11 @@ fn what_is_wrong_with_a_line_is_said_in_words() {
     let cases = [
         (
             "cpu",
-            "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`",
+            "line 1: it has no fields: a blank must follow the measurement and its tags, and then `name=value`",
         ),
         (
             "cpu,host=a",
-            "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`",
+            "line 1: it has no fields: a blank must follow the measurement and its tags, and then `name=value`",
         ),
         (",host=a x=1", "line 1: it does not begin with the name of a measurement"),
         ("m x=1\n\n# c\n,a x=1", "line 4: it does not begin with the name of a measurement"),
@@ -135,7 +135,7 @@ fn what_is_wrong_with_a_line_is_said_in_words() {
         ("cpu,a=1,a=2 x=1", "line 1: the tag `a` occurs twice"),
         (
             "cpu,a=1\\",
-            "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`; a name or value cannot end with a backslash",
+            "line 1: it has no fields: a blank must follow the measurement and its tags, and then `name=value`; a name or value cannot end with a backslash",
         ),
         (
             "cpu,a=1=2 x=1",
@@ -143,7 +143,7 @@ fn what_is_wrong_with_a_line_is_said_in_words() {
         ),
         (
             "cpu\\ x=1",
-            "line 1: it has no fields: behind the measurement and its tags come a blank and `name=value`; `\\ ` is a blank within a name or value, which cannot end with a backslash",
+            "line 1: it has no fields: a blank must follow the measurement and its tags, and then `name=value`; `\\ ` is a blank within a name or value, which cannot end with a backslash",
         ),
         (
             "m,path=C:\\ x=1 5",

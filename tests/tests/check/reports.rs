@@ -135,7 +135,7 @@ fn own_points_that_came_back_unchanged_are_a_remark() {
     let report = checked(&target, &own);
     assert_all_pass(&report);
     let remark = found(&report, "data_handled", Status::Pass);
-    assert_eq!(remark, "the 200 points that it was sent came back unchanged");
+    assert_eq!(remark, "all 200 points came back unchanged");
 }
 
 const POINTS: &str = "\

@@ -22,7 +22,7 @@ pub(super) const CHECKS: [Check; 4] = [
         "keepalive_any_time",
         Needs::Echo,
         keepalive_any_time,
-        "the time of a keepalive is echoed, whatever it is",
+        "any time of a keepalive is echoed",
     ),
     check(
         "keepalive_among_data",

@@ -303,15 +303,11 @@ fn nothing_seen(check: &Check, context: &Context, sent: usize, came: usize) -> C
         ),
         // The user knows whether the UDF should change the user's own points.
         () if is_unread && !context.source.is_own() => (
-            format!(
-                "the {sent} points that it was sent came back unchanged, as skipped points may"
-            ),
+            format!("all {sent} points came back unchanged: the UDF may have skipped them"),
             "pass points that the UDF changes",
         ),
         () if is_unread && check.name == "data_handled" => {
-            return Ok(Outcome::Remark(format!(
-                "the {sent} points that it was sent came back unchanged"
-            )));
+            return Ok(Outcome::Remark(format!("all {sent} points came back unchanged")));
         }
         () => return Ok(Outcome::Pass),
     };

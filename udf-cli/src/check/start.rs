@@ -49,7 +49,7 @@ pub(super) const CHECKS: [Check; 8] = [
         "silent_until_asked",
         Needs::Nothing,
         silent_until_asked,
-        "data that comes before Kapacitor has asked for anything is lost",
+        "data before the first request is lost",
     ),
     check(
         "keepalive_before_init",

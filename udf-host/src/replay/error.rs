@@ -60,7 +60,7 @@ pub enum ReplayError {
     /// Some points from the UDF cannot be expressed in line protocol. All other points were
     /// written.
     #[error(
-        "line protocol cannot express {count} of the points from the UDF; of the first, {first}"
+        "line protocol cannot express {count} of the points from the UDF; in the first, {first}"
     )]
     Unwritable {
         /// The number of such points.

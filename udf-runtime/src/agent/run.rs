@@ -59,7 +59,7 @@ use crate::agent::watchdog::{Watch, WatchLimits};
 /// agent.wait()?;
 /// # Ok::<(), udf_runtime::AgentError>(())
 /// ```
-#[must_use = "an agent serves nobody before `run` or `start` is called"]
+#[must_use = "an agent does nothing until `run` or `start` is called"]
 pub struct Agent<H: Handler> {
     reader: FrameReader<Requests>,
     link: Arc<Link>,

@@ -52,7 +52,7 @@ pub(super) fn command(
     };
     let daemon = |name, value, help| set(name, value, help).requires("daemon");
     let command = Command::new(name)
-        .version(version.unwrap_or("of no package"))
+        .version(version.unwrap_or("of an unnamed package"))
         .about(format!("{summary}\n\nA user-defined function for Kapacitor."))
         .after_help(
             "Without arguments, it serves Kapacitor over stdin and stdout. Kapacitor spawns it this way.",

@@ -17,7 +17,7 @@ pub(super) struct Hangups(Signals);
 impl Hangups {
     /// Handles SIGHUP from now on. A signal waits until [`reload`](Self::reload) is called.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Hangups(Signals::new([SIGHUP]).map_err(shortage::of("SIGHUP cannot be handled"))?))
+        Ok(Hangups(Signals::new([SIGHUP]).map_err(shortage::of("cannot handle SIGHUP"))?))
     }
 
     /// Reloads at each SIGHUP, on its own thread. Signals that arrive during a reload cause one

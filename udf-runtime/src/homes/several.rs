@@ -57,7 +57,11 @@ pub fn main_of(
     // UDFs.
     match named(started_as) {
         Some(program) if named(&first).is_none() => alone(program, &[program.name]),
-        _ => of_subcommand(programs, name.unwrap_or("udfs"), version.unwrap_or("of no package")),
+        _ => of_subcommand(
+            programs,
+            name.unwrap_or("udfs"),
+            version.unwrap_or("of an unnamed package"),
+        ),
     }
 }
 

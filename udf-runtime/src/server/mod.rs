@@ -97,7 +97,7 @@ pub enum ServeError {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a server serves nobody before `serve` is called"]
+#[must_use = "a server does nothing until `serve` is called"]
 pub struct Server {
     listener: UnixListener,
     /// The file of the listener, if the server created it.

@@ -128,7 +128,7 @@ fn expected_batch(begin: &str, number: usize) -> Result<Line, String> {
     let mut reader = LineReader::new(text.as_bytes(), Grouping::none());
     let read = reader.next_message().map_err(|error| {
         format!(
-            "line {number} of the expected text is no begin of a batch, such as \
+            "line {number} of the expected text is not the begin of a batch, such as \
              `{BATCH}cpu,host=a 60`: {}",
             error.problem
         )

@@ -91,7 +91,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     /// Sends data, and waits until the UDF has handled it or has failed.
     fn hand_over(&mut self, data: Data) -> Result<(), String> {
         self.check()?;
-        let awaited = "the UDF to handle what it was fed; is it still busy?";
+        let awaited = "the UDF to handle the points; the handler may still be busy";
         let handled = self.driver.call(awaited, move |udf| {
             match data {
                 Data::Points(points) => {

@@ -69,7 +69,7 @@ use crate::udf::traits::{FromPoint, StreamUdf, Udf};
 /// `#[udf]` needs no argument for this trait: write `wants = stream`, and implement `ConcurrentUdf`
 /// in place of `StreamUdf`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not handle points at the same time",
+    message = "`{Self}` does not implement `ConcurrentUdf`",
     label = "`impl ConcurrentUdf for {Self}` is missing"
 )]
 pub trait ConcurrentUdf: Udf + Send + Sync + 'static {

@@ -39,7 +39,7 @@ pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i
     }
     if !rest.skip_blanks() {
         return Err(format!(
-            "it has no fields: behind the measurement and its tags come a blank and \
+            "it has no fields: a blank must follow the measurement and its tags, and then \
              `name=value`{}",
             escaped_blank(last)
         ));

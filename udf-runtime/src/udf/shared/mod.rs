@@ -95,7 +95,7 @@ use crate::agent::error::Result;
 /// A thing that a process makes once, and that all of its tasks share. See the
 /// [module](crate::shared).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be `#[shared]`: nothing says how the process makes it",
+    message = "`{Self}` cannot be `#[shared]`: it does not implement `Shared`",
     label = "`impl Shared for {Self}` is missing",
     note = "write `impl udf_runtime::shared::Shared for {Self}`, whose `open` the process calls once"
 )]
