@@ -124,7 +124,7 @@ impl StreamUdf for Spawns {
 }
 
 fn start(kind: &str) -> testing::TestTask<UdfHandler<Spawns>> {
-    testing::udf::<Spawns>().option(&format!("kind={kind}")).start()
+    testing::udf::<Spawns>().option(format!("kind={kind}")).start()
 }
 
 #[test]
