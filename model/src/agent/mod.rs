@@ -19,6 +19,8 @@ pub(crate) mod edge;
 pub(crate) mod emitter;
 #[path = "../../../udf-runtime/src/agent/error.rs"]
 pub(crate) mod error;
+#[path = "../../../udf-runtime/src/agent/guard.rs"]
+mod guard;
 #[path = "../../../udf-runtime/src/agent/handler.rs"]
 pub(crate) mod handler;
 #[path = "../../../udf-runtime/src/agent/input.rs"]

@@ -3,7 +3,7 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `run`, `any` | [`Agent`](run::Agent), the loop of a connection |
+//! | `run`, `any`, `guard` | [`Agent`](run::Agent), the loop of a connection |
 //! | `core`, `talk`, `handler`, `ticks`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
 //! | `crew` | the workers and threads of a task |
 //! | `edge`, `emitter`, `group`, `link` | the output, and the writing side |
@@ -23,6 +23,7 @@ pub(crate) mod edge;
 pub(crate) mod emitter;
 pub(crate) mod error;
 pub(crate) mod group;
+mod guard;
 pub(crate) mod handler;
 pub(crate) mod input;
 pub(crate) mod limits;
@@ -38,6 +39,8 @@ pub(crate) mod shortage;
 pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod talk;
+#[cfg(test)]
+mod tests;
 pub(crate) mod ticker;
 mod ticks;
 pub(crate) mod timer;

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use crate::agent::counters::Count;
 use crate::agent::crew::Attend;
 use crate::agent::edge::Edge;
 use crate::agent::error::panic_text;
+use crate::agent::guard::guard;
 use crate::agent::handler::Handler;
 use crate::agent::limits::Limits;
 use crate::agent::link::{Link, OnUnfit};
@@ -314,18 +314,6 @@ fn attend<H: Handler>(core: &Arc<Mutex<Core<H>>>) -> Attend {
         // Under the same lock, so that no tick can call a handler that has failed.
         core.fail(error);
         None
-    })
-}
-
-/// Converts a panic of the handler into an error.
-pub(super) fn guard<T>(
-    link: &Link,
-    work: impl FnOnce() -> Result<T, AgentError>,
-) -> Result<T, AgentError> {
-    // After a panic, the core is used only to send the error and to call `stop`, so a broken
-    // handler state cannot spread.
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(AgentError::Panicked { call: link.pulse.last_call(), message: panic_text(&*panic) })
     })
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::core::Core;
+use crate::agent::guard::guard;
 use crate::agent::handler::Handler;
 use crate::agent::link::Link;
-use crate::agent::run::guard;
 use crate::agent::shortage;
 use crate::agent::sync::{Mutex, MutexGuard, lock};
 use crate::agent::ticker::Ticker;
@@ -100,104 +100,5 @@ pub(super) fn if_free<H: Handler>(core: &Mutex<Core<H>>) -> Option<MutexGuard<'_
         Ok(core) => Some(core),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::os::unix::net::UnixStream;
-    use std::sync::mpsc::{Sender, channel};
-    use std::thread::yield_now;
-
-    use prost::Message as _;
-    use udf_proto::frame::FrameReader;
-    use udf_proto::messages::request::Message as Ask;
-    use udf_proto::messages::response::Message as Answer;
-    use udf_proto::messages::{InitRequest, KeepaliveRequest, Request, Response};
-    use udf_proto::{Init, Point, ValueType};
-
-    use super::*;
-    use crate::agent::crew::Crew;
-    use crate::agent::edge::Stream;
-    use crate::agent::emitter::{Emitter, Remote};
-    use crate::agent::error::Result;
-    use crate::agent::handler::Verdict;
-    use crate::agent::run::Agent;
-
-    /// Has a thread that fails during a tick.
-    #[derive(Default)]
-    struct Fails {
-        crew: Option<Arc<Crew>>,
-        tick: Option<Sender<()>>,
-    }
-
-    impl Handler for Fails {
-        type Wants = Stream;
-        type Provides = Stream;
-
-        fn info(&self) -> BTreeMap<String, Vec<ValueType>> {
-            BTreeMap::new()
-        }
-
-        fn init(&mut self, _: Init, remote: &Remote<Stream>) -> Result<Verdict> {
-            let crew = self.crew.insert(Crew::new(remote.link()));
-            let (tick, ticked) = channel();
-            self.tick = Some(tick);
-            crew.threads().spawn("fails", move || {
-                ticked.recv()?;
-                Err("the file is gone".into())
-            })?;
-            Ok(Verdict::Accepted)
-        }
-
-        fn point(&mut self, _: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
-            Ok(())
-        }
-
-        fn tick_every(&self) -> Option<Duration> {
-            Some(Duration::from_secs(1))
-        }
-
-        fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
-            self.tick.as_ref().expect("it has been started").send(())?;
-            while !self.crew.as_ref().expect("it has been started").has_failed() {
-                yield_now();
-            }
-            Ok(())
-        }
-
-        fn crew(&self) -> Option<Arc<Crew>> {
-            self.crew.clone()
-        }
-    }
-
-    #[test]
-    fn the_error_of_a_thread_during_a_tick_is_reported_without_further_input() {
-        let (ours, theirs) = UnixStream::pair().expect("the system has sockets");
-        ours.set_read_timeout(Some(Duration::from_secs(60))).expect("the time is positive");
-        let timer = Timer::default();
-        let agent = Agent::new(theirs.try_clone().expect("it is open"), theirs, Fails::default());
-        let agent = agent.timer(timer.clone()).start().expect("a thread starts");
-        let mut answers: FrameReader<&UnixStream> = FrameReader::new(&ours);
-        let mut answer = || {
-            let frame = answers.next_frame().expect("it answers").expect("it is open");
-            Response::decode(frame).expect("it is a response").message
-        };
-        let ask = |message| {
-            use std::io::Write as _;
-            let request = Request { message: Some(message) };
-            (&ours).write_all(&request.encode_length_delimited_to_vec()).expect("it reads");
-        };
-        ask(Ask::Init(InitRequest::from(Init::default())));
-        assert!(matches!(answer(), Some(Answer::Init(init)) if init.success));
-        // After this, the agent has started its ticks, and waits for input or soon will.
-        ask(Ask::Keepalive(KeepaliveRequest { time: 1 }));
-        assert!(matches!(answer(), Some(Answer::Keepalive(_))));
-        timer.tick(1);
-        let Some(Answer::Error(told)) = answer() else { panic!("it is no error") };
-        assert_eq!(told.error, "the thread `fails` failed: the file is gone");
-        drop(ours);
-        agent.wait().expect_err("it has failed");
     }
 }
