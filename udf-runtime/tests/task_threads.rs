@@ -29,7 +29,7 @@ enum Kind {
     /// Is started by an Init that is refused.
     Refused,
     /// Is started by an Init that then panics.
-    InitPanics,
+    Broken,
 }
 
 static REFUSED_HAS_RUN: AtomicBool = AtomicBool::new(false);
@@ -92,7 +92,7 @@ impl StreamUdf for Spawns {
                 })?;
                 Err("the options do not fit".into())
             }
-            Kind::InitPanics => {
+            Kind::Broken => {
                 let gone = Gone;
                 task.spawn("panics", move |_| {
                     drop(gone);
@@ -212,7 +212,7 @@ fn init_of(kind: &str) -> io::Cursor<Vec<u8>> {
 #[test]
 fn a_thread_of_an_init_that_panics_does_not_outlive_the_task() {
     let udf = UdfHandler::<Spawns>::new();
-    let ended = Agent::new(init_of("init_panics"), io::sink(), udf).run();
+    let ended = Agent::new(init_of("broken"), io::sink(), udf).run();
     let error = ended.expect_err("it panics").to_string();
     assert_eq!(error, "the handler panicked in init: the options do not fit");
     assert!(IS_GONE.load(Ordering::SeqCst), "the thread still waits");
