@@ -1,5 +1,7 @@
 //! Errors as text for operators.
 
+use std::cmp::Reverse;
+
 use udf_text::message::one_line;
 pub(crate) use udf_text::message::{cut, panic_text};
 
@@ -33,9 +35,11 @@ pub(crate) fn line_without(
     error: &(dyn std::error::Error + 'static),
     most: usize,
 ) -> String {
-    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    let mut secrets: Vec<_> = secrets.iter().filter(|secret| !secret.is_empty()).collect();
+    // A secret may begin with another one, whose replacement would show the rest.
+    secrets.sort_by_key(|secret| Reverse(secret.len()));
     // Before the text is cut: half a secret would not be found.
-    let text = secrets.fold(chain(error), |text, secret| text.replace(secret, "***"));
+    let text = secrets.into_iter().fold(chain(error), |text, secret| text.replace(secret, "***"));
     one_line(&text, most)
 }
 

@@ -103,8 +103,7 @@ impl Arguments {
     pub fn invalid(&self, name: &str, why: impl Into<Error>) -> ArgumentError {
         let argument = self.known(name);
         let text = self.text(argument).unwrap_or_default();
-        let secret = argument.is_secret.then(|| text.to_owned());
-        let why = line_without(secret.as_slice(), why.into().as_ref(), MAX_WHY);
+        let why = line_without(&self.secrets(), why.into().as_ref(), MAX_WHY);
         ArgumentError(match argument.is_secret {
             false if text.is_empty() => format!("{}: {why}", argument.usage()),
             false => {
@@ -117,6 +116,12 @@ impl Arguments {
     /// Returns the text of a value.
     pub(crate) fn text(&self, argument: &Argument) -> Option<&str> {
         self.values.get(argument.name).map(String::as_str).or(argument.default)
+    }
+
+    /// Returns the values of the secrets, to keep them out of messages.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let secrets = self.known.iter().filter(|argument| argument.is_secret);
+        secrets.filter_map(|secret| self.text(secret).map(str::to_owned)).collect()
     }
 
     #[track_caller]

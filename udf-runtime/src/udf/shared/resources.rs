@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "main")]
 use super::has_no_reload;
 use super::{Argument, ArgumentError, Arguments, Shared};
-use crate::agent::error::{Error, MAX_TEXT, Result, line, panic_text};
+use crate::agent::error::{Error, MAX_TEXT, Result, line_without, panic_text};
 use crate::agent::sync::{Mutex, lock};
 
 type Thing = Arc<dyn Any + Send + Sync>;
@@ -119,7 +119,11 @@ impl Resources {
             let opened = opened.unwrap_or_else(|panic| Err(panicked(&*panic)));
             let thing = opened.map_err(|error| match error.downcast() {
                 Ok(error) => OpenError::Argument(*error),
-                Err(error) => OpenError::Failed { name, text: line(error.as_ref(), MAX_TEXT / 2) },
+                Err(error) => {
+                    let secrets = arguments.secrets();
+                    let text = line_without(&secrets, error.as_ref(), MAX_TEXT / 2);
+                    OpenError::Failed { name, text }
+                }
             })?;
             tracing::debug!("opened {name} in {:?}", rounded(begun.elapsed()));
             things.push((*ty, thing));
@@ -152,7 +156,9 @@ impl Resources {
                 Ok(()) => tracing::info!("SIGHUP: reloaded {name} in {time:?}"),
                 Err(error) if has_no_reload(&error) => continue,
                 Err(error) => {
-                    let error = line(error.as_ref(), MAX_TEXT / 2);
+                    let secrets = self.arguments.iter().flat_map(|arguments| arguments.secrets());
+                    let secrets: Vec<_> = secrets.collect();
+                    let error = line_without(&secrets, error.as_ref(), MAX_TEXT / 2);
                     tracing::error!(
                         "SIGHUP: cannot reload {name}, after {time:?}; the old data stays in use: {error}"
                     );
@@ -222,6 +228,28 @@ mod tests {
         fn open(_: &Arguments) -> Result<Self> {
             panic!("no good");
         }
+    }
+
+    /// Repeats its secrets in the error of its `open`.
+    struct Talks;
+
+    impl Shared for Talks {
+        const ARGUMENTS: &'static [Argument] =
+            &[Argument::secret("SHORT", "A token"), Argument::secret("LONG", "A longer token")];
+
+        fn open(arguments: &Arguments) -> Result<Self> {
+            let (short, long): (String, String) =
+                (arguments.value("SHORT")?, arguments.value("LONG")?);
+            Err(format!("no entry with {short} or {long}").into())
+        }
+    }
+
+    #[test]
+    fn an_error_shows_no_part_of_a_secret() {
+        let arguments = Arguments::of::<Talks>(&[("SHORT", "s3c"), ("LONG", "s3cret")]);
+        let opened = Resources::new(arguments).open(&[SharedType::of::<Talks>()]);
+        let error = opened.expect_err("it always fails").to_string();
+        assert_eq!(error, "cannot open Talks: no entry with *** or ***");
     }
 
     #[test]
