@@ -3,8 +3,9 @@
 use udf_proto::{BeginBatch, Point};
 
 use crate::agent::group::{Group, group_of};
+use crate::udf::batch_view::BatchView;
 
-/// A value that belongs to a group: a point, the begin of a batch, a [`Group`], or the id of a
+/// A value that belongs to a group: a point, a batch or its begin, a [`Group`], or the id of a
 /// group.
 pub trait Grouped {
     /// Returns the id of the group, as Kapacitor writes it.
@@ -42,6 +43,20 @@ impl Grouped for BeginBatch {
 
     fn to_group(&self) -> Option<Group> {
         Some(self.into())
+    }
+}
+
+impl Grouped for BatchView<'_> {
+    fn group(&self) -> &str {
+        &self.begin().group
+    }
+
+    fn time(&self) -> Option<i64> {
+        Some(self.tmax())
+    }
+
+    fn to_group(&self) -> Option<Group> {
+        Some(self.begin().into())
     }
 }
 

@@ -87,11 +87,11 @@ impl<T> Groups<T> {
         self.drop_unused();
     }
 
-    /// Drops groups without a point for `age`, measured by the times of points.
+    /// Drops groups without a point for `age`, measured by the times of points and of batches.
     ///
-    /// A group is dropped after `age` plus up to a quarter of it. Dropping needs points. Groups of
-    /// batches, which are looked up by the begin of a batch, have no time, and age only while they
-    /// are unused.
+    /// A group is dropped after `age` plus up to a quarter of it. Dropping needs calls of
+    /// [`of`](Self::of) with a point or a [`BatchView`](crate::BatchView). The begin of a batch has
+    /// no time: a map that is only asked with begins drops no group by its age.
     ///
     /// A point from a host with a wrong clock must not age all other groups. The map therefore
     /// ignores times that are ahead of our own clock by more than a quarter of `age`. If all points
@@ -214,7 +214,7 @@ fn is<T>(id: &str) -> impl Fn(&Kept<T>) -> bool {
 }
 
 impl<T: Default> Groups<T> {
-    /// Returns the value for the group of a point or batch, for a [`Group`], or for the id of a
+    /// Returns the value for the group of a point or a batch, for a [`Group`], or for the id of a
     /// group.
     pub fn of(&mut self, grouped: &(impl Grouped + ?Sized)) -> &mut T {
         let time = grouped.time();
@@ -274,9 +274,11 @@ impl<T> Groups<T> {
 
 #[cfg(test)]
 mod tests {
-    use udf_proto::{PointBuf, messages};
+    use udf_proto::{BeginBatch, EndBatch, PointBuf, messages};
 
     use super::*;
+    use crate::udf::batch_view::Gathered;
+    use crate::udf::missing::{Missing, OnMissing};
 
     fn point(group: &str, time: i64) -> PointBuf {
         PointBuf::from(messages::Point { group: group.into(), time, ..Default::default() })
@@ -327,6 +329,22 @@ mod tests {
         assert_eq!(groups.len(), 2);
         groups.of(&point("new", 130).as_point());
         assert_eq!(groups.iter().map(|(group, _)| group.id()).collect::<Vec<_>>(), ["new"]);
+    }
+
+    #[test]
+    fn groups_without_batches_go_when_they_are_old() {
+        let (mut groups, missing) = (Groups::<u32>::default(), Missing::new(OnMissing::Skip));
+        groups.limit_age(Duration::from_nanos(100));
+        let mut names_after = |group: &str, tmax| {
+            let begin = BeginBatch { group: group.into(), ..BeginBatch::default() };
+            let mut batch = Gathered::default();
+            batch.begin(&begin);
+            groups.of(&batch.view(&EndBatch { tmax, ..EndBatch::default() }, &missing));
+            groups.iter().map(|(group, _)| group.id().to_owned()).collect::<Vec<_>>()
+        };
+        names_after("h=old", 0);
+        assert_eq!(names_after("h=new", 90), ["h=new", "h=old"]);
+        assert_eq!(names_after("h=new", 130), ["h=new"]);
     }
 
     #[test]
