@@ -295,7 +295,7 @@ mod tests {
         let mut all = Vec::new();
         Input::new(Arc::clone(&source), stop.stopping())
             .read_to_end(&mut all)
-            .expect("the lock is not poisoned");
+            .expect("the input can be read");
         assert_eq!(all.len(), written);
         assert!(all.iter().enumerate().all(|(place, byte)| *byte == place as u8));
         assert!(
