@@ -66,10 +66,11 @@ impl Threads {
             lock(&threads.state).threads[number].has_returned = true;
             threads.changed.notify_all();
         };
-        let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+        // The name may come from an option, and the system takes no NUL.
+        let name = name.replace('\0', "\u{fffd}");
+        let started = thread::Builder::new().name(name.clone()).spawn(run);
         let handle = started.map_err(shortage::of(&format!("cannot start the thread `{name}`")))?;
         // The thread cannot return before this: it needs the lock.
-        let name = name.to_owned();
         state.threads.push(Spawned { name, handle: Some(handle), has_returned: false });
         Ok(())
     }
@@ -154,5 +155,21 @@ fn named(names: &[String]) -> String {
     match names.len() {
         1 => format!("the thread {}", quoted[0]),
         _ => format!("the threads {}", quoted.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::crew::Crew;
+
+    #[test]
+    fn any_text_can_be_the_name_of_a_thread() {
+        let crew = Crew::new(&Arc::new(Link::new(Box::new(io::sink()))));
+        for name in ["", "a\0b", "a name that is longer than the system shows"] {
+            crew.threads().spawn(name, || Ok(())).expect("a thread starts");
+        }
+        crew.stop();
+        crew.join(Duration::MAX).expect("all return");
     }
 }
