@@ -72,7 +72,7 @@ impl ConcurrentUdf for Enrich {
     }
 
     fn point(&self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
-        let key = point.tag(&self.tag).ok_or_else(|| point.no_tag(&self.tag))?;
+        let key = point.require_tag(&self.tag)?;
         match self.answer(key) {
             Ok(answer) => Ok(out.edit(point).field(&self.r#as, answer.as_str()).send()?),
             Err(error) if matches!(self.on_failure, OnFailure::Fail) => Err(error),

@@ -41,7 +41,7 @@ impl StreamUdf for MovingAvg {
         let window = self.windows.of(point);
         window.truncate(self.size - 1);
         window.push_front(value);
-        let mean = window.iter().sum::<f64>() / window.len() as f64;
+        let mean = window.iter().rev().sum::<f64>() / window.len() as f64;
         Ok(out.edit(point).only_field(&self.r#as, mean).send()?)
     }
 }

@@ -13,13 +13,10 @@ use udf_proto::{EdgeType, Info, Init, OptionCall};
 use super::fault::{Fault, is_data};
 use super::locate::located;
 use super::notes::{StderrStats, Tally};
-use super::points::{BATCH, Source};
+use super::points::{BATCH, SESSION, Source};
 use super::wire::Wire;
 use super::{CheckError, CheckResult, CheckSettings, Outcome};
 use crate::{Target, Transport};
-
-/// The number of points in a session, unless a file has more.
-pub(super) const SESSION: usize = 200;
 
 pub(super) struct Context {
     pub(super) target: Target,
@@ -248,8 +245,9 @@ impl Context {
         }
         if self.source.is_own()
             && let Some(Fault::Closed { .. } | Fault::Reported(_)) = fault
+            && let Ok(again) = self.started()
         {
-            fault = fault.map(|fault| located(self, fault, &sent, handled));
+            fault = fault.map(|fault| located(again, fault, &sent, handled));
         }
         // Another check reports a UDF that does not close.
         let _ = wire.drain();

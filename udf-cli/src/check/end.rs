@@ -11,8 +11,9 @@ use udf_proto::messages::KeepaliveRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 
-use super::context::{Context, SESSION};
+use super::context::Context;
 use super::fault::{Fault, is_data};
+use super::points::SESSION;
 use super::wire::{frame, signal};
 use super::{Check, CheckResult, Needs, Outcome, Where, check};
 use crate::{Connection, Transport};

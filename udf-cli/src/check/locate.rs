@@ -4,13 +4,14 @@ use udf_proto::PointBuf;
 use udf_proto::messages::request::Message as Ask;
 use udf_text::line_protocol::append_line;
 
-use super::context::{Context, SESSION};
 use super::fault::{Fault, said};
+use super::points::SESSION;
+use super::wire::Wire;
 
-/// Adds the message at which a fault occurs. To find it, sends the data again: in one go up to the
-/// number `handled`, and then one by one. Returns the fault as it is if it does not occur again.
-pub(super) fn located(context: &Context, fault: Fault, sent: &[Ask], handled: usize) -> Fault {
-    let Ok(mut wire) = context.started() else { return fault };
+/// Adds the message at which a fault occurs. To find it, sends the data again on a new connection:
+/// in one go up to the number `handled`, and then one by one. Returns the fault as it is if it does
+/// not occur again.
+pub(super) fn located(mut wire: Wire, fault: Fault, sent: &[Ask], handled: usize) -> Fault {
     for part in sent[..handled].chunks(SESSION) {
         part.iter().for_each(|ask| wire.ask(ask.clone()));
         if wire.settle().is_err() {

@@ -12,6 +12,9 @@ use udf_text::windows::Batches;
 
 use crate::sample::{STEP, Sample};
 
+/// The number of points in a session, unless a file has more.
+pub(super) const SESSION: usize = 200;
+
 /// The number of points in a batch, unless a check needs another number.
 pub(super) const BATCH: usize = 10;
 

@@ -76,7 +76,7 @@ const TAKEN: [&str; 63] = [
 ];
 
 /// Types and traits that the new crate uses, and that its own type would hide.
-const USED: [&str; 24] = [
+const USED: [&str; 25] = [
     "Batch",
     "BatchView",
     "Default",
@@ -91,6 +91,7 @@ const USED: [&str; 24] = [
     "Ok",
     "Option",
     "Point",
+    "Points",
     "Result",
     "Self",
     "Some",

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
-use udf_runtime::{Batch, Emitter, Group, Point, Result, StreamUdf, Task, udf};
+use udf_runtime::{Batch, Emitter, Group, Point, Points, Result, StreamUdf, Task, udf};
 
 /// Gathers the values of a field into batches, for each group.
 #[udf(wants = stream, provides = batch)]
@@ -15,9 +15,9 @@ struct NewUdf {
     /// Points in a batch.
     #[option(default = 10, range = 1..=100_000)]
     size: usize,
-    /// Times and values that wait for their batch.
+    /// Points that wait for their batch.
     #[state]
-    waiting: Groups<Vec<(i64, f64)>>,
+    waiting: Groups<Points>,
 }
 
 impl StreamUdf for NewUdf {
@@ -28,20 +28,23 @@ impl StreamUdf for NewUdf {
     }
 
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Batch>) -> Result<()> {
-        let value = point.number(&self.field)?;
+        // A point without the field is skipped here.
+        point.number(&self.field)?;
         let waiting = self.waiting.of(point);
-        waiting.push((point.time(), value));
+        waiting.push(point);
         if waiting.len() < self.size {
             return Ok(());
         }
         // Points may come out of order.
-        waiting.sort_by_key(|(time, _)| *time);
-        let latest = waiting.last().map_or(point.time(), |(time, _)| *time);
+        let mut points: Vec<_> = waiting.iter().collect();
+        points.sort_by_key(|point| point.time());
+        let latest = points.last().unwrap_or(point).time();
         let mut batch = out.begin_in(&Group::from(point));
-        for (time, value) in waiting.drain(..) {
-            let edit = batch.edit(point).time(time);
-            edit.only_field(&self.field, value).send()?;
+        for point in &points {
+            let value = point.number(&self.field)?;
+            batch.edit(point).only_field(&self.field, value).send()?;
         }
+        waiting.clear();
         Ok(batch.end(latest)?)
     }
 }
