@@ -56,6 +56,6 @@ impl Scheduler for Orders {
     }
 
     fn next_u64(&mut self) -> u64 {
-        unreachable!("no check asks for chance")
+        unreachable!("no check uses random numbers")
     }
 }

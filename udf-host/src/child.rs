@@ -209,7 +209,8 @@ impl Child {
         Error::Exited { status, found, said: self.last_words() }
     }
 
-    /// Returns the most telling line of stderr: the line of a panic, or else the last line.
+    /// Returns the most telling line of stderr: the line of a panic or an error, or else the last
+    /// line.
     pub fn last_words(&self) -> Option<String> {
         self.inner.state().words.telling().map(str::to_owned)
     }

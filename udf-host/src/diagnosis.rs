@@ -148,7 +148,8 @@ fn shown(text: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct LastWords {
     last: String,
-    panic: String,
+    /// The line of a panic or an error.
+    cause: String,
     /// The next line holds the message of a panic.
     continued: bool,
     /// The next piece continues a line.
@@ -161,22 +162,23 @@ impl LastWords {
         if std::mem::replace(&mut self.cut, cut) || line.trim().is_empty() {
             return;
         }
-        // Panics of Go begin like this. The trace after them ends with a line of source.
-        if line.starts_with("panic: ") || line.starts_with("fatal error: ") {
-            self.panic = shown(line);
+        // Panics of Go begin with the first two texts. The trace after them ends with a line of
+        // source. Command lines begin their errors with the third text, and end with advice.
+        if ["panic: ", "fatal error: ", "error: "].iter().any(|begin| line.starts_with(begin)) {
+            self.cause = shown(line);
         } else if line.starts_with("thread '") && line.contains(" panicked at ") {
-            self.panic = shown(line);
+            self.cause = shown(line);
             self.continued = line.trim_end().ends_with(':');
         } else if std::mem::take(&mut self.continued) {
-            self.panic = shown(&format!("{} {}", self.panic, line.trim()));
+            self.cause = shown(&format!("{} {}", self.cause, line.trim()));
         }
         self.last = shown(line);
     }
 
-    /// Returns the most telling line: the line of a panic, else the last line. In Python, the last
-    /// line names the exception.
+    /// Returns the most telling line: the line of a panic or an error, else the last line. In
+    /// Python, the last line names the exception.
     pub(crate) fn telling(&self) -> Option<&str> {
-        [&self.panic, &self.last].into_iter().map(String::as_str).find(|line| !line.is_empty())
+        [&self.cause, &self.last].into_iter().map(String::as_str).find(|line| !line.is_empty())
     }
 }
 
@@ -264,6 +266,9 @@ mod tests {
                       ModuleNotFoundError: No module named 'kapacitor'\n";
         let expected = "ModuleNotFoundError: No module named 'kapacitor'";
         assert_eq!(telling(python).as_deref(), Some(expected));
+        let usage = "error: unexpected argument '-x' found\n\nUsage: x [OPTIONS]\n\n\
+                     For more information, try '--help'.\n";
+        assert_eq!(telling(usage).as_deref(), Some("error: unexpected argument '-x' found"));
         assert_eq!(telling("a\n\n").as_deref(), Some("a"));
         assert_eq!(telling(""), None);
     }

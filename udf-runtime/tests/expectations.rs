@@ -330,6 +330,12 @@ fn texts_about_batches_that_cannot_be_met_are_refused() {
     let start = "line 2 of the expected text is not the begin of a batch, such as `# batch cpu,host=a 60`: ";
     assert!(text.starts_with(start), "{text}");
     assert_eq!(line, line_of("// no begin"));
+    for misspelt in ["#batch m 1", "# Batch m 1", "# bacth m 1", "# batch"] {
+        let (text, _) = panic_of(|| task.emits(&format!("m v=1\n{misspelt}")));
+        let expected =
+            "line 2 of the expected text is a comment; did you mean `# batch cpu,host=a 60`?";
+        assert_eq!(text, expected, "{misspelt}");
+    }
     let (text, _) = panic_of(|| task.emits("# batch m\nm v=1\nm\nm v=2"));
     assert!(text.starts_with("the expected text is not line protocol: line 3: "), "{text}");
     let (text, _) = panic_of(|| task.emits_within(Duration::ZERO, "# batch m\nm v=1\n# batch n"));

@@ -72,7 +72,8 @@ fn a_program_without_the_name_of_a_udf(_: Transport) {
     let (status, stdout, stderr) = output(&mut zones(&[]));
     assert_eq!((status, &*stdout), (Some(2), ""));
     for line in [
-        "Usage: zones <COMMAND>",
+        "error: name the UDF to start, as in `zones locate`",
+        "Usage: zones [COMMAND]",
         "  locate  Adds the tag `zone` to the points that lie in a zone.",
         "  within  Passes the points of one zone, and drops the others.",
     ] {

@@ -84,8 +84,6 @@ fn of_subcommand(
             "`COMMAND --help` lists the arguments of a UDF.\n\
              A link to this program that has the name of a UDF starts that UDF.",
         )
-        .subcommand_required(true)
-        .arg_required_else_help(true)
         .subcommands(subcommands)
         .subcommand(info);
     // The help of a subcommand must also name the program.
@@ -93,7 +91,11 @@ fn of_subcommand(
     let parsed = command::parse(command.clone(), std::env::args_os());
     end(parsed.and_then(|matches| {
         let Some((name, matches)) = matches.subcommand() else {
-            return Err(Failure::failed("clap requires a subcommand"));
+            return Err(Failure::Usage(format!(
+                "name the UDF to start, as in `{name} {}`\n\n{}",
+                programs.first().map_or("UDF", |program| program.name),
+                command.render_help()
+            )));
         };
         let Some(program) = programs.iter().find(|program| program.name == name) else {
             let installs = programs.iter().map(|program| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use udf_text::line_protocol::{BATCH, Grouping, LineReader, append_batch, append_line};
+use udf_text::suggest::nearest;
 
 use udf_proto::point::FieldValue;
 use udf_proto::{Point, PointBuf};
@@ -95,6 +96,11 @@ pub(super) fn expected(text: &str) -> Result<Vec<Line>, String> {
             // Empty lines keep the numbers of the lines in messages.
             points = "\n".repeat(number + 1);
             lines.push(expected_batch(begin.trim_end(), number + 1)?);
+        } else if is_misspelt_batch(line) {
+            return Err(format!(
+                "line {} of the expected text is a comment; did you mean `{BATCH}cpu,host=a 60`?",
+                number + 1
+            ));
         } else {
             points.push_str(line);
             points.push('\n');
@@ -102,6 +108,14 @@ pub(super) fn expected(text: &str) -> Result<Vec<Line>, String> {
     }
     lines.append(&mut expected_points(&points)?);
     Ok(lines)
+}
+
+/// Returns whether a comment begins nearly as a batch does. A test that ignored it would compare no
+/// batches.
+fn is_misspelt_batch(line: &str) -> bool {
+    let Some(comment) = line.trim_start().strip_prefix('#') else { return false };
+    let first = comment.split_whitespace().next().unwrap_or_default();
+    nearest(first, ["batch"]).is_some()
 }
 
 fn expected_points(text: &str) -> Result<Vec<Line>, String> {

@@ -133,15 +133,15 @@ impl OptionParser {
         self.note(place, |_| problem);
     }
 
-    /// Returns the problem of a call. `mend` says whether a correction of the arguments may help:
-    /// it does not if only the author's code refuses them.
-    fn call_problem(&self, place: usize, number: usize, misfit: Misfit, mend: bool) -> Problem {
+    /// Returns the problem of a call. If only the author's code refuses the arguments, they are not
+    /// `fixable`: no correction of them is known to help.
+    fn call_problem(&self, place: usize, number: usize, misfit: Misfit, fixable: bool) -> Problem {
         let Checked { known, calls, .. } = &self.options[place];
         let (values, env) = self.values(place, number);
-        let mend = mend && !known.data.is_secret;
-        let mended = || suggest::mended(values, &known.types, &known.help);
-        let mended = mend.then(mended).flatten().filter(|mended| known.fits(mended));
-        let write = [mended, known.sample()].into_iter().flatten();
+        let fixable = fixable && !known.data.is_secret;
+        let fixed = || suggest::fixed(values, &known.types, &known.help);
+        let fixed = fixable.then(fixed).flatten().filter(|fixed| known.fits(fixed));
+        let write = [fixed, known.sample()].into_iter().flatten();
         // The refused call itself is not advice.
         let shown = match calls.get(number) {
             Some(&at) => known.data.call(&self.calls[at]),

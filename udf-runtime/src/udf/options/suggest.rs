@@ -6,12 +6,12 @@ use udf_text::suggest::nearest;
 use super::types::Help;
 
 /// Returns corrected arguments: `'10'` becomes 10, `2.0` becomes 2, 300 the nearest end.
-pub(crate) fn mended(came: &[Value], types: &[ValueType], help: &Help) -> Option<Vec<Value>> {
+pub(crate) fn fixed(came: &[Value], types: &[ValueType], help: &Help) -> Option<Vec<Value>> {
     if came.len() != types.len() {
         return None;
     }
     let places = help.places(types.len());
-    let mended = came.iter().zip(types).zip(&places).map(|((came, &wanted), help)| {
+    let fixed = came.iter().zip(types).zip(&places).map(|((came, &wanted), help)| {
         let value = converted(came, wanted)?;
         match &value {
             Value::String(text) if !help.choices.is_empty() => {
@@ -21,7 +21,7 @@ pub(crate) fn mended(came: &[Value], types: &[ValueType], help: &Help) -> Option
             _ => Some(help.limits.nearest(&value).unwrap_or(value)),
         }
     });
-    mended.collect()
+    fixed.collect()
 }
 
 pub(super) fn converted(came: &Value, wanted: ValueType) -> Option<Value> {
