@@ -32,7 +32,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     fn gather(&mut self) -> Result<(), String> {
         self.check()?;
         if self.driver.is_open() {
-            let awaited = "the UDF to send what it has emitted; is it still busy?";
+            let awaited = "the UDF to send its output; the handler may still be busy";
             let handled = self.driver.call(awaited, Interface::keepalive);
             self.unless_failed(handled)?;
             self.check()?;

@@ -215,7 +215,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     pub fn tick(&mut self) {
         self.note("tick");
         expect(self.check());
-        let (awaited, time) = ("the UDF to handle a tick; is it still busy?", self.time);
+        let (awaited, time) = ("the UDF to handle a tick; the handler may still be busy", self.time);
         let ticked = self.driver.call(awaited, move |udf| {
             udf.keepalive()?;
             let timer = udf.timer().filter(|timer| timer.every().is_some());
@@ -237,7 +237,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     pub fn tick_every(&mut self) -> Option<Duration> {
         self.note("tick_every");
         expect(self.check());
-        let awaited = "the UDF to start; is it still busy?";
+        let awaited = "the UDF to start; the handler may still be busy";
         let every = self.driver.call(awaited, |udf| {
             udf.keepalive().map(|()| udf.timer().and_then(|timer| timer.every()))
         });
