@@ -215,7 +215,8 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
     pub fn tick(&mut self) {
         self.note("tick");
         expect(self.check());
-        let (awaited, time) = ("the UDF to handle a tick; the handler may still be busy", self.time);
+        let (awaited, time) =
+            ("the UDF to handle a tick; the handler may still be busy", self.time);
         let ticked = self.driver.call(awaited, move |udf| {
             udf.keepalive()?;
             let timer = udf.timer().filter(|timer| timer.every().is_some());
