@@ -78,6 +78,8 @@ pub mod __private;
 mod agent;
 mod homes;
 mod server;
+#[cfg(feature = "main")]
+mod supervise;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod udf;
