@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use udf_proto::EdgeType;
 use udf_proto::frame::{self, FrameReader};
 use udf_proto::point::PointIndex;
 use udf_proto::request::{self, Incoming, RequestError};
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
+use crate::agent::any::Connected;
 use crate::agent::counters::Count;
 use crate::agent::crew::{Attend, Crew};
-use crate::agent::handler::Handler;
 use crate::agent::link::Link;
 use crate::agent::pulse::Call;
 use crate::agent::talk::Talk;
@@ -21,8 +22,7 @@ use crate::agent::talk::Talk;
 /// The room for merging points that is kept while the connection is idle.
 const KEPT_SPARE: usize = 64 << 10;
 
-/// The source of requests. It is boxed so that the loop is compiled once per handler. The dynamic
-/// call costs nothing compared with a read.
+/// The source of requests. The dynamic call costs nothing compared with a read.
 pub(crate) type Requests = Box<dyn Read + Send>;
 
 /// The end of an input that has not failed.
@@ -33,11 +33,10 @@ pub(super) enum End {
     Stopped(String),
 }
 
-pub(super) struct Core<H: Handler> {
-    handler: H,
-    /// The output and the state of the conversation. They are separate from the index because a
-    /// point borrows the index.
-    talk: Talk<H>,
+pub(super) struct Core {
+    /// The handler, its output and the state of the conversation. They are separate from the index
+    /// because a point borrows the index.
+    talk: Talk,
     index: PointIndex,
     spare: Vec<u8>,
     frame_limit: usize,
@@ -48,11 +47,10 @@ pub(super) struct Core<H: Handler> {
     tick_due: Arc<AtomicBool>,
 }
 
-impl<H: Handler> Core<H> {
-    pub(super) fn new(handler: H, link: Arc<Link>) -> Self {
+impl Core {
+    pub(super) fn new(udf: Box<dyn Connected>, link: Arc<Link>) -> Self {
         Core {
-            handler,
-            talk: Talk::new(link),
+            talk: Talk::new(udf, link),
             index: PointIndex::new(),
             spare: Vec::new(),
             frame_limit: frame::DEFAULT_LIMIT,
@@ -60,6 +58,11 @@ impl<H: Handler> Core<H> {
             attend: None,
             tick_due: Arc::default(),
         }
+    }
+
+    /// Returns whether the handler reads batches.
+    pub(super) fn reads_batches(&self) -> bool {
+        self.talk.udf.edges().0 == EdgeType::Batch
     }
 
     /// Refuses to take snapshots that would not fit into a frame of `limit` bytes when they are
@@ -89,7 +92,7 @@ impl<H: Handler> Core<H> {
             core.spare.shrink_to(KEPT_SPARE);
             // Returns memory before a write can block.
             reader.trim();
-            (handled, core.talk.out.flush())
+            (handled, core.talk.output().flush())
         });
         // Rest only after the write: while the write blocks, the watchdog must see the connection
         // as busy.
@@ -121,21 +124,21 @@ impl<H: Handler> Core<H> {
             let Some(frame) = reader.buffered_frame()? else { return Ok(()) };
             if self.talk.link.take_flush_request() {
                 self.take_failure()?;
-                self.talk.out.flush()?;
+                self.talk.output().flush()?;
             }
             self.talk.bytes += frame.len() as u64;
             // Almost every frame is a point. Passing points around as requests would cost as much
             // as a lookup.
             if let Some(point) = request::point_bytes(frame) {
                 let point = self.index.parse(point).map_err(RequestError::Point)?;
-                self.talk.point(&mut self.handler, &point)?;
+                self.talk.point(&point)?;
                 continue;
             }
             match request::decode(frame, &mut self.index, &mut self.spare)? {
-                Incoming::Point(point) => self.talk.point(&mut self.handler, &point)?,
+                Incoming::Point(point) => self.talk.point(&point)?,
                 other => {
                     let had_started = self.talk.started;
-                    self.talk.other(&mut self.handler, other)?;
+                    self.talk.other(other)?;
                     if self.talk.started && !had_started {
                         reader.set_limit(self.frame_limit);
                         reader.set_base(usize::MAX);
@@ -148,9 +151,9 @@ impl<H: Handler> Core<H> {
     /// Calls the handler. New points without a time get `time`, or else the wall-clock time.
     fn tick(&mut self, time: Option<i64>) -> Result<(), AgentError> {
         self.talk.settle()?;
-        self.talk.called(Call::Tick, |out| {
-            out.set_time(time);
-            self.handler.tick(out)
+        self.talk.called(Call::Tick, |udf| {
+            udf.output().set_time(time);
+            udf.tick()
         })?;
         // Drop a tick that came due during this one, so that slow ticks leave time for points.
         self.tick_due.store(false, Ordering::SeqCst);
@@ -177,7 +180,7 @@ impl<H: Handler> Core<H> {
     pub(super) fn tick_now(&mut self, time: Option<i64>) -> Result<(), AgentError> {
         self.timed(|core| {
             core.tick(time)?;
-            Ok::<_, AgentError>(core.talk.out.flush()?)
+            Ok::<_, AgentError>(core.talk.output().flush()?)
         })?;
         self.talk.link.pulse.rest();
         Ok(())
@@ -222,7 +225,7 @@ impl<H: Handler> Core<H> {
 
     /// Returns the workers and threads of the handler, also if its Init has panicked.
     pub(super) fn crew_at_end(&self) -> Option<Arc<Crew>> {
-        self.handler.crew()
+        self.talk.udf.crew()
     }
 
     /// Handles the regular end of the input. Threads of the UDF may take `grace` to return.
@@ -234,9 +237,9 @@ impl<H: Handler> Core<H> {
             core.talk.settle()?;
             // Stop the threads only after the workers: a worker may wait for a thread.
             core.talk.crew.iter().for_each(|crew| crew.stop());
-            core.talk.called(Call::Finish, |out| core.handler.finish(out))?;
-            let Some(crew) = &core.talk.crew else { return Ok(()) };
-            core.talk.out.flush()?;
+            core.talk.called(Call::Finish, |udf| udf.finish())?;
+            let Some(crew) = core.crew() else { return Ok(()) };
+            core.talk.output().flush()?;
             crew.join(grace)?;
             core.take_failure()
         })
@@ -256,11 +259,11 @@ impl<H: Handler> Core<H> {
             }
             Err(error) => self.talk.report(error),
         }
-        Ok(self.timed(|core| core.talk.out.flush())?)
+        Ok(self.timed(|core| core.talk.output().flush())?)
     }
 
     pub(super) fn stop(&mut self) {
         self.talk.link.pulse.call(Call::Stop);
-        self.handler.stop();
+        self.talk.udf.stop();
     }
 }

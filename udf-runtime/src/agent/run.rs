@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use udf_proto::EdgeType;
 use udf_proto::frame::FrameReader;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
+use crate::agent::any::AnyHandler;
 use crate::agent::core::{Core, End, Requests};
 use crate::agent::counters::Count;
 use crate::agent::crew::Attend;
-use crate::agent::edge::Edge;
 use crate::agent::error::panic_text;
 use crate::agent::guard::guard;
 use crate::agent::handler::Handler;
@@ -60,10 +59,10 @@ use crate::agent::watchdog::{Watch, WatchLimits};
 /// # Ok::<(), udf_runtime::AgentError>(())
 /// ```
 #[must_use = "an agent does nothing until `run` or `start` is called"]
-pub struct Agent<H: Handler> {
+pub struct Agent {
     reader: FrameReader<Requests>,
     link: Arc<Link>,
-    core: Core<H>,
+    core: Core,
     /// The transport and the limits for the watchdog, if the connection is watched.
     watched: Option<(Box<dyn Transport>, WatchLimits)>,
     /// The frame limit before Init, if it differs from the limit after Init.
@@ -74,16 +73,25 @@ pub struct Agent<H: Handler> {
     grace: Duration,
 }
 
-impl<H: Handler> Agent<H> {
+impl Agent {
     /// Creates an agent that has not started.
     pub fn new(
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
-        handler: H,
+        handler: impl Handler,
     ) -> Self {
-        let link = Arc::new(Link::new(Box::new(writer)));
-        let core = Core::new(handler, Arc::clone(&link));
-        let reader = FrameReader::new(Box::new(reader) as Requests);
+        Agent::of_any(Box::new(reader), Box::new(writer), Box::new(handler))
+    }
+
+    /// Creates an agent as [`new`](Self::new) does.
+    pub(crate) fn of_any(
+        reader: Requests,
+        writer: Box<dyn Write + Send>,
+        handler: Box<dyn AnyHandler>,
+    ) -> Self {
+        let link = Arc::new(Link::new(writer));
+        let core = Core::new(handler.connect(&link), Arc::clone(&link));
+        let reader = FrameReader::new(reader);
         let grace = Limits::default().shutdown;
         Agent { reader, link, core, watched: None, init_limit: None, timer: None, grace }
     }
@@ -134,7 +142,7 @@ impl<H: Handler> Agent<H> {
             busy: limits.busy,
             hangup: limits.hangup,
             stop: limits.shutdown,
-            reads_batches: H::Wants::TYPE == EdgeType::Batch,
+            reads_batches: self.core.reads_batches(),
         };
         let peer = transport.peer();
         self.watched = Some((transport, budgets));
@@ -250,9 +258,9 @@ impl<H: Handler> Agent<H> {
 
 /// Reads and handles requests until the input ends. Calls `start_ticks` with their interval if the
 /// handler asks for ticks.
-fn exchange<H: Handler>(
+fn exchange(
     reader: &mut FrameReader<Requests>,
-    core: &Mutex<Core<H>>,
+    core: &Mutex<Core>,
     link: &Link,
     mut start_ticks: impl FnMut(Duration) -> Result<(), AgentError>,
 ) -> Result<End, AgentError> {
@@ -306,7 +314,7 @@ fn is_http(input: &[u8]) -> bool {
 
 /// Returns the function that gets the error of a worker or a thread. It takes the error if the
 /// agent waits for input.
-fn attend<H: Handler>(core: &Arc<Mutex<Core<H>>>) -> Attend {
+fn attend(core: &Arc<Mutex<Core>>) -> Attend {
     let core = Arc::downgrade(core);
     Box::new(move |error| {
         let Some(core) = core.upgrade() else { return Some(error) };

@@ -13,12 +13,12 @@ use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
+use crate::agent::any::Connected;
 use crate::agent::counters::Count;
 use crate::agent::crew::Crew;
-use crate::agent::edge::Edge;
-use crate::agent::emitter::Emitter;
+use crate::agent::emitter::Output;
 use crate::agent::error::{self, MAX_TEXT};
-use crate::agent::handler::{Handler, Verdict};
+use crate::agent::handler::Verdict;
 use crate::agent::link::Link;
 use crate::agent::pulse::Call;
 use crate::agent::rate_limit::RateLimit;
@@ -33,8 +33,11 @@ pub(super) const BEFORE_INIT: usize = 16 << 10;
 /// The shortest interval of ticks. A shorter one would leave little time for points.
 pub(crate) const MIN_TICK: Duration = Duration::from_millis(1);
 
-pub(super) struct Talk<H: Handler> {
-    pub(super) out: Emitter<H::Provides>,
+pub(super) struct Talk {
+    /// The handler and its output.
+    pub(super) udf: Box<dyn Connected>,
+    wants: EdgeType,
+    provides: EdgeType,
     pub(super) link: Arc<Link>,
     pub(super) started: bool,
     pub(super) allowance: Option<Arc<Allowance>>,
@@ -57,10 +60,13 @@ pub(super) struct Talk<H: Handler> {
     snapshot_limit: usize,
 }
 
-impl<H: Handler> Talk<H> {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+impl Talk {
+    pub(super) fn new(udf: Box<dyn Connected>, link: Arc<Link>) -> Self {
+        let (wants, provides) = udf.edges();
         Talk {
-            out: Emitter::new(Arc::clone(&link)),
+            udf,
+            wants,
+            provides,
             link,
             started: false,
             allowance: None,
@@ -84,6 +90,10 @@ impl<H: Handler> Talk<H> {
         self.snapshot_limit = limit.min(frame::MAX_LIMIT).saturating_sub(FRAME_MARGIN);
     }
 
+    pub(super) fn output(&mut self) -> &mut Output {
+        self.udf.output()
+    }
+
     pub(super) fn count(&mut self) {
         let counters = &self.link.counters;
         counters.add(Count::PointsIn, std::mem::take(&mut self.points));
@@ -92,8 +102,8 @@ impl<H: Handler> Talk<H> {
     }
 
     #[inline]
-    pub(super) fn point(&mut self, handler: &mut H, point: &Point<'_>) -> Result<(), AgentError> {
-        let expected = match H::Wants::TYPE {
+    pub(super) fn point(&mut self, point: &Point<'_>) -> Result<(), AgentError> {
+        let expected = match self.wants {
             EdgeType::Stream => self.started,
             EdgeType::Batch => self.in_batch,
         };
@@ -101,36 +111,31 @@ impl<H: Handler> Talk<H> {
             return Err(self.out_of_order("point", "it lies outside of a batch"));
         }
         self.points += 1;
-        self.out.set_time(Some(point.time()));
-        self.called(Call::Point, |out| handler.point(point, out))
+        self.called(Call::Point, |udf| udf.point(point))
     }
 
-    pub(super) fn other(
-        &mut self,
-        handler: &mut H,
-        incoming: Incoming<'_>,
-    ) -> Result<(), AgentError> {
+    pub(super) fn other(&mut self, incoming: Incoming<'_>) -> Result<(), AgentError> {
         self.settle()?;
         match incoming {
             Incoming::Info => {
                 self.link.pulse.call(Call::Info);
-                let options = self.untimed(|_| handler.info());
-                let info = Info { wants: H::Wants::TYPE, provides: H::Provides::TYPE, options };
-                self.out.answer(Message::Info(info.into()));
+                let options = self.untimed(|talk| talk.udf.info());
+                let info = Info { wants: self.wants, provides: self.provides, options };
+                self.output().answer(Message::Info(info.into()));
             }
             Incoming::Init(init) => {
                 let verdict = match init {
-                    Ok(init) => self.init(handler, init)?,
+                    Ok(init) => self.init(init)?,
                     Err(error) => Verdict::Refused(error.to_string()),
                 };
                 let (success, error) = said(verdict);
-                self.out.answer(Message::Init(InitResponse { success, error }));
+                self.output().answer(Message::Init(InitResponse { success, error }));
             }
             Incoming::Keepalive { time } => {
-                self.out.answer(Message::Keepalive(KeepaliveResponse { time }));
+                self.output().answer(Message::Keepalive(KeepaliveResponse { time }));
             }
             Incoming::Snapshot => {
-                let mut snapshot = self.called(Call::Snapshot, |_| handler.snapshot())?;
+                let mut snapshot = self.called(Call::Snapshot, |udf| udf.snapshot())?;
                 if snapshot.len() > self.snapshot_limit {
                     // An error would stop the task now, in favor of a restart that may never
                     // happen.
@@ -142,19 +147,19 @@ impl<H: Handler> Talk<H> {
                     );
                     snapshot = Vec::new();
                 }
-                self.out.answer(Message::Snapshot(SnapshotResponse { snapshot }));
+                self.output().answer(Message::Snapshot(SnapshotResponse { snapshot }));
             }
             Incoming::Restore { snapshot } => {
                 let verdict = if self.started {
-                    self.called(Call::Restore, |_| handler.restore(&snapshot))?
+                    self.called(Call::Restore, |udf| udf.restore(&snapshot))?
                 } else {
                     Verdict::Refused("a snapshot can be restored after Init only".to_owned())
                 };
                 let (success, error) = said(verdict);
-                self.out.answer(Message::Restore(RestoreResponse { success, error }));
+                self.output().answer(Message::Restore(RestoreResponse { success, error }));
             }
-            Incoming::Begin(begin) => self.begin(handler, &begin)?,
-            Incoming::End(end) => self.end(handler, &end)?,
+            Incoming::Begin(begin) => self.begin(&begin)?,
+            Incoming::End(end) => self.end(&end)?,
             _ => {
                 if let Some(held_back) = self.unknown.pass() {
                     tracing::warn!("ignored a request of an unknown kind{held_back}");
@@ -162,9 +167,9 @@ impl<H: Handler> Talk<H> {
             }
         }
         if !self.started {
-            self.out.flush_if(BEFORE_INIT)?;
+            self.output().flush_if(BEFORE_INIT)?;
         }
-        Ok(self.out.flush_if_much()?)
+        Ok(self.output().flush_if_much()?)
     }
 
     /// Waits until the workers have handled all points, so that the handler is whole again and
@@ -189,30 +194,29 @@ impl<H: Handler> Talk<H> {
         done
     }
 
-    fn init(&mut self, handler: &mut H, init: Init) -> Result<Verdict, AgentError> {
+    fn init(&mut self, init: Init) -> Result<Verdict, AgentError> {
         if self.started {
             return Ok(Verdict::Refused("this connection already had its Init".to_owned()));
         }
-        let remote = self.out.remote();
         let (task, node) = (init.task_id.clone(), init.node_id.clone());
         // From here on, every log line of this connection names the task and the node.
         if !std::mem::replace(&mut self.is_named, true) {
             tracing::Span::current().record("task", &task).record("node", &node);
         }
         let verdict = self.untimed(|talk| {
-            talk.called(Call::Init, |_| {
+            talk.called(Call::Init, |udf| {
                 // An error refuses this Init, as an error of the author's `init` does.
                 let refused = |error: crate::agent::error::Error| {
                     Verdict::Refused(error::line(error.as_ref(), MAX_TEXT))
                 };
-                Ok(handler.init(init, &remote).unwrap_or_else(refused))
+                Ok(udf.init(init).unwrap_or_else(refused))
             })
         })?;
-        let crew = handler.crew();
+        let crew = self.udf.crew();
         if verdict != Verdict::Accepted {
             return Ok(refused(verdict, crew));
         }
-        let tick_every = handler.tick_every();
+        let tick_every = self.udf.tick_every();
         if let Some(every) = tick_every.filter(|every| *every < MIN_TICK) {
             let why = format!(
                 "the UDF asks for a tick every {every:?}, but the interval must be at least {MIN_TICK:?}"
@@ -227,35 +231,35 @@ impl<H: Handler> Talk<H> {
         Ok(verdict)
     }
 
-    fn begin(&mut self, handler: &mut H, begin: &BeginBatch) -> Result<(), AgentError> {
-        if H::Wants::TYPE == EdgeType::Stream || !self.started || self.in_batch {
+    fn begin(&mut self, begin: &BeginBatch) -> Result<(), AgentError> {
+        if self.wants == EdgeType::Stream || !self.started || self.in_batch {
             return Err(self.out_of_order("begin of a batch", "the last batch has not ended"));
         }
         self.in_batch = true;
         self.batches += 1;
-        self.called(Call::BeginBatch, |out| handler.begin_batch(begin, out))
+        self.called(Call::BeginBatch, |udf| udf.begin_batch(begin))
     }
 
-    fn end(&mut self, handler: &mut H, end: &EndBatch) -> Result<(), AgentError> {
+    fn end(&mut self, end: &EndBatch) -> Result<(), AgentError> {
         if !self.in_batch {
             return Err(self.out_of_order("end of a batch", "no batch has begun"));
         }
         self.in_batch = false;
-        self.out.set_time(Some(end.tmax));
-        self.called(Call::EndBatch, |out| handler.end_batch(end, out))
+        self.output().set_time(Some(end.tmax));
+        self.called(Call::EndBatch, |udf| udf.end_batch(end))
     }
 
     #[inline]
     pub(super) fn called<T>(
         &mut self,
         call: Call,
-        work: impl FnOnce(&mut Emitter<H::Provides>) -> crate::agent::error::Result<T>,
+        work: impl FnOnce(&mut dyn Connected) -> crate::agent::error::Result<T>,
     ) -> Result<T, AgentError> {
         self.link.pulse.call(call);
         if !matches!(call, Call::Point | Call::EndBatch) {
-            self.out.set_time(None);
+            self.output().set_time(None);
         }
-        work(&mut self.out).map_err(|error| AgentError::Handler { call, error })
+        work(&mut *self.udf).map_err(|error| AgentError::Handler { call, error })
     }
 
     /// Returns an error with the most helpful reason why a request is not allowed now.
@@ -263,7 +267,7 @@ impl<H: Handler> Talk<H> {
     fn out_of_order(&self, request: &'static str, otherwise: &'static str) -> AgentError {
         let reason = if !self.started {
             "the UDF has not been started by an Init"
-        } else if H::Wants::TYPE == EdgeType::Stream && request != "point" {
+        } else if self.wants == EdgeType::Stream && request != "point" {
             "this UDF reads a stream, not batches"
         } else {
             otherwise
@@ -282,9 +286,9 @@ impl<H: Handler> Talk<H> {
     /// Queues an ErrorResponse and flushes.
     pub(super) fn tell(&mut self, error: String) {
         self.told = true;
-        self.out.answer(Message::Error(ErrorResponse { error: error::cut(error, MAX_TEXT) }));
+        self.output().answer(Message::Error(ErrorResponse { error: error::cut(error, MAX_TEXT) }));
         // If the flush fails, the returned error still names the original cause.
-        let _ = self.out.flush();
+        let _ = self.output().flush();
     }
 }
 

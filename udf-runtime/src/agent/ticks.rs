@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::agent::agent_error::AgentError;
 use crate::agent::core::Core;
 use crate::agent::guard::guard;
-use crate::agent::handler::Handler;
 use crate::agent::link::Link;
 use crate::agent::shortage;
 use crate::agent::sync::{Mutex, MutexGuard, lock};
@@ -27,9 +26,9 @@ impl Ticks {
     /// ticks while the agent waits for input. While the agent handles input, the ticker only sets a
     /// flag, and the agent ticks between two requests. Points thus cost a look at the flag instead
     /// of a look at the clock, and ticks do not wait for the end of a backlog.
-    pub(super) fn start<H: Handler>(
+    pub(super) fn start(
         every: Duration,
-        core: &Arc<Mutex<Core<H>>>,
+        core: &Arc<Mutex<Core>>,
         link: &Arc<Link>,
         timer: Option<&Timer>,
     ) -> Result<Self, AgentError> {
@@ -59,11 +58,11 @@ impl Ticks {
 }
 
 /// Ticks, unless the handler has failed. Returns whether it may tick again.
-fn tick<H: Handler>(
-    core: &Mutex<Core<H>>,
-    mut held: MutexGuard<'_, Core<H>>,
+fn tick(
+    core: &Mutex<Core>,
+    mut held: MutexGuard<'_, Core>,
     link: &Link,
-    tick: impl FnOnce(&mut Core<H>) -> Result<(), AgentError>,
+    tick: impl FnOnce(&mut Core) -> Result<(), AgentError>,
 ) -> bool {
     let goes_on = attempt(&mut held, link, tick);
     let crew = held.crew();
@@ -80,10 +79,10 @@ fn tick<H: Handler>(
 
 /// Does something between two reads, unless the handler has failed. Returns whether the handler
 /// may tick again.
-fn attempt<H: Handler>(
-    core: &mut Core<H>,
+fn attempt(
+    core: &mut Core,
     link: &Link,
-    work: impl FnOnce(&mut Core<H>) -> Result<(), AgentError>,
+    work: impl FnOnce(&mut Core) -> Result<(), AgentError>,
 ) -> bool {
     if !core.ticks_have_ended()
         && let Err(error) = guard(link, || work(core))
@@ -95,7 +94,7 @@ fn attempt<H: Handler>(
 }
 
 /// Returns the core, unless another thread holds it.
-pub(super) fn if_free<H: Handler>(core: &Mutex<Core<H>>) -> Option<MutexGuard<'_, Core<H>>> {
+pub(super) fn if_free(core: &Mutex<Core>) -> Option<MutexGuard<'_, Core>> {
     match core.try_lock() {
         Ok(core) => Some(core),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

@@ -7,7 +7,7 @@ use udf_host::Loopback;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
-use crate::agent::handler::Handler;
+use crate::agent::any::AnyHandler;
 use crate::agent::input::Source;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
@@ -28,7 +28,7 @@ impl udf_host::Timer for Timer {
 /// Connects to `handler`. Its ticks run on request. Calls `ended` with the result when its agent
 /// has ended.
 pub(crate) fn loopback(
-    handler: impl Handler,
+    handler: Box<dyn AnyHandler>,
     unfit_points: OnUnfit,
     ended: impl FnOnce(&Result<(), AgentError>) + Send + 'static,
 ) -> Loopback {
@@ -40,7 +40,8 @@ pub(crate) fn loopback(
         let allowance = Allowance::of_process(&limits);
         let socket = Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance);
         let socket = Box::new(Socket(socket));
-        let agent = Agent::new(reader, writer, handler).limits(&limits, socket, &allowance);
+        let agent = Agent::of_any(Box::new(reader), Box::new(writer), handler);
+        let agent = agent.limits(&limits, socket, &allowance);
         let result = agent.timer(requested).run();
         ended(&result);
         Ok(result?)
@@ -59,7 +60,7 @@ mod tests {
     use crate::agent::edge::{Batch, Edge, Stream};
     use crate::agent::emitter::{Emitter, Remote};
     use crate::agent::error::Result;
-    use crate::agent::handler::Verdict;
+    use crate::agent::handler::{Handler, Verdict};
 
     /// Counts points, and sends the count at each tick.
     struct Count<W> {
@@ -107,7 +108,7 @@ mod tests {
         let (every, mut output) = (every.into(), Vec::new());
         let connect = || {
             let udf = Count::<W> { points: 0, every, wants: std::marker::PhantomData };
-            Box::new(loopback(udf, OnUnfit::Drop, |_| {})) as Box<dyn udf_host::Interface>
+            Box::new(loopback(Box::new(udf), OnUnfit::Drop, |_| {})) as Box<dyn udf_host::Interface>
         };
         let played = replay.run(&connect, input.as_bytes(), &mut output, &mut |_| {});
         let output = String::from_utf8(output).expect("lines are text");

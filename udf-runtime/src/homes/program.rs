@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use udf_host::Loopback;
 use udf_host::command::{self, Failure};
 use udf_text::describe::{Description, Install};
 
@@ -71,7 +70,6 @@ pub struct Program {
     pub(super) shared: &'static [SharedType],
     metrics: &'static [&'static dyn Metric],
     handler: fn(UnfitSnapshot, &Resources) -> Box<dyn AnyHandler>,
-    loopback: fn(&Resources) -> Loopback,
 }
 
 impl Program {
@@ -87,10 +85,6 @@ impl Program {
             handler: |unfit, resources| {
                 let handler = UdfHandler::<T>::new().unfit_snapshots(unfit);
                 Box::new(handler.resources(resources.clone()))
-            },
-            loopback: |resources| {
-                let handler = UdfHandler::<T>::new().resources(resources.clone());
-                loopback(handler, OnUnfit::Drop, |_| {})
             },
         }
     }
@@ -149,7 +143,8 @@ pub(super) fn run(
         Some(("replay", sub)) => {
             let resources = resources()?;
             resources.open(program.shared).map_err(not_open)?;
-            command::replay(sub, &|| Box::new((program.loopback)(&resources)))
+            let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
+            command::replay(sub, &|| Box::new(loopback(handler(), OnUnfit::Drop, |_| {})))
         }
         _ => {
             let (limits, unfit) = (args::limits(matches)?, args::unfit(matches));

@@ -13,12 +13,13 @@ use rustix::io::ioctl_fionread;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
-use crate::agent::any::{AnyAgent, AnyHandler, Ends};
+use crate::agent::any::AnyHandler;
 use crate::agent::handler::Handler;
 use crate::agent::input::{Input, Source};
 use crate::agent::limits::Limits;
 use crate::agent::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::agent::ready::{has_hung_up, has_room};
+use crate::agent::run::Agent;
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
 use crate::agent::transport::{Report, Transport};
@@ -111,10 +112,10 @@ pub(super) fn serve(
         );
     }
     let reader = Input::new(Arc::clone(&input), stop.stopping());
-    let ends =
-        Ends { reader: Box::new(reader), writer: Box::new(output), transport: Box::new(pipes) };
-    let AnyAgent { link, run } = handler.agent(ends, limits, &allowance);
-    let result = run();
+    let agent = Agent::of_any(Box::new(reader), Box::new(output), handler);
+    let agent = agent.limits(limits, Box::new(pipes), &allowance);
+    let link = agent.link();
+    let result = agent.run();
     has_finished.store(true, Ordering::Relaxed);
     // Kapacitor also spawns a UDF for each Info. That needs no log line.
     if link.pulse.is_started() {

@@ -12,13 +12,14 @@ use super::refusal::{Refusals, tell};
 use super::{AnyAccepter, Limits, ServeError};
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::{Allowance, Budget};
-use crate::agent::any::{AnyAgent, AnyHandler, Ends};
+use crate::agent::any::AnyHandler;
 use crate::agent::counters::Count;
 use crate::agent::error::panic_text;
 use crate::agent::input::{Input, Source};
 use crate::agent::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::agent::metrics::{Counted, Metrics, Refused};
 use crate::agent::rate_limit::RateLimit;
+use crate::agent::run::Agent;
 use crate::agent::shortage;
 use crate::agent::stop::Stopping;
 use crate::agent::sync::{Condvar, Mutex, MutexGuard, lock, thread};
@@ -192,14 +193,12 @@ fn serve(
     let Connections { limits, metrics, stopping, late, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(stream), stopping.clone());
     let output = WritingEnd { stream: Arc::clone(stream), is_limited: false };
-    let ends = Ends {
-        reader: Box::new(input),
-        writer: Box::new(output),
-        transport: Box::new(Socket(Arc::clone(stream))),
-    };
-    let AnyAgent { link, run } = handler.agent(ends, limits, stream.allowance());
+    let agent = Agent::of_any(Box::new(input), Box::new(output), handler);
+    let socket = Box::new(Socket(Arc::clone(stream)));
+    let agent = agent.limits(limits, socket, stream.allowance());
+    let link = agent.link();
     *counted = Some(metrics.open(Arc::clone(&link)));
-    let result = run();
+    let result = agent.run();
     if result.as_ref().is_err_and(AgentError::is_overdue) {
         metrics.timed_out();
     }

@@ -10,7 +10,7 @@ use udf_host::session::ReceiveError;
 use udf_host::{Callbacks, Error, Interface, Loopback, Settings};
 
 use super::Emitted;
-use crate::agent::handler::Handler;
+use crate::agent::any::AnyHandler;
 use crate::agent::link::OnUnfit;
 use crate::homes::loopback::loopback;
 
@@ -41,7 +41,7 @@ pub(super) struct Driver<P: Emitted> {
 impl<P: Emitted> Driver<P> {
     /// Starts a UDF.
     pub(super) fn start(
-        handler: impl Handler,
+        handler: Box<dyn AnyHandler>,
         on_unfit: OnUnfit,
         timeout: Duration,
     ) -> Result<Self, String> {

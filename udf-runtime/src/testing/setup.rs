@@ -228,7 +228,7 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
     }
 
     fn connect(&self) -> Result<Driver<H::Provides>, String> {
-        Driver::start((self.make)(), self.on_unfit, self.timeout)
+        Driver::start(Box::new((self.make)()), self.on_unfit, self.timeout)
     }
 
     /// Returns a copy of this task.

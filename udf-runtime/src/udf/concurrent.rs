@@ -162,7 +162,7 @@ impl<T: ConcurrentUdf> LentUdf<T> for Shared<T> {
                     Ok(input) => ConcurrentUdf::point(&*udf, &input, out),
                     Err(error) => Err(error.into()),
                 };
-                done.or_else(|error| missing.forgive_point(&point, error, out))
+                done.or_else(|error| missing.forgive_point(&point, error, &mut out.output))
             })
         })
     }

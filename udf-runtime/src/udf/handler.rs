@@ -117,7 +117,7 @@ impl<T: Udf> UdfHandler<T> {
         if let Err(error) = handled {
             self.missing.forgive("a batch", error)?;
         }
-        out.count_dropped(dropped);
+        out.output.count_dropped(dropped);
         Ok(())
     }
 }
@@ -127,7 +127,7 @@ impl<T: Udf> UdfHandler<T> {
     /// Hands a copy of the point to a worker.
     fn hand_over(&mut self, point: &Point<'_>, out: &mut Emitter<T::Provides>) -> Result<()> {
         // Answers to earlier requests go first.
-        out.flush()?;
+        out.output.flush()?;
         if let Some(udf) = self.udf.take() {
             self.lent = T::Wants::share(udf, Arc::clone(&self.missing));
         }
@@ -263,7 +263,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         };
         match done {
             Ok(()) => Ok(()),
-            Err(error) => self.missing.forgive_point(point, error, out),
+            Err(error) => self.missing.forgive_point(point, error, &mut out.output),
         }
     }
 

@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use udf_proto::Point;
 use udf_proto::point::FieldError;
 
-use crate::agent::edge::Edge;
-use crate::agent::emitter::Emitter;
+use crate::agent::emitter::Output;
 use crate::agent::error::{Error, Result};
 use crate::agent::rate_limit::RateLimit;
 use crate::agent::sync::lock;
@@ -42,15 +41,16 @@ impl Missing {
     /// # Errors
     /// Returns the error if it fails the task.
     #[cold]
-    pub(super) fn forgive_point<E: Edge>(
+    pub(super) fn forgive_point(
         &self,
         point: &Point<'_>,
         error: Error,
-        out: &mut Emitter<E>,
+        out: &mut Output,
     ) -> Result<()> {
         self.forgive("a point", error)?;
         match self.on_missing {
-            OnMissing::Pass => out.pass_on(point)?,
+            // `#[udf]` allows this for streams only.
+            OnMissing::Pass => out.pass(point)?,
             OnMissing::Skip | OnMissing::Fail => out.count_dropped(1),
         }
         Ok(())

@@ -55,7 +55,7 @@ impl Done {
         work: impl FnOnce(&mut Emitter<E>) -> Result<()>,
     ) -> Self {
         let mut out = Emitter::collecting(Arc::clone(link));
-        out.set_time(Some(time));
+        out.output.set_time(Some(time));
         let call = Call::Point;
         // After a panic, only `stop` of the UDF is called, as after a panic of a handler.
         let error = match catch_unwind(AssertUnwindSafe(|| work(&mut out))) {
@@ -63,7 +63,7 @@ impl Done {
             Ok(Err(error)) => Some(AgentError::Handler { call, error }),
             Err(panic) => Some(AgentError::Panicked { call, message: panic_text(&*panic) }),
         };
-        Done { output: out.collected(), error }
+        Done { output: out.output.collected(), error }
     }
 }
 

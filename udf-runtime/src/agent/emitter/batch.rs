@@ -6,27 +6,26 @@ use udf_proto::point::{EditScratch, PointEdit, PointSink};
 use udf_proto::response::{self, SizeMark};
 use udf_proto::{BeginBatch, EndBatch, Point};
 
-use super::Emitter;
-use crate::agent::edge::Batch;
+use super::Output;
 use crate::agent::link::EmitError;
 
 /// A batch under construction; see [`Emitter::begin`].
 #[must_use = "a batch goes nowhere before `end` is called"]
 pub struct OpenBatch<'e> {
-    emitter: &'e mut Emitter<Batch>,
+    output: &'e mut Output,
     end: EndBatch,
     size: SizeMark,
     points: u64,
 }
 
 impl<'e> OpenBatch<'e> {
-    pub(super) fn new(emitter: &'e mut Emitter<Batch>, begin: BeginBatch) -> Self {
-        emitter.drop_open_batch();
-        emitter.open = Some(emitter.out.len());
-        let size = response::append_begin(&begin, &mut emitter.out);
+    pub(super) fn new(output: &'e mut Output, begin: BeginBatch) -> Self {
+        output.drop_open_batch();
+        output.open = Some(output.bytes.len());
+        let size = response::append_begin(&begin, &mut output.bytes);
         let BeginBatch { name, group, tags, by_name, .. } = begin;
         let end = EndBatch { name, group, tmax: 0, tags, by_name };
-        OpenBatch { emitter, end, size, points: 0 }
+        OpenBatch { output, end, size, points: 0 }
     }
 
     /// Adds `point` unchanged by copying its bytes.
@@ -34,7 +33,7 @@ impl<'e> OpenBatch<'e> {
     /// Within a batch, Kapacitor reads only the time, tags and fields of a point.
     #[inline]
     pub fn pass(&mut self, point: &Point<'_>) {
-        response::append_point(*point, &mut self.emitter.out);
+        response::append_point(*point, &mut self.output.bytes);
         self.points += 1;
     }
 
@@ -56,14 +55,14 @@ impl<'e> OpenBatch<'e> {
     /// Returns an error if the write fails.
     pub fn end(mut self, tmax: i64) -> Result<(), EmitError> {
         // The batch is complete: dropping `self` must not remove it from the buffer.
-        self.emitter.open = None;
-        let out = &mut self.emitter.out;
+        self.output.open = None;
+        let out = &mut self.output.bytes;
         response::fill_size(out, self.size, self.points);
         self.end.tmax = tmax;
         response::append_end(&self.end, out);
-        self.emitter.points += self.points;
-        self.emitter.batches += 1;
-        self.emitter.flush_if_much()
+        self.output.points += self.points;
+        self.output.batches += 1;
+        self.output.flush_if_much()
     }
 }
 
@@ -71,19 +70,19 @@ impl PointSink for OpenBatch<'_> {
     type Error = EmitError;
 
     fn scratch(&mut self) -> &mut EditScratch {
-        &mut self.emitter.changes
+        &mut self.output.changes
     }
 
     #[inline]
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
-        self.points += u64::from(self.emitter.append_edited(base, Some(&self.end.name))?);
+        self.points += u64::from(self.output.append_edited(base, Some(&self.end.name))?);
         Ok(())
     }
 }
 
 impl Drop for OpenBatch<'_> {
     fn drop(&mut self) {
-        self.emitter.drop_open_batch();
+        self.output.drop_open_batch();
     }
 }
 

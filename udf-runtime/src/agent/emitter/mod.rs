@@ -1,26 +1,22 @@
 //! Emits points to a stream, or whole batches.
 
 mod batch;
+mod output;
 mod remote;
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use udf_proto::messages::response::Message;
 use udf_proto::point::{EditScratch, PointEdit, PointSink};
 use udf_proto::response;
-use udf_proto::{BeginBatch, EdgeType, Point};
+use udf_proto::{BeginBatch, Point};
 
 pub use self::batch::OpenBatch;
+pub(crate) use self::output::{Collected, Output};
 pub use self::remote::Remote;
-use crate::agent::counters::Count;
 use crate::agent::edge::{Batch, Edge, Stream};
-use crate::agent::link::{EmitError, Link, OnUnfit};
-
-/// The size at which the buffer is flushed although there is more input to handle.
-const HIGH_WATER: usize = 256 << 10;
+use crate::agent::link::{EmitError, Link};
 
 /// The edge that receives points: [`Stream`].
 #[diagnostic::on_unimplemented(
@@ -77,173 +73,32 @@ impl ProvidesBatches for Batch {
 /// An emitter is valid only during the call that receives it. Use a [`Remote`] to send from another
 /// thread or at a later time.
 pub struct Emitter<E: Edge> {
-    out: Vec<u8>,
-    changes: EditScratch,
-    link: Arc<Link>,
-    /// The position in the buffer where the open batch begins.
-    open: Option<usize>,
-    points: u64,
-    batches: u64,
-    /// The default time of new points. `None` is the wall clock.
-    time: Option<i64>,
-    /// Whether the output is collected and not written.
-    collects: bool,
+    pub(crate) output: Output,
     edge: PhantomData<fn(E)>,
-}
-
-/// The output of an emitter that collects.
-#[derive(Default)]
-pub(crate) struct Collected {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) points: u64,
-    pub(crate) batches: u64,
-}
-
-impl Collected {
-    pub(crate) fn append(&mut self, mut more: Collected) {
-        match self.bytes.is_empty() {
-            true => self.bytes = more.bytes,
-            false => self.bytes.append(&mut more.bytes),
-        }
-        self.points += more.points;
-        self.batches += more.batches;
-    }
 }
 
 impl<E: Edge> Emitter<E> {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Emitter {
-            out: Vec::new(),
-            changes: EditScratch::default(),
-            link,
-            open: None,
-            points: 0,
-            batches: 0,
-            time: None,
-            collects: false,
-            edge: PhantomData,
-        }
+        Emitter { output: Output::new(link, false), edge: PhantomData }
     }
 
     /// Creates an emitter whose output is written later by its owner.
     pub(crate) fn collecting(link: Arc<Link>) -> Self {
-        Emitter { collects: true, ..Emitter::new(link) }
-    }
-
-    /// Returns the output. A batch that was not ended is no part of it.
-    pub(crate) fn collected(mut self) -> Collected {
-        self.drop_open_batch();
-        Collected { bytes: self.out, points: self.points, batches: self.batches }
+        Emitter { output: Output::new(link, true), edge: PhantomData }
     }
 
     /// Returns a handle that sends from other threads and at later times, for example from timers.
     pub fn remote(&self) -> Remote<E> {
-        Remote::new(&self.link)
+        Remote::new(&self.output.link)
     }
-
-    /// Sets the default time of new points. `None` is the wall clock.
-    #[inline]
-    pub(crate) fn set_time(&mut self, time: Option<i64>) {
-        self.time = time;
-    }
-
-    /// Counts points that were not sent.
-    pub(crate) fn count_dropped(&self, points: u64) {
-        self.link.counters.add(Count::PointsDropped, points);
-    }
-
-    /// Appends `base` with its changes, and returns whether it did. Within a batch, `batch` is the
-    /// name of the batch.
-    #[inline]
-    fn append_edited(
-        &mut self,
-        base: Option<Point<'_>>,
-        batch: Option<&str>,
-    ) -> Result<bool, EmitError> {
-        if let Some(unfit) = self.changes.unfit(base, batch) {
-            match self.link.on_unfit() {
-                OnUnfit::Send => {}
-                OnUnfit::Fail => return Err(EmitError::Unfit(unfit)),
-                OnUnfit::Drop => {
-                    self.link.drop_unfit(unfit);
-                    return Ok(false);
-                }
-            }
-        }
-        if base.is_none() && !self.changes.has_time() {
-            self.changes.set_time(self.time.unwrap_or_else(now));
-        }
-        response::append_edited(base, &mut self.changes, &mut self.out);
-        Ok(true)
-    }
-
-    /// Appends the response to a request.
-    pub(crate) fn answer(&mut self, message: Message) {
-        self.drop_open_batch();
-        response::append(message, &mut self.out);
-    }
-
-    /// Writes the buffer.
-    pub(crate) fn flush(&mut self) -> Result<(), EmitError> {
-        if self.collects {
-            return Ok(());
-        }
-        self.drop_open_batch();
-        let counters = &self.link.counters;
-        counters.add(Count::PointsOut, std::mem::take(&mut self.points));
-        counters.add(Count::BatchesOut, std::mem::take(&mut self.batches));
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let written = self.link.write(&self.out);
-        self.out.clear();
-        if self.out.capacity() > 4 * HIGH_WATER {
-            // Return the memory that a large batch needed.
-            self.out = Vec::new();
-        }
-        written
-    }
-
-    /// Passes `point` on if this edge is a stream.
-    #[inline]
-    pub(crate) fn pass_on(&mut self, point: &Point<'_>) -> Result<(), EmitError> {
-        if E::TYPE == EdgeType::Batch {
-            return Ok(());
-        }
-        response::append_point(*point, &mut self.out);
-        self.points += 1;
-        self.flush_if_much()
-    }
-
-    #[inline]
-    pub(crate) fn flush_if_much(&mut self) -> Result<(), EmitError> {
-        self.flush_if(HIGH_WATER)
-    }
-
-    /// Writes the buffer if it holds `bytes` or more.
-    #[inline]
-    pub(crate) fn flush_if(&mut self, bytes: usize) -> Result<(), EmitError> {
-        if self.out.len() >= bytes { self.flush() } else { Ok(()) }
-    }
-
-    /// Removes a batch that was begun and never ended from the buffer.
-    fn drop_open_batch(&mut self) {
-        if let Some(start) = self.open.take() {
-            self.out.truncate(start);
-        }
-    }
-}
-
-/// Returns the wall-clock time in nanoseconds since the epoch.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // A time before 1970 comes from a clock that is not set yet.
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 impl<E: Edge> fmt::Debug for Emitter<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Emitter").field("edge", &E::TYPE).field("bytes", &self.out.len()).finish()
+        f.debug_struct("Emitter")
+            .field("edge", &E::TYPE)
+            .field("bytes", &self.output.bytes.len())
+            .finish()
     }
 }
 
@@ -260,12 +115,13 @@ impl<E: Edge> Emitter<E> {
     where
         E: ProvidesStream,
     {
-        let Some(name) = point.batch_name() else { return self.pass_on(point) };
+        let Some(name) = point.batch_name() else { return self.output.pass(point) };
         // Only the name changes. An edited point would be checked, and this one must not be.
         let _ = self.edit(point).name(name);
-        response::append_edited(Some(*point), &mut self.changes, &mut self.out);
-        self.points += 1;
-        self.flush_if_much()
+        let output = &mut self.output;
+        response::append_edited(Some(*point), &mut output.changes, &mut output.bytes);
+        output.points += 1;
+        output.flush_if_much()
     }
 
     /// Sends `point` with changes: `out.edit(point).field("mean", 4.2).send()`. A point of a batch
@@ -319,7 +175,7 @@ impl<E: Edge> Emitter<E> {
     where
         E: ProvidesBatches,
     {
-        OpenBatch::new(E::batches(self), begin)
+        OpenBatch::new(&mut E::batches(self).output, begin)
     }
 }
 
@@ -327,16 +183,17 @@ impl PointSink for Emitter<Stream> {
     type Error = EmitError;
 
     fn scratch(&mut self) -> &mut EditScratch {
-        &mut self.changes
+        &mut self.output.changes
     }
 
     #[inline]
     fn accept(&mut self, base: Option<Point<'_>>) -> Result<(), EmitError> {
-        self.changes.name_after_batch(base);
-        if !self.append_edited(base, None)? {
+        let output = &mut self.output;
+        output.changes.name_after_batch(base);
+        if !output.append_edited(base, None)? {
             return Ok(());
         }
-        self.points += 1;
-        self.flush_if_much()
+        output.points += 1;
+        output.flush_if_much()
     }
 }

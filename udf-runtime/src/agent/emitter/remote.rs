@@ -45,7 +45,7 @@ impl<E: Edge> Remote<E> {
         let _entered = self.link.span.enter();
         let mut emitter = Emitter::new(Arc::clone(&self.link));
         let filled = fill(&mut emitter);
-        emitter.flush().and(filled)
+        emitter.output.flush().and(filled)
     }
 
     /// Returns whether the connection has ended, so that nothing can be sent any more. Never
