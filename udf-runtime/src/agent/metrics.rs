@@ -152,8 +152,12 @@ impl Metrics {
             .collect();
         let mut text = String::new();
         for (count, _, name, help) in COUNTS {
+            let shown = series.iter().filter(|(_, totals)| totals.shows(count));
+            if count.is_of_supervision() && shown.clone().next().is_none() {
+                continue;
+            }
             describe(&mut text, name, "counter", help);
-            for (labels, totals) in &series {
+            for (labels, totals) in shown {
                 let value = totals.get(count);
                 let value = match count {
                     Count::BusyNanos => Duration::from_nanos(value).as_secs_f64().to_string(),

@@ -1,4 +1,4 @@
-//! Agents whose threads and ticks fail.
+//! Agents whose threads and ticks fail, and the metrics of supervised ones.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -20,6 +20,8 @@ use crate::agent::emitter::{Emitter, Remote};
 use crate::agent::error::Result;
 use crate::agent::handler::Handler;
 use crate::agent::handler::Verdict;
+use crate::agent::link::Link;
+use crate::agent::metrics::Metrics;
 use crate::agent::run::Agent;
 use crate::agent::timer::Timer;
 
@@ -97,4 +99,29 @@ fn the_error_of_a_thread_during_a_tick_is_reported_without_further_input() {
     assert_eq!(told.error, "the thread `fails` failed: the file is gone");
     drop(ours);
     agent.wait().expect_err("it has failed");
+}
+
+#[test]
+fn the_metrics_show_the_counts_of_supervision_for_supervised_tasks_alone() {
+    let metrics = Metrics::new();
+    let connection = |task: &str| {
+        let link = Arc::new(Link::new(Box::new(std::io::sink())));
+        link.pulse.name_task(task, "n");
+        (metrics.open(Arc::clone(&link)), link)
+    };
+    let plain = connection("a");
+    let text = metrics.to_prometheus();
+    assert!(!text.contains("udf_worker_"), "{text}");
+    let supervised = connection("b");
+    supervised.1.counters.supervise();
+    drop((plain, supervised));
+    let text = metrics.to_prometheus();
+    for line in [
+        "# TYPE udf_worker_restarts_total counter",
+        r#"udf_worker_restarts_total{task="b",node="n"} 0"#,
+        r#"udf_worker_checkpoints_total{task="b",node="n"} 0"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
+    }
+    assert!(!text.contains(r#"udf_worker_restarts_total{task="a""#), "{text}");
 }
