@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{self, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared_child::SharedChild;
+use rustix::io::retry_on_intr;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, kill_process_group, waitid,
+};
 
 use crate::diagnosis::LastWords;
 use crate::error::Error;
@@ -29,7 +33,17 @@ pub struct Spawned {
     pub child: Child,
 }
 
-/// A program that is running or has exited. Kills the program on drop.
+/// A program that is running or has exited. Kills the program on drop, as [`kill`](Child::kill)
+/// does.
+///
+/// Two threads belong to a child. Neither is joined.
+///
+/// - `udf-exit` waits for the exit, and ends with it.
+/// - `udf-stderr` passes on the lines of stderr. It ends when the program and all processes that
+///   inherited its stderr have closed it, so [`kill`](Child::kill) ends it.
+///
+/// No zombie is left: the exit of a program is collected when it exits. If the program leads a
+/// process group, the exit is collected when the program has exited and has been killed or dropped.
 pub struct Child {
     inner: Arc<Inner>,
 }
@@ -64,12 +78,20 @@ impl fmt::Display for Exit {
 }
 
 struct Inner {
-    process: SharedChild,
+    id: Pid,
+    /// Whether the program leads a process group of its own.
+    is_leader: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 struct State {
+    process: process::Child,
+    /// Whether the exit is not collected yet, so that the ID is still that of the program and of its
+    /// group.
+    is_held: bool,
+    /// Whether the exit is collected as soon as the program exits.
+    collects: bool,
     /// The exit, once the program has exited.
     exited: Option<Exit>,
     /// Whether stderr is still open.
@@ -77,6 +99,17 @@ struct State {
     /// Whether the log callback panicked.
     log_panicked: bool,
     words: LastWords,
+}
+
+impl State {
+    /// Collects the exit of a program that has exited. From here on, the system may give its ID to
+    /// another process, or to another group once all of its group have exited.
+    fn collect(&mut self) {
+        if std::mem::replace(&mut self.is_held, false) {
+            // Fails only if other code has already collected the exit.
+            let _ = self.process.wait();
+        }
+    }
 }
 
 /// How long to wait for the last lines of stderr after an exit. A child of the program may hold
@@ -90,27 +123,47 @@ impl Spawned {
     /// # Errors
     /// When the program cannot be started.
     pub fn new(command: &mut Command, log: Option<Logger>) -> Result<Self, Error> {
+        Spawned::spawn(command, log, false)
+    }
+
+    /// Spawns `command` as [`new`](Spawned::new) does, as the leader of a new process group.
+    ///
+    /// Signals from a terminal, such as that of Ctrl-C, do not reach the program. To kill the
+    /// child is to kill the group: the program and the processes that it has started, even if the
+    /// program itself has exited. Only processes that have left the group survive, such as daemons.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub fn in_group(command: &mut Command, log: Option<Logger>) -> Result<Self, Error> {
+        Spawned::spawn(command.process_group(0), log, true)
+    }
+
+    fn spawn(command: &mut Command, log: Option<Logger>, leads: bool) -> Result<Self, Error> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let process = SharedChild::spawn(command).map_err(|error| Error::Spawn {
+        let mut process = command.spawn().map_err(|error| Error::Spawn {
             program: PathBuf::from(command.get_program()),
             error: Arc::new(error),
         })?;
         let pipe = "a program spawned with pipes has them";
-        let stdin = process.take_stdin().expect(pipe);
-        let stdout = process.take_stdout().expect(pipe);
-        let stderr = process.take_stderr().expect(pipe);
+        let stdin = process.stdin.take().expect(pipe);
+        let stdout = process.stdout.take().expect(pipe);
+        let stderr = process.stderr.take().expect(pipe);
+        let id = Pid::from_child(&process);
         let state = Mutex::new(State {
+            process,
+            is_held: true,
+            collects: !leads,
             exited: None,
             talking: true,
             log_panicked: false,
             words: LastWords::default(),
         });
-        let inner = Arc::new(Inner { process, state, changed: Condvar::new() });
+        let inner = Arc::new(Inner { id, is_leader: leads, state, changed: Condvar::new() });
         let child = Child { inner };
         child.follow(stderr, log).map_err(|error| {
             child.kill();
             // The thread that waits for the exit may not have started.
-            let _ = child.inner.process.wait();
+            child.inner.state().collect();
             Error::Setup(Arc::new(error))
         })?;
         Ok(Spawned { stdin, stdout, child })
@@ -123,10 +176,29 @@ impl Inner {
     }
 
     fn kill(&self) {
-        // After the exit, the process ID may belong to another process.
-        if self.state().exited.is_none() {
-            // Fails only when the process is no longer a child of this process.
-            let _ = self.process.kill();
+        let mut state = self.state();
+        if !state.is_held {
+            // The ID may belong to another process or group.
+            return;
+        }
+        // Both fail only if there is no such process any more.
+        let _ = kill_process(self.id, Signal::KILL);
+        if self.is_leader {
+            let _ = kill_process_group(self.id, Signal::KILL);
+        }
+        state.collects = true;
+        if state.exited.is_some() {
+            state.collect();
+        }
+    }
+
+    /// Waits for the exit. Leaves the exit uncollected, so that the ID remains that of the program.
+    fn wait_for_exit(&self) -> Exit {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        match retry_on_intr(|| waitid(WaitId::Pid(self.id), options)) {
+            Ok(Some(status)) => exit(&status),
+            // On an error, this process has no such child any more.
+            Ok(None) | Err(_) => Exit::Unknown,
         }
     }
 
@@ -156,9 +228,14 @@ impl Child {
     fn follow(&self, stderr: ChildStderr, log: Option<Logger>) -> std::io::Result<()> {
         let inner = self.inner.clone();
         let exit = move || {
-            // On an error, this process has no such child any more.
-            let exited = inner.process.wait().map_or(Exit::Unknown, Exit::Status);
-            inner.change(|state| state.exited = Some(exited));
+            let exited = inner.wait_for_exit();
+            inner.change(|state| {
+                state.is_held &= exited != Exit::Unknown;
+                if state.collects {
+                    state.collect();
+                }
+                state.exited = Some(exited);
+            });
         };
         spawn("udf-exit", exit)?;
         let inner = self.inner.clone();
@@ -184,16 +261,26 @@ impl Child {
 
     /// Returns the process ID.
     pub fn id(&self) -> u32 {
-        self.inner.process.id()
+        self.inner.id.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Kills the program if it is still running.
+    /// Kills the program if it is still running. If the program [leads a process
+    /// group](Spawned::in_group), the first call kills all processes of the group, even if the
+    /// program has exited.
     pub fn kill(&self) {
         self.inner.kill();
     }
 
+    /// Returns the exit of the program, or `None` if it is still running. Does not block.
+    pub fn exited(&self) -> Option<Exit> {
+        self.inner.state().exited
+    }
+
     /// Waits until the program has exited and its last stderr lines are logged. Returns `None`
     /// after the time limit.
+    ///
+    /// A process that the program has left behind may hold stderr open. The wait for the last lines
+    /// then ends 500 ms after the exit.
     pub fn wait(&self, within: Option<Duration>) -> Option<Exit> {
         let exited = self.inner.wait(within, |state| state.exited.is_none()).exited?;
         drop(self.inner.wait(Some(LAST_LINES_WITHIN), |state| state.talking));
@@ -226,6 +313,15 @@ impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child").field("id", &self.id()).finish_non_exhaustive()
     }
+}
+
+/// Converts an exit that is not collected yet.
+fn exit(status: &WaitIdStatus) -> Exit {
+    // The encoding of `wait`, from which the standard library makes a status.
+    let code = |code: i32| (code & 0xff) << 8;
+    let signal = |signal: i32| signal | if status.dumped() { 0x80 } else { 0 };
+    let raw = status.exit_status().map(code).or_else(|| status.terminating_signal().map(signal));
+    raw.map_or(Exit::Unknown, |raw| Exit::Status(ExitStatus::from_raw(raw)))
 }
 
 /// Passes each line to `on_line` until the end. A long line comes in pieces.
