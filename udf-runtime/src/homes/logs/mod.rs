@@ -17,6 +17,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
+use udf_host::Log;
 
 pub(super) use self::line::one_line;
 use self::queue::{HELD_BACK, LOST, Queue, Stderr};
@@ -63,6 +64,17 @@ pub(super) fn start(level: LevelFilter, has_time: bool, is_command: bool) -> io:
         }
     }));
     Ok(())
+}
+
+/// Passes on an event of another program, such as a line that it wrote to stderr. The line is
+/// queued as it came, without a time and a level of this process: the program may have its own.
+///
+/// A long line is cut, and control characters are escaped, as in every line of the log. Never
+/// waits: lines that the queue has no room for are counted as lost.
+pub(super) fn pass_on(log: &Log<'_>) {
+    if let Some(queue) = QUEUE.get() {
+        queue.pass_on(one_line(&log.to_string()));
+    }
 }
 
 /// Returns whether the backtrace of a panic is logged. The rate is limited, because a peer may be

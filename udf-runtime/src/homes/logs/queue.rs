@@ -2,7 +2,8 @@
 //!
 //! A thread that logs puts its line into the queue and continues, even if nobody reads stderr. Only
 //! the writing thread waits for a reader. When the queue is full, further lines are dropped and
-//! counted until the queue has been written. Then one line reports their number.
+//! counted until the queue has been written. Then one line reports their number. Lines of other
+//! programs leave half of the queue to the lines of this process.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -51,6 +52,8 @@ struct State {
     is_writing: bool,
     /// The number of lost lines that is not reported yet.
     lost: u64,
+    /// Whether a line of this process is among the lost lines.
+    lost_own: bool,
     /// Whether the last write failed. No loss is reported until a write succeeds.
     fails: bool,
     /// Whether a thread has waited for its line in vain. No thread waits until the queue is empty
@@ -139,19 +142,35 @@ impl Queue {
         }
     }
 
-    fn push_to(&self, state: &mut State, mut line: String) {
+    /// Queues a line of another program, or counts it as lost. Never waits.
+    pub(super) fn pass_on(&self, line: String) {
+        let state = &mut lock(&self.state);
+        let is_closed = state.lost > 0 && !state.fails;
+        if !self.put(state, line, is_closed, MAX_BYTES / 2) {
+            state.lose();
+        }
+    }
+
+    fn push_to(&self, state: &mut State, line: String) {
+        let is_closed = state.lost_own && !state.fails;
+        if !self.put(state, line, is_closed, MAX_BYTES) {
+            state.lost_own = true;
+            state.lose();
+        }
+    }
+
+    /// Queues a line if the queue has room. After a loss, the queue is closed until the loss is
+    /// reported, so that the report stands in the place of the lost lines.
+    fn put(&self, state: &mut State, mut line: String, is_closed: bool, capacity: usize) -> bool {
         line.push('\n');
         let bytes = line.len() + OVERHEAD;
-        // After a loss, drop all further lines until the loss is reported, so that the report
-        // stands in the place of the lost lines.
-        let is_closed = state.lost > 0 && !state.fails;
-        if is_closed || state.bytes + bytes > MAX_BYTES {
-            state.lose();
-            return;
+        if is_closed || state.bytes + bytes > capacity {
+            return false;
         }
         state.bytes += bytes;
         state.lines.push_back(line);
         self.filled.notify_one();
+        true
     }
 
     /// Waits up to `limit` until the queue is written. Returns whether it is.
@@ -204,8 +223,14 @@ impl Queue {
             state.fails = written.is_err();
             match next.reports {
                 _ if !state.fails => {}
-                Reports::Itself => state.lose(),
-                Reports::Lost(lines) => state.lost += lines,
+                Reports::Itself => {
+                    state.lost_own = true;
+                    state.lose();
+                }
+                Reports::Lost(lines) => {
+                    state.lost_own = true;
+                    state.lost += lines;
+                }
                 Reports::HeldBack(held) => state.kinds.put_back(held, Instant::now()),
             }
         }
@@ -221,6 +246,7 @@ impl State {
         let (mut line, reports) = if self.lost > 0 && !self.fails {
             let mut line = Line::begin(has_time, Level::WARN);
             let lost = std::mem::take(&mut self.lost);
+            self.lost_own = false;
             line.put(format_args!(
                 "{lost} log lines were lost, because stderr was not read or not writable"
             ));

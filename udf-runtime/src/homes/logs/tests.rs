@@ -270,6 +270,35 @@ fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted
     assert_eq!(lines[kept + 1..], [&*lost, "behind it", "error: the end"]);
 }
 
+#[test]
+fn a_flood_of_another_program_leaves_room_for_the_lines_of_this_process() {
+    let (written, (waits, waiting), (open, opened)) = (Written::default(), channel(), channel());
+    let gate = Gate { waits, opened, is_open: false, written: written.clone() };
+    let queue = Queue::start(gate, false, Duration::ZERO).unwrap();
+    queue.pass_on("first".to_owned());
+    waiting.recv().unwrap();
+    for number in 0..100_000 {
+        queue.pass_on(format!("line {number}"));
+    }
+    for number in 0..1_000 {
+        queue.push(format!("own {number}"));
+    }
+    open.send(()).unwrap();
+    assert!(queue.flush(TIMEOUT));
+    queue.pass_on("behind it".to_owned());
+    queue.end("", TIMEOUT);
+    let lines = written.lines();
+    let kept = lines.len() - 1_003;
+    assert!((5_000..25_000).contains(&kept), "{kept}");
+    assert_eq!(lines[kept], format!("line {}", kept - 1));
+    assert_eq!((&*lines[kept + 1], &*lines[kept + 1_000]), ("own 0", "own 999"));
+    let lost = format!(
+        " WARN {} log lines were lost, because stderr was not read or not writable",
+        100_000 - kept
+    );
+    assert_eq!(lines[kept + 1_001..], [&*lost, "behind it"]);
+}
+
 /// A disk that is full for a while.
 struct Disk {
     is_full: Arc<Mutex<bool>>,
