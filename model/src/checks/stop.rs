@@ -12,6 +12,7 @@ use crate::agent::stop::Stop;
 use crate::agent::sync::{thread, time_out};
 use crate::connection::Connections;
 use crate::refusal::Refusals;
+use crate::agent::any::AnyHandler;
 use crate::server::AnyAccepter;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -56,7 +57,10 @@ fn a_server_waits_for_its_connections() {
     let connections = Arc::new(Connections::new(Limits::default(), metrics, stop.stopping()));
     let mut accepter: AnyAccepter = {
         let stopped = Arc::clone(&stopped);
-        Box::new(move || Box::new(Counting(Arc::clone(&stopped))))
+        Box::new(move || {
+            let handler: Box<dyn AnyHandler> = Box::new(Counting(Arc::clone(&stopped)));
+            Box::new(handler)
+        })
     };
     for _ in 0..2 {
         // The peer has closed its end: a real read must not block here.

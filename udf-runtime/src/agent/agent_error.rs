@@ -104,6 +104,9 @@ pub enum AgentError {
         /// The time limit.
         within: Duration,
     },
+    /// The worker of a supervised UDF has failed.
+    #[error("{0}")]
+    Worker(String),
     /// Responses could not be written.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -139,7 +142,7 @@ impl AgentError {
 
     /// Replaces the error about a long frame by one that names `limit`, if that limit applied
     /// before Init.
-    pub(super) fn before_init(self, limit: usize) -> Self {
+    pub(crate) fn before_init(self, limit: usize) -> Self {
         match self {
             AgentError::Frame(FrameError::TooLong { length, limit: found }) if found == limit => {
                 AgentError::LongBeforeInit { length, limit }

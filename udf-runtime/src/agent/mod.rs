@@ -35,6 +35,7 @@ pub(crate) mod pulse;
 pub(crate) mod rate_limit;
 pub(crate) mod ready;
 pub(crate) mod run;
+pub(crate) mod service;
 pub(crate) mod shortage;
 pub(crate) mod stop;
 pub(crate) mod sync;

@@ -1,7 +1,8 @@
 //! The transport of a connection, as seen by the watchdog. No method blocks.
 
+use std::io;
 use std::net::Shutdown;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,15 @@ pub(crate) trait Transport: Send {
     /// read the answer.
     fn peer(&self) -> Option<Arc<dyn Peer>> {
         None
+    }
+
+    /// Returns copies of the descriptors of the input and of the output, for a loop of its own. The
+    /// output does not block.
+    ///
+    /// # Errors
+    /// Returns an error if the transport has no such descriptors, or if the process has none left.
+    fn descriptors(&self) -> io::Result<(OwnedFd, OwnedFd)> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Ends the connection although a write waits. `report` logs the reason.
@@ -98,6 +108,12 @@ impl Transport for Socket {
 
     fn make_way(&self, left: &mut Duration) {
         self.0.read_ahead(left);
+    }
+
+    fn descriptors(&self) -> io::Result<(OwnedFd, OwnedFd)> {
+        let stream = self.0.get_ref();
+        stream.set_nonblocking(true)?;
+        Ok((stream.try_clone()?.into(), stream.try_clone()?.into()))
     }
 
     fn peer(&self) -> Option<Arc<dyn Peer>> {

@@ -178,7 +178,7 @@ fn spawned(
         Hangups::new().and_then(|hangups| hangups.reload(resources)).map_err(failed)?;
     }
     let stop = Stop::new().and_then(|stop| stop.on_signals().map(|()| stop)).map_err(failed)?;
-    let served = stdio::serve(handler, limits, &stop);
+    let served = stdio::serve(Box::new(handler), limits, &stop);
     served.map_err(|error| Failure::failed(logs::one_line(&error.to_string())))
 }
 
@@ -195,7 +195,7 @@ fn serve(
     resources.open(program.shared).map_err(not_open)?;
     let accepter: AnyAccepter = {
         let (handler, resources) = (program.handler, resources.clone());
-        Box::new(move || handler(unfit, &resources))
+        Box::new(move || Box::new(handler(unfit, &resources)))
     };
     open_files::raise(limits.connections);
     let (listener, file, place) = if let Some(path) = daemon.path {

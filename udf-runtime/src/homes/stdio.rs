@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::ioctl_fionread;
 
 use crate::agent::agent_error::AgentError;
@@ -19,7 +19,7 @@ use crate::agent::input::{Input, Source};
 use crate::agent::limits::Limits;
 use crate::agent::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::agent::ready::{has_hung_up, has_room};
-use crate::agent::run::Agent;
+use crate::agent::service::{Ends, Opened, Service};
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
 use crate::agent::transport::{Report, Transport};
@@ -70,12 +70,13 @@ pub enum StdioError {
 /// # Errors
 /// See [`StdioError`].
 pub fn serve_stdio(handler: impl Handler, limits: &Limits, stop: &Stop) -> Result<(), StdioError> {
+    let handler: Box<dyn AnyHandler> = Box::new(handler);
     serve(Box::new(handler), limits, stop)
 }
 
 /// Serves as [`serve_stdio`] does.
 pub(super) fn serve(
-    handler: Box<dyn AnyHandler>,
+    service: Box<dyn Service>,
     limits: &Limits,
     stop: &Stop,
 ) -> Result<(), StdioError> {
@@ -112,10 +113,14 @@ pub(super) fn serve(
         );
     }
     let reader = Input::new(Arc::clone(&input), stop.stopping());
-    let agent = Agent::of_any(Box::new(reader), Box::new(output), handler);
-    let agent = agent.limits(limits, Box::new(pipes), &allowance);
-    let link = agent.link();
-    let result = agent.run();
+    let ends = Ends {
+        reader: Box::new(reader),
+        writer: Box::new(output),
+        transport: Box::new(pipes),
+        stopping: stop.stopping(),
+    };
+    let Opened { link, run } = service.open(ends, limits, &allowance);
+    let result = run();
     has_finished.store(true, Ordering::Relaxed);
     // Kapacitor also spawns a UDF for each Info. That needs no log line.
     if link.pulse.is_started() {
@@ -214,9 +219,37 @@ impl Transport for Pipes {
         pipe.map_or(0, |output| ioctl_fionread(output).unwrap_or(0))
     }
 
+    fn descriptors(&self) -> io::Result<(OwnedFd, OwnedFd)> {
+        let output = self.output.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        let output = match open_again(output) {
+            Some(output) => output,
+            None => {
+                let output = output.try_clone()?;
+                rustix::io::ioctl_fionbio(&output, true)?;
+                output
+            }
+        };
+        Ok((self.input.get_ref().as_fd().try_clone_to_owned()?, output))
+    }
+
     fn give_up(&self, report: Report) {
         // Nothing else ends a blocked write to a pipe whose reader is open, and Kapacitor waits for
         // our exit.
         leave(report);
     }
+}
+
+/// Opens a pipe again, so that only this process sees that its writes do not block. Other processes
+/// may share the pipe, such as a shell.
+#[cfg(target_os = "linux")]
+fn open_again(pipe: &OwnedFd) -> Option<OwnedFd> {
+    let is_pipe = FileType::from_raw_mode(fstat(pipe).ok()?.st_mode).is_fifo();
+    let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    is_pipe.then(|| rustix::fs::open(path, flags, Mode::empty()).ok())?
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_again(_: &OwnedFd) -> Option<OwnedFd> {
+    None
 }

@@ -12,14 +12,13 @@ use super::refusal::{Refusals, tell};
 use super::{AnyAccepter, Limits, ServeError};
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::{Allowance, Budget};
-use crate::agent::any::AnyHandler;
 use crate::agent::counters::Count;
 use crate::agent::error::panic_text;
 use crate::agent::input::{Input, Source};
 use crate::agent::linger::{LINGER, LINGER_AT_STOP, linger};
 use crate::agent::metrics::{Counted, Metrics, Refused};
 use crate::agent::rate_limit::RateLimit;
-use crate::agent::run::Agent;
+use crate::agent::service::{Ends, Opened, Service};
 use crate::agent::shortage;
 use crate::agent::stop::Stopping;
 use crate::agent::sync::{Condvar, Mutex, MutexGuard, lock, thread};
@@ -72,8 +71,8 @@ impl Connections {
                 format!("the limit of {most} open connections is reached; raise --max-connections");
             return refusals.refuse(stream, Refused::Limit, &reason);
         }
-        let handler = match catch_unwind(AssertUnwindSafe(&mut *accepter)) {
-            Ok(handler) => handler,
+        let service = match catch_unwind(AssertUnwindSafe(&mut *accepter)) {
+            Ok(service) => service,
             Err(panic) => {
                 let reason = format!("creating its handler panicked: {}", panic_text(&*panic));
                 return refusals.refuse(stream, Refused::Panic, &reason);
@@ -99,7 +98,7 @@ impl Connections {
                     task = tracing::field::Empty,
                     node = tracing::field::Empty
                 );
-                span.in_scope(|| serve(&stream, handler, &mut closing, &mut counted));
+                span.in_scope(|| serve(&stream, service, &mut closing, &mut counted));
             }));
             if let Err(panic) = served {
                 fail(&stream, &panic_text(&*panic), &mut closing, counted);
@@ -186,19 +185,22 @@ impl Drop for Closing {
 
 fn serve(
     stream: &Arc<Source<UnixStream>>,
-    handler: Box<dyn AnyHandler>,
+    service: Box<dyn Service>,
     closing: &mut Closing,
     counted: &mut Option<Counted>,
 ) {
     let Connections { limits, metrics, stopping, late, .. } = &*closing.connections;
     let input = Input::new(Arc::clone(stream), stopping.clone());
     let output = WritingEnd { stream: Arc::clone(stream), is_limited: false };
-    let agent = Agent::of_any(Box::new(input), Box::new(output), handler);
-    let socket = Box::new(Socket(Arc::clone(stream)));
-    let agent = agent.limits(limits, socket, stream.allowance());
-    let link = agent.link();
+    let ends = Ends {
+        reader: Box::new(input),
+        writer: Box::new(output),
+        transport: Box::new(Socket(Arc::clone(stream))),
+        stopping: stopping.clone(),
+    };
+    let Opened { link, run } = service.open(ends, limits, stream.allowance());
     *counted = Some(metrics.open(Arc::clone(&link)));
-    let result = agent.run();
+    let result = run();
     if result.as_ref().is_err_and(AgentError::is_overdue) {
         metrics.timed_out();
     }

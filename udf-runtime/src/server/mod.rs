@@ -26,6 +26,7 @@ pub(crate) use self::rounds::Supervisor;
 use self::socket_file::{BindError, SocketFile, SocketOptions};
 pub(crate) use self::users::why_not;
 use crate::agent::any::AnyHandler;
+use crate::agent::service::Service;
 use crate::agent::handler::Handler;
 use crate::agent::limits::Limits;
 use crate::agent::metrics::{Metrics, Refused};
@@ -52,8 +53,8 @@ impl<H: Handler, F: FnMut() -> H + Send + 'static> Accepter for F {
     }
 }
 
-/// Creates the handler for each connection, without its type.
-pub(crate) type AnyAccepter = Box<dyn FnMut() -> Box<dyn AnyHandler> + Send>;
+/// Creates what serves each connection.
+pub(crate) type AnyAccepter = Box<dyn FnMut() -> Box<dyn Service> + Send>;
 
 /// The reason why [`Server::serve`] failed.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +118,8 @@ impl Server {
     /// Returns an error if the process has no descriptors left, or if the thread that sends
     /// keepalives cannot be started.
     pub fn new(listener: UnixListener, mut accepter: impl Accepter) -> io::Result<Self> {
-        Server::with(listener, Box::new(move || Box::new(accepter.accept())))
+        let mut handler = move || Box::new(accepter.accept()) as Box<dyn AnyHandler>;
+        Server::with(listener, Box::new(move || Box::new(handler())))
     }
 
     /// Creates a server as [`new`](Self::new) does.

@@ -1,47 +1,95 @@
-//! Supervises a UDF: a front between Kapacitor and a worker process, which restarts a worker that
+//! Supervises a UDF: a front between Kapacitor and a worker process, which replaces a worker that
 //! has died without loss.
+//!
+//! The front keeps the Init, the last snapshot, and the input since the request of that snapshot. A
+//! new worker gets them, and repeats the output that the last one had sent. The repetition is left
+//! out. Answers come in order, so the answer to a snapshot request splits the output exactly.
 
+mod connection;
+mod core;
+mod deaths;
+mod ledger;
+mod lives;
+mod log;
+mod output;
+mod poison;
+mod requests;
 mod settings;
+mod start;
+mod store;
+mod talk;
+mod upgrade;
+mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use self::connection::Connection;
 pub(crate) use self::settings::{OnError, Poison, Program, Settings};
-use crate::agent::any::{AnyAgent, AnyHandler, Ends};
+pub(crate) use self::worker::FRONT_VARIABLE;
 use crate::agent::allowance::Allowance;
 use crate::agent::limits::Limits;
+use crate::agent::link::Link;
+use crate::agent::service::{Ends, Opened, Service};
 
 /// A supervised UDF. All connections of the process share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Supervision(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     program: Program,
     settings: Settings,
+    poison_file: Option<poison::PoisonFile>,
+    /// The number of requested upgrades. A connection compares it with those that it has seen.
+    upgrades: AtomicU64,
+    /// The number of connections that start another worker for an upgrade.
+    upgrading: AtomicUsize,
+    /// Whether the log tells what applies to all connections.
+    is_introduced: AtomicBool,
+    /// Whether the log tells that snapshots are empty.
+    has_told_empty: AtomicBool,
 }
 
 impl Supervision {
     pub(crate) fn new(program: Program, settings: Settings) -> Self {
-        Supervision(Arc::new(Shared { program, settings }))
+        Supervision(Arc::new(Shared {
+            program,
+            settings,
+            poison_file: None,
+            upgrades: AtomicU64::new(0),
+            upgrading: AtomicUsize::new(0),
+            is_introduced: AtomicBool::new(false),
+            has_told_empty: AtomicBool::new(false),
+        }))
     }
 
     /// Returns the front of a new connection.
-    pub(crate) fn front(&self) -> Box<dyn AnyHandler> {
-        Box::new(Front { supervision: self.clone() })
+    pub(crate) fn front(&self) -> Box<dyn Service> {
+        Box::new(Front { shared: Arc::clone(&self.0) })
     }
 
     /// Replaces the worker of each connection by one of the present program.
-    pub(crate) fn upgrade(&self) {}
+    pub(crate) fn upgrade(&self) {
+        self.0.upgrades.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 /// The front of one connection.
 struct Front {
-    supervision: Supervision,
+    shared: Arc<Shared>,
 }
 
-impl AnyHandler for Front {
-    fn agent(self: Box<Self>, ends: Ends, limits: &Limits, allowance: &Arc<Allowance>) -> AnyAgent {
-        let _ = (ends, limits, allowance, &self.supervision.0);
-        todo!()
+impl Service for Front {
+    fn open(self: Box<Self>, ends: Ends, limits: &Limits, allowance: &Arc<Allowance>) -> Opened {
+        let link = Arc::new(Link::new(ends.writer));
+        link.counters.supervise();
+        let (limits, allowance, ours) = (limits.clone(), Arc::clone(allowance), Arc::clone(&link));
+        let run = move || {
+            // The reader is not used: the connection reads from the descriptor itself.
+            drop(ends.reader);
+            Connection::open(self.shared, ours, ends.transport, ends.stopping, limits, allowance)?
+                .run()
+        };
+        Opened { link, run: Box::new(run) }
     }
 }

@@ -4,14 +4,16 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use udf_host::settings::Logger;
+
 /// The program of the workers. One worker runs for each connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Program {
     /// The path of the program.
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
-    /// The name of the UDF in log lines and files.
-    pub(crate) name: String,
+    /// Gets the lines that workers write to stderr.
+    pub(crate) log: Option<Logger>,
 }
 
 /// The policies and limits of a supervised UDF.

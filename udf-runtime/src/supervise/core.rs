@@ -1,0 +1,251 @@
+//! What the front of a connection knows: the input since the last checkpoint, the requests in it,
+//! and the output that was passed on. It reads no clock and no file, and starts nothing.
+
+use udf_proto::frame::FrameError;
+use udf_proto::{EdgeType, Info};
+
+use super::log::{Extent, Log};
+use super::requests::{Input, classify};
+use super::settings::Settings;
+use super::talk::{Event, Fault, Talk};
+
+/// The maximum number of bytes that wait to be written to the worker. More is only read when
+/// Kapacitor must finish its write.
+const MOST_UNSENT: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct Core {
+    log: Log,
+    pub(super) talk: Talk,
+    /// The maximum number of bytes that are kept for a restart.
+    memory: usize,
+    /// The number of bytes from before a checkpoint that are kept for a worker without snapshots.
+    window: usize,
+}
+
+/// A part of the input that is sent to the worker alone, to find the one that kills it.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) extent: Extent,
+    /// The requests of the step, one after the other.
+    pub(super) frames: Vec<Vec<u8>>,
+    /// Whether it is a point, or a batch that has ended.
+    pub(super) is_data: bool,
+}
+
+impl Core {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Core {
+            log: Log::new(),
+            talk: Talk::new(settings),
+            memory: settings.memory,
+            window: settings.replay,
+        }
+    }
+
+    /// Returns the room for a read from Kapacitor.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.log.room()
+    }
+
+    /// Takes bytes that were read from Kapacitor. `limit` is the maximum length of a frame, and
+    /// `init_limit` the one before an Init was accepted.
+    ///
+    /// # Errors
+    /// Returns an error if the bytes are no frames.
+    pub(super) fn read(
+        &mut self,
+        bytes: usize,
+        limit: usize,
+        init_limit: usize,
+    ) -> Result<(), FrameError> {
+        let limit = if self.talk.is_started { limit } else { limit.min(init_limit) };
+        let Core { log, talk, .. } = self;
+        log.add(bytes, limit, |frame| talk.input(&frame))?;
+        if let Some(extent) = talk.left_out.take() {
+            log.leave_out(extent);
+        }
+        talk.place_snapshot(log.end());
+        // Within a batch, and before an Init, no snapshot can make room.
+        let is_stuck = self.talk.is_within_batch || !self.talk.is_started;
+        if self.is_full() && is_stuck && !self.talk.awaits_answer_to_snapshot() {
+            self.talk.is_unprotected = true;
+        }
+        Ok(())
+    }
+
+    /// Takes the end of the input.
+    ///
+    /// # Errors
+    /// Returns an error if the input ends within a frame.
+    pub(super) fn check_end(&self) -> Result<(), FrameError> {
+        self.log.check_end()
+    }
+
+    /// Returns whether more should be read from Kapacitor. If Kapacitor `must_finish` its write,
+    /// more is read than the worker takes.
+    pub(super) fn may_read(&self, must_finish: bool) -> bool {
+        let unsent = self.log.bytes_after(self.log.sent());
+        let has_room = self.talk.is_unprotected || !self.is_full();
+        // A single frame may be larger than the limits.
+        let waits_for_rest = self.log.partial() > 0 && self.log.end() <= self.log.sent();
+        waits_for_rest || has_room && (unsent < MOST_UNSENT || must_finish)
+    }
+
+    fn is_full(&self) -> bool {
+        self.kept_bytes() >= self.memory
+    }
+
+    /// Returns the number of bytes that are kept for a restart.
+    pub(super) fn kept_bytes(&self) -> usize {
+        match self.talk.is_unprotected {
+            true => self.log.bytes_after(self.log.sent()),
+            false => self.log.bytes_after(self.talk.base.position) + self.talk.ledger.bytes(),
+        }
+    }
+
+    /// Requests a snapshot at the next place outside of a batch, unless one is requested.
+    pub(super) fn request_snapshot(&mut self) {
+        self.talk.wants_snapshot = !self.talk.awaits_answer_to_snapshot();
+        self.talk.place_snapshot(self.log.end());
+    }
+
+    /// Returns the frames of data from before the base, for a worker without snapshots.
+    pub(super) fn window(&self, wants: EdgeType) -> Vec<u8> {
+        let mut window = Vec::new();
+        let end = self.talk.base.position;
+        let start = end.saturating_sub(self.window as u64);
+        let mut is_within_batch = wants == EdgeType::Stream;
+        let frames = self.log.frames(start).take_while(|frame| frame.extent.end <= end);
+        for frame in frames.filter(|_| self.talk.base.snapshot.is_none()) {
+            match classify(frame.body) {
+                // The window may begin within a batch.
+                Input::Point | Input::End if is_within_batch => {
+                    window.extend_from_slice(frame.whole);
+                }
+                Input::Begin => {
+                    is_within_batch = true;
+                    window.extend_from_slice(frame.whole);
+                }
+                _ => {}
+            }
+        }
+        window
+    }
+
+    /// Returns the next bytes for the worker.
+    pub(super) fn unsent(&mut self) -> &[u8] {
+        let Core { log, talk, .. } = self;
+        match talk.inserted(log.sent()) {
+            true => talk.unsent_inserted(),
+            false => log.unsent(talk.next_stop()),
+        }
+    }
+
+    /// Marks bytes of [`unsent`](Self::unsent) as written.
+    pub(super) fn note_sent(&mut self, bytes: usize) {
+        if !self.talk.note_sent_inserted(bytes) {
+            self.log.note_sent(bytes);
+            if self.talk.is_unprotected {
+                self.log.drop_before(self.log.sent());
+            }
+        }
+    }
+
+    /// Returns whether the worker has got everything that has arrived.
+    pub(super) fn is_all_sent(&mut self) -> bool {
+        self.unsent().is_empty() && self.log.sent() >= self.log.end()
+    }
+
+    /// Returns whether the worker has something to do: input that it has not taken, or a request
+    /// that it has not answered.
+    pub(super) fn is_worker_due(&mut self) -> bool {
+        !self.unsent().is_empty() || self.talk.is_answer_due(self.log.sent())
+    }
+
+    /// Returns whether the worker has something to do, or Kapacitor is within a batch or a request.
+    pub(super) fn is_busy(&mut self) -> bool {
+        self.talk.is_within_batch || self.log.partial() > 0 || self.is_worker_due()
+    }
+
+    /// Takes a response of the worker: its frame, and the frame with its length. Returns whether it
+    /// is passed on, after the bytes of [`Talk::out`].
+    ///
+    /// # Errors
+    /// Returns a fault if the response must not reach Kapacitor, or if it ends the task.
+    #[inline]
+    pub(super) fn respond(&mut self, frame: &[u8], whole: &[u8]) -> Result<bool, Fault> {
+        let passes = self.talk.respond(frame, whole)?;
+        let held = self.talk.held_bytes();
+        let is_too_much = self.talk.ledger.bytes() + held > self.memory;
+        // While the worker is within a batch, its snapshot is no checkpoint.
+        let is_stuck = held > 0 && self.is_full() && !self.talk.awaits_answer_to_snapshot();
+        if is_too_much || is_stuck {
+            self.talk.give_up_protection();
+        }
+        if let Some(Event::Checkpoint { .. }) = self.talk.events.last() {
+            self.log.drop_before(self.talk.base.position.saturating_sub(self.window as u64));
+        }
+        Ok(passes)
+    }
+
+    /// Forgets requests that were answered, if no data has come since the last checkpoint.
+    pub(super) fn forget_idle(&mut self) {
+        let Core { log, talk, .. } = self;
+        let is_idle = log.partial() == 0 && log.sent() >= log.end() && talk.is_idle();
+        if is_idle && log.end() > talk.base.position {
+            talk.rebase_idle(log.end());
+            log.drop_before(log.end().saturating_sub(self.window as u64));
+        }
+    }
+
+    /// Begins with a new worker, which has the state of the base. It gets all input since then.
+    pub(super) fn take_over(&mut self, info: &Info) {
+        let repeats = self.log.sent() > self.talk.base.position;
+        self.log.rewind(self.talk.base.position);
+        self.talk.take_over(info, repeats.then_some(self.log.end()));
+    }
+
+    /// Sends the next part of the input to the worker alone. Returns none at the end of the input.
+    pub(super) fn step(&mut self) -> Option<Step> {
+        let mut frames = self.log.frames(self.log.sent());
+        let first = frames.next()?;
+        let mut step = Step {
+            extent: first.extent,
+            frames: vec![first.body.to_vec()],
+            is_data: classify(first.body) == Input::Point,
+        };
+        if classify(first.body) == Input::Begin {
+            for frame in frames {
+                step.extent.end = frame.extent.end;
+                step.frames.push(frame.body.to_vec());
+                if classify(frame.body) == Input::End {
+                    step.is_data = true;
+                    break;
+                }
+            }
+        }
+        self.talk.step_to(step.extent.end);
+        Some(step)
+    }
+
+    /// Sends all input again.
+    pub(super) fn end_steps(&mut self) {
+        self.talk.end_steps(self.log.end());
+    }
+
+    /// Leaves a part of the input out from now on.
+    pub(super) fn leave_out(&mut self, extent: Extent) {
+        self.log.leave_out(extent);
+    }
+
+    /// Returns the position up to which the worker may have read the input.
+    pub(super) fn sent(&self) -> u64 {
+        self.log.sent()
+    }
+
+    /// Returns the number of bytes that are sent to a new worker again.
+    pub(super) fn bytes_to_repeat(&self) -> u64 {
+        self.log.sent().saturating_sub(self.talk.base.position)
+    }
+}

@@ -1,0 +1,108 @@
+//! Decides what happens when a worker has died.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::settings::Settings;
+
+/// The number of deaths in the same stretch of input after which the input is searched for the part
+/// that kills the worker.
+const BEFORE_SEARCH: usize = 3;
+
+/// The pauses before a restart. A death after a long time without one has no pause.
+const PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+
+/// The deaths of the workers of a connection.
+#[derive(Debug)]
+pub(super) struct Deaths {
+    restarts: usize,
+    window: Duration,
+    recent: VecDeque<Instant>,
+    /// The number of deaths since the last checkpoint.
+    in_stretch: usize,
+}
+
+/// What happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A new worker starts after a pause.
+    Restart(Duration),
+    /// A new worker gets the input since the last checkpoint in parts.
+    Search(Duration),
+    /// There were too many deaths.
+    GiveUp,
+}
+
+impl Deaths {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Deaths {
+            restarts: settings.restarts,
+            window: settings.restart_window,
+            recent: VecDeque::new(),
+            in_stretch: 0,
+        }
+    }
+
+    /// Notes a death, and returns what happens next. `has_data` if data has come since the last
+    /// checkpoint.
+    pub(super) fn note(&mut self, now: Instant, has_data: bool) -> Next {
+        self.recent.retain(|death| now.duration_since(*death) < self.window);
+        self.recent.push_back(now);
+        self.in_stretch += 1;
+        if self.recent.len() > self.restarts {
+            return Next::GiveUp;
+        }
+        let pause = PAUSES[(self.recent.len() - 1).min(PAUSES.len() - 1)];
+        if self.in_stretch >= BEFORE_SEARCH && has_data {
+            Next::Search(pause)
+        } else {
+            Next::Restart(pause)
+        }
+    }
+
+    /// Notes a checkpoint.
+    pub(super) fn end_stretch(&mut self) {
+        self.in_stretch = 0;
+    }
+
+    /// Forgets deaths whose cause was found.
+    pub(super) fn forget(&mut self) {
+        self.recent.clear();
+        self.in_stretch = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_deaths_in_a_short_time_are_the_end() {
+        let settings = Settings { restarts: 2, ..Settings::default() };
+        let mut deaths = Deaths::new(&settings);
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert_eq!(deaths.note(at(0), true), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(at(59), true), Next::Restart(PAUSES[1]));
+        deaths.end_stretch();
+        // The first one was long ago.
+        assert_eq!(deaths.note(at(61), true), Next::Restart(PAUSES[1]));
+        assert_eq!(deaths.note(at(62), true), Next::GiveUp);
+    }
+
+    #[test]
+    fn deaths_in_the_same_stretch_of_input_are_searched_for_their_cause() {
+        let mut deaths = Deaths::new(&Settings::default());
+        let now = Instant::now();
+        deaths.note(now, true);
+        deaths.end_stretch();
+        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[1]));
+        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[2]));
+        deaths.recent.clear();
+        assert_eq!(deaths.note(now, false), Next::Restart(PAUSES[0]), "without data");
+        assert_eq!(deaths.note(now, true), Next::Search(PAUSES[1]));
+        deaths.forget();
+        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[0]));
+    }
+}

@@ -1,0 +1,197 @@
+//! The output that was passed on since the last checkpoint. A restarted worker repeats it, and the
+//! repetition is left out.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+/// The maximum distance at which output that is missing from a repetition is looked for.
+const AHEAD: usize = 1024;
+
+/// The outputs that were passed on since the last checkpoint, by their hashes. An output is a point
+/// of a stream, or a whole batch.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    passed: VecDeque<u64>,
+    /// The number of entries that the present worker has repeated or overtaken. All of them, except
+    /// after a restart.
+    repeated: usize,
+    /// Outputs of a repetition behind the last known one. They wait for the end of the repetition.
+    unknown: VecDeque<Vec<u8>>,
+    unknown_bytes: usize,
+    /// The number of known outputs since the restart.
+    known: u64,
+    /// Whether the worker has sent other output than before.
+    differs: bool,
+    hasher: DefaultHashBuilder,
+    /// Whether output that was not passed on before is passed on at once, wherever it stands.
+    at_least_once: bool,
+}
+
+/// What happens to an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is new.
+    Pass,
+    /// It was passed on before, or waits for the end of the repetition.
+    Keep,
+}
+
+/// A repetition that has ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Repetition {
+    /// The number of outputs that were passed on before.
+    pub(super) known: u64,
+    /// Whether the worker has sent other output than before.
+    pub(super) differs: bool,
+    /// New outputs, which are passed on now.
+    pub(super) new: VecDeque<Vec<u8>>,
+}
+
+impl Ledger {
+    pub(super) fn new(at_least_once: bool) -> Self {
+        Ledger { at_least_once, ..Ledger::default() }
+    }
+
+    /// Returns the approximate memory of the ledger.
+    pub(super) fn bytes(&self) -> usize {
+        self.passed.len() * size_of::<u64>() + self.unknown_bytes
+    }
+
+    /// Decides about the next output of the worker.
+    ///
+    /// A worker repeats its output in order. If an output is found later in the ledger, the entries
+    /// before it came from timers or from other threads, and so did the unknown outputs before it.
+    pub(super) fn decide(&mut self, output: &[u8]) -> Fate {
+        let hash = self.hasher.hash_one(output);
+        if self.repeated == self.passed.len() && self.unknown.is_empty() {
+            self.passed.push_back(hash);
+            self.repeated += 1;
+            return Fate::Pass;
+        }
+        let rest = self.passed.range(self.repeated..).take(AHEAD);
+        if let Some(overtaken) = rest.into_iter().position(|known| *known == hash) {
+            self.differs |= overtaken > 0 || !self.unknown.is_empty();
+            self.repeated += overtaken + 1;
+            self.known += 1;
+            self.unknown.clear();
+            self.unknown_bytes = 0;
+            return Fate::Keep;
+        }
+        self.differs = true;
+        if self.at_least_once {
+            self.passed.insert(self.repeated, hash);
+            self.repeated += 1;
+            return Fate::Pass;
+        }
+        self.unknown_bytes += output.len();
+        self.unknown.push_back(output.to_vec());
+        Fate::Keep
+    }
+
+    /// Forgets the outputs from before a checkpoint.
+    pub(super) fn clear(&mut self) {
+        self.passed.clear();
+        self.passed.shrink_to(1 << 12);
+        self.repeated = 0;
+    }
+
+    /// Begins a repetition by a new worker.
+    pub(super) fn rewind(&mut self) {
+        (self.repeated, self.known, self.differs) = (0, 0, false);
+        self.unknown = VecDeque::new();
+        self.unknown_bytes = 0;
+    }
+
+    /// Ends the repetition: the worker has handled all input that the last one may have handled.
+    ///
+    /// Unknown outputs behind the last known one are new. But if most entries have no counterpart,
+    /// the worker does not repeat itself, and as many unknown outputs are left out.
+    pub(super) fn settle(&mut self) -> Repetition {
+        let missing = self.passed.len() - self.repeated;
+        let differs = self.differs || missing > 0;
+        if missing as u64 > self.known {
+            self.unknown.drain(..missing.min(self.unknown.len()));
+        }
+        for output in &self.unknown {
+            self.passed.push_back(self.hasher.hash_one(&output[..]));
+        }
+        self.repeated = self.passed.len();
+        self.differs = false;
+        self.unknown_bytes = 0;
+        let new = std::mem::take(&mut self.unknown);
+        Repetition { known: std::mem::take(&mut self.known), differs, new }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends `first`, restarts, and sends `second`. Returns everything that was passed on, and
+    /// whether the repetition differed.
+    fn passed(at_least_once: bool, first: &str, second: &str) -> (String, bool) {
+        let mut ledger = Ledger::new(at_least_once);
+        let mut passed = Vec::new();
+        for (place, outputs) in [first, second].into_iter().enumerate() {
+            if place > 0 {
+                ledger.rewind();
+            }
+            for output in outputs.bytes() {
+                if ledger.decide(&[output]) == Fate::Pass {
+                    passed.push(output);
+                }
+            }
+        }
+        let Repetition { differs, new, .. } = ledger.settle();
+        passed.extend(new.into_iter().flatten());
+        (String::from_utf8(passed).expect("outputs are letters"), differs)
+    }
+
+    #[test]
+    fn a_repetition_is_left_out() {
+        for at_least_once in [false, true] {
+            let passed = |first, second| passed(at_least_once, first, second);
+            assert_eq!(passed("", "abc"), ("abc".to_owned(), false));
+            assert_eq!(passed("abc", "abcde"), ("abcde".to_owned(), false));
+            assert_eq!(passed("aaab", "aaabb"), ("aaabb".to_owned(), false));
+            assert_eq!(passed("abc", "ab"), ("abc".to_owned(), true));
+        }
+    }
+
+    #[test]
+    fn output_of_timers_neither_hides_nor_doubles_other_output() {
+        // T and U come from timers.
+        assert_eq!(passed(false, "abTc", "abcde"), ("abTcde".to_owned(), true));
+        assert_eq!(passed(false, "abT", "abcd"), ("abTcd".to_owned(), true));
+        assert_eq!(passed(false, "abTc", "aUbcd"), ("abTcd".to_owned(), true));
+        assert_eq!(passed(false, "ab", "aUbcUd"), ("abcUd".to_owned(), true));
+        assert_eq!(passed(true, "abTc", "aUbcd"), ("abTcUd".to_owned(), true));
+    }
+
+    #[test]
+    fn output_that_is_never_repeated_is_lost_or_doubled() {
+        assert_eq!(passed(false, "abc", "xyzde"), ("abcde".to_owned(), true));
+        assert_eq!(passed(true, "abc", "xyzde"), ("abcxyzde".to_owned(), true));
+    }
+
+    #[test]
+    fn a_second_restart_leaves_out_what_the_first_had_not_reached() {
+        let mut ledger = Ledger::new(false);
+        for output in ["a", "b", "c"] {
+            assert_eq!(ledger.decide(output.as_bytes()), Fate::Pass);
+        }
+        ledger.rewind();
+        assert_eq!(ledger.decide(b"a"), Fate::Keep);
+        ledger.rewind();
+        for output in ["a", "b", "c"] {
+            assert_eq!(ledger.decide(output.as_bytes()), Fate::Keep, "{output}");
+        }
+        assert_eq!(ledger.decide(b"d"), Fate::Pass);
+        assert_eq!(ledger.settle(), Repetition { known: 3, ..Repetition::default() });
+        ledger.clear();
+        ledger.rewind();
+        assert_eq!(ledger.decide(b"a"), Fate::Pass);
+    }
+}

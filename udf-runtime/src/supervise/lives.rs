@@ -1,0 +1,240 @@
+//! The lives of the workers of a connection: start, death, replacement.
+
+use std::time::{Duration, Instant};
+
+use udf_proto::point::PointIndex;
+use udf_proto::request::{Incoming, decode};
+
+use super::connection::Connection;
+use super::core::Step;
+use super::deaths::Next;
+use super::settings::Poison;
+use super::worker::Worker;
+use crate::agent::counters::Count;
+
+/// How long a worker that has closed its output may take to exit.
+const EXIT_WITHIN: Duration = Duration::from_millis(500);
+
+/// A worker that has died, until its replacement has repeated its work.
+pub(super) struct Replacing {
+    /// How it died.
+    reason: String,
+    died: Instant,
+    /// When its replacement starts.
+    pub(super) resume: Instant,
+    bytes: u64,
+}
+
+/// A search for the part of the input that kills the worker.
+pub(super) struct Search {
+    /// The end of the input that the workers may have read.
+    until: u64,
+    step: Option<Step>,
+}
+
+impl Connection {
+    /// Starts a worker if none is there, and buries one that has died.
+    pub(super) fn look_after_worker(&mut self, now: Instant) {
+        if self.is_ending() {
+            return;
+        }
+        let is_done = self.is_done();
+        let Some(worker) = &self.worker else {
+            if self.replacing.as_ref().is_none_or(|replacing| replacing.resume <= now) {
+                self.start_worker();
+            }
+            return;
+        };
+        let exited = worker.exited();
+        if exited.is_some() && self.ended.is_none() {
+            // A process that it has left behind may hold its output open.
+            self.ended = Some(now);
+        }
+        let Some(ended) = self.ended else { return self.look_at_progress(now) };
+        let within = if worker.has_ended_input() { self.limits.shutdown } else { EXIT_WITHIN };
+        match exited {
+            None if now.duration_since(ended) < within => {}
+            Some(exit) if is_done && !exit.is_failure() => self.finish(),
+            None if is_done => {
+                tracing::warn!(
+                    "worker {} did not exit within {within:?} of the end of its output, and was killed",
+                    worker.id()
+                );
+                self.finish();
+            }
+            _ => self.die(None),
+        }
+    }
+
+    /// Returns whether the worker has got everything, and the end of its input.
+    fn is_done(&mut self) -> bool {
+        let has_ended = self.worker.as_ref().is_some_and(Worker::has_ended_input);
+        has_ended && self.is_closed() && !self.core.is_worker_due()
+    }
+
+    fn start_worker(&mut self) {
+        let limit = self.limits.frame;
+        match Worker::spawn(&self.shared.program, limit, self.info.clone()) {
+            Ok(mut worker) => {
+                if let (Some(start), Some(info)) = (&mut worker.start, &self.info) {
+                    start.restore(&self.core.talk.base, &self.core.window(info.wants));
+                }
+                self.worker = Some(worker);
+                (self.ended, self.progress) = (None, Instant::now());
+            }
+            Err(error) => self.replace(error),
+        }
+    }
+
+    /// Serves a worker that has started.
+    pub(super) fn take_over(&mut self) {
+        let Some(worker) = &mut self.worker else { return };
+        let Some(info) = worker.start.as_ref().and_then(|start| start.is_done()).cloned() else {
+            return;
+        };
+        worker.start = None;
+        self.core.take_over(&info);
+        self.info.get_or_insert(info);
+        if self.search.is_some() {
+            self.next_step();
+        } else if !self.core.talk.is_repeating {
+            self.settled(0, false);
+        }
+    }
+
+    /// Notes that a replacement has done what the worker before had done.
+    pub(super) fn settled(&mut self, known: u64, differs: bool) {
+        let Some(Replacing { reason, died, bytes, .. }) = self.replacing.take() else { return };
+        let id = self.worker.as_ref().map_or(0, Worker::id);
+        let took = died.elapsed().as_millis();
+        self.link.counters.add(Count::Restarts, 1);
+        self.link.counters.add(Count::Replayed, bytes);
+        let differs = match differs {
+            true => "; it has not sent the same output again, so output of timers may be missing or doubled",
+            false => "",
+        };
+        tracing::warn!(
+            "{reason}; worker {id} took over after {took} ms: it got {bytes} bytes again, and {known} outputs that it \
+             repeated were left out{differs}"
+        );
+    }
+
+    /// Kills a worker that makes no progress.
+    fn look_at_progress(&mut self, now: Instant) {
+        let is_due = match self.worker.as_ref().and_then(|worker| worker.start.as_ref()) {
+            Some(start) => start.is_due(),
+            None => self.core.is_worker_due() || self.is_closed(),
+        };
+        if !is_due || !self.reads_worker() {
+            self.progress = now;
+        }
+        if let Some(budget) = self.limits.busy
+            && now.duration_since(self.progress) >= budget
+        {
+            self.die(Some(&format!("it made no progress for {budget:?}")));
+        }
+    }
+
+    /// Buries the worker, and decides what comes next. `fault` is the reason why it is killed.
+    pub(super) fn die(&mut self, fault: Option<&str>) {
+        let Some(worker) = self.worker.take() else { return };
+        let reason = worker.bury(fault);
+        self.replace(reason);
+    }
+
+    fn replace(&mut self, reason: String) {
+        self.ended = None;
+        self.upgrade = None;
+        if self.is_ending() {
+            return;
+        }
+        if self.core.talk.is_unprotected {
+            return self.fail(format!(
+                "{reason}; it cannot be replaced, because its input since the last checkpoint is more than \
+                 --memory-limit {}",
+                self.shared.settings.memory
+            ));
+        }
+        let now = Instant::now();
+        if let Some(Search { step: Some(step), .. }) = self.search.take() {
+            return self.found(step, reason);
+        }
+        let settings = &self.shared.settings;
+        let has_data = self.core.talk.has_data();
+        let (pause, is_search) = match self.deaths.note(now, has_data) {
+            Next::Restart(pause) => (pause, false),
+            Next::Search(pause) => (pause, true),
+            Next::GiveUp => {
+                return self.fail(format!(
+                    "the worker died more than {} times within {:?}, the last time: {reason}",
+                    settings.restarts, settings.restart_window
+                ));
+            }
+        };
+        if is_search {
+            self.search = Some(Search { until: self.core.sent(), step: None });
+        }
+        self.resume(reason, now, now + pause);
+    }
+
+    fn resume(&mut self, reason: String, died: Instant, resume: Instant) {
+        let bytes = self.core.bytes_to_repeat();
+        self.replacing = Some(Replacing { reason, died, resume, bytes });
+    }
+
+    // The search.
+
+    /// Sends the next part of the input alone, or ends the search.
+    pub(super) fn next_step(&mut self) {
+        let Some(search) = &mut self.search else { return };
+        search.step = match self.core.sent() < search.until {
+            true => self.core.step(),
+            false => None,
+        };
+        if search.step.is_none() {
+            self.search = None;
+            self.core.end_steps();
+        }
+    }
+
+    /// Handles a worker that died at this part of the input.
+    fn found(&mut self, step: Step, reason: String) {
+        let what = describe(&step);
+        let settings = &self.shared.settings;
+        let why = format!("{what} kills the worker: {reason}");
+        if !step.is_data || settings.poison == Poison::Stop {
+            return self.fail(why);
+        }
+        if let Some(file) = &self.shared.poison_file
+            && let Err(error) = file.append(self.link.pulse.task(), &step.frames, &reason)
+        {
+            return self.fail(format!("{why}; it cannot be skipped: {error}"));
+        }
+        tracing::error!("skipped: {why}");
+        self.link.counters.add(Count::Skipped, 1);
+        self.core.leave_out(step.extent);
+        self.deaths.forget();
+        let now = Instant::now();
+        self.resume(reason, now, now);
+    }
+}
+
+/// Returns what a part of the input is.
+fn describe(step: &Step) -> String {
+    let first = step.frames.first().map(Vec::as_slice).unwrap_or_default();
+    let group = |group: &str| match group {
+        "" => String::new(),
+        group => format!(" of group `{}`", group.replace('\n', ",")),
+    };
+    match decode(first, &mut PointIndex::new(), &mut Vec::new()) {
+        Ok(Incoming::Point(point)) => {
+            format!("the point `{}`{} at {} ns", point.name(), group(point.group()), point.time())
+        }
+        Ok(Incoming::Begin(begin)) => {
+            let whole = if step.is_data { "" } else { "beginning of the " };
+            format!("the {whole}batch `{}`{}", begin.name, group(&begin.group))
+        }
+        Ok(_) => "a request without data".to_owned(),
+        Err(_) => "a malformed request".to_owned(),
+    }
+}

@@ -1,0 +1,160 @@
+//! The requests that a worker gets, and the answers that are due.
+
+use std::collections::VecDeque;
+
+use udf_proto::frame;
+use udf_proto::messages::{
+    InfoRequest, KeepaliveRequest, Request as Message, RestoreRequest, SnapshotRequest, request,
+};
+use udf_proto::point::PointIndex;
+use udf_proto::request::{Incoming, decode};
+
+/// What a frame from Kapacitor is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    Point,
+    Begin,
+    End,
+    /// A request that is answered.
+    Ask(Ask),
+    /// An Init for this task and node.
+    Init {
+        task: String,
+        node: String,
+    },
+    Restore {
+        snapshot: Vec<u8>,
+    },
+    /// A request that no answer is due to: the worker may ignore it, or may fail.
+    Other,
+}
+
+/// The kind of a request that is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    Info,
+    Init,
+    Keepalive(i64),
+    Snapshot,
+    Restore,
+}
+
+impl Ask {
+    /// Returns the name of the request.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Ask::Info => "Info",
+            Ask::Init => "Init",
+            Ask::Keepalive(_) => "keepalive",
+            Ask::Snapshot => "snapshot",
+            Ask::Restore => "Restore",
+        }
+    }
+}
+
+/// Returns what a frame from Kapacitor is. The members of data are not looked at.
+pub(super) fn classify(frame: &[u8]) -> Input {
+    match frame {
+        [0x8a, 0x01, ..] => Input::Point,
+        [0x82, 0x01, ..] => Input::Begin,
+        [0x92, 0x01, ..] => Input::End,
+        _ => match decode(frame, &mut PointIndex::new(), &mut Vec::new()) {
+            Ok(Incoming::Info) => Input::Ask(Ask::Info),
+            Ok(Incoming::Init(Ok(init))) => Input::Init { task: init.task_id, node: init.node_id },
+            Ok(Incoming::Init(Err(_))) => Input::Ask(Ask::Init),
+            Ok(Incoming::Keepalive { time }) => Input::Ask(Ask::Keepalive(time)),
+            Ok(Incoming::Snapshot) => Input::Ask(Ask::Snapshot),
+            Ok(Incoming::Restore { snapshot }) => {
+                Input::Restore { snapshot: snapshot.into_owned() }
+            }
+            Ok(Incoming::Begin(_)) => Input::Begin,
+            Ok(Incoming::Point(_)) => Input::Point,
+            Ok(Incoming::End(_)) => Input::End,
+            _ => Input::Other,
+        },
+    }
+}
+
+fn append(message: request::Message, out: &mut Vec<u8>) {
+    frame::append(&Message { message: Some(message) }, out);
+}
+
+pub(super) fn append_info(out: &mut Vec<u8>) {
+    append(request::Message::Info(InfoRequest {}), out);
+}
+
+pub(super) fn append_snapshot(out: &mut Vec<u8>) {
+    append(request::Message::Snapshot(SnapshotRequest {}), out);
+}
+
+pub(super) fn append_restore(snapshot: &[u8], out: &mut Vec<u8>) {
+    append(request::Message::Restore(RestoreRequest { snapshot: snapshot.to_vec() }), out);
+}
+
+pub(super) fn append_keepalive(time: i64, out: &mut Vec<u8>) {
+    append(request::Message::Keepalive(KeepaliveRequest { time }), out);
+}
+
+/// A request of Kapacitor in the log, or a snapshot request of the front.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// The position behind the request. A request of the front takes no room in the log.
+    pub(super) end: u64,
+    pub(super) ask: Ask,
+    /// Whether the front asks, and not Kapacitor.
+    pub(super) is_own: bool,
+    /// Whether Kapacitor has got the answer.
+    pub(super) is_passed: bool,
+    /// Whether the present worker has answered.
+    pub(super) is_answered: bool,
+}
+
+/// The requests in the log, in order.
+#[derive(Debug, Default)]
+pub(super) struct Requests(VecDeque<Request>);
+
+impl Requests {
+    /// Adds a request. One of the front may lie before later requests of Kapacitor.
+    pub(super) fn add(&mut self, end: u64, ask: Ask, is_own: bool) {
+        let at = self.0.partition_point(|request| request.end <= end);
+        let request = Request { end, ask, is_own, is_passed: false, is_answered: false };
+        self.0.insert(at, request);
+    }
+
+    /// Takes the answer of the present worker to `ask`, and returns its request. The answers to all
+    /// requests but keepalives come in order.
+    ///
+    /// # Errors
+    /// Returns the request that was due, if another one is answered. Returns none if no request is.
+    pub(super) fn answer(&mut self, ask: Ask) -> Result<Request, Option<Ask>> {
+        let is_keepalive = |ask| matches!(ask, Ask::Keepalive(_));
+        let due = self.0.iter_mut().find(|request| {
+            !request.is_answered
+                && if is_keepalive(ask) { request.ask == ask } else { !is_keepalive(request.ask) }
+        });
+        let request = due.ok_or(None)?;
+        if request.ask != ask {
+            return Err(Some(request.ask));
+        }
+        request.is_answered = true;
+        let found = *request;
+        request.is_passed = true;
+        Ok(found)
+    }
+
+    /// Returns whether a request up to `position` is not answered.
+    pub(super) fn are_due(&self, position: u64) -> bool {
+        self.0.iter().any(|request| !request.is_answered && request.end <= position)
+    }
+
+    /// Forgets the requests up to `position` that were answered.
+    pub(super) fn drop_before(&mut self, position: u64) {
+        self.0.retain(|request| request.end > position || !request.is_answered);
+    }
+
+    /// Begins again with a new worker. Requests of the front are not repeated.
+    pub(super) fn rewind(&mut self) {
+        self.0.retain(|request| !request.is_own);
+        self.0.iter_mut().for_each(|request| request.is_answered = false);
+    }
+}
