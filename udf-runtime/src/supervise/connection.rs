@@ -18,6 +18,7 @@ use super::Shared;
 use super::core::Core;
 use super::deaths::Deaths;
 use super::lives::{Replacing, Search};
+use super::saver::Saver;
 use super::talk::{Event, Fault};
 use super::upgrade::Upgrade;
 use super::worker::{Got, Worker, read};
@@ -82,6 +83,9 @@ pub(super) struct Connection {
     /// When the worker has closed its output.
     pub(super) ended: Option<Instant>,
     checkpoints: Checkpoints,
+    saver: Option<Saver>,
+    /// When a checkpoint was saved last.
+    saved: Instant,
     unasked: RateLimit,
     phase: Phase,
 }
@@ -159,6 +163,8 @@ impl Connection {
                 bytes: 0,
                 not_before: now,
             },
+            saver: None,
+            saved: now,
             unasked: RateLimit::default(),
             phase: Phase::Open,
         })
@@ -537,6 +543,11 @@ impl Connection {
                 Event::Init { task, node } => {
                     let span = tracing::Span::current();
                     span.record("task", &task).record("node", &node);
+                    if let Some(directory) = &self.shared.settings.state_dir
+                        && self.saver.is_none()
+                    {
+                        (self.saver, self.core.talk.saved) = Saver::open(directory, &task, &node);
+                    }
                     self.named.get_or_insert((task, node));
                 }
                 Event::Started => {
@@ -546,7 +557,7 @@ impl Connection {
                     }
                     self.introduce();
                 }
-                Event::Checkpoint { .. } => {
+                Event::Checkpoint { is_passed } => {
                     let now = Instant::now();
                     self.link.counters.add(Count::Checkpoints, 1);
                     self.deaths.end_stretch();
@@ -556,8 +567,16 @@ impl Connection {
                     self.checkpoints.last = now;
                     let snapshot = self.core.talk.base.snapshot.as_ref();
                     self.checkpoints.bytes = snapshot.map_or(0, Vec::len);
-                    if snapshot.is_none() {
-                        self.tell_empty();
+                    match (snapshot, &self.saver) {
+                        (None, _) => self.tell_empty(),
+                        (Some(snapshot), Some(saver))
+                            if is_passed
+                                || now.duration_since(self.saved) >= self.shared.settings.checkpoint_every =>
+                        {
+                            saver.save(snapshot, self.core.talk.given);
+                            self.saved = now;
+                        }
+                        _ => {}
                     }
                 }
                 Event::NoCheckpoint => {
@@ -566,7 +585,9 @@ impl Connection {
                 }
                 Event::Settled { known, differs } => self.settled(known, differs),
                 Event::Stepped => self.next_step(),
-                Event::RestoredSaved => {}
+                Event::RestoredSaved => {
+                    tracing::info!("the saved checkpoint is later than the state of Kapacitor, and is restored");
+                }
                 Event::Unasked(ask) => {
                     if let Some(held_back) = self.unasked.pass() {
                         tracing::warn!(

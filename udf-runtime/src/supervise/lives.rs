@@ -205,8 +205,10 @@ impl Connection {
         if !step.is_data || settings.poison == Poison::Stop {
             return self.fail(why);
         }
+        let (task, node) = self.link.pulse.task();
+        let frames: Vec<_> = step.frames.iter().map(Vec::as_slice).collect();
         if let Some(file) = &self.shared.poison_file
-            && let Err(error) = file.append(self.link.pulse.task(), &step.frames, &reason)
+            && let Err(error) = file.append(task, node, &frames, &reason)
         {
             return self.fail(format!("{why}; it cannot be skipped: {error}"));
         }

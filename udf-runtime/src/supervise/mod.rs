@@ -14,6 +14,7 @@ mod log;
 mod output;
 mod poison;
 mod requests;
+mod saver;
 mod settings;
 mod start;
 mod store;
@@ -21,10 +22,12 @@ mod talk;
 mod upgrade;
 mod worker;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use self::connection::Connection;
+use self::poison::PoisonFile;
 pub(crate) use self::settings::{OnError, Poison, Program, Settings};
 pub(crate) use self::worker::FRONT_VARIABLE;
 use crate::agent::allowance::Allowance;
@@ -39,7 +42,7 @@ pub(crate) struct Supervision(Arc<Shared>);
 struct Shared {
     program: Program,
     settings: Settings,
-    poison_file: Option<poison::PoisonFile>,
+    poison_file: Option<PoisonFile>,
     /// The number of requested upgrades. A connection compares it with those that it has seen.
     upgrades: AtomicU64,
     /// The number of connections that start another worker for an upgrade.
@@ -51,16 +54,22 @@ struct Shared {
 }
 
 impl Supervision {
-    pub(crate) fn new(program: Program, settings: Settings) -> Self {
-        Supervision(Arc::new(Shared {
+    /// Checks the files of the settings, and prepares to supervise the program.
+    ///
+    /// # Errors
+    /// Returns an error that names the path if a file cannot be used.
+    pub(crate) fn new(program: Program, settings: Settings) -> io::Result<Self> {
+        settings.state_dir.as_deref().map_or(Ok(()), store::check)?;
+        let poison_file = settings.poison_file.as_deref().map(PoisonFile::open).transpose()?;
+        Ok(Supervision(Arc::new(Shared {
             program,
             settings,
-            poison_file: None,
+            poison_file,
             upgrades: AtomicU64::new(0),
             upgrading: AtomicUsize::new(0),
             is_introduced: AtomicBool::new(false),
             has_told_empty: AtomicBool::new(false),
-        }))
+        })))
     }
 
     /// Returns the front of a new connection.

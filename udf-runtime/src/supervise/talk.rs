@@ -10,7 +10,7 @@ use super::log::{Extent, Frame};
 use super::output::{Checker, Response};
 use super::requests::{self, Ask, Input, Request, Requests, classify};
 use super::settings::{OnError, Settings};
-use super::store::Saved;
+use super::store::{Given, Saved};
 
 /// Why a worker cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,8 @@ pub(super) struct Talk {
     restored: Option<Vec<u8>>,
     /// The saved checkpoint, until it is clear whether it is restored.
     pub(super) saved: Option<Saved>,
+    /// The snapshots that Kapacitor has.
+    pub(super) given: Given,
     pub(super) is_started: bool,
     pub(super) is_within_batch: bool,
     /// The end of the last data.
@@ -135,6 +137,7 @@ impl Talk {
             init: None,
             restored: None,
             saved: None,
+            given: Given::new(None),
             is_started: false,
             is_within_batch: false,
             data_end: 0,
@@ -206,6 +209,7 @@ impl Talk {
     }
 
     fn restore(&mut self, extent: Extent, snapshot: Vec<u8>) {
+        self.given = Given::new(Some(&snapshot));
         if self.restore_saved(extent.start, Some(&snapshot)) {
             self.left_out = Some(extent);
         } else {
@@ -475,6 +479,8 @@ impl Talk {
     fn checkpoint(&mut self, request: Request, snapshot: Vec<u8>) {
         if request.is_own {
             self.snapshot = None;
+        } else if !request.is_passed {
+            self.given.add(&snapshot);
         }
         // A batch that has begun cannot be continued by another worker.
         if !self.held.is_empty() || self.is_batch_exposed {

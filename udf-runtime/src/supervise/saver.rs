@@ -1,0 +1,83 @@
+//! Saves the checkpoints of a connection, on a thread of its own: a disk can be slow.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::store::{Given, Saved, Store};
+use crate::agent::rate_limit::RateLimit;
+use crate::agent::shortage;
+
+/// The thread that saves checkpoints. Dropping it waits for the save that has begun.
+pub(super) struct Saver {
+    /// None after its end.
+    to: Option<SyncSender<(Vec<u8>, Given)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Saver {
+    /// Opens the checkpoint of a task and node. Returns what was saved, if it can be used. Logs why
+    /// no checkpoints are saved, or why the last one is not used.
+    pub(super) fn open(directory: &Path, task: &str, node: &str) -> (Option<Self>, Option<Saved>) {
+        let store = match Store::open(directory, task, node) {
+            Ok(Some(store)) => store,
+            Ok(None) => {
+                tracing::warn!(
+                    "another connection has the same task and node, so the checkpoints of this one are not saved"
+                );
+                return (None, None);
+            }
+            Err(error) => {
+                tracing::error!("checkpoints are not saved: {error}");
+                return (None, None);
+            }
+        };
+        let saved = store.load().unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            None
+        });
+        match Saver::start(store) {
+            Ok(saver) => (Some(saver), saved),
+            Err(error) => {
+                tracing::error!("checkpoints are not saved: {}", shortage::text(&error));
+                (None, saved)
+            }
+        }
+    }
+
+    fn start(store: Store) -> io::Result<Self> {
+        let (to, from) = sync_channel::<(Vec<u8>, Given)>(1);
+        let span = tracing::Span::current();
+        let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
+            let _entered = span.enter();
+            let mut failures = RateLimit::default();
+            for (snapshot, given) in from {
+                if let Err(error) = store.save(&snapshot, given)
+                    && let Some(held_back) = failures.pass()
+                {
+                    tracing::error!("a checkpoint was not saved: {error}{held_back}");
+                }
+            }
+        })?;
+        Ok(Saver { to: Some(to), thread: Some(thread) })
+    }
+
+    /// Saves a checkpoint, unless an earlier one waits to be saved.
+    pub(super) fn save(&self, snapshot: &[u8], given: Given) {
+        if let Some(to) = &self.to {
+            // A later checkpoint is saved instead.
+            let _ = to.try_send((snapshot.to_vec(), given));
+        }
+    }
+}
+
+impl Drop for Saver {
+    fn drop(&mut self) {
+        self.to = None;
+        if let Some(thread) = self.thread.take() {
+            // It returns nothing, and its panic was logged.
+            let _ = thread.join();
+        }
+    }
+}
