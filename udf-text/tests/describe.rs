@@ -199,6 +199,18 @@ fn the_section_names_the_variables_without_setting_them() {
 }
 
 #[test]
+fn the_section_names_the_command_of_the_daemon() {
+    let words = ["/opt/my udfs/it's", "--socket", "/run/a.sock", "", "a\nb = 1"];
+    let daemon = words.map(str::to_owned).to_vec();
+    let section = complete().to_toml(&Install { daemon, ..install() });
+    let line =
+        "connects to its socket: '/opt/my udfs/it'\\''s' --socket /run/a.sock '' \"a\\nb = 1\"\n";
+    assert!(section.contains(line), "{section}");
+    let conf: toml::Table = section.parse().expect("valid TOML");
+    assert_eq!(conf["udf"]["functions"].as_table().map(toml::Table::len), Some(1), "{section}");
+}
+
+#[test]
 fn both_forms_of_the_section_are_toml_also_below_what_is_there() {
     let section = complete().to_toml(&install());
     let (process, socket) = section.split_once("\n\n").expect("there are two forms");

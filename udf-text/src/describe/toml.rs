@@ -14,6 +14,8 @@ pub struct Install {
     pub variables: Vec<String>,
     /// The path of the socket of a daemon. Empty if the UDF is not a daemon.
     pub socket: String,
+    /// The words of the command that starts the daemon. Empty if they are unknown.
+    pub daemon: Vec<String>,
 }
 
 impl Description {
@@ -55,10 +57,16 @@ impl Description {
         match (install.program.as_str(), install.socket.as_str()) {
             (_, "") => program,
             ("", _) => format!("# Kapacitor connects to the daemon.\n{}", daemon("")),
-            _ => format!(
-                "{program}\n# Or the program runs as a daemon, and Kapacitor connects to its socket.\n{}",
-                daemon("#")
-            ),
+            _ => {
+                let command = match &install.daemon[..] {
+                    [] => ".".to_owned(),
+                    words => format!(": {}", command_line(words)),
+                };
+                format!(
+                    "{program}\n# Or the program runs as a daemon, and Kapacitor connects to its socket{command}\n{}",
+                    daemon("#")
+                )
+            }
         }
     }
 }
@@ -66,4 +74,15 @@ impl Description {
 fn key(name: &str) -> String {
     let bare = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
     if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { quoted(name) }
+}
+
+/// Returns a command as a user types it in a shell, in one line.
+fn command_line(words: &[String]) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=,@%+".contains(char);
+    let word = |word: &String| match word {
+        word if !word.is_empty() && word.chars().all(is_plain) => word.clone(),
+        word if word.chars().any(char::is_control) => quoted(word),
+        word => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    words.iter().map(word).collect::<Vec<_>>().join(" ")
 }
