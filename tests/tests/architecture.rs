@@ -13,15 +13,16 @@ const PACKAGES: [(&str, &[&str]); 6] = [
     ("udf-macros", &[]),
     ("udf-runtime", &["udf_proto", "udf_text", "udf_macros", "udf_host"]),
     ("udf-host", &["udf_proto", "udf_text"]),
-    ("udf-cli", &["udf_proto", "udf_text", "udf_host"]),
+    ("udf-cli", &["udf_proto", "udf_text", "udf_host", "udf_runtime"]),
 ];
 
 /// The rooms of `udf-runtime`: the other rooms, and the package, that each may name.
-const ROOMS: [(&str, &[&str]); 5] = [
+const ROOMS: [(&str, &[&str]); 6] = [
     ("agent", &[]),
     ("server", &["agent"]),
     ("udf", &["agent"]),
-    ("homes", &["agent", "server", "udf", "udf_host"]),
+    ("supervise", &["agent", "udf_host"]),
+    ("homes", &["agent", "server", "udf", "supervise", "udf_host"]),
     ("testing", &["agent", "udf", "homes", "udf_host"]),
 ];
 

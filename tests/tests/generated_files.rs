@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: [&str; 7] = ["bench", "check", "completions", "info", "man", "new", "replay"];
+const SUBCOMMANDS: [&str; 8] =
+    ["bench", "check", "completions", "info", "man", "new", "replay", "supervise"];
 
 /// Runs `udf`. Returns the exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {

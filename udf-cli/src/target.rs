@@ -77,6 +77,16 @@ impl Target {
         Target::Program { program: program.into(), args: Vec::new() }
     }
 
+    /// Creates a target for a program, the first word, and its arguments.
+    ///
+    /// # Panics
+    /// If there is no word.
+    pub fn of_words(words: impl IntoIterator<Item = OsString>) -> Self {
+        let mut words = words.into_iter();
+        let program = words.next().expect("the first word is the program");
+        Target::Program { program, args: words.collect() }
+    }
+
     /// Returns the transport of the target.
     pub fn transport(&self) -> Transport {
         match self {
@@ -229,7 +239,7 @@ fn whole(path: &Path) -> PathBuf {
 
 /// Returns the full path of a program. A name without a slash is searched in `PATH`, as when the
 /// program is started.
-fn found(program: &OsStr) -> PathBuf {
+pub(crate) fn found(program: &OsStr) -> PathBuf {
     if program.as_encoded_bytes().contains(&b'/') {
         return whole(Path::new(program));
     }

@@ -1,4 +1,4 @@
-//! The items that generated code uses. They are not public API, and change without notice.
+//! The items that generated code and the command `udf` use. They are not public API, and change without notice.
 
 pub use std::mem::needs_drop;
 pub use std::ops::Bound;
@@ -21,9 +21,13 @@ use crate::agent::error::Error;
 pub use crate::agent::error::Result;
 pub use crate::agent::own_metrics::Metric;
 #[cfg(feature = "main")]
+pub use crate::homes::front::{own_path, supervise, supervise_command, work};
+#[cfg(feature = "main")]
 pub use crate::homes::program::Program;
 #[cfg(feature = "main")]
 pub use crate::homes::several::{main_of, programs};
+#[cfg(feature = "main")]
+pub use crate::homes::supervision::{info_arg as supervise_info_arg, is_asked as is_supervised};
 pub use crate::udf::missing::OnMissing;
 pub use crate::udf::options::{
     Arguments, Help, Literal, Members, OptionData, OptionParser, OptionType, flag, help_of, len,

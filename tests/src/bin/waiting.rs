@@ -20,10 +20,12 @@ enum Kind {
     Last,
     /// Fails when the FIFO can be opened.
     Fails,
+    /// Panics.
+    Panics,
 }
 
 /// Returns points unchanged. A point with the text `fifo` waits until that FIFO has been written. A
-/// point with the field `trouble` waits forever.
+/// point with the field `trouble` waits forever, and a point with the field `panic` panics.
 #[udf(wants = stream, provides = stream)]
 struct Waiting {
     #[option(default = Kind::None)]
@@ -61,6 +63,7 @@ impl ConcurrentUdf for Waiting {
                 wait_for(&fifo)?;
                 Err("the list is gone".into())
             }),
+            Kind::Panics => task.spawn("panics", |_| panic!("out of luck")),
         }
     }
 
@@ -68,6 +71,7 @@ impl ConcurrentUdf for Waiting {
         if point.field("trouble").is_some() {
             hang();
         }
+        assert!(point.field("panic").is_none(), "out of luck");
         if let Ok(fifo) = point.string("fifo") {
             wait_for(fifo)?;
         }

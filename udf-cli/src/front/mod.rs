@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod generate;
 mod new;
+mod supervise;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure};
+use udf_runtime::__private::{is_supervised, supervise_info_arg};
 use udf_text::describe::Description;
 
 use crate::Target;
@@ -19,16 +21,22 @@ use crate::Target;
 ///
 /// The exit status is 0 on success; 1 on a failure, including a failed check; 2 for invalid usage.
 pub fn main() -> ExitCode {
-    command::exit(command::parse(command(), std::env::args_os()).and_then(|matches| run(&matches)))
+    let parsed = command::parse(command(), std::env::args_os());
+    match parsed.as_ref().ok().and_then(ArgMatches::subcommand) {
+        Some(("supervise", matches)) => supervise::run(matches),
+        Some(("worker", matches)) => supervise::work(matches),
+        _ => command::exit(parsed.and_then(|matches| run(&matches))),
+    }
 }
 
 fn command() -> Command {
-    let info = command::info_command().arg(
+    let info = command::info_command().args([
         Arg::new("name")
             .long("name")
             .value_name("NAME")
             .help("The name of the UDF in a TICKscript [default: the name of its file]"),
-    );
+        supervise_info_arg(),
+    ]);
     Command::new("udf")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Kapacitor's side of any UDF: describe it, play points to it, check it, measure it")
@@ -37,13 +45,20 @@ fn command() -> Command {
              udf info -- ./moving_avg\n  \
              udf check -o field=usage -o size=10 -- python3 moving_avg.py\n  \
              udf bench --socket /run/udfs/mirror.sock\n\n\
+             udf supervise replaces a UDF that has died, without loss.\n\
              udf new begins a UDF in Rust, in a crate of its own.",
         )
         .subcommand_required(true)
         .subcommands(
             [info, command::replay_command(), check::command(), bench::command()].map(of_a_target),
         )
-        .subcommands([new::command(), generate::completions_command(), generate::man_command()])
+        .subcommands([
+            supervise::command(),
+            new::command(),
+            generate::completions_command(),
+            generate::man_command(),
+            supervise::worker_command(),
+        ])
 }
 
 /// Adds the arguments that select the UDF.
@@ -75,9 +90,7 @@ fn target(matches: &ArgMatches) -> Target {
     if let Some(path) = matches.get_one::<PathBuf>("socket") {
         return Target::Socket(path.clone());
     }
-    let mut words = matches.get_many::<OsString>("program").into_iter().flatten().cloned();
-    let program = words.next().expect("clap requires a program or a socket");
-    Target::Program { program, args: words.collect() }
+    Target::of_words(matches.get_many("program").into_iter().flatten().cloned())
 }
 
 fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -91,11 +104,15 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let target = target(matches);
     match name {
         "info" => {
+            let install = match is_supervised(matches)? {
+                true => supervise::install(&target)?,
+                false => target.install(),
+            };
             let info = target.info().map_err(Failure::failed)?;
             let name = matches.get_one::<String>("name").cloned();
             let name = name.unwrap_or_else(|| target.name());
             let description = Description::from_info(name, &info);
-            command::info(matches, &description, &target.install())
+            command::info(matches, &description, &install)
         }
         "replay" => command::replay(matches, &|| target.interface()),
         "check" => check::run(matches, target),

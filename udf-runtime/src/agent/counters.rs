@@ -95,6 +95,7 @@ pub(crate) struct Counters {
 
 impl Counters {
     /// Shows the counts of supervision, too: the connection is the front of a supervised UDF.
+    #[cfg_attr(not(feature = "main"), allow(dead_code, reason = "fronts belong to `main`"))]
     pub(crate) fn supervise(&self) {
         self.is_supervised.store(true, Ordering::Relaxed);
     }

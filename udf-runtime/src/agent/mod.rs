@@ -10,6 +10,7 @@
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
 //! | `watchdog`, `pulse`, `transport`, `ready` | detection of busy, hanging and abandoned connections |
 //! | `stop`, `linger` | the end of a connection |
+//! | `worker` | the worker of a supervised UDF |
 //! | `counters`, `metrics`, `own_metrics` | counts and metrics, and those of the author |
 //! | `limits`, `error`, `agent_error`, `shortage`, `rate_limit`, `sync` | shared by all of them |
 
@@ -23,7 +24,7 @@ pub(crate) mod edge;
 pub(crate) mod emitter;
 pub(crate) mod error;
 pub(crate) mod group;
-mod guard;
+pub(crate) mod guard;
 pub(crate) mod handler;
 pub(crate) mod input;
 pub(crate) mod limits;
@@ -47,3 +48,4 @@ mod ticks;
 pub(crate) mod timer;
 pub(crate) mod transport;
 pub(crate) mod watchdog;
+pub(crate) mod worker;

@@ -1,4 +1,4 @@
-//! SIGHUP reloads the shared things of the process.
+//! SIGHUP reloads the shared things of the process, or upgrades a supervised UDF.
 
 use std::io;
 use std::thread;
@@ -20,19 +20,26 @@ impl Hangups {
         Ok(Hangups(Signals::new([SIGHUP]).map_err(shortage::of("cannot handle SIGHUP"))?))
     }
 
-    /// Reloads at each SIGHUP, on its own thread. Signals that arrive during a reload cause one
-    /// more reload.
+    /// Reloads at each SIGHUP.
     pub(super) fn reload(self, resources: Resources) -> io::Result<()> {
+        let mut is_told = false;
+        self.each(move || {
+            if !resources.reload() && !is_told {
+                is_told = true;
+                tracing::info!(
+                    "SIGHUP: ignored, there is nothing to reload; SIGTERM stops the process"
+                );
+            }
+        })
+    }
+
+    /// Calls `then` at each SIGHUP, on its own thread. Signals that arrive during a call cause one
+    /// more call.
+    pub(super) fn each(self, mut then: impl FnMut() + Send + 'static) -> io::Result<()> {
         let Hangups(mut signals) = self;
         let started = thread::Builder::new().name("hangups".to_owned()).spawn(move || {
-            let mut is_told = false;
             for _ in &mut signals {
-                if !resources.reload() && !is_told {
-                    is_told = true;
-                    tracing::info!(
-                        "SIGHUP: ignored, there is nothing to reload; SIGTERM stops the process"
-                    );
-                }
+                then();
             }
         });
         started.map_err(shortage::of("cannot start the thread that waits for SIGHUP"))?;

@@ -3,6 +3,10 @@
 #[cfg(feature = "main")]
 mod args;
 #[cfg(feature = "main")]
+mod flags;
+#[cfg(feature = "main")]
+pub(crate) mod front;
+#[cfg(feature = "main")]
 mod hangups;
 #[cfg(feature = "main")]
 mod logs;
@@ -17,9 +21,13 @@ mod own_args;
 #[cfg(feature = "main")]
 pub(crate) mod program;
 #[cfg(feature = "main")]
+mod serve;
+#[cfg(feature = "main")]
 pub(crate) mod several;
 #[cfg(feature = "main")]
 mod signals;
 pub(crate) mod stdio;
+#[cfg(feature = "main")]
+pub(crate) mod supervision;
 #[cfg(feature = "main")]
 mod systemd;

@@ -125,7 +125,7 @@ pub(super) fn install(
     matches: &ArgMatches,
 ) -> Result<Install, Failure> {
     let values = values(types, matches)?;
-    let Install { mut args, mut variables, .. } = install;
+    let Install { mut args, mut variables, mut daemon, .. } = install;
     for argument in arguments(types) {
         let value = match values.text(&argument) {
             _ if argument.is_secret => {
@@ -136,9 +136,11 @@ pub(super) fn install(
             None if argument.is_required() => argument.value,
             _ => continue,
         };
-        args.extend([format!("--{}", argument.name), value.to_owned()]);
+        let words = [format!("--{}", argument.name), value.to_owned()];
+        args.extend(words.clone());
+        daemon.extend(words);
     }
-    Ok(Install { args, variables, ..install })
+    Ok(Install { args, variables, daemon, ..install })
 }
 
 #[cfg(test)]

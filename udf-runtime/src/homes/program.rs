@@ -10,18 +10,18 @@ use udf_host::command::{self, Failure};
 use udf_text::describe::{Description, Install};
 
 use super::args::{self, Daemon};
+use super::flags::is_given;
 use super::hangups::Hangups;
-use super::systemd::Manager;
-use super::{logs, metrics, open_files, own_args, stdio};
+use super::serve::{self, Served, failed};
+use super::{front, logs, own_args, supervision};
 use crate::agent::any::AnyHandler;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::agent::own_metrics::Metric;
 use crate::agent::shortage;
-use crate::agent::stop::Stop;
+use crate::agent::worker;
 use crate::homes::loopback::loopback;
-use crate::server::socket_file::SocketFile;
-use crate::server::{AnyAccepter, Server};
+use crate::server::AnyAccepter;
 use crate::udf::handler::{UdfHandler, UnfitSnapshot};
 use crate::udf::shared::resources::{OpenError, Resources, SharedType};
 use crate::udf::traits::Udf;
@@ -32,6 +32,7 @@ use crate::udf::traits::Udf;
 /// | --- | --- |
 /// | none | serves Kapacitor on stdin and stdout; on a terminal, it prints its help instead |
 /// | `--socket PATH` | runs as a daemon, on a Unix socket |
+/// | `--supervise` | runs each connection in a process of its own, which is replaced without loss when it dies |
 /// | `info` | describes the UDF and its installation |
 /// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output |
 ///
@@ -95,15 +96,20 @@ impl Program {
     }
 
     /// Returns how Kapacitor starts the UDF. `own` are the arguments that select it in its program.
-    pub(super) fn install(&self, own: &[&str], matches: &ArgMatches) -> Result<Install, Failure> {
+    pub(super) fn install(
+        &self,
+        own: &[&str],
+        matches: &ArgMatches,
+        is_supervised: bool,
+    ) -> Result<Install, Failure> {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(self.name));
         let socket = Path::new("/run/udfs").join(self.name).with_extension("sock");
-        let install = Install {
-            program: program.display().to_string(),
-            args: own.iter().map(|&arg| arg.to_owned()).collect(),
-            socket: socket.display().to_string(),
-            ..Install::default()
-        };
+        let (program, socket) = (program.display().to_string(), socket.display().to_string());
+        let supervise = is_supervised.then_some("--supervise");
+        let args: Vec<_> = own.iter().copied().chain(supervise).map(str::to_owned).collect();
+        let on_socket = ["--socket".to_owned(), socket.clone()];
+        let daemon = [&[program.clone()][..], &args, &on_socket].concat();
+        let install = Install { program, args, socket, daemon, ..Install::default() };
         own_args::install(install, self.shared, matches)
     }
 }
@@ -113,14 +119,7 @@ pub(super) fn alone(program: &Program, own: &[&str]) -> ExitCode {
     let mut command = program.command();
     let help = command.render_help().to_string();
     let parsed = command::parse(command, std::env::args_os());
-    end(parsed.and_then(|matches| run(program, &matches, own, &help)))
-}
-
-/// Returns the exit status, and prints the failure.
-pub(super) fn end(done: Result<(), Failure>) -> ExitCode {
-    let (status, last_words) = command::end(done);
-    logs::finish(last_words.as_deref());
-    status
+    serve::end(parsed.and_then(|matches| run(program, &matches, own, &help)))
 }
 
 /// Runs a UDF with these arguments.
@@ -138,7 +137,8 @@ pub(super) fn run(
     let resources = || own_args::complete(program.shared, matches).map(Resources::new);
     match matches.subcommand() {
         Some(("info", sub)) => {
-            command::info(sub, &(program.description)(), &program.install(own, matches)?)
+            let install = program.install(own, matches, supervision::is_asked(sub)?)?;
+            command::info(sub, &(program.description)(), &install)
         }
         Some(("replay", sub)) => {
             let resources = resources()?;
@@ -147,9 +147,14 @@ pub(super) fn run(
             command::replay(sub, &|| Box::new(loopback(handler(), OnUnfit::Drop, |_| {})))
         }
         _ => {
-            let (limits, unfit) = (args::limits(matches)?, args::unfit(matches));
+            let limits = args::limits(matches)?.unfit_points(args::unfit_points(matches));
+            let unfit = args::unfit(matches);
             match args::daemon(matches) {
-                Some(daemon) => serve(program, daemon, limits, unfit, resources()?),
+                // The arguments are those of its supervisor, which serves Kapacitor.
+                _ if worker::is_worker() => spawned(program, &limits, unfit, resources()?),
+                _ if matches.get_flag("worker") => Err(front::no_supervisor()),
+                _ if matches.get_flag("supervise") => supervised(program, matches, own, help),
+                Some(settings) => daemon(program, settings, limits, unfit, resources()?),
                 None if io::stdin().is_terminal() => command::print(help),
                 None => spawned(program, &limits, unfit, resources()?),
             }
@@ -174,22 +179,21 @@ fn spawned(
     resources: Resources,
 ) -> Result<(), Failure> {
     let handler = (program.handler)(unfit, &resources);
-    if !program.shared.is_empty() {
+    // A supervisor reloads by a new worker.
+    if !program.shared.is_empty() && !worker::is_worker() {
         Hangups::new().and_then(|hangups| hangups.reload(resources)).map_err(failed)?;
     }
-    let stop = Stop::new().and_then(|stop| stop.on_signals().map(|()| stop)).map_err(failed)?;
-    let served = stdio::serve(Box::new(handler), limits, &stop);
-    served.map_err(|error| Failure::failed(logs::one_line(&error.to_string())))
+    serve::spawned(Box::new(handler), limits)
 }
 
-fn serve(
+/// Serves as a daemon, with shared things that are opened at the start.
+fn daemon(
     program: &Program,
     daemon: Daemon,
     limits: Limits,
     unfit: UnfitSnapshot,
     resources: Resources,
 ) -> Result<(), Failure> {
-    let name = program.name;
     // Before shared things are opened, which may take long.
     let hangups = Hangups::new().map_err(failed)?;
     resources.open(program.shared).map_err(not_open)?;
@@ -197,46 +201,25 @@ fn serve(
         let (handler, resources) = (program.handler, resources.clone());
         Box::new(move || Box::new(handler(unfit, &resources)))
     };
-    open_files::raise(limits.connections);
-    let (listener, file, place) = if let Some(path) = daemon.path {
-        let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
-        (listener, Some(file), path.display().to_string())
-    } else {
-        let listener = super::systemd::listener();
-        let listener = listener.map_err(|why| Failure::Usage(format!("--systemd: {why}")))?;
-        (listener, None, "the socket of systemd".to_owned())
-    };
-    let mut server = Server::with(listener, accepter)
-        .map_err(failed)?
-        .limits(limits)
-        .allowed_users(daemon.allowed_users);
-    if let Some(file) = file {
-        server = server.file(file);
-    }
-    for &metric in program.metrics {
-        server.metrics().show(metric).map_err(|name| {
-            Failure::failed(format!("two metrics of the UDF have the name `{name}`; rename one"))
-        })?;
-    }
-    if let Some(address) = daemon.metrics {
-        let served = metrics::serve(address, server.metrics());
-        let address = served
-            .map_err(shortage::of(&format!("cannot serve metrics at {address}")))
-            .map_err(failed)?;
-        tracing::info!("serving metrics at http://{address}/metrics");
-    }
-    server.stop_on_signals().map_err(failed)?;
-    hangups.reload(resources).map_err(failed)?;
-    let listens = format!("{name} listens on {place}");
-    tracing::info!("{listens}");
-    server.serve_under(Manager::new(&listens)).map_err(failed)?;
-    tracing::info!("{name} has stopped");
-    Ok(())
+    let served = Served { name: program.name, accepter, metrics: program.metrics };
+    serve::daemon(served, daemon, limits, move || hangups.reload(resources))
 }
 
-/// Creates a failure from this error, with the limit to raise if a resource is exhausted.
-fn failed(error: impl std::error::Error + 'static) -> Failure {
-    Failure::failed(shortage::text(&error))
+/// Serves with a supervisor in this process, and with this program as its workers.
+fn supervised(
+    program: &Program,
+    matches: &ArgMatches,
+    own: &[&str],
+    help: &str,
+) -> Result<(), Failure> {
+    // Each worker opens the shared things itself. A missing argument fails the start.
+    own_args::complete(program.shared, matches)?;
+    if !program.metrics.is_empty() && is_given(matches, "metrics") {
+        tracing::warn!(
+            "--metrics does not show the UDF's own metrics with --supervise: its workers count them"
+        );
+    }
+    front::serve(front::own_program(program.name, own)?, matches, help)
 }
 
 fn description<T: Udf>() -> Description {

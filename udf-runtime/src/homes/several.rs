@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Command;
 use udf_host::command::{self, Failure};
 
-use super::own_args;
-use super::program::{Program, alone, end, run};
+use super::program::{Program, alone, run};
+use super::serve::end;
+use super::{own_args, supervision};
 
 /// Checks the names of the UDFs of a program at compile time.
 #[doc(hidden)]
@@ -72,6 +73,7 @@ fn of_subcommand(
 ) -> ExitCode {
     let types = || programs.iter().flat_map(|program| program.shared);
     let info = command::info_command().about("Describe the UDFs, and how to install them");
+    let info = info.arg(supervision::info_arg());
     let info = own_args::add(info.mut_arg("format", |arg| arg.global(false)), types());
     let subcommands = programs.iter().map(|program| {
         let summary = (program.help)().lines().next().unwrap_or_default().to_owned();
@@ -98,8 +100,10 @@ fn of_subcommand(
             )));
         };
         let Some(program) = programs.iter().find(|program| program.name == name) else {
+            let is_supervised = supervision::is_asked(matches)?;
             let installs = programs.iter().map(|program| {
-                Ok(((program.description)(), program.install(&[program.name], matches)?))
+                let install = program.install(&[program.name], matches, is_supervised)?;
+                Ok(((program.description)(), install))
             });
             return command::info_of_all(matches, &installs.collect::<Result<Vec<_>, _>>()?);
         };

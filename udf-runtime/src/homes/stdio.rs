@@ -14,6 +14,7 @@ use rustix::io::ioctl_fionread;
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
 use crate::agent::any::AnyHandler;
+use crate::agent::guard;
 use crate::agent::handler::Handler;
 use crate::agent::input::{Input, Source};
 use crate::agent::limits::Limits;
@@ -23,10 +24,14 @@ use crate::agent::service::{Ends, Opened, Service};
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
 use crate::agent::transport::{Report, Transport};
+use crate::agent::worker;
 
 /// The maximum time that an exiting process waits for its log. The author's subscriber may block
 /// until somebody reads the log.
 const LAST_LINE: Duration = Duration::from_millis(1500);
+
+/// The exit status of Rust programs that panic.
+const PANICKED: i32 = 101;
 
 /// The reason why serving stdin and stdout ended before the input did.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,9 @@ pub enum StdioError {
 /// blocked write. It also ends the process [`shutdown`](Limits::shutdown) after a stop if the
 /// connection has not finished. The exit status is then 1. Without the feature `main`, the process
 /// kills itself with SIGKILL, so that no buffered output can delay the exit.
+///
+/// Under a supervisor (`udf supervise`), a panic of the UDF ends the process with status 101, and
+/// the supervisor starts another one.
 ///
 /// `udf_runtime::main` calls this function when a program has no arguments. Without the feature
 /// `main`, an author's own `main` calls it, and handles signals itself:
@@ -86,6 +94,12 @@ pub(super) fn serve(
         node = tracing::field::Empty
     );
     let _entered = span.enter();
+    if worker::is_worker() {
+        if !worker::follow_supervisor() {
+            leave(|| {});
+        }
+        guard::crash_at_panics(crash);
+    }
     let has_finished = Arc::new(AtomicBool::new(false));
     stop.on_stop(give_up_in_time(limits.shutdown, Arc::clone(&has_finished)))?;
     let allowance = Allowance::of_process(limits);
@@ -166,6 +180,15 @@ fn leave(report: impl FnOnce()) -> ! {
         super::logs::finish(None);
     }
     exit()
+}
+
+/// Ends the process of a worker after a panic, with the status of a panic in `main`. The panic has
+/// been logged.
+fn crash() -> ! {
+    #[cfg(feature = "main")]
+    signal_hook::low_level::exit(PANICKED);
+    #[cfg(not(feature = "main"))]
+    std::process::exit(PANICKED)
 }
 
 /// Ends the process. Unlike `std::process::exit`, this flushes nothing, because a flush could

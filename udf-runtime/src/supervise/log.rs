@@ -82,11 +82,6 @@ impl Log {
         self.chunks.back().expect("there is always a chunk")
     }
 
-    /// Returns the position of the first kept frame.
-    pub(super) fn start(&self) -> u64 {
-        self.chunks[0].base
-    }
-
     /// Returns the end of the last whole frame.
     pub(super) fn end(&self) -> u64 {
         self.last().end()

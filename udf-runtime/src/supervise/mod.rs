@@ -29,7 +29,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use self::connection::Connection;
 use self::poison::PoisonFile;
 pub(crate) use self::settings::{OnError, Poison, Program, Settings};
-pub(crate) use self::worker::FRONT_VARIABLE;
 use crate::agent::allowance::Allowance;
 use crate::agent::limits::Limits;
 use crate::agent::link::Link;

@@ -12,6 +12,8 @@ pub(crate) struct Program {
     /// The path of the program.
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
+    /// The name of the UDF.
+    pub(crate) name: String,
     /// Gets the lines that workers write to stderr.
     pub(crate) log: Option<Logger>,
 }

@@ -16,9 +16,7 @@ use udf_proto::frame::{FrameError, FrameReader};
 
 use super::settings::Program;
 use super::start::Start;
-
-/// The variable that tells a worker the process of its front.
-pub(crate) const FRONT_VARIABLE: &str = "UDF_SUPERVISOR";
+use crate::agent::worker::SUPERVISOR;
 
 /// How long a worker that has closed its output, or was killed, may take to exit.
 const EXIT_WITHIN: Duration = Duration::from_millis(500);
@@ -53,7 +51,7 @@ impl Worker {
         known: Option<Info>,
     ) -> Result<Self, String> {
         let mut command = Command::new(&program.program);
-        command.args(&program.args).env(FRONT_VARIABLE, process::id().to_string());
+        command.args(&program.args).env(SUPERVISOR, process::id().to_string());
         let spawned = Spawned::in_group(&mut command, program.log.clone());
         let Spawned { stdin, stdout, child } = spawned.map_err(|error| error.to_string())?;
         let input = File::from(OwnedFd::from(stdin));

@@ -16,7 +16,8 @@ use crate::agent::agent_error::AgentError;
 use crate::agent::counters::Count;
 use crate::agent::edge::Edge;
 use crate::agent::emitter::{Collected, Emitter};
-use crate::agent::error::{Result, panic_text};
+use crate::agent::error::Result;
+use crate::agent::guard;
 use crate::agent::link::Link;
 use crate::agent::pulse::Call;
 use crate::agent::shortage;
@@ -61,7 +62,7 @@ impl Done {
         let error = match catch_unwind(AssertUnwindSafe(|| work(&mut out))) {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(AgentError::Handler { call, error }),
-            Err(panic) => Some(AgentError::Panicked { call, message: panic_text(&*panic) }),
+            Err(panic) => Some(AgentError::Panicked { call, message: guard::message(&*panic) }),
         };
         Done { output: out.output.collected(), error }
     }

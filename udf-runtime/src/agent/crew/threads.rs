@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::alarm::Alarm;
 use crate::agent::agent_error::AgentError;
-use crate::agent::error::{Result, panic_text};
+use crate::agent::error::Result;
+use crate::agent::guard;
 use crate::agent::link::Link;
 use crate::agent::shortage;
 use crate::agent::sync::thread::{self, JoinHandle};
@@ -83,7 +84,7 @@ impl Threads {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.alarm.raise(AgentError::Spawned { name: name(), error }),
             Err(panic) => {
-                let message = panic_text(&*panic);
+                let message = guard::message(&*panic);
                 self.alarm.raise(AgentError::SpawnedPanicked { name: name(), message });
             }
         }

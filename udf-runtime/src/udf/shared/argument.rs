@@ -117,13 +117,16 @@ impl Argument {
 }
 
 /// The names of the kit's own arguments and subcommands' arguments. A test compares them.
-pub(crate) const TAKEN: [&str; 35] = [
+pub(crate) const TAKEN: [&str; 48] = [
     "allow-shared-directory",
     "allow-uid",
+    "at-least-once",
     "bad-snapshot",
     "buffer-limit",
     "busy-budget",
     "by-name",
+    "checkpoint-bytes",
+    "checkpoint-every",
     "daemon",
     "database",
     "every",
@@ -139,20 +142,30 @@ pub(crate) const TAKEN: [&str; 35] = [
     "log",
     "log-time",
     "max-connections",
+    "memory-limit",
     "metrics",
     "node",
+    "on-error",
     "option",
+    "poison",
+    "poison-file",
     "precision",
+    "replay",
     "request-timeout",
+    "restart-window",
+    "restarts",
     "retention-policy",
     "shutdown-timeout",
     "socket",
     "socket-group",
     "socket-mode",
+    "state-dir",
+    "supervise",
     "systemd",
     "task",
     "unfit-points",
     "version",
+    "worker",
 ];
 
 const fn is_name(name: &str) -> bool {
