@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Check;
 use super::agent::Counting;
+use crate::agent::any::AnyHandler;
 use crate::agent::limits::Limits;
 use crate::agent::metrics::Metrics;
 use crate::agent::stop::Stop;
 use crate::agent::sync::{thread, time_out};
 use crate::connection::Connections;
 use crate::refusal::Refusals;
-use crate::agent::any::AnyHandler;
 use crate::server::AnyAccepter;
 
 pub(super) const CHECKS: &[Check] = &[

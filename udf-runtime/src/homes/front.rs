@@ -32,7 +32,12 @@ pub(super) fn own_program(name: &str, own: &[&str]) -> Result<Program, Failure> 
     // Right behind these, because the last argument may be `--`.
     args.push("--worker".into());
     args.extend(given);
-    Ok(Program { program: own_path().map_err(no_path)?.into(), args, name: name.to_owned(), log: log() })
+    Ok(Program {
+        program: own_path().map_err(no_path)?.into(),
+        args,
+        name: name.to_owned(),
+        log: log(),
+    })
 }
 
 /// Returns the path of this program. The path stays the same when the file is replaced.

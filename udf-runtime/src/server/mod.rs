@@ -26,11 +26,11 @@ pub(crate) use self::rounds::Supervisor;
 use self::socket_file::{BindError, SocketFile, SocketOptions};
 pub(crate) use self::users::why_not;
 use crate::agent::any::AnyHandler;
-use crate::agent::service::Service;
 use crate::agent::handler::Handler;
 use crate::agent::limits::Limits;
 use crate::agent::metrics::{Metrics, Refused};
 use crate::agent::rate_limit::RateLimit;
+use crate::agent::service::Service;
 use crate::agent::stop::{Stop, Stopping};
 use crate::agent::{shortage, watchdog};
 

@@ -250,7 +250,8 @@ impl Connection {
             }
             let mut response = None;
             if let Some(worker) = &self.worker {
-                response = reads_worker.then(|| add(PollFd::from_borrowed_fd(worker.output(), reads)));
+                response =
+                    reads_worker.then(|| add(PollFd::from_borrowed_fd(worker.output(), reads)));
                 if let Some(input) = worker.input().filter(|_| has_unsent) {
                     add(PollFd::from_borrowed_fd(input, writes));
                 }
@@ -571,7 +572,8 @@ impl Connection {
                         (None, _) => self.tell_empty(),
                         (Some(snapshot), Some(saver))
                             if is_passed
-                                || now.duration_since(self.saved) >= self.shared.settings.checkpoint_every =>
+                                || now.duration_since(self.saved)
+                                    >= self.shared.settings.checkpoint_every =>
                         {
                             saver.save(snapshot, self.core.talk.given);
                             self.saved = now;
@@ -586,7 +588,9 @@ impl Connection {
                 Event::Settled { known, differs } => self.settled(known, differs),
                 Event::Stepped => self.next_step(),
                 Event::RestoredSaved => {
-                    tracing::info!("the saved checkpoint is later than the state of Kapacitor, and is restored");
+                    tracing::info!(
+                        "the saved checkpoint is later than the state of Kapacitor, and is restored"
+                    );
                 }
                 Event::Unasked(ask) => {
                     if let Some(held_back) = self.unasked.pass() {

@@ -10,8 +10,12 @@ use super::settings::Settings;
 const BEFORE_SEARCH: usize = 3;
 
 /// The pauses before a restart. A death after a long time without one has no pause.
-const PAUSES: [Duration; 4] =
-    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+const PAUSES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
 
 /// The deaths of the workers of a connection.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ impl Deaths {
         if self.recent.len() > self.restarts {
             return Next::GiveUp;
         }
-        let pause = PAUSES[(self.recent.len() - 1).min(PAUSES.len() - 1)];
+        let pause = PAUSES[(self.in_stretch - 1).min(PAUSES.len() - 1)];
         if self.in_stretch >= BEFORE_SEARCH && has_data {
             Next::Search(pause)
         } else {

@@ -30,6 +30,8 @@ pub(super) struct Search {
     /// The end of the input that the workers may have read.
     until: u64,
     step: Option<Step>,
+    /// The part at which a worker has died alone. A second death there shows that it is no accident.
+    suspect: Option<u64>,
 }
 
 impl Connection {
@@ -110,7 +112,9 @@ impl Connection {
         self.link.counters.add(Count::Restarts, 1);
         self.link.counters.add(Count::Replayed, bytes);
         let differs = match differs {
-            true => "; it has not sent the same output again, so output of timers may be missing or doubled",
+            true => {
+                "; it has not sent the same output again, so output of timers may be missing or doubled"
+            }
             false => "",
         };
         tracing::warn!(
@@ -138,8 +142,12 @@ impl Connection {
     /// Buries the worker, and decides what comes next. `fault` is the reason why it is killed.
     pub(super) fn die(&mut self, fault: Option<&str>) {
         let Some(worker) = self.worker.take() else { return };
-        let reason = worker.bury(fault);
-        self.replace(reason);
+        let unread = worker.unread();
+        if let Some(search) = &mut self.search {
+            // A worker that has read nothing of the step has not died of it.
+            search.step.take_if(|step| unread >= step.extent.bytes());
+        }
+        self.replace(worker.bury(fault));
     }
 
     fn replace(&mut self, reason: String) {
@@ -156,8 +164,14 @@ impl Connection {
             ));
         }
         let now = Instant::now();
-        if let Some(Search { step: Some(step), .. }) = self.search.take() {
-            return self.found(step, reason);
+        let mut search = self.search.take();
+        if let Some(search) = &mut search
+            && let Some(step) = search.step.take()
+        {
+            if search.suspect == Some(step.extent.start) {
+                return self.found(step, reason);
+            }
+            search.suspect = Some(step.extent.start);
         }
         let settings = &self.shared.settings;
         let has_data = self.core.talk.has_data();
@@ -171,9 +185,9 @@ impl Connection {
                 ));
             }
         };
-        if is_search {
-            self.search = Some(Search { until: self.core.sent(), step: None });
-        }
+        let until = self.core.sent();
+        let begun = || Search { until, step: None, suspect: None };
+        self.search = search.or_else(|| is_search.then(begun));
         self.resume(reason, now, now + pause);
     }
 
@@ -187,11 +201,14 @@ impl Connection {
     /// Sends the next part of the input alone, or ends the search.
     pub(super) fn next_step(&mut self) {
         let Some(search) = &mut self.search else { return };
-        search.step = match self.core.sent() < search.until {
-            true => self.core.step(),
-            false => None,
-        };
-        if search.step.is_none() {
+        let sent = self.core.sent();
+        if let Some(suspect) = search.suspect.filter(|suspect| sent < *suspect) {
+            return self.core.talk.step_to(suspect);
+        }
+        if sent < search.until {
+            search.step = self.core.step();
+        }
+        if sent >= search.until || search.step.is_none() {
             self.search = None;
             self.core.end_steps();
         }

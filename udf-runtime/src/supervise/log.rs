@@ -65,6 +65,12 @@ pub(super) struct Extent {
     pub(super) end: u64,
 }
 
+impl Extent {
+    pub(super) fn bytes(self) -> u64 {
+        self.end - self.start
+    }
+}
+
 impl Log {
     pub(super) fn new() -> Self {
         let first = Chunk { bytes: vec![0; FIRST], base: 0, whole: 0 };
@@ -148,10 +154,9 @@ impl Log {
         let rest = &last.bytes[last.whole..self.filled];
         match varint(rest)? {
             _ if rest.is_empty() => Ok(()),
-            Some((length, start)) => Err(FrameError::Cut {
-                read: rest.len() - start,
-                expected: Some(length as usize),
-            }),
+            Some((length, start)) => {
+                Err(FrameError::Cut { read: rest.len() - start, expected: Some(length as usize) })
+            }
             None => Err(FrameError::Cut { read: 0, expected: None }),
         }
     }

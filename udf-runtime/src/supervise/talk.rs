@@ -2,8 +2,8 @@
 
 use std::mem::take;
 
-use udf_proto::messages::response::Message;
 use udf_proto::Info;
+use udf_proto::messages::response::Message;
 
 use super::ledger::{Fate, Ledger, Repetition};
 use super::log::{Extent, Frame};
@@ -426,7 +426,11 @@ impl Talk {
         {
             let is_step = barrier.is_step;
             self.barrier = None;
-            if is_step { self.events.push(Event::Stepped) } else { self.settle() }
+            if is_step {
+                self.events.push(Event::Stepped)
+            } else {
+                self.settle()
+            }
             return Ok(false);
         }
         let request = match self.requests.answer(ask) {
@@ -458,7 +462,9 @@ impl Talk {
                     answer.error
                 )));
             }
-            Message::Restore(answer) if !answer.success && (request.is_own || request.is_passed) => {
+            Message::Restore(answer)
+                if !answer.success && (request.is_own || request.is_passed) =>
+            {
                 return Err(Fault::Error(refused_snapshot(&answer.error)));
             }
             Message::Snapshot(answer) => self.checkpoint(request, answer.snapshot),
@@ -495,7 +501,9 @@ impl Talk {
     }
 
     fn rebase(&mut self, position: u64, snapshot: Option<Vec<u8>>) {
-        if self.is_started && let Some(init) = self.init.take() {
+        if self.is_started
+            && let Some(init) = self.init.take()
+        {
             self.base.init = Some(init);
         }
         self.base.position = position;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{self, ChildStdout, Command};
 use std::time::Duration;
 
-use rustix::io::ioctl_fionbio;
+use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use udf_host::diagnosis::{self, NoMessage};
 use udf_host::process::{Child, Exit, Spawned};
 use udf_proto::Info;
@@ -97,6 +97,11 @@ impl Worker {
         }
     }
 
+    /// Returns the number of written bytes that the worker has not read, as far as the system tells.
+    pub(super) fn unread(&self) -> u64 {
+        self.input.as_ref().map_or(0, |input| ioctl_fionread(input).unwrap_or(0))
+    }
+
     /// Returns whether the input of the worker was ended.
     pub(super) fn has_ended_input(&self) -> bool {
         self.input.is_none()
@@ -135,7 +140,8 @@ impl Worker {
     pub(super) fn bury(self, fault: Option<&str>) -> String {
         let exited = self.child.exited();
         self.child.kill();
-        let exited = exited.or_else(|| self.child.wait(Some(EXIT_WITHIN)).filter(|_| fault.is_none()));
+        let exited =
+            exited.or_else(|| self.child.wait(Some(EXIT_WITHIN)).filter(|_| fault.is_none()));
         // The last lines of stderr.
         self.child.wait(Some(EXIT_WITHIN));
         let mut text = format!("worker {} ", self.id());
