@@ -1,4 +1,40 @@
-//! Parses times in the format of RFC 3339.
+//! Reads and writes times in the format of RFC 3339.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A time in UTC, to the microsecond. Times before the epoch count as the epoch.
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+///
+/// use udf_text::rfc3339::Utc;
+///
+/// assert_eq!(Utc(UNIX_EPOCH).to_string(), "1970-01-01T00:00:00.000000Z");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Utc(pub SystemTime);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (mut days, second) =
+            ((since.as_secs() / 86_400).cast_signed(), since.as_secs() % 86_400);
+        let mut year = 1970;
+        while days >= 365 + i64::from(is_leap(year)) {
+            days -= 365 + i64::from(is_leap(year));
+            year += 1;
+        }
+        let mut month = 1;
+        while days >= days_in(year, month) {
+            days -= days_in(year, month);
+            month += 1;
+        }
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let (day, micros) = (days + 1, since.subsec_micros());
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    }
+}
 
 /// Parses a time such as `2006-01-02T15:04:05.999999999Z`. Returns nanoseconds since the epoch.
 ///
@@ -72,7 +108,9 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::nanos;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{Utc, nanos};
 
     #[test]
     fn times_are_nanoseconds_since_the_epoch() {
@@ -106,5 +144,22 @@ mod tests {
         ] {
             assert_eq!(nanos(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (micros, expected) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_400_000_001, "2000-02-29T00:00:00.000001Z"),
+            (951_868_799_999_999, "2000-02-29T23:59:59.999999Z"),
+            (951_868_800_000_000, "2000-03-01T00:00:00.000000Z"),
+            (1_446_225_252_000_000, "2015-10-30T17:14:12.000000Z"),
+            (1_767_225_599_000_000, "2025-12-31T23:59:59.000000Z"),
+            (4_107_542_400_000_000, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(Utc(UNIX_EPOCH + Duration::from_micros(micros)).to_string(), expected);
+        }
+        let before = Utc(UNIX_EPOCH - Duration::from_secs(1));
+        assert_eq!(before.to_string(), "1970-01-01T00:00:00.000000Z");
     }
 }

@@ -413,6 +413,11 @@ impl Connection {
 
     /// Ends the connection after the worker has done its work.
     pub(super) fn finish(&mut self) {
+        if self.core.talk.is_repeating {
+            self.core.talk.settle();
+            self.handle_events();
+            self.out.append(&mut self.core.talk.out);
+        }
         if let Phase::Closed { stopped } = &self.phase {
             if let Some(stopped) = stopped.clone() {
                 self.say(format!(
@@ -482,6 +487,7 @@ impl Connection {
             let Some(worker) = &mut self.worker else { return };
             if worker.start.is_none() {
                 worker.end_input();
+                self.core.talk.has_ended = true;
             }
         }
     }
@@ -585,7 +591,11 @@ impl Connection {
                     self.checkpoints.not_before = Instant::now() + NO_CHECKPOINT;
                     self.core.talk.release();
                 }
-                Event::Settled { known, differs } => self.settled(known, differs),
+                Event::Settled { known, differs } => {
+                    // Another worker has handled the same input.
+                    self.deaths.end_stretch();
+                    self.settled(known, differs);
+                }
                 Event::Stepped => self.next_step(),
                 Event::RestoredSaved => {
                     tracing::info!(

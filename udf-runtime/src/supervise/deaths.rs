@@ -23,7 +23,7 @@ pub(super) struct Deaths {
     restarts: usize,
     window: Duration,
     recent: VecDeque<Instant>,
-    /// The number of deaths since the last checkpoint.
+    /// The number of deaths since a worker has handled the same input.
     in_stretch: usize,
 }
 
@@ -65,7 +65,7 @@ impl Deaths {
         }
     }
 
-    /// Notes a checkpoint.
+    /// Notes that a worker has handled the input of the last deaths.
     pub(super) fn end_stretch(&mut self) {
         self.in_stretch = 0;
     }

@@ -119,6 +119,8 @@ pub(super) struct Talk {
     /// Output that is passed on before the response at hand.
     pub(super) out: Vec<u8>,
     pub(super) is_repeating: bool,
+    /// Whether a worker has got the end of the input. A repetition then ends with the worker.
+    pub(super) has_ended: bool,
     /// The number of responses, without signs of life that nobody asked for.
     pub(super) responses: u64,
     /// Whether input or output since the last checkpoint is no longer known, so that a death of the
@@ -156,6 +158,7 @@ impl Talk {
             is_batch_exposed: false,
             out: Vec::new(),
             is_repeating: false,
+            has_ended: false,
             responses: 0,
             is_unprotected: false,
             on_error: settings.on_error,
@@ -317,7 +320,13 @@ impl Talk {
     /// Ends the steps. The repetition ends at `position`.
     pub(super) fn end_steps(&mut self, position: u64) {
         self.hold = u64::MAX;
-        self.place_barrier(position, false);
+        self.end_repetition_at(position);
+    }
+
+    fn end_repetition_at(&mut self, position: u64) {
+        if !self.has_ended {
+            self.place_barrier(position, false);
+        }
     }
 
     /// Sends nothing behind the requested snapshot.
@@ -351,7 +360,7 @@ impl Talk {
         self.barrier = None;
         self.is_repeating = repeats_to.is_some();
         if let Some(position) = repeats_to {
-            self.place_barrier(position, false);
+            self.end_repetition_at(position);
         }
     }
 
@@ -473,7 +482,8 @@ impl Talk {
         Ok(!request.is_own && !request.is_passed)
     }
 
-    fn settle(&mut self) {
+    /// Ends the repetition.
+    pub(super) fn settle(&mut self) {
         let Repetition { known, differs, new } = self.ledger.settle();
         self.out.extend(new.into_iter().flatten());
         self.is_repeating = false;

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use tracing::Level;
 use tracing::field::{Field, Visit};
+use udf_text::rfc3339::Utc;
 
-use super::time::Utc;
 use crate::agent::error::chain;
 
 /// Kapacitor stops reading the stderr of a UDF at a line of 64 KiB. The UDF would then block in its

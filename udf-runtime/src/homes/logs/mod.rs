@@ -8,7 +8,6 @@ mod spans;
 mod subscriber;
 #[cfg(test)]
 mod tests;
-mod time;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
