@@ -16,31 +16,13 @@ pub(super) fn constant(model: &Udf) -> TokenStream {
     quote!(&[#(#all),*])
 }
 
-/// Takes the values of all options, makes the defaults, and then makes the struct. An error in one
-/// step ends the steps, so the defaults of an author run only for a valid Init.
-///
-/// The runtime keeps the values between the steps. Locals would cost rustc ten times as much, since
-/// each call may panic, and then drops every local before it.
+/// Makes the struct. The runtime has made the values of all options, and hands them out in the order
+/// of the fields.
 pub(super) fn from_options(model: &Udf) -> TokenStream {
-    let takes = model.options().enumerate().map(|(place, (field, option))| {
-        let (vtable, validate) = (vtable(field, option), validate(option));
-        quote!(__udf_options.take(#place, &#vtable, #validate);)
-    });
-    let defaults = model.options().enumerate().filter_map(|(place, (field, option))| {
-        let (vtable, default) = (vtable(field, option), default(field, option)?);
-        Some(match default.code {
-            Some(code) => quote!(__udf_options.default(#place, &#vtable, #code);),
-            None => quote!(__udf_options.default_of_data(#place, &#vtable);),
-        })
-    });
-    let mut place = 0_usize..;
     let values = model.fields.iter().map(|field| {
         let ident = &field.ident;
         let value = match &field.role {
-            Role::Option(option) => {
-                let (place, vtable) = (place.next(), vtable(field, option));
-                quote!(__udf_options.field(#place, &#vtable))
-            }
+            Role::Option(_) => quote!(__udf_options.field()),
             Role::State(name) => {
                 let state = function("state", &field.ty);
                 quote!(#state(#name).initial())
@@ -56,17 +38,7 @@ pub(super) fn from_options(model: &Udf) -> TokenStream {
         };
         quote!(#ident: #value)
     });
-    quote! {
-        #(#takes)*
-        if !__udf_options.accepts() {
-            return __udf::None;
-        }
-        #(#defaults)*
-        if !__udf_options.is_whole() {
-            return __udf::None;
-        }
-        __udf::Some(Self { #(#values),* })
-    }
+    quote!(__udf::Some(Self { #(#values),* }))
 }
 
 /// Returns the function of the runtime that makes the field of the calls.
@@ -82,46 +54,26 @@ fn vtable(field: &Field, option: &OptionField) -> TokenStream {
     quote!(#function())
 }
 
-/// The code of a default.
-struct DefaultCode {
-    /// The method that adds it to the data of the option.
-    data: TokenStream,
-    /// The function that makes it, unless it is made of the data.
-    code: Option<TokenStream>,
-}
-
-fn default(field: &Field, option: &OptionField) -> Option<DefaultCode> {
+/// Returns the method that adds the default to the data of the option.
+fn default(field: &Field, option: &OptionField) -> Option<TokenStream> {
+    let vtable = vtable(field, option);
     let value = match option.default.as_ref()? {
         Default::OfType(key) => {
             let source = format!("{}::default()", source(&option.value));
-            let code = quote_spanned!(key.span()=> __udf::own_default);
-            return Some(DefaultCode { data: quote!(.default(#source)), code: Some(code) });
+            let value = quote_spanned!(key.span()=> __udf::own_default);
+            return Some(quote!(.default(|| #vtable.made(#value), #source)));
         }
         Default::Is(value) => value,
     };
     let (code, source) = (&value.code, source(&value.written));
-    let literal = constant_literal(&value.written, &option.value);
-    let data = match literal {
-        _ if option.parse.is_some() => {
-            return Some(DefaultCode { data: quote!(.default_text(#code)), code: None });
-        }
-        Some(literal) => {
-            return Some(DefaultCode { data: quote!(.literal(#literal)), code: None });
-        }
+    Some(match constant_literal(&value.written, &option.value) {
+        _ if option.parse.is_some() => quote!(.default_text(#code)),
+        Some(literal) => quote!(.literal(#literal)),
         None if is_constant(&value.written) => {
-            let vtable = vtable(field, option);
-            quote!(.constant(|| #vtable.show(|| #code), #source))
+            quote!(.constant(|| #vtable.made(|| #code), #source))
         }
-        None => quote!(.default(#source)),
-    };
-    Some(DefaultCode { data, code: Some(quote!(|| #code)) })
-}
-
-/// Returns the check of each value by the author's function.
-fn validate(option: &OptionField) -> TokenStream {
-    let Some(path) = &option.validate else { return quote!(__udf::None) };
-    let check = quote_spanned!(path.span()=> |__udf_value| __udf::verdict(#path(__udf_value)));
-    quote!(__udf::Some(#check))
+        None => quote!(.default(|| #vtable.made(|| #code), #source)),
+    })
 }
 
 /// Returns one option, built by the builder of the runtime.
@@ -136,7 +88,7 @@ fn data(field: &Field, option: &OptionField, model: &Udf) -> TokenStream {
         let aliases = option.aliases.iter().map(|alias| &alias.value);
         data.extend(quote!(.aliases(&[#(#aliases),*])));
     }
-    data.extend(default(field, option).map(|default| default.data));
+    data.extend(default(field, option));
     if let Some(example) = &option.example {
         let code = &example.code;
         data.extend(match example_arguments(&example.written, option) {
@@ -159,8 +111,9 @@ fn data(field: &Field, option: &OptionField, model: &Udf) -> TokenStream {
         let limits = limits(len);
         data.extend(quote!(.len(|| #function(const { #limits }))));
     }
-    if option.validate.is_some() {
-        data.extend(quote!(.validated()));
+    if let Some(path) = &option.validate {
+        let check = quote_spanned!(path.span()=> |__udf_value| __udf::verdict(#path(__udf_value)));
+        data.extend(quote!(.validate(|__udf_value| #vtable.check(__udf_value, #check))));
     }
     data.extend(option.must_be.as_ref().map(|words| quote!(.must_be(#words))));
     data.extend(option.hidden.as_ref().map(|_| quote!(.hidden())));

@@ -16,7 +16,7 @@ use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::agent::worker;
 use crate::server::socket_file::SocketOptions;
-use crate::udf::handler::UnfitSnapshot;
+use crate::udf::restore::UnfitSnapshot;
 use crate::udf::shared::resources::SharedType;
 
 /// The settings of a daemon.

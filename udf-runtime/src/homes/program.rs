@@ -22,7 +22,8 @@ use crate::agent::shortage;
 use crate::agent::worker;
 use crate::homes::loopback::loopback;
 use crate::server::AnyAccepter;
-use crate::udf::handler::{UdfHandler, UnfitSnapshot};
+use crate::udf::handler::UdfHandler;
+use crate::udf::restore::UnfitSnapshot;
 use crate::udf::shared::resources::{OpenError, Resources, SharedType};
 use crate::udf::traits::Udf;
 

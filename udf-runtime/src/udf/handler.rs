@@ -6,20 +6,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use udf_proto::{BeginBatch, EndBatch, Init, Point, Value, ValueType};
+use udf_proto::{BeginBatch, EndBatch, Init, OptionCall, Point, Value, ValueType};
 
 use crate::agent::crew::Crew;
 use crate::agent::emitter::{Emitter, Remote};
-use crate::agent::error::{self, MAX_TEXT, Result};
+use crate::agent::error::{Error, Result};
 use crate::agent::handler::{Handler, Verdict};
 use crate::agent::talk::MIN_TICK;
 use crate::udf::batch_view::Gathered;
 use crate::udf::lent::LentUdf;
-use crate::udf::missing::Missing;
-use crate::udf::options::init::{self, Accepted};
+use crate::udf::missing::{Missing, OnMissing};
+use crate::udf::options::{OptionData, OptionParser, init};
+use crate::udf::restore::{self, UnfitSnapshot};
 use crate::udf::shared::Shared;
-use crate::udf::shared::resources::Resources;
-use crate::udf::state::{StateReader, StateWriter};
+use crate::udf::shared::resources::{Resources, SharedType};
+use crate::udf::state::StateWriter;
 use crate::udf::task::Task;
 use crate::udf::traits::{FromPoint, Reads, Udf};
 
@@ -30,6 +31,11 @@ pub struct UdfHandler<T: Udf> {
     udf: Option<Held<T>>,
     /// The UDF while its workers use it.
     lent: Option<Box<dyn LentUdf<T>>>,
+    common: Common,
+}
+
+/// The part of a handler that does not depend on the type of the UDF.
+struct Common {
     /// Set in Init if the UDF has workers or threads.
     crew: Option<Arc<Crew>>,
     missing: Arc<Missing>,
@@ -39,16 +45,31 @@ pub struct UdfHandler<T: Udf> {
     resources: Resources,
 }
 
-/// Sets what happens to a snapshot that does not fit the UDF: it is damaged, or from another UDF,
-/// or has another state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum UnfitSnapshot {
-    /// Refuses the snapshot, which stops the task until an operator decides.
-    #[default]
-    Refuse,
-    /// Starts the UDF without state, and logs a warning.
-    StartFresh,
+impl Common {
+    fn new(on_missing: OnMissing) -> Self {
+        Common {
+            crew: None,
+            missing: Arc::new(Missing::new(on_missing)),
+            gathered: Gathered::default(),
+            unfit: UnfitSnapshot::default(),
+            resources: Resources::default(),
+        }
+    }
+
+    /// Opens the shared things, and checks the options of an Init.
+    fn options(
+        &mut self,
+        options: &'static [OptionData],
+        calls: Vec<OptionCall>,
+        shared: &[SharedType],
+    ) -> Result<OptionParser> {
+        self.resources.open(shared)?;
+        Ok(OptionParser::new(options, calls, &self.resources))
+    }
+
+    fn crew(&self) -> Option<Arc<Crew>> {
+        self.crew.clone().filter(|crew| crew.is_used())
+    }
 }
 
 type Held<T> = <<T as Udf>::Wants as Reads<T>>::Held;
@@ -56,20 +77,12 @@ type Held<T> = <<T as Udf>::Wants as Reads<T>>::Held;
 impl<T: Udf> UdfHandler<T> {
     /// Creates the handler of a new connection.
     pub fn new() -> Self {
-        UdfHandler {
-            udf: None,
-            lent: None,
-            crew: None,
-            missing: Arc::new(Missing::new(T::ON_MISSING)),
-            gathered: Gathered::default(),
-            unfit: UnfitSnapshot::default(),
-            resources: Resources::default(),
-        }
+        UdfHandler { udf: None, lent: None, common: Common::new(T::ON_MISSING) }
     }
 
     /// Sets what happens to snapshots that do not fit. Defaults to [`UnfitSnapshot::Refuse`].
     pub fn unfit_snapshots(mut self, unfit: UnfitSnapshot) -> Self {
-        self.unfit = unfit;
+        self.common.unfit = unfit;
         self
     }
 
@@ -88,34 +101,33 @@ impl<T: Udf> UdfHandler<T> {
     /// # }
     /// ```
     pub fn shared<S: Shared>(mut self, thing: Arc<S>) -> Self {
-        self.resources.supply(thing);
+        self.common.resources.supply(thing);
         self
     }
 
     /// Sets the things for `#[shared]` fields, which are opened when a task needs them.
     #[cfg(feature = "main")]
-    pub(crate) fn resources(self, resources: Resources) -> Self {
-        UdfHandler { resources, ..self }
+    pub(crate) fn resources(mut self, resources: Resources) -> Self {
+        self.common.resources = resources;
+        self
     }
 
     fn started(&mut self) -> Result<&mut T> {
         if T::Wants::CONCURRENT {
             self.regain();
         }
-        // The agent checks the order of requests, but other callers of a handler may not.
-        let udf = self.udf.as_mut().map(Held::<T>::borrow_mut);
-        udf.ok_or_else(|| "the UDF has not been started by an Init".into())
+        self.udf.as_mut().map(Held::<T>::borrow_mut).ok_or_else(not_started)
     }
 
     /// Handles the gathered batch.
     fn whole_batch(&mut self, end: &EndBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
         let Some(udf) = &mut self.udf else { return self.started().map(drop) };
-        let batch = self.gathered.view(end, &self.missing);
+        let batch = self.common.gathered.view(end, &self.common.missing);
         let handled = T::Wants::batch(udf.borrow_mut(), &batch, out);
         let dropped = if handled.is_ok() { batch.left_out() } else { batch.len() as u64 };
-        self.gathered.clear();
+        self.common.gathered.clear();
         if let Err(error) = handled {
-            self.missing.forgive("a batch", error)?;
+            self.common.missing.forgive("a batch", error)?;
         }
         out.output.count_dropped(dropped);
         Ok(())
@@ -129,9 +141,9 @@ impl<T: Udf> UdfHandler<T> {
         // Answers to earlier requests go first.
         out.output.flush()?;
         if let Some(udf) = self.udf.take() {
-            self.lent = T::Wants::share(udf, Arc::clone(&self.missing));
+            self.lent = T::Wants::share(udf, Arc::clone(&self.common.missing));
         }
-        let (Some(lent), Some(crew)) = (&self.lent, &self.crew) else {
+        let (Some(lent), Some(crew)) = (&self.lent, &self.common.crew) else {
             return self.started().map(drop);
         };
         Ok(crew.submit(point.kept_size(), || lent.job(point, crew))?)
@@ -139,7 +151,7 @@ impl<T: Udf> UdfHandler<T> {
 
     /// Takes the UDF back from its workers, as soon as they have handled all points.
     fn regain(&mut self) {
-        if let (Some(lent), Some(crew)) = (self.lent.take(), &self.crew) {
+        if let (Some(lent), Some(crew)) = (self.lent.take(), &self.common.crew) {
             crew.settle();
             match lent.regain() {
                 Ok(udf) => self.udf = Some(udf.into()),
@@ -172,23 +184,14 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
 
     fn init(&mut self, init: Init, remote: &Remote<T::Provides>) -> Result<Verdict> {
         let crew = Crew::new(remote.link());
-        self.crew = Some(Arc::clone(&crew));
-        let (task, node) = (init.task_id.clone(), init.node_id.clone());
-        let task = Task::new(task, node, remote.clone(), Arc::clone(&crew));
-        self.resources.open(T::SHARED)?;
-        let Accepted { mut udf, warnings } = init::parse_with::<T>(init, &self.resources)?;
-        for warning in warnings {
-            tracing::warn!(task = task.task_id(), node = task.node_id(), "{warning}");
-        }
+        self.common.crew = Some(Arc::clone(&crew));
+        let Init { task_id, node_id, options } = init;
+        let task = Task::new(task_id, node_id, remote.clone(), Arc::clone(&crew));
+        let mut parser = self.common.options(T::OPTIONS, options, T::SHARED)?;
+        let Some(mut udf) = parser.make::<T>() else { return Err(refused(parser, T::NAME)) };
+        log_warnings(parser, task.task_id(), task.node_id());
         T::Wants::init(&mut udf, &task)?;
-        if let Some(every) = udf.tick_every().filter(|every| *every < MIN_TICK) {
-            let every = Value::Duration(every.as_nanos() as i64);
-            return Ok(Verdict::Refused(format!(
-                "UDF {}: {} sets the interval of ticks to {every}, but it must be at least {MIN_TICK:?}",
-                T::NAME,
-                T::TICK_SOURCE
-            )));
-        }
+        check_ticks(udf.tick_every(), T::NAME, T::TICK_SOURCE)?;
         if T::Wants::CONCURRENT {
             crew.hire(T::Wants::workers(&udf))?;
         }
@@ -208,40 +211,15 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<Verdict> {
+        let unfit = self.common.unfit;
         let udf = self.started()?;
-        if snapshot.is_empty() {
-            // A UDF without state sends an empty snapshot, even if it was not written with this
-            // kit.
-            tracing::info!("the snapshot is empty: there is nothing to restore");
-            return Ok(Verdict::Accepted);
-        }
-        let restored =
-            StateReader::open(T::NAME, snapshot).map_err(crate::agent::error::Error::from);
-        let restored = restored.and_then(|mut state| {
-            replace_state(udf, &mut state)?;
-            if let Some(fields) = few(&mut state.left()) {
-                tracing::warn!("the snapshot has {fields}, which this UDF no longer has");
-            }
-            Ok(())
-        });
-        Ok(match restored {
-            Ok(()) => Verdict::Accepted,
-            Err(error) if self.unfit == UnfitSnapshot::StartFresh => {
-                let error = error::line(error.as_ref(), MAX_TEXT);
-                tracing::warn!("starting without state: {error}");
-                Verdict::Accepted
-            }
-            Err(error) => {
-                let error = error::line(error.as_ref(), MAX_TEXT / 2);
-                Verdict::Refused(format!("{error}; {START_FRESH}"))
-            }
-        })
+        Ok(restore::restore(udf, T::NAME, snapshot, unfit))
     }
 
     fn begin_batch(&mut self, begin: &BeginBatch, out: &mut Emitter<T::Provides>) -> Result<()> {
         let udf = self.started()?;
         if T::Wants::WHOLE {
-            self.gathered.begin(begin);
+            self.common.gathered.begin(begin);
             return Ok(());
         }
         T::Wants::begin(udf, begin, out)
@@ -254,7 +232,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         }
         let udf = self.started()?;
         if T::Wants::WHOLE {
-            self.gathered.push(point);
+            self.common.gathered.push(point);
             return Ok(());
         }
         let done = match T::Input::from_point(*point) {
@@ -263,7 +241,7 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         };
         match done {
             Ok(()) => Ok(()),
-            Err(error) => self.missing.forgive_point(point, error, &mut out.output),
+            Err(error) => self.common.missing.forgive_point(point, error, &mut out.output),
         }
     }
 
@@ -287,11 +265,11 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 
     fn crew(&self) -> Option<Arc<Crew>> {
-        self.crew.clone().filter(|crew| crew.is_used())
+        self.common.crew()
     }
 
     fn stop(&mut self) {
-        self.missing.log_rest();
+        self.common.missing.log_rest();
         if T::Wants::CONCURRENT {
             self.regain();
         }
@@ -301,30 +279,33 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
     }
 }
 
-/// The remedy for a refused snapshot.
-const START_FRESH: &str = "to start without state, add --bad-snapshot fresh to the arguments of the daemon, \
-                           or to `args` in kapacitor.conf";
-
-/// Loads the state, and calls the UDF's `restored`. An error leaves the state unchanged.
-fn replace_state<T: Udf>(udf: &mut T, state: &mut StateReader<'_>) -> Result<()> {
-    let mut before = StateWriter::new(T::NAME);
-    udf.save(&mut before)?;
-    udf.load(state)?;
-    T::Wants::restored(udf).or_else(|error| {
-        udf.load(&mut StateReader::open(T::NAME, &before.finish())?)?;
-        Err(error)
-    })
+/// Returns the error that refuses an Init.
+fn refused(mut parser: OptionParser, name: &'static str) -> Error {
+    parser.refusal(name).into()
 }
 
-/// Lists the first names and counts the others. A peer controls their number and their length.
-fn few(names: &mut dyn Iterator<Item = &str>) -> Option<String> {
-    const FEW: usize = 10;
-    let shown = (&mut *names).take(FEW);
-    let shown = shown.map(|name| format!("`{}`", error::cut(name.to_owned(), 64)));
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match (shown.is_empty(), names.count()) {
-        (true, _) => None,
-        (false, 0) => Some(shown),
-        (false, more) => Some(format!("{shown} and {more} more fields")),
+fn log_warnings(parser: OptionParser, task: &str, node: &str) {
+    for warning in parser.into_warnings() {
+        tracing::warn!(task, node, "{warning}");
     }
+}
+
+/// Checks the interval of ticks of the UDF `name`.
+///
+/// # Errors
+/// Returns an error if the interval is too short.
+fn check_ticks(every: Option<Duration>, name: &str, source: &str) -> Result<()> {
+    let Some(every) = every.filter(|every| *every < MIN_TICK) else { return Ok(()) };
+    let every = Value::Duration(every.as_nanos() as i64);
+    Err(format!(
+        "UDF {name}: {source} sets the interval of ticks to {every}, but it must be at least {MIN_TICK:?}"
+    )
+    .into())
+}
+
+/// The error of a request before Init. The agent checks the order of requests, but other callers of
+/// a handler may not.
+#[cold]
+fn not_started() -> Error {
+    "the UDF has not been started by an Init".into()
 }

@@ -6,6 +6,7 @@ pub(crate) mod handler;
 pub(crate) mod lent;
 pub(crate) mod missing;
 pub mod options;
+pub(crate) mod restore;
 pub mod shared;
 pub mod state;
 pub(crate) mod task;

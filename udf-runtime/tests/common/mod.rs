@@ -137,10 +137,7 @@ impl Kapacitor {
         Kapacitor::connect_to(handler, |agent, writer| agent.liveness(writer, Some(budget)))
     }
 
-    fn connect_to<H: Handler>(
-        handler: H,
-        set: impl FnOnce(Agent<H>, UnixStream) -> Agent<H>,
-    ) -> Self {
+    fn connect_to(handler: impl Handler, set: impl FnOnce(Agent, UnixStream) -> Agent) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(TIMEOUT)).unwrap();
         let output = HalfClosed(theirs.try_clone().unwrap());

@@ -1,17 +1,21 @@
 //! One option as data: `#[option(...)]` as a constant.
 
+use std::any::Any;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 
 use udf_proto::{OptionCall, Value, ValueType};
 
 use super::calls::Calls;
+use super::field::{Made, Making};
 use super::limits::Limits;
 use super::problem;
 use super::types::{HasLen, Help, RangedField};
+use crate::agent::error::Result;
 
 /// One option of a UDF. Its description runs no code of the author but
-/// [`OptionType::help`](super::OptionType::help).
+/// [`OptionType::help`](super::OptionType::help). Only a valid Init calls the functions that make
+/// its values.
 #[derive(Clone, Copy)]
 pub struct OptionData {
     pub(crate) name: &'static str,
@@ -27,7 +31,9 @@ pub struct OptionData {
     pub(super) deprecated: Option<&'static str>,
     pub(super) default: DefaultData,
     pub(super) example: Option<fn() -> Option<Vec<Value>>>,
-    pub(super) is_validated: bool,
+    pub(super) making: Making,
+    /// Checks a value by a function of the author.
+    pub(super) validate: Option<fn(&dyn Any) -> Result<()>>,
     /// The environment variable that replaces a call.
     pub(super) env: Option<&'static str>,
     /// Whether its values are never shown.
@@ -54,9 +60,9 @@ pub(super) enum DefaultData {
     /// A literal.
     Literal(Literal),
     /// An expression that runs no code of the author, and its text.
-    Constant(fn() -> Option<Vec<Value>>, &'static str),
-    /// The text of an expression that runs code of the author.
-    Expression(&'static str),
+    Constant(fn() -> Made, &'static str),
+    /// An expression that runs code of the author, and its text.
+    Expression(fn() -> Made, &'static str),
     /// Text that is parsed like the text of a task.
     Text(&'static str),
     /// The `false` of a flag.
@@ -127,6 +133,7 @@ impl OptionData {
         calls: Calls,
         types: fn(&mut Vec<ValueType>),
         of_type: fn() -> Help,
+        making: Making,
     ) -> Self {
         OptionData {
             name,
@@ -142,7 +149,8 @@ impl OptionData {
             deprecated: None,
             default: DefaultData::None,
             example: None,
-            is_validated: false,
+            making,
+            validate: None,
             env: None,
             is_secret: false,
             at_least_one_of: &[],
@@ -157,8 +165,8 @@ impl OptionData {
     }
 
     /// Sets a default that runs code of the author. `source` is the expression.
-    pub const fn default(self, source: &'static str) -> Self {
-        OptionData { default: DefaultData::Expression(source), ..self }
+    pub const fn default(self, make: fn() -> Made, source: &'static str) -> Self {
+        OptionData { default: DefaultData::Expression(make, source), ..self }
     }
 
     /// Sets a literal as the default.
@@ -167,8 +175,8 @@ impl OptionData {
     }
 
     /// Sets a constant as the default. `source` is the expression.
-    pub const fn constant(self, shown: fn() -> Option<Vec<Value>>, source: &'static str) -> Self {
-        OptionData { default: DefaultData::Constant(shown, source), ..self }
+    pub const fn constant(self, make: fn() -> Made, source: &'static str) -> Self {
+        OptionData { default: DefaultData::Constant(make, source), ..self }
     }
 
     /// Sets text that is parsed as the default.
@@ -191,9 +199,9 @@ impl OptionData {
         OptionData { len: Some(len), ..self }
     }
 
-    /// Marks an option whose values a function of the author checks.
-    pub const fn validated(self) -> Self {
-        OptionData { is_validated: true, ..self }
+    /// Sets the check of each value by a function of the author.
+    pub const fn validate(self, check: fn(&dyn Any) -> Result<()>) -> Self {
+        OptionData { validate: Some(check), ..self }
     }
 
     /// Sets the environment variable that replaces a call.
@@ -279,7 +287,7 @@ impl OptionData {
     pub(super) fn shown_default(&self) -> Option<Vec<Value>> {
         match self.default {
             _ if self.is_secret => None,
-            DefaultData::Constant(show, _) => show(),
+            DefaultData::Constant(make, _) if self.making.is_plain => make().shown,
             _ => self.data_default(),
         }
     }

@@ -1,5 +1,8 @@
 //! The types of fields, which determine how often an option can be called.
 
+use std::any::Any;
+use std::marker::PhantomData;
+
 use udf_proto::{Value, ValueType};
 
 use super::OptionType;
@@ -28,23 +31,51 @@ pub trait OptionField: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: OptionType> OptionField for T {
+impl<T: OptionType + 'static> OptionField for T {
     type Value = T;
     const FIELD: Field<T, T> = Field::new(Calls::Once, first);
 }
 
-impl<T: OptionType> OptionField for Option<T> {
+impl<T: OptionType + 'static> OptionField for Option<T> {
     type Value = T;
-    const FIELD: Field<Option<T>, T> = Field::new(Calls::AtMostOnce, |values| Some(first(values)));
+    const FIELD: Field<Option<T>, T> =
+        Field::new(Calls::AtMostOnce, |values| Some(Box::new(all::<T>(values).next())));
 }
 
-impl<T: OptionType> OptionField for Vec<T> {
+impl<T: OptionType + 'static> OptionField for Vec<T> {
     type Value = T;
-    const FIELD: Field<Vec<T>, T> = Field::new(Calls::Any, Some);
+    const FIELD: Field<Vec<T>, T> =
+        Field::new(Calls::Any, |values| Some(Box::new(all::<T>(values).collect::<Vec<T>>())));
 }
 
-fn first<T>(values: Vec<T>) -> Option<T> {
+/// A value of an option, or a field.
+pub(super) type Boxed = Box<dyn Any>;
+
+fn first(values: Vec<Boxed>) -> Option<Boxed> {
     values.into_iter().next()
+}
+
+fn all<T: 'static>(values: Vec<Boxed>) -> impl Iterator<Item = T> {
+    values.into_iter().filter_map(|value| Some(*value.downcast().ok()?))
+}
+
+/// The functions that make a field of its calls. They do not name a type, so they are data.
+#[derive(Clone, Copy)]
+pub(super) struct Making {
+    /// Makes the value of a call.
+    pub(super) make: fn(Vec<Value>) -> Result<Boxed>,
+    /// Makes the field of the values of its calls; `None` if a value is missing.
+    pub(super) collect: fn(Vec<Boxed>) -> Option<Boxed>,
+    /// Whether `make` and `Drop` run no code of an author.
+    pub(super) is_plain: bool,
+}
+
+/// A value that an expression of the author makes, with its arguments unless code of the author
+/// makes them.
+#[derive(Debug)]
+pub struct Made {
+    pub(super) value: Boxed,
+    pub(super) shown: Option<Vec<Value>>,
 }
 
 /// The functions that make a field of type `F` of calls with a `V` each.
@@ -56,12 +87,9 @@ pub struct Field<F, V> {
     pub(super) calls: Calls,
     pub(super) types: fn(&mut Vec<ValueType>),
     pub(super) of_type: fn() -> Help,
-    /// Makes the field of the values of its calls; `None` if a value is missing.
-    pub(super) collect: fn(Vec<V>) -> Option<F>,
-    pub(super) make: fn(Vec<Value>) -> Result<V>,
+    making: Making,
     show: fn(&V) -> Vec<Value>,
-    /// Whether `make`, `show` and `Drop` run no code of an author.
-    is_plain: bool,
+    field: PhantomData<fn() -> F>,
 }
 
 impl<F, V> Clone for Field<F, V> {
@@ -78,38 +106,50 @@ impl<F, V> std::fmt::Debug for Field<F, V> {
     }
 }
 
-impl<F, V: OptionType> Field<F, V> {
-    const fn new(calls: Calls, collect: fn(Vec<V>) -> Option<F>) -> Self {
+impl<F, V: OptionType + 'static> Field<F, V> {
+    const fn new(calls: Calls, collect: fn(Vec<Boxed>) -> Option<Boxed>) -> Self {
         Field {
             calls,
             types: V::Raw::types,
             of_type: V::help,
-            collect,
-            make: |values| V::from_raw(V::Raw::take(&mut values.into_iter())),
+            making: Making {
+                make: |values| Ok(Box::new(V::from_raw(V::Raw::take(&mut values.into_iter()))?)),
+                collect,
+                is_plain: V::IS_PLAIN,
+            },
             show: |value| {
                 let mut values = Vec::new();
                 value.to_raw().put(&mut values);
                 values
             },
-            is_plain: V::IS_PLAIN,
+            field: PhantomData,
         }
     }
 }
 
-impl<F, V> Field<F, V> {
+impl<F, V: 'static> Field<F, V> {
     /// Returns the option of such a field.
     pub const fn data(self, name: &'static str, docs: &'static str) -> OptionData {
-        OptionData::new(name, docs, self.calls, self.types, self.of_type)
+        OptionData::new(name, docs, self.calls, self.types, self.of_type, self.making)
     }
 
     /// Returns the arguments of a value, unless code of an author makes them.
     pub fn show(self, value: fn() -> V) -> Option<Vec<Value>> {
-        self.is_plain.then(|| (self.show)(&value()))
+        self.making.is_plain.then(|| (self.show)(&value()))
     }
 
-    /// Returns the arguments of a value, unless code of an author makes them.
-    pub(super) fn shown(&self, value: &V) -> Option<Vec<Value>> {
-        self.is_plain.then(|| (self.show)(value))
+    /// Returns a default.
+    pub fn made(self, value: fn() -> V) -> Made {
+        let value = value();
+        Made { shown: self.making.is_plain.then(|| (self.show)(&value)), value: Box::new(value) }
+    }
+
+    /// Checks a value by a function of the author.
+    ///
+    /// # Errors
+    /// Returns the error of the function.
+    pub fn check(self, value: &dyn Any, check: fn(&V) -> Result<()>) -> Result<()> {
+        value.downcast_ref().map_or(Ok(()), check)
     }
 }
 
@@ -134,7 +174,8 @@ pub trait IsFlag: Sized {
 }
 
 impl IsFlag for bool {
-    const FIELD: Field<bool, Flag> = Field::new(Calls::Once, |values| Some(!values.is_empty()));
+    const FIELD: Field<bool, Flag> =
+        Field::new(Calls::Once, |values| Some(Box::new(!values.is_empty())));
 }
 
 /// Returns the functions of a flag.
@@ -145,18 +186,24 @@ pub const fn flag<F: IsFlag>() -> Field<F, Flag> {
 
 /// Returns the functions of a field that is parsed from text.
 #[doc(hidden)]
-pub const fn parsed<T: Parse>() -> Field<T, Parsed<T>> {
-    Field::new(Calls::Once, |values| first(values).map(Parsed::into_value))
+pub const fn parsed<T: Parse + 'static>() -> Field<T, Parsed<T>> {
+    Field::new(Calls::Once, |values| {
+        Some(Box::new(all(values).next().map(Parsed::<T>::into_value)?))
+    })
 }
 
 /// Returns the functions of an `Option` that is parsed from text.
 #[doc(hidden)]
-pub const fn parsed_option<T: Parse>() -> Field<Option<T>, Parsed<T>> {
-    Field::new(Calls::AtMostOnce, |values| Some(first(values).map(Parsed::into_value)))
+pub const fn parsed_option<T: Parse + 'static>() -> Field<Option<T>, Parsed<T>> {
+    Field::new(Calls::AtMostOnce, |values| {
+        Some(Box::new(all(values).next().map(Parsed::<T>::into_value)))
+    })
 }
 
 /// Returns the functions of a `Vec` whose elements are parsed from text.
 #[doc(hidden)]
-pub const fn parsed_vec<T: Parse>() -> Field<Vec<T>, Parsed<T>> {
-    Field::new(Calls::Any, |values| Some(values.into_iter().map(Parsed::into_value).collect()))
+pub const fn parsed_vec<T: Parse + 'static>() -> Field<Vec<T>, Parsed<T>> {
+    Field::new(Calls::Any, |values| {
+        Some(Box::new(all(values).map(Parsed::<T>::into_value).collect::<Vec<T>>()))
+    })
 }

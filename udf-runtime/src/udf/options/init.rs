@@ -28,20 +28,10 @@ pub struct Accepted<T> {
 /// # Errors
 /// One refusal that lists all invalid options.
 pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
-    parse_with(init, &Resources::default())
-}
-
-/// Makes a UDF with these shared things.
-pub(crate) fn parse_with<T: Udf>(
-    init: Init,
-    resources: &Resources,
-) -> Result<Accepted<T>, Refusal> {
-    let mut parser = OptionParser::new(T::OPTIONS, init.options).with(resources);
-    let udf = T::from_options(&mut parser);
-    let (problems, warnings) = parser.finish();
-    match udf {
-        Some(udf) => Ok(Accepted { udf, warnings }),
-        None => Err(Refusal { udf: T::NAME, problems }),
+    let mut parser = OptionParser::new(T::OPTIONS, init.options, &Resources::default());
+    match parser.make() {
+        Some(udf) => Ok(Accepted { udf, warnings: parser.into_warnings() }),
+        None => Err(parser.refusal(T::NAME)),
     }
 }
 

@@ -50,10 +50,10 @@ impl Known {
     pub(super) fn sample(&self) -> Option<Vec<Value>> {
         let example = self.data.example.and_then(|example| example());
         let given = [example, self.data.shown_default()].into_iter().flatten();
-        let of_type = || match self.data.is_validated {
+        let of_type = || match self.data.validate {
             // The author's code may refuse a usual value.
-            true => None,
-            false => self.help.sample(&self.types),
+            Some(_) => None,
+            None => self.help.sample(&self.types),
         };
         given.chain(of_type()).find(|values| self.fits(values))
     }
@@ -206,7 +206,7 @@ impl Known {
             DefaultData::None | DefaultData::Flag => None,
             _ if data.is_secret => Some("a secret".to_owned()),
             DefaultData::Constant(_, source) if default.is_none() => Some(source.to_owned()),
-            DefaultData::Expression(source) => Some(source.to_owned()),
+            DefaultData::Expression(_, source) => Some(source.to_owned()),
             _ => None,
         };
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();

@@ -1,19 +1,20 @@
 //! Checks the calls of an Init against the options of a UDF.
 
-use std::any::Any;
 use std::fmt;
 
 use udf_proto::{OptionCall, Value, ValueType};
 use udf_text::suggest::nearest;
 
 use super::calls::Calls;
-use super::data::OptionData;
-use super::field::Field;
+use super::data::{DefaultData, OptionData};
+use super::field::{Boxed, Made};
 use super::known::Known;
 use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
+use super::refusal::Refusal;
 use super::suggest;
-use crate::agent::error::{Error, Result};
+use crate::agent::error::Error;
 use crate::udf::shared::resources::Resources;
+use crate::udf::traits::Udf;
 
 /// Checks the calls of an Init against the constant of a UDF, and hands out the values of each
 /// option.
@@ -28,6 +29,8 @@ pub struct OptionParser {
     /// The number of further problems: an Init can have any number of calls.
     more: usize,
     warnings: Vec<String>,
+    /// The number of the next field.
+    next: usize,
     /// The things for `#[shared]` fields.
     resources: Resources,
 }
@@ -48,20 +51,24 @@ struct Checked {
     of_env: Option<Vec<Value>>,
     /// The valid calls, each with its number among the calls of this option.
     right: Vec<(usize, Vec<Value>)>,
-    /// The values of the valid calls, a `Vec` of the type of one call.
-    taken: Option<Box<dyn Any>>,
+    /// The values of the valid calls, or the default.
+    values: Vec<Boxed>,
 }
 
 impl OptionParser {
     /// Checks all calls against the constant. Runs no code of the author.
-    pub(crate) fn new(options: &'static [OptionData], calls: Vec<OptionCall>) -> Self {
+    pub(crate) fn new(
+        options: &'static [OptionData],
+        calls: Vec<OptionCall>,
+        resources: &Resources,
+    ) -> Self {
         let known = options.iter().map(Known::new);
         let options = known.map(|known| Checked {
             known,
             calls: Vec::new(),
             of_env: None,
             right: Vec::new(),
-            taken: None,
+            values: Vec::new(),
         });
         let mut parser = OptionParser {
             calls,
@@ -69,7 +76,8 @@ impl OptionParser {
             problems: Vec::new(),
             more: 0,
             warnings: Vec::new(),
-            resources: Resources::default(),
+            next: 0,
+            resources: resources.clone(),
         };
         for option in &mut parser.options {
             let is_called = |call: &OptionCall| option.known.is_called(&call.name);
@@ -79,11 +87,6 @@ impl OptionParser {
             parser.check(place);
         }
         parser
-    }
-
-    /// Sets the things for `#[shared]` fields.
-    pub(crate) fn with(self, resources: &Resources) -> Self {
-        OptionParser { resources: resources.clone(), ..self }
     }
 
     /// Returns the things for `#[shared]` fields.
@@ -171,28 +174,41 @@ impl OptionParser {
         }
     }
 
+    /// Makes the UDF. An error in one step ends the steps, so the defaults of the author are made
+    /// only for valid calls, and the UDF only with all of its values.
+    pub(crate) fn make<T: Udf>(&mut self) -> Option<T> {
+        if self.make_values() { T::from_options(self) } else { None }
+    }
+
+    /// Makes the values and the defaults of all options. Returns whether all are valid.
+    fn make_values(&mut self) -> bool {
+        let places = 0..self.options.len();
+        places.clone().for_each(|place| self.take(place));
+        self.relations();
+        self.problems.sort_by_key(|(place, _)| *place);
+        self.unknown();
+        if self.is_whole() {
+            places.for_each(|place| self.default(place));
+        }
+        self.is_whole()
+    }
+
     /// Makes the values of the valid calls of one option. Notes each value that the author's code
     /// refuses.
-    pub fn take<F, V: 'static>(
-        &mut self,
-        place: usize,
-        field: &Field<F, V>,
-        validate: Option<fn(&V) -> Result<()>>,
-    ) {
-        let right = std::mem::take(&mut self.options[place].right);
-        let mut values = Vec::with_capacity(right.len());
+    fn take(&mut self, place: usize) {
+        let option = &mut self.options[place];
+        let (data, right) = (option.known.data, std::mem::take(&mut option.right));
         for (number, arguments) in right {
             let secret = self.options[place].known.secret(&arguments);
-            let made = (field.make)(arguments).and_then(|value| {
-                validate.map_or(Ok(()), |validate| validate(&value))?;
+            let made = (data.making.make)(arguments).and_then(|value| {
+                data.validate.map_or(Ok(()), |validate| validate(&*value))?;
                 Ok(value)
             });
             match made {
-                Ok(value) => values.push(value),
+                Ok(value) => self.options[place].values.push(value),
                 Err(error) => self.refused(place, number, error, &secret),
             }
         }
-        self.options[place].taken = Some(Box::new(values));
     }
 
     /// Notes a call whose value the author's code refuses.
@@ -202,83 +218,53 @@ impl OptionParser {
         self.note(place, |parser| parser.call_problem(place, number, misfit, !fits));
     }
 
-    /// Makes the default of an option that is not called, by an expression.
+    /// Makes the default of an option that is not called.
     ///
     /// `validate` checks only values of tasks, not the author's own default.
-    pub fn default<F, V: 'static>(
-        &mut self,
-        place: usize,
-        field: &Field<F, V>,
-        default: fn() -> V,
-    ) {
-        if !self.is_called(place, field) {
-            let value = default();
-            let shown = field.shown(&value);
-            let misfit =
-                shown.as_ref().and_then(|shown| self.options[place].known.check(shown).err());
-            self.take_default(place, shown.unwrap_or_default(), misfit.map_or(Ok(value), Err));
-        }
-    }
-
-    /// Makes the default of an option that is not called, from the literal or text in its constant.
-    pub fn default_of_data<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) {
+    fn default(&mut self, place: usize) {
         let known = &self.options[place].known;
-        if let Some(values) = known.data.data_default()
-            && !self.is_called(place, field)
-        {
-            let made = known.check(&values);
-            let secret = known.secret(&values);
-            let of = |error| Misfit::of(error, &secret);
-            let made = made.and_then(|values| (field.make)(values).map_err(of));
-            self.take_default(place, values, made);
+        if !self.options[place].values.is_empty() {
+            return;
         }
-    }
-
-    /// Returns whether an option has a value.
-    fn is_called<F, V: 'static>(&self, place: usize, _: &Field<F, V>) -> bool {
-        let taken = self.options[place].taken.as_ref();
-        taken
-            .and_then(|taken| taken.downcast_ref::<Vec<V>>())
-            .is_some_and(|taken| !taken.is_empty())
-    }
-
-    fn take_default<V: 'static>(
-        &mut self,
-        place: usize,
-        shown: Vec<Value>,
-        made: Result<V, Misfit>,
-    ) {
+        let (shown, made) = match known.data.default {
+            DefaultData::Constant(make, _) | DefaultData::Expression(make, _) => {
+                let Made { value, shown } = make();
+                let misfit = shown.as_ref().and_then(|shown| known.check(shown).err());
+                (shown.unwrap_or_default(), misfit.map_or(Ok(value), Err))
+            }
+            _ => {
+                let Some(values) = known.data.data_default() else { return };
+                let secret = known.secret(&values);
+                let made = known.check(&values).and_then(|values| {
+                    (known.data.making.make)(values).map_err(|error| Misfit::of(error, &secret))
+                });
+                (values, made)
+            }
+        };
         match made {
-            Ok(value) => self.options[place].taken = Some(Box::new(vec![value])),
+            Ok(value) => self.options[place].values.push(value),
             Err(misfit) => self.note_default(place, shown, misfit),
         }
     }
 
-    /// Makes the field from the values of the calls, or from the default.
+    /// Makes the next field, in the order of the options, from the values of its calls or from its
+    /// default.
     ///
     /// # Panics
-    /// When the option was not taken, or a value is missing, which [`is_whole`](Self::is_whole)
-    /// finds.
+    /// When a value is missing or has another type, which generated code rules out.
     #[must_use]
-    pub fn field<F, V: 'static>(&mut self, place: usize, field: &Field<F, V>) -> F {
-        let taken = self.options[place].taken.take();
-        let values = taken.and_then(|taken| taken.downcast::<Vec<V>>().ok());
-        let made = values.and_then(|values| (field.collect)(*values));
-        made.expect("options were accepted, so each has its values")
+    pub fn field<F: 'static>(&mut self) -> F {
+        let field = self.next_field().and_then(|field| field.downcast().ok());
+        *field.expect("options were accepted, so each has its values")
     }
 
-    /// Checks the relations between options, and returns whether every call is valid.
-    #[doc(hidden)]
-    pub fn accepts(&mut self) -> bool {
-        self.relations();
-        self.problems.sort_by_key(|(place, _)| *place);
-        self.unknown();
-        self.is_whole()
+    fn next_field(&mut self) -> Option<Boxed> {
+        let option = self.options.get_mut(self.next)?;
+        self.next += 1;
+        (option.known.data.making.collect)(std::mem::take(&mut option.values))
     }
 
-    /// Returns whether every default is valid, too.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.problems.is_empty() && self.more == 0
     }
 
@@ -310,10 +296,15 @@ impl OptionParser {
         }
     }
 
-    /// Returns the problems and the warnings.
-    pub(crate) fn finish(self) -> (Problems, Vec<String>) {
-        let shown = self.problems.into_iter().map(|(_, problem)| problem).collect();
-        (Problems { shown, more: self.more }, self.warnings)
+    /// Returns the reason why the UDF `name` was not made.
+    pub(crate) fn refusal(&mut self, name: &'static str) -> Refusal {
+        let shown = self.problems.drain(..).map(|(_, problem)| problem).collect();
+        Refusal { udf: name, problems: Problems { shown, more: self.more } }
+    }
+
+    /// Returns warnings about the calls, a line each.
+    pub(crate) fn into_warnings(self) -> Vec<String> {
+        self.warnings
     }
 
     /// Notes conflicts, options that lack an option that they require, and sets without a call.
