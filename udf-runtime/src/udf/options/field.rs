@@ -1,6 +1,7 @@
 //! The types of fields, which determine how often an option can be called.
 
 use std::any::Any;
+use std::convert::identity;
 use std::marker::PhantomData;
 
 use udf_proto::{Value, ValueType};
@@ -39,13 +40,13 @@ impl<T: OptionType + 'static> OptionField for T {
 impl<T: OptionType + 'static> OptionField for Option<T> {
     type Value = T;
     const FIELD: Field<Option<T>, T> =
-        Field::new(Calls::AtMostOnce, |values| Some(Box::new(all::<T>(values).next())));
+        Field::new(Calls::AtMostOnce, |values| Some(Box::new(all(values, identity::<T>).pop())));
 }
 
 impl<T: OptionType + 'static> OptionField for Vec<T> {
     type Value = T;
     const FIELD: Field<Vec<T>, T> =
-        Field::new(Calls::Any, |values| Some(Box::new(all::<T>(values).collect::<Vec<T>>())));
+        Field::new(Calls::Any, |values| Some(Box::new(all(values, identity::<T>))));
 }
 
 /// A value of an option, or a field.
@@ -55,8 +56,31 @@ fn first(values: Vec<Boxed>) -> Option<Boxed> {
     values.into_iter().next()
 }
 
-fn all<T: 'static>(values: Vec<Boxed>) -> impl Iterator<Item = T> {
-    values.into_iter().filter_map(|value| Some(*value.downcast().ok()?))
+// The crate of an author compiles the following functions for each type of an option. A loop becomes
+// less code than iterators do.
+
+/// Returns the values of the calls, each as `open` makes it.
+fn all<V: 'static, T>(values: Vec<Boxed>, open: fn(V) -> T) -> Vec<T> {
+    let mut all = Vec::new();
+    for value in values {
+        if let Ok(value) = value.downcast() {
+            all.push(open(*value));
+        }
+    }
+    all
+}
+
+fn make<V: OptionType + 'static>(values: Vec<Value>) -> Result<Boxed> {
+    match V::from_raw(V::Raw::take(&mut values.into_iter())) {
+        Ok(value) => Ok(Box::new(value)),
+        Err(error) => Err(error),
+    }
+}
+
+fn show<V: OptionType>(value: &V) -> Vec<Value> {
+    let mut values = Vec::new();
+    value.to_raw().put(&mut values);
+    values
 }
 
 /// The functions that make a field of its calls. They do not name a type, so they are data.
@@ -112,16 +136,8 @@ impl<F, V: OptionType + 'static> Field<F, V> {
             calls,
             types: V::Raw::types,
             of_type: V::help,
-            making: Making {
-                make: |values| Ok(Box::new(V::from_raw(V::Raw::take(&mut values.into_iter()))?)),
-                collect,
-                is_plain: V::IS_PLAIN,
-            },
-            show: |value| {
-                let mut values = Vec::new();
-                value.to_raw().put(&mut values);
-                values
-            },
+            making: Making { make: make::<V>, collect, is_plain: V::IS_PLAIN },
+            show: show::<V>,
             field: PhantomData,
         }
     }
@@ -187,23 +203,19 @@ pub const fn flag<F: IsFlag>() -> Field<F, Flag> {
 /// Returns the functions of a field that is parsed from text.
 #[doc(hidden)]
 pub const fn parsed<T: Parse + 'static>() -> Field<T, Parsed<T>> {
-    Field::new(Calls::Once, |values| {
-        Some(Box::new(all(values).next().map(Parsed::<T>::into_value)?))
-    })
+    Field::new(Calls::Once, |values| Some(Box::new(all(values, Parsed::<T>::into_value).pop()?)))
 }
 
 /// Returns the functions of an `Option` that is parsed from text.
 #[doc(hidden)]
 pub const fn parsed_option<T: Parse + 'static>() -> Field<Option<T>, Parsed<T>> {
     Field::new(Calls::AtMostOnce, |values| {
-        Some(Box::new(all(values).next().map(Parsed::<T>::into_value)))
+        Some(Box::new(all(values, Parsed::<T>::into_value).pop()))
     })
 }
 
 /// Returns the functions of a `Vec` whose elements are parsed from text.
 #[doc(hidden)]
 pub const fn parsed_vec<T: Parse + 'static>() -> Field<Vec<T>, Parsed<T>> {
-    Field::new(Calls::Any, |values| {
-        Some(Box::new(all(values).map(Parsed::<T>::into_value).collect::<Vec<T>>()))
-    })
+    Field::new(Calls::Any, |values| Some(Box::new(all(values, Parsed::<T>::into_value))))
 }

@@ -254,14 +254,17 @@ impl OptionParser {
     /// When a value is missing or has another type, which generated code rules out.
     #[must_use]
     pub fn field<F: 'static>(&mut self) -> F {
-        let field = self.next_field().and_then(|field| field.downcast().ok());
-        *field.expect("options were accepted, so each has its values")
+        match self.next_field().downcast() {
+            Ok(field) => *field,
+            Err(_) => unreachable!("the field has the type of its option"),
+        }
     }
 
-    fn next_field(&mut self) -> Option<Boxed> {
-        let option = self.options.get_mut(self.next)?;
+    fn next_field(&mut self) -> Boxed {
+        let option = &mut self.options[self.next];
         self.next += 1;
-        (option.known.data.making.collect)(std::mem::take(&mut option.values))
+        let field = (option.known.data.making.collect)(std::mem::take(&mut option.values));
+        field.expect("options were accepted, so each has its values")
     }
 
     fn is_whole(&self) -> bool {
