@@ -3,8 +3,8 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `run`, `any`, `guard` | [`Agent`](run::Agent), the loop of a connection |
-//! | `core`, `talk`, `handler`, `ticks`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
+//! | `run`, `guard` | [`Agent`](run::Agent), the loop of a connection |
+//! | `core`, `talk`, `handler`, `any`, `ticks`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
 //! | `crew` | the workers and threads of a task |
 //! | `edge`, `emitter`, `group`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |

@@ -188,7 +188,9 @@ impl<T: Udf + 'static> Handler for UdfHandler<T> {
         let Init { task_id, node_id, options } = init;
         let task = Task::new(task_id, node_id, remote.clone(), Arc::clone(&crew));
         let mut parser = self.common.options(T::OPTIONS, options, T::SHARED)?;
-        let Some(mut udf) = parser.make::<T>() else { return Err(refused(parser, T::NAME)) };
+        let Some(mut udf) = init::make::<T>(&mut parser) else {
+            return Err(refused(parser, T::NAME));
+        };
         log_warnings(parser, task.task_id(), task.node_id());
         T::Wants::init(&mut udf, &task)?;
         check_ticks(udf.tick_every(), T::NAME, T::TICK_SOURCE)?;

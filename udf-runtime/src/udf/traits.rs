@@ -69,8 +69,8 @@ pub trait Udf: Sized {
     fn options() -> Vec<OptionHelp> {
         known::describe(Self::OPTIONS)
     }
-    /// Creates the UDF from the calls of an Init, which were checked against
-    /// [`OPTIONS`](Self::OPTIONS).
+    /// Creates the UDF from the values of its options, which are valid. Returns `None` if nothing has
+    /// supplied a `#[shared]` field.
     fn from_options(options: &mut OptionParser) -> Option<Self>;
     /// Returns the interval of [`Tick::tick`]. `None` for no ticks. It is read once, after `init`.
     fn tick_every(&self) -> Option<Duration> {

@@ -7,7 +7,6 @@ use std::ops::{Bound, RangeBounds};
 use udf_proto::{OptionCall, Value, ValueType};
 
 use super::calls::Calls;
-use super::field::{Made, Making};
 use super::limits::Limits;
 use super::problem;
 use super::types::{HasLen, Help, RangedField};
@@ -43,6 +42,28 @@ pub struct OptionData {
     pub(super) must_be: Option<&'static str>,
     /// Whether descriptions leave it out.
     pub(super) is_hidden: bool,
+}
+
+/// A value of an option, or a field.
+pub(super) type Boxed = Box<dyn Any>;
+
+/// The functions that make a field of its calls. They do not name a type, so they are data.
+#[derive(Clone, Copy)]
+pub(super) struct Making {
+    /// Makes the value of a call.
+    pub(super) make: fn(Vec<Value>) -> Result<Boxed>,
+    /// Makes the field of the values of its calls; `None` if a value is missing.
+    pub(super) collect: fn(Vec<Boxed>) -> Option<Boxed>,
+    /// Whether `make` and `Drop` run no code of an author.
+    pub(super) is_plain: bool,
+}
+
+/// A value that an expression of the author makes, with its arguments unless code of the author
+/// makes them.
+#[derive(Debug)]
+pub struct Made {
+    pub(super) value: Boxed,
+    pub(super) shown: Option<Vec<Value>>,
 }
 
 // The default of a secret is no more shown than its values.

@@ -8,7 +8,7 @@ use udf_proto::{Value, ValueType};
 
 use super::OptionType;
 use super::calls::Calls;
-use super::data::OptionData;
+use super::data::{Boxed, Made, Making, OptionData};
 use super::types::{Flag, Help, Parse, Parsed, TickValue};
 use crate::agent::error::Result;
 
@@ -49,9 +49,6 @@ impl<T: OptionType + 'static> OptionField for Vec<T> {
         Field::new(Calls::Any, |values| Some(Box::new(all(values, identity::<T>))));
 }
 
-/// A value of an option, or a field.
-pub(super) type Boxed = Box<dyn Any>;
-
 fn first(values: Vec<Boxed>) -> Option<Boxed> {
     values.into_iter().next()
 }
@@ -81,25 +78,6 @@ fn show<V: OptionType>(value: &V) -> Vec<Value> {
     let mut values = Vec::new();
     value.to_raw().put(&mut values);
     values
-}
-
-/// The functions that make a field of its calls. They do not name a type, so they are data.
-#[derive(Clone, Copy)]
-pub(super) struct Making {
-    /// Makes the value of a call.
-    pub(super) make: fn(Vec<Value>) -> Result<Boxed>,
-    /// Makes the field of the values of its calls; `None` if a value is missing.
-    pub(super) collect: fn(Vec<Boxed>) -> Option<Boxed>,
-    /// Whether `make` and `Drop` run no code of an author.
-    pub(super) is_plain: bool,
-}
-
-/// A value that an expression of the author makes, with its arguments unless code of the author
-/// makes them.
-#[derive(Debug)]
-pub struct Made {
-    pub(super) value: Boxed,
-    pub(super) shown: Option<Vec<Value>>,
 }
 
 /// The functions that make a field of type `F` of calls with a `V` each.

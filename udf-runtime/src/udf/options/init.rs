@@ -29,10 +29,15 @@ pub struct Accepted<T> {
 /// One refusal that lists all invalid options.
 pub fn parse<T: Udf>(init: Init) -> Result<Accepted<T>, Refusal> {
     let mut parser = OptionParser::new(T::OPTIONS, init.options, &Resources::default());
-    match parser.make() {
+    match make(&mut parser) {
         Some(udf) => Ok(Accepted { udf, warnings: parser.into_warnings() }),
         None => Err(parser.refusal(T::NAME)),
     }
+}
+
+/// Makes the UDF, if all of its values are valid.
+pub(crate) fn make<T: Udf>(parser: &mut OptionParser) -> Option<T> {
+    if parser.make_values() { T::from_options(parser) } else { None }
 }
 
 /// Returns the names of the options, and the types of their arguments.

@@ -42,8 +42,8 @@ pub use types::{
 pub use udf_macros::OptionType;
 
 #[doc(hidden)]
-pub use data::{Literal, OptionData, len, range};
+pub use data::{Literal, Made, OptionData, len, range};
 #[doc(hidden)]
-pub use field::{Field, Made, flag, option, parsed, parsed_option, parsed_vec};
+pub use field::{Field, flag, option, parsed, parsed_option, parsed_vec};
 #[doc(hidden)]
 pub use types::{Arguments, Flag, Members, Parse, Parsed, help_of, member, no_choice};

@@ -6,15 +6,13 @@ use udf_proto::{OptionCall, Value, ValueType};
 use udf_text::suggest::nearest;
 
 use super::calls::Calls;
-use super::data::{DefaultData, OptionData};
-use super::field::{Boxed, Made};
+use super::data::{Boxed, DefaultData, Made, OptionData};
 use super::known::Known;
 use super::problem::{Misfit, Problem, Problems, SHOWN, line, short};
 use super::refusal::Refusal;
 use super::suggest;
 use crate::agent::error::Error;
 use crate::udf::shared::resources::Resources;
-use crate::udf::traits::Udf;
 
 /// Checks the calls of an Init against the constant of a UDF, and hands out the values of each
 /// option.
@@ -174,14 +172,9 @@ impl OptionParser {
         }
     }
 
-    /// Makes the UDF. An error in one step ends the steps, so the defaults of the author are made
-    /// only for valid calls, and the UDF only with all of its values.
-    pub(crate) fn make<T: Udf>(&mut self) -> Option<T> {
-        if self.make_values() { T::from_options(self) } else { None }
-    }
-
-    /// Makes the values and the defaults of all options. Returns whether all are valid.
-    fn make_values(&mut self) -> bool {
+    /// Makes the values of all options, and then the defaults. Returns whether all are valid. The
+    /// defaults of the author are made only for valid calls.
+    pub(super) fn make_values(&mut self) -> bool {
         let places = 0..self.options.len();
         places.clone().for_each(|place| self.take(place));
         self.relations();
