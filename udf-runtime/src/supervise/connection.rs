@@ -100,6 +100,8 @@ struct Checkpoints {
     /// The size of the last snapshot.
     bytes: usize,
     not_before: Instant,
+    /// Whether the last one was requested at the end of the input.
+    is_final: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +164,7 @@ impl Connection {
                 cost: Duration::ZERO,
                 bytes: 0,
                 not_before: now,
+                is_final: false,
             },
             saver: None,
             saved: now,
@@ -183,6 +186,8 @@ impl Connection {
         // The worker is killed before Kapacitor sees the end.
         self.upgrade = None;
         self.worker = None;
+        // The last checkpoint is saved before Kapacitor sees the end, and may start the task again.
+        self.saver = None;
         let _ = self.link.close();
         self.transport.close_output();
         served
@@ -483,7 +488,9 @@ impl Connection {
             }
             self.progress = Instant::now();
         }
-        if self.is_closed() && self.search.is_none() && self.core.is_all_sent() {
+        let is_all = self.is_closed() && self.search.is_none() && self.core.is_all_sent();
+        if is_all && !self.core.talk.awaits_answer_to_snapshot() && !self.is_final_checkpoint_due()
+        {
             let Some(worker) = &mut self.worker else { return };
             if worker.start.is_none() {
                 worker.end_input();
@@ -574,10 +581,12 @@ impl Connection {
                     self.checkpoints.last = now;
                     let snapshot = self.core.talk.base.snapshot.as_ref();
                     self.checkpoints.bytes = snapshot.map_or(0, Vec::len);
-                    match (snapshot, &self.saver) {
+                    let is_final = self.is_closed();
+                    match (snapshot, &mut self.saver) {
                         (None, _) => self.tell_empty(),
                         (Some(snapshot), Some(saver))
                             if is_passed
+                                || is_final
                                 || now.duration_since(self.saved)
                                     >= self.shared.settings.checkpoint_every =>
                         {
@@ -640,6 +649,16 @@ impl Connection {
         }
     }
 
+    /// Returns whether the state at the end of the input is to be saved, before the worker finishes.
+    /// Kapacitor takes no snapshot at its end.
+    fn is_final_checkpoint_due(&self) -> bool {
+        self.saver.is_some()
+            && self.core.talk.is_started
+            && self.core.talk.has_data()
+            && !self.core.talk.has_ended
+            && !self.checkpoints.is_final
+    }
+
     /// Requests a snapshot if a checkpoint is due.
     fn request_checkpoint(&mut self, now: Instant) {
         let settings = &self.shared.settings;
@@ -650,7 +669,7 @@ impl Connection {
             && self.core.talk.has_data()
             && self.search.is_none()
             && self.upgrade.is_none()
-            && !self.is_closed()
+            && (!self.is_closed() || self.is_final_checkpoint_due())
             && self.worker.as_ref().is_some_and(|worker| worker.start.is_none())
             && now >= self.checkpoints.not_before;
         if !is_possible {
@@ -661,10 +680,12 @@ impl Connection {
         let age = settings.checkpoint_every.max(20 * self.checkpoints.cost);
         let is_due = self.core.kept_bytes() >= most
             || now.duration_since(self.checkpoints.last) >= age
+            || self.is_closed()
             || self.core.talk.is_unprotected;
         if is_due {
             self.core.request_snapshot();
             self.checkpoints.asked = Some(now);
+            self.checkpoints.is_final = self.is_closed();
         }
     }
 }

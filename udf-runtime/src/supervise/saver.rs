@@ -2,19 +2,24 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::store::{Given, Saved, Store};
 use crate::agent::rate_limit::RateLimit;
 use crate::agent::shortage;
 
-/// The thread that saves checkpoints. Dropping it waits for the save that has begun.
+/// The thread that saves checkpoints. Dropping it waits until the last one is saved.
 pub(super) struct Saver {
     /// None after its end.
-    to: Option<SyncSender<(Vec<u8>, Given)>>,
+    to: Option<SyncSender<Save>>,
+    /// The latest checkpoint, while an earlier one is saved.
+    waiting: Option<Save>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// A snapshot, and the snapshots that Kapacitor has.
+type Save = (Vec<u8>, Given);
 
 impl Saver {
     /// Opens the checkpoint of a task and node. Returns what was saved, if it can be used. Logs why
@@ -47,7 +52,7 @@ impl Saver {
     }
 
     fn start(store: Store) -> io::Result<Self> {
-        let (to, from) = sync_channel::<(Vec<u8>, Given)>(1);
+        let (to, from) = sync_channel::<Save>(1);
         let span = tracing::Span::current();
         let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
             let _entered = span.enter();
@@ -60,21 +65,24 @@ impl Saver {
                 }
             }
         })?;
-        Ok(Saver { to: Some(to), thread: Some(thread) })
+        Ok(Saver { to: Some(to), waiting: None, thread: Some(thread) })
     }
 
-    /// Saves a checkpoint, unless an earlier one waits to be saved.
-    pub(super) fn save(&self, snapshot: &[u8], given: Given) {
-        if let Some(to) = &self.to {
-            // A later checkpoint is saved instead.
-            let _ = to.try_send((snapshot.to_vec(), given));
+    /// Saves a checkpoint. While the disk is slow, only the latest one waits. Never blocks.
+    pub(super) fn save(&mut self, snapshot: &[u8], given: Given) {
+        let Some(to) = &self.to else { return };
+        if let Err(TrySendError::Full(save)) = to.try_send((snapshot.to_vec(), given)) {
+            self.waiting = Some(save);
         }
     }
 }
 
 impl Drop for Saver {
     fn drop(&mut self) {
-        self.to = None;
+        if let (Some(to), Some(save)) = (self.to.take(), self.waiting.take()) {
+            // Fails only if the thread has panicked.
+            let _ = to.send(save);
+        }
         if let Some(thread) = self.thread.take() {
             // It returns nothing, and its panic was logged.
             let _ = thread.join();
