@@ -1,6 +1,7 @@
 //! Shared helpers of the tests.
 
 pub mod batch;
+pub mod cases;
 pub mod ends;
 pub mod process;
 pub mod program;

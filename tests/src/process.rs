@@ -36,6 +36,53 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there").count()
 }
 
+/// Returns the children of a process that have not ended, the oldest first.
+pub fn children(pid: u32) -> Vec<u32> {
+    let mut children: Vec<_> = all()
+        .filter_map(|child| Some((stat(child)?, child)))
+        .filter(|(stat, _)| stat.parent == pid && stat.state != 'Z')
+        .map(|(stat, child)| (stat.started, child))
+        .collect();
+    children.sort_unstable();
+    children.into_iter().map(|(_, child)| child).collect()
+}
+
+/// Returns the processes with this text in their command lines, except those that have ended.
+pub fn with_argument(text: &str) -> Vec<u32> {
+    let has = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(text))
+    };
+    all().filter(has).collect()
+}
+
+/// Returns the state of a process, such as `T` for a stopped one, or none if it does not exist.
+pub fn state(pid: u32) -> Option<char> {
+    stat(pid).map(|stat| stat.state)
+}
+
+/// Returns all processes of the machine.
+fn all() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").expect("proc is mounted");
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+struct Stat {
+    state: char,
+    parent: u32,
+    /// The time of its start, in ticks after that of the system.
+    started: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may contain anything.
+    let (_, rest) = line.rsplit_once(") ")?;
+    let mut members = rest.split(' ');
+    let (state, parent) = (members.next()?.chars().next()?, members.next()?.parse().ok()?);
+    Some(Stat { state, parent, started: members.nth(17)?.parse().ok()? })
+}
+
 /// Returns an unused user id. Each test gets other ids, also in two runs at the same time.
 pub fn made_up_user(number: u32) -> u32 {
     (1 << 24) + std::process::id() * 8 + number

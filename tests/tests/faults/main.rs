@@ -28,4 +28,5 @@ mod table;
 mod unread;
 mod waiting;
 
-use subject::{BOTH, Case, PIPE, SOCKET, cases};
+use udf_tests::cases;
+use udf_tests::cases::{BOTH, PIPE, SOCKET};

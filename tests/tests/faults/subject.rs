@@ -1,4 +1,4 @@
-//! Cases of the fault tests, and the running UDFs that they use.
+//! The running UDFs of the fault tests.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,42 +11,6 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, KeepaliveResponse, Point};
 use udf_tests::ends::Ends;
 use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example};
-
-/// A fault, and the promise for it.
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    pub(crate) promise: &'static str,
-    pub(crate) on: Transports,
-    pub(crate) run: fn(Transport),
-}
-
-pub(crate) type Transports = &'static [Transport];
-
-pub(crate) const BOTH: Transports = &[Transport::Pipe, Transport::Socket];
-pub(crate) const PIPE: Transports = &[Transport::Pipe];
-pub(crate) const SOCKET: Transports = &[Transport::Socket];
-
-/// Defines a table of cases, and one test per case: `name, transports, promise;`. The function
-/// `name` runs once per transport.
-macro_rules! cases {
-    ($($name:ident, $on:expr, $promise:literal;)*) => {
-        pub(crate) const CASES: &[$crate::Case] = &[
-            $($crate::Case { name: stringify!($name), promise: $promise, on: $on, run: $name },)*
-        ];
-
-        mod case {
-            $(
-                #[test]
-                fn $name() {
-                    let case = super::CASES.iter().find(|case| case.name == stringify!($name));
-                    let case = case.expect("the case is in the table");
-                    case.on.iter().for_each(|transport| (case.run)(*transport));
-                }
-            )*
-        }
-    };
-}
-pub(crate) use cases;
 
 /// Returns the path of a UDF that only these tests use.
 pub(crate) fn troubled() -> PathBuf {
