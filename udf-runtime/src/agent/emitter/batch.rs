@@ -9,7 +9,7 @@ use udf_proto::{BeginBatch, EndBatch, Point};
 use super::Output;
 use crate::agent::link::EmitError;
 
-/// A batch under construction; see [`Emitter::begin`].
+/// A batch under construction; see [`Emitter::begin`](super::Emitter::begin).
 #[must_use = "a batch goes nowhere before `end` is called"]
 pub struct OpenBatch<'e> {
     output: &'e mut Output,
@@ -43,7 +43,7 @@ impl<'e> OpenBatch<'e> {
     }
 
     /// Adds a new point. The point has the tags of the batch only if you set them. Its default time
-    /// is that of [`Emitter::build`].
+    /// is that of [`Emitter::build`](super::Emitter::build).
     pub fn build(&mut self) -> PointEdit<'_, 'static, Self> {
         PointEdit::empty(self)
     }
