@@ -11,6 +11,9 @@ const CHUNK: usize = 256 << 10;
 /// The size of the first chunk. A connection that only asks for Info needs no more.
 const FIRST: usize = 4 << 10;
 
+/// The maximum number of chunks that are kept to be used again. Fresh memory costs as much as a copy.
+const MOST_SPARE: usize = 32;
+
 /// The least room for a read. A chunk with less is closed.
 const LEAST_ROOM: usize = 512;
 
@@ -26,8 +29,8 @@ pub(super) struct Log {
     chunks: VecDeque<Chunk>,
     /// The number of bytes in the last chunk, with those of an incomplete frame.
     filled: usize,
-    /// A chunk to use again.
-    spare: Option<Vec<u8>>,
+    /// Chunks to use again, until the log is empty.
+    spare: Vec<Vec<u8>>,
     /// The position that the next frame to write has, and its chunk.
     sent: u64,
     sending: usize,
@@ -77,7 +80,7 @@ impl Log {
         Log {
             chunks: [first].into(),
             filled: 0,
-            spare: None,
+            spare: Vec::new(),
             sent: 0,
             sending: 0,
             holes: VecDeque::new(),
@@ -177,7 +180,7 @@ impl Log {
             last.bytes.resize((last.bytes.len() * 2).min(most), 0);
             return;
         }
-        let mut bytes = self.spare.take().unwrap_or_else(|| vec![0; CHUNK]);
+        let mut bytes = self.spare.pop().unwrap_or_else(|| vec![0; CHUNK]);
         if bytes.len() < partial + LEAST_ROOM {
             bytes.resize(partial + LEAST_ROOM, 0);
         }
@@ -222,9 +225,9 @@ impl Log {
         while self.chunks.len() > 1 && self.chunks[0].end() <= position {
             let mut bytes = self.chunks.pop_front().map(|chunk| chunk.bytes).unwrap_or_default();
             self.sending = self.sending.saturating_sub(1);
-            if bytes.capacity() == CHUNK && self.spare.is_none() {
+            if bytes.capacity() == CHUNK && self.spare.len() < MOST_SPARE {
                 bytes.resize(CHUNK, 0);
-                self.spare = Some(bytes);
+                self.spare.push(bytes);
             }
         }
         if self.chunks.len() == 1 && position == self.end() && self.filled == self.chunks[0].whole {
@@ -235,7 +238,7 @@ impl Log {
                 chunk.bytes = vec![0; FIRST];
             }
             self.filled = 0;
-            self.spare = None;
+            self.spare = Vec::new();
         }
         while self.holes.front().is_some_and(|(_, end)| *end <= position) {
             self.holes.pop_front();
