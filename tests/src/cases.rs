@@ -113,7 +113,8 @@ impl Suite {
     fn tables(&self) -> String {
         let count = self.cases().count();
         let done = self.cases().map(|case| case.on.len()).sum::<usize>();
-        let mut tables = format!("\n{count} faults, injected into running programs {done} times.\n");
+        let mut tables =
+            format!("\n{count} faults, injected into running programs {done} times.\n");
         for (group, cases) in self.groups {
             let head = "| fault | over | promise |\n| --- | --- | --- |\n";
             let _ = write!(tables, "\n## {group}\n\n{head}");

@@ -142,7 +142,9 @@ fn a_kapacitor_that_disconnects(_: Transport) {
     let program = launch(&udf, Transport::Socket, &[]);
     let mut ends = program.ends();
     let init = iter_of(&udf);
-    ends.input.write_while_read(&mut init.into_iter(), Duration::from_millis(300)).expect("it reads");
+    ends.input
+        .write_while_read(&mut init.into_iter(), Duration::from_millis(300))
+        .expect("it reads");
     ends.output.wait_for(1);
     let pid = program.pid();
     wait_until("there is a worker", || !children(pid).is_empty());

@@ -32,10 +32,12 @@ impl Kapacitor {
     pub(crate) fn new(Ends { input, output }: Ends) -> Self {
         let (sender, frames) = channel();
         let (sign, keepalives) = channel();
-        thread::spawn(move || read(output, |frame| match frame.as_deref().map(decode) {
-            Ok(Answer::Keepalive(KeepaliveResponse { time })) => sign.send(time).is_ok(),
-            _ => sender.send(frame).is_ok(),
-        }));
+        thread::spawn(move || {
+            read(output, |frame| match frame.as_deref().map(decode) {
+                Ok(Answer::Keepalive(KeepaliveResponse { time })) => sign.send(time).is_ok(),
+                _ => sender.send(frame).is_ok(),
+            })
+        });
         Kapacitor { input: Some(input), frames, keepalives }
     }
 

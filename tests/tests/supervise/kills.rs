@@ -169,9 +169,8 @@ fn a_kill_after_restore(on: Transport) {
 }
 
 fn a_kill_in_kapacitors_restore(on: Transport) {
-    let state = udf_proto::messages::RestoreRequest {
-        snapshot: br#"{"host=a": [5, 1.5]}"#.to_vec(),
-    };
+    let state =
+        udf_proto::messages::RestoreRequest { snapshot: br#"{"host=a": [5, 1.5]}"#.to_vec() };
     let restore = frame(Ask::Restore(state));
     let requests = [frame(init_of(&plain(&[]))), restore, points(0..10)].concat();
     is_survived("restore", &[], &requests, on, &[]);

@@ -55,13 +55,7 @@ fn large_points(count: i64) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// Writes until the front does not read, and then calls `act`. After that, all output must arrive.
-fn is_bounded(
-    udf: &Udf,
-    alone: &Udf,
-    first: Vec<u8>,
-    on: Transport,
-    act: impl FnOnce(&Program),
-) {
+fn is_bounded(udf: &Udf, alone: &Udf, first: Vec<u8>, on: Transport, act: impl FnOnce(&Program)) {
     let (program, mut ends) = start(udf, on, &SMALL);
     let mut sent = Vec::new();
     let mut pieces =
@@ -255,8 +249,6 @@ fn descriptors_after_many_kills(on: Transport) {
     }
     front.kapacitor.send(&points(30..31));
     front.kapacitor.take(1);
-    wait_until("the descriptors of dead workers are closed", || {
-        descriptors(front.pid()) <= before
-    });
+    wait_until("the descriptors of dead workers are closed", || descriptors(front.pid()) <= before);
     front.finish();
 }

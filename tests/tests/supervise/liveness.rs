@@ -181,7 +181,9 @@ fn a_worker_whose_output_nobody_reads(on: Transport) {
 
 /// Returns the messages without the points of the thread.
 fn without_ticks(mut frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    frames.retain(|frame| !matches!(decode(frame), Answer::Point(Point { name, .. }) if name == "tick"));
+    frames.retain(
+        |frame| !matches!(decode(frame), Answer::Point(Point { name, .. }) if name == "tick"),
+    );
     frames
 }
 

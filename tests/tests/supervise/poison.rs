@@ -226,7 +226,8 @@ fn deaths_at_different_points(on: Transport) {
         return;
     }
     let mark = Mark::new();
-    let udf = plain(&["--at", "point", "--do", "fail", "--times", "1", "--each", "--dir", mark.path()]);
+    let udf =
+        plain(&["--at", "point", "--do", "fail", "--times", "1", "--each", "--dir", mark.path()]);
     let (init, clean) = (frame(init_of(&plain(&[]))), plain(&[]));
     let mut requests = init;
     for time in 0..6 {

@@ -355,8 +355,13 @@ impl Connection {
             *left -= got as u64;
         }
         self.link.counters.add(Count::BytesIn, got as u64);
-        let init_limit = self.limits.init_frame;
-        let read = self.core.read(got, self.limits.frame, init_limit);
+        let init_limit = self.limits.init_frame.min(self.limits.frame);
+        let directory = self.shared.settings.state_dir.as_deref();
+        let read = self.core.read(got, [init_limit, self.limits.frame], |task, node| {
+            let (saver, saved) = Saver::open(directory?, task, node);
+            self.saver = saver;
+            saved
+        });
         self.handle_events();
         read.map_err(|error| AgentError::from(error).before_init(init_limit))
     }
@@ -557,11 +562,6 @@ impl Connection {
                 Event::Init { task, node } => {
                     let span = tracing::Span::current();
                     span.record("task", &task).record("node", &node);
-                    if let Some(directory) = &self.shared.settings.state_dir
-                        && self.saver.is_none()
-                    {
-                        (self.saver, self.core.talk.saved) = Saver::open(directory, &task, &node);
-                    }
                     self.named.get_or_insert((task, node));
                 }
                 Event::Started => {

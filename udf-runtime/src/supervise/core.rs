@@ -7,6 +7,7 @@ use udf_proto::{EdgeType, Info};
 use super::log::{Extent, Log};
 use super::requests::{Input, classify};
 use super::settings::Settings;
+use super::store::Saved;
 use super::talk::{Event, Fault, Talk};
 
 /// The maximum number of bytes that wait to be written to the worker. More is only read when
@@ -48,20 +49,23 @@ impl Core {
         self.log.room()
     }
 
-    /// Takes bytes that were read from Kapacitor. `limit` is the maximum length of a frame, and
-    /// `init_limit` the one before an Init was accepted.
+    /// Takes bytes that were read from Kapacitor. `limits` are the maximum lengths of a frame before
+    /// and after an Init. `load` returns the saved checkpoint of a task and node.
     ///
     /// # Errors
     /// Returns an error if the bytes are no frames.
     pub(super) fn read(
         &mut self,
         bytes: usize,
-        limit: usize,
-        init_limit: usize,
+        limits: [usize; 2],
+        mut load: impl FnMut(&str, &str) -> Option<Saved>,
     ) -> Result<(), FrameError> {
-        let limit = if self.talk.is_started { limit } else { limit.min(init_limit) };
         let Core { log, talk, .. } = self;
-        log.add(bytes, limit, |frame| talk.input(&frame))?;
+        let limit = |talk: &Talk| limits[usize::from(talk.has_init())];
+        log.add(bytes, limit(talk), |frame| {
+            talk.input(&frame, &mut load);
+            limit(talk)
+        })?;
         if let Some(extent) = talk.left_out.take() {
             log.leave_out(extent);
         }

@@ -76,6 +76,9 @@ impl Connection {
 
     fn start_worker(&mut self) {
         let limit = self.limits.frame;
+        if self.replacing.is_some() {
+            self.link.counters.add(Count::Restarts, 1);
+        }
         match Worker::spawn(&self.shared.program, limit, self.info.clone()) {
             Ok(mut worker) => {
                 if let (Some(start), Some(info)) = (&mut worker.start, &self.info) {
@@ -109,7 +112,6 @@ impl Connection {
         let Some(Replacing { reason, died, bytes, .. }) = self.replacing.take() else { return };
         let id = self.worker.as_ref().map_or(0, Worker::id);
         let took = died.elapsed().as_millis();
-        self.link.counters.add(Count::Restarts, 1);
         self.link.counters.add(Count::Replayed, bytes);
         let differs = match differs {
             true => {
@@ -193,6 +195,9 @@ impl Connection {
 
     fn resume(&mut self, reason: String, died: Instant, resume: Instant) {
         let bytes = self.core.bytes_to_repeat();
+        if let Some(Replacing { reason, .. }) = &self.replacing {
+            tracing::warn!("{reason}; its replacement died before it had done the same");
+        }
         self.replacing = Some(Replacing { reason, died, resume, bytes });
     }
 

@@ -118,15 +118,15 @@ impl Log {
     }
 
     /// Adds bytes that were read into the [room](Self::room), and calls `on_frame` with each frame
-    /// that is now whole: its extent, the frame with its length, and its body.
+    /// that is now whole. It returns the limit of later frames.
     ///
     /// # Errors
-    /// Returns an error if a frame is longer than `limit`, or if its length is no varint.
+    /// Returns an error if a frame is longer than the limit, or if its length is no varint.
     pub(super) fn add(
         &mut self,
         read: usize,
-        limit: usize,
-        mut on_frame: impl FnMut(Frame<'_>),
+        mut limit: usize,
+        mut on_frame: impl FnMut(Frame<'_>) -> usize,
     ) -> Result<(), FrameError> {
         self.filled += read;
         let filled = self.filled;
@@ -141,7 +141,7 @@ impl Log {
             let Some(whole) = rest.get(..end) else { break end };
             let at = last.base + last.whole as u64;
             let extent = Extent { start: at, end: at + end as u64 };
-            on_frame(Frame { extent, whole, body: &whole[start..] });
+            limit = on_frame(Frame { extent, whole, body: &whole[start..] });
             last.whole += end;
         };
         self.make_room(needed);

@@ -89,7 +89,7 @@ pub(super) struct Talk {
     /// The snapshot of a Restore in the log.
     restored: Option<Vec<u8>>,
     /// The saved checkpoint, until it is clear whether it is restored.
-    pub(super) saved: Option<Saved>,
+    saved: Option<Saved>,
     /// The snapshots that Kapacitor has.
     pub(super) given: Given,
     pub(super) is_started: bool,
@@ -169,9 +169,13 @@ impl Talk {
 
     // What Kapacitor sends.
 
-    /// Takes a frame from Kapacitor.
+    /// Takes a frame from Kapacitor; see [`Core::read`](super::core::Core::read).
     #[inline]
-    pub(super) fn input(&mut self, frame: &Frame<'_>) {
+    pub(super) fn input(
+        &mut self,
+        frame: &Frame<'_>,
+        load: &mut impl FnMut(&str, &str) -> Option<Saved>,
+    ) {
         match classify(frame.body) {
             Input::Point => {
                 self.traffic.points_in += 1;
@@ -188,7 +192,10 @@ impl Talk {
                 self.place_snapshot(frame.extent.end);
             }
             Input::Init { task, node } => {
-                self.init.get_or_insert_with(|| frame.whole.to_vec());
+                if !self.has_init() {
+                    self.init = Some(frame.whole.to_vec());
+                    self.saved = load(&task, &node);
+                }
                 self.requests.add(frame.extent.end, Ask::Init, false);
                 self.events.push(Event::Init { task, node });
             }
