@@ -148,12 +148,12 @@ fn the_limits_of_descriptors_and_threads_suffice() {
     drop((open, scrapers, refused));
 }
 
-/// What a daemon serves at `--metrics`, with one open connection.
+/// What the daemon of a supervised UDF serves at `--metrics`, with one open connection.
 fn scrape() -> String {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("udf.sock");
     let mut command = Command::new(example("mirror"));
-    command.args(["--metrics", "0", "--socket"]).arg(&path).stdin(Stdio::null());
+    command.args(["--supervise", "--metrics", "0", "--socket"]).arg(&path).stdin(Stdio::null());
     let program = Program::spawn(&mut command).at(&path);
     let address = program.metrics();
     program.wait_for_log("listens on");

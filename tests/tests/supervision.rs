@@ -235,6 +235,106 @@ fn a_program_that_a_worker_starts_is_no_worker() {
     );
 }
 
+/// Returns the workers of a supervisor.
+fn workers(supervisor: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{supervisor}/task")).expect("it runs");
+    let children =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok());
+    children.flat_map(|ids| ids.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn kill(process: &str) {
+    let killed = Command::new("kill").args(["-KILL", process]).status();
+    assert!(killed.expect("kill runs").success());
+}
+
+#[test]
+fn a_udf_of_several_supervises_itself_by_its_name_and_by_a_link() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let link = directory.path().join("locate");
+    std::os::unix::fs::symlink(example("zones"), &link).expect("a link can be made");
+    let zones = directory.path().join("zones.csv");
+    std::fs::write(&zones, "north,0,0,10,10\n").expect("a file can be written");
+    let mut by_name = Command::new(example("zones"));
+    by_name.arg("locate");
+    for mut command in [by_name, Command::new(link)] {
+        command.args(["--supervise", "--zones"]).arg(&zones);
+        let mut program = Program::spawn(command.stdin(Stdio::piped()));
+        let mut connection = Connection::new(program.pipes());
+        let started = connection.init(&[]);
+        assert!(matches!(&started, Answer::Init(init) if init.success), "{started:?}");
+        let [worker] = &workers(program.pid())[..] else { panic!("not one worker") };
+        kill(worker);
+        program.wait_for_log("took over");
+        connection.end_input();
+        assert_eq!(connection.rest(), []);
+        assert_eq!(program.wait().code(), Some(0));
+    }
+}
+
+/// A program that is run by a link, which leads to another version by the time of the signal.
+#[test]
+fn sighup_replaces_each_worker_by_the_present_program() {
+    for on_socket in [false, true] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let link = directory.path().join("udf");
+        std::os::unix::fs::symlink(example("mirror"), &link).expect("a link can be made");
+        let mut command = Command::new(&link);
+        command.arg("--supervise");
+        let (mut program, mut connection) = if on_socket {
+            let program = Program::listen(&mut command);
+            let connection = program.connect();
+            (program, connection)
+        } else {
+            let mut program = Program::spawn(command.stdin(Stdio::piped()));
+            let connection = Connection::new(program.pipes());
+            (program, connection)
+        };
+        connection.init(&[]);
+        connection.ask(point(1, "v"));
+        assert!(matches!(connection.answer(), Answer::Point(_)));
+        let copy = directory.path().join("copy");
+        std::fs::copy(example("mirror"), &copy).expect("a file can be copied");
+        std::fs::remove_file(&link).expect("it is ours");
+        std::os::unix::fs::symlink(&copy, &link).expect("a link can be made");
+        program.signal("HUP");
+        let line = program.wait_for_log("upgraded: worker ");
+        let worker = line.split("upgraded: worker ").nth(1).and_then(|rest| rest.split(' ').next());
+        let worker = worker.expect("the line names the new worker");
+        let runs = std::fs::read_link(format!("/proc/{worker}/exe")).expect("it runs");
+        assert_eq!(runs, std::fs::canonicalize(&copy).expect("it is there"));
+        connection.ask(point(2, "v"));
+        assert!(matches!(connection.answer(), Answer::Point(point) if point.time == 2));
+        connection.end_input();
+        assert_eq!(connection.rest(), []);
+        if on_socket {
+            program.signal("TERM");
+        }
+        assert_eq!(program.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn udf_supervise_replaces_a_program() {
+    let mut command = Command::new(UDF);
+    command.args(["supervise", "--"]).arg(example("mirror"));
+    let mut program = Program::spawn(command.stdin(Stdio::piped()));
+    let mut connection = Connection::new(program.pipes());
+    connection.init(&[]);
+    let [worker] = &workers(program.pid())[..] else { panic!("not one worker") };
+    let group = std::fs::read_to_string(format!("/proc/{worker}/stat")).expect("it runs");
+    let group = group.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(2));
+    assert_eq!(group, Some(worker.as_str()), "a worker leads its group");
+    kill(worker);
+    connection.ask(point(1, "v"));
+    assert!(matches!(connection.answer(), Answer::Point(_)));
+    let line = program.wait_for_log("took over");
+    assert!(line.contains(&format!("worker {worker} died (signal: 9 (SIGKILL))")), "{line}");
+    connection.end_input();
+    assert_eq!(connection.rest(), []);
+    assert_eq!(program.wait().code(), Some(0));
+}
+
 /// A supervisor that is killed: its worker ends, although its input goes on.
 #[test]
 fn a_worker_ends_with_its_supervisor() {
@@ -278,12 +378,10 @@ fn udf_worker_becomes_the_program_of_a_supervisor_alone() {
     let mirror = example("mirror");
     let mut command = Command::new(UDF);
     let (mut program, mut connection) = worker(command.args(["worker", "--"]).arg(mirror));
-    let pid = program.pid();
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     connection.init(&[]);
     connection.end_input();
     assert_eq!(connection.rest(), []);
-    assert_eq!(program.wait().code(), Some(0), "{name}");
+    assert_eq!(program.wait().code(), Some(0));
 
     let mut command = Command::new(UDF);
     let (mut program, connection) = worker(command.args(["worker", "--", "/no/such/udf"]));

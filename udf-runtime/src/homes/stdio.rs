@@ -137,8 +137,12 @@ pub(super) fn serve(
     let result = run();
     has_finished.store(true, Ordering::Relaxed);
     // Kapacitor also spawns a UDF for each Info. That needs no log line.
-    if link.pulse.is_started() {
-        tracing::info!("the connection has ended: {}", link.counters.totals());
+    let totals = link.counters.totals();
+    match worker::is_worker() {
+        // The supervisor logs the counts of all workers of the connection.
+        true => tracing::debug!("the worker has ended: {totals}"),
+        false if link.pulse.is_started() => tracing::info!("the connection has ended: {totals}"),
+        false => {}
     }
     match (&result, stop.stopping().is_asked()) {
         (_, true) => linger(input.get_ref(), LINGER_AT_STOP),
