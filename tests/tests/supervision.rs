@@ -335,6 +335,31 @@ fn udf_supervise_replaces_a_program() {
     assert_eq!(program.wait().code(), Some(0));
 }
 
+#[test]
+fn a_program_of_a_daemon_keeps_its_limit_of_open_files() {
+    let mut command = Command::new("prlimit");
+    command.args(["--nofile=300:4000", UDF, "supervise"]).stdin(Stdio::null());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let socket = directory.path().join("udf.sock");
+    command.arg("--socket").arg(&socket).arg("--").arg(example("mirror"));
+    let mut program = Program::spawn(&mut command).at(&socket);
+    program.wait_for_log("listens on");
+    let mut connection = program.connect();
+    connection.init(&[]);
+    let limit = |process: &str| {
+        let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).expect("it runs");
+        let line = limits.lines().find(|line| line.starts_with("Max open files"));
+        let soft = line.and_then(|line| line.split_whitespace().nth(3)).expect("it has this limit");
+        soft.to_owned()
+    };
+    let [worker] = &workers(program.pid())[..] else { panic!("not one worker") };
+    assert_eq!((limit(&program.pid().to_string()), limit(worker)), ("4000".into(), "300".into()));
+    connection.end_input();
+    assert_eq!(connection.rest(), []);
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
 /// A supervisor that is killed: its worker ends, although its input goes on.
 #[test]
 fn a_worker_ends_with_its_supervisor() {

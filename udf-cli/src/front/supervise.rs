@@ -32,7 +32,8 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn worker_command() -> Command {
-    Command::new("worker").hide(true).arg(program_arg())
+    let open_files = Arg::new("open-files").long("open-files").value_parser(value_parser!(u64));
+    Command::new("worker").hide(true).args([open_files, program_arg()])
 }
 
 fn program_arg() -> Arg {
@@ -61,7 +62,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 }
 
 pub(super) fn work(matches: &ArgMatches) -> ExitCode {
-    runtime::work(&udf(matches))
+    runtime::work(&udf(matches), matches.get_one("open-files").copied())
 }
 
 /// Returns how Kapacitor starts the UDF with a supervisor.

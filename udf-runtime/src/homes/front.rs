@@ -16,9 +16,13 @@ use udf_host::settings::Logger;
 
 use super::hangups::Hangups;
 use super::serve::{self, Served, failed};
-use super::{args, flags, logs, supervision};
+use super::{args, flags, logs, open_files, supervision};
 use crate::agent::{shortage, worker};
 use crate::supervise::{Program, Supervision};
+
+/// The maximum number of descriptors of a connection: the socket, four of the worker and one to
+/// wake its thread, four of another worker during an upgrade, and two of a saved checkpoint.
+const DESCRIPTORS: u64 = 12;
 
 /// Returns this program as the program of its workers. `own` are the arguments that select the UDF
 /// in the program, if a link has selected it.
@@ -76,7 +80,7 @@ pub(super) fn serve(program: Program, matches: &ArgMatches, help: &str) -> Resul
     match daemon {
         Some(daemon) => {
             let accepter = Box::new(move || supervision.front());
-            let served = Served { name: &name, accepter, metrics: &[] };
+            let served = Served { name: &name, accepter, metrics: &[], descriptors: DESCRIPTORS };
             serve::daemon(served, daemon, limits, upgrades)
         }
         None => {
@@ -104,7 +108,12 @@ pub fn supervise(matches: &ArgMatches, name: String, udf: Vec<OsString>, help: &
             .map_err(shortage::of("cannot start the log"))
             .map_err(Failure::failed)?;
         let program = own_path().map_err(no_path)?.into();
-        let args = ["worker".into(), "--".into()].into_iter().chain(udf).collect();
+        let mut args = vec![OsString::from("worker")];
+        if let Some(soft) = open_files::soft() {
+            args.push(format!("--open-files={soft}").into());
+        }
+        args.push("--".into());
+        args.extend(udf);
         serve(Program { program, args, name, log: log() }, matches, help)
     };
     serve::end(run())
@@ -122,13 +131,16 @@ fn check_program(program: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Runs `udf worker`: becomes the program of a UDF that ends with its supervisor.
-pub fn work(udf: &[OsString]) -> ExitCode {
+/// Runs `udf worker`: becomes the program of a UDF that ends with its supervisor. `open_files` is
+/// the soft limit that the supervisor has raised.
+pub fn work(udf: &[OsString], open_files: Option<u64>) -> ExitCode {
     let run = || {
         let [program, args @ ..] = udf else { return Err(no_supervisor()) };
         if !worker::follow_supervisor() {
             return Err(no_supervisor());
         }
+        // The limit was in force before, so this cannot fail for good reasons.
+        let _ = open_files.map(open_files::lower);
         // The signal at the end of the supervisor survives this.
         let error = process::Command::new(program).args(args).exec();
         Err(Failure::failed(format!("cannot run {}: {error}", Path::new(program).display())))

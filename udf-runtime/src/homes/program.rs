@@ -202,7 +202,7 @@ fn daemon(
         let (handler, resources) = (program.handler, resources.clone());
         Box::new(move || Box::new(handler(unfit, &resources)))
     };
-    let served = Served { name: program.name, accepter, metrics: program.metrics };
+    let served = Served { name: program.name, accepter, metrics: program.metrics, descriptors: 1 };
     serve::daemon(served, daemon, limits, move || hangups.reload(resources))
 }
 

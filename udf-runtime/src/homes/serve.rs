@@ -22,6 +22,8 @@ pub(super) struct Served<'a> {
     pub(super) accepter: AnyAccepter,
     /// The metrics of the author.
     pub(super) metrics: &'static [&'static dyn Metric],
+    /// The maximum number of descriptors of a connection.
+    pub(super) descriptors: u64,
 }
 
 /// Serves as a daemon until a stop. Calls `at_start` right before it listens.
@@ -31,8 +33,8 @@ pub(super) fn daemon(
     limits: Limits,
     at_start: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let Served { name, accepter, metrics: own_metrics } = served;
-    open_files::raise(limits.connections);
+    let Served { name, accepter, metrics: own_metrics, descriptors } = served;
+    open_files::raise(limits.connections, descriptors);
     let (listener, file, place) = if let Some(path) = daemon.path {
         let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
         (listener, Some(file), path.display().to_string())
