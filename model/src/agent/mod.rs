@@ -43,6 +43,8 @@ pub(crate) mod rate_limit;
 pub(crate) mod ready;
 #[path = "../../../udf-runtime/src/agent/run.rs"]
 pub(crate) mod run;
+#[path = "../../../udf-runtime/src/agent/service.rs"]
+pub(crate) mod service;
 #[path = "../../../udf-runtime/src/agent/shortage.rs"]
 pub(crate) mod shortage;
 #[path = "../../../udf-runtime/src/agent/stop.rs"]
