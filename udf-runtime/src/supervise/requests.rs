@@ -103,8 +103,9 @@ pub(super) struct Request {
     pub(super) ask: Ask,
     /// Whether the front asks, and not Kapacitor.
     pub(super) is_own: bool,
-    /// Whether Kapacitor has got the answer.
+    /// Whether Kapacitor has got the answer, and whether it said that the request succeeded.
     pub(super) is_passed: bool,
+    pub(super) was_accepted: bool,
     /// Whether the present worker has answered.
     pub(super) is_answered: bool,
 }
@@ -117,7 +118,8 @@ impl Requests {
     /// Adds a request. One of the front may lie before later requests of Kapacitor.
     pub(super) fn add(&mut self, end: u64, ask: Ask, is_own: bool) {
         let at = self.0.partition_point(|request| request.end <= end);
-        let request = Request { end, ask, is_own, is_passed: false, is_answered: false };
+        let request =
+            Request { end, ask, is_own, is_passed: false, was_accepted: false, is_answered: false };
         self.0.insert(at, request);
     }
 
@@ -126,7 +128,7 @@ impl Requests {
     ///
     /// # Errors
     /// Returns the request that was due, if another one is answered. Returns none if no request is.
-    pub(super) fn answer(&mut self, ask: Ask) -> Result<Request, Option<Ask>> {
+    pub(super) fn answer(&mut self, ask: Ask, is_accepted: bool) -> Result<Request, Option<Ask>> {
         let is_keepalive = |ask| matches!(ask, Ask::Keepalive(_));
         let due = self.0.iter_mut().find(|request| {
             !request.is_answered
@@ -138,6 +140,7 @@ impl Requests {
         }
         request.is_answered = true;
         let found = *request;
+        request.was_accepted |= is_accepted && !request.is_passed;
         request.is_passed = true;
         Ok(found)
     }

@@ -8,7 +8,7 @@ use udf_proto::response;
 
 use super::output::why_unfit;
 use super::requests::{append_info, append_keepalive, append_restore};
-use super::talk::{Base, Fault, refused_snapshot};
+use super::talk::{Base, Fault, refused_options, refused_snapshot};
 
 /// The time in the keepalive behind the window, which the worker repeats.
 const BEHIND_WINDOW: i64 = i64::MIN;
@@ -127,9 +127,4 @@ impl Start {
         self.due.pop_front();
         Ok(())
     }
-}
-
-/// Returns why refused options end the task.
-pub(super) fn refused_options(why: &str) -> String {
-    format!("the worker was replaced, and the new one refuses the options: {why}")
 }

@@ -193,8 +193,11 @@ impl Talk {
             }
             Input::Init { task, node } => {
                 if !self.has_init() {
-                    self.init = Some(frame.whole.to_vec());
                     self.saved = load(&task, &node);
+                }
+                // The last one before one is accepted.
+                if !self.is_started {
+                    self.init = Some(frame.whole.to_vec());
                 }
                 self.requests.add(frame.extent.end, Ask::Init, false);
                 self.events.push(Event::Init { task, node });
@@ -449,7 +452,12 @@ impl Talk {
             }
             return Ok(false);
         }
-        let request = match self.requests.answer(ask) {
+        let is_accepted = match &message {
+            Message::Init(answer) => answer.success,
+            Message::Restore(answer) => answer.success,
+            _ => true,
+        };
+        let request = match self.requests.answer(ask, is_accepted) {
             Ok(request) => request,
             // A worker may send keepalives at any time. The front sends its own.
             Err(_) if matches!(ask, Ask::Keepalive(_)) => {
@@ -472,14 +480,11 @@ impl Talk {
                 self.is_started = true;
                 self.events.push(Event::Started);
             }
-            Message::Init(answer) if !answer.success && request.is_passed && self.is_started => {
-                return Err(Fault::Error(format!(
-                    "the worker was replaced, and the new one refuses the options: {}",
-                    answer.error
-                )));
+            Message::Init(answer) if !answer.success && request.was_accepted => {
+                return Err(Fault::Error(refused_options(&answer.error)));
             }
             Message::Restore(answer)
-                if !answer.success && (request.is_own || request.is_passed) =>
+                if !answer.success && (request.is_own || request.was_accepted) =>
             {
                 return Err(Fault::Error(refused_snapshot(&answer.error)));
             }
@@ -548,6 +553,11 @@ impl Talk {
         let snapshot = self.restored.take().or_else(|| self.base.snapshot.take());
         self.rebase(position, snapshot);
     }
+}
+
+/// Returns why options that a worker refuses end the task.
+pub(super) fn refused_options(why: &str) -> String {
+    format!("the worker was replaced, and the new one refuses the options: {why}")
 }
 
 /// Returns why a snapshot that a worker refuses ends the task.
