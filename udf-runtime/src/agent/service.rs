@@ -25,6 +25,7 @@ pub(crate) struct Ends {
     pub(crate) writer: Box<dyn Write + Send>,
     pub(crate) transport: Box<dyn Transport>,
     /// Ends the input of the reader.
+    #[cfg_attr(not(feature = "main"), allow(dead_code, reason = "only a supervisor needs it"))]
     pub(crate) stopping: Stopping,
 }
 

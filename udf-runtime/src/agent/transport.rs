@@ -48,6 +48,7 @@ pub(crate) trait Transport: Send {
     ///
     /// # Errors
     /// Returns an error if the transport has no such descriptors, or if the process has none left.
+    #[cfg_attr(not(feature = "main"), allow(dead_code, reason = "only a supervisor needs it"))]
     fn descriptors(&self) -> io::Result<(OwnedFd, OwnedFd)> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -269,6 +269,7 @@ impl Transport for Pipes {
 /// Opens a pipe again, so that only this process sees that its writes do not block. Other processes
 /// may share the pipe, such as a shell.
 #[cfg(target_os = "linux")]
+#[cfg_attr(not(feature = "main"), allow(dead_code, reason = "only a supervisor needs it"))]
 fn open_again(pipe: &OwnedFd) -> Option<OwnedFd> {
     let is_pipe = FileType::from_raw_mode(fstat(pipe).ok()?.st_mode).is_fifo();
     let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
@@ -277,6 +278,7 @@ fn open_again(pipe: &OwnedFd) -> Option<OwnedFd> {
 }
 
 #[cfg(not(target_os = "linux"))]
+#[cfg_attr(not(feature = "main"), allow(dead_code, reason = "only a supervisor needs it"))]
 fn open_again(_: &OwnedFd) -> Option<OwnedFd> {
     None
 }

@@ -91,21 +91,21 @@ mod tests {
         assert_eq!(deaths.note(at(59), true), Next::Restart(PAUSES[1]));
         deaths.end_stretch();
         // The first one was long ago.
-        assert_eq!(deaths.note(at(61), true), Next::Restart(PAUSES[1]));
+        assert_eq!(deaths.note(at(61), true), Next::Restart(PAUSES[0]));
         assert_eq!(deaths.note(at(62), true), Next::GiveUp);
     }
 
     #[test]
     fn deaths_in_the_same_stretch_of_input_are_searched_for_their_cause() {
-        let mut deaths = Deaths::new(&Settings::default());
+        let settings = Settings { restarts: 100, ..Settings::default() };
+        let mut deaths = Deaths::new(&settings);
         let now = Instant::now();
         deaths.note(now, true);
         deaths.end_stretch();
+        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[0]));
         assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[1]));
-        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[2]));
-        deaths.recent.clear();
-        assert_eq!(deaths.note(now, false), Next::Restart(PAUSES[0]), "without data");
-        assert_eq!(deaths.note(now, true), Next::Search(PAUSES[1]));
+        assert_eq!(deaths.note(now, false), Next::Restart(PAUSES[2]), "without data");
+        assert_eq!(deaths.note(now, true), Next::Search(PAUSES[3]));
         deaths.forget();
         assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[0]));
     }

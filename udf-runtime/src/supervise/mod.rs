@@ -4,22 +4,18 @@
 //! The front keeps the Init, the last snapshot, and the input since the request of that snapshot. A
 //! new worker gets them, and repeats the output that the last one had sent. The repetition is left
 //! out. Answers come in order, so the answer to a snapshot request splits the output exactly.
-
 mod connection;
 mod core;
 mod deaths;
 mod ledger;
-mod lives;
 mod log;
 mod output;
 mod poison;
 mod requests;
-mod saver;
 mod settings;
 mod start;
 mod store;
 mod talk;
-mod upgrade;
 mod worker;
 
 use std::io;

@@ -19,7 +19,7 @@ pub(super) enum Response {
     Point,
     Begin,
     End,
-    Answer(Ask, Message),
+    Answer(Ask, Box<Message>),
     /// The UDF has failed for this reason.
     Error(String),
 }
@@ -62,7 +62,7 @@ impl Checker {
             Some(Message::Begin(begin)) => self.begin(begin.size),
             Some(Message::End(_)) => self.end(),
             Some(Message::Error(error)) => Ok(Response::Error(error.error)),
-            Some(message) => Ok(Response::Answer(answered(&message), message)),
+            Some(message) => Ok(Response::Answer(answered(&message), Box::new(message))),
         }
     }
 

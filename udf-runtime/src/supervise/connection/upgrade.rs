@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::Shared;
-use super::connection::Connection;
-use super::talk::Fault;
-use super::worker::{Got, Worker};
+use super::Connection;
 use crate::agent::counters::Count;
+use crate::supervise::Shared;
+use crate::supervise::talk::Fault;
+use crate::supervise::worker::{Got, Worker};
 
 /// The maximum number of connections that start another worker at the same time.
 const MOST_AT_ONCE: usize = 4;
@@ -80,13 +80,15 @@ impl Connection {
         }
         let is_done = upgrade.worker.start.as_ref().is_none_or(|start| start.is_done().is_some());
         match upgrade.phase {
-            Phase::Describing if is_done => {
-                // A snapshot that was requested before must be answered first.
-                if !self.core.talk.awaits_answer_to_snapshot() && !self.core.talk.is_repeating {
-                    upgrade.phase = Phase::AwaitingSnapshot;
-                    self.core.request_snapshot();
-                    self.core.talk.hold_at_snapshot();
-                }
+            // A snapshot that was requested before must be answered first.
+            Phase::Describing
+                if is_done
+                    && !self.core.talk.awaits_answer_to_snapshot()
+                    && !self.core.talk.is_repeating =>
+            {
+                upgrade.phase = Phase::AwaitingSnapshot;
+                self.core.request_snapshot();
+                self.core.talk.hold_at_snapshot();
             }
             Phase::AwaitingSnapshot => {
                 if self.core.talk.is_held_at_base() {

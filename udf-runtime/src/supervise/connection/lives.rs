@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use udf_proto::point::PointIndex;
 use udf_proto::request::{Incoming, decode};
 
-use super::connection::Connection;
-use super::core::Step;
-use super::deaths::Next;
-use super::settings::Poison;
-use super::worker::Worker;
+use super::Connection;
 use crate::agent::counters::Count;
+use crate::supervise::core::Step;
+use crate::supervise::deaths::Next;
+use crate::supervise::settings::Poison;
+use crate::supervise::worker::Worker;
 
 /// How long a worker that has closed its output may take to exit.
 const EXIT_WITHIN: Duration = Duration::from_millis(500);

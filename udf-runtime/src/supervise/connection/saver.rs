@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::store::{Given, Saved, Store};
 use crate::agent::rate_limit::RateLimit;
 use crate::agent::shortage;
+use crate::supervise::store::{Given, Saved, Store};
 
 /// The thread that saves checkpoints. Dropping it waits until the last one is saved.
 pub(super) struct Saver {

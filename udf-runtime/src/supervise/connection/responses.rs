@@ -1,0 +1,199 @@
+//! The worker's side of a connection.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use udf_host::diagnosis::{self, NoMessage};
+
+use super::Connection;
+use super::checkpoints::NO_CHECKPOINT;
+use crate::agent::counters::Count;
+use crate::supervise::talk::{Event, Fault};
+use crate::supervise::worker::{Got, Worker};
+
+impl Connection {
+    /// Writes to the worker what it takes now.
+    pub(super) fn feed(&mut self) {
+        let Some(worker) = &mut self.worker else { return };
+        loop {
+            let bytes = match &worker.start {
+                Some(start) => start.unsent(),
+                None => self.core.unsent(),
+            };
+            if bytes.is_empty() {
+                break;
+            }
+            let written = worker.write(bytes);
+            if written == 0 {
+                break;
+            }
+            match &mut worker.start {
+                Some(start) => start.note_sent(written),
+                None => self.core.note_sent(written),
+            }
+            self.progress = Instant::now();
+        }
+        let is_all = self.is_closed() && self.search.is_none() && self.core.is_all_sent();
+        if is_all && !self.core.talk.awaits_answer_to_snapshot() && !self.is_final_checkpoint_due()
+        {
+            let Some(worker) = &mut self.worker else { return };
+            if worker.start.is_none() {
+                worker.end_input();
+                self.core.talk.has_ended = true;
+            }
+        }
+    }
+
+    pub(super) fn read_worker(&mut self) {
+        let Some(worker) = &mut self.worker else { return };
+        match worker.read() {
+            Ok(Got::Some | Got::Nothing) => {}
+            Ok(Got::End) => self.ended = Some(Instant::now()),
+            Err(fault) => return self.die(Some(&fault)),
+        }
+        self.take_responses();
+    }
+
+    fn take_responses(&mut self) {
+        let Some(Worker { frames, start, .. }) = &mut self.worker else { return };
+        let before = self.core.talk.responses;
+        let fault = loop {
+            let length = match frames.buffered_frame() {
+                Ok(Some(frame)) => frame.len(),
+                Ok(None) => break None,
+                Err(error) => break Some(Fault::Death(error.to_string())),
+            };
+            let whole = &frames.taken()[..frames.taken().len() - frames.rest().len()];
+            let frame = &whole[whole.len() - length..];
+            let took = match start {
+                Some(start) => {
+                    self.progress = Instant::now();
+                    start.respond(frame).map(|()| false)
+                }
+                None => self.core.respond(frame, whole),
+            };
+            match took {
+                Ok(passes) => {
+                    self.out.append(&mut self.core.talk.out);
+                    if passes {
+                        self.out.extend_from_slice(whole);
+                    }
+                }
+                Err(fault) => break Some(explain(fault, frames.taken())),
+            }
+        };
+        if self.core.talk.responses != before {
+            self.progress = Instant::now();
+        }
+        self.handle_events();
+        match fault {
+            None => {
+                self.core.forget_idle();
+                self.take_over();
+            }
+            Some(Fault::Death(fault)) => self.die(Some(&fault)),
+            Some(Fault::Error(error)) => self.fail(error),
+        }
+    }
+
+    pub(super) fn handle_events(&mut self) {
+        for event in std::mem::take(&mut self.core.talk.events) {
+            match event {
+                Event::Init { task, node } => {
+                    let span = tracing::Span::current();
+                    span.record("task", &task).record("node", &node);
+                    self.named.get_or_insert((task, node));
+                }
+                Event::Started => {
+                    self.allowance.start();
+                    if let Some((task, node)) = self.named.take() {
+                        self.link.pulse.name_task(&task, &node);
+                    }
+                    self.introduce();
+                }
+                Event::Checkpoint { is_passed } => {
+                    let now = Instant::now();
+                    self.link.counters.add(Count::Checkpoints, 1);
+                    self.deaths.end_stretch();
+                    if let Some(asked) = self.checkpoints.asked.take() {
+                        self.checkpoints.cost = now.duration_since(asked);
+                    }
+                    self.checkpoints.last = now;
+                    let snapshot = self.core.talk.base.snapshot.as_ref();
+                    self.checkpoints.bytes = snapshot.map_or(0, Vec::len);
+                    let is_final = self.is_closed();
+                    match (snapshot, &mut self.saver) {
+                        (None, _) => self.tell_empty(),
+                        (Some(snapshot), Some(saver))
+                            if is_passed
+                                || is_final
+                                || now.duration_since(self.saved)
+                                    >= self.shared.settings.checkpoint_every =>
+                        {
+                            saver.save(snapshot, self.core.talk.given);
+                            self.saved = now;
+                        }
+                        _ => {}
+                    }
+                }
+                Event::NoCheckpoint => {
+                    self.checkpoints.not_before = Instant::now() + NO_CHECKPOINT;
+                    self.core.talk.release();
+                }
+                Event::Settled { known, differs } => {
+                    // Another worker has handled the same input.
+                    self.deaths.end_stretch();
+                    self.settled(known, differs);
+                }
+                Event::Stepped => self.next_step(),
+                Event::RestoredSaved => {
+                    tracing::info!(
+                        "the saved checkpoint is later than the state of Kapacitor, and is restored"
+                    );
+                }
+                Event::Unasked(ask) => {
+                    if let Some(held_back) = self.unasked.pass() {
+                        tracing::warn!(
+                            "the worker answered a request that it did not get ({}); its answer was dropped{held_back}",
+                            ask.name()
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells once what applies to all connections.
+    fn introduce(&self) {
+        if !self.shared.is_introduced.swap(true, Ordering::Relaxed) {
+            let timers = match self.shared.settings.at_least_once {
+                true => "at least once",
+                false => "at most once",
+            };
+            tracing::info!(
+                "the UDF is supervised: a worker that dies is replaced; output that follows from input is sent \
+                 exactly once, output of timers and of other threads {timers}"
+            );
+        }
+    }
+
+    fn tell_empty(&self) {
+        if !self.shared.has_told_empty.swap(true, Ordering::Relaxed) {
+            let replay = match self.shared.settings.replay {
+                0 => "set --replay if it can be built again from recent input".to_owned(),
+                bytes => format!("the last {bytes} bytes of input from before are replayed"),
+            };
+            tracing::info!(
+                "the snapshots of the UDF are empty; if it keeps state, a crash loses it: {replay}"
+            );
+        }
+    }
+}
+
+/// Replaces a death by text that was printed in the place of a response.
+fn explain(fault: Fault, taken: &[u8]) -> Fault {
+    match (fault, diagnosis::text(taken)) {
+        (Fault::Death(_), Some(text)) => Fault::Death(NoMessage::Text(text).to_string()),
+        (fault, _) => fault,
+    }
+}
