@@ -85,6 +85,17 @@ def entry(data):
     return found.get(1, b"").decode(), found.get(2, 0)
 
 
+def option_of(data):
+    """Returns the name of an option of an Init, and the members of its values."""
+    name, values = "", []
+    for number, value, _ in members(data):
+        if number == 1:
+            name = value.decode()
+        elif number == 2:
+            values.append({number: value for number, value, _ in members(value)})
+    return name, values
+
+
 # Misbehavior.
 
 
@@ -350,18 +361,19 @@ class Plain:
 
     def init(self, body):
         self.trouble.at("init", self.out)
-        unknown = []
-        for number, option, _ in members(body):
-            if number == 1:
-                name, value = entry(option)
-                if name == "field":
-                    self.field = dict((n, v) for n, v, _ in members(value))[5].decode()
-                elif name not in self.options():
-                    unknown.append(name)
-        if unknown:
-            self.out.send(INIT, member(1, False) + member(2, f"no option {unknown}"))
-        else:
-            self.out.send(INIT, member(1, True))
+        names, problems = [], []
+        for name, values in (option_of(value) for number, value, _ in members(body) if number == 1):
+            names.append(name)
+            if name not in self.options():
+                problems.append(f"no option `{name}`")
+            elif len(values) != 1 or values[0].get(1) != STRING or 5 not in values[0]:
+                problems.append(f"`{name}` takes one text")
+            elif name == "field":
+                self.field = values[0][5].decode()
+        if names.count("field") != 1:
+            problems.append("`field` must be called once")
+        answer = member(2, "; ".join(problems)) if problems else b""
+        self.out.send(INIT, member(1, not problems) + answer)
         self.trouble.at("after_init", self.out)
         if self.args.tick:
             threading.Thread(target=self.tick, daemon=True).start()

@@ -213,21 +213,22 @@ fn an_upgrade_while_idle(on: Transport) {
     }
     let udf = plain(&[]);
     let mut front = Front::start(&udf, on, &[]);
+    let first = front.worker();
     front.kapacitor.send(&info());
     let mut found = front.kapacitor.take(1);
-    let mut worker = front.worker();
-    let mut upgrade = |front: &Front| {
-        front.program.signal("HUP");
-        wait_until("the old worker is gone", || is_gone(worker));
-        worker = front.worker_but(worker);
-    };
-    upgrade(&front);
+    // Before Init, an upgrade waits for it.
+    front.program.signal("HUP");
     front.kapacitor.send(&init());
     found.extend(front.kapacitor.take(1));
-    upgrade(&front);
+    wait_until("the old worker is gone", || is_gone(first));
+    let second = front.worker_but(first);
+    front.program.signal("HUP");
+    wait_until("the old worker is gone", || is_gone(second));
     front.kapacitor.send(&points(0..10));
     found.extend(front.kapacitor.take(10));
-    upgrade(&front);
+    let third = front.worker_but(second);
+    front.program.signal("HUP");
+    wait_until("the old worker is gone", || is_gone(third));
     found.extend(front.finish());
     assert_same(&found, &direct(&udf, &[info(), init(), points(0..10)].concat()));
 }
@@ -322,5 +323,5 @@ fn options_that_are_removed(on: Transport) {
 }
 
 fn an_edge_that_changes(on: Transport) {
-    stops(|script| script.replace(&Script::line(&["--batch"])), on, "batch");
+    stops(|script| script.replace(&Script::line(&["--batch"])), on, "BATCH");
 }

@@ -1,5 +1,6 @@
 //! The examples of this kit supervise themselves, and are killed from outside.
 
+use std::fs::{self, File};
 use std::time::Duration;
 
 use udf_proto::messages::request::Message as Ask;
@@ -9,7 +10,7 @@ use udf_tests::process::state;
 use udf_tests::program::{Transport, frame};
 
 use crate::cases;
-use crate::front::{Front, Udf, kill, program, send, wait_until};
+use crate::front::{Front, RESTARTS, Udf, kill, program, send, wait_until};
 use crate::kapacitor::decode;
 use crate::plan::{
     assert_same, batch, batch_points, begin, direct, end, info, init_of, large, points, snapshot,
@@ -27,9 +28,6 @@ cases! {
     an_example_killed_after_the_end, BOTH, "A worker that is killed after Kapacitor has ended the input is replaced: nothing is lost.";
     kapacitors_snapshot_after_kills, BOTH, "A snapshot after kills, restored in a UDF without a front, goes on as if there had been no kill.";
 }
-
-/// Enough restarts for any test.
-const RESTARTS: [&str; 2] = ["--restarts", "100"];
 
 /// Sends pieces, reads the answers to each, and kills the worker after each. The output must be
 /// that of a run without a front.
@@ -170,11 +168,23 @@ fn an_example_killed_within_a_request(on: Transport) {
     assert_same(&found, &direct(&udf, &requests));
 }
 
-/// Returns the number of bytes that wait in the stdin of a process.
+/// Returns the number of bytes that wait in the input of a process. A UDF of this kit has moved it
+/// from stdin to another descriptor.
 pub(crate) fn waiting_input(pid: u32) -> u64 {
     // If the process has ended, the caller will notice.
-    let input = std::fs::File::open(format!("/proc/{pid}/fd/0"));
-    input.ok().and_then(|input| rustix::io::ioctl_fionread(&input).ok()).unwrap_or_default()
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let pipes = entries.filter(|entry| {
+        let path = format!("/proc/{pid}/fdinfo/{}", entry.file_name().display());
+        let info = fs::read_to_string(path).unwrap_or_default();
+        let is_read = info.lines().any(|line| line.starts_with("flags:") && line.ends_with('0'));
+        let link = fs::read_link(entry.path()).unwrap_or_default();
+        is_read && link.to_string_lossy().starts_with("pipe:")
+    });
+    let waiting = pipes.filter_map(|entry| {
+        let pipe = File::open(entry.path()).ok()?;
+        rustix::io::ioctl_fionread(&pipe).ok()
+    });
+    waiting.max().unwrap_or_default()
 }
 
 fn an_example_killed_after_the_end(on: Transport) {

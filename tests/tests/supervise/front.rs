@@ -25,6 +25,10 @@ pub(crate) enum Udf {
     Program(Vec<String>),
 }
 
+/// Flags for any number of restarts, without a pause before them: each death is the only one in its
+/// window.
+pub(crate) const RESTARTS: [&str; 2] = ["--restart-window", "1ms"];
+
 /// Returns the UDF of Python's standard library, with these arguments.
 pub(crate) fn plain(args: &[&str]) -> Udf {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/workers/plain.py");

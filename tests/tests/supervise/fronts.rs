@@ -183,7 +183,7 @@ fn a_kapacitor_that_aborts_while_a_worker_hangs(on: Transport) {
     }
     let mark = Mark::new();
     let udf = plain(&["--at", "point", "--do", "stop", "--dir", mark.path()]);
-    let flags = ["--hangup-timeout", "1s", "--busy-budget", "2s", "--restarts", "0"];
+    let flags = ["--hangup-timeout", "1s", "--busy-budget", "4s", "--restarts", "0"];
     let mut front = Front::start(&udf, on, &flags);
     front.kapacitor.send(&[frame(init_of(&udf)), frame(Ask::Point(trouble(0)))].concat());
     front.stopped_worker();

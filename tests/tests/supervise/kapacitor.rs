@@ -1,11 +1,12 @@
 //! Kapacitor's end of a connection. It keeps the bytes of all answers, so that runs can be compared.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message as _;
+use rustix::event::{PollFd, PollFlags, poll};
 use udf_proto::frame::FrameReader;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
@@ -66,11 +67,14 @@ impl Kapacitor {
         self.input.take().expect("the input has not ended")
     }
 
-    /// Returns the next message, which is no keepalive.
+    /// Returns the next message, which is no keepalive and no error.
     #[track_caller]
     pub(crate) fn next(&self) -> Vec<u8> {
         match self.frames.recv_timeout(TIMEOUT) {
-            Ok(Ok(frame)) => frame,
+            Ok(Ok(frame)) => match decode(&frame) {
+                Answer::Error(error) => panic!("the connection has failed: {}", error.error),
+                _ => frame,
+            },
             Ok(Err(error)) => panic!("the connection ends within a message: {error}"),
             Err(error) => panic!("no answer: {error}"),
         }
@@ -125,13 +129,33 @@ impl Kapacitor {
     /// Waits for the answer to the keepalive of this time.
     #[track_caller]
     pub(crate) fn wait_for_keepalive(&self, time: i64) {
-        while self.keepalive() != time {}
+        let begun = Instant::now();
+        while self.keepalive() != time {
+            assert!(begun.elapsed() < TIMEOUT, "the keepalive at {time} was not answered");
+        }
+    }
+}
+
+/// The output of a UDF, read in a thread of its own. A test that does not block in its writes to a
+/// socket changes the mode of the reads as well.
+struct Waiting(Output);
+
+impl Read for Waiting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None)?;
+                }
+                read => return read,
+            }
+        }
     }
 }
 
 /// Reads frames until `keep` wants no more.
 fn read(output: Output, mut keep: impl FnMut(Result<Vec<u8>, String>) -> bool) {
-    let mut reader = FrameReader::new(output);
+    let mut reader = FrameReader::new(Waiting(output));
     loop {
         let frame = match reader.next_frame() {
             Ok(Some(frame)) => Ok(frame.to_vec()),

@@ -7,7 +7,7 @@ use udf_tests::cases::BOTH;
 use udf_tests::program::{Transport, frame};
 
 use crate::cases;
-use crate::front::{Front, Mark, Udf, has_python, kill, plain};
+use crate::front::{Front, Mark, RESTARTS, Udf, has_python, kill, plain};
 use crate::plan::{
     assert_same, batch, batch_points, begin, direct, end, init_of, points, snapshot, trouble,
 };
@@ -26,9 +26,6 @@ cases! {
     restarts_without_end, BOTH, "More than `--restarts` deaths within the window stop the task. The error has the reason of the last one.";
     deaths_at_different_points, BOTH, "Deaths at different points are restarts, and not held against any point.";
 }
-
-/// Flags for as many restarts as a test wants.
-const MANY: [&str; 2] = ["--restarts", "100"];
 
 fn of_trouble(action: &str) -> Udf {
     plain(&["--at", "point", "--do", action])
@@ -66,13 +63,13 @@ fn is_named(action: &str, flags: &[&str], on: Transport, with: &str) {
 }
 
 fn a_point_that_kills_every_worker(on: Transport) {
-    is_named("fail", &MANY, on, "exit status: 3");
+    is_named("fail", &RESTARTS, on, "exit status: 3");
     is_named("abort", &[], on, "SIGABRT");
-    is_named("empty", &MANY, on, "");
+    is_named("empty", &RESTARTS, on, "");
 }
 
 fn a_point_that_hangs_every_worker(on: Transport) {
-    is_named("hang", &["--busy-budget", "300ms", "--restarts", "100"], on, "");
+    is_named("hang", &["--busy-budget", "3s", "--restart-window", "1ms"], on, "");
 }
 
 /// Plays points, of which some kill every worker. They must be skipped. Returns the file.
@@ -84,7 +81,7 @@ fn are_skipped(troubles: &[i64], flags: &[&str], on: Transport) -> Option<Vec<u8
     let file = mark.file("poison");
     let (all, good) = requests(troubles);
     let skip = ["--poison", "skip", "--poison-file", &file];
-    let flags = [&MANY[..], &skip, flags].concat();
+    let flags = [&RESTARTS[..], &skip, flags].concat();
     let mut front = Front::start(&of_trouble("fail"), on, &flags);
     front.kapacitor.send(&all);
     let found = front.finish();
@@ -118,7 +115,7 @@ fn a_point_in_the_middle_of_a_crowd(on: Transport) {
     let after = points(2000..3000);
     let mark = Mark::new();
     let file = mark.file("poison");
-    let flags = [&MANY[..], &["--poison", "skip", "--poison-file", &file]].concat();
+    let flags = [&RESTARTS[..], &["--poison", "skip", "--poison-file", &file]].concat();
     let mut front = Front::start(&of_trouble("abort"), on, &flags);
     front.kapacitor.send(&[good.clone(), odd, after.clone()].concat());
     let found = front.finish();
@@ -135,7 +132,7 @@ fn a_batch_that_kills_every_worker(on: Transport) {
     }
     let good = [frame(init_of(&plain(&[]))), batch(1), batch(2)].concat();
     let udf = plain(&["--batch", "--at", "end", "--do", "fail"]);
-    let mut front = Front::start(&udf, on, &MANY);
+    let mut front = Front::start(&udf, on, &RESTARTS);
     front.kapacitor.send(&[good.clone(), bad_batch(), batch(4)].concat());
     let (found, error) = front.kapacitor.rest_and_error();
     assert!(error.contains("cpu") && error.contains("exit status: 3"), "{error}");
@@ -153,7 +150,7 @@ fn a_batch_that_is_skipped(on: Transport) {
     let mark = Mark::new();
     let file = mark.file("poison");
     let init = frame(init_of(&plain(&[])));
-    let flags = [&MANY[..], &["--poison", "skip", "--poison-file", &file]].concat();
+    let flags = [&RESTARTS[..], &["--poison", "skip", "--poison-file", &file]].concat();
     let udf = plain(&["--batch", "--at", "end", "--do", "fail"]);
     let mut front = Front::start(&udf, on, &flags);
     front.kapacitor.send(&[init.clone(), batch(1), bad_batch(), batch(2)].concat());
@@ -180,7 +177,7 @@ fn a_full_disk(on: Transport) {
         return;
     }
     let (all, good) = requests(&[30]);
-    let flags = [&MANY[..], &["--poison", "skip", "--poison-file", "/dev/full"]].concat();
+    let flags = [&RESTARTS[..], &["--poison", "skip", "--poison-file", "/dev/full"]].concat();
     let mut front = Front::start(&of_trouble("fail"), on, &flags);
     front.kapacitor.send(&all);
     let (found, error) = front.kapacitor.rest_and_error();
@@ -234,7 +231,7 @@ fn deaths_at_different_points(on: Transport) {
         requests.extend(points(10 * time..10 * time + 9));
         requests.extend(frame(Ask::Point(trouble(10 * time + 9))));
     }
-    let mut front = Front::start(&udf, on, &MANY);
+    let mut front = Front::start(&udf, on, &RESTARTS);
     front.kapacitor.send(&requests);
     assert_same(&front.finish(), &direct(&clean, &requests));
 }
