@@ -7,9 +7,7 @@ use udf_tests::program::{Transport, frame, init};
 
 use crate::cases;
 use crate::front::{Front, Mark, Udf, has_python, plain, program};
-use crate::plan::{
-    assert_same, batch, begin, direct, end, init_of, points, snapshot, trouble,
-};
+use crate::plan::{assert_same, batch, begin, direct, end, init_of, points, snapshot, trouble};
 
 cases! {
     an_exception, BOTH, "A worker that an exception ends is replaced; the log has the exit status and the last line on stderr.";

@@ -257,7 +257,8 @@ fn kills_after_each_other(on: Transport) {
         return;
     }
     let udf = plain(&[]);
-    let mut front = Front::start(&udf, on, &["--restart-window", "1ms", "--checkpoint-bytes", "1000"]);
+    let mut front =
+        Front::start(&udf, on, &["--restart-window", "1ms", "--checkpoint-bytes", "1024"]);
     let mut requests = frame(init_of(&udf));
     front.kapacitor.send(&requests);
     let mut found = front.kapacitor.take(1);
