@@ -4,7 +4,7 @@
 use udf_proto::frame::FrameError;
 use udf_proto::{EdgeType, Info};
 
-use super::log::{Extent, Log};
+use super::log::{Extent, Frame, Log};
 use super::requests::{Input, classify};
 use super::settings::Settings;
 use super::store::Saved;
@@ -70,12 +70,22 @@ impl Core {
             log.leave_out(extent);
         }
         talk.place_snapshot(log.end());
-        // Within a batch, and before an Init, no snapshot can make room.
+        self.look_at_memory();
+        Ok(())
+    }
+
+    /// Gives up protection if the memory is full, and no snapshot can make room: within a batch, and
+    /// before an Init.
+    fn look_at_memory(&mut self) {
         let is_stuck = self.talk.is_within_batch || !self.talk.is_started;
-        if self.is_full() && is_stuck && !self.talk.awaits_answer_to_snapshot() {
+        if is_stuck && self.is_full() && !self.may_get_room() {
             self.talk.is_unprotected = true;
         }
-        Ok(())
+    }
+
+    /// Returns whether the end of a repetition, or the answer to a snapshot, may make room.
+    fn may_get_room(&self) -> bool {
+        self.talk.is_repeating || self.talk.next_snapshot().is_some()
     }
 
     /// Takes the end of the input.
@@ -90,22 +100,27 @@ impl Core {
     /// more is read than the worker takes.
     pub(super) fn may_read(&self, must_finish: bool) -> bool {
         let unsent = self.log.bytes_after(self.log.sent());
-        let has_room = self.talk.is_unprotected || !self.is_full();
         // A single frame may be larger than the limits.
-        let waits_for_rest = self.log.partial() > 0 && self.log.end() <= self.log.sent();
-        waits_for_rest || has_room && (unsent < MOST_UNSENT || must_finish)
+        let waits_for_rest = self.log.partial() > 0 && self.log.end() <= self.kept_from();
+        waits_for_rest || !self.is_full() && (unsent < MOST_UNSENT || must_finish)
     }
 
     fn is_full(&self) -> bool {
         self.kept_bytes() >= self.memory
     }
 
+    /// Returns the position of the first input that may be needed again.
+    fn kept_from(&self) -> u64 {
+        match self.talk.is_unprotected {
+            // The answer to a snapshot makes the input behind its request needed again.
+            true => self.log.sent().min(self.talk.next_snapshot().unwrap_or(u64::MAX)),
+            false => self.talk.base.position,
+        }
+    }
+
     /// Returns the number of bytes that are kept for a restart.
     pub(super) fn kept_bytes(&self) -> usize {
-        match self.talk.is_unprotected {
-            true => self.log.bytes_after(self.log.sent()),
-            false => self.log.bytes_after(self.talk.base.position) + self.talk.ledger.bytes(),
-        }
+        self.log.bytes_after(self.kept_from()) + self.talk.ledger.bytes()
     }
 
     /// Requests a snapshot at the next place outside of a batch, unless one is requested.
@@ -151,7 +166,7 @@ impl Core {
         if !self.talk.note_sent_inserted(bytes) {
             self.log.note_sent(bytes);
             if self.talk.is_unprotected {
-                self.log.drop_before(self.log.sent());
+                self.log.drop_before(self.kept_from());
             }
         }
     }
@@ -183,13 +198,15 @@ impl Core {
         let held = self.talk.held_bytes();
         let is_too_much = self.talk.ledger.bytes() + held > self.memory;
         // While the worker is within a batch, its snapshot is no checkpoint.
-        let is_stuck = held > 0 && self.is_full() && !self.talk.awaits_answer_to_snapshot();
+        let is_stuck = held > 0 && self.is_full() && !self.may_get_room();
         if is_too_much || is_stuck {
             self.talk.give_up_protection();
         }
         if let Some(Event::Checkpoint { .. }) = self.talk.events.last() {
             self.log.drop_before(self.talk.base.position.saturating_sub(self.window as u64));
         }
+        // Output takes memory, too.
+        self.look_at_memory();
         Ok(passes)
     }
 
@@ -205,7 +222,7 @@ impl Core {
 
     /// Begins with a new worker, which has the state of the base. It gets all input since then.
     pub(super) fn take_over(&mut self, info: &Info) {
-        let repeats = self.log.sent() > self.talk.base.position;
+        let repeats = self.log.sent() > self.talk.base.position || !self.talk.ledger.is_empty();
         self.log.rewind(self.talk.base.position);
         self.talk.take_over(info, repeats.then_some(self.log.end()));
     }
@@ -222,8 +239,11 @@ impl Core {
         if classify(first.body) == Input::Begin {
             for frame in frames {
                 step.extent.end = frame.extent.end;
-                step.frames.push(frame.body.to_vec());
-                if classify(frame.body) == Input::End {
+                let kind = classify(frame.body);
+                if kind.is_data() {
+                    step.frames.push(frame.body.to_vec());
+                }
+                if kind == Input::End {
                     step.is_data = true;
                     break;
                 }
@@ -238,9 +258,17 @@ impl Core {
         self.talk.end_steps(self.log.end());
     }
 
-    /// Leaves a part of the input out from now on.
-    pub(super) fn leave_out(&mut self, extent: Extent) {
-        self.log.leave_out(extent);
+    /// Leaves the data of a part of the input out from now on. Requests in it are still answered.
+    pub(super) fn leave_out(&mut self, part: Extent) {
+        let mut holes: Vec<Extent> = Vec::new();
+        let frames = self.log.frames(part.start).take_while(|frame| frame.extent.end <= part.end);
+        for Frame { extent, .. } in frames.filter(|frame| classify(frame.body).is_data()) {
+            match holes.last_mut().filter(|last| last.end == extent.start) {
+                Some(last) => last.end = extent.end,
+                None => holes.push(extent),
+            }
+        }
+        holes.into_iter().for_each(|hole| self.log.leave_out(hole));
     }
 
     /// Returns the position up to which the worker may have read the input.

@@ -9,6 +9,10 @@ use super::settings::Settings;
 /// that kills the worker.
 const BEFORE_SEARCH: usize = 3;
 
+/// The number of further deaths that a search may cost: one that makes a part of the input suspect,
+/// and another accident. The one that proves the suspicion is not counted.
+const IN_SEARCH: usize = 2;
+
 /// The pauses before a restart. A death after a long time without one has no pause.
 const PAUSES: [Duration; 4] = [
     Duration::ZERO,
@@ -54,7 +58,9 @@ impl Deaths {
         self.recent.retain(|death| now.duration_since(*death) < self.window);
         self.recent.push_back(now);
         self.in_stretch += 1;
-        if self.recent.len() > self.restarts {
+        let is_in_search = self.in_stretch > BEFORE_SEARCH && has_data;
+        let in_search = if is_in_search { IN_SEARCH } else { 0 };
+        if self.recent.len() > self.restarts + in_search {
             return Next::GiveUp;
         }
         let pause = PAUSES[(self.in_stretch - 1).min(PAUSES.len() - 1)];

@@ -59,6 +59,10 @@ impl Ledger {
         self.passed.len() * size_of::<u64>() + self.unknown_bytes
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.passed.is_empty()
+    }
+
     /// Decides about the next output of the worker.
     ///
     /// A worker repeats its output in order. If an output is found later in the ledger, the entries

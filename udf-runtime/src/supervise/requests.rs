@@ -29,6 +29,12 @@ pub(super) enum Input {
     Other,
 }
 
+impl Input {
+    pub(super) fn is_data(&self) -> bool {
+        matches!(self, Input::Point | Input::Begin | Input::End)
+    }
+}
+
 /// The kind of a request that is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask {
@@ -108,6 +114,8 @@ pub(super) struct Request {
     pub(super) was_accepted: bool,
     /// Whether the present worker has answered.
     pub(super) is_answered: bool,
+    /// Whether it lies within a batch of the input.
+    pub(super) is_within_batch: bool,
 }
 
 /// The requests in the log, in order.
@@ -118,9 +126,21 @@ impl Requests {
     /// Adds a request. One of the front may lie before later requests of Kapacitor.
     pub(super) fn add(&mut self, end: u64, ask: Ask, is_own: bool) {
         let at = self.0.partition_point(|request| request.end <= end);
-        let request =
-            Request { end, ask, is_own, is_passed: false, was_accepted: false, is_answered: false };
+        let request = Request {
+            end,
+            ask,
+            is_own,
+            is_passed: false,
+            was_accepted: false,
+            is_answered: false,
+            is_within_batch: false,
+        };
         self.0.insert(at, request);
+    }
+
+    /// Notes that the last request lies within a batch of the input.
+    pub(super) fn note_within_batch(&mut self) {
+        self.0.iter_mut().next_back().into_iter().for_each(|last| last.is_within_batch = true);
     }
 
     /// Takes the answer of the present worker to `ask`, and returns its request. The answers to all
@@ -132,10 +152,15 @@ impl Requests {
         let is_keepalive = |ask| matches!(ask, Ask::Keepalive(_));
         let due = self.0.iter_mut().find(|request| {
             !request.is_answered
-                && if is_keepalive(ask) { request.ask == ask } else { !is_keepalive(request.ask) }
+                && match ask {
+                    // A worker may answer without the time.
+                    Ask::Keepalive(0) => is_keepalive(request.ask),
+                    Ask::Keepalive(_) => request.ask == ask,
+                    _ => !is_keepalive(request.ask),
+                }
         });
         let request = due.ok_or(None)?;
-        if request.ask != ask {
+        if request.ask != ask && !is_keepalive(ask) {
             return Err(Some(request.ask));
         }
         request.is_answered = true;
@@ -150,14 +175,21 @@ impl Requests {
         self.0.iter().any(|request| !request.is_answered && request.end <= position)
     }
 
+    /// Returns the position behind the first request of this kind that is not answered.
+    pub(super) fn next(&self, ask: Ask) -> Option<u64> {
+        let is_due = |request: &&Request| request.ask == ask && !request.is_answered;
+        self.0.iter().find(is_due).map(|request| request.end)
+    }
+
     /// Forgets the requests up to `position` that were answered.
     pub(super) fn drop_before(&mut self, position: u64) {
         self.0.retain(|request| request.end > position || !request.is_answered);
     }
 
-    /// Begins again with a new worker. Requests of the front are not repeated.
-    pub(super) fn rewind(&mut self) {
-        self.0.retain(|request| !request.is_own);
+    /// Begins again at `position` with a new worker. Requests of the front are not repeated, and
+    /// keepalives from before are not: the worker before has answered later requests first.
+    pub(super) fn rewind(&mut self, position: u64) {
+        self.0.retain(|request| !request.is_own && request.end > position);
         self.0.iter_mut().for_each(|request| request.is_answered = false);
     }
 }

@@ -92,7 +92,7 @@ impl Talk {
     /// Begins with a new worker. `repeats_to` is the end of the input that the last one may have
     /// handled.
     pub(in crate::supervise) fn take_over(&mut self, info: &Info, repeats_to: Option<u64>) {
-        self.requests.rewind();
+        self.requests.rewind(self.base.position);
         self.ledger.rewind();
         self.checker = Checker::new();
         self.checker.set_provides(info.provides);

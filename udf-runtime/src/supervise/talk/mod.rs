@@ -201,7 +201,12 @@ impl Talk {
                 self.events.push(Event::Init { task, node });
             }
             Input::Restore { snapshot } => self.restore(frame.extent, snapshot),
-            Input::Ask(ask) => self.requests.add(frame.extent.end, ask, false),
+            Input::Ask(ask) => {
+                self.requests.add(frame.extent.end, ask, false);
+                if self.is_within_batch {
+                    self.requests.note_within_batch();
+                }
+            }
             Input::Other => {}
         }
     }
@@ -265,6 +270,11 @@ impl Talk {
     /// Returns whether a snapshot request was placed, and is not answered.
     pub(in crate::supervise) fn awaits_answer_to_snapshot(&self) -> bool {
         self.snapshot.is_some()
+    }
+
+    /// Returns the place of the first snapshot request that is not answered.
+    pub(in crate::supervise) fn next_snapshot(&self) -> Option<u64> {
+        self.requests.next(Ask::Snapshot)
     }
 }
 

@@ -149,8 +149,8 @@ impl Talk {
         } else if !request.is_passed {
             self.given.add(&snapshot);
         }
-        // A batch that has begun cannot be continued by another worker.
-        if !self.held.is_empty() || self.is_batch_exposed {
+        // Another worker cannot continue a batch that has begun, of the input or of the output.
+        if request.is_within_batch || !self.held.is_empty() || self.is_batch_exposed {
             self.events.push(Event::NoCheckpoint);
             return;
         }
@@ -169,8 +169,11 @@ impl Talk {
         }
         self.base.position = position;
         self.base.snapshot = snapshot;
-        self.restored = None;
-        self.restore = None;
+        if self.requests.next(Ask::Restore).is_none() {
+            // Otherwise, it lies behind the position.
+            self.restored = None;
+            self.restore = None;
+        }
         self.ledger.clear();
         self.requests.drop_before(position);
     }
