@@ -186,10 +186,11 @@ impl Requests {
         self.0.retain(|request| request.end > position || !request.is_answered);
     }
 
-    /// Begins again at `position` with a new worker. Requests of the front are not repeated, and
+    /// Begins again at `position` with a new worker. Snapshot requests of the front are not repeated, and
     /// keepalives from before are not: the worker before has answered later requests first.
     pub(super) fn rewind(&mut self, position: u64) {
-        self.0.retain(|request| !request.is_own && request.end > position);
+        let is_repeated = |request: &Request| !request.is_own || request.ask == Ask::Restore;
+        self.0.retain(|request| is_repeated(request) && request.end > position);
         self.0.iter_mut().for_each(|request| request.is_answered = false);
     }
 }
