@@ -10,9 +10,9 @@ use super::settings::Settings;
 use super::store::Saved;
 use super::talk::{Event, Fault, Talk};
 
-/// The maximum number of bytes that wait to be written to the worker. More is only read when
+/// The maximum number of bytes of whole requests that wait to be written to the worker. More is only read when
 /// Kapacitor must finish its write.
-const MOST_UNSENT: usize = 1 << 20;
+const MOST_UNSENT: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Core {
@@ -99,10 +99,10 @@ impl Core {
     /// Returns whether more should be read from Kapacitor. If Kapacitor `must_finish` its write,
     /// more is read than the worker takes.
     pub(super) fn may_read(&self, must_finish: bool) -> bool {
-        let unsent = self.log.bytes_after(self.log.sent());
-        // A single frame may be larger than the limits.
+        // A single request may be larger than the memory.
         let waits_for_rest = self.log.partial() > 0 && self.log.end() <= self.kept_from();
-        waits_for_rest || !self.is_full() && (unsent < MOST_UNSENT || must_finish)
+        let is_backlog = self.log.end() - self.log.sent() >= MOST_UNSENT;
+        (!self.is_full() || waits_for_rest) && (!is_backlog || must_finish)
     }
 
     fn is_full(&self) -> bool {
