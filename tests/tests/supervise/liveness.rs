@@ -1,6 +1,6 @@
 //! Workers that are busy, hang, or emit without input; and Kapacitor's keepalives meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use udf_proto::messages::request::Message as Ask;
@@ -8,7 +8,7 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, Point};
 use udf_tests::cases::{BOTH, PIPE};
 use udf_tests::process::children;
-use udf_tests::program::{Transport, frame};
+use udf_tests::program::{TIMEOUT, Transport, frame};
 
 use crate::cases;
 use crate::front::{Front, Mark, Udf, has_python, kill, plain, send};
@@ -210,8 +210,9 @@ fn points_of_a_thread(on: Transport) {
         let some = points(20 * time..20 * time + 20);
         front.kapacitor.send(&some);
         requests.extend(some);
-        let expected = 1 + 20 * (time as usize + 1);
+        let (expected, begun) = (1 + 20 * (time as usize + 1), Instant::now());
         while found.len() < expected {
+            assert!(begun.elapsed() < TIMEOUT, "{} of {expected} messages", found.len());
             found.extend(without_ticks(front.kapacitor.take(1)));
         }
         kill(worker);
