@@ -17,6 +17,7 @@ pub mod checks;
 mod orders;
 #[path = "../../udf-runtime/src/server/mod.rs"]
 mod server;
+mod supervise;
 
 // As children of the crate: the checks look into them.
 #[path = "../../udf-runtime/src/server/connection.rs"]

@@ -1,25 +1,39 @@
-//! Enumerates every order of the threads, up to a number of preemptions.
+//! Enumerates every order of the threads, up to a number of preemptions or deviations.
 //!
-//! A few preemptions reveal most errors. Without a limit, there are too many orders.
+//! A few preemptions reveal most errors. Without a limit, there are too many orders. Threads that
+//! often wait for each other have too many orders even without preemptions. Then each choice counts
+//! that deviates from the first order.
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
 /// Enumerates the orders depth first.
 #[derive(Debug)]
 pub(crate) struct Orders {
-    preemptions: usize,
+    most: usize,
+    /// Whether the choice of the next thread counts after the present one waits, too.
+    counts_all: bool,
     /// The runnable threads at each step of the current order, and the index of the chosen one.
     steps: Vec<(Vec<TaskId>, usize)>,
     /// The next step.
     next: usize,
-    /// The remaining number of preemptions in the current order.
+    /// The remaining number of preemptions or deviations in the current order.
     left: usize,
     begun: bool,
 }
 
 impl Orders {
     pub(crate) fn new(preemptions: usize) -> Self {
-        Orders { preemptions, steps: Vec::new(), next: 0, left: 0, begun: false }
+        Orders::with(preemptions, false)
+    }
+
+    /// Lets the present thread run as long as it can, then the youngest one. Each other choice is a
+    /// deviation.
+    pub(crate) fn with_deviations(deviations: usize) -> Self {
+        Orders::with(deviations, true)
+    }
+
+    fn with(most: usize, counts_all: bool) -> Self {
+        Orders { most, counts_all, steps: Vec::new(), next: 0, left: 0, begun: false }
     }
 }
 
@@ -30,7 +44,7 @@ impl Scheduler for Orders {
             while self.steps.pop_if(|(who, chosen)| *chosen + 1 == who.len()).is_some() {}
             self.steps.last_mut()?.1 += 1;
         }
-        (self.next, self.left) = (0, self.preemptions);
+        (self.next, self.left) = (0, self.most);
         Some(Schedule::new(0))
     }
 
@@ -44,15 +58,18 @@ impl Scheduler for Orders {
         let goes_on =
             current.filter(|current| !is_yielding && runnable.clone().any(|id| id == *current));
         if self.next == self.steps.len() {
-            let others = runnable.filter(|id| Some(*id) != goes_on);
-            let others = others.filter(|_| goes_on.is_none() || self.left > 0);
-            self.steps.push((goes_on.into_iter().chain(others).collect(), 0));
+            let others = runnable.rev().filter(|id| Some(*id) != goes_on);
+            let mut all = goes_on.into_iter().chain(others).collect::<Vec<_>>();
+            if self.left == 0 && (goes_on.is_some() || self.counts_all) {
+                all.truncate(1);
+            }
+            self.steps.push((all, 0));
         }
         let (who, chosen) = &self.steps[self.next];
         self.next += 1;
-        let chosen = who[*chosen];
-        self.left -= usize::from(goes_on.is_some_and(|current| current != chosen));
-        Some(chosen)
+        let is_other = *chosen > 0 && (goes_on.is_some() || self.counts_all);
+        self.left -= usize::from(is_other);
+        Some(who[*chosen])
     }
 
     fn next_u64(&mut self) -> u64 {

@@ -57,4 +57,19 @@ checks! {
     a_refused_init_ends_its_threads
     a_stop_is_seen_by_whoever_asked
     a_server_waits_for_its_connections
+    a_death_at_any_moment_costs_nothing
+    deaths_of_a_stream_cost_nothing
+    deaths_of_batches_cost_nothing
+    deaths_of_reduced_batches_cost_nothing
+    deaths_with_little_memory_cost_nothing
+    deaths_around_a_large_batch_cost_nothing
+    deaths_around_a_large_batch_of_output_cost_nothing
+    deaths_between_timers_cost_output_of_timers_alone
+    an_upgrade_costs_nothing
+    an_upgrade_of_batches_costs_nothing
+    a_refused_upgrade_costs_nothing
+    an_unfit_upgrade_costs_nothing
+    poison_costs_nothing_else
+    poison_and_accidents_cost_nothing_else
+    poison_in_a_batch_costs_nothing_else
 }

@@ -12,6 +12,7 @@ use udf_proto::messages::{self, InitRequest, Request};
 use udf_proto::{Init, Point, ValueType};
 
 use super::Check;
+use super::Tries::Preemptions;
 use super::wire::Wire;
 use crate::agent::agent_error::AgentError;
 use crate::agent::edge::Stream;
@@ -28,19 +29,19 @@ pub(super) const CHECKS: &[Check] = &[
         name: "ticks_points_and_threads_share_a_connection",
         promise: "Output of points, ticks and threads of the author is written once, or refused. `finish` emits \
                   last, and nothing follows.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: ticks_points_and_threads_share_a_connection,
     },
     Check {
         name: "a_tick_that_fails_is_told_once",
         promise: "The error of a tick is reported once, as the last message, and ends the agent.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: a_tick_that_fails_is_told_once,
     },
     Check {
         name: "a_point_that_fails_ends_the_ticks",
         promise: "After a handler has failed at a point, no tick calls it, and the agent reports its error.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: a_point_that_fails_ends_the_ticks,
     },
 ];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use udf_proto::messages::response::Message as Answer;
 
 use super::Check;
+use super::Tries::Preemptions;
 use super::wire::Wire;
 use crate::agent::agent_error::AgentError;
 use crate::agent::crew::{Crew, Done};
@@ -18,49 +19,49 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "output_of_workers_keeps_the_order",
         promise: "Output of workers is written once, in the order of the points, and before the pool is settled.",
-        preemptions: 1,
+        tries: Preemptions(1),
         threads: output_of_workers_keeps_the_order,
     },
     Check {
         name: "workers_hold_back_a_large_point",
         promise: "A point waits until earlier points leave room for it, and is then handled.",
-        preemptions: 3,
+        tries: Preemptions(3),
         threads: workers_hold_back_a_large_point,
     },
     Check {
         name: "a_point_that_fails_is_the_last",
         promise: "A point that fails is reported once, after the output of earlier points and without that of later ones.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: a_point_that_fails_is_the_last,
     },
     Check {
         name: "a_wire_that_breaks_ends_the_workers",
         promise: "If the peer disconnects, nobody waits for workers any more, and the error is reported.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: a_wire_that_breaks_ends_the_workers,
     },
     Check {
         name: "a_busy_pool_can_be_dismissed",
         promise: "Workers that are busy, wait, or have not begun return when they are dismissed, and handle no later point.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: a_busy_pool_can_be_dismissed,
     },
     Check {
         name: "an_alarm_is_seen_by_an_agent_that_waits_or_works",
         promise: "The error of a thread reaches its agent, which waits for input or is at work, exactly once.",
-        preemptions: 3,
+        tries: Preemptions(3),
         threads: an_alarm_is_seen_by_an_agent_that_waits_or_works,
     },
     Check {
         name: "the_end_waits_for_threads",
         promise: "A thread of a task begins only after the Init, sees its end, and has returned after the join.",
-        preemptions: 3,
+        tries: Preemptions(3),
         threads: the_end_waits_for_threads,
     },
     Check {
         name: "a_refused_init_ends_its_threads",
         promise: "A thread of a refused Init returns without having begun.",
-        preemptions: 4,
+        tries: Preemptions(4),
         threads: a_refused_init_ends_its_threads,
     },
 ];

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Check;
+use super::Tries::Preemptions;
 use super::wire::{Wire, frame};
 use crate::agent::link::{EmitError, Link, Sign};
 use crate::agent::sync::thread;
@@ -11,25 +12,25 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "frames_stay_whole",
         promise: "Concurrent output is written whole, once, in the order of each thread. So are keepalives.",
-        preemptions: 3,
+        tries: Preemptions(3),
         threads: frames_stay_whole,
     },
     Check {
         name: "a_close_ends_it",
         promise: "Output during a close is written whole or refused, and nothing is written after the close.",
-        preemptions: 3,
+        tries: Preemptions(3),
         threads: a_close_ends_it,
     },
     Check {
         name: "a_broken_wire_is_told",
         promise: "If the peer disconnects, every thread gets an error, and nothing follows half a frame.",
-        preemptions: 3,
+        tries: Preemptions(3),
         threads: a_broken_wire_is_told,
     },
     Check {
         name: "a_sign_of_life_never_waits",
         promise: "If the peer does not read, a keepalive does not wait, even while another thread does.",
-        preemptions: 3,
+        tries: Preemptions(3),
         threads: a_sign_of_life_never_waits,
     },
 ];

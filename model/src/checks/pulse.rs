@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Check;
+use super::Tries::Preemptions;
 use crate::agent::pulse::{Call, Pulse};
 use crate::agent::sync::thread;
 
@@ -11,13 +12,13 @@ pub(super) const CHECKS: &[Check] = &[
         name: "a_look_sees_a_call_as_it_was",
         promise: "The number and the method that one look returns belong to one call, and later looks return no \
                   earlier call.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: a_look_sees_a_call_as_it_was,
     },
     Check {
         name: "a_call_that_hangs_is_no_rest",
         promise: "A call that has not returned is visible to every look.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: a_call_that_hangs_is_no_rest,
     },
 ];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Check;
+use super::Tries::Preemptions;
 use super::agent::Counting;
 use crate::agent::any::AnyHandler;
 use crate::agent::limits::Limits;
@@ -19,13 +20,13 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_stop_is_seen_by_whoever_asked",
         promise: "After a thread has asked to stop, every thread sees the request, and so does a waiting one.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: a_stop_is_seen_by_whoever_asked,
     },
     Check {
         name: "a_server_waits_for_its_connections",
         promise: "A server that stops returns after all of its connections have ended, and not before.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: a_server_waits_for_its_connections,
     },
 ];

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Check;
+use super::Tries::Preemptions;
 use crate::agent::sync::{AtomicU64, time_out};
 use crate::ticker::Ticker;
 
@@ -12,19 +13,19 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_ticker_that_waits_can_be_dropped",
         promise: "Dropping a waiting ticker returns, and the ticker has not ticked.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: || drop_behind(0, true),
     },
     Check {
         name: "a_ticker_that_ticks_can_be_dropped",
         promise: "Dropping a ticker during a tick returns, and the ticker never ticks again.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: || drop_behind(2, true),
     },
     Check {
         name: "a_tick_can_end_its_ticker",
         promise: "A tick that ends its ticker is the last one, and dropping that ticker returns.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: || drop_behind(2, false),
     },
 ];

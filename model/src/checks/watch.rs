@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Check;
+use super::Tries::Preemptions;
 use super::wire::{Seen, Wire};
 use crate::agent::link::Link;
 use crate::agent::pulse::Call;
@@ -16,52 +17,52 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "a_new_connection_wakes_the_watchdog",
         promise: "The watchdog sees a connection that opens while the watchdog falls asleep.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: a_new_connection_wakes_the_watchdog,
     },
     Check {
         name: "a_connection_that_has_ended_is_left_alone",
         promise: "After a watch is dropped, the watchdog no longer looks at its connection.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: a_connection_that_has_ended_is_left_alone,
     },
     Check {
         name: "only_work_that_lasts_is_shown",
         promise: "A keepalive is sent for work that two looks have seen, and never if there was a rest between.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: only_work_that_lasts_is_shown,
     },
     Check {
         name: "a_call_that_lasts_is_shown",
         promise: "A long call causes keepalives from the second look on, regardless of earlier calls.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: a_call_that_lasts_is_shown,
     },
     Check {
         name: "calls_that_follow_each_other_are_shown",
         promise: "Calls without a rest between them cause keepalives from the second look on.",
-        preemptions: 5,
+        tries: Preemptions(5),
         threads: calls_that_follow_each_other_are_shown,
     },
     Check {
         name: "input_that_keeps_coming_is_shown",
         promise: "Continuous input, and a wait within a batch, cause keepalives from the second look on. A wait \
                   between two messages does not.",
-        preemptions: 2,
+        tries: Preemptions(2),
         threads: input_that_keeps_coming_is_shown,
     },
     Check {
         name: "a_connection_that_was_left_is_given_up",
         promise: "A connection is abandoned once, if its input has ended and its output has not moved for the \
                   timeout, and not while its output moves or its input is open.",
-        preemptions: 1,
+        tries: Preemptions(1),
         threads: a_connection_that_was_left_is_given_up,
     },
     Check {
         name: "a_look_waits_for_all_connections_as_long_as_for_one",
         promise: "However many connections have more to be read ahead, a look waits no longer for it; each time, \
                   another connection comes first. One without an Init is not waited for.",
-        preemptions: 1,
+        tries: Preemptions(1),
         threads: a_look_waits_for_all_connections_as_long_as_for_one,
     },
 ];
