@@ -1,6 +1,10 @@
 //! The input of a worker since its last checkpoint, in chunks. Kapacitor's bytes are read into a
 //! chunk, written to the worker from there, and kept there for a replay. Nothing is copied.
 
+#[cfg(test)]
+#[path = "log/tests.rs"]
+mod tests;
+
 use std::collections::VecDeque;
 
 use udf_proto::frame::FrameError;

@@ -1,5 +1,9 @@
 //! Checks what a worker sends. Kapacitor must never get a response that harms it.
 
+#[cfg(test)]
+#[path = "output/tests.rs"]
+mod tests;
+
 use std::error::Error;
 
 use udf_host::diagnosis::NoMessage;

@@ -1,5 +1,9 @@
 //! The requests that a worker gets, and the answers that are due.
 
+#[cfg(test)]
+#[path = "requests/tests.rs"]
+mod tests;
+
 use std::collections::VecDeque;
 
 use udf_proto::frame;

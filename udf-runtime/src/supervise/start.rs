@@ -1,5 +1,9 @@
 //! The start of a worker: it describes itself, and gets the state of the last checkpoint.
 
+#[cfg(test)]
+#[path = "start/tests.rs"]
+mod tests;
+
 use std::collections::VecDeque;
 
 use udf_proto::Info;
