@@ -32,12 +32,14 @@ impl Front {
         let Some(upgrade) = &mut self.upgrade else { return };
         let is_done = upgrade.worker.start.as_ref().is_none_or(|start| start.is_done().is_some());
         match upgrade.phase {
-            Phase::Describing if is_done => {
-                if !self.core.talk.awaits_answer_to_snapshot() && !self.core.talk.is_repeating {
-                    upgrade.phase = Phase::AwaitingSnapshot;
-                    self.core.request_snapshot();
-                    self.core.talk.hold_at_snapshot();
-                }
+            Phase::Describing
+                if is_done
+                    && !self.core.talk.awaits_answer_to_snapshot()
+                    && !self.core.talk.is_repeating =>
+            {
+                upgrade.phase = Phase::AwaitingSnapshot;
+                self.core.request_snapshot();
+                self.core.talk.hold_at_snapshot();
             }
             Phase::AwaitingSnapshot => {
                 if self.core.talk.is_held_at_base() {

@@ -20,6 +20,9 @@ use super::udf::{Kind, POISON, TICK, Udf, Version};
 use super::worker::split;
 use super::world::{Incident, World};
 
+/// A thread of the model.
+type Part = Box<dyn FnOnce(&Arc<World>) + Send>;
+
 /// What Kapacitor sends, and what happens meanwhile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scenario {
@@ -45,7 +48,7 @@ pub(crate) struct Scenario {
 pub(crate) fn run(scenario: &Scenario) {
     let world = World::new(scenario.room);
     let mut others = Vec::new();
-    let mut spawn = |run: Box<dyn FnOnce(&Arc<World>) + Send>| {
+    let mut spawn = |run: Part| {
         let world = Arc::clone(&world);
         others.push(thread::spawn(move || run(&world)));
     };
@@ -183,7 +186,7 @@ fn expected(scenario: &Scenario) -> Vec<u8> {
             let batch = scenario.sends[at..].split(')').next().unwrap_or_default();
             is_left_out = batch.contains('x');
         }
-        if !matches!(letter, '.' | 'x') && !(is_left_out && "pq()".contains(letter)) {
+        if !(matches!(letter, '.' | 'x') || is_left_out && "pq()".contains(letter)) {
             let frame = frame_of(letter, place);
             let (body, _) = split(&frame).expect("the frame is whole");
             assert!(udf.handle(body, &mut out), "the UDF has died");
