@@ -290,7 +290,7 @@ fn handled_input_frees_its_chunks_and_sent_input_stays_readable() {
     log.drop_before(behind_first);
     assert_eq!((log.chunks.len(), log.chunks[0].base), (chunks - 1, behind_first));
     let rest = log.chunks[0].bytes[1001..log.chunks[0].whole].to_vec();
-    assert_eq!(log.unsent(u64::MAX), rest);
+    assert!(log.unsent(u64::MAX) == rest);
     log.drop_before(log.end());
     assert_eq!(log.chunks.len(), 1, "the rest of a frame is kept");
 }
