@@ -17,6 +17,8 @@ pub(super) struct Ledger {
     /// The number of entries that the present worker has repeated or overtaken. All of them, except
     /// after a restart.
     repeated: usize,
+    /// The entries that were overtaken. The output of a timer may come at another place each time.
+    overtaken: VecDeque<u64>,
     /// Outputs of a repetition behind the last known one. They wait for the end of the repetition.
     unknown: VecDeque<Vec<u8>>,
     unknown_bytes: usize,
@@ -65,19 +67,18 @@ impl Ledger {
 
     /// Decides about the next output of the worker.
     ///
-    /// A worker repeats its output in order. If an output is found later in the ledger, the entries
-    /// before it came from timers or from other threads, and so did the unknown outputs before it.
+    /// A worker repeats its output in order, but for that of timers and of other threads: an output
+    /// may overtake others. Unknown outputs before a known one came from timers as well.
     pub(super) fn decide(&mut self, output: &[u8]) -> Fate {
         let hash = self.hasher.hash_one(output);
-        if self.repeated == self.passed.len() && self.unknown.is_empty() {
+        let is_repeated = self.repeated == self.passed.len() && self.overtaken.is_empty();
+        if is_repeated && self.unknown.is_empty() {
             self.passed.push_back(hash);
             self.repeated += 1;
             return Fate::Pass;
         }
-        let rest = self.passed.range(self.repeated..).take(AHEAD);
-        if let Some(overtaken) = rest.into_iter().position(|known| *known == hash) {
-            self.differs |= overtaken > 0 || !self.unknown.is_empty();
-            self.repeated += overtaken + 1;
+        if self.find(hash) {
+            self.differs |= !self.unknown.is_empty();
             self.known += 1;
             self.unknown.clear();
             self.unknown_bytes = 0;
@@ -94,16 +95,32 @@ impl Ledger {
         Fate::Keep
     }
 
+    /// Returns whether an entry is repeated now: one of the next, or else one that was overtaken.
+    fn find(&mut self, hash: u64) -> bool {
+        let rest = self.passed.range(self.repeated..).take(AHEAD);
+        if let Some(ahead) = rest.into_iter().position(|known| *known == hash) {
+            self.differs |= ahead > 0;
+            let overtaken = self.passed.range(self.repeated..self.repeated + ahead);
+            self.overtaken.extend(overtaken);
+            self.repeated += ahead + 1;
+            return true;
+        }
+        let overtaken = self.overtaken.iter().position(|known| *known == hash);
+        overtaken.and_then(|at| self.overtaken.remove(at)).is_some()
+    }
+
     /// Forgets the outputs from before a checkpoint.
     pub(super) fn clear(&mut self) {
         self.passed.clear();
         self.passed.shrink_to(1 << 12);
+        self.overtaken.clear();
         self.repeated = 0;
     }
 
     /// Begins a repetition by a new worker.
     pub(super) fn rewind(&mut self) {
         (self.repeated, self.known, self.differs) = (0, 0, false);
+        self.overtaken.clear();
         self.unknown = VecDeque::new();
         self.unknown_bytes = 0;
     }
@@ -114,7 +131,8 @@ impl Ledger {
     /// not repeat itself, or all output comes from timers. Then as many unknown outputs are left out
     /// as there are entries.
     pub(super) fn settle(&mut self) -> Repetition {
-        let missing = self.passed.len() - self.repeated;
+        let missing = self.passed.len() - self.repeated + self.overtaken.len();
+        self.overtaken = VecDeque::new();
         let differs = self.differs || missing > 0;
         if self.known == 0 {
             self.unknown.drain(..missing.min(self.unknown.len()));
@@ -172,6 +190,8 @@ mod tests {
         assert_eq!(passed(false, "abT", "abcd"), ("abTcd".to_owned(), true));
         assert_eq!(passed(false, "abTc", "aUbcd"), ("abTcd".to_owned(), true));
         assert_eq!(passed(false, "ab", "aUbcUd"), ("abcUd".to_owned(), true));
+        assert_eq!(passed(false, "abcTd", "aTbcde"), ("abcTde".to_owned(), true));
+        assert_eq!(passed(false, "abT", "aTbc"), ("abTc".to_owned(), true));
         assert_eq!(passed(false, "aTUTU", "aVbcd"), ("aTUTUVbcd".to_owned(), true));
         assert_eq!(passed(true, "abTc", "aUbcd"), ("abTcUd".to_owned(), true));
     }
