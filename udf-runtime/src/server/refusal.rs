@@ -196,6 +196,9 @@ mod tests {
     #[test]
     fn each_reason_is_logged_and_at_the_end_all_that_were_held_back() {
         let texts = Texts::default();
+        // With a single subscriber, the place of an event that another thread reaches first, without
+        // a subscriber, stays disabled.
+        let _second = tracing::Dispatch::new(texts.clone());
         tracing::subscriber::with_default(texts.clone(), || {
             let mut refusals = Refusals::new(Metrics::new(), 0);
             for why in [Refused::Limit, Refused::Limit, Refused::Limit, Refused::User] {
