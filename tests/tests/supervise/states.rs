@@ -79,7 +79,9 @@ fn state_after(count: i64) -> Vec<u8> {
 
 fn contains(directory: &Path, state: &[u8]) -> bool {
     let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    // Not the temporary file, which takes the place of the checkpoint later.
     files
+        .filter(|file| file.path().extension().is_some_and(|extension| extension == "state"))
         .filter_map(|file| fs::read(file.path()).ok())
         .any(|bytes| bytes.windows(state.len()).any(|window| window == state))
 }

@@ -19,7 +19,8 @@ pub(super) struct Ledger {
     repeated: usize,
     /// The entries that were overtaken. The output of a timer may come at another place each time.
     overtaken: VecDeque<u64>,
-    /// Outputs of a repetition behind the last known one. They wait for the end of the repetition.
+    /// Unknown outputs of a repetition, which wait for its end. Only then is it clear whether the
+    /// worker repeats itself.
     unknown: VecDeque<Vec<u8>>,
     unknown_bytes: usize,
     /// The number of known outputs since the restart.
@@ -68,7 +69,7 @@ impl Ledger {
     /// Decides about the next output of the worker.
     ///
     /// A worker repeats its output in order, but for that of timers and of other threads: an output
-    /// may overtake others. Unknown outputs before a known one came from timers as well.
+    /// may overtake others.
     pub(super) fn decide(&mut self, output: &[u8]) -> Fate {
         let hash = self.hasher.hash_one(output);
         let is_repeated = self.repeated == self.passed.len() && self.overtaken.is_empty();
@@ -78,10 +79,7 @@ impl Ledger {
             return Fate::Pass;
         }
         if self.find(hash) {
-            self.differs |= !self.unknown.is_empty();
             self.known += 1;
-            self.unknown.clear();
-            self.unknown_bytes = 0;
             return Fate::Keep;
         }
         self.differs = true;
@@ -127,15 +125,19 @@ impl Ledger {
 
     /// Ends the repetition: the worker has handled all input that the last one may have handled.
     ///
-    /// Unknown outputs behind the last known one are new. But if nothing is known, the worker does
-    /// not repeat itself, or all output comes from timers. Then as many unknown outputs are left out
-    /// as there are entries.
+    /// Unknown outputs are new: they follow from new input, or come from timers. But if nothing is
+    /// known, the worker does not repeat itself, or all output comes from timers. Then as many
+    /// unknown outputs are left out as there are entries.
     pub(super) fn settle(&mut self) -> Repetition {
         let missing = self.passed.len() - self.repeated + self.overtaken.len();
         self.overtaken = VecDeque::new();
         let differs = self.differs || missing > 0;
-        if self.known == 0 {
-            self.unknown.drain(..missing.min(self.unknown.len()));
+        if self.known == 0 && missing > 0 {
+            // The next worker begins with the same state as this one, and repeats its output.
+            self.passed.clear();
+            for output in self.unknown.drain(..missing.min(self.unknown.len())) {
+                self.passed.push_back(self.hasher.hash_one(&output[..]));
+            }
         }
         for output in &self.unknown {
             self.passed.push_back(self.hasher.hash_one(&output[..]));
@@ -188,8 +190,10 @@ mod tests {
         // T and U come from timers.
         assert_eq!(passed(false, "abTc", "abcde"), ("abTcde".to_owned(), true));
         assert_eq!(passed(false, "abT", "abcd"), ("abTcd".to_owned(), true));
-        assert_eq!(passed(false, "abTc", "aUbcd"), ("abTcd".to_owned(), true));
-        assert_eq!(passed(false, "ab", "aUbcUd"), ("abcUd".to_owned(), true));
+        assert_eq!(passed(false, "abTc", "aUbcd"), ("abTcUd".to_owned(), true));
+        assert_eq!(passed(false, "ab", "aUbcUd"), ("abUcUd".to_owned(), true));
+        // T comes behind new output in the repetition.
+        assert_eq!(passed(false, "abTU", "abTcUd"), ("abTUcd".to_owned(), true));
         assert_eq!(passed(false, "abcTd", "aTbcde"), ("abcTde".to_owned(), true));
         assert_eq!(passed(false, "abT", "aTbc"), ("abTc".to_owned(), true));
         assert_eq!(passed(false, "aTUTU", "aVbcd"), ("aTUTUVbcd".to_owned(), true));
