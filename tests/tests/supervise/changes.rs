@@ -170,7 +170,7 @@ fn an_upgrade_to_another_program(on: Transport) {
     goes_on(front, found);
 }
 
-/// Upgrades to a program that will not do. The old worker must stay.
+/// Upgrades to a program that cannot take over. The old worker must stay.
 fn stays(line: &str, on: Transport, with: &str) {
     if !has_python() {
         return;

@@ -200,9 +200,7 @@ fn points_of_a_thread(on: Transport) {
         return;
     }
     let udf = plain(&["--tick", "1"]);
-    // Without a checkpoint, points have come since the last one at each kill. With timers alone, a
-    // supervisor cannot tell new output from theirs.
-    let flags = ["--restart-window", "1ms", "--checkpoint-every", "1h"];
+    let flags = ["--restart-window", "1ms", "--checkpoint-bytes", "3000"];
     let mut front = Front::start(&udf, on, &flags);
     let mut requests = init();
     front.kapacitor.send(&requests);

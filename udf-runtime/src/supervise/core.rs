@@ -10,8 +10,8 @@ use super::settings::Settings;
 use super::store::Saved;
 use super::talk::{Event, Fault, Talk};
 
-/// The maximum number of bytes of whole requests that wait to be written to the worker. More is only read when
-/// Kapacitor must finish its write.
+/// The maximum number of bytes of whole requests that wait to be written to the worker. More is
+/// only read when Kapacitor must finish its write.
 const MOST_UNSENT: u64 = 1 << 20;
 
 #[derive(Debug)]

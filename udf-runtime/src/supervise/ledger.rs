@@ -25,6 +25,8 @@ pub(super) struct Ledger {
     unknown_bytes: usize,
     /// The number of known outputs since the restart.
     known: u64,
+    /// Whether any worker has repeated an output. The UDF then repeats what follows from input.
+    has_repeated: bool,
     /// Whether the worker has sent other output than before.
     differs: bool,
     hasher: DefaultHashBuilder,
@@ -80,6 +82,7 @@ impl Ledger {
         }
         if self.find(hash) {
             self.known += 1;
+            self.has_repeated = true;
             return Fate::Keep;
         }
         self.differs = true;
@@ -125,14 +128,14 @@ impl Ledger {
 
     /// Ends the repetition: the worker has handled all input that the last one may have handled.
     ///
-    /// Unknown outputs are new: they follow from new input, or come from timers. But if nothing is
-    /// known, the worker does not repeat itself, or all output comes from timers. Then as many
-    /// unknown outputs are left out as there are entries.
+    /// Unknown outputs are new: they follow from new input, or come from timers. But if no worker has
+    /// ever repeated an output, the UDF does not repeat itself, or all of its output comes from
+    /// timers. Then as many unknown outputs are left out as there are entries.
     pub(super) fn settle(&mut self) -> Repetition {
         let missing = self.passed.len() - self.repeated + self.overtaken.len();
         self.overtaken = VecDeque::new();
         let differs = self.differs || missing > 0;
-        if self.known == 0 && missing > 0 {
+        if !self.has_repeated && missing > 0 {
             // The next worker begins with the same state as this one, and repeats its output.
             self.passed.clear();
             for output in self.unknown.drain(..missing.min(self.unknown.len())) {
@@ -223,5 +226,20 @@ mod tests {
         ledger.clear();
         ledger.rewind();
         assert_eq!(ledger.decide(b"a"), Fate::Pass);
+    }
+
+    #[test]
+    fn a_udf_that_has_repeated_output_loses_none_behind_a_timer() {
+        let mut ledger = Ledger::new(false);
+        ledger.decide(b"a");
+        ledger.rewind();
+        ledger.decide(b"a");
+        ledger.settle();
+        ledger.clear();
+        // Since the last checkpoint, only a timer has sent output.
+        ledger.decide(b"T");
+        ledger.rewind();
+        assert_eq!(ledger.decide(b"b"), Fate::Keep);
+        assert_eq!(ledger.settle().new, [b"b"]);
     }
 }

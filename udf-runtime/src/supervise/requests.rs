@@ -190,8 +190,9 @@ impl Requests {
         self.0.retain(|request| request.end > position || !request.is_answered);
     }
 
-    /// Begins again at `position` with a new worker. Snapshot requests of the front are not repeated, and
-    /// keepalives from before are not: the worker before has answered later requests first.
+    /// Begins again at `position` with a new worker. Snapshot requests of the front are not repeated.
+    /// Keepalives from before `position` are not, either: the last worker has answered later
+    /// requests first.
     pub(super) fn rewind(&mut self, position: u64) {
         let is_repeated = |request: &Request| !request.is_own || request.ask == Ask::Restore;
         self.0.retain(|request| is_repeated(request) && request.end > position);

@@ -19,7 +19,7 @@ use super::start::Start;
 use crate::agent::worker::SUPERVISOR;
 
 /// How long a worker that has closed its output, or was killed, may take to exit.
-const EXIT_WITHIN: Duration = Duration::from_millis(500);
+pub(super) const EXIT_WITHIN: Duration = Duration::from_millis(500);
 
 /// A worker. Dropping it kills its process, and all processes of its group.
 pub(super) struct Worker {

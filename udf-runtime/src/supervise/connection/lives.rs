@@ -1,6 +1,6 @@
 //! The lives of the workers of a connection: start, death, replacement.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use udf_proto::point::PointIndex;
 use udf_proto::request::{Incoming, decode};
@@ -10,10 +10,7 @@ use crate::agent::counters::Count;
 use crate::supervise::core::Step;
 use crate::supervise::deaths::Next;
 use crate::supervise::settings::Poison;
-use crate::supervise::worker::Worker;
-
-/// How long a worker that has closed its output may take to exit.
-const EXIT_WITHIN: Duration = Duration::from_millis(500);
+use crate::supervise::worker::{EXIT_WITHIN, Worker};
 
 /// A worker that has died, until its replacement has repeated its work.
 pub(super) struct Replacing {

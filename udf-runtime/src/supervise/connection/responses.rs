@@ -138,7 +138,10 @@ impl Connection {
                 }
                 Event::NoCheckpoint => {
                     self.checkpoints.not_before = Instant::now() + NO_CHECKPOINT;
-                    self.core.talk.release();
+                    // A search holds input as well.
+                    if self.upgrade.is_some() {
+                        self.core.talk.release();
+                    }
                 }
                 Event::Settled { known, differs } => {
                     // Another worker has handled the same input.

@@ -1,5 +1,6 @@
 //! Hands the work of a worker over to one of a new program.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -31,14 +32,14 @@ enum Phase {
 }
 
 /// One of the few connections that are upgraded at the same time.
-struct Turn(std::sync::Arc<Shared>);
+struct Turn(Arc<Shared>);
 
 impl Turn {
-    fn take(shared: &std::sync::Arc<Shared>) -> Option<Self> {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
         let taken = shared.upgrading.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |taken| {
             (taken < MOST_AT_ONCE).then_some(taken + 1)
         });
-        taken.ok().map(|_| Turn(std::sync::Arc::clone(shared)))
+        taken.ok().map(|_| Turn(Arc::clone(shared)))
     }
 }
 
