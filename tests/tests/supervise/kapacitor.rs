@@ -31,6 +31,11 @@ pub(crate) fn decode(frame: &[u8]) -> Answer {
 
 impl Kapacitor {
     pub(crate) fn new(Ends { input, output }: Ends) -> Self {
+        Kapacitor { input: Some(input), ..Kapacitor::reading(output) }
+    }
+
+    /// Begins to read a connection whose input has ended.
+    pub(crate) fn reading(output: Output) -> Self {
         let (sender, frames) = channel();
         let (sign, keepalives) = channel();
         thread::spawn(move || {
@@ -39,7 +44,7 @@ impl Kapacitor {
                 _ => sender.send(frame).is_ok(),
             })
         });
-        Kapacitor { input: Some(input), frames, keepalives }
+        Kapacitor { input: None, frames, keepalives }
     }
 
     /// Sends bytes unchanged.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::iter;
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -21,6 +22,7 @@ use crate::plan::{assert_same, direct, init_of, large, points, trouble};
 
 cases! {
     a_kapacitor_that_does_not_read, BOTH, "When Kapacitor does not read, the front stops reading, so its memory is bounded. When Kapacitor reads again, nothing is missing.";
+    a_kapacitor_that_reads_late, BOTH, "A Kapacitor that has not read for longer than `--hangup-timeout` before it ends its input gets all output.";
     a_worker_that_does_not_read, BOTH, "When the worker does not read, the front stops reading at its limit. When the worker reads again, nothing is missing.";
     a_worker_that_does_not_read_and_is_killed, BOTH, "A worker that is killed at this limit is replaced, and nothing is missing.";
     a_checkpoint_that_is_not_answered, BOTH, "Memory is bounded while the worker does not answer a checkpoint.";
@@ -87,6 +89,24 @@ fn a_kapacitor_that_does_not_read(on: Transport) {
 }
 
 /// Returns the Init, and a point at which the UDF in Python stops itself.
+fn a_kapacitor_that_reads_late(on: Transport) {
+    let udf = Udf::Example("mirror");
+    let (program, mut ends) = start(&udf, on, &["--hangup-timeout", "2s"]);
+    // More than the buffers of the output hold.
+    let requests: Vec<_> = iter::once(frame(init_of(&udf))).chain(large_points(400)).collect();
+    let mut pieces = requests.iter().cloned();
+    let (_, rest) = ends.input.write_while_read(&mut pieces, SILENCE).expect("the front lives");
+    assert!(rest.is_empty(), "the front reads all input");
+    // The output is stuck for longer than the limit before the input ends.
+    thread::sleep(Duration::from_millis(2500));
+    let Ends { input, output } = ends;
+    drop(input);
+    // A part of the limit. The end of the input has then been noticed.
+    thread::sleep(Duration::from_millis(500));
+    assert_same(&Kapacitor::reading(output).rest(), &direct(&udf, &requests.concat()));
+    drop(program);
+}
+
 fn init_and_trouble() -> Vec<u8> {
     [frame(init_of(&plain(&[]))), frame(Ask::Point(trouble(0)))].concat()
 }

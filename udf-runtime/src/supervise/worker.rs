@@ -102,6 +102,11 @@ impl Worker {
         self.input.as_ref().map_or(0, |input| ioctl_fionread(input).unwrap_or(0))
     }
 
+    /// Returns the number of bytes of its output that were not read.
+    pub(super) fn unread_output(&self) -> u64 {
+        ioctl_fionread(self.output()).unwrap_or(0)
+    }
+
     /// Returns whether the input of the worker was ended.
     pub(super) fn has_ended_input(&self) -> bool {
         self.input.is_none()

@@ -139,11 +139,13 @@ impl Connection {
         {
             return Err(overdue);
         }
-        let stuck = now.duration_since(self.out_moved);
-        if let Some(limit) = self.limits.hangup
-            && !self.out.is_empty()
-            && stuck >= limit
-            && (self.is_closed() || self.is_ending() || has_hung_up(self.input.as_fd()))
+        // Kapacitor may read late. Only the time after the end of the input counts.
+        let is_stuck = !self.out.is_empty() && now.duration_since(self.out_moved) >= SIGN_OF_LIFE;
+        let is_gone =
+            is_stuck && (self.is_closed() || self.is_ending() || has_hung_up(self.input.as_fd()));
+        self.gone = self.gone.filter(|_| is_gone).or_else(|| is_gone.then_some(now));
+        if let (Some(limit), Some(gone)) = (self.limits.hangup, self.gone)
+            && now.duration_since(gone) >= limit
         {
             return Err(AgentError::Worker(format!(
                 "abandoning the connection: Kapacitor closed the input and has not read the output for \

@@ -45,7 +45,7 @@ impl Connection {
             return;
         };
         let exited = worker.exited();
-        if exited.is_some() && self.ended.is_none() {
+        if exited.is_some() && self.ended.is_none() && worker.unread_output() == 0 {
             // A process that it has left behind may hold its output open.
             self.ended = Some(now);
         }
@@ -65,10 +65,15 @@ impl Connection {
         }
     }
 
-    /// Returns whether the worker has got everything, and the end of its input.
+    /// Returns whether the worker has got everything, and has answered with whole responses and
+    /// batches.
     fn is_done(&mut self) -> bool {
-        let has_ended = self.worker.as_ref().is_some_and(Worker::has_ended_input);
-        has_ended && self.is_closed() && !self.core.is_worker_due()
+        let is_whole =
+            |worker: &Worker| worker.has_ended_input() && !worker.frames.is_within_frame();
+        self.worker.as_ref().is_some_and(is_whole)
+            && self.is_closed()
+            && self.core.talk.held_bytes() == 0
+            && !self.core.is_worker_due()
     }
 
     fn start_worker(&mut self) {

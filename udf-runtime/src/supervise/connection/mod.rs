@@ -74,6 +74,8 @@ pub(in crate::supervise) struct Connection {
     out_at: usize,
     /// The last write to Kapacitor, or the last time that there was nothing to write.
     out_moved: Instant,
+    /// Since when the output is stuck although the input has ended.
+    gone: Option<Instant>,
     /// The last time that Kapacitor was written to.
     last_sign: Instant,
     /// The last time that the worker made progress, or had nothing to do.
@@ -139,6 +141,7 @@ impl Connection {
             out: Vec::new(),
             out_at: 0,
             out_moved: now,
+            gone: None,
             last_sign: now,
             progress: now,
             ended: None,
