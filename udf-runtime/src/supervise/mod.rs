@@ -10,6 +10,7 @@ mod deaths;
 mod ledger;
 mod log;
 mod output;
+mod pipes;
 mod poison;
 mod requests;
 mod settings;

@@ -48,6 +48,10 @@ impl Connection {
             *left -= got as u64;
         }
         self.link.counters.add(Count::BytesIn, got as u64);
+        if self.pipes.note_read(got) {
+            self.pipes.enlarge(&[self.input.as_fd(), self.output.as_fd()]);
+            self.enlarge_worker();
+        }
         let init_limit = self.limits.init_frame.min(self.limits.frame);
         let directory = self.shared.settings.state_dir.as_deref();
         let read = self.core.read(got, [init_limit, self.limits.frame], |task, node| {

@@ -87,6 +87,7 @@ impl Connection {
                     start.restore(&self.core.talk.base, &self.core.window(info.wants));
                 }
                 self.worker = Some(worker);
+                self.enlarge_worker();
                 (self.ended, self.progress) = (None, Instant::now());
             }
             Err(error) => self.replace(error),

@@ -33,6 +33,7 @@ use crate::agent::transport::Transport;
 use crate::supervise::Shared;
 use crate::supervise::core::Core;
 use crate::supervise::deaths::Deaths;
+use crate::supervise::pipes::Pipes;
 use crate::supervise::worker::Worker;
 
 /// While there is work, Kapacitor hears something at least this often.
@@ -58,6 +59,7 @@ pub(in crate::supervise) struct Connection {
     /// Kapacitor's ends.
     input: OwnedFd,
     output: OwnedFd,
+    pipes: Pipes,
     core: Core,
     worker: Option<Worker>,
     /// The description of the first worker.
@@ -129,6 +131,7 @@ impl Connection {
             allowance,
             input,
             output,
+            pipes: Pipes::default(),
             core,
             worker: None,
             info: None,
@@ -274,6 +277,14 @@ impl Connection {
             self.read_input()?;
         }
         Ok(())
+    }
+
+    /// Makes the pipes of the worker large, if those of the connection are.
+    pub(super) fn enlarge_worker(&self) {
+        if let Some(worker) = &self.worker {
+            self.pipes.enlarge(&[worker.output()]);
+            worker.input().iter().for_each(|input| self.pipes.enlarge(&[*input]));
+        }
     }
 
     pub(super) fn reads_worker(&self) -> bool {

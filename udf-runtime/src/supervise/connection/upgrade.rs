@@ -195,6 +195,7 @@ impl Connection {
         let (new, begun) = (upgrade.worker.id(), upgrade.begun);
         // Killed, and not asked to finish: it would emit what the new one emits later.
         let old = self.worker.replace(upgrade.worker).map_or(0, |old| old.id());
+        self.enlarge_worker();
         self.ended = None;
         self.progress = Instant::now();
         self.take_over();
