@@ -194,11 +194,15 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Returns the line without the blanks around it.
-    pub(super) fn text(&self) -> Result<&str, LineProblem> {
+    pub(super) fn raw(&self) -> &[u8] {
         let line = trim_start(&self.line);
         let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         let end = line.len() - line.iter().rev().take_while(blank).count();
-        std::str::from_utf8(&line[..end]).map_err(|_| LineProblem::NotUtf8)
+        &line[..end]
+    }
+
+    pub(super) fn text(&self) -> Result<&str, LineProblem> {
+        std::str::from_utf8(self.raw()).map_err(|_| LineProblem::NotUtf8)
     }
 
     fn trimmed(&self) -> Result<&str, LineProblem> {

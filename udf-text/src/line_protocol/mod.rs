@@ -84,5 +84,5 @@ pub use grouping::Grouping;
 pub use limits::{MAX_KEY, MAX_LINE, MAX_TIME, MIN_TIME};
 pub use precision::Precision;
 pub use problem::{LineError, LineProblem};
-pub use read::LineReader;
+pub use read::{LineInfo, LineReader};
 pub use write::{BATCH, Unwritable, append_batch, append_line, append_point};

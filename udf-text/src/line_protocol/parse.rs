@@ -8,11 +8,22 @@ use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field};
 use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
 use super::precision::Precision;
 
+/// The parts of a line.
+pub(super) struct Parsed {
+    /// The name, the tags and the fields.
+    pub(super) point: Point,
+    pub(super) time: Option<i64>,
+    /// The number of fields that were dropped.
+    pub(super) dropped: u64,
+}
+
 /// Parses the name, the tags, the fields and the optional time of a line.
+///
+/// Drops unsigned integers above [`i64::MAX`] if `drops_unfit`.
 ///
 /// # Errors
 /// The problem in words.
-pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i64>), String> {
+pub(super) fn parse(line: &str, precision: Precision, drops_unfit: bool) -> Result<Parsed, String> {
     let mut rest = Rest { line, at: 0 };
     let mut point = Point::default();
     // The last name or value before the fields, still escaped.
@@ -48,21 +59,23 @@ pub(super) fn parse(line: &str, precision: Precision) -> Result<(Point, Option<i
     let mut fields = BTreeMap::new();
     loop {
         let first = fields.is_empty().then_some((last, !point.tags.is_empty()));
-        let (name, value) = field(&mut rest, first)?;
+        let (name, value) = field(&mut rest, first, drops_unfit)?;
         fields.insert(name, value);
         if !rest.eat(b',') {
             break;
         }
     }
+    let mut dropped = 0;
     for (name, value) in fields {
         match value {
+            Value::Unfit => dropped += 1,
             Value::Float(value) => drop(point.fields_double.insert(name, value)),
             Value::Int(value) => drop(point.fields_int.insert(name, value)),
             Value::Text(text) => drop(point.fields_string.insert(name, text)),
             Value::Bool(value) => drop(point.fields_bool.insert(name, value)),
         }
     }
-    Ok((point, time(&mut rest, precision)?))
+    Ok(Parsed { point, time: time(&mut rest, precision)?, dropped })
 }
 
 enum Value {
@@ -70,6 +83,8 @@ enum Value {
     Int(i64),
     Text(String),
     Bool(bool),
+    /// An unsigned integer above [`i64::MAX`].
+    Unfit,
 }
 
 /// Takes the name and the value of a tag, still escaped. `before` is the value of the previous tag.
@@ -107,7 +122,11 @@ fn tag<'a>(rest: &mut Rest<'a>, before: &str) -> Result<(&'a str, &'a str), Stri
 ///
 /// For the first field, `first` is the last name or value before it, and whether that is the value
 /// of a tag.
-fn field(rest: &mut Rest<'_>, first: Option<(&str, bool)>) -> Result<(String, Value), String> {
+fn field(
+    rest: &mut Rest<'_>,
+    first: Option<(&str, bool)>,
+    drops_unfit: bool,
+) -> Result<(String, Value), String> {
     let start = rest.at;
     let raw = rest.take_raw(&FIELD);
     if is_ambiguous_field(raw.as_bytes()) {
@@ -137,8 +156,8 @@ fn field(rest: &mut Rest<'_>, first: Option<(&str, bool)>) -> Result<(String, Va
         return named(name, Value::Text(text), &rest.line[start..rest.at]);
     }
     let value = rest.take_until(b", ");
-    let typed = typed(&shown, value)?;
-    named(name, typed, &rest.line[start..rest.at])
+    let value = if drops_unfit && is_unfit(value) { Value::Unfit } else { typed(&shown, value)? };
+    named(name, value, &rest.line[start..rest.at])
 }
 
 fn named(name: String, value: Value, shown: &str) -> Result<(String, Value), String> {
@@ -203,6 +222,14 @@ fn typed(name: &str, text: &str) -> Result<Value, String> {
             "`{shown}` of the field `{name}` is not a value: write 1.5, 10i, true or \"text\""
         )),
     }
+}
+
+/// Returns whether `text` is an unsigned integer above [`i64::MAX`].
+fn is_unfit(text: &str) -> bool {
+    let digits = text.strip_suffix('u').filter(|digits| is_integer(digits));
+    digits
+        .and_then(|digits| digits.parse::<u64>().ok())
+        .is_some_and(|value| value > i64::MAX as u64)
 }
 
 fn is_integer(text: &str) -> bool {

@@ -1,12 +1,13 @@
 //! Reads points from lines.
 
 use std::io::BufRead;
+use std::ops::Range;
 
-use udf_proto::{PointBuf, messages};
+use udf_proto::{PointBuf, messages, response};
 
 use super::grouping::Grouping;
 use super::lines::Lines;
-use super::parse::parse;
+use super::parse::{Parsed, parse};
 use super::precision::Precision;
 use super::problem::{LineError, LineProblem};
 use super::unlikely::Times;
@@ -32,6 +33,24 @@ pub struct LineReader<R> {
     last_time: i64,
     /// The times of the lines that have a time.
     times: Times,
+    /// Returns the time of a line that has none.
+    clock: Option<fn() -> i64>,
+    /// Whether fields that Kapacitor cannot represent are dropped.
+    drops_unfit: bool,
+    dropped_fields: u64,
+}
+
+/// A line that [`LineReader::next_frame`] has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LineInfo {
+    /// The time of the point, in nanoseconds since the epoch.
+    pub time: i64,
+    /// Whether the line contains the time.
+    pub has_time: bool,
+    /// The position of the encoded point in the output, without the head of its frame. A
+    /// [`PointIndex`](udf_proto::point::PointIndex) reads the point.
+    pub point: Range<usize>,
 }
 
 impl<R: BufRead> LineReader<R> {
@@ -46,6 +65,9 @@ impl<R: BufRead> LineReader<R> {
             precision: None,
             last_time: 0,
             times: Times::default(),
+            clock: None,
+            drops_unfit: false,
+            dropped_fields: 0,
         }
     }
 
@@ -75,6 +97,24 @@ impl<R: BufRead> LineReader<R> {
         self
     }
 
+    /// Sets the clock that gives lines without a time their time, in nanoseconds since the epoch.
+    pub fn clock(mut self, clock: fn() -> i64) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Drops fields that are unsigned integers above the maximum of Kapacitor's integers,
+    /// [`i64::MAX`], and lines without another field. Without this setting, such a line is an error.
+    pub fn drop_unfit(mut self) -> Self {
+        self.drops_unfit = true;
+        self
+    }
+
+    /// Returns the number of fields that [`drop_unfit`](Self::drop_unfit) has dropped.
+    pub fn dropped_fields(&self) -> u64 {
+        self.dropped_fields
+    }
+
     /// Sets the time of lines without a time, up to the next line that has a time. Defaults to 0.
     pub fn set_time(&mut self, nanos: i64) {
         self.last_time = nanos;
@@ -90,6 +130,43 @@ impl<R: BufRead> LineReader<R> {
         self.lines.bytes()
     }
 
+    /// Returns the last line as it came, without the blanks and the line break around it. Returns
+    /// no bytes before the first line, and after an error of reading.
+    ///
+    /// The line is not UTF-8 if the reader has refused it for that.
+    pub fn raw(&self) -> &[u8] {
+        self.lines.raw()
+    }
+
+    /// Appends the next point to `out` as the frame of a request. Returns none at the end of the
+    /// input.
+    ///
+    /// Nothing is allocated for usual lines once the buffers have grown.
+    ///
+    /// ```
+    /// use udf_proto::point::PointIndex;
+    /// use udf_text::line_protocol::{Grouping, LineReader};
+    ///
+    /// let text = "cpu,host=a,cpu=cpu0 usage=1.5,busy=true 10\n";
+    /// let mut lines = LineReader::new(text.as_bytes(), Grouping::by(["host"]));
+    /// let (mut frames, mut index) = (Vec::new(), PointIndex::new());
+    ///
+    /// let line = lines.next_frame(&mut frames)?.expect("there is one line");
+    /// assert_eq!(line.time, 10);
+    /// assert_eq!(lines.raw(), text.trim().as_bytes());
+    /// // `frames` can be sent to a UDF as it is.
+    /// assert_eq!(index.parse(&frames[line.point])?.group(), "host=a");
+    /// assert!(lines.next_frame(&mut frames)?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the next line is not a point, or if reading fails. `out` is unchanged then.
+    pub fn next_frame(&mut self, out: &mut Vec<u8>) -> Result<Option<LineInfo>, LineError> {
+        let line = self.read_frame(out);
+        line.map_err(|problem| LineError { line: self.lines.number(), problem })
+    }
+
     /// Returns the next point, or none at the end of the input.
     ///
     /// # Errors
@@ -103,7 +180,7 @@ impl<R: BufRead> LineReader<R> {
     /// # Errors
     /// If the next line is not a point, or if reading fails.
     pub fn next_message(&mut self) -> Result<Option<messages::Point>, LineError> {
-        let point = self.read_point();
+        let point = self.read_point().map(|point| point.map(|(message, _)| message));
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
     }
 
@@ -113,26 +190,62 @@ impl<R: BufRead> LineReader<R> {
         self.times.likely().filter(|_| self.precision.is_none())
     }
 
-    fn read_point(&mut self) -> Result<Option<messages::Point>, LineProblem> {
-        if !self.lines.advance()? {
-            return Ok(None);
+    fn read_frame(&mut self, out: &mut Vec<u8>) -> Result<Option<LineInfo>, LineProblem> {
+        let Some((message, has_time)) = self.read_point()? else { return Ok(None) };
+        let time = message.time;
+        let point = PointBuf::from(message);
+        let point = point.as_point();
+        response::append_point(point, out);
+        let start = out.len() - point.as_bytes().len();
+        Ok(Some(LineInfo { time, has_time, point: start..out.len() }))
+    }
+
+    /// Returns the next point, and whether its line contains the time.
+    fn read_point(&mut self) -> Result<Option<(messages::Point, bool)>, LineProblem> {
+        while self.lines.advance()? {
+            if let Some(point) = self.parse()? {
+                return Ok(Some(point));
+            }
         }
+        Ok(None)
+    }
+
+    /// Returns the point of the line, unless all its fields are dropped.
+    fn parse(&mut self) -> Result<Option<(messages::Point, bool)>, LineProblem> {
         if self.lines.is_recording() && self.precision.is_some() {
             return Err(LineProblem::RecordedPrecision);
         }
-        let parsed = parse(self.lines.text()?, self.precision.unwrap_or_default());
-        let (mut message, time) = parsed.map_err(|what| LineProblem::Syntax(self.explain(what)))?;
+        let precision = self.precision.unwrap_or_default();
+        let parsed = parse(self.lines.text()?, precision, self.drops_unfit);
+        let Parsed { mut point, time, dropped } =
+            parsed.map_err(|what| LineProblem::Syntax(self.explain(what)))?;
+        point.time = self.time(time);
+        if dropped > 0 {
+            self.dropped_fields += dropped;
+            let kept = point.fields_double.len()
+                + point.fields_int.len()
+                + point.fields_string.len()
+                + point.fields_bool.len();
+            if kept == 0 {
+                return Ok(None);
+            }
+        }
+        let context = self.lines.context();
+        point.database.clone_from(context.database.as_ref().unwrap_or(&self.database));
+        let policy = context.retention_policy.as_ref().unwrap_or(&self.retention_policy);
+        point.retention_policy.clone_from(policy);
+        self.grouping.apply(&mut point);
+        Ok(Some((point, time.is_some())))
+    }
+
+    /// Returns the time of a line with this time, or without one.
+    fn time(&mut self, time: Option<i64>) -> i64 {
         if let Some(time) = time {
             self.times.see(time);
+            self.last_time = time;
+            return time;
         }
-        message.time = time.unwrap_or(self.last_time);
-        let context = self.lines.context();
-        message.database.clone_from(context.database.as_ref().unwrap_or(&self.database));
-        let policy = context.retention_policy.as_ref().unwrap_or(&self.retention_policy);
-        message.retention_policy.clone_from(policy);
-        self.grouping.apply(&mut message);
-        self.last_time = message.time;
-        Ok(Some(message))
+        self.clock.map_or(self.last_time, |clock| clock())
     }
 
     /// Adds a hint if rows were joined, which the row in the error does not show.
