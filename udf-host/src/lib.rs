@@ -9,6 +9,7 @@
 //! | [`error`] | every way in which a connection can fail |
 //! | [`diagnosis`] | finds the cause of a failure in the UDF's output and stderr |
 //! | [`replay`] | plays a file of points to a UDF |
+//! | [`telegraf`] | serves Telegraf with a UDF |
 //! | `command` | the subcommands `info` and `replay`, with the default feature `command` |
 
 mod child;
@@ -25,6 +26,7 @@ pub mod session;
 pub mod settings;
 pub mod socket;
 mod spawn;
+pub mod telegraf;
 
 pub use error::{Error, RequestKind};
 pub use interface::{Info, Init, Interface, Timer};

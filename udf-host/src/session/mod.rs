@@ -275,6 +275,14 @@ impl PointIn {
     pub fn send(&self, point: Point<'_>) -> Result<(), Error> {
         self.shared.outbox.point(point)
     }
+
+    /// Sends the frames of whole points. Blocks until there is room in the buffer.
+    ///
+    /// # Errors
+    /// When the connection is not started, stopped or aborted.
+    pub fn send_encoded(&self, frames: &[u8]) -> Result<(), Error> {
+        self.shared.outbox.encoded(frames)
+    }
 }
 
 impl fmt::Debug for PointIn {

@@ -98,6 +98,14 @@ impl Outbox {
         Ok(())
     }
 
+    /// Adds whole frames of points.
+    pub(crate) fn encoded(&self, frames: &[u8]) -> Result<(), Error> {
+        let mut inner = self.wait(|inner| !inner.in_batch)?;
+        inner.buffer.extend_from_slice(frames);
+        self.wake_writer(&mut inner);
+        Ok(())
+    }
+
     pub(crate) fn batch(&self, batch: &WholeBatch) -> Result<(), Error> {
         let mut inner = self.wait(|inner| !inner.in_batch)?;
         inner.in_batch = true;

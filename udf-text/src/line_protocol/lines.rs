@@ -59,6 +59,10 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    pub(super) fn get_ref(&self) -> &R {
+        &self.reader
+    }
+
     /// Also reads recordings of Kapacitor.
     pub(super) fn recordings(self) -> Self {
         Lines { format: Format::Unknown, ..self }

@@ -120,6 +120,11 @@ impl<R: BufRead> LineReader<R> {
         self.last_time = nanos;
     }
 
+    /// Returns the inner reader.
+    pub fn get_ref(&self) -> &R {
+        self.lines.get_ref()
+    }
+
     /// Returns the number of the last line that was read, counted from 1.
     pub fn line(&self) -> u64 {
         self.lines.number()

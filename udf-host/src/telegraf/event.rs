@@ -1,0 +1,144 @@
+//! What happens while Telegraf is served, in words.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use udf_text::line_protocol::{LineError, Unwritable};
+use udf_text::options::OptionsError;
+
+use crate::error::Error;
+
+/// The level of an event in the log of Telegraf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Data was lost, or state was not saved.
+    Error,
+    /// Something needs attention.
+    Warn,
+    /// Something happened as it should.
+    Info,
+}
+
+/// An event worth logging.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A line was skipped.
+    BadLine(&'a LineError),
+    /// A field was dropped, because its unsigned value does not fit into Kapacitor's integers.
+    TooLarge {
+        /// The number of the line, counted from 1.
+        line: u64,
+    },
+    /// A point was dropped, because its window has ended.
+    Late {
+        /// The number of the line, counted from 1.
+        line: u64,
+        /// The grace period.
+        grace: Duration,
+    },
+    /// A point of the UDF was dropped, because line protocol cannot express it.
+    Unwritable(&'a Unwritable),
+    /// A field of a point of the UDF was dropped, because it is NaN or infinite.
+    NotFinite(&'a Unwritable),
+    /// SIGTERM or SIGINT has come before the end of stdin.
+    Signal,
+    /// The end of stdin did not come after a signal.
+    Cut,
+}
+
+impl Event<'_> {
+    /// Returns the level of the event.
+    pub fn level(&self) -> Level {
+        match self {
+            Event::Signal => Level::Info,
+            Event::BadLine(_)
+            | Event::TooLarge { .. }
+            | Event::Late { .. }
+            | Event::Unwritable(_)
+            | Event::NotFinite(_)
+            | Event::Cut => Level::Warn,
+        }
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::BadLine(error) => write!(f, "skipped a line of stdin: {error}"),
+            Event::TooLarge { line } => write!(
+                f,
+                "dropped an unsigned field of line {line}: it is larger than {}, the largest integer that a UDF \
+                 can get",
+                i64::MAX
+            ),
+            Event::Late { line, grace } => write!(
+                f,
+                "dropped the point of line {line}: it came more than {grace:?} after the end of its window; \
+                 raise --grace if points may come later"
+            ),
+            Event::Unwritable(why) => {
+                write!(f, "dropped a point of the UDF that line protocol cannot express: {why}")
+            }
+            Event::NotFinite(why) => write!(f, "dropped a field of a point of the UDF: {why}"),
+            Event::Signal => write!(
+                f,
+                "a signal has come before the end of stdin: saving the state, and going on until the end of stdin, \
+                 for at most {:?}",
+                super::END_WITHIN
+            ),
+            Event::Cut => write!(
+                f,
+                "stdin has not ended {:?} after the signal: finishing with the lines that have arrived",
+                super::END_WITHIN
+            ),
+        }
+    }
+}
+
+/// Why serving Telegraf ended before its time.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TelegrafError {
+    /// The options do not fit the UDF.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The UDF refused its options. Holds the text of the UDF.
+    #[error("the UDF refused its options: {0}")]
+    Refused(String),
+    /// The UDF wants batches, and no windows were set.
+    #[error("the UDF wants batches: set --every, the length of the windows that become batches")]
+    NoWindows,
+    /// Windows were set for a UDF that wants a stream.
+    #[error("the UDF wants a stream, which is not cut into batches; leave --every out")]
+    WindowsOfStream,
+    /// The connection or the UDF failed. A text of the UDF is part of the message, unchanged.
+    #[error(transparent)]
+    Udf(#[from] Error),
+    /// Stdin cannot be read.
+    #[error("reading stdin failed: {0}")]
+    Stdin(io::Error),
+    /// Stdout cannot be written to.
+    #[error("writing to stdout failed: {0}")]
+    Stdout(io::Error),
+    /// There is no descriptor or thread left.
+    #[error("cannot set up the connection with Telegraf: {0}")]
+    Setup(#[from] io::Error),
+    /// The end took too long.
+    #[error("gave up {0:?} after the end of stdin, because Telegraf kills the program soon: {1}")]
+    TooLate(Duration, &'static str),
+}
+
+impl TelegrafError {
+    /// Returns whether the settings are the reason, and not the course of events.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            TelegrafError::Options(_)
+                | TelegrafError::Refused(_)
+                | TelegrafError::NoWindows
+                | TelegrafError::WindowsOfStream
+        )
+    }
+}

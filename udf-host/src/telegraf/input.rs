@@ -1,0 +1,134 @@
+//! Sends the lines of stdin to the UDF.
+
+use std::io::Write as _;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use udf_proto::point::PointIndex;
+use udf_text::batch::WholeBatch;
+use udf_text::line_protocol::{LineError, LineInfo, LineProblem, LineReader};
+
+use super::event::{Event, TelegrafError};
+use super::output::Output;
+use super::run::{Shared, lock};
+use super::stdin::Stdin;
+use super::windows::Gathering;
+use crate::error::Error;
+use crate::session::{BatchIn, PointIn};
+
+/// Points are sent when they take this many bytes, or when no more input has arrived.
+const BLOCK: usize = 64 << 10;
+
+/// Where the points go.
+#[derive(Clone)]
+pub(super) enum Target {
+    Stream(PointIn),
+    Windows(Arc<Mutex<Gathering>>, BatchIn),
+}
+
+impl Target {
+    /// Sends the batches of the windows that have ended.
+    pub(super) fn send_ended(&self) -> Result<(), Error> {
+        self.send(|windows| windows.take_ended(now()))
+    }
+
+    fn send_all(&self) -> Result<(), Error> {
+        self.send(Gathering::take_all)
+    }
+
+    /// Sends batches in the order of their windows: the lock is held until they are sent.
+    fn send(&self, take: impl FnOnce(&mut Gathering) -> Vec<WholeBatch>) -> Result<(), Error> {
+        let Target::Windows(windows, udf) = self else { return Ok(()) };
+        let mut windows = lock(windows);
+        take(&mut windows).iter().try_for_each(|batch| udf.send(batch))
+    }
+}
+
+/// Sends lines until the end of stdin.
+pub(super) struct Input {
+    pub(super) lines: LineReader<Stdin>,
+    pub(super) target: Target,
+    pub(super) grace: Duration,
+    /// Stdout, if the original lines are written there as well.
+    pub(super) originals: Option<Arc<Mutex<Output>>>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Input {
+    pub(super) fn run(&mut self) -> Result<(), TelegrafError> {
+        let (mut frames, mut index) = (Vec::with_capacity(2 * BLOCK), PointIndex::new());
+        let mut dropped = 0;
+        loop {
+            if frames.len() >= BLOCK || self.lines.get_ref().would_wait() {
+                self.send(&mut frames)?;
+            }
+            let line = match self.lines.next_frame(&mut frames) {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(LineError { problem: LineProblem::Io(error), .. }) => {
+                    return Err(TelegrafError::Stdin(error));
+                }
+                Err(error) => {
+                    self.skip(&Event::BadLine(&error));
+                    continue;
+                }
+            };
+            if self.lines.dropped_fields() > dropped {
+                dropped = self.lines.dropped_fields();
+                self.shared.log(&Event::TooLarge { line: self.lines.line() });
+            }
+            self.shared.counts.points_in.fetch_add(1, Ordering::Relaxed);
+            self.pass_on(&line)?;
+            if let Target::Windows(windows, _) = &self.target {
+                let point = index.parse(&frames[line.point]).map_err(Error::from)?;
+                if !lock(windows).add(point, now()) {
+                    let (line, grace) = (self.lines.line(), self.grace);
+                    self.skip(&Event::Late { line, grace });
+                }
+                frames.clear();
+                self.target.send_ended()?;
+            }
+        }
+        self.send(&mut frames)?;
+        Ok(self.target.send_all()?)
+    }
+
+    /// Sends the points, before the next line is waited for. Original lines come before the points
+    /// that follow from them.
+    fn send(&self, frames: &mut Vec<u8>) -> Result<(), TelegrafError> {
+        if let Some(output) = &self.originals {
+            lock(output).flush().map_err(TelegrafError::Stdout)?;
+        }
+        if let Target::Stream(udf) = &self.target {
+            udf.send_encoded(frames)?;
+            frames.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes the line as it came, with the time that the UDF gets.
+    fn pass_on(&self, line: &LineInfo) -> Result<(), TelegrafError> {
+        let Some(output) = &self.originals else { return Ok(()) };
+        let raw = self.lines.raw();
+        let appended = lock(output).append(|text| {
+            text.extend_from_slice(raw);
+            if !line.has_time {
+                let _ = write!(text, " {}", line.time);
+            }
+            text.push(b'\n');
+        });
+        appended.map_err(TelegrafError::Stdout)
+    }
+
+    fn skip(&self, event: &Event<'_>) {
+        self.shared.counts.skipped.fetch_add(1, Ordering::Relaxed);
+        self.shared.log(event);
+    }
+}
+
+/// Returns the time of the clock, in nanoseconds since the epoch.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

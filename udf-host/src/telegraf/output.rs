@@ -1,0 +1,118 @@
+//! Writes points as lines to stdout.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use udf_proto::Point;
+use udf_proto::point::FieldValue;
+use udf_text::batch::WholeBatch;
+use udf_text::line_protocol::{Unwritable, append_line};
+
+use super::event::Event;
+use super::run::{Shared, lock};
+
+/// The size of a write, unless the UDF pauses earlier.
+const CHUNK: usize = 64 << 10;
+
+/// Stdout, for the points of the UDF and for original lines.
+pub(super) struct Output {
+    stdout: File,
+    /// Whole lines that are not written yet.
+    text: Vec<u8>,
+}
+
+impl Output {
+    pub(super) fn new(stdout: File) -> Self {
+        Output { stdout, text: Vec::new() }
+    }
+
+    /// Appends whole lines, and writes if they are many.
+    pub(super) fn append(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        append(&mut self.text);
+        if self.text.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let written = self.stdout.write_all(&self.text);
+        self.text.clear();
+        written
+    }
+}
+
+/// Takes the points and batches of the UDF.
+pub(super) struct Lines {
+    pub(super) output: Arc<Mutex<Output>>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Lines {
+    pub(super) fn point(&mut self, point: Point<'_>) -> io::Result<()> {
+        let (name, time) = (point.name(), point.time());
+        lock(&self.output).append(|text| {
+            let all = append_line(name, point.tags(), point.fields(), time, text);
+            self.note(
+                all,
+                |text| {
+                    append_line(name, point.tags(), point.fields().filter(is_finite), time, text)
+                },
+                text,
+            );
+        })
+    }
+
+    pub(super) fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
+        for point in batch.points.iter() {
+            // The tags of a batch apply to all its points, even to points that do not repeat them.
+            let tags = || {
+                let shared = batch.tags.iter().filter(|(name, _)| point.tag(name).is_none());
+                let shared = shared.map(|(name, value)| (name.as_str(), value.as_str()));
+                shared.chain(point.tags())
+            };
+            let (name, time) = (&batch.name, point.time());
+            lock(&self.output).append(|text| {
+                let all = append_line(name, tags(), point.fields(), time, text);
+                self.note(
+                    all,
+                    |text| append_line(name, tags(), point.fields().filter(is_finite), time, text),
+                    text,
+                );
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Counts a point that was appended. Tries `finite`, without fields that are NaN or infinite, if
+    /// these are the reason why it was not.
+    fn note(
+        &self,
+        appended: Result<(), Unwritable>,
+        finite: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>,
+        text: &mut Vec<u8>,
+    ) {
+        let appended = appended.or_else(|why| match &why {
+            Unwritable::NotFinite { .. } => {
+                finite(text).inspect(|()| self.shared.log(&Event::NotFinite(&why)))
+            }
+            _ => Err(why),
+        });
+        let counts = &self.shared.counts;
+        match appended {
+            Ok(()) => &counts.points_out,
+            Err(why) => {
+                self.shared.log(&Event::Unwritable(&why));
+                &counts.unwritable
+            }
+        }
+        .fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn pause(&mut self) -> io::Result<()> {
+        lock(&self.output).flush()
+    }
+}
+
+fn is_finite((_, value): &(&str, FieldValue<'_>)) -> bool {
+    !matches!(value, FieldValue::Float(value) if !value.is_finite())
+}

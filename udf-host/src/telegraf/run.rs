@@ -1,0 +1,274 @@
+//! Connects Telegraf with a UDF, and looks after both until the end.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use udf_proto::{EdgeType, Info, Init};
+use udf_text::line_protocol::LineReader;
+use udf_text::options;
+
+use super::end::End;
+use super::event::{Event, TelegrafError};
+use super::input::{Input, Target, now};
+use super::output::{Lines, Output};
+use super::stdin::Stdin;
+use super::windows::Gathering;
+use super::{END_WITHIN, Ends, Summary, Telegraf, Windows};
+use crate::error::Error;
+use crate::interface::Interface;
+use crate::replay::{Connect, ask};
+use crate::session::ReceiveError;
+use crate::spawn::spawn;
+
+/// What all threads use.
+pub(super) struct Shared {
+    log: Box<dyn Fn(&Event<'_>) + Send + Sync>,
+    pub(super) counts: Counts,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) points_in: AtomicU64,
+    pub(super) points_out: AtomicU64,
+    pub(super) skipped: AtomicU64,
+    pub(super) unwritable: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn log(&self, event: &Event<'_>) {
+        (self.log)(event);
+    }
+
+    fn summary(&self) -> Summary {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counts { points_in, points_out, skipped, unwritable } = &self.counts;
+        Summary {
+            points_in: of(points_in),
+            points_out: of(points_out),
+            skipped: of(skipped),
+            unwritable: of(unwritable),
+        }
+    }
+}
+
+/// What the threads report to the one that decides.
+enum Report {
+    InputEnded(Result<(), TelegrafError>),
+    OutputEnded(io::Result<()>),
+    Signal,
+}
+
+impl Telegraf {
+    /// Serves Telegraf until the end of stdin. Calls `log` with every event worth logging.
+    ///
+    /// `connect` is called twice: for the edges and options of the UDF, and for its run.
+    ///
+    /// # Errors
+    /// When the options do not fit the UDF, when the UDF or a pipe fails, or when the end takes
+    /// longer than [`END_WITHIN`]. The process must then exit: threads may still wait for the UDF.
+    pub fn run(
+        &self,
+        connect: Connect<'_>,
+        ends: Ends,
+        log: impl Fn(&Event<'_>) + Send + Sync + 'static,
+    ) -> Result<Summary, TelegrafError> {
+        let info = ask(connect)?;
+        let options = options::parse(&info, &self.options)?;
+        let windows = self.windows_of(&info)?;
+        let udf: Arc<dyn Interface> = Arc::from(connect());
+        udf.open()?;
+        let init = Init { options, task_id: "telegraf".to_owned(), node_id: self.name.clone() };
+        if let Err(error) = udf.init(init) {
+            // The refusal says more than any later error of the connection.
+            let _ = udf.close();
+            return Err(match error {
+                Error::InitRefused(why) => TelegrafError::Refused(why),
+                error => error.into(),
+            });
+        }
+        let shared = Arc::new(Shared { log: Box::new(log), counts: Counts::default() });
+        let served = self.serve(&udf, &info, windows, ends, &shared);
+        served.map(|()| shared.summary())
+    }
+
+    /// Returns the windows for a UDF, if it wants batches.
+    fn windows_of(&self, info: &Info) -> Result<Option<Windows>, TelegrafError> {
+        match (info.wants, self.windows) {
+            (EdgeType::Batch, None) => Err(TelegrafError::NoWindows),
+            (EdgeType::Stream, Some(_)) => Err(TelegrafError::WindowsOfStream),
+            (_, windows) => Ok(windows),
+        }
+    }
+
+    fn serve(
+        &self,
+        udf: &Arc<dyn Interface>,
+        info: &Info,
+        windows: Option<Windows>,
+        ends: Ends,
+        shared: &Arc<Shared>,
+    ) -> Result<(), TelegrafError> {
+        let (reports, received) = channel();
+        let stdout = File::from(ends.stdout.try_clone()?);
+        let output = Arc::new(Mutex::new(Output::new(stdout)));
+        let lines = Lines { output: Arc::clone(&output), shared: Arc::clone(shared) };
+        start_output(udf, info.provides, lines, reports.clone())?;
+        let target = match windows {
+            None => Target::Stream(udf.point_in()?),
+            Some(windows) => {
+                let windows = Arc::new(Mutex::new(Gathering::new(windows)));
+                Target::Windows(windows, udf.batch_in()?)
+            }
+        };
+        // The clock stops when this is dropped.
+        let (_ticking, until) = channel();
+        if let Some(windows) = windows {
+            start_clock(target.clone(), windows, until)?;
+        }
+        start_signals(ends.signal, reports.clone())?;
+        let (cut, cutter) = io::pipe()?;
+        let stdin = Stdin::new(ends.stdin, cut);
+        let mut input = Input {
+            lines: LineReader::new(stdin, self.grouping.clone())
+                .source(self.database.clone(), self.retention_policy.clone())
+                .clock(now)
+                .drop_unfit(),
+            target,
+            grace: windows.map_or(Duration::ZERO, |windows| {
+                Duration::from_nanos(windows.grace.unsigned_abs())
+            }),
+            originals: self.keep_original.then_some(output),
+            shared: Arc::clone(shared),
+        };
+        let reports_input = reports.clone();
+        spawn("telegraf-in", move || {
+            let _ = reports_input.send(Report::InputEnded(input.run()));
+        })?;
+        self.watch(udf, &received, cutter, shared)?;
+        End { udf: Arc::clone(udf), stdout: ends.stdout }.within(END_WITHIN)
+    }
+
+    /// Waits for the end of the input.
+    fn watch(
+        &self,
+        udf: &Arc<dyn Interface>,
+        reports: &Receiver<Report>,
+        cutter: io::PipeWriter,
+        shared: &Shared,
+    ) -> Result<(), TelegrafError> {
+        let mut cutter = Some(cutter);
+        let mut cut_at: Option<Instant> = None;
+        loop {
+            let report = match cut_at {
+                None => reports.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => reports.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match report {
+                Ok(Report::InputEnded(Ok(()))) => return Ok(()),
+                // The error of `close` is the first error of the connection.
+                Ok(Report::InputEnded(Err(TelegrafError::Udf(error)))) => {
+                    return Err(udf.close().err().unwrap_or(error).into());
+                }
+                Ok(Report::InputEnded(ended)) => return ended,
+                Ok(Report::OutputEnded(Err(error))) => return Err(TelegrafError::Stdout(error)),
+                Ok(Report::OutputEnded(Ok(()))) => {
+                    return Err(udf.close().err().unwrap_or(Error::ClosedEarly).into());
+                }
+                Ok(Report::Signal) => {
+                    shared.log(&Event::Signal);
+                    cut_at = Some(Instant::now() + END_WITHIN);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    shared.log(&Event::Cut);
+                    cut_at = None;
+                    cutter = None;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("this thread holds a sender, and so does the input")
+                }
+            }
+            let _ = &cutter;
+        }
+    }
+}
+
+/// Writes the points of the UDF on a new thread.
+fn start_output(
+    udf: &Arc<dyn Interface>,
+    provides: EdgeType,
+    mut lines: Lines,
+    reports: Sender<Report>,
+) -> Result<(), TelegrafError> {
+    let (points, batches) = match provides {
+        EdgeType::Stream => (Some(udf.point_out()?), None),
+        EdgeType::Batch => (None, Some(udf.batch_out()?)),
+    };
+    let udf = Arc::clone(udf);
+    let mut write = move || -> io::Result<()> {
+        loop {
+            let next = match (&points, &batches) {
+                (Some(points), _) => match points.try_recv() {
+                    Err(ReceiveError::Timeout) => {
+                        lines.pause()?;
+                        points.recv()
+                    }
+                    item => item.ok(),
+                }
+                .map(|point| lines.point(point.as_point())),
+                (_, Some(batches)) => match batches.try_recv() {
+                    Err(ReceiveError::Timeout) => {
+                        lines.pause()?;
+                        batches.recv()
+                    }
+                    item => item.ok(),
+                }
+                .map(|batch| lines.batch(&batch)),
+                _ => None,
+            };
+            match next {
+                Some(written) => written?,
+                None => return lines.pause(),
+            }
+        }
+    };
+    spawn("telegraf-out", move || {
+        let written = write();
+        if let Err(error) = &written {
+            udf.abort(Error::Aborted(error.to_string()));
+        }
+        let _ = reports.send(Report::OutputEnded(written));
+    })?;
+    Ok(())
+}
+
+/// Ends windows by the clock, on a new thread, until the other end of `until` is dropped.
+fn start_clock(target: Target, windows: Windows, until: Receiver<()>) -> io::Result<()> {
+    let pause = Gathering::new(windows).pause();
+    spawn("telegraf-clock", move || {
+        // The thread that reads stdin, or the end of the connection, reports an error.
+        while until.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
+            && target.send_ended().is_ok()
+        {}
+    })
+}
+
+/// Reports when the signal has come.
+fn start_signals(signal: OwnedFd, reports: Sender<Report>) -> io::Result<()> {
+    spawn("telegraf-signal", move || {
+        while poll(&mut [PollFd::from_borrowed_fd(signal.as_fd(), PollFlags::IN)], None)
+            == Err(Errno::INTR)
+        {}
+        let _ = reports.send(Report::Signal);
+    })
+}
+
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

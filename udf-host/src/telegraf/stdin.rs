@@ -1,0 +1,139 @@
+//! Reads stdin, and knows when a read would wait.
+
+use std::io::{self, BufRead, Read};
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionread};
+
+/// The size of a read. A pipe usually holds less.
+const CHUNK: usize = 256 << 10;
+
+/// The lines of Telegraf.
+pub(super) struct Stdin {
+    fd: OwnedFd,
+    /// Its other end is dropped to end the input.
+    cut: io::PipeReader,
+    /// After the cut, the number of bytes that had arrived before it.
+    left: Option<u64>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Stdin {
+    /// Reads `fd` until its end, or until the other end of `cut` is dropped and what had arrived by
+    /// then is read.
+    pub(super) fn new(fd: OwnedFd, cut: io::PipeReader) -> Self {
+        Stdin { fd, cut, left: None, buffer: vec![0; CHUNK], start: 0, end: 0 }
+    }
+
+    /// Returns whether the next line has not arrived yet.
+    pub(super) fn would_wait(&self) -> bool {
+        !self.buffer[self.start..self.end].contains(&b'\n')
+            && !self.is_ready(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
+    }
+
+    /// Waits for input, for the end of stdin, or for the cut.
+    fn is_ready(&self, timeout: Option<&Timespec>) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN), PollFd::new(&self.cut, PollFlags::IN)];
+        loop {
+            match poll(&mut fds, timeout) {
+                Err(Errno::INTR) => {}
+                // The read then shows the error.
+                Err(_) => return true,
+                Ok(ready) => return ready > 0,
+            }
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        let mut fds = [PollFd::new(&self.cut, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+    }
+
+    fn refill(&mut self) -> io::Result<()> {
+        if self.left.is_none() {
+            self.is_ready(None);
+            if self.is_cut() {
+                self.left = Some(ioctl_fionread(&self.fd).unwrap_or(0));
+            }
+        }
+        let most =
+            self.left.map_or(CHUNK, |left| CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)));
+        let read = loop {
+            match rustix::io::read(&self.fd, &mut self.buffer[..most]) {
+                Err(Errno::INTR) => {}
+                // A stdin that does not block is shared with another process.
+                Err(Errno::AGAIN) if self.left.is_none() => drop(self.is_ready(None)),
+                read => break read?,
+            }
+        };
+        if let Some(left) = &mut self.left {
+            *left -= read as u64;
+        }
+        (self.start, self.end) = (0, read);
+        Ok(())
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Stdin {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end && self.left != Some(0) {
+            self.refill()?;
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.start += amount;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn stdin() -> (Stdin, io::PipeWriter, io::PipeWriter) {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let (cut, cutter) = io::pipe().expect("a pipe");
+        (Stdin::new(reader.into(), cut), writer, cutter)
+    }
+
+    #[test]
+    fn a_cut_ends_the_input_behind_what_has_arrived() {
+        let (mut stdin, mut writer, cutter) = stdin();
+        writer.write_all(b"one\ntw").expect("the pipe has room");
+        assert_eq!(stdin.fill_buf().expect("input"), b"one\ntw");
+        assert!(!stdin.would_wait());
+        stdin.consume(4);
+        assert!(stdin.would_wait(), "the line is not whole");
+        stdin.consume(2);
+        writer.write_all(b"o\n").expect("the pipe has room");
+        drop(cutter);
+        assert_eq!(stdin.fill_buf().expect("input"), b"o\n");
+        stdin.consume(2);
+        writer.write_all(b"three\n").expect("the pipe has room");
+        assert_eq!(stdin.fill_buf().expect("the end"), b"");
+        assert_eq!(stdin.fill_buf().expect("the end"), b"");
+    }
+
+    #[test]
+    fn the_end_of_stdin_is_no_wait() {
+        let (mut stdin, writer, _cutter) = stdin();
+        assert!(stdin.would_wait());
+        drop(writer);
+        assert!(!stdin.would_wait());
+        assert_eq!(stdin.fill_buf().expect("the end"), b"");
+    }
+}
