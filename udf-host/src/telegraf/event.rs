@@ -126,7 +126,7 @@ pub enum TelegrafError {
     #[error("cannot set up the connection with Telegraf: {0}")]
     Setup(#[from] io::Error),
     /// The end took too long.
-    #[error("gave up {0:?} after the end of stdin, because Telegraf kills the program soon: {1}")]
+    #[error("gave up after {0:?}, because Telegraf kills a program that does not end: {1}; output is lost")]
     TooLate(Duration, &'static str),
 }
 

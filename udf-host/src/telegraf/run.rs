@@ -164,9 +164,9 @@ impl Telegraf {
         shared: &Shared,
     ) -> Result<(), TelegrafError> {
         let mut cutter = Some(cutter);
-        let mut cut_at: Option<Instant> = None;
+        let mut deadline: Option<Instant> = None;
         loop {
-            let report = match cut_at {
+            let report = match deadline {
                 None => reports.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => reports.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
@@ -183,18 +183,16 @@ impl Telegraf {
                 }
                 Ok(Report::Signal) => {
                     shared.log(&Event::Signal);
-                    cut_at = Some(Instant::now() + END_WITHIN);
+                    deadline = Some(Instant::now() + END_WITHIN);
                 }
-                Err(RecvTimeoutError::Timeout) => {
+                Err(_) if cutter.take().is_some() => {
                     shared.log(&Event::Cut);
-                    cut_at = None;
-                    cutter = None;
+                    deadline = Some(Instant::now() + END_WITHIN);
                 }
-                Err(RecvTimeoutError::Disconnected) => {
-                    unreachable!("this thread holds a sender, and so does the input")
+                Err(_) => {
+                    return Err(TelegrafError::TooLate(END_WITHIN, "the UDF takes no input"));
                 }
             }
-            let _ = &cutter;
         }
     }
 }
