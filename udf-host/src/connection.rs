@@ -138,6 +138,11 @@ macro_rules! delegate_to_session {
             Ok(self.connection.session()?.batch_in())
         }
 
+        fn data_to(&self, sink: Box<dyn crate::session::Sink>) -> Result<(), crate::error::Error> {
+            self.connection.session()?.data_to(sink);
+            Ok(())
+        }
+
         fn point_out(
             &self,
         ) -> Result<crate::session::Receiver<udf_proto::PointBuf>, crate::error::Error> {

@@ -206,6 +206,9 @@ pub enum Error {
     /// Writing to the UDF failed.
     #[error("writing to the UDF failed: {0}")]
     Write(Arc<io::Error>),
+    /// The [sink](crate::session::Sink) of the data failed.
+    #[error("writing the data of the UDF failed: {0}")]
+    Sink(Arc<io::Error>),
     /// The program of the UDF could not be started.
     #[error("cannot start the program `{}`: {error}", .program.display())]
     Spawn {

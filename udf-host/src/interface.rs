@@ -7,7 +7,7 @@ pub use udf_proto::{Info, Init};
 use udf_text::batch::WholeBatch;
 
 use crate::error::Error;
-use crate::session::{BatchIn, PointIn, Receiver};
+use crate::session::{BatchIn, PointIn, Receiver, Sink};
 
 /// One connection with a UDF of any kind: one use of the UDF, in one task.
 ///
@@ -93,6 +93,13 @@ pub trait Interface: Send + Sync {
     /// # Errors
     /// When the connection is not open.
     fn batch_out(&self) -> Result<Receiver<WholeBatch>, Error>;
+
+    /// Hands all data of the UDF to `sink`, on the thread that reads from the UDF, instead of to
+    /// receivers. Call `data_to` before [`init`](Self::init).
+    ///
+    /// # Errors
+    /// When the connection is not open.
+    fn data_to(&self, sink: Box<dyn Sink>) -> Result<(), Error>;
 
     /// Returns the timer of the UDF, if its ticks run on request. The ticks of a UDF in another
     /// process follow its wall clock. Defaults to `None`.

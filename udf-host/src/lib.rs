@@ -32,7 +32,7 @@ pub use error::{Error, RequestKind};
 pub use interface::{Info, Init, Interface, Timer};
 pub use loopback::Loopback;
 pub use process::Process;
-pub use session::{BatchIn, PointIn, Receiver, Session};
+pub use session::{BatchIn, PointIn, Receiver, Session, Sink};
 pub use settings::{Callbacks, Log, Settings, Writes};
 pub use socket::Socket;
 // Part of the public API: the batch channels of a connection carry this type.

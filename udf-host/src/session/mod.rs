@@ -11,7 +11,7 @@ mod threads;
 mod watch;
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -204,6 +204,12 @@ impl Session {
         receiver
     }
 
+    /// Hands all data of the UDF to `sink`, instead of to [receivers](Self::point_out). Call
+    /// `data_to` before the UDF can send data, that is, before its Init.
+    pub fn data_to(&self, sink: Box<dyn Sink>) {
+        self.shared.set_sink(sink);
+    }
+
     /// Ends the input after all queued data is sent, lets the UDF finish, and waits until the UDF
     /// has closed its output.
     ///
@@ -257,6 +263,30 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("settings", &self.shared.settings).finish_non_exhaustive()
     }
+}
+
+/// Takes the data of a UDF on the thread that reads from it, without a queue.
+///
+/// While a sink blocks, the session reads nothing, and the [timeout](Settings::timeout) of the UDF
+/// does not count. An error ends the connection with [`Error::Sink`].
+pub trait Sink: Send {
+    /// Takes a point of a stream.
+    ///
+    /// # Errors
+    /// Returns the errors of the sink.
+    fn point(&mut self, point: Point<'_>) -> io::Result<()>;
+
+    /// Takes a whole batch.
+    ///
+    /// # Errors
+    /// Returns the errors of the sink.
+    fn batch(&mut self, batch: &WholeBatch) -> io::Result<()>;
+
+    /// Passes on what the sink holds back. Called when all data that has arrived was handed over.
+    ///
+    /// # Errors
+    /// Returns the errors of the sink.
+    fn flush(&mut self) -> io::Result<()>;
 }
 
 /// Sends points to a UDF; see [`Session::point_in`].

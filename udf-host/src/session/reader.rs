@@ -1,7 +1,7 @@
 //! The thread that reads from the UDF. It trusts no byte of the input.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
 use udf_proto::frame::{FrameError, FrameReader};
@@ -10,6 +10,7 @@ use udf_proto::point::PointIndex;
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Point, PointBuf, Points, response};
 use udf_text::batch::WholeBatch;
 
+use super::Sink;
 use super::queue::{OfferResult, Queue};
 use super::shared::{Phase, Shared};
 use crate::diagnosis::{Broken, fill_frames, text};
@@ -28,11 +29,16 @@ pub(crate) fn run<R: Read>(shared: &Arc<Shared>, mut frames: FrameReader<R>) {
         shared,
         index: PointIndex::new(),
         open: None,
+        sink: None,
         points: VecDeque::new(),
         batches: VecDeque::new(),
         provides: shared.settings.provides,
     };
     let ended = reader.read(&mut frames);
+    if let (Some(sink), true) = (&mut reader.sink, ended.is_err()) {
+        // The data before a fault is delivered.
+        let _ = sink.flush();
+    }
     // Data before the end is delivered. The end itself does not wait for the owner to read it.
     shared.points.force(&mut reader.points);
     if let Err(Ended::Fault(error)) = ended {
@@ -44,6 +50,8 @@ struct Reader<'s> {
     shared: &'s Arc<Shared>,
     index: PointIndex,
     open: Option<Open>,
+    /// Takes the data, instead of the queues.
+    sink: Option<Box<dyn Sink>>,
     /// The received points that are not yet handed on, each with its cost.
     points: VecDeque<(PointBuf, usize)>,
     batches: VecDeque<(WholeBatch, usize)>,
@@ -74,11 +82,23 @@ impl Reader<'_> {
     fn read<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
         loop {
             let mut received = false;
+            if self.sink.is_none() {
+                self.sink = self.shared.take_sink();
+            }
+            let has_sink = self.sink.is_some() && frames.has_frame().unwrap_or(false);
+            if has_sink {
+                // The sink may block.
+                self.shared.set_unread(Some("points"));
+            }
             while let Ok(Some(frame)) = frames.buffered_frame() {
                 received = true;
                 if let Err(ended) = self.frame(frame) {
                     return Err(as_text(ended, frames.taken()));
                 }
+            }
+            if let (Some(sink), true) = (&mut self.sink, has_sink) {
+                sink.flush().map_err(refused)?;
+                self.shared.set_unread(None);
             }
             // An invalid length is also an error of `fill_frames`. It does not wait until the owner
             // has read the data before it.
@@ -156,6 +176,9 @@ impl Reader<'_> {
     fn answer(&mut self, kind: RequestKind, message: Message) -> Result<(), Ended> {
         // The owner must find the data that came before an answer when it has the answer.
         self.hand_on_points()?;
+        if let Some(sink) = &mut self.sink {
+            sink.flush().map_err(refused)?;
+        }
         if let Message::Info(info) = &message
             && let Ok(info) = Info::try_from(info.clone())
         {
@@ -198,6 +221,9 @@ impl Reader<'_> {
             return Ok(());
         }
         self.expect(EdgeType::Stream, "a point", "a point outside of a batch")?;
+        if let Some(sink) = &mut self.sink {
+            return Ok(sink.point(point).map_err(refused)?);
+        }
         self.points.push_back((point.to_buf(), cost));
         if self.points.len() < TOGETHER && cost < settings.queue_bytes / TOGETHER {
             return Ok(());
@@ -248,6 +274,9 @@ impl Reader<'_> {
             tmax: end.tmax,
             points: open.points,
         };
+        if let Some(sink) = &mut self.sink {
+            return Ok(sink.batch(&batch).map_err(refused)?);
+        }
         self.batches.push_back((batch, bytes));
         let shared = self.shared;
         hand_on(shared, "batches", &shared.batches, &mut self.batches, || {
@@ -267,6 +296,10 @@ impl Reader<'_> {
             wrong_edge.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })
         })
     }
+}
+
+fn refused(error: io::Error) -> Error {
+    Error::Sink(Arc::new(error))
 }
 
 /// Returns the error for text if an invalid frame is text. `bytes` starts at the length of the

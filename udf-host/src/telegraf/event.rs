@@ -119,14 +119,16 @@ pub enum TelegrafError {
     /// Stdin cannot be read.
     #[error("reading stdin failed: {0}")]
     Stdin(io::Error),
-    /// Stdout cannot be written to.
+    /// An original line cannot be written to stdout.
     #[error("writing to stdout failed: {0}")]
     Stdout(io::Error),
     /// There is no descriptor or thread left.
     #[error("cannot set up the connection with Telegraf: {0}")]
     Setup(#[from] io::Error),
     /// The end took too long.
-    #[error("gave up after {0:?}, because Telegraf kills a program that does not end: {1}; output is lost")]
+    #[error(
+        "gave up after {0:?}, because Telegraf kills a program that does not end: {1}; output is lost"
+    )]
     TooLate(Duration, &'static str),
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
 use udf_proto::Point;
@@ -11,7 +12,8 @@ use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::{Unwritable, append_line};
 
 use super::event::Event;
-use super::run::{Shared, lock};
+use super::run::{Report, Shared, lock};
+use crate::session::Sink;
 
 /// The size of a write, unless the UDF pauses earlier.
 const CHUNK: usize = 64 << 10;
@@ -45,10 +47,11 @@ impl Output {
 pub(super) struct Lines {
     pub(super) output: Arc<Mutex<Output>>,
     pub(super) shared: Arc<Shared>,
+    pub(super) reports: Sender<Report>,
 }
 
-impl Lines {
-    pub(super) fn point(&mut self, point: Point<'_>) -> io::Result<()> {
+impl Sink for Lines {
+    fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         let (name, time) = (point.name(), point.time());
         lock(&self.output).append(|text| {
             let all = append_line(name, point.tags(), point.fields(), time, text);
@@ -62,7 +65,7 @@ impl Lines {
         })
     }
 
-    pub(super) fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
+    fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
         for point in batch.points.iter() {
             // The tags of a batch apply to all its points, even to points that do not repeat them.
             let tags = || {
@@ -83,6 +86,12 @@ impl Lines {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        lock(&self.output).flush()
+    }
+}
+
+impl Lines {
     /// Counts a point that was appended. Tries `finite`, without fields that are NaN or infinite, if
     /// these are the reason why it was not.
     fn note(
@@ -107,9 +116,11 @@ impl Lines {
         }
         .fetch_add(1, Ordering::Relaxed);
     }
+}
 
-    pub(super) fn pause(&mut self) -> io::Result<()> {
-        lock(&self.output).flush()
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _ = self.reports.send(Report::OutputEnded);
     }
 }
 

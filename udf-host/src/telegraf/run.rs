@@ -24,7 +24,6 @@ use super::{END_WITHIN, Ends, Summary, Telegraf, Windows};
 use crate::error::Error;
 use crate::interface::Interface;
 use crate::replay::{Connect, ask};
-use crate::session::ReceiveError;
 use crate::spawn::spawn;
 
 /// What all threads use.
@@ -59,9 +58,10 @@ impl Shared {
 }
 
 /// What the threads report to the one that decides.
-enum Report {
+pub(super) enum Report {
     InputEnded(Result<(), TelegrafError>),
-    OutputEnded(io::Result<()>),
+    /// The UDF has closed its output, or its output cannot be written.
+    OutputEnded,
     Signal,
 }
 
@@ -82,8 +82,16 @@ impl Telegraf {
         let info = ask(connect)?;
         let options = options::parse(&info, &self.options)?;
         let windows = self.windows_of(&info)?;
+        let shared = Arc::new(Shared { log: Box::new(log), counts: Counts::default() });
+        let output = Arc::new(Mutex::new(Output::new(File::from(ends.stdout.try_clone()?))));
+        let (reports, received) = channel();
         let udf: Arc<dyn Interface> = Arc::from(connect());
         udf.open()?;
+        udf.data_to(Box::new(Lines {
+            output: Arc::clone(&output),
+            shared: Arc::clone(&shared),
+            reports: reports.clone(),
+        }))?;
         let init = Init { options, task_id: "telegraf".to_owned(), node_id: self.name.clone() };
         if let Err(error) = udf.init(init) {
             // The refusal says more than any later error of the connection.
@@ -93,8 +101,8 @@ impl Telegraf {
                 error => error.into(),
             });
         }
-        let shared = Arc::new(Shared { log: Box::new(log), counts: Counts::default() });
-        let served = self.serve(&udf, &info, windows, ends, &shared);
+        let originals = self.keep_original.then_some(output);
+        let served = self.serve(&udf, windows, ends, originals, &shared, (reports, received));
         served.map(|()| shared.summary())
     }
 
@@ -110,16 +118,12 @@ impl Telegraf {
     fn serve(
         &self,
         udf: &Arc<dyn Interface>,
-        info: &Info,
         windows: Option<Windows>,
         ends: Ends,
+        originals: Option<Arc<Mutex<Output>>>,
         shared: &Arc<Shared>,
+        (reports, received): (Sender<Report>, Receiver<Report>),
     ) -> Result<(), TelegrafError> {
-        let (reports, received) = channel();
-        let stdout = File::from(ends.stdout.try_clone()?);
-        let output = Arc::new(Mutex::new(Output::new(stdout)));
-        let lines = Lines { output: Arc::clone(&output), shared: Arc::clone(shared) };
-        start_output(udf, info.provides, lines, reports.clone())?;
         let target = match windows {
             None => Target::Stream(udf.point_in()?),
             Some(windows) => {
@@ -144,12 +148,11 @@ impl Telegraf {
             grace: windows.map_or(Duration::ZERO, |windows| {
                 Duration::from_nanos(windows.grace.unsigned_abs())
             }),
-            originals: self.keep_original.then_some(output),
+            originals,
             shared: Arc::clone(shared),
         };
-        let reports_input = reports.clone();
         spawn("telegraf-in", move || {
-            let _ = reports_input.send(Report::InputEnded(input.run()));
+            let _ = reports.send(Report::InputEnded(input.run()));
         })?;
         self.watch(udf, &received, cutter, shared)?;
         End { udf: Arc::clone(udf), stdout: ends.stdout }.within(END_WITHIN)
@@ -177,8 +180,7 @@ impl Telegraf {
                     return Err(udf.close().err().unwrap_or(error).into());
                 }
                 Ok(Report::InputEnded(ended)) => return ended,
-                Ok(Report::OutputEnded(Err(error))) => return Err(TelegrafError::Stdout(error)),
-                Ok(Report::OutputEnded(Ok(()))) => {
+                Ok(Report::OutputEnded) => {
                     return Err(udf.close().err().unwrap_or(Error::ClosedEarly).into());
                 }
                 Ok(Report::Signal) => {
@@ -195,55 +197,6 @@ impl Telegraf {
             }
         }
     }
-}
-
-/// Writes the points of the UDF on a new thread.
-fn start_output(
-    udf: &Arc<dyn Interface>,
-    provides: EdgeType,
-    mut lines: Lines,
-    reports: Sender<Report>,
-) -> Result<(), TelegrafError> {
-    let (points, batches) = match provides {
-        EdgeType::Stream => (Some(udf.point_out()?), None),
-        EdgeType::Batch => (None, Some(udf.batch_out()?)),
-    };
-    let udf = Arc::clone(udf);
-    let mut write = move || -> io::Result<()> {
-        loop {
-            let next = match (&points, &batches) {
-                (Some(points), _) => match points.try_recv() {
-                    Err(ReceiveError::Timeout) => {
-                        lines.pause()?;
-                        points.recv()
-                    }
-                    item => item.ok(),
-                }
-                .map(|point| lines.point(point.as_point())),
-                (_, Some(batches)) => match batches.try_recv() {
-                    Err(ReceiveError::Timeout) => {
-                        lines.pause()?;
-                        batches.recv()
-                    }
-                    item => item.ok(),
-                }
-                .map(|batch| lines.batch(&batch)),
-                _ => None,
-            };
-            match next {
-                Some(written) => written?,
-                None => return lines.pause(),
-            }
-        }
-    };
-    spawn("telegraf-out", move || {
-        let written = write();
-        if let Err(error) = &written {
-            udf.abort(Error::Aborted(error.to_string()));
-        }
-        let _ = reports.send(Report::OutputEnded(written));
-    })?;
-    Ok(())
 }
 
 /// Ends windows by the clock, on a new thread, until the other end of `until` is dropped.

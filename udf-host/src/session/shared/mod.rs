@@ -11,6 +11,7 @@ use udf_proto::PointBuf;
 use udf_text::batch::WholeBatch;
 
 use self::requests::Pending;
+use super::Sink;
 use super::outbox::Outbox;
 use super::queue::Queue;
 use crate::error::Error;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     pub(crate) points: Arc<Queue<PointBuf>>,
     pub(crate) batches: Arc<Queue<WholeBatch>>,
+    /// The sink of the data, until the reader takes it.
+    sink: Mutex<Option<Box<dyn Sink>>>,
     state: Mutex<State>,
     changed: Condvar,
     log: Option<Logger>,
@@ -85,6 +88,7 @@ impl Shared {
             outbox: Outbox::new(),
             points: Queue::new(settings.queue, settings.queue_bytes),
             batches: Queue::new(settings.queue, settings.queue_bytes),
+            sink: Mutex::new(None),
             state: Mutex::new(State {
                 phase: Phase::New,
                 error: None,
@@ -138,6 +142,14 @@ impl Shared {
         if let Some(logger) = &self.log {
             logger(log);
         }
+    }
+
+    pub(crate) fn set_sink(&self, sink: Box<dyn Sink>) {
+        *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+    }
+
+    pub(crate) fn take_sink(&self) -> Option<Box<dyn Sink>> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn begin(&self) -> Result<(), Error> {
