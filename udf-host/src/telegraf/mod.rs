@@ -53,7 +53,7 @@ pub const END_WITHIN: Duration = Duration::from_millis(4500);
 ///     .options(["field=usage_user", "size=10"])
 ///     .grouping(Grouping::by(["host", "cpu"]));
 /// let connect = || Box::new(Process::new("/usr/local/bin/moving_avg")) as _;
-/// telegraf.run(&connect, ends, &|event| eprintln!("{event}"))?;
+/// telegraf.run(&connect, ends, |event| eprintln!("{event}"))?;
 /// # Ok(())
 /// # }
 /// ```
