@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Err(_) => {}
     }
     let tests: &[(&str, fn())] = &[
-        ("info_has_four_formats", info_has_four_formats),
+        ("info_has_five_formats", info_has_five_formats),
         ("a_file_is_replayed_to_stdout", a_file_is_replayed_to_stdout),
         ("stdin_is_replayed_in_batches", stdin_is_replayed_in_batches),
         (
@@ -90,7 +90,7 @@ fn file(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-fn info_has_four_formats() {
+fn info_has_five_formats() {
     let shown = |args: &[&str]| {
         let (status, stdout, stderr) = run("stream", args);
         assert_eq!((status, &*stderr), (0, ""));
@@ -98,12 +98,14 @@ fn info_has_four_formats() {
     };
     let text = shown(&["info"]);
     assert!(text.starts_with("echo: reads a stream and sends a stream\n"), "{text}");
-    let [json, toml, tick] =
-        ["json", "toml", "tick"].map(|format| shown(&["info", "--format", format]));
+    let [json, toml, tick, telegraf] =
+        ["json", "toml", "tick", "telegraf"].map(|format| shown(&["info", "--format", format]));
     assert!(text.contains(&toml) && text.contains(&tick), "all that is to be pasted is in it");
     assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["name"] == "echo");
     assert!(toml.contains("prog = \"/bin/echo\""), "{toml}");
     assert!(tick.contains("@echo()"), "{tick}");
+    assert!(telegraf.contains("    \"/bin/echo\", \"telegraf\",\n"), "{telegraf}");
+    assert!(text.ends_with("\nFor telegraf.conf: --format telegraf\n"), "{text}");
 }
 
 fn a_file_is_replayed_to_stdout() {
@@ -184,7 +186,7 @@ fn wrong_usage_is_status_2() {
             &["replay", batches, "--group-by", "x"],
             "error: the input is a recording of batches, and the UDF wants a stream",
         ),
-        (&["info", "--format", "xml"], "[possible values: text, json, toml, tick]"),
+        (&["info", "--format", "xml"], "[possible values: text, json, toml, tick, telegraf]"),
     ] {
         let (status, stdout, stderr) = run("stream", args);
         assert_eq!((status, &*stdout), (2, ""), "{args:?}: {stderr}");

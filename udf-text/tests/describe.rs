@@ -1,5 +1,7 @@
 //! Every form of a description is readable, and valid in its format.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use udf_proto::{EdgeType, Info, Value, ValueType};
 use udf_text::describe::{Choice, Description, Install, OptionHelp};
@@ -228,6 +230,25 @@ fn for_a_tickscript() {
     assert_eq!(from_info().to_tick(), include_str!("golden/from_info.tick"));
 }
 
+#[test]
+fn for_telegraf_conf() {
+    let install = Install {
+        telegraf: ["/usr/bin/udf", "telegraf"].map(str::to_owned).to_vec(),
+        telegraf_behind: ["--", "python3", "/opt/outliers.py"].map(str::to_owned).to_vec(),
+        variables: vec!["TOKEN".to_owned()],
+        ..install()
+    };
+    for (section, golden) in [
+        (complete().to_telegraf(&self::install()), include_str!("golden/complete.telegraf.conf")),
+        (from_info().to_telegraf(&install), include_str!("golden/from_info.telegraf.conf")),
+    ] {
+        assert_eq!(section, golden);
+        let conf = format!("[agent]\n{section}");
+        let conf: toml::Table = conf.parse().expect("valid TOML");
+        assert_eq!(conf["processors"]["execd"][0]["restart_delay"].as_str(), Some("1s"));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -265,6 +286,41 @@ proptest! {
         let section = &conf["udf"]["functions"][name.as_str()];
         prop_assert_eq!(section["prog"].as_str(), Some(&*program));
         prop_assert_eq!(section["args"][0].as_str(), Some(&*arg));
+    }
+
+    #[test]
+    fn any_text_survives_in_telegraf_conf(
+        name in any::<String>(),
+        help in any::<String>(),
+        texts in proptest::collection::vec(any::<String>(), 1..3),
+        program in any::<String>(),
+    ) {
+        let option = |name: &str, min_calls| OptionHelp {
+            name: name.into(),
+            help: help.clone(),
+            args: vec![ValueType::String; texts.len()],
+            example: texts.iter().map(|text| Value::from(&**text)).collect(),
+            min_calls,
+            ..OptionHelp::default()
+        };
+        let options = vec![option("text", 1), option("other", 0)];
+        let description =
+            Description { name, help: help.clone(), options, complete: true, ..from_info() };
+        let install = Install { program: program.clone(), ..Install::default() };
+        let conf: toml::Table = description.to_telegraf(&install).parse().expect("valid TOML");
+        let execd = &conf["processors"]["execd"][0];
+        let keys: Vec<_> = execd.as_table().unwrap().keys().map(String::as_str).collect();
+        prop_assert_eq!(keys, ["command", "namepass", "restart_delay"]);
+        let words = execd["command"].as_array().unwrap();
+        prop_assert_eq!(words[0].as_str(), Some(&*program));
+        let types = BTreeMap::from([("text".to_owned(), vec![ValueType::String; texts.len()])]);
+        let info = Info { wants: EdgeType::Batch, provides: EdgeType::Batch, options: types };
+        // A text with a backslash before a quote cannot be written in a TICKscript either.
+        let known = description.to_tick().contains("\n        .text(");
+        let calls = udf_text::options::parse(&info, &[words[3].as_str().unwrap()]);
+        if known {
+            prop_assert_eq!(&calls.unwrap()[0].values, &description.options[0].example);
+        }
     }
 
     #[test]

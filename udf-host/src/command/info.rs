@@ -13,16 +13,19 @@ use super::terminal::{columns, print};
 const WIDTH: usize = 80;
 const LARGEST_WIDTH: usize = 100;
 
+const FOR_TELEGRAF: &str = "For telegraf.conf: --format telegraf\n";
+
 /// Returns the definition of the subcommand `info`.
 pub fn info_command() -> Command {
     Command::new("info").about("Describe the UDF: its edges, its options, how to install it").arg(
         Arg::new("format")
             .long("format")
             .value_name("FORMAT")
-            .value_parser(["text", "json", "toml", "tick"])
+            .value_parser(["text", "json", "toml", "tick", "telegraf"])
             .default_value("text")
             .help(
-                "text for people, json for tools, toml for kapacitor.conf, tick for a TICKscript",
+                "text for people, json for tools, toml for kapacitor.conf, tick for a TICKscript, telegraf for \
+                 telegraf.conf",
             ),
     )
 }
@@ -41,8 +44,9 @@ pub fn info(
         "json" => description.to_json(),
         "toml" => description.to_toml(install),
         "tick" => description.to_tick(),
+        "telegraf" => description.to_telegraf(install),
         _ => format!(
-            "{}\nFor kapacitor.conf:\n\n{}\nAs a TICKscript:\n\n{}",
+            "{}\nFor kapacitor.conf:\n\n{}\nAs a TICKscript:\n\n{}\n{FOR_TELEGRAF}",
             description.to_text(width()),
             description.to_toml(install),
             description.to_tick()
@@ -64,9 +68,10 @@ pub fn info_of_all(matches: &ArgMatches, udfs: &[(Description, Install)]) -> Res
         "json" => format!("[\n{}]\n", each(&|udf, _| udf.to_json(), ",\n")),
         "toml" => toml(),
         "tick" => each(&|udf, _| udf.to_tick(), "\n"),
+        "telegraf" => each(&|udf, install| udf.to_telegraf(install), "\n"),
         _ => {
             let texts = each(&|udf, _| udf.to_text(width()), "\n");
-            format!("{texts}\nFor kapacitor.conf:\n\n{}", toml())
+            format!("{texts}\nFor kapacitor.conf:\n\n{}\n{FOR_TELEGRAF}", toml())
         }
     })
 }

@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use udf_host::command::{self, Failure};
 
 use super::flags::is_given;
-use super::logs::LEVEL_VARIABLE;
+use super::logs::{Form, LEVEL_VARIABLE};
 use super::{flags, own_args, supervision};
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
@@ -89,14 +89,19 @@ pub(super) fn check(shared: &[SharedType], matches: &ArgMatches) -> Result<(), F
     })
 }
 
-/// Returns whether log lines have a time. Kapacitor adds its own time to lines of a UDF that it has
-/// spawned, and a supervisor to the lines of its workers.
-pub(super) fn has_log_time(matches: &ArgMatches) -> bool {
+/// Returns the form of the log. Kapacitor and Telegraf add their own time to lines of a UDF that
+/// they have spawned, and a supervisor to the lines of its workers.
+pub(super) fn log_form(matches: &ArgMatches) -> Form {
+    let subcommand = matches.subcommand_name();
     if worker::is_worker() {
-        return false;
+        return Form::Plain;
     }
-    let is_spawned = matches.subcommand_name().is_none() && daemon(matches).is_none();
-    matches.get_flag("log-time") || !is_spawned || io::stderr().is_terminal()
+    if subcommand == Some("telegraf") {
+        return Form::Telegraf;
+    }
+    let is_spawned = subcommand.is_none() && daemon(matches).is_none();
+    let has_time = matches.get_flag("log-time") || !is_spawned || io::stderr().is_terminal();
+    if has_time { Form::Timed } else { Form::Plain }
 }
 
 /// Returns the log level: from the argument, else from the environment, else `info`.

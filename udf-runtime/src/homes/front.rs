@@ -104,7 +104,7 @@ pub fn supervise(matches: &ArgMatches, name: String, udf: Vec<OsString>, help: &
         args::check_serving(matches)?;
         supervision::check(matches)?;
         check_program(udf.first().map(Path::new).unwrap_or(Path::new("")))?;
-        logs::start(args::level(matches)?, args::has_log_time(matches), false)
+        logs::start(args::level(matches)?, args::log_form(matches), false)
             .map_err(shortage::of("cannot start the log"))
             .map_err(Failure::failed)?;
         let program = own_path().map_err(no_path)?.into();

@@ -125,7 +125,7 @@ pub(super) fn install(
     matches: &ArgMatches,
 ) -> Result<Install, Failure> {
     let values = values(types, matches)?;
-    let Install { mut args, mut variables, mut daemon, .. } = install;
+    let Install { mut args, mut variables, mut daemon, mut telegraf, .. } = install;
     for argument in arguments(types) {
         let value = match values.text(&argument) {
             _ if argument.is_secret => {
@@ -138,9 +138,10 @@ pub(super) fn install(
         };
         let words = [format!("--{}", argument.name), value.to_owned()];
         args.extend(words.clone());
-        daemon.extend(words);
+        daemon.extend(words.clone());
+        telegraf.extend(words);
     }
-    Ok(Install { args, variables, daemon, ..install })
+    Ok(Install { args, variables, daemon, telegraf, ..install })
 }
 
 #[cfg(test)]

@@ -110,7 +110,9 @@ impl Program {
         let args: Vec<_> = own.iter().copied().chain(supervise).map(str::to_owned).collect();
         let on_socket = ["--socket".to_owned(), socket.clone()];
         let daemon = [&[program.clone()][..], &args, &on_socket].concat();
-        let install = Install { program, args, socket, daemon, ..Install::default() };
+        let words = own.iter().copied().chain(["telegraf"]).chain(supervise).map(str::to_owned);
+        let telegraf = [program.clone()].into_iter().chain(words).collect();
+        let install = Install { program, args, socket, daemon, telegraf, ..Install::default() };
         own_args::install(install, self.shared, matches)
     }
 }
@@ -132,7 +134,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     args::check(program.shared, matches)?;
     let is_command = matches.subcommand_name().is_some();
-    logs::start(args::level(matches)?, args::has_log_time(matches), is_command)
+    logs::start(args::level(matches)?, args::log_form(matches), is_command)
         .map_err(shortage::of("cannot start the log"))
         .map_err(Failure::failed)?;
     let resources = || own_args::complete(program.shared, matches).map(Resources::new);

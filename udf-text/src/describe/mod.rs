@@ -6,6 +6,7 @@
 //! | [`Description::to_json`] | tools |
 //! | [`Description::to_toml`] | kapacitor.conf |
 //! | [`Description::to_tick`] | a TICKscript to start from |
+//! | [`Description::to_telegraf`] | telegraf.conf |
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -23,6 +24,7 @@
 
 mod description;
 mod json;
+mod telegraf;
 mod text;
 mod tick;
 mod toml;

@@ -56,7 +56,7 @@ batch
     }
 
     /// Returns for each option whether a minimal task calls it.
-    fn live(&self) -> Vec<bool> {
+    pub(super) fn live(&self) -> Vec<bool> {
         let required = |option: &OptionHelp| option.is_required() || !self.complete;
         let mut live: Vec<bool> = self.options.iter().map(required).collect();
         // A set of which at least one is required is satisfied by its first option.
@@ -110,9 +110,9 @@ fn append_option(option: &OptionHelp, live: bool, complete: bool, out: &mut Stri
 }
 
 /// The maximum number of calls of one option in a sample.
-const MOST_CALLS: usize = 100;
+pub(super) const MOST_CALLS: usize = 100;
 
-fn first_paragraph(text: &str) -> &str {
+pub(super) fn first_paragraph(text: &str) -> &str {
     text.trim().lines().next().unwrap_or_default()
 }
 

@@ -16,6 +16,11 @@ pub struct Install {
     pub socket: String,
     /// The words of the command that starts the daemon. Empty if they are unknown.
     pub daemon: Vec<String>,
+    /// The words of the command that serves Telegraf, up to its options. Empty for the program and
+    /// its arguments, followed by `telegraf`.
+    pub telegraf: Vec<String>,
+    /// The words after the options of that command.
+    pub telegraf_behind: Vec<String>,
 }
 
 impl Description {

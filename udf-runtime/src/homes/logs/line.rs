@@ -8,6 +8,7 @@ use tracing::Level;
 use tracing::field::{Field, Visit};
 use udf_text::rfc3339::Utc;
 
+use super::form::{self, Form};
 use crate::agent::error::chain;
 
 /// Kapacitor stops reading the stderr of a UDF at a line of 64 KiB. The UDF would then block in its
@@ -31,13 +32,14 @@ impl Line {
         Line { text: String::new(), limit, is_cut: false }
     }
 
-    /// Begins a log line with the level, and with the time if `has_time` is set.
-    pub(super) fn begin(has_time: bool, level: Level) -> Self {
+    /// Begins a log line with the level, and with the time if the form has one.
+    pub(super) fn begin(form: Form, level: Level) -> Self {
         let mut line = Line::new(MAX_LINE);
-        if has_time {
-            line.put(format_args!("{} ", Utc(SystemTime::now())));
+        match form {
+            Form::Plain => line.put(format_args!("{level:>5} ")),
+            Form::Timed => line.put(format_args!("{} {level:>5} ", Utc(SystemTime::now()))),
+            Form::Telegraf => line.put(format_args!("{}", form::letter(level))),
         }
-        line.put(format_args!("{level:>5} "));
         line
     }
 

@@ -1,6 +1,7 @@
 //! Logs of a UDF's process on stderr. Each message is one line that is short enough for Kapacitor
 //! to read. Only commands wait until their lines are written.
 
+mod form;
 mod kinds;
 mod line;
 mod queue;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use udf_host::Log;
 
+pub(super) use self::form::Form;
 pub(super) use self::line::one_line;
 use self::queue::{HELD_BACK, LOST, Queue, Stderr};
 use self::subscriber::Subscriber;
@@ -37,13 +39,13 @@ const PANIC: Duration = Duration::from_millis(200);
 /// The queue of this process, after the first use.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// Starts the log on stderr at `level`, with or without the time in each line. In a command, a
-/// thread waits until its line is written, so that the line precedes later output of the command.
+/// Starts the log on stderr at `level`, with lines of this form. In a command, a thread waits until
+/// its line is written, so that the line precedes later output of the command.
 ///
 /// # Errors
 /// Returns an error if there is no descriptor or thread for the log.
-pub(super) fn start(level: LevelFilter, has_time: bool, is_command: bool) -> io::Result<()> {
-    let queue = queue(has_time, if is_command { LAST_LINES } else { Duration::ZERO })?;
+pub(super) fn start(level: LevelFilter, form: Form, is_command: bool) -> io::Result<()> {
+    let queue = queue(form, if is_command { LAST_LINES } else { Duration::ZERO })?;
     // If a global subscriber is already installed, keep it.
     let _ = tracing::subscriber::set_global_default(Subscriber::new(level, queue));
     std::panic::set_hook(Box::new(|panic| {
@@ -66,13 +68,14 @@ pub(super) fn start(level: LevelFilter, has_time: bool, is_command: bool) -> io:
 }
 
 /// Passes on an event of another program, such as a line that it wrote to stderr. The line is
-/// queued as it came, without a time and a level of this process: the program may have its own.
+/// queued as it came, without a time and a level of this process: the program may have its own. In
+/// [Telegraf's form](Form::Telegraf), the line begins with its own level, if the program names one.
 ///
 /// A long line is cut, and control characters are escaped, as in every line of the log. Never
 /// waits: lines that the queue has no room for are counted as lost.
 pub(super) fn pass_on(log: &Log<'_>) {
     if let Some(queue) = QUEUE.get() {
-        queue.pass_on(one_line(&log.to_string()));
+        queue.pass_on(&log.to_string());
     }
 }
 
@@ -83,6 +86,13 @@ fn has_backtrace() -> bool {
     lock(&LIMIT).pass().is_some()
 }
 
+/// Returns the text that a process ends with. For Telegraf, it is one line, which cannot end the
+/// reading of stderr.
+pub(super) fn last_words(form: Form, text: &str) -> String {
+    let words = form.last_words(text);
+    if form == Form::Telegraf { one_line(&words) } else { words }
+}
+
 /// Writes the queued lines, and then the last words of the process. Waits only for a bounded time,
 /// because stderr may have no reader.
 pub(super) fn finish(last_words: Option<&str>) {
@@ -90,18 +100,18 @@ pub(super) fn finish(last_words: Option<&str>) {
     if text.is_empty() && QUEUE.get().is_none() {
         return;
     }
-    match queue(false, Duration::ZERO) {
+    match queue(Form::Plain, Duration::ZERO) {
         Ok(queue) => queue.end(text, LAST_LINES),
         // Without a thread, write directly: the last words are worth the wait.
         Err(_) => drop(io::stderr().write_all(text.as_bytes())),
     }
 }
 
-fn queue(has_time: bool, timeout: Duration) -> io::Result<Arc<Queue>> {
+fn queue(form: Form, timeout: Duration) -> io::Result<Arc<Queue>> {
     if let Some(queue) = QUEUE.get() {
         return Ok(Arc::clone(queue));
     }
-    let queue = Queue::start(Stderr::new()?, has_time, timeout)?;
+    let queue = Queue::start(Stderr::new()?, form, timeout)?;
     Ok(Arc::clone(QUEUE.get_or_init(|| queue)))
 }
 

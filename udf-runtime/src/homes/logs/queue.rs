@@ -18,7 +18,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use tracing::{Level, Metadata};
 
 use super::kinds::{HeldBack, Kinds, MOST, WINDOW};
-use super::line::Line;
+use super::form::Form;
+use super::line::{Line, one_line};
 use crate::agent::sync::lock;
 
 /// The capacity of the queue in bytes.
@@ -39,7 +40,7 @@ pub(super) struct Queue {
     filled: Condvar,
     /// Signals that the queue is written.
     emptied: Condvar,
-    has_time: bool,
+    form: Form,
     /// The time that a logging thread waits until its line is written.
     write_timeout: Duration,
 }
@@ -81,19 +82,19 @@ enum Reports {
 }
 
 impl Queue {
-    /// Starts the thread that writes to `out`. If `has_time` is set, the queue's own lines have a
-    /// time. A logging thread waits up to `patience` until its line is written. After one timeout,
-    /// no thread waits until the queue has been empty, because stderr may have no reader.
+    /// Starts the thread that writes to `out` lines of this form. A logging thread waits up to
+    /// `write_timeout` until its line is written. After one timeout, no thread waits until the queue
+    /// has been empty, because stderr may have no reader.
     ///
     /// # Errors
     /// Returns an error if the thread cannot be started.
     pub(super) fn start(
         out: impl Write + Send + 'static,
-        has_time: bool,
+        form: Form,
         write_timeout: Duration,
     ) -> io::Result<Arc<Self>> {
         let (state, filled, emptied) = (Mutex::default(), Condvar::new(), Condvar::new());
-        let queue = Arc::new(Queue { state, filled, emptied, has_time, write_timeout });
+        let queue = Arc::new(Queue { state, filled, emptied, form, write_timeout });
         let ours = Arc::clone(&queue);
         thread::Builder::new().name("log".to_owned()).spawn(move || ours.write_to(out))?;
         Ok(queue)
@@ -101,7 +102,7 @@ impl Queue {
 
     /// Begins a line.
     pub(super) fn begin(&self, level: Level) -> Line {
-        Line::begin(self.has_time, level)
+        Line::begin(self.form, level)
     }
 
     /// Returns whether a line of this limited kind is logged. Counts it as suppressed if not.
@@ -118,7 +119,7 @@ impl Queue {
         held_back == 0
     }
 
-    /// Queues a line without its end, or counts it as lost. Never waits if `patience` is zero.
+    /// Queues a line without its end, or counts it as lost. Never waits if `write_timeout` is zero.
     pub(super) fn push(&self, line: String) {
         self.push_to(&mut lock(&self.state), line);
         self.wait();
@@ -143,7 +144,9 @@ impl Queue {
     }
 
     /// Queues a line of another program, or counts it as lost. Never waits.
-    pub(super) fn pass_on(&self, line: String) {
+    pub(super) fn pass_on(&self, line: &str) {
+        let (begin, rest) = self.form.of_other(line);
+        let line = one_line(&[begin, rest].concat());
         let state = &mut lock(&self.state);
         let is_closed = state.lost > 0 && !state.fails;
         if !self.put(state, line, is_closed, MAX_BYTES / 2) {
@@ -201,7 +204,7 @@ impl Queue {
     fn write_to(&self, mut out: impl Write) {
         let mut state = lock(&self.state);
         loop {
-            let Some(next) = state.next(self.has_time) else {
+            let Some(next) = state.next(self.form) else {
                 state.is_unread = false;
                 self.emptied.notify_all();
                 state = match state.kinds.next_due() {
@@ -238,13 +241,13 @@ impl Queue {
 }
 
 impl State {
-    fn next(&mut self, has_time: bool) -> Option<Next> {
+    fn next(&mut self, form: Form) -> Option<Next> {
         if let Some(line) = self.lines.pop_front() {
             let bytes = line.len() + OVERHEAD;
             return Some(Next { line, bytes, reports: Reports::Itself });
         }
         let (mut line, reports) = if self.lost > 0 && !self.fails {
-            let mut line = Line::begin(has_time, Level::WARN);
+            let mut line = Line::begin(form, Level::WARN);
             let lost = std::mem::take(&mut self.lost);
             self.lost_own = false;
             line.put(format_args!(
@@ -254,7 +257,7 @@ impl State {
         } else {
             let is_end = self.is_ending && !self.fails;
             let held = self.kinds.take_due(Instant::now(), is_end)?;
-            let mut line = Line::begin(has_time, held.level);
+            let mut line = Line::begin(form, held.level);
             line.put(format_args!(
                 "held back {} more lines like `{}`: at most {MOST} of a kind are logged in {WINDOW:?}",
                 held.count, held.like

@@ -1,5 +1,7 @@
 //! The output of the subscriber and its queue.
 
+mod forms;
+
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
 
+use super::form::Form;
 use super::queue::Queue;
 use super::subscriber::Subscriber;
 use crate::agent::sync::lock;
@@ -37,16 +40,16 @@ impl Write for Written {
 }
 
 /// Returns the lines logged by `work`, including the reports of suppressed lines at its end.
-fn logged_at(level: LevelFilter, has_time: bool, work: impl FnOnce()) -> Vec<String> {
+fn logged_at(level: LevelFilter, form: Form, work: impl FnOnce()) -> Vec<String> {
     let written = Written::default();
-    let queue = Queue::start(written.clone(), has_time, Duration::ZERO).unwrap();
+    let queue = Queue::start(written.clone(), form, Duration::ZERO).unwrap();
     tracing::subscriber::with_default(Subscriber::new(level, Arc::clone(&queue)), work);
     queue.end("", TIMEOUT);
     written.lines()
 }
 
 fn logged(work: impl FnOnce()) -> Vec<String> {
-    logged_at(LevelFilter::TRACE, false, work)
+    logged_at(LevelFilter::TRACE, Form::Plain, work)
 }
 
 #[test]
@@ -94,17 +97,8 @@ fn lines_have_the_level_the_spans_and_the_fields() {
 }
 
 #[test]
-fn a_line_begins_with_the_time_if_it_is_to() {
-    let lines = logged_at(LevelFilter::INFO, true, || tracing::info!("now"));
-    let (time, rest) = lines[0].split_once(' ').unwrap();
-    assert_eq!(rest, " INFO now");
-    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    assert_eq!(shape, "0000-00-00T00:00:00.000000Z");
-}
-
-#[test]
 fn levels_that_are_off_are_not_logged() {
-    let lines = logged_at(LevelFilter::WARN, false, || {
+    let lines = logged_at(LevelFilter::WARN, Form::Plain, || {
         tracing::error!("error");
         tracing::warn!("warning");
         tracing::info!("no");
@@ -112,7 +106,7 @@ fn levels_that_are_off_are_not_logged() {
         tracing::warn!("another");
     });
     assert_eq!(lines, ["ERROR error", " WARN warning", " WARN another"]);
-    assert_eq!(logged_at(LevelFilter::OFF, false, || tracing::error!("no")), [""; 0]);
+    assert_eq!(logged_at(LevelFilter::OFF, Form::Plain, || tracing::error!("no")), [""; 0]);
 }
 
 #[test]
@@ -139,7 +133,7 @@ fn what_others_have_chosen_is_escaped_and_cut() {
 #[test]
 fn spans_go_with_their_handles_through_threads() {
     let written = Written::default();
-    let queue = Queue::start(written.clone(), false, Duration::ZERO).unwrap();
+    let queue = Queue::start(written.clone(), Form::Plain, Duration::ZERO).unwrap();
     let subscriber = Arc::new(Subscriber::new(LevelFilter::INFO, Arc::clone(&queue)));
     tracing::subscriber::with_default(Arc::clone(&subscriber), || {
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
@@ -243,7 +237,7 @@ impl Write for Gate {
 fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted() {
     let (written, (waits, waiting), (open, opened)) = (Written::default(), channel(), channel());
     let gate = Gate { waits, opened, is_open: false, written: written.clone() };
-    let queue = Queue::start(gate, false, Duration::ZERO).unwrap();
+    let queue = Queue::start(gate, Form::Plain, Duration::ZERO).unwrap();
     queue.push("first".to_owned());
     waiting.recv().unwrap();
     for number in 0..100_000 {
@@ -274,18 +268,18 @@ fn nobody_waits_while_stderr_is_not_read_and_the_lines_that_are_lost_are_counted
 fn a_flood_of_another_program_leaves_room_for_the_lines_of_this_process() {
     let (written, (waits, waiting), (open, opened)) = (Written::default(), channel(), channel());
     let gate = Gate { waits, opened, is_open: false, written: written.clone() };
-    let queue = Queue::start(gate, false, Duration::ZERO).unwrap();
-    queue.pass_on("first".to_owned());
+    let queue = Queue::start(gate, Form::Plain, Duration::ZERO).unwrap();
+    queue.pass_on("first");
     waiting.recv().unwrap();
     for number in 0..100_000 {
-        queue.pass_on(format!("line {number}"));
+        queue.pass_on(&format!("line {number}"));
     }
     for number in 0..1_000 {
         queue.push(format!("own {number}"));
     }
     open.send(()).unwrap();
     assert!(queue.flush(TIMEOUT));
-    queue.pass_on("behind it".to_owned());
+    queue.pass_on("behind it");
     queue.end("", TIMEOUT);
     let lines = written.lines();
     let kept = lines.len() - 1_003;
@@ -322,7 +316,7 @@ impl Write for Disk {
 fn lines_that_cannot_be_written_are_counted() {
     let (written, is_full) = (Written::default(), Arc::new(Mutex::new(true)));
     let disk = Disk { is_full: Arc::clone(&is_full), written: written.clone() };
-    let queue = Queue::start(disk, false, Duration::ZERO).unwrap();
+    let queue = Queue::start(disk, Form::Plain, Duration::ZERO).unwrap();
     for _ in 0..5 {
         queue.push("lost".to_owned());
     }
@@ -338,7 +332,7 @@ fn lines_that_cannot_be_written_are_counted() {
 fn a_count_that_cannot_be_written_is_kept() {
     let (written, is_full) = (Written::default(), Arc::new(Mutex::new(false)));
     let disk = Disk { is_full: Arc::clone(&is_full), written: written.clone() };
-    let queue = Queue::start(disk, false, Duration::ZERO).unwrap();
+    let queue = Queue::start(disk, Form::Plain, Duration::ZERO).unwrap();
     tracing::subscriber::with_default(
         Subscriber::new(LevelFilter::INFO, Arc::clone(&queue)),
         || {
@@ -380,7 +374,7 @@ fn a_command_waits_once_for_a_stderr_that_nobody_reads() {
     let (written, (permit, permits)) = (Written::default(), channel());
     let timeout = Duration::from_millis(200);
     let queue =
-        Queue::start(Turnstile { permits, written: written.clone() }, false, timeout).unwrap();
+        Queue::start(Turnstile { permits, written: written.clone() }, Form::Plain, timeout).unwrap();
     let begun = Instant::now();
     let lines = 1000;
     for number in 0..lines {
