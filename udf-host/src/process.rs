@@ -33,6 +33,7 @@ pub struct Process {
     settings: Settings,
     connection: Connection,
     child: Mutex<Option<Arc<Child>>>,
+    leads: bool,
 }
 
 impl Process {
@@ -45,6 +46,7 @@ impl Process {
             settings: Settings::default(),
             connection: Connection::default(),
             child: Mutex::default(),
+            leads: false,
         }
     }
 
@@ -75,6 +77,12 @@ impl Process {
         })
     }
 
+    /// Makes the program the leader of a new process group; see [`Spawned::in_group`].
+    pub fn in_group(mut self) -> Self {
+        self.leads = true;
+        self
+    }
+
     /// Sets the timeouts and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -99,7 +107,11 @@ impl Process {
     fn connect(&self, callbacks: Callbacks) -> Result<Session, Error> {
         let spawned = {
             let mut command = self.command.lock().unwrap_or_else(PoisonError::into_inner);
-            Spawned::new(&mut command, callbacks.log.clone())?
+            let log = callbacks.log.clone();
+            match self.leads {
+                true => Spawned::in_group(&mut command, log)?,
+                false => Spawned::new(&mut command, log)?,
+            }
         };
         let child = Arc::new(spawned.child);
         *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child.clone());

@@ -28,6 +28,8 @@ pub use crate::homes::program::Program;
 pub use crate::homes::several::{main_of, programs};
 #[cfg(feature = "main")]
 pub use crate::homes::supervision::{info_arg as supervise_info_arg, is_asked as is_supervised};
+#[cfg(feature = "main")]
+pub use crate::homes::telegraf::{Target as TelegrafTarget, telegraf, telegraf_command};
 pub use crate::udf::missing::OnMissing;
 pub use crate::udf::options::{
     Arguments, Help, Literal, Members, OptionData, OptionParser, OptionType, flag, help_of, len,

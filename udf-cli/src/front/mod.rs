@@ -5,6 +5,7 @@ mod check;
 mod generate;
 mod new;
 mod supervise;
+mod telegraf;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub fn main() -> ExitCode {
     let parsed = command::parse(command(), std::env::args_os());
     match parsed.as_ref().ok().and_then(ArgMatches::subcommand) {
         Some(("supervise", matches)) => supervise::run(matches),
+        Some(("telegraf", matches)) => telegraf::run(matches),
         Some(("worker", matches)) => supervise::work(matches),
         _ => command::exit(parsed.and_then(|matches| run(&matches))),
     }
@@ -46,11 +48,19 @@ fn command() -> Command {
              udf check -o field=usage -o size=10 -- python3 moving_avg.py\n  \
              udf bench --socket /run/udfs/mirror.sock\n\n\
              udf supervise replaces a UDF that has died, without loss.\n\
+             udf telegraf serves Telegraf with a UDF.\n\
              udf new begins a UDF in Rust, in a crate of its own.",
         )
         .subcommand_required(true)
         .subcommands(
-            [info, command::replay_command(), check::command(), bench::command()].map(of_a_target),
+            [
+                info,
+                command::replay_command(),
+                telegraf::command(),
+                check::command(),
+                bench::command(),
+            ]
+            .map(of_a_target),
         )
         .subcommands([
             supervise::command(),
@@ -104,10 +114,12 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let target = target(matches);
     match name {
         "info" => {
-            let install = match is_supervised(matches)? {
+            let is_supervised = is_supervised(matches)?;
+            let install = match is_supervised {
                 true => supervise::install(&target)?,
                 false => target.install(),
             };
+            let install = telegraf::install(&target, install, is_supervised)?;
             let info = target.info().map_err(Failure::failed)?;
             let name = matches.get_one::<String>("name").cloned();
             let name = name.unwrap_or_else(|| target.name());

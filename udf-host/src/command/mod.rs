@@ -1,4 +1,5 @@
-//! The subcommands `info` and `replay`, for an author's own program and for the `udf` command.
+//! The subcommands `info`, `replay` and `telegraf`, for an author's own program and for the `udf`
+//! command.
 //!
 //! The arguments are defined here once. A program adds the subcommands to its own
 //! [`clap::Command`], and passes a function that connects to the UDF:
@@ -31,10 +32,12 @@
 //! The exit status is 0 on success, also when the reader of stdout closes it early; 1 on a failure,
 //! which is reported on stderr; 2 for invalid usage.
 
+mod arguments;
 mod failure;
 mod info;
 mod replay;
 mod status_line;
+mod telegraf;
 mod terminal;
 
 use std::ffi::OsString;
@@ -45,18 +48,32 @@ pub use failure::{Failure, end, exit};
 pub use info::{info, info_command, info_of_all};
 pub use replay::{read, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
+pub use telegraf::{telegraf, telegraf_command};
 pub use terminal::print;
 
 /// Parses the arguments of a program. The first argument is the name of the program.
 ///
 /// # Errors
-/// [`Failure::Arguments`].
+/// [`Failure::Arguments`], or [`Failure::Telegraf`] if the arguments are those of the subcommand
+/// `telegraf`.
 pub fn parse(
     command: Command,
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<ArgMatches, Failure> {
-    command.try_get_matches_from(args).map_err(|mut error| {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    command.clone().try_get_matches_from(&args).map_err(|mut error| {
         replay::tip(&mut error);
-        Failure::Arguments(error)
+        let failure = Failure::Arguments(error);
+        if is_for_telegraf(&command, &args) { failure.for_telegraf() } else { failure }
     })
+}
+
+/// Returns whether invalid arguments select the subcommand `telegraf`.
+fn is_for_telegraf(command: &Command, args: &[OsString]) -> bool {
+    let mut command = command;
+    for arg in args.iter().skip(1).take_while(|arg| *arg != "--") {
+        let sub = arg.to_str().and_then(|arg| command.find_subcommand(arg));
+        command = sub.unwrap_or(command);
+    }
+    command.get_name() == telegraf::NAME
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use udf_text::duration;
 use udf_text::line_protocol::{Grouping, Precision};
 
+use super::arguments::{self, named, text};
 use super::failure::Failure;
 use super::status_line::StatusLine;
 use super::terminal;
@@ -47,18 +48,8 @@ pub fn replay_command() -> Command {
                 .required(true)
                 .value_parser(value_parser!(PathBuf))
                 .help("The points; - for stdin"),
-            Arg::new("option")
-                .short('o')
-                .long("option")
-                .value_name("NAME=VALUE")
-                .action(ArgAction::Append)
-                .help("An option of the UDF; NAME=A,B for two arguments, NAME for a flag"),
-            Arg::new("group-by")
-                .long("group-by")
-                .value_name("TAGS")
-                .default_value("")
-                .hide_default_value(true)
-                .help("Tags to group by, separated by commas; * for all"),
+            arguments::option(),
+            arguments::group_by(),
             named("task", "replay", "The name of the task in the Init of the UDF"),
             named("node", "replay", "The name of the node in the Init of the UDF"),
         ])
@@ -69,10 +60,7 @@ pub fn replay_command() -> Command {
 /// argument `group-by`.
 pub fn reading_args() -> [Arg; 5] {
     [
-        Arg::new("by-name")
-            .long("by-name")
-            .action(ArgAction::SetTrue)
-            .help("Also group by the name of the measurement"),
+        arguments::by_name(),
         Arg::new("every").long("every").value_name("DURATION").value_parser(duration::positive).help(
             "Cut batches by time, such as 10s, from points sorted by time [default: one batch per group]",
         ),
@@ -84,15 +72,12 @@ pub fn reading_args() -> [Arg; 5] {
     ]
 }
 
-fn named(name: &'static str, default: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name("NAME").default_value(default).help(help)
-}
-
 fn precision(text: &str) -> Result<Precision, String> {
     Precision::parse(text).ok_or_else(|| "must be ns, u, ms, s, m or h".to_owned())
 }
 
-/// Adds a tip to an error about an unknown argument of `replay`: how to set an option of the UDF.
+/// Adds a tip to an error about an unknown argument of `replay` or `telegraf`: how to set an option
+/// of the UDF.
 pub(super) fn tip(error: &mut clap::Error) {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let (argument, usage) = (text(ContextKind::InvalidArg), text(ContextKind::Usage));
@@ -100,7 +85,7 @@ pub(super) fn tip(error: &mut clap::Error) {
     // An argument that resembles a known one has a better tip.
     if error.kind() == ErrorKind::UnknownArgument
         && error.get(ContextKind::SuggestedArg).is_none()
-        && usage.contains(" replay ")
+        && [" replay ", " telegraf "].iter().any(|command| usage.contains(command))
         && argument.starts_with("--")
     {
         let tip = format!("an option of the UDF is given as -o {name}=VALUE");
@@ -156,10 +141,6 @@ pub fn read(
     read.unseen_tags.iter().for_each(terminal::note);
     note_precision(read.likely_precision);
     Ok(read.data)
-}
-
-fn text(matches: &ArgMatches, name: &str) -> String {
-    matches.get_one::<String>(name).cloned().unwrap_or_default()
 }
 
 /// Returns a replay that reads as the [arguments](reading_args) say.

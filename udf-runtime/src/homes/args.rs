@@ -11,7 +11,7 @@ use udf_host::command::{self, Failure};
 
 use super::flags::is_given;
 use super::logs::{Form, LEVEL_VARIABLE};
-use super::{flags, own_args, supervision};
+use super::{flags, own_args, supervision, telegraf};
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::agent::worker;
@@ -52,6 +52,7 @@ pub(super) fn command(
         .subcommands([
             command::info_command().arg(supervision::info_arg()),
             command::replay_command(),
+            telegraf::command(),
         ]);
     let command = flags::logging(flags::handling(flags::serving(command)));
     own_args::add(supervision::add(command), shared)
@@ -70,14 +71,18 @@ pub(super) fn check_serving(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Refuses arguments that have no effect, with a subcommand or in combination with others.
 pub(super) fn check(shared: &[SharedType], matches: &ArgMatches) -> Result<(), Failure> {
+    if worker::is_worker() {
+        // The arguments are those of its supervisor, which has checked them.
+        return Ok(());
+    }
     let Some(subcommand) = matches.subcommand_name() else {
         check_serving(matches)?;
         return supervision::check(matches);
     };
-    if is_given(matches, "supervise") && subcommand == "info" {
-        return Err(Failure::Usage(
-            "--supervise has no effect before `info`; write `info --supervise`".to_owned(),
-        ));
+    if is_given(matches, "supervise") && ["info", "telegraf"].contains(&subcommand) {
+        return Err(Failure::Usage(format!(
+            "--supervise has no effect before `{subcommand}`; write `{subcommand} --supervise`"
+        )));
     }
     let lost = matches
         .ids()

@@ -103,25 +103,30 @@ pub fn supervise(matches: &ArgMatches, name: String, udf: Vec<OsString>, help: &
     let run = || {
         args::check_serving(matches)?;
         supervision::check(matches)?;
-        check_program(udf.first().map(Path::new).unwrap_or(Path::new("")))?;
+        check_program(udf.first().map_or(Path::new(""), Path::new))?;
         logs::start(args::level(matches)?, args::log_form(matches), false)
             .map_err(shortage::of("cannot start the log"))
             .map_err(Failure::failed)?;
-        let program = own_path().map_err(no_path)?.into();
-        let mut args = vec![OsString::from("worker")];
-        if let Some(soft) = open_files::soft() {
-            args.push(format!("--open-files={soft}").into());
-        }
-        args.push("--".into());
-        args.extend(udf);
-        serve(Program { program, args, name, log: log() }, matches, help)
+        serve(other_program(name, udf)?, matches, help)
     };
     serve::end(run())
 }
 
+/// Returns another program as the program of the workers: `udf worker` with its words.
+pub(super) fn other_program(name: String, udf: Vec<OsString>) -> Result<Program, Failure> {
+    let program = own_path().map_err(no_path)?.into();
+    let mut args = vec![OsString::from("worker")];
+    if let Some(soft) = open_files::soft() {
+        args.push(format!("--open-files={soft}").into());
+    }
+    args.push("--".into());
+    args.extend(udf);
+    Ok(Program { program, args, name, log: log() })
+}
+
 /// Checks that the program can be started, so that a wrong path does not show only with the first
 /// task.
-fn check_program(program: &Path) -> Result<(), Failure> {
+pub(super) fn check_program(program: &Path) -> Result<(), Failure> {
     let found = fs::metadata(program).and_then(|file| match file.is_file() {
         true => Ok(access(program, Access::EXEC_OK)?),
         false => Err(io::Error::other("it is not a file")),

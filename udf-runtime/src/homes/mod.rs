@@ -31,3 +31,5 @@ pub(crate) mod stdio;
 pub(crate) mod supervision;
 #[cfg(feature = "main")]
 mod systemd;
+#[cfg(feature = "main")]
+pub(crate) mod telegraf;

@@ -13,7 +13,7 @@ use super::args::{self, Daemon};
 use super::flags::is_given;
 use super::hangups::Hangups;
 use super::serve::{self, Served, failed};
-use super::{front, logs, own_args, supervision};
+use super::{front, logs, own_args, supervision, telegraf};
 use crate::agent::any::AnyHandler;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
@@ -36,6 +36,7 @@ use crate::udf::traits::Udf;
 /// | `--supervise` | runs each connection in a process of its own, which is replaced without loss when it dies |
 /// | `info` | describes the UDF and its installation |
 /// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output |
+/// | `telegraf` | serves Telegraf, as a program of `processors.execd` |
 ///
 /// Logs go to stderr, one line each. The exit status is 0 on success, 1 on a failure, and 2 on
 /// wrong usage. Stderr names a failure in one line.
@@ -132,8 +133,19 @@ pub(super) fn run(
     own: &[&str],
     help: &str,
 ) -> Result<(), Failure> {
+    let ran = run_with(program, matches, own, help);
+    let is_for_telegraf = matches.subcommand_name() == Some("telegraf");
+    if is_for_telegraf { ran.map_err(Failure::for_telegraf) } else { ran }
+}
+
+fn run_with(
+    program: &Program,
+    matches: &ArgMatches,
+    own: &[&str],
+    help: &str,
+) -> Result<(), Failure> {
     args::check(program.shared, matches)?;
-    let is_command = matches.subcommand_name().is_some();
+    let is_command = matches!(matches.subcommand_name(), Some("info" | "replay"));
     logs::start(args::level(matches)?, args::log_form(matches), is_command)
         .map_err(shortage::of("cannot start the log"))
         .map_err(Failure::failed)?;
@@ -149,8 +161,24 @@ pub(super) fn run(
             let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
             command::replay(sub, &|| Box::new(loopback(handler(), OnUnfit::Drop, |_| {})))
         }
+        Some(("telegraf", sub)) if !worker::is_worker() => {
+            let resources = resources()?;
+            if sub.get_flag("supervise") {
+                return telegraf::supervised(sub, front::own_program(program.name, own)?);
+            }
+            // Before shared things are opened, which may take long.
+            let hangups = Hangups::new().map_err(failed)?;
+            resources.open(program.shared).map_err(not_open)?;
+            hangups.reload(resources.clone()).map_err(failed)?;
+            telegraf::of_this_process(sub, program.name, &|| {
+                Box::new((program.handler)(UnfitSnapshot::default(), &resources))
+            })
+        }
         _ => {
-            let limits = args::limits(matches)?.unfit_points(args::unfit_points(matches));
+            let limits = match matches.subcommand_name() {
+                Some("telegraf") => telegraf::limits(),
+                _ => args::limits(matches)?.unfit_points(args::unfit_points(matches)),
+            };
             let unfit = args::unfit(matches);
             match args::daemon(matches) {
                 // The arguments are those of its supervisor, which serves Kapacitor.

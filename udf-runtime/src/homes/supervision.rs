@@ -15,18 +15,31 @@ const HEADING: &str = "Supervision";
 
 /// Adds the arguments of supervision to those of a UDF, which is supervised on request.
 pub(super) fn add(command: Command) -> Command {
-    let asked = Arg::new("supervise")
-        .long("supervise")
-        .action(ArgAction::SetTrue)
-        .help(
-            "Run each connection in a worker process, which is restarted without loss when it dies",
-        )
-        .help_heading(HEADING);
+    let asked = asked(
+        "Run each connection in a worker process, which is restarted without loss when it dies",
+    );
     // Tells a worker from a program that serves Kapacitor itself, also after its supervisor has
     // died.
     let worker = Arg::new("worker").long("worker").action(ArgAction::SetTrue).hide(true);
     let settings = settings_args().map(|arg| arg.requires("supervise"));
     command.args([asked, worker]).args(settings)
+}
+
+/// Adds the arguments of supervision to those of `telegraf`. The state file takes the place of
+/// `--state-dir`.
+pub(super) fn add_to_telegraf(command: Command) -> Command {
+    let asked =
+        asked("Run the UDF in a worker process, which is restarted without loss when it dies");
+    let settings = settings_args().filter(|arg| arg.get_id() != "state-dir");
+    command.arg(asked).args(settings.map(|arg| arg.requires("supervise")))
+}
+
+fn asked(help: &'static str) -> Arg {
+    Arg::new("supervise")
+        .long("supervise")
+        .action(ArgAction::SetTrue)
+        .help(help)
+        .help_heading(HEADING)
 }
 
 /// Returns the arguments with the policies and limits of supervision. Their defaults are those of
@@ -132,7 +145,8 @@ pub(super) fn settings(matches: &ArgMatches) -> Settings {
         poison_file: matches.get_one("poison-file").cloned(),
         on_error: if is("on-error", "restart") { OnError::Restart } else { OnError::Stop },
         at_least_once: matches.get_flag("at-least-once"),
-        state_dir: matches.get_one("state-dir").cloned(),
+        // `telegraf` has no such argument.
+        state_dir: matches.try_get_one("state-dir").ok().flatten().cloned(),
     }
 }
 

@@ -57,28 +57,6 @@ impl Form {
             None => ("I! ", line.trim_start()),
         }
     }
-
-    /// Returns the text that a process ends with. For Telegraf, it is one line, without the advice
-    /// of a command line on its usage.
-    pub(super) fn last_words(self, text: &str) -> String {
-        if self != Form::Telegraf {
-            return text.to_owned();
-        }
-        let advice = ["Usage:", "For more information"];
-        let lines = text.lines().map(str::trim);
-        let lines = lines.take_while(|line| !advice.iter().any(|begin| line.starts_with(begin)));
-        let mut words = String::from("E! ");
-        for line in lines.filter(|line| !line.is_empty()) {
-            let is_first = words.len() == 3;
-            words.push_str(match words.ends_with(':') {
-                _ if is_first => "",
-                true => " ",
-                false => "; ",
-            });
-            words.push_str(line.strip_prefix("error: ").filter(|_| is_first).unwrap_or(line));
-        }
-        words
-    }
 }
 
 /// Returns the level that a line names, and the rest of the line.
@@ -137,27 +115,6 @@ mod tests {
             assert_eq!([begin, rest].concat(), expected, "{line}");
             assert_eq!(Form::Plain.of_other(line), ("", line));
             assert_eq!(Form::Timed.of_other(line), ("", line));
-        }
-    }
-
-    #[test]
-    fn last_words_for_telegraf_are_one_line() {
-        for (text, expected) in [
-            ("error: no room\n", "E! no room"),
-            ("no room", "E! no room"),
-            ("error: no option `a`\nno option `b`\n", "E! no option `a`; no option `b`"),
-            (
-                "error: unexpected argument '--size' found\n\n  tip: write -o size=VALUE\n\n\
-                 Usage: moving_avg telegraf [OPTIONS]\n\nFor more information, try '--help'.\n",
-                "E! unexpected argument '--size' found; tip: write -o size=VALUE",
-            ),
-            (
-                "error: the following required arguments were not provided:\n  <FILE>\n\nUsage: x\n",
-                "E! the following required arguments were not provided: <FILE>",
-            ),
-        ] {
-            assert_eq!(Form::Telegraf.last_words(text), expected);
-            assert_eq!(Form::Plain.last_words(text), text);
         }
     }
 }

@@ -86,13 +86,6 @@ fn has_backtrace() -> bool {
     lock(&LIMIT).pass().is_some()
 }
 
-/// Returns the text that a process ends with. For Telegraf, it is one line, which cannot end the
-/// reading of stderr.
-pub(super) fn last_words(form: Form, text: &str) -> String {
-    let words = form.last_words(text);
-    if form == Form::Telegraf { one_line(&words) } else { words }
-}
-
 /// Writes the queued lines, and then the last words of the process. Waits only for a bounded time,
 /// because stderr may have no reader.
 pub(super) fn finish(last_words: Option<&str>) {

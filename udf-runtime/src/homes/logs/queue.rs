@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use tracing::{Level, Metadata};
 
-use super::kinds::{HeldBack, Kinds, MOST, WINDOW};
 use super::form::Form;
+use super::kinds::{HeldBack, Kinds, MOST, WINDOW};
 use super::line::{Line, one_line};
 use crate::agent::sync::lock;
 

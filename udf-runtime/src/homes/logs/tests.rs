@@ -373,8 +373,8 @@ impl Write for Turnstile {
 fn a_command_waits_once_for_a_stderr_that_nobody_reads() {
     let (written, (permit, permits)) = (Written::default(), channel());
     let timeout = Duration::from_millis(200);
-    let queue =
-        Queue::start(Turnstile { permits, written: written.clone() }, Form::Plain, timeout).unwrap();
+    let queue = Queue::start(Turnstile { permits, written: written.clone() }, Form::Plain, timeout)
+        .unwrap();
     let begun = Instant::now();
     let lines = 1000;
     for number in 0..lines {

@@ -117,7 +117,7 @@ impl Argument {
 }
 
 /// The names of the kit's own arguments and subcommands' arguments. A test compares them.
-pub(crate) const TAKEN: [&str; 48] = [
+pub(crate) const TAKEN: [&str; 50] = [
     "allow-shared-directory",
     "allow-uid",
     "at-least-once",
@@ -134,11 +134,13 @@ pub(crate) const TAKEN: [&str; 48] = [
     "file",
     "format",
     "frame-limit",
+    "grace",
     "group-by",
     "hangup-timeout",
     "help",
     "init-limit",
     "init-timeout",
+    "keep-original",
     "log",
     "log-time",
     "max-connections",
