@@ -8,6 +8,7 @@
 
 mod cursor;
 mod edit;
+mod encode;
 mod equal;
 mod error;
 mod index;
@@ -22,6 +23,7 @@ use std::ops::Range;
 
 pub(crate) use cursor::{Record, Records};
 pub use edit::{FieldSet, FieldWriter, IntoField, PointEdit, PointSink};
+pub use encode::PointFrame;
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
 pub use owned::{PointBuf, Points, PointsIter};

@@ -11,14 +11,18 @@ pub(super) struct Context {
     ddl: Option<u64>,
     pub(super) database: Option<String>,
     pub(super) retention_policy: Option<String>,
+    /// How often the database or the retention policy may have changed.
+    pub(super) changes: u64,
 }
 
 impl Context {
     /// Applies a comment.
     pub(super) fn comment(&mut self, comment: &str, line: u64) {
         if let Some(name) = comment.strip_prefix("# CONTEXT-DATABASE:") {
+            self.changes += 1;
             self.database = Some(name.trim().to_owned());
         } else if let Some(name) = comment.strip_prefix("# CONTEXT-RETENTION-POLICY:") {
+            self.changes += 1;
             self.retention_policy = Some(name.trim().to_owned());
         } else if comment.starts_with("# DML") {
             self.ddl = None;
@@ -29,6 +33,7 @@ impl Context {
 
     /// Applies an entry of a recording.
     pub(super) fn set(&mut self, database: String, retention_policy: String) {
+        self.changes += 1;
         self.database = Some(database);
         self.retention_policy = Some(retention_policy);
     }

@@ -30,6 +30,12 @@ impl Rules {
     /// Returns the name that `raw` stands for.
     pub(super) fn unescape(&self, raw: &str) -> String {
         let mut name = String::with_capacity(raw.len());
+        self.unescape_to(raw, &mut name);
+        name
+    }
+
+    /// Appends the name that `raw` stands for.
+    pub(super) fn unescape_to(&self, raw: &str, name: &mut String) {
         let mut rest = raw;
         while let Some(at) = rest.find('\\') {
             let next = rest.as_bytes().get(at + 1);
@@ -42,7 +48,6 @@ impl Rules {
             rest = &rest[at + 1..];
         }
         name.push_str(rest);
-        name
     }
 
     /// Appends `name` with the backslashes that it needs, so that `unescape` returns it again.

@@ -57,6 +57,16 @@ impl Grouping {
         self.tags.iter().map(String::as_str)
     }
 
+    /// Returns whether all tags of a point are used.
+    pub(super) fn is_by_all_tags(&self) -> bool {
+        self.all
+    }
+
+    /// Returns whether the name of the measurement is part of the group.
+    pub(super) fn is_by_name(&self) -> bool {
+        self.by_name
+    }
+
     /// Sets the dimensions and the group of a point.
     pub fn apply(&self, point: &mut Point) {
         point.dimensions = self.dimensions(&point.tags);

@@ -93,7 +93,9 @@ impl<R: BufRead> Lines<R> {
         self.joined
     }
 
-    /// Moves to the next line. Returns false at the end.
+    /// Moves to the first row of the next line. Returns false at the end.
+    ///
+    /// If the row is not the whole line, [`complete`](Self::complete) appends the others.
     pub(super) fn advance(&mut self) -> Result<bool, LineProblem> {
         if std::mem::take(&mut self.in_long_row) {
             self.skip_row()?;
@@ -126,7 +128,7 @@ impl<R: BufRead> Lines<R> {
                     self.recorded_row()?;
                 }
             }
-            return self.complete().map(|()| true);
+            return Ok(true);
         }
     }
 
@@ -180,7 +182,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Appends rows until the line is complete.
-    fn complete(&mut self) -> Result<(), LineProblem> {
+    pub(super) fn complete(&mut self) -> Result<(), LineProblem> {
         let blank = self.line.len() - trim_start(&self.line).len();
         let (mut text, mut seen) = (Text::default(), blank);
         self.joined = false;
@@ -198,6 +200,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Returns the line without the blanks around it.
+    #[inline]
     pub(super) fn raw(&self) -> &[u8] {
         let line = trim_start(&self.line);
         let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
@@ -205,6 +208,12 @@ impl<R: BufRead> Lines<R> {
         &line[..end]
     }
 
+    /// Returns whether a backslash before a line break joins the first row with the next one.
+    pub(super) fn ends_with_backslash(&self) -> bool {
+        self.line.ends_with(b"\\\n")
+    }
+
+    /// Returns the line without the blanks around it.
     pub(super) fn text(&self) -> Result<&str, LineProblem> {
         std::str::from_utf8(self.raw()).map_err(|_| LineProblem::NotUtf8)
     }
@@ -232,7 +241,7 @@ impl<R: BufRead> Lines<R> {
                 return Ok(any);
             }
             any = true;
-            let end = chunk.iter().position(|&byte| byte == b'\n');
+            let end = line_break(chunk);
             let used = end.map_or(chunk.len(), |end| end + 1);
             let comment = first(&self.line).or_else(|| first(chunk)) == Some(b'#');
             let room =
@@ -261,7 +270,7 @@ impl<R: BufRead> Lines<R> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(LineProblem::Io(error)),
             };
-            let end = chunk.iter().position(|&byte| byte == b'\n');
+            let end = line_break(chunk);
             let used = end.map_or(chunk.len(), |end| end + 1);
             self.reader.consume(used);
             self.bytes += used as u64;
@@ -270,6 +279,15 @@ impl<R: BufRead> Lines<R> {
             }
         }
     }
+}
+
+/// Returns the position of the first line break.
+fn line_break(bytes: &[u8]) -> Option<usize> {
+    // The compiler turns the search within a block into a few wide comparisons.
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let is_within = |block: &[u8; 32]| block.iter().fold(false, |any, byte| any | (*byte == b'\n'));
+    let skipped = 32 * blocks.iter().take_while(|block| !is_within(block)).count();
+    bytes[skipped..].iter().position(|byte| *byte == b'\n').map(|at| skipped + at)
 }
 
 /// Returns the first byte that is not a blank, or none for a blank row.

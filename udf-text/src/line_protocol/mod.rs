@@ -69,10 +69,13 @@
 //! ```
 
 mod context;
+mod decimal;
 mod escape;
+mod fast;
 mod grouping;
 mod limits;
 mod lines;
+mod names;
 mod parse;
 mod precision;
 mod problem;

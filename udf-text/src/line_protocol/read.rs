@@ -3,8 +3,10 @@
 use std::io::BufRead;
 use std::ops::Range;
 
+use udf_proto::point::PointFrame;
 use udf_proto::{PointBuf, messages, response};
 
+use super::fast::Encoder;
 use super::grouping::Grouping;
 use super::lines::Lines;
 use super::parse::{Parsed, parse};
@@ -26,6 +28,9 @@ use super::unlikely::Times;
 #[derive(Debug)]
 pub struct LineReader<R> {
     lines: Lines<R>,
+    encoder: Encoder,
+    /// The changes of the context that the encoder knows. None if it knows no source.
+    encoded_context: Option<u64>,
     grouping: Grouping,
     database: String,
     retention_policy: String,
@@ -59,6 +64,8 @@ impl<R: BufRead> LineReader<R> {
     pub fn new(reader: R, grouping: Grouping) -> Self {
         LineReader {
             lines: Lines::new(reader),
+            encoder: Encoder::new(&grouping),
+            encoded_context: None,
             grouping,
             database: "telegraf".to_owned(),
             retention_policy: "autogen".to_owned(),
@@ -79,6 +86,7 @@ impl<R: BufRead> LineReader<R> {
     ) -> Self {
         self.database = database.into();
         self.retention_policy = retention_policy.into();
+        self.encoded_context = None;
         self
     }
 
@@ -196,18 +204,54 @@ impl<R: BufRead> LineReader<R> {
     }
 
     fn read_frame(&mut self, out: &mut Vec<u8>) -> Result<Option<LineInfo>, LineProblem> {
-        let Some((message, has_time)) = self.read_point()? else { return Ok(None) };
-        let time = message.time;
-        let point = PointBuf::from(message);
-        let point = point.as_point();
-        response::append_point(point, out);
-        let start = out.len() - point.as_bytes().len();
-        Ok(Some(LineInfo { time, has_time, point: start..out.len() }))
+        while self.lines.advance()? {
+            if let Some(line) = self.encode(out) {
+                return Ok(Some(line));
+            }
+            self.lines.complete()?;
+            let Some((message, has_time)) = self.parse()? else { continue };
+            let time = message.time;
+            let point = PointBuf::from(message);
+            let point = point.as_point();
+            response::append_point(point, out);
+            let start = out.len() - point.as_bytes().len();
+            return Ok(Some(LineInfo { time, has_time, point: start..out.len() }));
+        }
+        Ok(None)
+    }
+
+    /// Encodes the first row of a line, if it is a usual line.
+    #[inline]
+    fn encode(&mut self, out: &mut Vec<u8>) -> Option<LineInfo> {
+        let is_unfit = self.lines.is_recording() && self.precision.is_some();
+        if is_unfit || self.lines.ends_with_backslash() {
+            return None;
+        }
+        let context = self.lines.context();
+        if self.encoded_context != Some(context.changes) {
+            self.encoded_context = Some(context.changes);
+            self.encoder.set_source(
+                context.database.as_ref().unwrap_or(&self.database),
+                context.retention_policy.as_ref().unwrap_or(&self.retention_policy),
+            );
+        }
+        let line = self.lines.text().ok()?;
+        let mut frame = PointFrame::begin(out);
+        let precision = self.precision.unwrap_or_default();
+        let Some(time) = self.encoder.encode(line, precision, &mut frame) else {
+            frame.cancel();
+            return None;
+        };
+        let has_time = time.is_some();
+        let time = self.time(time);
+        frame.time(time);
+        Some(LineInfo { time, has_time, point: frame.end() })
     }
 
     /// Returns the next point, and whether its line contains the time.
     fn read_point(&mut self) -> Result<Option<(messages::Point, bool)>, LineProblem> {
         while self.lines.advance()? {
+            self.lines.complete()?;
             if let Some(point) = self.parse()? {
                 return Ok(Some(point));
             }
