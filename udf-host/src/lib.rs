@@ -10,6 +10,7 @@
 //! | [`diagnosis`] | finds the cause of a failure in the UDF's output and stderr |
 //! | [`replay`] | plays a file of points to a UDF |
 //! | [`telegraf`] | serves Telegraf with a UDF |
+//! | [`whole_file`] | files that are replaced as a whole: after a crash, the old one or the new one |
 //! | `command` | the subcommands `info` and `replay`, with the default feature `command` |
 
 mod child;
@@ -27,6 +28,7 @@ pub mod settings;
 pub mod socket;
 mod spawn;
 pub mod telegraf;
+pub mod whole_file;
 
 pub use error::{Error, RequestKind};
 pub use interface::{Info, Init, Interface, Timer};

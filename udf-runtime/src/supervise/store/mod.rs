@@ -16,13 +16,12 @@ mod saved;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, OFlags, access};
 use rustix::process::geteuid;
+use udf_host::whole_file::{self, Step, WholeFile, with_suffix};
 use udf_proto::frame::MAX_LIMIT;
 
 use self::saved::FIXED;
@@ -41,13 +40,9 @@ const MAX_FILE: usize = FIXED + 2 * MAX_NAME + MAX_LIMIT;
 /// The checkpoint file of a task and node, locked.
 #[derive(Debug)]
 pub(crate) struct Store {
-    directory: File,
-    /// The path of the files, without a suffix.
-    base: PathBuf,
+    file: WholeFile,
     task: String,
     node: String,
-    /// The lock is held as long as the file is open.
-    _lock: File,
 }
 
 /// Why a checkpoint could not be loaded.
@@ -61,16 +56,6 @@ pub(crate) enum StoreError {
     Left { path: PathBuf, why: Unusable },
 }
 
-/// The steps of a save, in their order. A crash can come after each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Created,
-    HalfWritten,
-    Written,
-    Synced,
-    Renamed,
-}
-
 /// Checks that checkpoints can be kept in this directory.
 ///
 /// # Errors
@@ -78,9 +63,8 @@ enum Step {
 /// write to it.
 pub(crate) fn check(directory: &Path) -> io::Result<()> {
     open_directory(directory)?;
-    access(directory, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
-        let user = geteuid().as_raw();
-        let (error, path) = (io::Error::from(error), directory.display());
+    whole_file::check_writable(directory).map_err(|error| {
+        let (user, path) = (geteuid().as_raw(), directory.display());
         let text = format!("user {user} cannot write to the state directory {path}: {error}");
         io::Error::new(error.kind(), text)
     })
@@ -97,20 +81,16 @@ impl Store {
         let name = file_name(task, node)?;
         let base = directory.join(name);
         let directory = open_directory(directory)?;
-        let path = with_suffix(&base, ".lock");
-        let lock = open_lock(&path).and_then(|lock| match lock.try_lock() {
-            Ok(()) => Ok(Some(lock)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        });
-        let lock = lock.map_err(|error| failed("open the lock", &path, error))?;
+        let lock = with_suffix(&base, ".lock");
+        let file = WholeFile::open(directory, with_suffix(&base, ".state"), &lock)
+            .map_err(|error| failed("open the lock", &lock, error))?;
         let (task, node) = (task.to_owned(), node.to_owned());
-        Ok(lock.map(|lock| Store { directory, base, task, node, _lock: lock }))
+        Ok(file.map(|file| Store { file, task, node }))
     }
 
     /// Returns the path of the checkpoint.
     pub(crate) fn path(&self) -> PathBuf {
-        with_suffix(&self.base, ".state")
+        self.file.path().to_owned()
     }
 
     /// Loads the checkpoint. Returns none if there is none.
@@ -120,40 +100,20 @@ impl Store {
     /// and node. Such a file is moved aside, where one file is kept. The next save succeeds.
     pub(crate) fn load(&self) -> Result<Option<Saved>, StoreError> {
         let path = self.path();
-        match self.read(&path) {
+        match self.read() {
             Ok(Ok(saved)) => Ok(Some(saved)),
-            Ok(Err(why)) => {
-                let moved_to = with_suffix(&self.base, UNUSABLE);
-                Err(match fs::rename(&path, &moved_to) {
-                    Ok(()) => StoreError::MovedAside { path, why, moved_to },
-                    Err(_) => StoreError::Left { path, why },
-                })
-            }
+            Ok(Err(why)) => Err(match self.file.set_aside() {
+                Ok(moved_to) => StoreError::MovedAside { path, why, moved_to },
+                Err(_) => StoreError::Left { path, why },
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::Read { path, error }),
         }
     }
 
-    fn read(&self, path: &Path) -> io::Result<Result<Saved, Unusable>> {
-        let file = match options().read(true).open(path) {
-            Ok(file) => file,
-            // A link or a socket.
-            Err(error) => match fs::symlink_metadata(path) {
-                Ok(metadata) if !metadata.is_file() => return Ok(Err(Unusable::NotAFile)),
-                _ => return Err(error),
-            },
-        };
-        let metadata = file.metadata()?;
-        if let Err(why) = check_file(&metadata) {
-            return Ok(Err(why));
-        }
-        if metadata.len() > MAX_FILE as u64 {
-            return Ok(Err(Unusable::TooLarge));
-        }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        // The file may grow while it is read.
-        file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(saved::decode(bytes, &self.task, &self.node))
+    fn read(&self) -> io::Result<Result<Saved, Unusable>> {
+        let bytes = self.file.read(MAX_FILE)?;
+        Ok(bytes.map_err(Unusable::from).and_then(|it| saved::decode(it, &self.task, &self.node)))
     }
 
     /// Replaces the checkpoint, durably. Blocks until the disk has stored it.
@@ -169,57 +129,18 @@ impl Store {
         &self,
         snapshot: &[u8],
         given: Given,
-        mut after: impl FnMut(Step) -> io::Result<()>,
+        after: impl FnMut(Step) -> io::Result<()>,
     ) -> io::Result<()> {
-        let (path, new) = (self.path(), with_suffix(&self.base, ".state.new"));
-        let replaced = self.write_to(&new, snapshot, given, &mut after).and_then(|()| {
-            fs::rename(&new, &path)?;
-            after(Step::Renamed)?;
-            // Makes the new name durable.
-            self.directory.sync_all()
-        });
-        replaced.map_err(|error| {
-            // Frees the disk.
-            let _ = fs::remove_file(&new);
-            failed("save the checkpoint", &path, error)
-        })
-    }
-
-    fn write_to(
-        &self,
-        new: &Path,
-        snapshot: &[u8],
-        given: Given,
-        after: &mut impl FnMut(Step) -> io::Result<()>,
-    ) -> io::Result<()> {
-        // A crash may have left a file.
-        fs::remove_file(new).or_else(|error| match error.kind() {
-            ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
-        let mut file = options().write(true).create_new(true).open(new)?;
-        after(Step::Created)?;
-        file.write_all(&saved::head(&self.task, &self.node, given, snapshot))?;
-        after(Step::HalfWritten)?;
-        file.write_all(snapshot)?;
-        after(Step::Written)?;
-        file.sync_all()?;
-        after(Step::Synced)
+        let head = saved::head(&self.task, &self.node, given, snapshot);
+        self.file
+            .replace([&head, snapshot], after)
+            .map_err(|error| failed("save the checkpoint", self.file.path(), error))
     }
 }
 
 fn failed(what: &str, path: &Path, error: io::Error) -> io::Error {
     let kind = error.kind();
     io::Error::new(kind, format!("cannot {what} {}: {}", path.display(), shortage::text(&error)))
-}
-
-/// Returns options that follow no link, and do not block at a FIFO. Only the owner may use a file
-/// that they create.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    options.mode(0o600).custom_flags(flags.bits().cast_signed());
-    options
 }
 
 fn open_directory(path: &Path) -> io::Result<File> {
@@ -234,34 +155,7 @@ fn open_directory(path: &Path) -> io::Result<File> {
         };
         io::Error::new(kind, text)
     };
-    let directory = File::open(path).map_err(failed)?;
-    if directory.metadata().map_err(failed)?.is_dir() {
-        return Ok(directory);
-    }
-    Err(failed(io::Error::from(ErrorKind::NotADirectory)))
-}
-
-fn open_lock(path: &Path) -> io::Result<File> {
-    let lock = options().write(true).create(true).open(path)?;
-    check_file(&lock.metadata()?).map_err(|why| io::Error::other(format!("{why}; remove it")))?;
-    Ok(lock)
-}
-
-/// Refuses a file that another user may have made.
-fn check_file(metadata: &Metadata) -> Result<(), Unusable> {
-    if !metadata.is_file() {
-        return Err(Unusable::NotAFile);
-    }
-    if metadata.uid() != geteuid().as_raw() {
-        return Err(Unusable::Owner(metadata.uid()));
-    }
-    Ok(())
-}
-
-fn with_suffix(base: &Path, suffix: &str) -> PathBuf {
-    let mut path = base.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
+    whole_file::open_directory(path).map_err(failed)
 }
 
 /// Returns the name of the files of a task and node, without a suffix. Letters and digits of any

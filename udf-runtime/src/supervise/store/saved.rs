@@ -12,6 +12,7 @@
 //! Numbers are little-endian.
 
 use crc32fast::Hasher;
+use udf_host::whole_file::Unfit;
 
 const MAGIC: [u8; 8] = *b"UDFSTATE";
 
@@ -85,12 +86,8 @@ impl Saved {
 /// Why a file is not a checkpoint of a task and node.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unusable {
-    #[error("it is not a regular file")]
-    NotAFile,
-    #[error("it belongs to user {0}, and not to the user of this process")]
-    Owner(u32),
-    #[error("it is larger than any snapshot")]
-    TooLarge,
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     #[error("it is not a checkpoint")]
     NotACheckpoint,
     #[error("its format has version {0}, and this program reads version {VERSION}")]

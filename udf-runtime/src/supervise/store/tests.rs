@@ -1,6 +1,7 @@
 //! Checkpoint files: crashes, errors, damage, and names.
 
 use std::collections::HashMap;
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,9 +12,6 @@ use super::saved::{decode, head};
 use super::*;
 
 const NONE: Option<&[u8]> = None;
-
-const STEPS: [Step; 5] =
-    [Step::Created, Step::HalfWritten, Step::Written, Step::Synced, Step::Renamed];
 
 fn open(directory: &TempDir) -> Store {
     Store::open(directory.path(), "cpu_alert", "moving_avg3").unwrap().expect("it is not locked")
@@ -92,7 +90,7 @@ fn the_format_stays_the_same() {
 
 #[test]
 fn a_crash_leaves_the_old_checkpoint_or_the_new_one() {
-    for crash in STEPS {
+    for crash in Step::ALL {
         let directory = tempfile::tempdir().unwrap();
         let store = open(&directory);
         store.save(b"old", Given::new(NONE)).unwrap();
@@ -118,7 +116,7 @@ fn an_error_keeps_the_old_checkpoint_and_frees_the_disk() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory);
     store.save(b"old", Given::new(NONE)).unwrap();
-    for failed in &STEPS[..4] {
+    for failed in &Step::ALL[..4] {
         let error = store
             .replace(b"new", Given::new(NONE), |step| match step == *failed {
                 true => Err(ErrorKind::StorageFull.into()),
