@@ -10,6 +10,7 @@
 //! | [`diagnosis`] | finds the cause of a failure in the UDF's output and stderr |
 //! | [`replay`] | plays a file of points to a UDF |
 //! | [`telegraf`] | serves Telegraf with a UDF |
+//! | [`state_file`] | keeps the state of a UDF between two runs |
 //! | [`whole_file`] | files that are replaced as a whole: after a crash, the old one or the new one |
 //! | `command` | the subcommands `info` and `replay`, with the default feature `command` |
 
@@ -27,6 +28,7 @@ pub mod session;
 pub mod settings;
 pub mod socket;
 mod spawn;
+pub mod state_file;
 pub mod telegraf;
 pub mod whole_file;
 

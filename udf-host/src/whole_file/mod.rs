@@ -1,7 +1,7 @@
 //! Files that are replaced as a whole: after a crash, a file is the old one or the new one.
 //!
-//! The checkpoints of a supervisor are such files. The errors are those of the system: the caller
-//! knows what the file is for, and adds the path.
+//! The [state file](crate::state_file) and the checkpoints of a supervisor are such files. The
+//! errors are those of the system: the caller knows what the file is for, and adds the path.
 //!
 //! A directory that other users can write to is not refused: a file is used only if it belongs to
 //! the user of this process, and no link is followed. Other users can then delete files, but not

@@ -61,7 +61,7 @@ impl Encoder {
         let dimensions = grouping.tags().map(str::to_owned).collect::<Vec<_>>();
         Encoder {
             by: dimensions.clone(),
-            by_all: grouping.is_by_all_tags(),
+            by_all: grouping.has_all_tags(),
             by_name: grouping.is_by_name(),
             dimensions: encoded(messages::Point {
                 dimensions,

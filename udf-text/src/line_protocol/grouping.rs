@@ -1,6 +1,7 @@
 //! Computes the group of a point as Kapacitor does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use udf_proto::messages::Point;
 
@@ -12,6 +13,11 @@ use udf_proto::messages::Point;
 /// assert_eq!(Grouping::parse("host, cpu"), Grouping::by(["cpu", "host"]));
 /// assert_eq!(Grouping::parse("*"), Grouping::by_all_tags());
 /// assert_eq!(Grouping::parse(""), Grouping::none());
+///
+/// // As text, for messages.
+/// assert_eq!(Grouping::by(["host", "cpu"]).to_string(), "cpu, host");
+/// assert_eq!(Grouping::by_all_tags().by_name(true).to_string(), "all tags and the measurement");
+/// assert_eq!(Grouping::none().to_string(), "no tags");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grouping {
@@ -58,12 +64,12 @@ impl Grouping {
     }
 
     /// Returns whether all tags of a point are used.
-    pub(super) fn is_by_all_tags(&self) -> bool {
+    pub fn has_all_tags(&self) -> bool {
         self.all
     }
 
     /// Returns whether the name of the measurement is part of the group.
-    pub(super) fn is_by_name(&self) -> bool {
+    pub fn is_by_name(&self) -> bool {
         self.by_name
     }
 
@@ -96,5 +102,21 @@ impl Grouping {
             group.push_str(tags.get(tag).map_or("", String::as_str));
         }
         group
+    }
+}
+
+impl fmt::Display for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.all, self.tags.is_empty()) {
+            (true, _) => f.write_str("all tags")?,
+            (false, true) => f.write_str("no tags")?,
+            (false, false) => {
+                for (i, tag) in self.tags.iter().enumerate() {
+                    f.write_str(if i == 0 { "" } else { ", " })?;
+                    f.write_str(tag)?;
+                }
+            }
+        }
+        f.write_str(if self.by_name { " and the measurement" } else { "" })
     }
 }
