@@ -1,15 +1,16 @@
 //! The subcommand `telegraf`: serves Telegraf as a program of `processors.execd`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use udf_text::duration;
 use udf_text::line_protocol::Grouping;
 
 use super::arguments;
 use super::failure::Failure;
 use crate::replay::Connect;
-use crate::telegraf::{Ends, Event, Summary, Telegraf, TelegrafError, Windows};
+use crate::telegraf::{Ends, Event, OnUnfit, State, Summary, Telegraf, TelegrafError, Windows};
 
 /// The name of the subcommand.
 pub(super) const NAME: &str = "telegraf";
@@ -44,6 +45,24 @@ pub fn telegraf_command() -> Command {
                 .long("keep-original")
                 .action(ArgAction::SetTrue)
                 .help("Also pass each metric on as it came, before the points of the UDF"),
+            Arg::new("state-file")
+                .long("state-file")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .help("Keep the state of the UDF in this file, for the next start"),
+            Arg::new("state-max-age")
+                .long("state-max-age")
+                .value_name("DURATION")
+                .value_parser(duration::positive)
+                .requires("state-file")
+                .help("Start without state if the saved one is older [default: no limit]"),
+            Arg::new("bad-snapshot")
+                .long("bad-snapshot")
+                .value_name("POLICY")
+                .value_parser(["refuse", "fresh"])
+                .default_value("refuse")
+                .requires("state-file")
+                .help("What to do with a saved state that does not fit: refuse to run, or start fresh"),
             arguments::named("database", "telegraf", "The database of the points that the UDF gets"),
             arguments::named("retention-policy", "autogen", "The retention policy of these points"),
         ])
@@ -78,11 +97,20 @@ fn settings(matches: &ArgMatches, name: &str) -> Telegraf {
         every: nanoseconds(every),
         grace: matches.get_one("grace").map_or(0, nanoseconds),
     });
+    let state = matches.get_one::<PathBuf>("state-file").map(|path| State {
+        path: path.clone(),
+        max_age: matches.get_one("state-max-age").copied(),
+        on_unfit: match arguments::text(matches, "bad-snapshot").as_str() {
+            "fresh" => OnUnfit::Fresh,
+            _ => OnUnfit::Refuse,
+        },
+    });
     let grouping = Grouping::parse(&arguments::text(matches, "group-by"));
     Telegraf::new(name)
         .options(matches.get_many::<String>("option").unwrap_or_default())
         .grouping(grouping.by_name(matches.get_flag("by-name")))
         .windows(windows)
+        .state(state)
         .keep_original(matches.get_flag("keep-original"))
         .database(arguments::text(matches, "database"))
         .retention_policy(arguments::text(matches, "retention-policy"))

@@ -12,6 +12,7 @@ use rustix::io::ioctl_fionread;
 
 use super::event::TelegrafError;
 use super::run::lock;
+use super::saver::Saver;
 use crate::interface::Interface;
 use crate::spawn::spawn;
 
@@ -20,17 +21,23 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 pub(super) struct End {
     pub(super) udf: Arc<dyn Interface>,
+    pub(super) saver: Option<Arc<Saver>>,
     pub(super) stdout: OwnedFd,
 }
 
 impl End {
-    /// Ends the input of the UDF, and waits until Telegraf has read all output.
+    /// Saves the state, ends the input of the UDF, and waits until Telegraf has read all output.
     pub(super) fn within(self, limit: Duration) -> Result<(), TelegrafError> {
         let begun = Instant::now();
-        let step = Arc::new(Mutex::new("the UDF has not finished"));
+        let step = Arc::new(Mutex::new("the state of the UDF is not saved"));
         let (done, wait) = channel();
         let at = Arc::clone(&step);
         spawn("telegraf-end", move || {
+            // First, because the UDF may take long to finish.
+            if let Some(saver) = &self.saver {
+                saver.save();
+            }
+            *lock(&at) = "the UDF has not finished";
             let closed = self.udf.close();
             *lock(&at) = "Telegraf has not read all output";
             wait_until_read(&self.stdout, limit.saturating_sub(begun.elapsed()));

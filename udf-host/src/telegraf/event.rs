@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use udf_text::line_protocol::{LineError, Unwritable};
 use udf_text::options::OptionsError;
 
 use crate::error::Error;
+use crate::state_file::LoadError;
 
 /// The level of an event in the log of Telegraf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,6 @@ pub enum Level {
 }
 
 /// An event worth logging.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A line was skipped.
@@ -42,6 +43,28 @@ pub enum Event<'a> {
     Unwritable(&'a Unwritable),
     /// A field of a point of the UDF was dropped, because it is NaN or infinite.
     NotFinite(&'a Unwritable),
+    /// Another process uses the state file.
+    StateInUse(&'a Path),
+    /// The state of an earlier run was restored.
+    Restored {
+        /// The path of the state file.
+        path: &'a Path,
+        /// The length of the snapshot.
+        bytes: usize,
+    },
+    /// The state of an earlier run was moved aside.
+    StateSetAside {
+        /// The path of the state file.
+        path: &'a Path,
+        /// The reason.
+        why: &'a dyn fmt::Display,
+        /// The new path.
+        moved_to: &'a Path,
+    },
+    /// The UDF has no state to save.
+    NoState(&'a Path),
+    /// The state was not saved.
+    StateNotSaved(&'a io::Error),
     /// SIGTERM or SIGINT has come before the end of stdin.
     Signal,
     /// The end of stdin did not come after a signal.
@@ -52,12 +75,15 @@ impl Event<'_> {
     /// Returns the level of the event.
     pub fn level(&self) -> Level {
         match self {
-            Event::Signal => Level::Info,
+            Event::Signal | Event::Restored { .. } | Event::NoState(_) => Level::Info,
+            Event::StateNotSaved(_) => Level::Error,
             Event::BadLine(_)
             | Event::TooLarge { .. }
             | Event::Late { .. }
             | Event::Unwritable(_)
             | Event::NotFinite(_)
+            | Event::StateInUse(_)
+            | Event::StateSetAside { .. }
             | Event::Cut => Level::Warn,
         }
     }
@@ -82,6 +108,25 @@ impl fmt::Display for Event<'_> {
                 write!(f, "dropped a point of the UDF that line protocol cannot express: {why}")
             }
             Event::NotFinite(why) => write!(f, "dropped a field of a point of the UDF: {why}"),
+            Event::StateInUse(path) => write!(
+                f,
+                "another process uses the state file {}, so this one keeps no state; with an aggregator, Telegraf \
+                 runs each processor twice: set skip_processors_after_aggregators = true in [agent]",
+                path.display()
+            ),
+            Event::Restored { path, bytes } => {
+                write!(f, "restored the state from {} ({bytes} bytes)", path.display())
+            }
+            Event::StateSetAside { path, why, moved_to } => write!(
+                f,
+                "begins without state: cannot use the state file {}: {why}; it was moved to {}",
+                path.display(),
+                moved_to.display()
+            ),
+            Event::NoState(path) => {
+                write!(f, "the UDF has no state, so there is nothing to save in {}", path.display())
+            }
+            Event::StateNotSaved(error) => write!(f, "{error}"),
             Event::Signal => write!(
                 f,
                 "a signal has come before the end of stdin: saving the state, and going on until the end of stdin, \
@@ -113,6 +158,23 @@ pub enum TelegrafError {
     /// Windows were set for a UDF that wants a stream.
     #[error("the UDF wants a stream, which is not cut into batches; leave --every out")]
     WindowsOfStream,
+    /// The state file cannot be used.
+    #[error("{0}")]
+    StateFile(io::Error),
+    /// The state file cannot be read.
+    #[error(transparent)]
+    State(LoadError),
+    /// The saved state does not fit.
+    #[error(
+        "cannot use the state file {}: {why}; remove the file, or begin without state with --bad-snapshot fresh",
+        path.display()
+    )]
+    Unfit {
+        /// The path of the state file.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
     /// The connection or the UDF failed. A text of the UDF is part of the message, unchanged.
     #[error(transparent)]
     Udf(#[from] Error),

@@ -27,10 +27,12 @@ mod event;
 mod input;
 mod output;
 mod run;
+mod saver;
 mod stdin;
 mod windows;
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use udf_text::line_protocol::Grouping;
@@ -40,6 +42,9 @@ pub use event::{Event, Level, TelegrafError};
 /// The time for the end of the program, from the end of stdin. Telegraf sends SIGTERM after 5
 /// seconds.
 pub const END_WITHIN: Duration = Duration::from_millis(4500);
+
+/// The time between two saves of the state.
+pub const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// The settings of a UDF that serves Telegraf.
 ///
@@ -69,6 +74,8 @@ pub struct Telegraf {
     pub grouping: Grouping,
     /// The windows that cut batches. A UDF that wants batches needs them. Defaults to none.
     pub windows: Option<Windows>,
+    /// Where the state of the UDF is kept between two runs. Defaults to none: the state is lost.
+    pub state: Option<State>,
     /// Whether each line is also passed on as it came, before the points of the UDF. Defaults to
     /// `false`.
     pub keep_original: bool,
@@ -85,6 +92,31 @@ pub struct Windows {
     pub every: i64,
     /// The time that a window waits for late points, in nanoseconds.
     pub grace: i64,
+}
+
+/// Where the state of a UDF is kept between two runs.
+///
+/// The state is saved every [`SAVE_EVERY`], at SIGTERM and SIGINT, and at the end of stdin. If
+/// another process uses the file, the UDF runs without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The path of the file.
+    pub path: PathBuf,
+    /// The maximum age of a saved state. An older one is moved aside.
+    pub max_age: Option<Duration>,
+    /// What to do with a state that does not fit: a damaged file, the state of another UDF or of
+    /// another grouping, or one that the UDF refuses.
+    pub on_unfit: OnUnfit,
+}
+
+/// What to do with a state that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnfit {
+    /// Refuse to run.
+    #[default]
+    Refuse,
+    /// Move the file aside, and begin without state.
+    Fresh,
 }
 
 /// The ends of the process.
@@ -120,6 +152,7 @@ impl Telegraf {
             options: Vec::new(),
             grouping: Grouping::none(),
             windows: None,
+            state: None,
             keep_original: false,
             database: "telegraf".to_owned(),
             retention_policy: "autogen".to_owned(),
@@ -141,6 +174,12 @@ impl Telegraf {
     /// Sets [`windows`](Telegraf#structfield.windows).
     pub fn windows(mut self, windows: impl Into<Option<Windows>>) -> Self {
         self.windows = windows.into();
+        self
+    }
+
+    /// Sets [`state`](Telegraf#structfield.state).
+    pub fn state(mut self, state: impl Into<Option<State>>) -> Self {
+        self.state = state.into();
         self
     }
 

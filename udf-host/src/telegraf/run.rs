@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use udf_proto::{EdgeType, Info, Init};
+use udf_proto::{EdgeType, Info, Init, OptionCall};
 use udf_text::line_protocol::LineReader;
 use udf_text::options;
 
@@ -18,9 +18,10 @@ use super::end::End;
 use super::event::{Event, TelegrafError};
 use super::input::{Input, Target, now};
 use super::output::{Lines, Output};
+use super::saver::{Kept, Saver};
 use super::stdin::Stdin;
 use super::windows::Gathering;
-use super::{END_WITHIN, Ends, Summary, Telegraf, Windows};
+use super::{END_WITHIN, Ends, SAVE_EVERY, Summary, Telegraf, Windows};
 use crate::error::Error;
 use crate::interface::Interface;
 use crate::replay::{Connect, ask};
@@ -84,25 +85,25 @@ impl Telegraf {
         let windows = self.windows_of(&info)?;
         let shared = Arc::new(Shared { log: Box::new(log), counts: Counts::default() });
         let output = Arc::new(Mutex::new(Output::new(File::from(ends.stdout.try_clone()?))));
-        let (reports, received) = channel();
-        let udf: Arc<dyn Interface> = Arc::from(connect());
-        udf.open()?;
-        udf.data_to(Box::new(Lines {
-            output: Arc::clone(&output),
-            shared: Arc::clone(&shared),
-            reports: reports.clone(),
-        }))?;
-        let init = Init { options, task_id: "telegraf".to_owned(), node_id: self.name.clone() };
-        if let Err(error) = udf.init(init) {
-            // The refusal says more than any later error of the connection.
-            let _ = udf.close();
-            return Err(match error {
-                Error::InitRefused(why) => TelegrafError::Refused(why),
-                error => error.into(),
-            });
-        }
+        let kept = Kept::open(self, &shared)?;
+        let state = kept.as_ref().map_or(Ok(None), |kept| kept.load(&shared))?;
+        let start = |state| Running::start(self, connect, &options, state, &output, &shared);
+        let running = match (start(state.as_deref()), &kept) {
+            (Err(TelegrafError::Udf(Error::RestoreRefused(why))), Some(kept)) => {
+                kept.unfit(&format!("the UDF refused the state: {why}"), &shared)?;
+                start(None)?
+            }
+            (running, kept) => {
+                let running = running?;
+                if let (Some(state), Some(kept)) = (state, kept) {
+                    shared.log(&Event::Restored { path: kept.path(), bytes: state.len() });
+                }
+                running
+            }
+        };
+        let saver = kept.map(|kept| Saver::new(kept, &running.udf, &shared));
         let originals = self.keep_original.then_some(output);
-        let served = self.serve(&udf, windows, ends, originals, &shared, (reports, received));
+        let served = self.serve(running, saver, windows, ends, originals, &shared);
         served.map(|()| shared.summary())
     }
 
@@ -117,13 +118,14 @@ impl Telegraf {
 
     fn serve(
         &self,
-        udf: &Arc<dyn Interface>,
+        running: Running,
+        saver: Option<Arc<Saver>>,
         windows: Option<Windows>,
         ends: Ends,
         originals: Option<Arc<Mutex<Output>>>,
         shared: &Arc<Shared>,
-        (reports, received): (Sender<Report>, Receiver<Report>),
     ) -> Result<(), TelegrafError> {
+        let Running { udf, reports, received } = running;
         let target = match windows {
             None => Target::Stream(udf.point_in()?),
             Some(windows) => {
@@ -154,47 +156,93 @@ impl Telegraf {
         spawn("telegraf-in", move || {
             let _ = reports.send(Report::InputEnded(input.run()));
         })?;
-        self.watch(udf, &received, cutter, shared)?;
-        End { udf: Arc::clone(udf), stdout: ends.stdout }.within(END_WITHIN)
+        watch(&*udf, saver.as_ref(), &received, cutter, shared)?;
+        End { udf, saver, stdout: ends.stdout }.within(END_WITHIN)
     }
+}
 
-    /// Waits for the end of the input.
-    fn watch(
-        &self,
-        udf: &Arc<dyn Interface>,
-        reports: &Receiver<Report>,
-        cutter: io::PipeWriter,
-        shared: &Shared,
-    ) -> Result<(), TelegrafError> {
-        let mut cutter = Some(cutter);
-        let mut deadline: Option<Instant> = None;
-        loop {
-            let report = match deadline {
-                None => reports.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => reports.recv_timeout(at.saturating_duration_since(Instant::now())),
-            };
-            match report {
-                Ok(Report::InputEnded(Ok(()))) => return Ok(()),
-                // The error of `close` is the first error of the connection.
-                Ok(Report::InputEnded(Err(TelegrafError::Udf(error)))) => {
-                    return Err(udf.close().err().unwrap_or(error).into());
-                }
-                Ok(Report::InputEnded(ended)) => return ended,
-                Ok(Report::OutputEnded) => {
-                    return Err(udf.close().err().unwrap_or(Error::ClosedEarly).into());
-                }
-                Ok(Report::Signal) => {
-                    shared.log(&Event::Signal);
-                    deadline = Some(Instant::now() + END_WITHIN);
-                }
-                Err(_) if cutter.take().is_some() => {
-                    shared.log(&Event::Cut);
-                    deadline = Some(Instant::now() + END_WITHIN);
-                }
-                Err(_) => {
-                    return Err(TelegrafError::TooLate(END_WITHIN, "the UDF takes no input"));
-                }
+/// A UDF that has accepted its options, and the reports about it.
+struct Running {
+    udf: Arc<dyn Interface>,
+    reports: Sender<Report>,
+    received: Receiver<Report>,
+}
+
+impl Running {
+    fn start(
+        telegraf: &Telegraf,
+        connect: Connect<'_>,
+        options: &[OptionCall],
+        state: Option<&[u8]>,
+        output: &Arc<Mutex<Output>>,
+        shared: &Arc<Shared>,
+    ) -> Result<Self, TelegrafError> {
+        let (reports, received) = channel();
+        let udf: Arc<dyn Interface> = Arc::from(connect());
+        udf.open()?;
+        udf.data_to(Box::new(Lines {
+            output: Arc::clone(output),
+            shared: Arc::clone(shared),
+            reports: reports.clone(),
+        }))?;
+        let init = Init {
+            options: options.to_vec(),
+            task_id: "telegraf".to_owned(),
+            node_id: telegraf.name.clone(),
+        };
+        let started = udf.init(init).and_then(|()| match state {
+            Some(state) => udf.restore(state.to_vec()),
+            None => Ok(()),
+        });
+        if let Err(error) = started {
+            // The refusal says more than any later error of the connection.
+            let _ = udf.close();
+            return Err(match error {
+                Error::InitRefused(why) => TelegrafError::Refused(why),
+                error => error.into(),
+            });
+        }
+        Ok(Running { udf, reports, received })
+    }
+}
+
+/// Waits for the end of the input. Saves the state from time to time.
+fn watch(
+    udf: &dyn Interface,
+    saver: Option<&Arc<Saver>>,
+    reports: &Receiver<Report>,
+    cutter: io::PipeWriter,
+    shared: &Shared,
+) -> Result<(), TelegrafError> {
+    let mut cutter = Some(cutter);
+    let mut deadline: Option<Instant> = None;
+    let mut save_at = Instant::now() + SAVE_EVERY;
+    loop {
+        let next = deadline.map_or(save_at, |deadline| deadline.min(save_at));
+        match reports.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(Report::InputEnded(Ok(()))) => return Ok(()),
+            // The error of `close` is the first error of the connection.
+            Ok(Report::InputEnded(Err(TelegrafError::Udf(error)))) => {
+                return Err(udf.close().err().unwrap_or(error).into());
             }
+            Ok(Report::InputEnded(ended)) => return ended,
+            Ok(Report::OutputEnded) => {
+                return Err(udf.close().err().unwrap_or(Error::ClosedEarly).into());
+            }
+            Ok(Report::Signal) => {
+                shared.log(&Event::Signal);
+                saver.into_iter().for_each(Saver::start);
+                deadline = Some(Instant::now() + END_WITHIN);
+            }
+            Err(_) if deadline.is_none_or(|deadline| save_at < deadline) => {
+                saver.into_iter().for_each(Saver::start);
+                save_at = Instant::now() + SAVE_EVERY;
+            }
+            Err(_) if cutter.take().is_some() => {
+                shared.log(&Event::Cut);
+                deadline = Some(Instant::now() + END_WITHIN);
+            }
+            Err(_) => return Err(TelegrafError::TooLate(END_WITHIN, "the UDF takes no input")),
         }
     }
 }
