@@ -12,13 +12,32 @@ use udf_proto::{PointBuf, messages};
 use super::decimal::{Number, number, whole};
 use super::escape::{MEASUREMENT, Rules, TAG};
 use super::grouping::Grouping;
+use super::keys::Keys;
 use super::limits::MAX_KEY;
 use super::names::Names;
 use super::precision::Precision;
+use super::read::LineInfo;
+use super::words::find;
+
+/// The bytes at which a part of a tag ends, and the backslash.
+const TAG_ENDS: [u8; 4] = [b'=', b',', b' ', b'\\'];
+
+/// The longest frame of a usual line.
+const ROOM: usize = 32 << 10;
 
 /// Encodes usual lines. Its buffers are reused, so no line allocates once they have grown.
 #[derive(Debug)]
 pub(super) struct Encoder {
+    /// The room for a frame.
+    room: Vec<u8>,
+    /// The encoded keys of earlier lines.
+    keys: Keys,
+    parts: Parts,
+}
+
+/// The parts of a line, and those that all points share.
+#[derive(Debug)]
+struct Parts {
     /// The grouping tags, sorted. Unused if a point is grouped by all its tags.
     by: Vec<String>,
     by_all: bool,
@@ -59,7 +78,7 @@ impl Text {
 impl Encoder {
     pub(super) fn new(grouping: &Grouping) -> Self {
         let dimensions = grouping.tags().map(str::to_owned).collect::<Vec<_>>();
-        Encoder {
+        let parts = Parts {
             by: dimensions.clone(),
             by_all: grouping.has_all_tags(),
             by_name: grouping.is_by_name(),
@@ -73,55 +92,66 @@ impl Encoder {
             fields: Names::default(),
             unescaped: String::new(),
             group: String::new(),
-        }
+        };
+        Encoder { room: vec![0; ROOM], keys: Keys::default(), parts }
     }
 
     /// Sets the database and the retention policy of the points.
     pub(super) fn set_source(&mut self, database: &str, retention_policy: &str) {
-        self.source = encoded(messages::Point {
+        self.keys.clear();
+        self.parts.source = encoded(messages::Point {
             database: database.to_owned(),
             retention_policy: retention_policy.to_owned(),
             ..messages::Point::default()
         });
     }
 
-    /// Adds all parts of a usual line to `frame`, except for the time, which it returns if the line
-    /// has one. Returns none for any other line.
+    /// Appends the frame of a usual line to `out`. Returns none for any other line.
+    #[inline]
     pub(super) fn encode(
         &mut self,
         line: &str,
         precision: Precision,
-        frame: &mut PointFrame<'_>,
-    ) -> Option<Option<i64>> {
-        self.unescaped.clear();
-        let (name, mut at) = self.text(line, 0, &MEASUREMENT)?;
-        if line.starts_with('#') {
-            return None;
+        missing_time: impl FnOnce() -> i64,
+        out: &mut Vec<u8>,
+    ) -> Option<LineInfo> {
+        let Encoder { room, keys, parts } = self;
+        parts.unescaped.clear();
+        let key = line.as_bytes().get(..key_length(line.as_bytes()))?;
+        let mut frame = PointFrame::begin(room);
+        match keys.get(key) {
+            Some(encoded) => frame.encoded(encoded)?,
+            None => {
+                parts.encode_key(line, key.len(), &mut frame)?;
+                keys.set(key, frame.point());
+            }
         }
-        at = self.parse_tags(line, at)?;
-        if at > MAX_KEY || line.as_bytes().get(at) != Some(&b' ') {
-            return None;
-        }
-        self.encode_key(line, &name, frame);
-        at = self.encode_fields(line, at + 1, frame)?;
-        if at == line.len() {
-            return Some(None);
-        }
-        // The fields end at a blank.
-        let time = whole(&line.as_bytes()[at + 1..])?;
-        precision.time(time).map(Some)
+        let at = key.len();
+        let at = parts.encode_fields(line, at + 1, &mut frame)?;
+        let has_time = at < line.len();
+        let time = match has_time {
+            // The fields end at a blank.
+            true => precision.time(whole(&line.as_bytes()[at + 1..])?)?,
+            false => missing_time(),
+        };
+        frame.time(time)?;
+        let length = frame.point().len();
+        out.extend_from_slice(frame.end());
+        Some(LineInfo { time, has_time, point: out.len() - length..out.len() })
     }
+}
 
+impl Parts {
     /// Parses the tags. Gives up unless they are sorted.
-    #[inline]
+    #[inline(always)]
     fn parse_tags(&mut self, line: &str, mut at: usize) -> Option<usize> {
         self.tags.clear();
         while line.as_bytes().get(at) == Some(&b',') {
-            let (name, end) = self.text(line, at + 1, &TAG)?;
+            let (name, end) = self.text(line, at + 1, &TAG, TAG_ENDS)?;
             if line.as_bytes().get(end) != Some(&b'=') {
                 return None;
             }
-            let (value, end) = self.text(line, end + 1, &TAG)?;
+            let (value, end) = self.text(line, end + 1, &TAG, TAG_ENDS)?;
             let text = |text: &Text| text.of(line, &self.unescaped);
             if self.tags.last().is_some_and(|last| text(&last.name) >= text(&name)) {
                 return None;
@@ -132,23 +162,24 @@ impl Encoder {
         Some(at)
     }
 
-    /// Parses a name or the value of a tag. Gives up if it is empty.
+    /// Parses a name or the value of a tag, up to one of the `ends`. Gives up if it is empty.
     #[inline(always)]
-    fn text(&mut self, line: &str, start: usize, rules: &Rules) -> Option<(Text, usize)> {
+    fn text<const N: usize>(
+        &mut self,
+        line: &str,
+        start: usize,
+        rules: &Rules,
+        ends: [u8; N],
+    ) -> Option<(Text, usize)> {
         let bytes = line.as_bytes();
-        let mut at = start;
+        let mut end = find(bytes, start, ends);
         let mut is_unescaped = false;
-        while let Some(&byte) = bytes.get(at) {
-            if byte == b'\\' {
-                is_unescaped = true;
-                // A backslash is not special to another one.
-                at += usize::from(bytes.get(at + 1) != Some(&b'\\'));
-            } else if rules.ends.contains(&byte) {
-                break;
-            }
-            at += 1;
+        while bytes.get(end) == Some(&b'\\') {
+            is_unescaped = true;
+            // The next byte ends nothing. A backslash is not special to another one.
+            let next = end + 1 + usize::from(bytes.get(end + 1) != Some(&b'\\'));
+            end = find(bytes, next.min(bytes.len()), ends);
         }
-        let end = at.min(bytes.len());
         if start == end {
             return None;
         }
@@ -162,14 +193,18 @@ impl Encoder {
         Some((Text { is_unescaped, range }, end))
     }
 
-    /// Adds everything that does not depend on the fields.
-    #[inline]
-    fn encode_key(&mut self, line: &str, name: &Text, frame: &mut PointFrame<'_>) {
-        let Encoder { tags, unescaped, group, .. } = self;
+    /// Parses the key, which has this length, and adds everything that depends on it.
+    #[inline(never)]
+    fn encode_key(&mut self, line: &str, length: usize, frame: &mut PointFrame<'_>) -> Option<()> {
+        let (name, at) = self.text(line, 0, &MEASUREMENT, [b' ', b',', b'\\'])?;
+        if line.starts_with('#') || length > MAX_KEY || self.parse_tags(line, at)? != length {
+            return None;
+        }
+        let Parts { tags, unescaped, group, .. } = self;
         let text = |text: &Text| text.of(line, unescaped);
-        let name = text(name);
-        frame.name(name);
-        frame.encoded(&self.source);
+        let name = text(&name);
+        frame.name(name)?;
+        frame.encoded(&self.source)?;
         group.clear();
         if self.by_name {
             group.push_str(name);
@@ -190,17 +225,17 @@ impl Encoder {
                 add(by, tag.map_or("", |tag| text(&tag.value)));
             }
         }
-        frame.group(group);
-        frame.encoded(&self.dimensions);
+        frame.group(group)?;
+        frame.encoded(&self.dimensions)?;
         if self.by_all {
-            tags.iter().for_each(|tag| frame.dimension(text(&tag.name)));
+            tags.iter().try_for_each(|tag| frame.dimension(text(&tag.name)))?;
         }
-        tags.iter().for_each(|tag| frame.tag(text(&tag.name), text(&tag.value)));
+        tags.iter().try_for_each(|tag| frame.tag(text(&tag.name), text(&tag.value)))
     }
 
     /// Parses and adds the fields. Gives up if one has a backslash in its name, or if two have the
     /// same name.
-    #[inline]
+    #[inline(always)]
     fn encode_fields(
         &mut self,
         line: &str,
@@ -215,8 +250,8 @@ impl Encoder {
         }
         loop {
             let start = at;
-            at += bytes[at..].iter().position(|byte| matches!(byte, b'=' | b',' | b' ' | b'\\'))?;
-            if bytes[at] != b'=' || at == start || !self.fields.add(bytes, start..at) {
+            at = find(bytes, at, [b'=', b',', b' ', b'\\']);
+            if bytes.get(at) != Some(&b'=') || at == start || !self.fields.add(bytes, start..at) {
                 return None;
             }
             let name = &line[start..at];
@@ -241,14 +276,14 @@ impl Encoder {
         match line.as_bytes().get(at)? {
             b'"' => {
                 let (text, end) = self.quoted(line, at + 1)?;
-                frame.string(name, text.of(line, &self.unescaped));
+                frame.string(name, text.of(line, &self.unescaped))?;
                 Some(end)
             }
             b'0'..=b'9' | b'-' | b'.' => {
                 let (value, length) = number(&line[at..])?;
                 match value {
-                    Number::Float(value) => frame.float(name, value),
-                    Number::Int(value) => frame.int(name, value),
+                    Number::Float(value) => frame.float(name, value)?,
+                    Number::Int(value) => frame.int(name, value)?,
                 }
                 Some(at + length)
             }
@@ -261,19 +296,19 @@ impl Encoder {
                     "f" | "F" | "false" | "False" | "FALSE" => false,
                     _ => return None,
                 };
-                frame.bool(name, value);
+                frame.bool(name, value)?;
                 Some(at + end)
             }
         }
     }
 
     /// Takes quoted text. Returns it and the position behind its closing quote.
-    #[inline]
+    #[inline(always)]
     fn quoted(&mut self, line: &str, start: usize) -> Option<(Text, usize)> {
         let bytes = line.as_bytes();
         let special = |from: usize| {
-            let found = bytes[from..].iter().position(|byte| matches!(byte, b'"' | b'\\'));
-            found.map(|at| from + at)
+            let at = find(bytes, from, [b'"', b'\\']);
+            (at < bytes.len()).then_some(at)
         };
         let mut at = special(start)?;
         if bytes[at] == b'"' {
@@ -292,6 +327,17 @@ impl Encoder {
         self.unescaped.push_str(&line[copied..at]);
         Some((Text { is_unescaped: true, range: from..self.unescaped.len() }, at + 1))
     }
+}
+
+/// Returns the length of the measurement and the tags, which end at a blank without a backslash
+/// before it.
+#[inline(always)]
+fn key_length(line: &[u8]) -> usize {
+    let mut end = find(line, 0, [b' ']);
+    while end > 0 && line[end - 1] == b'\\' && end < line.len() {
+        end = find(line, end + 1, [b' ']);
+    }
+    end
 }
 
 /// Returns the encoding of a point.

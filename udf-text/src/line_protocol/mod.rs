@@ -73,6 +73,7 @@ mod decimal;
 mod escape;
 mod fast;
 mod grouping;
+mod keys;
 mod limits;
 mod lines;
 mod names;
@@ -81,6 +82,7 @@ mod precision;
 mod problem;
 mod read;
 mod unlikely;
+mod words;
 mod write;
 
 pub use grouping::Grouping;

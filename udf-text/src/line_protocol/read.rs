@@ -3,7 +3,6 @@
 use std::io::BufRead;
 use std::ops::Range;
 
-use udf_proto::point::PointFrame;
 use udf_proto::{PointBuf, messages, response};
 
 use super::fast::Encoder;
@@ -236,16 +235,13 @@ impl<R: BufRead> LineReader<R> {
             );
         }
         let line = self.lines.text().ok()?;
-        let mut frame = PointFrame::begin(out);
-        let precision = self.precision.unwrap_or_default();
-        let Some(time) = self.encoder.encode(line, precision, &mut frame) else {
-            frame.cancel();
-            return None;
-        };
-        let has_time = time.is_some();
-        let time = self.time(time);
-        frame.time(time);
-        Some(LineInfo { time, has_time, point: frame.end() })
+        let (clock, last_time) = (self.clock, self.last_time);
+        let missing = || clock.map_or(last_time, |clock| clock());
+        let line = self.encoder.encode(line, self.precision.unwrap_or_default(), missing, out)?;
+        if line.has_time {
+            self.see_time(line.time);
+        }
+        Some(line)
     }
 
     /// Returns the next point, and whether its line contains the time.
@@ -268,7 +264,10 @@ impl<R: BufRead> LineReader<R> {
         let parsed = parse(self.lines.text()?, precision, self.drops_unfit);
         let Parsed { mut point, time, dropped } =
             parsed.map_err(|what| LineProblem::Syntax(self.explain(what)))?;
-        point.time = self.time(time);
+        if let Some(time) = time {
+            self.see_time(time);
+        }
+        point.time = time.unwrap_or_else(|| self.clock.map_or(self.last_time, |clock| clock()));
         if dropped > 0 {
             self.dropped_fields += dropped;
             let kept = point.fields_double.len()
@@ -287,14 +286,10 @@ impl<R: BufRead> LineReader<R> {
         Ok(Some((point, time.is_some())))
     }
 
-    /// Returns the time of a line with this time, or without one.
-    fn time(&mut self, time: Option<i64>) -> i64 {
-        if let Some(time) = time {
-            self.times.see(time);
-            self.last_time = time;
-            return time;
-        }
-        self.clock.map_or(self.last_time, |clock| clock())
+    /// Records the time of a line.
+    fn see_time(&mut self, time: i64) {
+        self.times.see(time);
+        self.last_time = time;
     }
 
     /// Adds a hint if rows were joined, which the row in the error does not show.
