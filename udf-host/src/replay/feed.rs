@@ -1,10 +1,10 @@
 //! Sends the points of an input to the UDF.
 
-use std::cell::Cell;
 use std::io::BufRead;
 use std::rc::Rc;
 
-use udf_proto::{EdgeType, PointBuf};
+use udf_proto::EdgeType;
+use udf_proto::point::PointIndex;
 use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::LineReader;
 use udf_text::windows::Batches;
@@ -12,6 +12,7 @@ use udf_text::windows::Batches;
 use super::Progress;
 use super::error::ReplayError;
 use super::recording::BatchReader;
+use super::source::Position;
 use super::ticks::Ticks;
 use super::unseen::TagSearch;
 use crate::error::Error;
@@ -20,6 +21,9 @@ use crate::session::BatchIn;
 
 /// The number of points between two reports of the progress.
 const REPORT_EVERY: u64 = 256;
+
+/// Points are sent when they take this many bytes.
+const BLOCK: usize = 64 << 10;
 
 /// The input of a replay.
 pub(super) enum Input<'a> {
@@ -30,7 +34,7 @@ pub(super) enum Input<'a> {
 /// Sends points to the UDF.
 pub(super) struct Feed<'a> {
     pub(super) udf: &'a dyn Interface,
-    pub(super) bytes: Rc<Cell<u64>>,
+    pub(super) position: Rc<Position>,
     pub(super) progress: &'a mut dyn FnMut(Progress),
     pub(super) points: u64,
     pub(super) tags: TagSearch,
@@ -56,11 +60,36 @@ impl Feed<'_> {
 
     fn stream(&mut self, lines: &mut LineReader<impl BufRead>) -> Result<(), ReplayError> {
         let points = self.udf.point_in()?;
-        while let Some(point) = self.next(lines)? {
-            self.tick_before(point.time)?;
-            points.send(PointBuf::from(point).as_point())?;
+        let (mut frames, mut index) = (Vec::new(), PointIndex::new());
+        loop {
+            // Points do not wait for more input.
+            if frames.len() >= BLOCK || self.position.left.get() == 0 {
+                points.send_encoded(&frames)?;
+                frames.clear();
+            }
+            let before = frames.len();
+            let line = match lines.next_frame(&mut frames) {
+                Ok(Some(line)) => line,
+                // The points before an invalid line are complete and are played.
+                ended => {
+                    points.send_encoded(&frames)?;
+                    self.report();
+                    return Ok(ended.map(drop)?);
+                }
+            };
+            self.points += 1;
+            if !self.tags.is_done() {
+                self.tags.see(index.parse(&frames[line.point]).map_err(Error::from)?.tags());
+            }
+            if self.ticks.as_ref().is_some_and(|ticks| ticks.are_due(line.time)) {
+                points.send_encoded(&frames[..before])?;
+                frames.drain(..before);
+                self.tick_before(line.time)?;
+            }
+            if self.points.is_multiple_of(REPORT_EVERY) {
+                self.report();
+            }
         }
-        Ok(())
     }
 
     fn batches(
@@ -124,7 +153,7 @@ impl Feed<'_> {
         let point = lines.next_message()?;
         if let Some(point) = &point {
             self.points += 1;
-            self.tags.see(&point.tags);
+            self.tags.see(point.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         }
         if point.is_none() || self.points.is_multiple_of(REPORT_EVERY) {
             self.report();
@@ -133,6 +162,6 @@ impl Feed<'_> {
     }
 
     fn report(&mut self) {
-        (self.progress)(Progress { bytes: self.bytes.get(), points: self.points });
+        (self.progress)(Progress { bytes: self.position.bytes.get(), points: self.points });
     }
 }

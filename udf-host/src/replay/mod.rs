@@ -219,8 +219,8 @@ impl Replay {
             (_, Some(..1)) => return Err(ReplayError::BadEvery),
             _ => {}
         }
-        let bytes = Rc::default();
-        let mut input = match source::open(input, Rc::clone(&bytes))? {
+        let position = Rc::default();
+        let mut input = match source::open(input, Rc::clone(&position))? {
             Source::Text(text) => Input::Lines(Box::new(self.lines(text))),
             Source::Batches(batches) => {
                 self.refuse_for_recording(info.wants)?;
@@ -229,6 +229,9 @@ impl Replay {
         };
         let udf = &*connect();
         udf.open()?;
+        let (lines, text) = output::lines();
+        let end = text.end();
+        udf.data_to(Box::new(lines))?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
         if let Err(error) = udf.init(Init { options, task_id, node_id }) {
             // The refusal says more than any later error of the connection.
@@ -236,12 +239,13 @@ impl Replay {
             return Err(error.into());
         }
         let tags = TagSearch::new(self.grouping.tags());
-        let mut feed = Feed { udf, bytes, progress, points: 0, tags, ticks: None };
+        let mut feed = Feed { udf, position, progress, points: 0, tags, ticks: None };
 
         std::thread::scope(|scope| {
-            let written = output::start(scope, udf, info.provides, output)?;
+            let written = scope.spawn(move || text.write_to(output));
             let fed = feed.play(&mut input, info.wants, self.every);
             let closed = udf.close();
+            end.end();
             let written = written.join().expect("writing does not panic");
             let written = match written {
                 // The connection was aborted because of this error.

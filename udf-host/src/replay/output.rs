@@ -1,58 +1,43 @@
 //! Writes the UDF's output while more points are sent to the UDF.
 
-use std::io::Write;
-use std::thread::{Scope, ScopedJoinHandle};
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use udf_proto::EdgeType;
+use udf_proto::Point;
 use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::{Unwritable, append_batch, append_line, append_point};
 
 use super::error::ReplayError;
-use crate::error::Error;
-use crate::interface::Interface;
-use crate::session::{ReceiveError, Receiver};
+use crate::session::Sink;
 
 /// The size of a write, unless the UDF pauses earlier.
 const CHUNK: usize = 64 << 10;
 
-/// Starts to write the data from the UDF. The thread returns the number of written points.
-///
-/// If a write fails, the connection is aborted.
-pub(super) fn start<'scope, 'env>(
-    scope: &'scope Scope<'scope, 'env>,
-    udf: &'env dyn Interface,
-    provides: EdgeType,
-    output: impl Write + Send + 'scope,
-) -> Result<ScopedJoinHandle<'scope, Result<u64, ReplayError>>, Error> {
-    let writer = Writer { output, text: Vec::new(), points: 0, lost: 0, first: None };
-    let give_up = move |error: ReplayError| {
-        if let ReplayError::Output(_) = error {
-            udf.abort(Error::Aborted(error.to_string()));
-        }
-        error
-    };
-    Ok(match provides {
-        EdgeType::Stream => {
-            let points = udf.point_out()?;
-            scope.spawn(move || {
-                let append = |writer: &mut Writer<_>, point: udf_proto::PointBuf| {
-                    writer.append(|text| append_point(point.as_point(), text));
-                    Ok(())
-                };
-                writer.write_all(&points, append).map_err(give_up)
-            })
-        }
-        EdgeType::Batch => {
-            let batches = udf.batch_out()?;
-            scope.spawn(move || writer.write_all(&batches, Writer::append_batch).map_err(give_up))
-        }
-    })
+/// The number of blocks that may wait to be written.
+const BLOCKS: usize = 8;
+
+/// Creates the sink for the data of a UDF, and the text that it makes.
+pub(super) fn lines() -> (Lines, Text) {
+    let (sender, blocks) = sync_channel(BLOCKS);
+    let passed = Passed { blocks: Some(sender), points: 0, lost: 0, first: None };
+    let passed = Arc::new(Mutex::new(passed));
+    (Lines { text: Vec::new(), points: 0, passed: Arc::clone(&passed) }, Text { blocks, passed })
 }
 
-struct Writer<W> {
-    output: W,
-    /// Whole lines that are not yet written.
+/// Makes lines of the data of a UDF.
+pub(super) struct Lines {
+    /// Whole lines that are not yet passed on.
     text: Vec<u8>,
+    /// The number of points in the text.
+    points: u64,
+    passed: Arc<Mutex<Passed>>,
+}
+
+/// What was made of the data.
+struct Passed {
+    /// None after the end.
+    blocks: Option<SyncSender<Vec<u8>>>,
     points: u64,
     /// The number of points that line protocol cannot express; `first` is the reason for the first
     /// one.
@@ -60,35 +45,71 @@ struct Writer<W> {
     first: Option<Unwritable>,
 }
 
-impl<W: Write> Writer<W> {
-    fn write_all<T>(
-        mut self,
-        received: &Receiver<T>,
-        mut append: impl FnMut(&mut Self, T) -> Result<(), ReplayError>,
-    ) -> Result<u64, ReplayError> {
-        loop {
-            let item = match received.try_recv() {
-                // The UDF is pausing: show the points so far.
-                Err(ReceiveError::Timeout) => {
-                    self.write()?;
-                    self.output.flush().map_err(ReplayError::Output)?;
-                    received.recv()
-                }
-                item => item.ok(),
-            };
-            let Some(item) = item else { break };
-            append(&mut self, item)?;
-            self.write_if_much()?;
+/// The lines of a UDF, in blocks.
+pub(super) struct Text {
+    blocks: Receiver<Vec<u8>>,
+    passed: Arc<Mutex<Passed>>,
+}
+
+/// The other end of a [`Text`].
+#[derive(Clone)]
+pub(super) struct End(Arc<Mutex<Passed>>);
+
+impl End {
+    /// Ends the text behind what was passed on.
+    pub(super) fn end(&self) {
+        lock(&self.0).blocks = None;
+    }
+}
+
+impl Text {
+    pub(super) fn end(&self) -> End {
+        End(Arc::clone(&self.passed))
+    }
+
+    /// Writes the text until its end. Returns the number of points.
+    ///
+    /// After a failed write, the sink fails as well.
+    pub(super) fn write_to(self, mut output: impl Write) -> Result<u64, ReplayError> {
+        let Text { blocks, passed } = self;
+        for block in blocks {
+            let written = output.write_all(&block).and_then(|()| output.flush());
+            written.map_err(ReplayError::Output)?;
         }
-        self.write()?;
-        self.output.flush().map_err(ReplayError::Output)?;
-        match self.first {
-            None => Ok(self.points),
-            Some(first) => Err(ReplayError::Unwritable { count: self.lost, first }),
+        let passed = lock(&passed);
+        match &passed.first {
+            None => Ok(passed.points),
+            Some(first) => {
+                Err(ReplayError::Unwritable { count: passed.lost, first: first.clone() })
+            }
+        }
+    }
+}
+
+impl Lines {
+    fn append(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>) {
+        match append(&mut self.text) {
+            Ok(()) => self.points += 1,
+            Err(why) => {
+                let mut passed = lock(&self.passed);
+                passed.lost += 1;
+                passed.first.get_or_insert(why);
+            }
         }
     }
 
-    fn append_batch(&mut self, batch: WholeBatch) -> Result<(), ReplayError> {
+    fn flush_if_much(&mut self) -> io::Result<()> {
+        if self.text.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+}
+
+impl Sink for Lines {
+    fn point(&mut self, point: Point<'_>) -> io::Result<()> {
+        self.append(|text| append_point(point, text));
+        self.flush_if_much()
+    }
+
+    fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
         let tags = batch.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // If this fails, line protocol has no form for the points of the batch either, but for its
         // time, which is only a comment.
@@ -106,28 +127,29 @@ impl<W: Write> Writer<W> {
                     text,
                 )
             });
-            self.write_if_much()?;
+            self.flush_if_much()?;
         }
         Ok(())
     }
 
-    fn append(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>) {
-        match append(&mut self.text) {
-            Ok(()) => self.points += 1,
-            Err(why) => {
-                self.lost += 1;
-                self.first.get_or_insert(why);
-            }
+    fn flush(&mut self) -> io::Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let block = std::mem::replace(&mut self.text, Vec::with_capacity(CHUNK + CHUNK / 8));
+        let blocks = {
+            let mut passed = lock(&self.passed);
+            passed.points += std::mem::take(&mut self.points);
+            passed.blocks.clone()
+        };
+        match blocks.map(|blocks| blocks.send(block)) {
+            Some(Ok(())) => Ok(()),
+            // The writer reports its error itself.
+            _ => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
+}
 
-    fn write_if_much(&mut self) -> Result<(), ReplayError> {
-        if self.text.len() >= CHUNK { self.write() } else { Ok(()) }
-    }
-
-    fn write(&mut self) -> Result<(), ReplayError> {
-        self.output.write_all(&self.text).map_err(ReplayError::Output)?;
-        self.text.clear();
-        Ok(())
-    }
+fn lock(passed: &Mutex<Passed>) -> MutexGuard<'_, Passed> {
+    passed.lock().unwrap_or_else(PoisonError::into_inner)
 }

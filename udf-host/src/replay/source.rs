@@ -12,6 +12,15 @@ use super::recording::BatchReader;
 /// The size of the pieces in which decompressed bytes are read.
 const CHUNK: usize = 64 << 10;
 
+/// How far an input is read.
+#[derive(Debug, Default)]
+pub(super) struct Position {
+    /// The number of bytes that were taken.
+    pub(super) bytes: Cell<u64>,
+    /// The number of bytes that have arrived and were not taken.
+    pub(super) left: Cell<usize>,
+}
+
 /// An input, classified by its first bytes.
 pub(super) enum Source<'a> {
     /// Line protocol, or a recording of points.
@@ -28,12 +37,12 @@ const COMPRESSED: [(&[u8], &str, &str); 3] = [
     (b"BZh", "bzip2", "bzip2 -d"),
 ];
 
-/// Classifies `input`. `read` counts the bytes read from `input`.
+/// Classifies `input`. Keeps `position` up to date.
 pub(super) fn open<'a>(
     input: impl BufRead + 'a,
-    read: Rc<Cell<u64>>,
+    position: Rc<Position>,
 ) -> Result<Source<'a>, SourceError> {
-    let mut input: Box<dyn BufRead> = Box::new(Counted { inner: input, count: read });
+    let mut input: Box<dyn BufRead> = Box::new(Counted { inner: input, position });
     let mut start = head(&mut input)?;
     if start.starts_with(b"\x1f\x8b") {
         let decoder = Unzipped(MultiGzDecoder::new(Cursor::new(start).chain(input)));
@@ -65,24 +74,30 @@ fn head(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
 /// Counts the bytes read.
 struct Counted<R> {
     inner: R,
-    count: Rc<Cell<u64>>,
+    position: Rc<Position>,
 }
 
 impl<R: BufRead> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.count.set(self.count.get() + read as u64);
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
         Ok(read)
     }
 }
 
 impl<R: BufRead> BufRead for Counted<R> {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.inner.fill_buf()
+        let buffer = self.inner.fill_buf()?;
+        self.position.left.set(buffer.len());
+        Ok(buffer)
     }
 
+    #[inline]
     fn consume(&mut self, amount: usize) {
-        self.count.set(self.count.get() + amount as u64);
+        let Position { bytes, left } = &*self.position;
+        bytes.set(bytes.get() + amount as u64);
+        left.set(left.get().saturating_sub(amount));
         self.inner.consume(amount);
     }
 }

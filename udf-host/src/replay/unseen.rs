@@ -1,7 +1,5 @@
 //! Finds grouping tags that no point has.
 
-use std::collections::BTreeMap;
-
 use udf_text::suggest::nearest;
 
 /// A grouping tag that no point had, most likely because the name is misspelt.
@@ -45,15 +43,20 @@ impl TagSearch {
         TagSearch { unseen, known: Vec::new() }
     }
 
+    /// Returns whether all tags have been seen.
+    pub(super) fn is_done(&self) -> bool {
+        self.unseen.is_empty()
+    }
+
     /// Records the tags of a point.
-    pub(super) fn see(&mut self, tags: &BTreeMap<String, String>) {
-        if self.unseen.is_empty() {
+    pub(super) fn see<'t>(&mut self, tags: impl Iterator<Item = (&'t str, &'t str)>) {
+        if self.is_done() {
             return;
         }
-        for tag in tags.keys() {
+        for (tag, _) in tags {
             self.unseen.retain(|unseen| unseen != tag);
-            if !self.known.contains(tag) {
-                self.known.push(tag.clone());
+            if !self.known.iter().any(|known| known == tag) {
+                self.known.push(tag.to_owned());
             }
         }
     }
