@@ -138,15 +138,18 @@ macro_rules! delegate_to_session {
             Ok(self.connection.session()?.batch_in())
         }
 
-        fn data_to(&self, sink: Box<dyn crate::session::Sink>) -> Result<(), crate::error::Error> {
-            self.connection.session()?.data_to(sink);
-            Ok(())
-        }
-
         fn point_out(
             &self,
         ) -> Result<crate::session::Receiver<udf_proto::PointBuf>, crate::error::Error> {
             Ok(self.connection.session()?.point_out())
+        }
+
+        fn data_to(
+            &self,
+            provides: udf_proto::EdgeType,
+            sink: Box<dyn crate::session::Sink>,
+        ) -> Result<(), crate::error::Error> {
+            self.connection.session()?.data_to(provides, sink)
         }
 
         fn batch_out(

@@ -26,6 +26,12 @@ pub enum Error {
     /// The session was used after `stop`.
     #[error("session already stopped")]
     AlreadyStopped,
+    /// A sink was set after the Init; see [`Session::data_to`](crate::Session::data_to).
+    #[error("the sink of the data must be set before the Init")]
+    SinkTooLate,
+    /// The [sink](crate::Sink) of the data failed.
+    #[error("the data of the UDF could not be passed on: {0}")]
+    Sink(Arc<io::Error>),
     /// The owner aborted the connection for this reason.
     #[error("{0}")]
     Aborted(String),
@@ -83,7 +89,7 @@ pub enum Error {
     /// The owner did not read the UDF's points or batches, so the UDF could not finish.
     #[error("{what} of the UDF were still unread {within:?} after the end of its input")]
     NotRead {
-        /// `points` or `batches`.
+        /// `points`, `batches`, or `data` for a [sink](crate::Sink).
         what: &'static str,
         /// The time limit.
         within: Duration,
@@ -206,9 +212,6 @@ pub enum Error {
     /// Writing to the UDF failed.
     #[error("writing to the UDF failed: {0}")]
     Write(Arc<io::Error>),
-    /// The [sink](crate::session::Sink) of the data failed.
-    #[error("writing the data of the UDF failed: {0}")]
-    Sink(Arc<io::Error>),
     /// The program of the UDF could not be started.
     #[error("cannot start the program `{}`: {error}", .program.display())]
     Spawn {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use udf_proto::PointBuf;
+use udf_proto::{EdgeType, PointBuf};
 pub use udf_proto::{Info, Init};
 use udf_text::batch::WholeBatch;
 
@@ -94,12 +94,13 @@ pub trait Interface: Send + Sync {
     /// When the connection is not open.
     fn batch_out(&self) -> Result<Receiver<WholeBatch>, Error>;
 
-    /// Hands all data of the UDF to `sink`, on the thread that reads from the UDF, instead of to
-    /// receivers. Call `data_to` before [`init`](Self::init).
+    /// Hands the data of the UDF to `sink` on the thread that reads, instead of
+    /// [`point_out`](Self::point_out) and [`batch_out`](Self::batch_out). `provides` is the edge
+    /// that the UDF provides. Data of the other kind is refused. Call it before [`init`](Self::init).
     ///
     /// # Errors
-    /// When the connection is not open.
-    fn data_to(&self, sink: Box<dyn Sink>) -> Result<(), Error>;
+    /// When the connection is not open, and [`Error::SinkTooLate`].
+    fn data_to(&self, provides: EdgeType, sink: Box<dyn Sink>) -> Result<(), Error>;
 
     /// Returns the timer of the UDF, if its ticks run on request. The ticks of a UDF in another
     /// process follow its wall clock. Defaults to `None`.

@@ -4,15 +4,14 @@
 
 mod common;
 
-use std::io::{self, PipeWriter, Write};
+use std::io::{PipeWriter, Write};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use common::{Asked, batch, initialized, point, quiet, serve, signal, timed};
+use common::{Asked, batch, initialized, point, quiet, serve, signal};
 use prost::Message;
 use udf_host::session::ReceiveError;
-use udf_host::{Callbacks, Error, Session, Sink, WholeBatch, Writes};
-use udf_proto::Point;
+use udf_host::{Callbacks, Error, Session, WholeBatch, Writes};
 use udf_proto::messages::{self, InfoRequest, Request, SnapshotRequest};
 
 #[test]
@@ -264,100 +263,4 @@ fn requests_are_the_bytes_of_kapacitor() {
     session.stop().unwrap();
     assert_eq!(requests.wait("Info"), Asked::Info(InfoRequest {}));
     assert_eq!(requests.wait("Snapshot"), Asked::Snapshot(SnapshotRequest {}));
-}
-
-/// Takes points until it fails, and reports what it took.
-struct Taker {
-    taken: mpsc::Sender<String>,
-    /// Blocks the first point until its sender is dropped.
-    gate: Option<mpsc::Receiver<()>>,
-    fails: bool,
-}
-
-impl Sink for Taker {
-    fn point(&mut self, point: Point<'_>) -> io::Result<()> {
-        if let Some(gate) = self.gate.take() {
-            let _ = self.taken.send("blocked".to_owned());
-            let _ = gate.recv();
-        }
-        let _ = self.taken.send(format!("point {}", point.time()));
-        if self.fails { Err(io::Error::other("the disk is full")) } else { Ok(()) }
-    }
-
-    fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
-        let _ = self.taken.send(format!("batch {} of {}", batch.name, batch.points.len()));
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let _ = self.taken.send("flush".to_owned());
-        Ok(())
-    }
-}
-
-/// Returns what was taken, without the flushes between.
-fn all_of(taken: mpsc::Receiver<String>) -> Vec<String> {
-    taken.into_iter().filter(|what| what != "flush").collect()
-}
-
-#[test]
-fn a_sink_takes_points_and_batches_in_order() {
-    let session = serve(quiet(), Callbacks::new(), |mut peer| {
-        peer.init();
-        peer.mirror();
-    });
-    let (taken, received) = mpsc::channel();
-    session.data_to(Box::new(Taker { taken, gate: None, fails: false }));
-    session.init(udf_host::Init::default()).unwrap();
-    let mut encoded = Vec::new();
-    for time in [1, 2] {
-        udf_proto::response::append_point(point(time).as_point(), &mut encoded);
-    }
-    session.point_in().send_encoded(&encoded).unwrap();
-    session.keepalive().unwrap();
-    // Everything that came before an answer was taken, and flushed.
-    let before: Vec<_> = received.try_iter().collect();
-    assert_eq!(before.last().map(String::as_str), Some("flush"));
-    session.batch_in().send(&batch("cpu", 3)).unwrap();
-    session.stop().unwrap();
-    let taken: Vec<_> = before.into_iter().filter(|what| what != "flush").collect();
-    assert_eq!(taken, ["point 1", "point 2"]);
-    assert_eq!(all_of(received), ["batch cpu of 3"]);
-}
-
-#[test]
-fn a_sink_that_fails_ends_the_connection_with_its_error() {
-    let session = serve(quiet(), Callbacks::new(), |mut peer| {
-        peer.init();
-        peer.mirror();
-    });
-    let (taken, received) = mpsc::channel();
-    session.data_to(Box::new(Taker { taken, gate: None, fails: true }));
-    session.init(udf_host::Init::default()).unwrap();
-    session.point_in().send(point(1).as_point()).unwrap();
-    let error = session.stop().unwrap_err();
-    assert!(matches!(error, Error::Sink(_)), "{error}");
-    assert_eq!(error.to_string(), "writing the data of the UDF failed: the disk is full");
-    assert_eq!(all_of(received), ["point 1"]);
-}
-
-#[test]
-fn a_udf_is_not_silent_while_a_sink_blocks() {
-    let session = serve(timed(500), Callbacks::new(), |mut peer| {
-        peer.init();
-        peer.mirror();
-    });
-    let (taken, received) = mpsc::channel();
-    let (open, gate) = mpsc::channel();
-    session.data_to(Box::new(Taker { taken, gate: Some(gate), fails: false }));
-    session.init(udf_host::Init::default()).unwrap();
-    session.point_in().send(point(1).as_point()).unwrap();
-    let blocked = received.iter().find(|what| what != "flush");
-    assert_eq!(blocked.as_deref(), Some("blocked"));
-    // Several timeouts pass without a message that is read.
-    assert!(received.recv_timeout(Duration::from_millis(1_300)).is_err());
-    drop(open);
-    session.keepalive().unwrap();
-    session.stop().unwrap();
-    assert_eq!(all_of(received), ["point 1"]);
 }

@@ -231,7 +231,7 @@ impl Replay {
         udf.open()?;
         let (lines, text) = output::lines();
         let end = text.end();
-        udf.data_to(Box::new(lines))?;
+        udf.data_to(info.provides, Box::new(lines))?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
         if let Err(error) = udf.init(Init { options, task_id, node_id }) {
             // The refusal says more than any later error of the connection.

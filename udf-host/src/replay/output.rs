@@ -103,6 +103,25 @@ impl Lines {
     }
 }
 
+impl Lines {
+    fn flush(&mut self) -> io::Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let block = std::mem::replace(&mut self.text, Vec::with_capacity(CHUNK + CHUNK / 8));
+        let blocks = {
+            let mut passed = lock(&self.passed);
+            passed.points += std::mem::take(&mut self.points);
+            passed.blocks.clone()
+        };
+        match blocks.map(|blocks| blocks.send(block)) {
+            Some(Ok(())) => Ok(()),
+            // The writer reports its error itself.
+            _ => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
 impl Sink for Lines {
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         self.append(|text| append_point(point, text));
@@ -132,21 +151,8 @@ impl Sink for Lines {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        if self.text.is_empty() {
-            return Ok(());
-        }
-        let block = std::mem::replace(&mut self.text, Vec::with_capacity(CHUNK + CHUNK / 8));
-        let blocks = {
-            let mut passed = lock(&self.passed);
-            passed.points += std::mem::take(&mut self.points);
-            passed.blocks.clone()
-        };
-        match blocks.map(|blocks| blocks.send(block)) {
-            Some(Ok(())) => Ok(()),
-            // The writer reports its error itself.
-            _ => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+    fn pause(&mut self) -> io::Result<()> {
+        self.flush()
     }
 }
 

@@ -7,18 +7,19 @@ mod outbox;
 mod queue;
 mod reader;
 mod shared;
+mod sink;
 mod threads;
 mod watch;
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use udf_proto::messages::{
     InfoRequest, KeepaliveRequest, RestoreRequest, SnapshotRequest, request, response,
 };
-use udf_proto::{Info, Init, Point, PointBuf};
+use udf_proto::{EdgeType, Info, Init, Point, PointBuf};
 use udf_text::batch::WholeBatch;
 
 use crate::error::{Error, RequestKind};
@@ -27,6 +28,7 @@ use crate::settings::{Callbacks, Settings};
 pub use queue::{ReceiveError, Receiver};
 pub(crate) use shared::EXPLAINED_WITHIN;
 use shared::Shared;
+pub use sink::Sink;
 
 /// Kapacitor's side of one connection with a UDF, over any reader and writer.
 ///
@@ -204,10 +206,13 @@ impl Session {
         receiver
     }
 
-    /// Hands all data of the UDF to `sink`, instead of to [receivers](Self::point_out). Call
-    /// `data_to` before the UDF can send data, that is, before its Init.
-    pub fn data_to(&self, sink: Box<dyn Sink>) {
-        self.shared.set_sink(sink);
+    /// Hands the data of the UDF to `sink` instead of the queues, on the thread that reads.
+    /// `provides` is the edge that the UDF provides. Data of the other kind is refused.
+    ///
+    /// # Errors
+    /// [`Error::SinkTooLate`] after [`init`](Self::init), which may already have produced data.
+    pub fn data_to(&self, provides: EdgeType, sink: Box<dyn Sink>) -> Result<(), Error> {
+        self.shared.data_to(provides, sink)
     }
 
     /// Ends the input after all queued data is sent, lets the UDF finish, and waits until the UDF
@@ -265,30 +270,6 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Takes the data of a UDF on the thread that reads from it, without a queue.
-///
-/// While a sink blocks, the session reads nothing, and the [timeout](Settings::timeout) of the UDF
-/// does not count. An error ends the connection with [`Error::Sink`].
-pub trait Sink: Send {
-    /// Takes a point of a stream.
-    ///
-    /// # Errors
-    /// Returns the errors of the sink.
-    fn point(&mut self, point: Point<'_>) -> io::Result<()>;
-
-    /// Takes a whole batch.
-    ///
-    /// # Errors
-    /// Returns the errors of the sink.
-    fn batch(&mut self, batch: &WholeBatch) -> io::Result<()>;
-
-    /// Passes on what the sink holds back. Called when all data that has arrived was handed over.
-    ///
-    /// # Errors
-    /// Returns the errors of the sink.
-    fn flush(&mut self) -> io::Result<()>;
-}
-
 /// Sends points to a UDF; see [`Session::point_in`].
 #[derive(Clone)]
 pub struct PointIn {
@@ -303,15 +284,20 @@ impl PointIn {
     /// # Errors
     /// When the connection is not started, stopped or aborted.
     pub fn send(&self, point: Point<'_>) -> Result<(), Error> {
-        self.shared.outbox.point(point)
+        self.shared.outbox.points(|buffer| udf_proto::response::append_point(point, buffer))
     }
 
-    /// Sends the frames of whole points. Blocks until there is room in the buffer.
+    /// Sends points that are already encoded: whole frames, as
+    /// [`next_frame`](udf_text::line_protocol::LineReader::next_frame) or
+    /// [`append_point`](udf_proto::response::append_point) appends them. Blocks until there is room
+    /// in the buffer. Frames of about 64 KiB per call are a good size.
+    ///
+    /// The UDF may not yet have read the points when `send_encoded` returns.
     ///
     /// # Errors
     /// When the connection is not started, stopped or aborted.
     pub fn send_encoded(&self, frames: &[u8]) -> Result<(), Error> {
-        self.shared.outbox.encoded(frames)
+        self.shared.outbox.points(|buffer| buffer.extend_from_slice(frames))
     }
 }
 

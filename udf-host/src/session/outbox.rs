@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use udf_proto::messages::{KeepaliveRequest, Request, request};
-use udf_proto::{Point, frame, response};
+use udf_proto::{frame, response};
 use udf_text::batch::WholeBatch;
 
 use crate::error::Error;
@@ -91,17 +91,10 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn point(&self, point: Point<'_>) -> Result<(), Error> {
+    /// Adds the frames of points that `append` appends.
+    pub(crate) fn points(&self, append: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
         let mut inner = self.wait(|inner| !inner.in_batch)?;
-        response::append_point(point, &mut inner.buffer);
-        self.wake_writer(&mut inner);
-        Ok(())
-    }
-
-    /// Adds whole frames of points.
-    pub(crate) fn encoded(&self, frames: &[u8]) -> Result<(), Error> {
-        let mut inner = self.wait(|inner| !inner.in_batch)?;
-        inner.buffer.extend_from_slice(frames);
+        append(&mut inner.buffer);
         self.wake_writer(&mut inner);
         Ok(())
     }

@@ -10,9 +10,9 @@ use udf_proto::point::PointIndex;
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Point, PointBuf, Points, response};
 use udf_text::batch::WholeBatch;
 
-use super::Sink;
 use super::queue::{OfferResult, Queue};
 use super::shared::{Phase, Shared};
+use super::sink::Sink;
 use crate::diagnosis::{Broken, fill_frames, text};
 use crate::error::{Error, Limit, RequestKind};
 
@@ -29,18 +29,18 @@ pub(crate) fn run<R: Read>(shared: &Arc<Shared>, mut frames: FrameReader<R>) {
         shared,
         index: PointIndex::new(),
         open: None,
-        sink: None,
         points: VecDeque::new(),
         batches: VecDeque::new(),
         provides: shared.settings.provides,
+        begun: false,
+        sink: None,
     };
-    let ended = reader.read(&mut frames);
-    if let (Some(sink), true) = (&mut reader.sink, ended.is_err()) {
-        // The data before a fault is delivered.
-        let _ = sink.flush();
-    }
+    let mut ended = reader.read(&mut frames);
     // Data before the end is delivered. The end itself does not wait for the owner to read it.
     shared.points.force(&mut reader.points);
+    ended = ended.and(reader.pause_sink());
+    // Without any data, the reader has not taken the sink.
+    drop(shared.take_sink());
     if let Err(Ended::Fault(error)) = ended {
         shared.abort(error);
     }
@@ -50,12 +50,14 @@ struct Reader<'s> {
     shared: &'s Arc<Shared>,
     index: PointIndex,
     open: Option<Open>,
-    /// Takes the data, instead of the queues.
-    sink: Option<Box<dyn Sink>>,
     /// The received points that are not yet handed on, each with its cost.
     points: VecDeque<(PointBuf, usize)>,
     batches: VecDeque<(WholeBatch, usize)>,
     provides: Option<EdgeType>,
+    /// Whether data has come.
+    begun: bool,
+    /// The sink of the data, if the owner has set one, from the first data to its first error.
+    sink: Option<Box<dyn Sink>>,
 }
 
 /// A batch that has begun.
@@ -82,40 +84,60 @@ impl Reader<'_> {
     fn read<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
         loop {
             let mut received = false;
-            if self.sink.is_none() {
-                self.sink = self.shared.take_sink();
-            }
-            let has_sink = self.sink.is_some() && frames.has_frame().unwrap_or(false);
-            if has_sink {
-                // The sink may block.
-                self.shared.set_unread(Some("points"));
-            }
             while let Ok(Some(frame)) = frames.buffered_frame() {
                 received = true;
                 if let Err(ended) = self.frame(frame) {
                     return Err(as_text(ended, frames.taken()));
                 }
             }
-            if let (Some(sink), true) = (&mut self.sink, has_sink) {
-                sink.flush().map_err(refused)?;
-                self.shared.set_unread(None);
-            }
             // An invalid length is also an error of `fill_frames`. It does not wait until the owner
             // has read the data before it.
             if received && frames.has_frame().is_ok() {
                 self.hand_on_points()?;
+                // Within a frame, more data is on its way.
+                if frames.rest().is_empty() {
+                    self.pause_sink()?;
+                }
                 self.shared.note_message();
             }
-            if self.shared.state().is_aborted() {
+            let mut state = self.shared.state();
+            if state.is_aborted() {
                 return Err(Ended::GivenUp);
             }
+            if self.sink.is_some() {
+                state.occupied = false;
+            }
+            drop(state);
             match fill_frames(frames) {
+                Ok(true) if self.sink.is_some() => self.occupy(),
                 Ok(true) => {}
                 Ok(false) => return self.end_of_input(),
                 Err(Broken::Text(text)) => return Err(Error::Text(text).into()),
                 Err(Broken::Frame(error)) => return Err(self.cut(error).into()),
             }
         }
+    }
+
+    /// Pauses the timeouts while the sink may block. Wakes no thread, because this happens with each
+    /// read.
+    fn occupy(&self) {
+        self.shared.state().occupied = true;
+    }
+
+    /// Passes data to the sink. Returns `None` without a sink.
+    fn to_sink(
+        &mut self,
+        take: impl FnOnce(&mut dyn Sink) -> io::Result<()>,
+    ) -> Option<Result<(), Ended>> {
+        let taken = take(self.sink.as_deref_mut()?);
+        Some(taken.map_err(|error| {
+            self.sink = None;
+            Error::Sink(Arc::new(error)).into()
+        }))
+    }
+
+    fn pause_sink(&mut self) -> Result<(), Ended> {
+        self.to_sink(|sink| sink.pause()).unwrap_or(Ok(()))
     }
 
     fn end_of_input(&mut self) -> Result<(), Ended> {
@@ -176,9 +198,6 @@ impl Reader<'_> {
     fn answer(&mut self, kind: RequestKind, message: Message) -> Result<(), Ended> {
         // The owner must find the data that came before an answer when it has the answer.
         self.hand_on_points()?;
-        if let Some(sink) = &mut self.sink {
-            sink.flush().map_err(refused)?;
-        }
         if let Message::Info(info) = &message
             && let Ok(info) = Info::try_from(info.clone())
         {
@@ -188,13 +207,21 @@ impl Reader<'_> {
     }
 
     fn expect(
-        &self,
+        &mut self,
         edge: EdgeType,
         before: &'static str,
         wrong: &'static str,
     ) -> Result<(), Error> {
         if !self.shared.is_initialized() {
             return Err(Error::DataBeforeInit { what: before });
+        }
+        if !self.begun {
+            self.begun = true;
+            if let Some((provides, sink)) = self.shared.take_sink() {
+                self.provides = self.provides.or(Some(provides));
+                self.sink = Some(sink);
+                self.occupy();
+            }
         }
         match self.provides {
             Some(provides) if provides != edge => Err(Error::WrongEdge { what: wrong, provides }),
@@ -203,9 +230,9 @@ impl Reader<'_> {
     }
 
     fn point(&mut self, point: Point<'_>) -> Result<(), Ended> {
-        let cost = point.kept_size();
         let settings = &self.shared.settings;
         if let Some(open) = &mut self.open {
+            let cost = point.kept_size();
             let too_many = open.points.len() >= settings.batch_points;
             if too_many || open.bytes + cost > settings.batch_bytes {
                 let limit = if too_many {
@@ -221,9 +248,10 @@ impl Reader<'_> {
             return Ok(());
         }
         self.expect(EdgeType::Stream, "a point", "a point outside of a batch")?;
-        if let Some(sink) = &mut self.sink {
-            return Ok(sink.point(point).map_err(refused)?);
+        if let Some(taken) = self.to_sink(|sink| sink.point(point)) {
+            return taken;
         }
+        let cost = point.kept_size();
         self.points.push_back((point.to_buf(), cost));
         if self.points.len() < TOGETHER && cost < settings.queue_bytes / TOGETHER {
             return Ok(());
@@ -274,8 +302,8 @@ impl Reader<'_> {
             tmax: end.tmax,
             points: open.points,
         };
-        if let Some(sink) = &mut self.sink {
-            return Ok(sink.batch(&batch).map_err(refused)?);
+        if let Some(taken) = self.to_sink(|sink| sink.batch(&batch)) {
+            return taken;
         }
         self.batches.push_back((batch, bytes));
         let shared = self.shared;
@@ -296,10 +324,6 @@ impl Reader<'_> {
             wrong_edge.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })
         })
     }
-}
-
-fn refused(error: io::Error) -> Error {
-    Error::Sink(Arc::new(error))
 }
 
 /// Returns the error for text if an invalid frame is text. `bytes` starts at the length of the

@@ -71,15 +71,18 @@ fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
     let mut deadline = None;
     let mut state = shared.state();
     while state.reading && !state.is_aborted() {
-        // While the owner does not read, the reader cannot reach the end of the input.
-        let left = state.unread.is_none().then(|| {
+        // While the owner does not take the data, the reader cannot reach the end of the input.
+        // No wake-up follows when a sink has taken the data.
+        let left = if state.is_deaf() {
+            EXPLAINED_WITHIN
+        } else {
             let now = Instant::now();
             deadline.get_or_insert(now + EXPLAINED_WITHIN).saturating_duration_since(now)
-        });
-        if left.is_some_and(|left| left.is_zero()) {
+        };
+        if left.is_zero() {
             break;
         }
-        state = shared.wait(state, left);
+        state = shared.wait(state, Some(left));
     }
     drop(state);
     let error = shared.explain(Error::Write(Arc::new(error)));

@@ -22,8 +22,9 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             Phase::Running => {
                 let silent_at = after(shared.last_message(), timeout);
                 // While the owner does not read, no new message of the UDF is received. So the UDF
-                // may not be silent.
-                let deaf = state.unread.is_some();
+                // may not be silent. A sink that returns wakes no thread: the next keepalive is due
+                // before the UDF can be silent.
+                let deaf = state.is_deaf();
                 if let Some(timeout) = timeout.filter(|_| is_due(silent_at) && !deaf) {
                     // `abort` locks the state itself.
                     drop(state);

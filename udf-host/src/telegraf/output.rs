@@ -86,7 +86,7 @@ impl Sink for Lines {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn pause(&mut self) -> io::Result<()> {
         lock(&self.output).flush()
     }
 }

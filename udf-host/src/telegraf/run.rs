@@ -87,7 +87,14 @@ impl Telegraf {
         let output = Arc::new(Mutex::new(Output::new(File::from(ends.stdout.try_clone()?))));
         let kept = Kept::open(self, &shared)?;
         let state = kept.as_ref().map_or(Ok(None), |kept| kept.load(&shared))?;
-        let start = |state| Running::start(self, connect, &options, state, &output, &shared);
+        let start = |state| {
+            let lines = |reports| Lines {
+                output: Arc::clone(&output),
+                shared: Arc::clone(&shared),
+                reports,
+            };
+            Running::start(&*connect, &info, self.init(&options), state, lines)
+        };
         let running = match (start(state.as_deref()), &kept) {
             (Err(TelegrafError::Udf(Error::RestoreRefused(why))), Some(kept)) => {
                 kept.unfit(&format!("the UDF refused the state: {why}"), &shared)?;
@@ -105,6 +112,11 @@ impl Telegraf {
         let originals = self.keep_original.then_some(output);
         let served = self.serve(running, saver, windows, ends, originals, &shared);
         served.map(|()| shared.summary())
+    }
+
+    fn init(&self, options: &[OptionCall]) -> Init {
+        let (task_id, node_id) = ("telegraf".to_owned(), self.name.clone());
+        Init { options: options.to_vec(), task_id, node_id }
     }
 
     /// Returns the windows for a UDF, if it wants batches.
@@ -169,27 +181,19 @@ struct Running {
 }
 
 impl Running {
+    /// Connects to the UDF, hands it its options and its state, and its data to the sink that
+    /// `lines` makes.
     fn start(
-        telegraf: &Telegraf,
         connect: Connect<'_>,
-        options: &[OptionCall],
+        info: &Info,
+        init: Init,
         state: Option<&[u8]>,
-        output: &Arc<Mutex<Output>>,
-        shared: &Arc<Shared>,
+        lines: impl FnOnce(Sender<Report>) -> Lines,
     ) -> Result<Self, TelegrafError> {
         let (reports, received) = channel();
         let udf: Arc<dyn Interface> = Arc::from(connect());
         udf.open()?;
-        udf.data_to(Box::new(Lines {
-            output: Arc::clone(output),
-            shared: Arc::clone(shared),
-            reports: reports.clone(),
-        }))?;
-        let init = Init {
-            options: options.to_vec(),
-            task_id: "telegraf".to_owned(),
-            node_id: telegraf.name.clone(),
-        };
+        udf.data_to(info.provides, Box::new(lines(reports.clone())))?;
         let started = udf.init(init).and_then(|()| match state {
             Some(state) => udf.restore(state.to_vec()),
             None => Ok(()),

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use udf_proto::PointBuf;
+use udf_proto::{EdgeType, PointBuf};
 use udf_text::batch::WholeBatch;
 
 use self::requests::Pending;
-use super::Sink;
 use super::outbox::Outbox;
 use super::queue::Queue;
+use super::sink::Sink;
 use crate::error::Error;
 use crate::settings::{Callbacks, Log, Logger, Settings};
 use crate::spawn::{OnDrop, spawn};
@@ -23,8 +23,8 @@ pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     pub(crate) points: Arc<Queue<PointBuf>>,
     pub(crate) batches: Arc<Queue<WholeBatch>>,
-    /// The sink of the data, until the reader takes it.
-    sink: Mutex<Option<Box<dyn Sink>>>,
+    /// The sink and the edge of the data, until the reader takes them.
+    sink: Mutex<Option<(EdgeType, Box<dyn Sink>)>>,
     state: Mutex<State>,
     changed: Condvar,
     log: Option<Logger>,
@@ -51,6 +51,8 @@ pub(crate) struct State {
     /// The data that the owner must read before the reader continues. Until then, no message of the
     /// UDF is read.
     pub(crate) unread: Option<&'static str>,
+    /// The reader passes data to the sink, which may block.
+    pub(crate) occupied: bool,
     callbacks: Callbacks,
 }
 
@@ -68,6 +70,11 @@ pub(crate) enum Phase {
 impl State {
     pub(crate) fn is_aborted(&self) -> bool {
         matches!(self.phase, Phase::Aborted { .. })
+    }
+
+    /// Returns whether the owner keeps the reader from reading, or may do so.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.unread.is_some() || self.occupied
     }
 
     /// Returns whether all threads have finished reading and writing, and the abort callback has
@@ -99,6 +106,7 @@ impl Shared {
                 abort_returned: false,
                 killed: None,
                 unread: None,
+                occupied: false,
                 callbacks,
             }),
             changed: Condvar::new(),
@@ -144,14 +152,6 @@ impl Shared {
         }
     }
 
-    pub(crate) fn set_sink(&self, sink: Box<dyn Sink>) {
-        *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
-    }
-
-    pub(crate) fn take_sink(&self) -> Option<Box<dyn Sink>> {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
     pub(crate) fn begin(&self) -> Result<(), Error> {
         self.note_message();
         self.change(|state| match state.phase {
@@ -171,6 +171,21 @@ impl Shared {
 
     pub(crate) fn is_initialized(&self) -> bool {
         self.initialized.load(Ordering::Acquire)
+    }
+
+    /// Sets the sink of the data, before the Init.
+    pub(crate) fn data_to(&self, provides: EdgeType, sink: Box<dyn Sink>) -> Result<(), Error> {
+        let mut slot = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_initialized() {
+            return Err(Error::SinkTooLate);
+        }
+        *slot = Some((provides, sink));
+        Ok(())
+    }
+
+    /// Returns the sink that was set before the Init.
+    pub(crate) fn take_sink(&self) -> Option<(EdgeType, Box<dyn Sink>)> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Records that the UDF has just sent a message.
@@ -286,7 +301,10 @@ impl Shared {
     }
 
     fn unfinished(&self, within: Duration) -> Error {
-        match self.state().unread {
+        let state = self.state();
+        // A sink that has just taken data does not block.
+        let blocked = state.occupied && self.last_message().elapsed() >= within / 2;
+        match state.unread.or(blocked.then_some("data")) {
             Some(what) => Error::NotRead { what, within },
             None => Error::NeverCloses { within },
         }
