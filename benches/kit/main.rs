@@ -9,6 +9,7 @@ mod binary;
 mod echo;
 mod growth;
 mod idle;
+mod lines;
 mod liveness;
 mod many;
 mod programs;
@@ -24,9 +25,10 @@ use table::Table;
 /// Prints rows to the table, or returns why it could not measure.
 type Section = fn(&mut Table) -> Result<(), Box<dyn Error>>;
 
-const SECTIONS: [(&str, &str, Section); 9] = [
+const SECTIONS: [(&str, &str, Section); 10] = [
     ("allocations", "allocations of a warm agent", allocations::measure),
     ("echo", "throughput, CPU and round trips, compared with a raw echo", echo::measure),
+    ("lines", "line protocol to frames and back", lines::measure),
     ("liveness", "how often Kapacitor receives messages from a busy connection", liveness::measure),
     ("many", "1,000 open connections", many::measure),
     ("state", "snapshot and restore of 1 million groups", state::measure),

@@ -37,14 +37,14 @@ pub(super) const WORDS: &[&str] = &[
     "{\"fields\":{\"x\":1},\"time\":\"2015-10-30T17:14:12Z\"}",
 ];
 
-const LINES: &[&str] = &[
+pub(super) const LINES: &[&str] = &[
     "cpu,host=a,cpu=cpu0 usage=1.5,count=3i,up=T,note=\"a, \\\"b\\\"\" 1700000000000000001\n",
     "win,path=\\\\srv\\data,dir=C:\\\\ Users free=10i 1\ncpu\\=load v=-0.0\n",
     "m x=1\n\n# c\n  m,a\\ b=c\\,d e\\=f=\"x\ny\\\\\"  -5  \r\n",
     "\u{feff}# DDL\nCREATE DATABASE x\n# DML\n# CONTEXT-DATABASE: x\nm x=1 10\n",
 ];
 
-const RECORDING: &str = "db\nrp\nm,host=a x=1i 1\ndb\nrp\nm x=2i 2\n";
+pub(super) const RECORDING: &str = "db\nrp\nm,host=a x=1i 1\ndb\nrp\nm x=2i 2\n";
 
 /// Returns the seeds. The first byte selects whether recordings are read.
 pub(super) fn seeds() -> Vec<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! The fuzz targets.
 
 mod agent;
+mod encode;
 mod frames;
 mod host;
 mod lines;
@@ -86,6 +87,15 @@ pub const TARGETS: &[Target] = &[
         words: lines::WORDS,
         seeds: lines::seeds,
         check: lines::check,
+    },
+    Target {
+        name: "encode",
+        promise: "lines read straight into frames are the points and errors of lines read as messages",
+        prefix: 2,
+        shape: Shape::Text,
+        words: lines::WORDS,
+        seeds: encode::seeds,
+        check: encode::check,
     },
     Target {
         name: "inputs",
