@@ -157,26 +157,25 @@ impl StateFile {
             .and_then(|directory| whole_file::check_writable(parent).map(|()| directory))
             .map_err(|error| failed(error.kind(), no_directory(parent, user, &error)))?;
         let lock = with_suffix(path, ".lock");
+        // Otherwise, opening a file might fail for a reason that hides this one.
+        let mut foreign = Vec::new();
         for file in [path, &lock] {
-            let shown = file.display();
-            // Otherwise, opening the file might fail for a reason that hides this one.
             match whole_file::unfit(file)
                 .map_err(|error| failed(error.kind(), error.to_string()))?
             {
                 None => {}
-                Some(Unfit::Owner(owner)) => {
-                    let why = format!(
-                        "{shown} belongs to user {owner}, and this process runs as user {user}; \
-                         remove it, or run `chown {user} {shown}` as root"
-                    );
-                    return Err(failed(ErrorKind::PermissionDenied, why));
-                }
+                Some(Unfit::Owner(owner)) => foreign.push((file, owner)),
                 Some(_) => {
-                    let why =
-                        format!("{shown} is not a regular file; remove it, or choose another path");
+                    let why = format!(
+                        "{} is not a regular file; remove it, or choose another path",
+                        file.display()
+                    );
                     return Err(failed(ErrorKind::InvalidInput, why));
                 }
             }
+        }
+        if let Some(why) = of_another_user(&foreign, user) {
+            return Err(failed(ErrorKind::PermissionDenied, why));
         }
         match WholeFile::open(directory, path.to_owned(), &lock) {
             Ok(file) => Ok(file.map(StateFile)),
@@ -298,6 +297,19 @@ fn no_directory(path: &Path, user: u32, error: &io::Error) -> String {
         ),
         _ => format!("cannot use the directory {shown}: {error}"),
     }
+}
+
+/// Returns what to do about files that belong to other users than `user`, if there are any.
+fn of_another_user(files: &[(&Path, u32)], user: u32) -> Option<String> {
+    let (first, owner) = files.first()?;
+    let shown = first.display();
+    let why = format!("{shown} belongs to user {owner}, and this process runs as user {user}");
+    // The service runs as the owner, and would not get a file back that root has taken.
+    if user == 0 {
+        return Some(format!("{why}; run it as user {owner}"));
+    }
+    let all: Vec<_> = files.iter().map(|(file, _)| file.display().to_string()).collect();
+    Some(format!("{why}; run `chown {user} {}` as root", all.join(" ")))
 }
 
 /// A duration for people, with its two largest units.

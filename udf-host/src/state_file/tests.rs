@@ -235,6 +235,32 @@ fn advice_about_a_directory_names_the_user_and_the_directory() {
 }
 
 #[test]
+fn advice_about_files_of_another_user_names_all_of_them() {
+    let files = [(Path::new("/x/a.state"), 0), (Path::new("/x/a.state.lock"), 0)];
+    assert_eq!(of_another_user(&[], 998), None);
+    assert_eq!(
+        of_another_user(&files, 998).unwrap(),
+        "/x/a.state belongs to user 0, and this process runs as user 998; run `chown 998 \
+         /x/a.state /x/a.state.lock` as root"
+    );
+    // Root has tried the command of the service.
+    assert_eq!(
+        of_another_user(&[(Path::new("/x/a.state"), 998)], 0).unwrap(),
+        "/x/a.state belongs to user 998, and this process runs as user 0; run it as user 998"
+    );
+    // Only root can give a file away.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("avg.state");
+    fs::write(&path, "").unwrap();
+    if std::os::unix::fs::chown(&path, Some(998), None).is_ok() {
+        let error = StateFile::open(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert!(error.to_string().ends_with("; run it as user 998"), "{error}");
+        assert_eq!(names(&directory), ["avg.state"]);
+    }
+}
+
+#[test]
 fn a_snapshot_that_could_not_be_loaded_is_not_saved() {
     let directory = tempfile::tempdir().unwrap();
     let (file, grouping) = (open(&directory), by_host());
