@@ -66,12 +66,20 @@ fn one_value_at_a_time_has_the_lock() {
     assert!(file.is_some() && open(&directory).is_none());
     drop(file);
     assert!(open(&directory).is_some());
+    // A lock through a link would be that of another file.
+    let lock = directory.path().join("it.lock");
+    fs::rename(&lock, directory.path().join("another")).unwrap();
+    symlink("another", &lock).unwrap();
+    let opened = open_directory(directory.path()).unwrap();
+    assert!(WholeFile::open(opened, directory.path().join("it"), &lock).is_err());
 }
 
 #[test]
 fn only_a_regular_file_within_the_limit_is_read() {
     type Make = fn(&Path);
-    let makes: [(Make, Unfit); 4] = [
+    let makes: [(Make, Unfit); 5] = [
+        // A regular file of this user, which the path does not name.
+        (|path| symlink(std::env::current_exe().unwrap(), path).unwrap(), Unfit::NotAFile),
         (|path| symlink("/dev/zero", path).unwrap(), Unfit::NotAFile),
         (|path| fs::create_dir(path).unwrap(), Unfit::NotAFile),
         // Reading it would block.
