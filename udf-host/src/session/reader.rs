@@ -125,7 +125,7 @@ impl Reader<'_> {
     }
 
     /// Passes data to the sink. Returns `None` without a sink.
-    fn to_sink(
+    fn feed_sink(
         &mut self,
         take: impl FnOnce(&mut dyn Sink) -> io::Result<()>,
     ) -> Option<Result<(), Ended>> {
@@ -137,7 +137,7 @@ impl Reader<'_> {
     }
 
     fn pause_sink(&mut self) -> Result<(), Ended> {
-        self.to_sink(|sink| sink.pause()).unwrap_or(Ok(()))
+        self.feed_sink(|sink| sink.pause()).unwrap_or(Ok(()))
     }
 
     fn end_of_input(&mut self) -> Result<(), Ended> {
@@ -248,7 +248,7 @@ impl Reader<'_> {
             return Ok(());
         }
         self.expect(EdgeType::Stream, "a point", "a point outside of a batch")?;
-        if let Some(taken) = self.to_sink(|sink| sink.point(point)) {
+        if let Some(taken) = self.feed_sink(|sink| sink.point(point)) {
             return taken;
         }
         let cost = point.kept_size();
@@ -302,7 +302,7 @@ impl Reader<'_> {
             tmax: end.tmax,
             points: open.points,
         };
-        if let Some(taken) = self.to_sink(|sink| sink.batch(&batch)) {
+        if let Some(taken) = self.feed_sink(|sink| sink.batch(&batch)) {
             return taken;
         }
         self.batches.push_back((batch, bytes));

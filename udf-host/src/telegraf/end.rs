@@ -1,7 +1,7 @@
 //! The end of a run: the UDF finishes, and Telegraf reads the rest.
 
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,60 +10,95 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::ioctl_fionread;
 
+use super::END_WITHIN;
 use super::event::TelegrafError;
+use super::output::Output;
 use super::run::lock;
 use super::saver::Saver;
+use crate::error::Error;
 use crate::interface::Interface;
 use crate::spawn::spawn;
 
 /// The pause between two looks at what Telegraf has not read.
 const PAUSE: Duration = Duration::from_millis(2);
 
-pub(super) struct End {
-    pub(super) udf: Arc<dyn Interface>,
-    pub(super) saver: Option<Arc<Saver>>,
-    pub(super) stdout: OwnedFd,
-}
+/// How long Telegraf may take to read the output from before a failure, and a failed UDF to end.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-impl End {
-    /// Saves the state, ends the input of the UDF, and waits until Telegraf has read all output.
-    pub(super) fn within(self, limit: Duration) -> Result<(), TelegrafError> {
-        let begun = Instant::now();
-        let step = Arc::new(Mutex::new("the state of the UDF is not saved"));
-        let (done, wait) = channel();
-        let at = Arc::clone(&step);
-        spawn("telegraf-end", move || {
-            // First, because the UDF may take long to finish.
-            if let Some(saver) = &self.saver {
-                saver.save();
-            }
-            *lock(&at) = "the UDF has not finished";
-            let closed = self.udf.close();
-            *lock(&at) = "Telegraf has not read all output";
-            wait_until_read(&self.stdout, limit.saturating_sub(begun.elapsed()));
-            let _ = done.send(closed);
-        })?;
-        match wait.recv_timeout(limit) {
-            Ok(closed) => Ok(closed?),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(TelegrafError::TooLate(limit, *lock(&step)))
-            }
+/// Saves the state, ends the input of the UDF, and waits until the UDF has finished.
+///
+/// # Errors
+/// Returns the error of the UDF, or which step was not done in time.
+pub(super) fn finish(
+    udf: Arc<dyn Interface>,
+    saver: Option<Arc<Saver>>,
+    deadline: Instant,
+) -> Result<(), TelegrafError> {
+    let step = Arc::new(Mutex::new("the UDF has not answered the request for its state"));
+    let (done, wait) = channel();
+    let at = Arc::clone(&step);
+    spawn("telegraf-end", move || {
+        // First, because the UDF may take long to finish.
+        if let Some(saver) = saver {
+            saver.save();
         }
+        *lock(&at) = "the UDF has not finished";
+        let _ = done.send(udf.close());
+    })?;
+    match wait.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(closed) => Ok(closed?),
+        Err(_) => Err(TelegrafError::TooLate(END_WITHIN, *lock(&step))),
     }
 }
 
-/// Waits until the pipe is empty or has no reader. Telegraf closes its end when the process exits,
-/// and drops what it has not read.
-fn wait_until_read(pipe: &OwnedFd, limit: Duration) {
+/// Returns the first error of a connection that has failed. `error` is what is known without it.
+pub(super) fn failure(udf: Arc<dyn Interface>, error: Error) -> TelegrafError {
+    let (done, wait) = channel();
+    let closing = spawn("telegraf-end", move || {
+        let _ = done.send(udf.close());
+    });
+    let closed = closing.ok().and_then(|()| wait.recv_timeout(AFTER_FAILURE).ok());
+    closed.and_then(Result::err).unwrap_or(error).into()
+}
+
+/// Waits until Telegraf has read all output, because it closes its end when the process exits, and
+/// drops what it has not read. After a failure, waits for a shorter time, and returns the failure.
+pub(super) fn leave(
+    served: Result<Instant, TelegrafError>,
+    output: &Mutex<Output>,
+    stdout: &OwnedFd,
+) -> Result<(), TelegrafError> {
+    let deadline = served.as_ref().map_or_else(|_| Instant::now() + AFTER_FAILURE, |at| *at);
+    // A thread that is stuck in a write holds the lock.
+    let flushed = match output.try_lock() {
+        Ok(mut output) => output.flush().is_ok(),
+        Err(_) => false,
+    };
+    let is_read = flushed && wait_until_read(stdout, deadline);
+    match served {
+        Err(TelegrafError::TooLate(limit, _)) if !flushed => {
+            Err(TelegrafError::TooLate(limit, NOT_READ))
+        }
+        Err(error) => Err(error),
+        Ok(_) if !is_read => Err(TelegrafError::TooLate(END_WITHIN, NOT_READ)),
+        Ok(_) => Ok(()),
+    }
+}
+
+const NOT_READ: &str = "Telegraf has not read the output";
+
+/// Waits until the pipe is empty. Returns false if it is not by `deadline`, or has no reader.
+fn wait_until_read(pipe: &OwnedFd, deadline: Instant) -> bool {
     let is_pipe = fstat(pipe).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
-    let begun = Instant::now();
-    while is_pipe && ioctl_fionread(pipe).is_ok_and(|unread| unread > 0) && begun.elapsed() < limit
-    {
+    while is_pipe && ioctl_fionread(pipe).is_ok_and(|unread| unread > 0) {
         let mut fds = [PollFd::new(pipe, PollFlags::empty())];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::ERR) {
-            return;
+        let is_closed =
+            poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::ERR);
+        if is_closed || Instant::now() >= deadline {
+            return false;
         }
         thread::sleep(PAUSE);
     }
+    true
 }

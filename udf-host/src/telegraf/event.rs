@@ -8,6 +8,7 @@ use std::time::Duration;
 use udf_text::line_protocol::{LineError, Unwritable};
 use udf_text::options::OptionsError;
 
+use super::windows::AHEAD;
 use crate::error::Error;
 use crate::state_file::LoadError;
 
@@ -38,6 +39,11 @@ pub enum Event<'a> {
         line: u64,
         /// The grace period.
         grace: Duration,
+    },
+    /// A point was dropped, because its time is too far in the future for a window.
+    Ahead {
+        /// The number of the line, counted from 1.
+        line: u64,
     },
     /// A point of the UDF was dropped, because line protocol cannot express it.
     Unwritable(&'a Unwritable),
@@ -80,6 +86,7 @@ impl Event<'_> {
             Event::BadLine(_)
             | Event::TooLarge { .. }
             | Event::Late { .. }
+            | Event::Ahead { .. }
             | Event::Unwritable(_)
             | Event::NotFinite(_)
             | Event::StateInUse(_)
@@ -103,6 +110,11 @@ impl fmt::Display for Event<'_> {
                 f,
                 "dropped the point of line {line}: it came more than {grace:?} after the end of its window; \
                  raise --grace if points may come later"
+            ),
+            Event::Ahead { line } => write!(
+                f,
+                "dropped the point of line {line}: its time is more than {AHEAD:?} in the future; \
+                 check the clock of its host"
             ),
             Event::Unwritable(why) => {
                 write!(f, "dropped a point of the UDF that line protocol cannot express: {why}")
@@ -155,6 +167,9 @@ pub enum TelegrafError {
     /// The UDF wants batches, and no windows were set.
     #[error("the UDF wants batches: set --every, the length of the windows that become batches")]
     NoWindows,
+    /// The length of a window is less than 1 nanosecond, or the grace period is negative.
+    #[error("the length of a window must be at least 1ns, and the grace period at least 0")]
+    BadWindows,
     /// Windows were set for a UDF that wants a stream.
     #[error("the UDF wants a stream, which is not cut into batches; leave --every out")]
     WindowsOfStream,
@@ -202,6 +217,7 @@ impl TelegrafError {
             TelegrafError::Options(_)
                 | TelegrafError::Refused(_)
                 | TelegrafError::NoWindows
+                | TelegrafError::BadWindows
                 | TelegrafError::WindowsOfStream
         )
     }

@@ -10,10 +10,9 @@ use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::{LineError, LineInfo, LineProblem, LineReader};
 
 use super::event::{Event, TelegrafError};
-use super::output::Output;
 use super::run::{Shared, lock};
 use super::stdin::Stdin;
-use super::windows::Gathering;
+use super::windows::{Added, Gathering};
 use crate::error::Error;
 use crate::session::{BatchIn, PointIn};
 
@@ -50,8 +49,8 @@ pub(super) struct Input {
     pub(super) lines: LineReader<Stdin>,
     pub(super) target: Target,
     pub(super) grace: Duration,
-    /// Stdout, if the original lines are written there as well.
-    pub(super) originals: Option<Arc<Mutex<Output>>>,
+    /// Whether the original lines are written as well.
+    pub(super) keeps_original: bool,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -78,17 +77,31 @@ impl Input {
                 dropped = self.lines.dropped_fields();
                 self.shared.log(&Event::TooLarge { line: self.lines.line() });
             }
-            self.shared.counts.points_in.fetch_add(1, Ordering::Relaxed);
             self.pass_on(&line)?;
+            if line.point.is_empty() {
+                // All of its fields were dropped, which was logged.
+                self.shared.counts.skipped.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             if let Target::Windows(windows, _) = &self.target {
                 let point = index.parse(&frames[line.point]).map_err(Error::from)?;
-                if !lock(windows).add(point, now()) {
-                    let (line, grace) = (self.lines.line(), self.grace);
-                    self.skip(&Event::Late { line, grace });
-                }
+                let added = lock(windows).add(point, now());
                 frames.clear();
                 self.target.send_ended()?;
+                let (line, grace) = (self.lines.line(), self.grace);
+                match added {
+                    Added::Yes => {}
+                    Added::Late => {
+                        self.skip(&Event::Late { line, grace });
+                        continue;
+                    }
+                    Added::Ahead => {
+                        self.skip(&Event::Ahead { line });
+                        continue;
+                    }
+                }
             }
+            self.shared.counts.points_in.fetch_add(1, Ordering::Relaxed);
         }
         self.send(&mut frames)?;
         Ok(self.target.send_all()?)
@@ -97,8 +110,8 @@ impl Input {
     /// Sends the points, before the next line is waited for. Original lines come before the points
     /// that follow from them.
     fn send(&self, frames: &mut Vec<u8>) -> Result<(), TelegrafError> {
-        if let Some(output) = &self.originals {
-            lock(output).flush().map_err(TelegrafError::Stdout)?;
+        if self.keeps_original {
+            lock(&self.shared.output).flush().map_err(TelegrafError::Stdout)?;
         }
         if let Target::Stream(udf) = &self.target {
             udf.send_encoded(frames)?;
@@ -109,9 +122,11 @@ impl Input {
 
     /// Writes the line as it came, with the time that the UDF gets.
     fn pass_on(&self, line: &LineInfo) -> Result<(), TelegrafError> {
-        let Some(output) = &self.originals else { return Ok(()) };
+        if !self.keeps_original {
+            return Ok(());
+        }
         let raw = self.lines.raw();
-        let appended = lock(output).append(|text| {
+        let appended = lock(&self.shared.output).append(|text| {
             text.extend_from_slice(raw);
             if !line.has_time {
                 let _ = write!(text, " {}", line.time);

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
 
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
@@ -45,7 +45,6 @@ impl Output {
 
 /// Takes the points and batches of the UDF.
 pub(super) struct Lines {
-    pub(super) output: Arc<Mutex<Output>>,
     pub(super) shared: Arc<Shared>,
     pub(super) reports: Sender<Report>,
 }
@@ -53,7 +52,7 @@ pub(super) struct Lines {
 impl Sink for Lines {
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         let (name, time) = (point.name(), point.time());
-        lock(&self.output).append(|text| {
+        lock(&self.shared.output).append(|text| {
             let all = append_line(name, point.tags(), point.fields(), time, text);
             self.note(
                 all,
@@ -74,7 +73,7 @@ impl Sink for Lines {
                 shared.chain(point.tags())
             };
             let (name, time) = (&batch.name, point.time());
-            lock(&self.output).append(|text| {
+            lock(&self.shared.output).append(|text| {
                 let all = append_line(name, tags(), point.fields(), time, text);
                 self.note(
                     all,
@@ -87,7 +86,7 @@ impl Sink for Lines {
     }
 
     fn pause(&mut self) -> io::Result<()> {
-        lock(&self.output).flush()
+        lock(&self.shared.output).flush()
     }
 }
 

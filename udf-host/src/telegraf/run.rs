@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::termios::isatty;
 use udf_proto::{EdgeType, Info, Init, OptionCall};
 use udf_text::line_protocol::LineReader;
 use udf_text::options;
 
-use super::end::End;
 use super::event::{Event, TelegrafError};
 use super::input::{Input, Target, now};
 use super::output::{Lines, Output};
 use super::saver::{Kept, Saver};
 use super::stdin::Stdin;
 use super::windows::Gathering;
-use super::{END_WITHIN, Ends, SAVE_EVERY, Summary, Telegraf, Windows};
+use super::{END_WITHIN, Ends, SAVE_EVERY, Summary, Telegraf, Windows, end};
 use crate::error::Error;
 use crate::interface::Interface;
 use crate::replay::{Connect, ask};
@@ -31,6 +31,7 @@ use crate::spawn::spawn;
 pub(super) struct Shared {
     log: Box<dyn Fn(&Event<'_>) + Send + Sync>,
     pub(super) counts: Counts,
+    pub(super) output: Mutex<Output>,
 }
 
 #[derive(Default)]
@@ -60,6 +61,9 @@ impl Shared {
 
 /// What the threads report to the one that decides.
 pub(super) enum Report {
+    /// All of stdin is read.
+    StdinEnded,
+    /// The UDF has got all input.
     InputEnded(Result<(), TelegrafError>),
     /// The UDF has closed its output, or its output cannot be written.
     OutputEnded,
@@ -83,21 +87,37 @@ impl Telegraf {
         let info = ask(connect)?;
         let options = options::parse(&info, &self.options)?;
         let windows = self.windows_of(&info)?;
-        let shared = Arc::new(Shared { log: Box::new(log), counts: Counts::default() });
-        let output = Arc::new(Mutex::new(Output::new(File::from(ends.stdout.try_clone()?))));
-        let kept = Kept::open(self, &shared)?;
-        let state = kept.as_ref().map_or(Ok(None), |kept| kept.load(&shared))?;
+        let stdout = ends.stdout.try_clone()?;
+        let shared = Arc::new(Shared {
+            log: Box::new(log),
+            counts: Counts::default(),
+            output: Mutex::new(Output::new(File::from(ends.stdout.try_clone()?))),
+        });
+        let served = self.connect(connect, &info, &options, windows, ends, &shared);
+        end::leave(served, &shared.output, &stdout)?;
+        Ok(shared.summary())
+    }
+
+    /// Connects to the UDF, and serves until its end. Returns the time by which the process must
+    /// have ended.
+    fn connect(
+        &self,
+        connect: Connect<'_>,
+        info: &Info,
+        options: &[OptionCall],
+        windows: Option<Windows>,
+        ends: Ends,
+        shared: &Arc<Shared>,
+    ) -> Result<Instant, TelegrafError> {
+        let kept = Kept::open(self, shared)?;
+        let state = kept.as_ref().map_or(Ok(None), |kept| kept.load(shared))?;
         let start = |state| {
-            let lines = |reports| Lines {
-                output: Arc::clone(&output),
-                shared: Arc::clone(&shared),
-                reports,
-            };
-            Running::start(&*connect, &info, self.init(&options), state, lines)
+            let lines = |reports| Lines { shared: Arc::clone(shared), reports };
+            Running::start(connect, info, self.init(options), state, lines)
         };
         let running = match (start(state.as_deref()), &kept) {
             (Err(TelegrafError::Udf(Error::RestoreRefused(why))), Some(kept)) => {
-                kept.unfit(&format!("the UDF refused the state: {why}"), &shared)?;
+                kept.unfit(&format!("the UDF refused the state: {why}"), shared)?;
                 start(None)?
             }
             (running, kept) => {
@@ -108,10 +128,8 @@ impl Telegraf {
                 running
             }
         };
-        let saver = kept.map(|kept| Saver::new(kept, &running.udf, &shared));
-        let originals = self.keep_original.then_some(output);
-        let served = self.serve(running, saver, windows, ends, originals, &shared);
-        served.map(|()| shared.summary())
+        let saver = kept.map(|kept| Saver::new(kept, &running.udf, shared));
+        self.serve(running, saver, windows, ends, shared)
     }
 
     fn init(&self, options: &[OptionCall]) -> Init {
@@ -124,6 +142,9 @@ impl Telegraf {
         match (info.wants, self.windows) {
             (EdgeType::Batch, None) => Err(TelegrafError::NoWindows),
             (EdgeType::Stream, Some(_)) => Err(TelegrafError::WindowsOfStream),
+            (_, Some(Windows { every: ..=0, .. } | Windows { grace: ..0, .. })) => {
+                Err(TelegrafError::BadWindows)
+            }
             (_, windows) => Ok(windows),
         }
     }
@@ -134,9 +155,8 @@ impl Telegraf {
         saver: Option<Arc<Saver>>,
         windows: Option<Windows>,
         ends: Ends,
-        originals: Option<Arc<Mutex<Output>>>,
         shared: &Arc<Shared>,
-    ) -> Result<(), TelegrafError> {
+    ) -> Result<Instant, TelegrafError> {
         let Running { udf, reports, received } = running;
         let target = match windows {
             None => Target::Stream(udf.point_in()?),
@@ -152,7 +172,12 @@ impl Telegraf {
         }
         start_signals(ends.signal, reports.clone())?;
         let (cut, cutter) = io::pipe()?;
-        let stdin = Stdin::new(ends.stdin, cut);
+        // Nobody finishes a line on a terminal after Ctrl+C.
+        let patience = if isatty(&ends.stdin) { Duration::ZERO } else { END_WITHIN };
+        let ended = reports.clone();
+        let stdin = Stdin::new(ends.stdin, cut, move || {
+            let _ = ended.send(Report::StdinEnded);
+        });
         let mut input = Input {
             lines: LineReader::new(stdin, self.grouping.clone())
                 .source(self.database.clone(), self.retention_policy.clone())
@@ -162,14 +187,15 @@ impl Telegraf {
             grace: windows.map_or(Duration::ZERO, |windows| {
                 Duration::from_nanos(windows.grace.unsigned_abs())
             }),
-            originals,
+            keeps_original: self.keep_original,
             shared: Arc::clone(shared),
         };
         spawn("telegraf-in", move || {
             let _ = reports.send(Report::InputEnded(input.run()));
         })?;
-        watch(&*udf, saver.as_ref(), &received, cutter, shared)?;
-        End { udf, saver, stdout: ends.stdout }.within(END_WITHIN)
+        let deadline = watch(&udf, saver.as_ref(), &received, (cutter, patience), shared)?;
+        end::finish(udf, saver, deadline)?;
+        Ok(deadline)
     }
 }
 
@@ -210,43 +236,56 @@ impl Running {
     }
 }
 
-/// Waits for the end of the input. Saves the state from time to time.
+/// Waits until the UDF has got all input. Saves the state from time to time. Returns the time by
+/// which the process must have ended.
+///
+/// A signal cuts the input off after some patience.
 fn watch(
-    udf: &dyn Interface,
+    udf: &Arc<dyn Interface>,
     saver: Option<&Arc<Saver>>,
     reports: &Receiver<Report>,
-    cutter: io::PipeWriter,
+    (cutter, patience): (io::PipeWriter, Duration),
     shared: &Shared,
-) -> Result<(), TelegrafError> {
+) -> Result<Instant, TelegrafError> {
+    let save = || saver.into_iter().for_each(Saver::start);
     let mut cutter = Some(cutter);
-    let mut deadline: Option<Instant> = None;
+    let (mut cut_at, mut deadline) = (None, None);
     let mut save_at = Instant::now() + SAVE_EVERY;
     loop {
-        let next = deadline.map_or(save_at, |deadline| deadline.min(save_at));
+        let next = [cut_at, deadline].into_iter().flatten().fold(save_at, Instant::min);
         match reports.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(Report::InputEnded(Ok(()))) => return Ok(()),
-            // The error of `close` is the first error of the connection.
-            Ok(Report::InputEnded(Err(TelegrafError::Udf(error)))) => {
-                return Err(udf.close().err().unwrap_or(error).into());
+            Ok(Report::StdinEnded) => {
+                deadline.get_or_insert_with(|| Instant::now() + END_WITHIN);
+                cut_at = None;
             }
-            Ok(Report::InputEnded(ended)) => return ended,
+            Ok(Report::InputEnded(ended)) => match ended {
+                Ok(()) => return Ok(deadline.unwrap_or_else(|| Instant::now() + END_WITHIN)),
+                Err(TelegrafError::Udf(error)) => {
+                    return Err(end::failure(Arc::clone(udf), error));
+                }
+                Err(error) => return Err(error),
+            },
             Ok(Report::OutputEnded) => {
-                return Err(udf.close().err().unwrap_or(Error::ClosedEarly).into());
+                return Err(end::failure(Arc::clone(udf), Error::ClosedEarly));
             }
-            Ok(Report::Signal) => {
+            Ok(Report::Signal) if deadline.is_none() => {
                 shared.log(&Event::Signal);
-                saver.into_iter().for_each(Saver::start);
-                deadline = Some(Instant::now() + END_WITHIN);
+                save();
+                cut_at = Some(Instant::now() + patience);
             }
-            Err(_) if deadline.is_none_or(|deadline| save_at < deadline) => {
-                saver.into_iter().for_each(Saver::start);
+            Ok(Report::Signal) => {}
+            Err(_) if deadline.is_some_and(|at| at <= Instant::now()) => {
+                return Err(TelegrafError::TooLate(END_WITHIN, "the UDF has not taken all input"));
+            }
+            Err(_) if cut_at.is_some_and(|at| at <= Instant::now()) => {
+                shared.log(&Event::Cut);
+                (cut_at, deadline) = (None, Some(Instant::now() + END_WITHIN));
+                cutter.take();
+            }
+            Err(_) => {
+                save();
                 save_at = Instant::now() + SAVE_EVERY;
             }
-            Err(_) if cutter.take().is_some() => {
-                shared.log(&Event::Cut);
-                deadline = Some(Instant::now() + END_WITHIN);
-            }
-            Err(_) => return Err(TelegrafError::TooLate(END_WITHIN, "the UDF takes no input")),
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Stdin {
     cut: io::PipeReader,
     /// After the cut, the number of bytes that had arrived before it.
     left: Option<u64>,
+    /// Called at the end, before the last lines are handled.
+    at_end: Option<Box<dyn FnOnce() + Send>>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -23,9 +25,14 @@ pub(super) struct Stdin {
 
 impl Stdin {
     /// Reads `fd` until its end, or until the other end of `cut` is dropped and what had arrived by
-    /// then is read.
-    pub(super) fn new(fd: OwnedFd, cut: io::PipeReader) -> Self {
-        Stdin { fd, cut, left: None, buffer: vec![0; CHUNK], start: 0, end: 0 }
+    /// then is read. Calls `at_end` when it has read everything.
+    pub(super) fn new(
+        fd: OwnedFd,
+        cut: io::PipeReader,
+        at_end: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let (at_end, buffer): (Box<dyn FnOnce() + Send>, _) = (Box::new(at_end), vec![0; CHUNK]);
+        Stdin { fd, cut, left: None, at_end: Some(at_end), buffer, start: 0, end: 0 }
     }
 
     /// Returns whether the next line has not arrived yet.
@@ -53,19 +60,19 @@ impl Stdin {
     }
 
     fn refill(&mut self) -> io::Result<()> {
-        if self.left.is_none() {
-            self.is_ready(None);
-            if self.is_cut() {
-                self.left = Some(ioctl_fionread(&self.fd).unwrap_or(0));
-            }
-        }
-        let most =
-            self.left.map_or(CHUNK, |left| CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)));
         let read = loop {
-            match rustix::io::read(&self.fd, &mut self.buffer[..most]) {
+            if self.left.is_none() {
+                self.is_ready(None);
+                if self.is_cut() {
+                    self.left = Some(ioctl_fionread(&self.fd).unwrap_or(0));
+                }
+            }
+            let left = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(CHUNK);
+            match rustix::io::read(&self.fd, &mut self.buffer[..CHUNK.min(left)]) {
                 Err(Errno::INTR) => {}
                 // A stdin that does not block is shared with another process.
-                Err(Errno::AGAIN) if self.left.is_none() => drop(self.is_ready(None)),
+                Err(Errno::AGAIN) if self.left.is_none() => {}
+                Err(Errno::AGAIN) => break 0,
                 read => break read?,
             }
         };
@@ -73,6 +80,11 @@ impl Stdin {
             *left -= read as u64;
         }
         (self.start, self.end) = (0, read);
+        if (read == 0 || self.left == Some(0))
+            && let Some(at_end) = self.at_end.take()
+        {
+            at_end();
+        }
         Ok(())
     }
 }
@@ -107,7 +119,7 @@ mod tests {
     fn stdin() -> (Stdin, io::PipeWriter, io::PipeWriter) {
         let (reader, writer) = io::pipe().expect("a pipe");
         let (cut, cutter) = io::pipe().expect("a pipe");
-        (Stdin::new(reader.into(), cut), writer, cutter)
+        (Stdin::new(reader.into(), cut, || {}), writer, cutter)
     }
 
     #[test]

@@ -7,6 +7,19 @@ use udf_proto::{Point, messages};
 use udf_text::batch::WholeBatch;
 use udf_text::windows::Batches;
 
+/// The maximum time of a point ahead of the clock. The window of a later point would stay in memory.
+pub(super) const AHEAD: Duration = Duration::from_secs(3600);
+
+/// What became of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Added {
+    Yes,
+    /// Its window has ended.
+    Late,
+    /// It is more than [`AHEAD`] of the clock.
+    Ahead,
+}
+
 /// The windows that have not ended.
 pub(super) struct Gathering {
     every: i64,
@@ -31,11 +44,14 @@ impl Gathering {
         Gathering { every, grace, open: BTreeMap::new(), ended: None, latest: i64::MIN }
     }
 
-    /// Adds a point at the time `now` of the clock. Returns false if its window has ended.
-    pub(super) fn add(&mut self, point: Point<'_>, now: i64) -> bool {
+    /// Adds a point at the time `now` of the clock.
+    pub(super) fn add(&mut self, point: Point<'_>, now: i64) -> Added {
         let number = point.time().div_euclid(self.every);
         if self.ended.is_some_and(|ended| number <= ended) {
-            return false;
+            return Added::Late;
+        }
+        if i128::from(point.time()) - i128::from(now) > AHEAD.as_nanos() as i128 {
+            return Added::Ahead;
         }
         // One host with a fast clock must not end the windows of all others.
         self.latest = self.latest.max(point.time().min(now));
@@ -43,7 +59,7 @@ impl Gathering {
         let window = self.open.entry(number).or_insert_with(new);
         window.touched = Instant::now();
         window.batches.push(messages::Point::from(point));
-        true
+        Added::Yes
     }
 
     /// Returns the batches of the windows that end at the time `now` of the clock, oldest first.
@@ -51,7 +67,11 @@ impl Gathering {
         let grace = Duration::from_nanos(self.grace.unsigned_abs());
         let mut batches = Vec::new();
         while let Some(window) = self.open.first_entry() {
-            let closes = (window.key() + 1).saturating_mul(self.every).saturating_add(self.grace);
+            let closes = window
+                .key()
+                .saturating_add(1)
+                .saturating_mul(self.every)
+                .saturating_add(self.grace);
             let is_quiet = || window.get().touched.elapsed() >= grace;
             if self.latest < closes && (now < closes || !is_quiet()) {
                 break;
@@ -87,6 +107,10 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     fn add(windows: &mut Gathering, time: i64, now: i64) -> bool {
+        add_to(windows, time, now) == Added::Yes
+    }
+
+    fn add_to(windows: &mut Gathering, time: i64, now: i64) -> Added {
         let mut point = messages::Point { time, name: "cpu".to_owned(), ..Default::default() };
         point.fields_int.insert("value".to_owned(), 1);
         windows.add(PointBuf::from(point).as_point(), now)
@@ -125,6 +149,7 @@ mod tests {
         let mut windows = gathering(10, 5);
         assert!(add(&mut windows, 3 * SECOND, now));
         assert!(add(&mut windows, 1000 * SECOND, now));
+        assert_eq!(add_to(&mut windows, 3605 * SECOND, now), Added::Ahead);
         assert!(windows.take_ended(now).is_empty());
         assert!(add(&mut windows, 4 * SECOND, now));
         assert_eq!(times(&windows.take_all()), [vec![3, 4], vec![1000]]);
@@ -146,7 +171,7 @@ mod tests {
     fn windows_at_the_ends_of_time_do_not_overflow() {
         let mut windows = gathering(10, 5);
         for time in [i64::MIN + 2, i64::MAX - 1] {
-            add(&mut windows, time, 0);
+            assert!(add(&mut windows, time, i64::MAX));
             windows.take_ended(0);
         }
         windows.take_ended(i64::MAX);

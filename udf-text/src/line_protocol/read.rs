@@ -53,7 +53,8 @@ pub struct LineInfo {
     /// Whether the line contains the time.
     pub has_time: bool,
     /// The position of the encoded point in the output, without the head of its frame. A
-    /// [`PointIndex`](udf_proto::point::PointIndex) reads the point.
+    /// [`PointIndex`](udf_proto::point::PointIndex) reads the point. Empty if all fields of the
+    /// line were [dropped](LineReader::drop_unfit).
     pub point: Range<usize>,
 }
 
@@ -111,7 +112,7 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// Drops fields that are unsigned integers above the maximum of Kapacitor's integers,
-    /// [`i64::MAX`], and lines without another field. Without this setting, such a line is an error.
+    /// [`i64::MAX`], and the points of lines without another field. Without this setting, such a line is an error.
     pub fn drop_unfit(mut self) -> Self {
         self.drops_unfit = true;
         self
@@ -203,13 +204,16 @@ impl<R: BufRead> LineReader<R> {
     }
 
     fn read_frame(&mut self, out: &mut Vec<u8>) -> Result<Option<LineInfo>, LineProblem> {
-        while self.lines.advance()? {
+        if self.lines.advance()? {
             if let Some(line) = self.encode(out) {
                 return Ok(Some(line));
             }
             self.lines.complete()?;
-            let Some((message, has_time)) = self.parse()? else { continue };
+            let (message, has_time) = self.parse()?;
             let time = message.time;
+            if !has_fields(&message) {
+                return Ok(Some(LineInfo { time, has_time, point: out.len()..out.len() }));
+            }
             let point = PointBuf::from(message);
             let point = point.as_point();
             response::append_point(point, out);
@@ -248,15 +252,17 @@ impl<R: BufRead> LineReader<R> {
     fn read_point(&mut self) -> Result<Option<(messages::Point, bool)>, LineProblem> {
         while self.lines.advance()? {
             self.lines.complete()?;
-            if let Some(point) = self.parse()? {
+            let point = self.parse()?;
+            if has_fields(&point.0) {
                 return Ok(Some(point));
             }
         }
         Ok(None)
     }
 
-    /// Returns the point of the line, unless all its fields are dropped.
-    fn parse(&mut self) -> Result<Option<(messages::Point, bool)>, LineProblem> {
+    /// Returns the point of the line, and whether the line contains its time. A point without fields
+    /// has lost all of them.
+    fn parse(&mut self) -> Result<(messages::Point, bool), LineProblem> {
         if self.lines.is_recording() && self.precision.is_some() {
             return Err(LineProblem::RecordedPrecision);
         }
@@ -268,22 +274,13 @@ impl<R: BufRead> LineReader<R> {
             self.see_time(time);
         }
         point.time = time.unwrap_or_else(|| self.clock.map_or(self.last_time, |clock| clock()));
-        if dropped > 0 {
-            self.dropped_fields += dropped;
-            let kept = point.fields_double.len()
-                + point.fields_int.len()
-                + point.fields_string.len()
-                + point.fields_bool.len();
-            if kept == 0 {
-                return Ok(None);
-            }
-        }
+        self.dropped_fields += dropped;
         let context = self.lines.context();
         point.database.clone_from(context.database.as_ref().unwrap_or(&self.database));
         let policy = context.retention_policy.as_ref().unwrap_or(&self.retention_policy);
         point.retention_policy.clone_from(policy);
         self.grouping.apply(&mut point);
-        Ok(Some((point, time.is_some())))
+        Ok((point, time.is_some()))
     }
 
     /// Records the time of a line.
@@ -300,4 +297,12 @@ impl<R: BufRead> LineReader<R> {
             what
         }
     }
+}
+
+fn has_fields(point: &messages::Point) -> bool {
+    let messages::Point { fields_double, fields_int, fields_string, fields_bool, .. } = point;
+    !(fields_double.is_empty()
+        && fields_int.is_empty()
+        && fields_string.is_empty()
+        && fields_bool.is_empty())
 }
