@@ -346,6 +346,8 @@ proptest! {
         let plain = described("", "").to_tick();
         prop_assert_eq!(live(&described(&help, &text).to_tick()), live(&plain));
         prop_assert_eq!(live(&described(&text, &help).to_tick()), live(&plain));
+        // The next line would take such text for the begin of a call.
+        prop_assume!(!text.contains("\n ."));
         let without_marks = described("", &text).to_tick().replace("// .", ".").replace("\n//", "\n");
         let call = format!(".text({})", Value::from(&*text));
         prop_assert!(without_marks.contains(&call), "{} is not in {}", call, without_marks);

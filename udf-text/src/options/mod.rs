@@ -7,7 +7,7 @@
 //! | BOOL | `TRUE`, `true`, `FALSE` or `false` |
 //! | INT | `10`, `-3` |
 //! | DOUBLE | `1.5`, `2`, `1e-3` |
-//! | STRING | `usage_user`. Quote text with a comma or with a quote at its start: `'a,b'`; `\'` is a quote |
+//! | STRING | `usage_user`. Quote text with a comma or with a quote at its start: `'a,b'`; `\'` is a quote. Quote text with a backslash at its end as `'''C:\'''` |
 //! | DURATION | `10s`, `100ms`, `1h30m`; see [`duration`](crate::duration) |
 //!
 //! Commas separate several arguments. A flag is its name alone.

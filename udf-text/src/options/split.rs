@@ -11,15 +11,21 @@ pub(super) struct Piece {
 
 /// Splits `text` at commas outside of single quotes.
 ///
-/// As in TICKscript, `\'` within quotes is a quote, and any other backslash stands for itself. A
-/// quote opens quoted text only at the start of an argument, so that `it's` needs no quotes.
+/// As in TICKscript, `\'` within quotes is a quote, and any other backslash stands for itself. Within
+/// three quotes, everything stands for itself, so that text can end with a backslash. A quote opens
+/// quoted text only at the start of an argument, so that `it's` needs no quotes.
 pub(super) fn split(text: &str) -> Result<Vec<Piece>, &'static str> {
     let mut pieces = Vec::new();
     let mut rest = text;
     loop {
-        let (piece, behind) = match rest.trim_start().strip_prefix('\'') {
-            Some(quoted) => take_quoted(quoted)?,
-            None => {
+        let start = rest.trim_start();
+        let (piece, behind) = match (start.strip_prefix("'''"), start.strip_prefix('\'')) {
+            (Some(verbatim), _) => {
+                let (text, behind) = verbatim.split_once("'''").ok_or(NOT_CLOSED)?;
+                (Piece { text: text.to_owned(), quoted: true }, behind_quotes(behind)?)
+            }
+            (None, Some(quoted)) => take_quoted(quoted)?,
+            (None, None) => {
                 let (piece, behind) = match rest.split_once(',') {
                     Some((piece, behind)) => (piece, Some(behind)),
                     None => (rest, None),
@@ -43,17 +49,24 @@ fn take_quoted(quoted: &str) -> Result<(Piece, Option<&str>), &'static str> {
         match char {
             '\\' if chars.next_if(|(_, next)| *next == '\'').is_some() => text.push('\''),
             '\'' => {
-                let behind = quoted[at + 1..].trim_start();
                 let piece = Piece { text, quoted: true };
-                return match behind.strip_prefix(',') {
-                    Some(behind) => Ok((piece, Some(behind))),
-                    None if behind.is_empty() => Ok((piece, None)),
-                    None => Err("only a comma may follow a closing quote; write \\' for a quote \
-                                 within quoted text"),
-                };
+                return Ok((piece, behind_quotes(&quoted[at + 1..])?));
             }
             char => text.push(char),
         }
     }
-    Err("a closing quote is missing")
+    Err(NOT_CLOSED)
+}
+
+const NOT_CLOSED: &str = "a closing quote is missing";
+
+/// Returns the text behind the comma that follows quoted text, if any.
+fn behind_quotes(rest: &str) -> Result<Option<&str>, &'static str> {
+    let rest = rest.trim_start();
+    match rest.strip_prefix(',') {
+        None if !rest.is_empty() => {
+            Err("only a comma may follow a closing quote; write \\' for a quote within quoted text")
+        }
+        behind => Ok(behind),
+    }
 }
