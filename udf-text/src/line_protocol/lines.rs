@@ -208,11 +208,6 @@ impl<R: BufRead> Lines<R> {
         &line[..end]
     }
 
-    /// Returns whether a backslash before a line break joins the first row with the next one.
-    pub(super) fn ends_with_backslash(&self) -> bool {
-        self.line.ends_with(b"\\\n")
-    }
-
     /// Returns the line without the blanks around it.
     pub(super) fn text(&self) -> Result<&str, LineProblem> {
         std::str::from_utf8(self.raw()).map_err(|_| LineProblem::NotUtf8)

@@ -4,7 +4,7 @@
 //!
 //! | read | write |
 //! | --- | --- |
-//! | [`LineReader`] reads points one by one, as Kapacitor would send them | [`append_point`], [`append_line`], [`append_batch`] |
+//! | [`LineReader`] reads points one by one, as Kapacitor would send them: as frames, points or messages | [`append_point`], [`append_line`], [`append_batch`] |
 //! | [`Grouping`] computes the group of a point | [`Unwritable`] says why a point has no line |
 //! | [`LineError`] names the line and the problem | |
 //!
@@ -37,13 +37,13 @@
 //! | --- | --- | --- |
 //! | blanks, tabs and a carriage return at the end of a line | an error, or a part of the value | skipped |
 //! | a byte-order mark at the start | a part of the measurement | skipped |
-//! | `5u` | an error in most versions | the integer 5 |
+//! | `5u` | an error in most versions | the integer 5; above the maximum of `i64` an error, or [dropped](LineReader::drop_unfit) |
 //! | quotes and backslashes in a comment | may hide the lines behind it | have no meaning |
 //! | something behind the closing quote of a text | a part of the text | an error |
 //! | a field's name for which the parts of the parser disagree, like `a\\=b` | an error, or another name | an error |
 //! | a quote elsewhere, like `x=1"` | hides the line breaks behind it | an error in this line |
 //! | a text with line breaks, in a line that begins with blanks or has `\\ ` before its fields | may be cut at a line break | read whole |
-//! | a line without a time | the time of its arrival | the time of the line before |
+//! | a line without a time | the time of its arrival | the time of the line before, or of a [clock](LineReader::clock) |
 //!
 //! Tests also compare with the crate `influxdb-line-protocol`, the parser of InfluxDB 3. That
 //! parser differs from InfluxDB 1.x:
