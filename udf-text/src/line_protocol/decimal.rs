@@ -143,3 +143,23 @@ fn unusual(text: &str) -> Option<(Number, usize)> {
 fn float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_rounded_as_std_does() {
+        let mut random = 1_u64;
+        for round in 0..100_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // 15 to 19 digits, with the point anywhere.
+            let digits = (random >> 1) / 10_u64.pow(round % 5);
+            let mut text = format!("{digits:019}");
+            text.insert(round as usize / 5 % 20, '.');
+            let expected: f64 = text.parse().expect("digits and a point are a float");
+            let Some((Number::Float(value), length)) = number(&text) else { panic!("{text}") };
+            assert_eq!((value.to_bits(), length), (expected.to_bits(), 20), "{text}");
+        }
+    }
+}
