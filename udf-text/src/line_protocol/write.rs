@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 
+use itoa::Buffer;
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
 
 use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field, is_one_line};
 use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
+use super::words::find;
 
 /// Why line protocol cannot represent a point.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,12 +82,76 @@ pub fn append_point(point: Point<'_>, out: &mut Vec<u8>) -> Result<(), Unwritabl
 /// Those of [`append_point`].
 pub fn append_line<'a>(
     name: &str,
+    tags: impl IntoIterator<Item = (&'a str, &'a str)> + Clone,
+    fields: impl IntoIterator<Item = (&'a str, FieldValue<'a>)> + Clone,
+    time: i64,
+    out: &mut Vec<u8>,
+) -> Result<(), Unwritable> {
+    let start = out.len();
+    if append_plain(name, tags.clone(), fields.clone(), time, out) {
+        return Ok(());
+    }
+    out.truncate(start);
+    all_or_nothing(out, |out| try_append(name, tags, fields, time, out))
+}
+
+/// Appends a line whose names need no backslash. Returns false for every other line, after some
+/// bytes.
+///
+/// The bytes are checked at the end, all at once: one that needs a backslash shows as one more
+/// separator than the parts need.
+fn append_plain<'a>(
+    name: &str,
     tags: impl IntoIterator<Item = (&'a str, &'a str)>,
     fields: impl IntoIterator<Item = (&'a str, FieldValue<'a>)>,
     time: i64,
     out: &mut Vec<u8>,
-) -> Result<(), Unwritable> {
-    all_or_nothing(out, |out| try_append(name, tags, fields, time, out))
+) -> bool {
+    let start = out.len();
+    let mut plain = !matches!(name.as_bytes().first(), None | Some(b'#' | b'\t' | 0));
+    let (mut unchecked, mut separators, mut needed) = (start, 0, 0);
+    out.extend_from_slice(name.as_bytes());
+    for (name, value) in tags {
+        if value.is_empty() {
+            continue;
+        }
+        plain &= !name.is_empty();
+        out.push(b',');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        out.extend_from_slice(value.as_bytes());
+        needed += 2;
+    }
+    plain &= out.len() - start <= MAX_KEY;
+    let mut separator = b' ';
+    for (name, value) in fields {
+        plain &= !matches!(name.as_bytes().first(), None | Some(b'\t' | 0));
+        out.push(separator);
+        separator = b',';
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        needed += 2;
+        match value {
+            FieldValue::Float(value) if !value.is_finite() => return false,
+            FieldValue::String(text) => {
+                separators += count_separators(&out[unchecked..]);
+                append_string(text.as_bytes(), out);
+                unchecked = out.len();
+            }
+            value => append_number(value, out),
+        }
+    }
+    separators += count_separators(&out[unchecked..]);
+    append_time(time, out);
+    plain && separator == b',' && separators == needed && refuse_time(time).is_ok()
+}
+
+/// Returns the number of bytes that have a meaning within a line outside of strings.
+fn count_separators(bytes: &[u8]) -> usize {
+    let is_separator = |byte: &u8| matches!(byte, b' ' | b',' | b'=' | b'\\' | b'\n');
+    // Sums of bytes are vectorized.
+    let chunk = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(is_separator(byte))).sum::<u8>();
+    bytes.chunks(255).map(|bytes| usize::from(chunk(bytes))).sum()
 }
 
 /// The start of the line that [`append_batch`] writes.
@@ -109,7 +175,7 @@ pub fn append_batch<'a>(
         refuse_time(tmax)?;
         out.extend_from_slice(BATCH.as_bytes());
         append_key(name, tags, out)?;
-        print(out, format_args!(" {tmax}\n"));
+        append_time(tmax, out);
         if is_one_line(&out[start..]) { Ok(()) } else { Err(Unwritable::Ambiguous) }
     })
 }
@@ -145,11 +211,17 @@ fn try_append<'a>(
     if separator == b' ' {
         return Err(Unwritable::NoField);
     }
-    print(out, format_args!(" {time}\n"));
+    append_time(time, out);
     if key_has_backslash && !is_one_line(&out[start..]) {
         return Err(Unwritable::Ambiguous);
     }
     Ok(())
+}
+
+fn append_time(time: i64, out: &mut Vec<u8>) {
+    out.push(b' ');
+    append_int(time, out);
+    out.push(b'\n');
 }
 
 fn refuse_time(time: i64) -> Result<(), Unwritable> {
@@ -233,23 +305,127 @@ fn append_value(name: &str, value: FieldValue<'_>, out: &mut Vec<u8>) -> Result<
         FieldValue::Float(value) if !value.is_finite() => {
             return Err(Unwritable::NotFinite { field: name.to_owned(), value: value.to_string() });
         }
-        FieldValue::Float(value) => print(out, format_args!("{value:?}")),
-        FieldValue::Int(value) => print(out, format_args!("{value}i")),
-        FieldValue::Bool(value) => print(out, format_args!("{value}")),
-        FieldValue::String(text) => {
-            out.push(b'"');
-            for &byte in text.as_bytes() {
-                if matches!(byte, b'"' | b'\\') {
-                    out.push(b'\\');
-                }
-                out.push(byte);
-            }
-            out.push(b'"');
-        }
+        FieldValue::String(text) => append_string(text.as_bytes(), out),
+        value => append_number(value, out),
     }
     Ok(())
 }
 
-fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("writing to a vector cannot fail");
+/// Appends a value other than a string. It is not NaN or infinite.
+fn append_number(value: FieldValue<'_>, out: &mut Vec<u8>) {
+    match value {
+        FieldValue::Float(value) => append_float(value, out),
+        FieldValue::Int(value) => {
+            append_int(value, out);
+            out.push(b'i');
+        }
+        FieldValue::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+        FieldValue::String(_) => unreachable!("strings are quoted"),
+    }
+}
+
+fn append_int(value: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(Buffer::new().format(value).as_bytes());
+}
+
+/// Appends the shortest digits that read back as the same bits, in the form of `{:?}`. Where two
+/// decimals are equally near, the last digit is even.
+fn append_float(value: f64, out: &mut Vec<u8>) {
+    // Beyond this range, the exponent of `{:?}` has another form.
+    if value == 0.0 || (1e-4..1e16).contains(&value.abs()) {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        write!(out, "{value:?}").expect("writing to a vector cannot fail");
+    }
+}
+
+fn append_string(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut start = 0;
+    loop {
+        let special = find(text, start, *b"\"\\");
+        out.extend_from_slice(&text[start..special]);
+        let Some(&byte) = text.get(special) else { break };
+        out.extend_from_slice(&[b'\\', byte]);
+        start = special + 1;
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::line_protocol::{Grouping, LineReader};
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            proptest::string::string_regex("[a-z_0-9]{1,20}").unwrap(),
+            proptest::string::string_regex("[a-c_0-9]{1,20}").unwrap(),
+            proptest::string::string_regex("[ab ,=\"\\\\#é'\n\t\0]{0,12}").unwrap(),
+        ]
+    }
+
+    #[derive(Debug)]
+    enum Value {
+        Float(f64),
+        Int(i64),
+        Bool(bool),
+        Text(String),
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            prop_oneof![any::<f64>(), -1e3..1e3, Just(f64::NAN)].prop_map(Value::Float),
+            any::<i64>().prop_map(Value::Int),
+            any::<bool>().prop_map(Value::Bool),
+            text().prop_map(Value::Text),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn plain_lines_are_those_of_the_general_way(
+            name in text(),
+            tags in proptest::collection::vec((text(), text()), 0..4),
+            fields in proptest::collection::vec((text(), value()), 0..4),
+            time in prop_oneof![MIN_TIME..=MAX_TIME, any::<i64>()],
+        ) {
+            let fields = fields.iter().map(|(name, value)| (name.as_str(), match value {
+                Value::Float(value) => FieldValue::Float(*value),
+                Value::Int(value) => FieldValue::Int(*value),
+                Value::Bool(value) => FieldValue::Bool(*value),
+                Value::Text(text) => FieldValue::String(text),
+            }));
+            let tags = tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let (mut quick, mut general) = (b"before\n".to_vec(), b"before\n".to_vec());
+            let quickly = append_line(&name, tags.clone(), fields.clone(), time, &mut quick);
+            let generally = all_or_nothing(&mut general, |out| {
+                try_append(&name, tags, fields, time, out)
+            });
+            prop_assert_eq!(quickly, generally);
+            prop_assert_eq!(String::from_utf8(quick), String::from_utf8(general));
+        }
+    }
+
+    #[test]
+    fn floats_read_back_as_the_same_bits_at_every_exponent() {
+        for exponent in 0..0x7ff_u64 {
+            for fraction in [0, 1, 0x5555_5555_5555, (1 << 52) - 1] {
+                for sign in [0, 1 << 63] {
+                    let value = f64::from_bits(sign | exponent << 52 | fraction);
+                    let mut line = Vec::new();
+                    append_line("m", [], [("f", FieldValue::Float(value))], 1, &mut line).unwrap();
+                    let shown = format!("m f={value:?} 1\n");
+                    assert_eq!(line.len(), shown.len(), "{shown}");
+                    let point = LineReader::new(&line[..], Grouping::none()).next_message();
+                    let read = point.unwrap().unwrap().fields_double["f"];
+                    assert_eq!(read.to_bits(), value.to_bits(), "{shown}");
+                }
+            }
+        }
+    }
 }
