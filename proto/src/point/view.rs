@@ -114,6 +114,13 @@ impl<'a> Point<'a> {
         Tags { point: self, live: Live::new(self, |entry| entry.kind() == Kind::Tag) }
     }
 
+    /// Returns the tags as [`tags`](Self::tags) does, without the cost of another UTF-8 check.
+    pub fn tag_bytes(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let bytes =
+            move |entry: &Entry| (self.raw(entry.name()), self.raw(Span::unpack(entry.value)));
+        self.tags().live.map(bytes)
+    }
+
     /// Returns the field `name` of any type.
     ///
     /// Protobuf treats a name in the maps of two types as two fields. This method returns the last
@@ -130,6 +137,11 @@ impl<'a> Point<'a> {
     /// Returns the fields, in the order of the wire.
     pub fn fields(self) -> Fields<'a> {
         Fields { point: self, live: Live::new(self, Entry::is_field) }
+    }
+
+    /// Returns the fields as [`fields`](Self::fields) does, without another UTF-8 check of the names.
+    pub fn field_bytes(self) -> impl Iterator<Item = (&'a [u8], FieldValue<'a>)> {
+        self.fields().live.map(move |entry| (self.raw(entry.name()), self.value(entry)))
     }
 
     /// Returns the field `name` as a number. Accepts floats and integers.

@@ -78,6 +78,7 @@ mod limits;
 mod lines;
 mod names;
 mod parse;
+mod plain;
 mod precision;
 mod problem;
 mod read;

@@ -1,14 +1,11 @@
 //! Writes points as lines.
 
-use std::io::Write as _;
-
-use itoa::Buffer;
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
 
 use super::escape::{FIELD, MEASUREMENT, Rules, TAG, is_ambiguous_field, is_one_line};
 use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
-use super::words::find;
+use super::plain::{append_number, append_plain, append_string, append_time};
 
 /// Why line protocol cannot represent a point.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +67,10 @@ pub enum Unwritable {
 ///
 /// The text of a field can be any text.
 pub fn append_point(point: Point<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-    append_line(point.name(), point.tags(), point.fields(), point.time(), out)
+    let name = point.name().as_bytes();
+    plain_or(out, (name, point.tag_bytes(), point.field_bytes(), point.time()), |out| {
+        try_append(point.name(), point.tags(), point.fields(), point.time(), out)
+    })
 }
 
 /// Appends a line of these parts to `out`, with its line break.
@@ -87,71 +87,31 @@ pub fn append_line<'a>(
     time: i64,
     out: &mut Vec<u8>,
 ) -> Result<(), Unwritable> {
+    let tag_bytes =
+        tags.clone().into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let field_bytes = fields.clone().into_iter().map(|(name, value)| (name.as_bytes(), value));
+    plain_or(out, (name.as_bytes(), tag_bytes, field_bytes, time), |out| {
+        try_append(name, tags, fields, time, out)
+    })
+}
+
+/// Appends a usual line quickly, and any other line with `append`.
+fn plain_or<'a>(
+    out: &mut Vec<u8>,
+    (name, tags, fields, time): (
+        &[u8],
+        impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        impl Iterator<Item = (&'a [u8], FieldValue<'a>)>,
+        i64,
+    ),
+    append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>,
+) -> Result<(), Unwritable> {
     let start = out.len();
-    if append_plain(name, tags.clone(), fields.clone(), time, out) {
+    if append_plain(name, tags, fields, time, out) {
         return Ok(());
     }
     out.truncate(start);
-    all_or_nothing(out, |out| try_append(name, tags, fields, time, out))
-}
-
-/// Appends a line whose names need no backslash. Returns false for every other line, after some
-/// bytes.
-///
-/// The bytes are checked at the end, all at once: one that needs a backslash shows as one more
-/// separator than the parts need.
-fn append_plain<'a>(
-    name: &str,
-    tags: impl IntoIterator<Item = (&'a str, &'a str)>,
-    fields: impl IntoIterator<Item = (&'a str, FieldValue<'a>)>,
-    time: i64,
-    out: &mut Vec<u8>,
-) -> bool {
-    let start = out.len();
-    let mut plain = !matches!(name.as_bytes().first(), None | Some(b'#' | b'\t' | 0));
-    let (mut unchecked, mut separators, mut needed) = (start, 0, 0);
-    out.extend_from_slice(name.as_bytes());
-    for (name, value) in tags {
-        if value.is_empty() {
-            continue;
-        }
-        plain &= !name.is_empty();
-        out.push(b',');
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'=');
-        out.extend_from_slice(value.as_bytes());
-        needed += 2;
-    }
-    plain &= out.len() - start <= MAX_KEY;
-    let mut separator = b' ';
-    for (name, value) in fields {
-        plain &= !matches!(name.as_bytes().first(), None | Some(b'\t' | 0));
-        out.push(separator);
-        separator = b',';
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'=');
-        needed += 2;
-        match value {
-            FieldValue::Float(value) if !value.is_finite() => return false,
-            FieldValue::String(text) => {
-                separators += count_separators(&out[unchecked..]);
-                append_string(text.as_bytes(), out);
-                unchecked = out.len();
-            }
-            value => append_number(value, out),
-        }
-    }
-    separators += count_separators(&out[unchecked..]);
-    append_time(time, out);
-    plain && separator == b',' && separators == needed && refuse_time(time).is_ok()
-}
-
-/// Returns the number of bytes that have a meaning within a line outside of strings.
-fn count_separators(bytes: &[u8]) -> usize {
-    let is_separator = |byte: &u8| matches!(byte, b' ' | b',' | b'=' | b'\\' | b'\n');
-    // Sums of bytes are vectorized.
-    let chunk = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(is_separator(byte))).sum::<u8>();
-    bytes.chunks(255).map(|bytes| usize::from(chunk(bytes))).sum()
+    all_or_nothing(out, append)
 }
 
 /// The start of the line that [`append_batch`] writes.
@@ -216,12 +176,6 @@ fn try_append<'a>(
         return Err(Unwritable::Ambiguous);
     }
     Ok(())
-}
-
-fn append_time(time: i64, out: &mut Vec<u8>) {
-    out.push(b' ');
-    append_int(time, out);
-    out.push(b'\n');
 }
 
 fn refuse_time(time: i64) -> Result<(), Unwritable> {
@@ -311,53 +265,11 @@ fn append_value(name: &str, value: FieldValue<'_>, out: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
-/// Appends a value other than a string. It is not NaN or infinite.
-fn append_number(value: FieldValue<'_>, out: &mut Vec<u8>) {
-    match value {
-        FieldValue::Float(value) => append_float(value, out),
-        FieldValue::Int(value) => {
-            append_int(value, out);
-            out.push(b'i');
-        }
-        FieldValue::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        FieldValue::String(_) => unreachable!("strings are quoted"),
-    }
-}
-
-fn append_int(value: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(Buffer::new().format(value).as_bytes());
-}
-
-/// Appends the shortest digits that read back as the same bits, in the form of `{:?}`. Where two
-/// decimals are equally near, the last digit is even.
-fn append_float(value: f64, out: &mut Vec<u8>) {
-    // Beyond this range, the exponent of `{:?}` has another form.
-    if value == 0.0 || (1e-4..1e16).contains(&value.abs()) {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-    } else {
-        write!(out, "{value:?}").expect("writing to a vector cannot fail");
-    }
-}
-
-fn append_string(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    let mut start = 0;
-    loop {
-        let special = find(text, start, *b"\"\\");
-        out.extend_from_slice(&text[start..special]);
-        let Some(&byte) = text.get(special) else { break };
-        out.extend_from_slice(&[b'\\', byte]);
-        start = special + 1;
-    }
-    out.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::line_protocol::{Grouping, LineReader};
 
     fn text() -> impl Strategy<Value = String> {
         prop_oneof![
@@ -408,24 +320,6 @@ mod tests {
             });
             prop_assert_eq!(quickly, generally);
             prop_assert_eq!(String::from_utf8(quick), String::from_utf8(general));
-        }
-    }
-
-    #[test]
-    fn floats_read_back_as_the_same_bits_at_every_exponent() {
-        for exponent in 0..0x7ff_u64 {
-            for fraction in [0, 1, 0x5555_5555_5555, (1 << 52) - 1] {
-                for sign in [0, 1 << 63] {
-                    let value = f64::from_bits(sign | exponent << 52 | fraction);
-                    let mut line = Vec::new();
-                    append_line("m", [], [("f", FieldValue::Float(value))], 1, &mut line).unwrap();
-                    let shown = format!("m f={value:?} 1\n");
-                    assert_eq!(line.len(), shown.len(), "{shown}");
-                    let point = LineReader::new(&line[..], Grouping::none()).next_message();
-                    let read = point.unwrap().unwrap().fields_double["f"];
-                    assert_eq!(read.to_bits(), value.to_bits(), "{shown}");
-                }
-            }
         }
     }
 }
