@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: [&str; 8] =
-    ["bench", "check", "completions", "info", "man", "new", "replay", "supervise"];
+const SUBCOMMANDS: [&str; 9] =
+    ["bench", "check", "completions", "info", "man", "new", "replay", "supervise", "telegraf"];
 
 /// Runs `udf`. Returns the exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {

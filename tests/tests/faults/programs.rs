@@ -339,6 +339,7 @@ fn secrets(on: Transport) {
         &["info", "--format", "json"],
         &["info", "--format", "toml"],
         &["info", "--format", "tick"],
+        &["info", "--format", "telegraf"],
         &["replay", "--help"],
     ] {
         let (status, stdout, stderr) = output(&mut of_secrets(args));

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use udf_text::message;
+
+use crate::telegraf::{LOG_READ_WITHIN, wait_until_read};
 
 /// Telegraf stops reading the stderr of a program at a line of 64 KiB.
 const MAX_LINE: usize = 60 << 10;
@@ -87,11 +90,18 @@ fn one_line(text: &str) -> String {
 }
 
 /// Prints the failure, if any, to stderr and returns the exit status.
+///
+/// Waits until Telegraf has read a [failure in its log](Failure::Telegraf).
 pub fn exit(result: Result<(), Failure>) -> ExitCode {
+    let is_for_telegraf = matches!(result, Err(Failure::Telegraf { .. }));
     let (status, last_words) = end(result);
     if let Some(text) = last_words {
         // Errors are ignored: without stderr there is no place to report them.
         let _ = io::stderr().write_all(text.as_bytes());
+    }
+    if is_for_telegraf {
+        // Without a reader, there is nobody to wait for.
+        let _ = wait_until_read(io::stderr(), Instant::now() + LOG_READ_WITHIN);
     }
     status
 }

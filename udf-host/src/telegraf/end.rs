@@ -1,6 +1,6 @@
 //! The end of a run: the UDF finishes, and Telegraf reads the rest.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -87,11 +87,15 @@ pub(super) fn leave(
 
 const NOT_READ: &str = "Telegraf has not read the output";
 
-/// Waits until the pipe is empty. Returns false if it is not by `deadline`, or has no reader.
-fn wait_until_read(pipe: &OwnedFd, deadline: Instant) -> bool {
+/// Waits until `fd` is empty, if it is a pipe. Returns false if it is not empty by `deadline`, or has
+/// no reader.
+///
+/// Telegraf closes its ends when the process exits, and drops what it has not read.
+pub fn wait_until_read(fd: impl AsFd, deadline: Instant) -> bool {
+    let pipe = fd.as_fd();
     let is_pipe = fstat(pipe).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_fifo());
     while is_pipe && ioctl_fionread(pipe).is_ok_and(|unread| unread > 0) {
-        let mut fds = [PollFd::new(pipe, PollFlags::empty())];
+        let mut fds = [PollFd::new(&pipe, PollFlags::empty())];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let is_closed =
             poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::ERR);

@@ -37,11 +37,15 @@ use std::time::Duration;
 
 use udf_text::line_protocol::Grouping;
 
+pub use end::wait_until_read;
 pub use event::{Event, Level, TelegrafError};
 
 /// The time for the end of the program, from the end of stdin. Telegraf sends SIGTERM after 5
 /// seconds.
 pub const END_WITHIN: Duration = Duration::from_millis(4500);
+
+/// The time that an exiting program waits until its log is read: see [`wait_until_read`].
+pub const LOG_READ_WITHIN: Duration = Duration::from_secs(2);
 
 /// The time between two saves of the state.
 pub const SAVE_EVERY: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use udf_host::command::{self, Failure};
 
 use super::flags::is_given;
 use super::logs::{Form, LEVEL_VARIABLE};
-use super::{flags, own_args, supervision, telegraf};
+use super::{flags, own_args, supervision};
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::agent::worker;
@@ -52,7 +52,7 @@ pub(super) fn command(
         .subcommands([
             command::info_command().arg(supervision::info_arg()),
             command::replay_command(),
-            telegraf::command(),
+            supervision::telegraf_command(),
         ]);
     let command = flags::logging(flags::handling(flags::serving(command)));
     own_args::add(supervision::add(command), shared)

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use udf_host::command::{self, Failure};
+use udf_host::telegraf::{LOG_READ_WITHIN, wait_until_read};
 
 use super::args::Daemon;
 use super::systemd::{self, Manager};
@@ -91,9 +93,14 @@ pub(super) fn failed(error: impl std::error::Error + 'static) -> Failure {
     Failure::failed(shortage::text(&error))
 }
 
-/// Returns the exit status, and prints the failure.
+/// Returns the exit status, and prints the failure. Waits until Telegraf has read its log.
 pub(super) fn end(done: Result<(), Failure>) -> ExitCode {
+    let is_for_telegraf = logs::are_for_telegraf() || matches!(done, Err(Failure::Telegraf { .. }));
     let (status, last_words) = command::end(done);
     logs::finish(last_words.as_deref());
+    if is_for_telegraf {
+        // Without a reader, there is nobody to wait for.
+        let _ = wait_until_read(io::stderr(), Instant::now() + LOG_READ_WITHIN);
+    }
     status
 }

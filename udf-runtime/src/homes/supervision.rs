@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use udf_host::command::Failure;
+use udf_host::command::{self, Failure};
 use udf_text::duration;
 
 use super::flags::set;
@@ -25,13 +25,14 @@ pub(super) fn add(command: Command) -> Command {
     command.args([asked, worker]).args(settings)
 }
 
-/// Adds the arguments of supervision to those of `telegraf`. The state file takes the place of
-/// `--state-dir`.
-pub(super) fn add_to_telegraf(command: Command) -> Command {
+/// Returns the subcommand `telegraf`, with the arguments of supervision. The state file takes the
+/// place of `--state-dir`.
+pub(super) fn telegraf_command() -> Command {
     let asked =
         asked("Run the UDF in a worker process, which is restarted without loss when it dies");
     let settings = settings_args().filter(|arg| arg.get_id() != "state-dir");
-    command.arg(asked).args(settings.map(|arg| arg.requires("supervise")))
+    let settings = settings.map(|arg| arg.requires("supervise"));
+    command::telegraf_command().arg(asked).args(settings)
 }
 
 fn asked(help: &'static str) -> Arg {

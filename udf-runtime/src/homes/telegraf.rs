@@ -38,14 +38,9 @@ const ABORT_WITHIN: Duration = Duration::from_millis(500);
 /// How long to wait for a daemon. While Telegraf waits, it drops metrics.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Returns the subcommand, with the arguments of supervision.
-pub(super) fn command() -> Command {
-    supervision::add_to_telegraf(command::telegraf_command())
-}
-
 /// Returns the subcommand of `udf`, without the arguments that select the UDF.
 pub fn telegraf_command() -> Command {
-    flags::logging(command()).mut_arg("log-time", |arg| arg.hide(true))
+    flags::logging(supervision::telegraf_command()).mut_arg("log-time", |arg| arg.hide(true))
 }
 
 /// Returns the limits of a UDF that serves Telegraf: the host drops what line protocol cannot

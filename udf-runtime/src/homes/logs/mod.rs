@@ -108,6 +108,11 @@ fn queue(form: Form, timeout: Duration) -> io::Result<Arc<Queue>> {
     Ok(Arc::clone(QUEUE.get_or_init(|| queue)))
 }
 
+/// Returns whether Telegraf reads the log.
+pub(super) fn are_for_telegraf() -> bool {
+    QUEUE.get().is_some_and(|queue| queue.form() == Form::Telegraf)
+}
+
 /// Returns the number of log lines that were not written, in the text format of Prometheus.
 pub(super) fn to_prometheus() -> String {
     let counts = [

@@ -100,6 +100,10 @@ impl Queue {
         Ok(queue)
     }
 
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
     /// Begins a line.
     pub(super) fn begin(&self, level: Level) -> Line {
         Line::begin(self.form, level)

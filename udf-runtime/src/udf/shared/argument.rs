@@ -117,7 +117,7 @@ impl Argument {
 }
 
 /// The names of the kit's own arguments and subcommands' arguments. A test compares them.
-pub(crate) const TAKEN: [&str; 50] = [
+pub(crate) const TAKEN: [&str; 52] = [
     "allow-shared-directory",
     "allow-uid",
     "at-least-once",
@@ -162,6 +162,8 @@ pub(crate) const TAKEN: [&str; 50] = [
     "socket-group",
     "socket-mode",
     "state-dir",
+    "state-file",
+    "state-max-age",
     "supervise",
     "systemd",
     "task",
