@@ -12,7 +12,7 @@ use udf_text::windows::Batches;
 use super::Progress;
 use super::error::ReplayError;
 use super::recording::BatchReader;
-use super::source::Position;
+use super::source::Counts;
 use super::ticks::Ticks;
 use super::unseen::TagSearch;
 use crate::error::Error;
@@ -22,7 +22,7 @@ use crate::session::BatchIn;
 /// The number of points between two reports of the progress.
 const REPORT_EVERY: u64 = 256;
 
-/// Points are sent when they take this many bytes.
+/// The size of a block of frames that is sent at once.
 const BLOCK: usize = 64 << 10;
 
 /// The input of a replay.
@@ -34,7 +34,7 @@ pub(super) enum Input<'a> {
 /// Sends points to the UDF.
 pub(super) struct Feed<'a> {
     pub(super) udf: &'a dyn Interface,
-    pub(super) position: Rc<Position>,
+    pub(super) counts: Rc<Counts>,
     pub(super) progress: &'a mut dyn FnMut(Progress),
     pub(super) points: u64,
     pub(super) tags: TagSearch,
@@ -60,34 +60,37 @@ impl Feed<'_> {
 
     fn stream(&mut self, lines: &mut LineReader<impl BufRead>) -> Result<(), ReplayError> {
         let points = self.udf.point_in()?;
-        let (mut frames, mut index) = (Vec::new(), PointIndex::new());
+        let mut index = PointIndex::new();
+        let mut block = Vec::with_capacity(BLOCK + BLOCK / 16);
         loop {
-            // Points do not wait for more input.
-            if frames.len() >= BLOCK || self.position.left.get() == 0 {
-                points.send_encoded(&frames)?;
-                frames.clear();
+            // The UDF gets all points before the wait for a line.
+            if block.len() >= BLOCK || self.counts.whole.get() == 0 {
+                points.send_encoded(&block)?;
+                block.clear();
             }
-            let before = frames.len();
-            let line = match lines.next_frame(&mut frames) {
+            let start = block.len();
+            let line = match lines.next_frame(&mut block) {
                 Ok(Some(line)) => line,
-                // The points before an invalid line are complete and are played.
+                // The points before an invalid line are played.
                 ended => {
-                    points.send_encoded(&frames)?;
+                    points.send_encoded(&block)?;
                     self.report();
                     return Ok(ended.map(drop)?);
                 }
             };
             self.points += 1;
-            if !self.tags.is_done() {
-                self.tags.see(index.parse(&frames[line.point]).map_err(Error::from)?.tags());
-            }
-            if self.ticks.as_ref().is_some_and(|ticks| ticks.are_due(line.time)) {
-                points.send_encoded(&frames[..before])?;
-                frames.drain(..before);
-                self.tick_before(line.time)?;
-            }
             if self.points.is_multiple_of(REPORT_EVERY) {
                 self.report();
+            }
+            if !self.tags.is_over()
+                && let Ok(point) = index.parse(&block[line.point])
+            {
+                self.tags.see(point.tags().map(|(name, _)| name));
+            }
+            if self.ticks.as_ref().is_some_and(|ticks| ticks.are_due(line.time)) {
+                points.send_encoded(&block[..start])?;
+                block.drain(..start);
+                self.tick_before(line.time)?;
             }
         }
     }
@@ -153,7 +156,7 @@ impl Feed<'_> {
         let point = lines.next_message()?;
         if let Some(point) = &point {
             self.points += 1;
-            self.tags.see(point.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            self.tags.see(point.tags.keys().map(String::as_str));
         }
         if point.is_none() || self.points.is_multiple_of(REPORT_EVERY) {
             self.report();
@@ -162,6 +165,6 @@ impl Feed<'_> {
     }
 
     fn report(&mut self) {
-        (self.progress)(Progress { bytes: self.position.bytes.get(), points: self.points });
+        (self.progress)(Progress { bytes: self.counts.read.get(), points: self.points });
     }
 }

@@ -219,8 +219,8 @@ impl Replay {
             (_, Some(..1)) => return Err(ReplayError::BadEvery),
             _ => {}
         }
-        let position = Rc::default();
-        let mut input = match source::open(input, Rc::clone(&position))? {
+        let counts = Rc::default();
+        let mut input = match source::open(input, Rc::clone(&counts))? {
             Source::Text(text) => Input::Lines(Box::new(self.lines(text))),
             Source::Batches(batches) => {
                 self.refuse_for_recording(info.wants)?;
@@ -229,9 +229,8 @@ impl Replay {
         };
         let udf = &*connect();
         udf.open()?;
-        let (lines, text) = output::lines();
-        let end = text.end();
-        udf.data_to(info.provides, Box::new(lines))?;
+        let (lines, written) = output::channel();
+        udf.data_to(info.provides, Box::new(output::Lines::new(lines.clone())))?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
         if let Err(error) = udf.init(Init { options, task_id, node_id }) {
             // The refusal says more than any later error of the connection.
@@ -239,14 +238,22 @@ impl Replay {
             return Err(error.into());
         }
         let tags = TagSearch::new(self.grouping.tags());
-        let mut feed = Feed { udf, position, progress, points: 0, tags, ticks: None };
+        let mut feed = Feed { udf, counts, progress, points: 0, tags, ticks: None };
 
         std::thread::scope(|scope| {
-            let written = scope.spawn(move || text.write_to(output));
+            let writing = scope.spawn(move || {
+                output::write(&written, output).inspect_err(|error| {
+                    if let ReplayError::Output(_) = error {
+                        udf.abort(Error::Aborted(error.to_string()));
+                    }
+                })
+            });
             let fed = feed.play(&mut input, info.wants, self.every);
             let closed = udf.close();
-            end.end();
-            let written = written.join().expect("writing does not panic");
+            // The reader may be left behind by an abort, with its end of the channel. The send fails
+            // after an error of the output.
+            let _ = lines.send(None);
+            let written = writing.join().expect("writing does not panic");
             let written = match written {
                 // The connection was aborted because of this error.
                 Err(error @ ReplayError::Output(_)) => return Err(error),

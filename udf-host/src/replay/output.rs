@@ -1,8 +1,10 @@
 //! Writes the UDF's output while more points are sent to the UDF.
+//!
+//! The thread that reads from the UDF writes lines into chunks, and another thread writes the chunks
+//! to the output, which may have a lifetime of its own.
 
-use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{self, ErrorKind, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use udf_proto::Point;
 use udf_text::batch::WholeBatch;
@@ -14,30 +16,12 @@ use crate::session::Sink;
 /// The size of a write, unless the UDF pauses earlier.
 const CHUNK: usize = 64 << 10;
 
-/// The number of blocks that may wait to be written.
-const BLOCKS: usize = 8;
+/// The most chunks that wait for the output.
+const WAITING: usize = 4;
 
-/// Creates the sink for the data of a UDF, and the text that it makes.
-pub(super) fn lines() -> (Lines, Text) {
-    let (sender, blocks) = sync_channel(BLOCKS);
-    let passed = Passed { blocks: Some(sender), points: 0, lost: 0, first: None };
-    let passed = Arc::new(Mutex::new(passed));
-    (Lines { text: Vec::new(), points: 0, passed: Arc::clone(&passed) }, Text { blocks, passed })
-}
-
-/// Makes lines of the data of a UDF.
-pub(super) struct Lines {
-    /// Whole lines that are not yet passed on.
+/// Whole lines.
+pub(super) struct Chunk {
     text: Vec<u8>,
-    /// The number of points in the text.
-    points: u64,
-    passed: Arc<Mutex<Passed>>,
-}
-
-/// What was made of the data.
-struct Passed {
-    /// None after the end.
-    blocks: Option<SyncSender<Vec<u8>>>,
     points: u64,
     /// The number of points that line protocol cannot express; `first` is the reason for the first
     /// one.
@@ -45,94 +29,93 @@ struct Passed {
     first: Option<Unwritable>,
 }
 
-/// The lines of a UDF, in blocks.
-pub(super) struct Text {
-    blocks: Receiver<Vec<u8>>,
-    passed: Arc<Mutex<Passed>>,
-}
-
-/// The other end of a [`Text`].
-#[derive(Clone)]
-pub(super) struct End(Arc<Mutex<Passed>>);
-
-impl End {
-    /// Ends the text behind what was passed on.
-    pub(super) fn end(&self) {
-        lock(&self.0).blocks = None;
+impl Chunk {
+    fn new() -> Self {
+        // The last line may exceed the size.
+        let text = Vec::with_capacity(CHUNK + CHUNK / 16);
+        Chunk { text, points: 0, lost: 0, first: None }
     }
 }
 
-impl Text {
-    pub(super) fn end(&self) -> End {
-        End(Arc::clone(&self.passed))
-    }
+/// Sends a chunk, or the end.
+pub(super) type Sender = SyncSender<Option<Chunk>>;
 
-    /// Writes the text until its end. Returns the number of points.
-    ///
-    /// After a failed write, the sink fails as well.
-    pub(super) fn write_to(self, mut output: impl Write) -> Result<u64, ReplayError> {
-        let Text { blocks, passed } = self;
-        for block in blocks {
-            let written = output.write_all(&block).and_then(|()| output.flush());
-            written.map_err(ReplayError::Output)?;
-        }
-        let passed = lock(&passed);
-        match &passed.first {
-            None => Ok(passed.points),
-            Some(first) => {
-                Err(ReplayError::Unwritable { count: passed.lost, first: first.clone() })
+/// Returns a channel for chunks.
+pub(super) fn channel() -> (Sender, Receiver<Option<Chunk>>) {
+    sync_channel(WAITING)
+}
+
+/// Writes all chunks up to the end. Returns the number of written points.
+pub(super) fn write(
+    received: &Receiver<Option<Chunk>>,
+    mut output: impl Write,
+) -> Result<u64, ReplayError> {
+    let mut all = Chunk::new();
+    loop {
+        let next = match received.try_recv() {
+            // The UDF is pausing: show the points so far.
+            Err(TryRecvError::Empty) => {
+                output.flush().map_err(ReplayError::Output)?;
+                received.recv().ok()
             }
-        }
-    }
-}
-
-impl Lines {
-    fn append(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>) {
-        match append(&mut self.text) {
-            Ok(()) => self.points += 1,
-            Err(why) => {
-                let mut passed = lock(&self.passed);
-                passed.lost += 1;
-                passed.first.get_or_insert(why);
-            }
-        }
-    }
-
-    fn flush_if_much(&mut self) -> io::Result<()> {
-        if self.text.len() >= CHUNK { self.flush() } else { Ok(()) }
-    }
-}
-
-impl Lines {
-    fn flush(&mut self) -> io::Result<()> {
-        if self.text.is_empty() {
-            return Ok(());
-        }
-        let block = std::mem::replace(&mut self.text, Vec::with_capacity(CHUNK + CHUNK / 8));
-        let blocks = {
-            let mut passed = lock(&self.passed);
-            passed.points += std::mem::take(&mut self.points);
-            passed.blocks.clone()
+            next => next.ok(),
         };
-        match blocks.map(|blocks| blocks.send(block)) {
-            Some(Ok(())) => Ok(()),
-            // The writer reports its error itself.
-            _ => Err(io::ErrorKind::BrokenPipe.into()),
+        let Some(Some(chunk)) = next else { break };
+        output.write_all(&chunk.text).map_err(ReplayError::Output)?;
+        all.points += chunk.points;
+        all.lost += chunk.lost;
+        all.first = all.first.or(chunk.first);
+    }
+    output.flush().map_err(ReplayError::Output)?;
+    match all.first {
+        None => Ok(all.points),
+        Some(first) => Err(ReplayError::Unwritable { count: all.lost, first }),
+    }
+}
+
+/// Writes the data of a UDF into chunks.
+pub(super) struct Lines {
+    to: Sender,
+    chunk: Chunk,
+}
+
+impl Lines {
+    pub(super) fn new(to: Sender) -> Self {
+        Lines { to, chunk: Chunk::new() }
+    }
+
+    fn append(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>) {
+        match append(&mut self.chunk.text) {
+            Ok(()) => self.chunk.points += 1,
+            Err(why) => {
+                self.chunk.lost += 1;
+                self.chunk.first.get_or_insert(why);
+            }
         }
+    }
+
+    fn pass_on_if_much(&mut self) -> io::Result<()> {
+        if self.chunk.text.len() >= CHUNK { self.pass_on() } else { Ok(()) }
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, Chunk::new());
+        // Nobody receives after an error of the output, which has already aborted the connection.
+        self.to.send(Some(chunk)).map_err(|_| ErrorKind::BrokenPipe.into())
     }
 }
 
 impl Sink for Lines {
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         self.append(|text| append_point(point, text));
-        self.flush_if_much()
+        self.pass_on_if_much()
     }
 
     fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
         let tags = batch.tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // If this fails, line protocol has no form for the points of the batch either, but for its
         // time, which is only a comment.
-        let _ = append_batch(&batch.name, tags, batch.tmax, &mut self.text);
+        let _ = append_batch(&batch.name, tags, batch.tmax, &mut self.chunk.text);
         for point in batch.points.iter() {
             // The tags of a batch apply to all its points, even to points that do not repeat them.
             let shared = batch.tags.iter().filter(|(name, _)| point.tag(name).is_none());
@@ -146,16 +129,13 @@ impl Sink for Lines {
                     text,
                 )
             });
-            self.flush_if_much()?;
+            self.pass_on_if_much()?;
         }
         Ok(())
     }
 
     fn pause(&mut self) -> io::Result<()> {
-        self.flush()
+        let is_empty = self.chunk.text.is_empty() && self.chunk.lost == 0;
+        if is_empty { Ok(()) } else { self.pass_on() }
     }
-}
-
-fn lock(passed: &Mutex<Passed>) -> MutexGuard<'_, Passed> {
-    passed.lock().unwrap_or_else(PoisonError::into_inner)
 }

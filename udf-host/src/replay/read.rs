@@ -90,7 +90,7 @@ impl Replay {
         let mut window = Batches::new(self.every);
         for _ in 0..most {
             let Some(point) = lines.next_message()? else { break };
-            tags.see(point.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            tags.see(point.tags.keys().map(String::as_str));
             if self.every.is_none() {
                 points.push(point);
                 continue;

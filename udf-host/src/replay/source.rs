@@ -12,15 +12,6 @@ use super::recording::BatchReader;
 /// The size of the pieces in which decompressed bytes are read.
 const CHUNK: usize = 64 << 10;
 
-/// How far an input is read.
-#[derive(Debug, Default)]
-pub(super) struct Position {
-    /// The number of bytes that were taken.
-    pub(super) bytes: Cell<u64>,
-    /// The number of bytes that have arrived and were not taken.
-    pub(super) left: Cell<usize>,
-}
-
 /// An input, classified by its first bytes.
 pub(super) enum Source<'a> {
     /// Line protocol, or a recording of points.
@@ -37,12 +28,23 @@ const COMPRESSED: [(&[u8], &str, &str); 3] = [
     (b"BZh", "bzip2", "bzip2 -d"),
 ];
 
-/// Classifies `input`. Keeps `position` up to date.
+/// The state of the reading of an input.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// The number of bytes read from the input.
+    pub(super) read: Cell<u64>,
+    /// The number of bytes up to the last line break that has been read. At 0, the next line may
+    /// have to be waited for.
+    pub(super) whole: Cell<usize>,
+}
+
+/// Classifies `input`.
 pub(super) fn open<'a>(
     input: impl BufRead + 'a,
-    position: Rc<Position>,
+    counts: Rc<Counts>,
 ) -> Result<Source<'a>, SourceError> {
-    let mut input: Box<dyn BufRead> = Box::new(Counted { inner: input, position });
+    let mut input: Box<dyn BufRead> =
+        Box::new(Counted { inner: input, counts: Rc::clone(&counts) });
     let mut start = head(&mut input)?;
     if start.starts_with(b"\x1f\x8b") {
         let decoder = Unzipped(MultiGzDecoder::new(Cursor::new(start).chain(input)));
@@ -60,7 +62,7 @@ pub(super) fn open<'a>(
     Ok(match (archived, json) {
         (true, _) => Source::Batches(BatchReader::of_archive(input)),
         (_, true) => Source::Batches(BatchReader::of_json(input)),
-        _ => Source::Text(input),
+        _ => Source::Text(Box::new(Watched { inner: input, left: 0, counts })),
     })
 }
 
@@ -74,10 +76,43 @@ fn head(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
 /// Counts the bytes read.
 struct Counted<R> {
     inner: R,
-    position: Rc<Position>,
+    counts: Rc<Counts>,
+}
+
+impl<R> Counted<R> {
+    fn count(&self, bytes: usize) {
+        self.counts.read.set(self.counts.read.get() + bytes as u64);
+    }
 }
 
 impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count(read);
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.count(amount);
+        self.inner.consume(amount);
+    }
+}
+
+/// Shows whether the next line has already been read.
+struct Watched<R> {
+    inner: R,
+    /// The number of bytes that were read and not consumed.
+    left: usize,
+    counts: Rc<Counts>,
+}
+
+impl<R: BufRead> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);
@@ -85,19 +120,20 @@ impl<R: BufRead> Read for Counted<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Counted<R> {
-    #[inline]
+impl<R: BufRead> BufRead for Watched<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let buffer = self.inner.fill_buf()?;
-        self.position.left.set(buffer.len());
-        Ok(buffer)
+        let bytes = self.inner.fill_buf()?;
+        if self.left == 0 {
+            self.left = bytes.len();
+            let last = bytes.iter().rposition(|byte| *byte == b'\n');
+            self.counts.whole.set(last.map_or(0, |last| last + 1));
+        }
+        Ok(bytes)
     }
 
-    #[inline]
     fn consume(&mut self, amount: usize) {
-        let Position { bytes, left } = &*self.position;
-        bytes.set(bytes.get() + amount as u64);
-        left.set(left.get().saturating_sub(amount));
+        self.left -= amount;
+        self.counts.whole.set(self.counts.whole.get().saturating_sub(amount));
         self.inner.consume(amount);
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Ticks<'a> {
         Ok(every.map(|every| Ticks { udf, timer, every: every.max(1), next: None, skipped: 0 }))
     }
 
-    /// Returns whether a tick is due before data of this time, or the first tick is not set yet.
+    /// Returns whether [`before`](Self::before) must be called for data of this time.
     pub(super) fn are_due(&self, time: i64) -> bool {
         self.next.is_none_or(|next| time >= next)
     }

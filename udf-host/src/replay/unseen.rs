@@ -44,16 +44,16 @@ impl TagSearch {
     }
 
     /// Returns whether all tags have been seen.
-    pub(super) fn is_done(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.unseen.is_empty()
     }
 
-    /// Records the tags of a point.
-    pub(super) fn see<'t>(&mut self, tags: impl Iterator<Item = (&'t str, &'t str)>) {
-        if self.is_done() {
+    /// Records the names of the tags of a point.
+    pub(super) fn see<'t>(&mut self, tags: impl IntoIterator<Item = &'t str>) {
+        if self.is_over() {
             return;
         }
-        for (tag, _) in tags {
+        for tag in tags {
             self.unseen.retain(|unseen| unseen != tag);
             if !self.known.iter().any(|known| known == tag) {
                 self.known.push(tag.to_owned());
