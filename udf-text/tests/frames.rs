@@ -127,7 +127,7 @@ fn agree<'a>(text: &'a [u8], set: impl Fn(LineReader<&'a [u8]>) -> LineReader<&'
 
 #[test]
 fn every_kind_of_value_and_escape_is_the_same_in_a_frame() {
-    let words = "0 -0 0.0 -0.0 1 -1.5 5. .5 -.5 . - -. +1 1e300 1e-400 1e400 1.5E+3 1e inf NaN 0x1 1_0 \
+    let words = "0 -0 0.0 -0.0 1 -1.5 5. .5 -.5 . - -. +1 1e300 1e-400 1e400 1.5E+3 1e inf NaN -inf -NaN 0x1 1_0 \
         00012.500 9007199254740992 9007199254740993 9007199254740993.0 12.345678901234567 \
         123456789012345678901234567890 0.00000000000000000000000000000000000001 \
         0.1234567890123456789 1844674407370955161.5 18446744073709551615.5 42.320917087271326 \
@@ -145,6 +145,7 @@ fn every_kind_of_value_and_escape_is_the_same_in_a_frame() {
         "\"a\\b\"",
         "\"a\\\\\\\"b\"",
         "\"a\"b",
+        "\"a\"b5",
         "\"a",
         "\"é\"",
         "\"a\\",
@@ -308,7 +309,7 @@ fn sources_and_recordings_are_the_same_in_frames() {
     for read in agree(export.as_bytes(), |lines| lines.source("mine", "week")) {
         read.unwrap();
     }
-    let recording = "db\nrp\nm,host=a x=1i 1\nother\nrp\nm x=\"a\nb\" 2\nother\nweek\nm x=oops 3\n";
+    let recording = "db\nrp\nm,host=a x=1i 1\ndb\nrp\n#m x=1 4\nother\nrp\nm x=\"a\nb\" 2\nother\nweek\nm x=oops 3\n";
     agree(recording.as_bytes(), LineReader::recordings);
     agree(recording.as_bytes(), |lines| lines.recordings().precision(Precision::Seconds));
     agree(b"not a line\nm x=1 1\n", LineReader::recordings);

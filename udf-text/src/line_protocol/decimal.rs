@@ -133,13 +133,10 @@ fn integer(is_negative: bool, value: u64, digits: usize) -> Option<i64> {
 #[cold]
 fn unusual(text: &str) -> Option<(Number, usize)> {
     let end = text.bytes().position(|byte| matches!(byte, b',' | b' ')).unwrap_or(text.len());
-    let text = &text[..end];
-    // Rust would also take `inf` and `NaN`.
-    let is_numeric = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
-    let value = float(text).filter(|_| text.bytes().all(is_numeric))?;
-    Some((Number::Float(value), end))
+    float(&text[..end]).map(|value| (Number::Float(value), end))
 }
 
+/// Parses a number as std does, except for `inf` and `NaN`.
 fn float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
