@@ -12,9 +12,9 @@ use rustix::io::ioctl_fionread;
 
 use super::END_WITHIN;
 use super::event::TelegrafError;
-use super::output::Output;
-use super::run::lock;
 use super::saver::Saver;
+use super::shared::lock;
+use super::stdout::Stdout;
 use crate::error::Error;
 use crate::interface::Interface;
 use crate::spawn::spawn;
@@ -65,16 +65,16 @@ pub(super) fn failure(udf: Arc<dyn Interface>, error: Error) -> TelegrafError {
 /// drops what it has not read. After a failure, waits for a shorter time, and returns the failure.
 pub(super) fn leave(
     served: Result<Instant, TelegrafError>,
-    output: &Mutex<Output>,
-    stdout: &OwnedFd,
+    stdout: &Mutex<Stdout>,
+    pipe: &OwnedFd,
 ) -> Result<(), TelegrafError> {
     let deadline = served.as_ref().map_or_else(|_| Instant::now() + AFTER_FAILURE, |at| *at);
     // A thread that is stuck in a write holds the lock.
-    let flushed = match output.try_lock() {
-        Ok(mut output) => output.flush().is_ok(),
+    let flushed = match stdout.try_lock() {
+        Ok(mut stdout) => stdout.flush().is_ok(),
         Err(_) => false,
     };
-    let is_read = flushed && wait_until_read(stdout, deadline);
+    let is_read = flushed && wait_until_read(pipe, deadline);
     match served {
         Err(TelegrafError::TooLate(limit, _)) if !flushed => {
             Err(TelegrafError::TooLate(limit, NOT_READ))

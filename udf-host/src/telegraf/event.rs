@@ -28,6 +28,11 @@ pub enum Level {
 pub enum Event<'a> {
     /// A line was skipped.
     BadLine(&'a LineError),
+    /// The last line was skipped, because it has no line end.
+    CutLine {
+        /// The number of the line, counted from 1.
+        line: u64,
+    },
     /// A field was dropped, because its unsigned value does not fit into Kapacitor's integers.
     TooLarge {
         /// The number of the line, counted from 1.
@@ -84,6 +89,7 @@ impl Event<'_> {
             Event::Signal | Event::Restored { .. } | Event::NoState(_) => Level::Info,
             Event::StateNotSaved(_) => Level::Error,
             Event::BadLine(_)
+            | Event::CutLine { .. }
             | Event::TooLarge { .. }
             | Event::Late { .. }
             | Event::Ahead { .. }
@@ -100,6 +106,10 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::BadLine(error) => write!(f, "skipped a line of stdin: {error}"),
+            Event::CutLine { line } => write!(
+                f,
+                "skipped line {line} of stdin, the last one: it has no line end, so a part of it is missing"
+            ),
             Event::TooLarge { line } => write!(
                 f,
                 "dropped an unsigned field of line {line}: it is larger than {}, the largest integer that a UDF \

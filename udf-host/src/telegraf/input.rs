@@ -10,7 +10,7 @@ use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::{LineError, LineInfo, LineProblem, LineReader};
 
 use super::event::{Event, TelegrafError};
-use super::run::{Shared, lock};
+use super::shared::{Shared, lock};
 use super::stdin::Stdin;
 use super::windows::{Added, Gathering};
 use crate::error::Error;
@@ -62,6 +62,7 @@ impl Input {
             if frames.len() >= BLOCK || self.lines.get_ref().would_wait() {
                 self.send(&mut frames)?;
             }
+            let before = frames.len();
             let line = match self.lines.next_frame(&mut frames) {
                 Ok(Some(line)) => line,
                 Ok(None) => break,
@@ -76,6 +77,11 @@ impl Input {
             if self.lines.dropped_fields() > dropped {
                 dropped = self.lines.dropped_fields();
                 self.shared.log(&Event::TooLarge { line: self.lines.line() });
+            }
+            if self.lines.is_cut() {
+                frames.truncate(before);
+                self.skip(&Event::CutLine { line: self.lines.line() });
+                continue;
             }
             self.pass_on(&line)?;
             if line.point.is_empty() {
@@ -111,7 +117,7 @@ impl Input {
     /// that follow from them.
     fn send(&self, frames: &mut Vec<u8>) -> Result<(), TelegrafError> {
         if self.keeps_original {
-            lock(&self.shared.output).flush().map_err(TelegrafError::Stdout)?;
+            lock(&self.shared.stdout).flush().map_err(TelegrafError::Stdout)?;
         }
         if let Target::Stream(udf) = &self.target {
             udf.send_encoded(frames)?;
@@ -126,7 +132,7 @@ impl Input {
             return Ok(());
         }
         let raw = self.lines.raw();
-        let appended = lock(&self.shared.output).append(|text| {
+        let appended = lock(&self.shared.stdout).append(|text| {
             text.extend_from_slice(raw);
             if !line.has_time {
                 let _ = write!(text, " {}", line.time);

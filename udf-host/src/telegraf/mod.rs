@@ -28,7 +28,9 @@ mod input;
 mod output;
 mod run;
 mod saver;
+mod shared;
 mod stdin;
+mod stdout;
 mod windows;
 
 use std::os::fd::OwnedFd;

@@ -1,7 +1,6 @@
-//! Writes points as lines to stdout.
+//! Writes the points of the UDF as lines.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -12,36 +11,8 @@ use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::{Unwritable, append_line};
 
 use super::event::Event;
-use super::run::{Report, Shared, lock};
+use super::shared::{Report, Shared, lock};
 use crate::session::Sink;
-
-/// The size of a write, unless the UDF pauses earlier.
-const CHUNK: usize = 64 << 10;
-
-/// Stdout, for the points of the UDF and for original lines.
-pub(super) struct Output {
-    stdout: File,
-    /// Whole lines that are not written yet.
-    text: Vec<u8>,
-}
-
-impl Output {
-    pub(super) fn new(stdout: File) -> Self {
-        Output { stdout, text: Vec::new() }
-    }
-
-    /// Appends whole lines, and writes if they are many.
-    pub(super) fn append(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        append(&mut self.text);
-        if self.text.len() >= CHUNK { self.flush() } else { Ok(()) }
-    }
-
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        let written = self.stdout.write_all(&self.text);
-        self.text.clear();
-        written
-    }
-}
 
 /// Takes the points and batches of the UDF.
 pub(super) struct Lines {
@@ -52,7 +23,7 @@ pub(super) struct Lines {
 impl Sink for Lines {
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         let (name, time) = (point.name(), point.time());
-        lock(&self.shared.output).append(|text| {
+        lock(&self.shared.stdout).append(|text| {
             let all = append_line(name, point.tags(), point.fields(), time, text);
             self.note(
                 all,
@@ -73,7 +44,7 @@ impl Sink for Lines {
                 shared.chain(point.tags())
             };
             let (name, time) = (&batch.name, point.time());
-            lock(&self.shared.output).append(|text| {
+            lock(&self.shared.stdout).append(|text| {
                 let all = append_line(name, tags(), point.fields(), time, text);
                 self.note(
                     all,
@@ -86,7 +57,7 @@ impl Sink for Lines {
     }
 
     fn pause(&mut self) -> io::Result<()> {
-        lock(&self.shared.output).flush()
+        lock(&self.shared.stdout).flush()
     }
 }
 

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -17,58 +16,17 @@ use udf_text::options;
 
 use super::event::{Event, TelegrafError};
 use super::input::{Input, Target, now};
-use super::output::{Lines, Output};
+use super::output::Lines;
 use super::saver::{Kept, Saver};
+use super::shared::{Counts, Report, Shared};
 use super::stdin::Stdin;
+use super::stdout::Stdout;
 use super::windows::Gathering;
 use super::{END_WITHIN, Ends, SAVE_EVERY, Summary, Telegraf, Windows, end};
 use crate::error::Error;
 use crate::interface::Interface;
-use crate::replay::{Connect, ask};
+use crate::replay::Connect;
 use crate::spawn::spawn;
-
-/// What all threads use.
-pub(super) struct Shared {
-    log: Box<dyn Fn(&Event<'_>) + Send + Sync>,
-    pub(super) counts: Counts,
-    pub(super) output: Mutex<Output>,
-}
-
-#[derive(Default)]
-pub(super) struct Counts {
-    pub(super) points_in: AtomicU64,
-    pub(super) points_out: AtomicU64,
-    pub(super) skipped: AtomicU64,
-    pub(super) unwritable: AtomicU64,
-}
-
-impl Shared {
-    pub(super) fn log(&self, event: &Event<'_>) {
-        (self.log)(event);
-    }
-
-    fn summary(&self) -> Summary {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Counts { points_in, points_out, skipped, unwritable } = &self.counts;
-        Summary {
-            points_in: of(points_in),
-            points_out: of(points_out),
-            skipped: of(skipped),
-            unwritable: of(unwritable),
-        }
-    }
-}
-
-/// What the threads report to the one that decides.
-pub(super) enum Report {
-    /// All of stdin is read.
-    StdinEnded,
-    /// The UDF has got all input.
-    InputEnded(Result<(), TelegrafError>),
-    /// The UDF has closed its output, or its output cannot be written.
-    OutputEnded,
-    Signal,
-}
 
 impl Telegraf {
     /// Serves Telegraf until the end of stdin. Calls `log` with every event worth logging.
@@ -84,17 +42,14 @@ impl Telegraf {
         ends: Ends,
         log: impl Fn(&Event<'_>) + Send + Sync + 'static,
     ) -> Result<Summary, TelegrafError> {
-        let info = ask(connect)?;
+        let info = describe(connect)?;
         let options = options::parse(&info, &self.options)?;
         let windows = self.windows_of(&info)?;
-        let stdout = ends.stdout.try_clone()?;
-        let shared = Arc::new(Shared {
-            log: Box::new(log),
-            counts: Counts::default(),
-            output: Mutex::new(Output::new(File::from(ends.stdout.try_clone()?))),
-        });
+        let pipe = ends.stdout.try_clone()?;
+        let stdout = Mutex::new(Stdout::new(File::from(ends.stdout.try_clone()?)));
+        let shared = Arc::new(Shared { log: Box::new(log), counts: Counts::default(), stdout });
         let served = self.connect(connect, &info, &options, windows, ends, &shared);
-        end::leave(served, &shared.output, &stdout)?;
+        end::leave(served, &shared.stdout, &pipe)?;
         Ok(shared.summary())
     }
 
@@ -236,6 +191,15 @@ impl Running {
     }
 }
 
+/// Asks for the edges and options of the UDF. A UDF that has answered need not end in order.
+fn describe(connect: Connect<'_>) -> Result<Info, Error> {
+    let udf = connect();
+    udf.open()?;
+    let info = udf.info();
+    let closed = udf.close();
+    info.map_err(|error| closed.err().unwrap_or(error))
+}
+
 /// Waits until the UDF has got all input. Saves the state from time to time. Returns the time by
 /// which the process must have ended.
 ///
@@ -309,8 +273,4 @@ fn start_signals(signal: OwnedFd, reports: Sender<Report>) -> io::Result<()> {
         {}
         let _ = reports.send(Report::Signal);
     })
-}
-
-pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use udf_text::line_protocol::Grouping;
 
 use super::event::{Event, TelegrafError};
-use super::run::{Shared, lock};
+use super::shared::{Shared, lock};
 use super::{OnUnfit, State, Telegraf};
 use crate::interface::Interface;
 use crate::spawn::spawn;

@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 use udf_host::command::{self, Failure};
 use udf_host::replay::Connect;
-use udf_host::telegraf::{Ends, Event, Level};
+use udf_host::telegraf::{END_WITHIN, Ends, Event, Level};
 use udf_host::{Callbacks, Loopback, Process, Settings, Socket};
 
 use super::hangups::Hangups;
@@ -119,7 +119,7 @@ fn ignore_hangups() -> Result<(), Failure> {
 }
 
 fn settings() -> Settings {
-    Settings::default().abort_within(ABORT_WITHIN)
+    Settings::default().abort_within(ABORT_WITHIN).close_within(END_WITHIN)
 }
 
 fn callbacks() -> Callbacks {
@@ -206,6 +206,8 @@ fn signal() -> io::Result<OwnedFd> {
 fn log(event: &Event<'_>) {
     match (event, event.level()) {
         (Event::BadLine(_), _) => tracing::warn!("{event}"),
+        (Event::CutLine { .. }, _) => tracing::warn!("{event}"),
+        (Event::Ahead { .. }, _) => tracing::warn!("{event}"),
         (Event::TooLarge { .. }, _) => tracing::warn!("{event}"),
         (Event::Late { .. }, _) => tracing::warn!("{event}"),
         (Event::Unwritable(_), _) => tracing::warn!("{event}"),

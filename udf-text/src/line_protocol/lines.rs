@@ -199,6 +199,10 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    pub(super) fn is_cut(&self) -> bool {
+        !self.line.ends_with(b"\n")
+    }
+
     /// Returns the line without the blanks around it.
     #[inline]
     pub(super) fn raw(&self) -> &[u8] {

@@ -134,6 +134,11 @@ impl<R: BufRead> LineReader<R> {
         self.last_time = nanos;
     }
 
+    /// Returns whether the last line has no line break: it may be a part of a longer line.
+    pub fn is_cut(&self) -> bool {
+        self.lines.is_cut()
+    }
+
     /// Returns the inner reader.
     pub fn get_ref(&self) -> &R {
         self.lines.get_ref()
