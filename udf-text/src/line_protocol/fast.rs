@@ -14,9 +14,9 @@ use super::escape::{MEASUREMENT, Rules, TAG};
 use super::grouping::Grouping;
 use super::keys::Keys;
 use super::limits::MAX_KEY;
+use super::line_info::LineInfo;
 use super::names::Names;
 use super::precision::Precision;
-use super::read::LineInfo;
 use super::words::find;
 
 /// The bytes at which a part of a tag ends, and the backslash.

@@ -75,6 +75,7 @@ mod fast;
 mod grouping;
 mod keys;
 mod limits;
+mod line_info;
 mod lines;
 mod names;
 mod parse;
@@ -88,7 +89,8 @@ mod write;
 
 pub use grouping::Grouping;
 pub use limits::{MAX_KEY, MAX_LINE, MAX_TIME, MIN_TIME};
+pub use line_info::LineInfo;
 pub use precision::Precision;
 pub use problem::{LineError, LineProblem};
-pub use read::{LineInfo, LineReader};
+pub use read::LineReader;
 pub use write::{BATCH, Unwritable, append_batch, append_line, append_point};

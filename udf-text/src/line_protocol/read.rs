@@ -1,12 +1,12 @@
 //! Reads points from lines.
 
 use std::io::BufRead;
-use std::ops::Range;
 
 use udf_proto::{PointBuf, messages, response};
 
 use super::fast::Encoder;
 use super::grouping::Grouping;
+use super::line_info::LineInfo;
 use super::lines::Lines;
 use super::parse::{Parsed, parse};
 use super::precision::Precision;
@@ -48,20 +48,6 @@ pub struct LineReader<R> {
     /// Whether fields that Kapacitor cannot represent are dropped.
     drops_unfit: bool,
     dropped_fields: u64,
-}
-
-/// A line that [`LineReader::next_frame`] has read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LineInfo {
-    /// The time of the point, in nanoseconds since the epoch.
-    pub time: i64,
-    /// Whether the line contains the time.
-    pub has_time: bool,
-    /// The position of the encoded point in the output, without the head of its frame. A
-    /// [`PointIndex`](udf_proto::point::PointIndex) reads the point. Empty if all fields of the
-    /// line were [dropped](LineReader::drop_unfit).
-    pub point: Range<usize>,
 }
 
 impl<R: BufRead> LineReader<R> {
