@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use udf_proto::point::PointIndex;
 use udf_text::batch::WholeBatch;
@@ -18,6 +19,9 @@ use crate::session::{BatchIn, PointIn};
 
 /// Points are sent when they take this many bytes, or when no more input has arrived.
 const BLOCK: usize = 64 << 10;
+
+/// Points that arrive within this time of the last ones are sent together.
+const TOGETHER: Duration = Duration::from_micros(200);
 
 /// Where the points go.
 #[derive(Clone)]
@@ -58,9 +62,19 @@ impl Input {
     pub(super) fn run(&mut self) -> Result<(), TelegrafError> {
         let (mut frames, mut index) = (Vec::with_capacity(2 * BLOCK), PointIndex::new());
         let mut dropped = 0;
+        let mut sent = Instant::now();
         loop {
-            if frames.len() >= BLOCK || self.lines.get_ref().would_wait() {
+            if frames.len() >= BLOCK {
                 self.send(&mut frames)?;
+            } else if self.lines.get_ref().would_wait() {
+                // Each hand-over to another thread costs more than a line.
+                let early = TOGETHER.saturating_sub(sent.elapsed());
+                if !early.is_zero() && !frames.is_empty() {
+                    thread::sleep(early);
+                    continue;
+                }
+                self.send(&mut frames)?;
+                sent = Instant::now();
             }
             let before = frames.len();
             let line = match self.lines.next_frame(&mut frames) {
