@@ -78,3 +78,7 @@ struct Authoring;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/from-go-or-python.md")]
 struct FromGoOrPython;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/telegraf.md")]
+struct Telegraf;
