@@ -15,6 +15,7 @@ mod many;
 mod programs;
 mod state;
 mod table;
+mod telegraf;
 mod wire;
 
 use std::error::Error;
@@ -29,6 +30,7 @@ const SECTIONS: [(&str, &str, Section); 10] = [
     ("allocations", "allocations of a warm agent", allocations::measure),
     ("echo", "throughput, CPU and round trips, compared with a raw echo", echo::measure),
     ("lines", "line protocol to frames and back", lines::measure),
+    ("telegraf", "a UDF in Telegraf, compared with cat", telegraf::measure),
     ("liveness", "how often Kapacitor receives messages from a busy connection", liveness::measure),
     ("many", "1,000 open connections", many::measure),
     ("state", "snapshot and restore of 1 million groups", state::measure),
