@@ -1,6 +1,7 @@
 //! Facts about a running process, from `/proc`.
 
 use std::fs;
+use std::time::Duration;
 
 /// Returns the resident memory in bytes.
 ///
@@ -61,6 +62,16 @@ pub fn state(pid: u32) -> Option<char> {
     stat(pid).map(|stat| stat.state)
 }
 
+/// Returns the time that a process has used a processor for.
+///
+/// # Panics
+/// If the process does not exist.
+pub fn processor_time(pid: u32) -> Duration {
+    let stat = stat(pid).expect("the process is there");
+    // Linux counts in hundredths of a second.
+    Duration::from_millis(10 * stat.busy)
+}
+
 /// Returns all processes of the machine.
 fn all() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").expect("proc is mounted");
@@ -70,6 +81,8 @@ fn all() -> impl Iterator<Item = u32> {
 struct Stat {
     state: char,
     parent: u32,
+    /// The time on a processor, in ticks.
+    busy: u64,
     /// The time of its start, in ticks after that of the system.
     started: u64,
 }
@@ -80,7 +93,8 @@ fn stat(pid: u32) -> Option<Stat> {
     let (_, rest) = line.rsplit_once(") ")?;
     let mut members = rest.split(' ');
     let (state, parent) = (members.next()?.chars().next()?, members.next()?.parse().ok()?);
-    Some(Stat { state, parent, started: members.nth(17)?.parse().ok()? })
+    let (user, system): (u64, u64) = (members.nth(9)?.parse().ok()?, members.next()?.parse().ok()?);
+    Some(Stat { state, parent, busy: user + system, started: members.nth(6)?.parse().ok()? })
 }
 
 /// Returns an unused user id. Each test gets other ids, also in two runs at the same time.

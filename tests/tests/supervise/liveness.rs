@@ -1,5 +1,6 @@
 //! Workers that are busy, hang, or emit without input; and Kapacitor's keepalives meanwhile.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -7,7 +8,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, Point};
 use udf_tests::cases::{BOTH, PIPE};
-use udf_tests::process::children;
+use udf_tests::process::{children, processor_time};
 use udf_tests::program::{TIMEOUT, Transport, frame};
 
 use crate::cases;
@@ -21,6 +22,7 @@ cases! {
     a_worker_that_hangs_at_the_end, BOTH, "The same holds after the end of the input.";
     keepalives_while_a_worker_is_busy, BOTH, "Kapacitor gets keepalives while the worker is stopped.";
     keepalives_while_a_worker_starts, BOTH, "The same holds while a new worker starts, in Init and in Restore.";
+    an_init_that_takes_its_time, BOTH, "A worker may take longer to accept Init than `--init-timeout`, which limits Kapacitor. The front sleeps meanwhile.";
     a_worker_that_takes_its_time, BOTH, "A worker that takes longer than the budget in all, but makes progress, lives on.";
     a_worker_without_input, BOTH, "A worker without input for longer than the budget lives on.";
     a_worker_whose_output_nobody_reads, BOTH, "The time that a worker waits for Kapacitor to read does not count for its budget.";
@@ -125,6 +127,27 @@ fn keepalives_while_a_worker_starts(on: Transport) {
         found.extend(front.finish());
         assert_same(&found, &direct(&plain(&[]), &[before, points(10..20)].concat()));
     }
+}
+
+fn an_init_that_takes_its_time(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    let args = ["--at", "init", "--times", "1", "--dir", mark.path()];
+    let mut front = Front::start(&plain(&args), on, &["--init-timeout", "5s"]);
+    front.kapacitor.send(&init());
+    let worker = front.stopped_worker();
+    // The time of the limit, and more.
+    thread::sleep(Duration::from_secs(6));
+    let before = processor_time(front.pid());
+    thread::sleep(Duration::from_secs(3));
+    let busy = processor_time(front.pid()) - before;
+    assert!(busy < Duration::from_millis(200), "{busy:?} of 3s");
+    send(worker, Signal::CONT);
+    front.kapacitor.send(&points(0..10));
+    let requests = [init(), points(0..10)].concat();
+    assert_same(&front.finish(), &direct(&plain(&[]), &requests));
 }
 
 fn a_worker_that_takes_its_time(on: Transport) {

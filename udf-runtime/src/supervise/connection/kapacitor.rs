@@ -135,11 +135,16 @@ impl Connection {
         }
     }
 
+    /// Returns the time left until Kapacitor must have sent an Init, and the error after that time.
+    /// The worker may take longer to accept the Init.
+    pub(super) fn until_init(&self) -> Option<(Duration, AgentError)> {
+        self.allowance.until_init().filter(|_| !self.core.talk.has_init())
+    }
+
     /// Checks everything that time alone decides.
     pub(super) fn look_at_time(&mut self, now: Instant) -> Result<(), AgentError> {
-        if let Some((left, overdue)) = self.allowance.until_init()
+        if let Some((left, overdue)) = self.until_init()
             && left.is_zero()
-            && !self.core.talk.has_init()
         {
             return Err(overdue);
         }

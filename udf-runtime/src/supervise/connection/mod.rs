@@ -304,7 +304,7 @@ impl Connection {
         if self.ended.is_some() || self.upgrade.is_some() {
             timeout = timeout.min(Duration::from_millis(10));
         }
-        if let Some((left, _)) = self.allowance.until_init() {
+        if let Some((left, _)) = self.until_init() {
             timeout = timeout.min(left);
         }
         timeout
