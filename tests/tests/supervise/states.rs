@@ -19,6 +19,7 @@ cases! {
     a_udf_without_snapshots_and_a_window, BOTH, "With `--replay`, the input before the snapshot is replayed as well, so that the state is as it was.";
     a_state_that_survives_the_front, BOTH, "With `--state-dir`, a front that was killed goes on from its last checkpoint if Kapacitor restores nothing.";
     a_state_and_points_at_once, BOTH, "The same holds if Init and points arrive at once.";
+    a_kill_after_a_state_was_restored, BOTH, "A worker that is killed before the next checkpoint is replaced, and gets the saved checkpoint again.";
     a_state_of_kapacitor_that_is_the_same, BOTH, "If Kapacitor restores its last snapshot, the later checkpoint of the front wins.";
     a_state_of_kapacitor_that_is_another, BOTH, "If Kapacitor restores another snapshot, Kapacitor's wins.";
     a_state_of_another_task, BOTH, "A checkpoint of another node is not used.";
@@ -150,6 +151,30 @@ fn a_state_and_points_at_once(on: Transport) {
     let found = front.finish();
     let expected = direct(&plain(&[]), &[init(), points(0..200)].concat());
     assert_same(&found[1..], &expected[101..]);
+}
+
+fn a_kill_after_a_state_was_restored(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let kept = Kept::new();
+    kept.fill(on, false);
+    let flags = ["--state-dir", kept.0.path(), "--checkpoint-every", "1h"];
+    let mut front = Front::start(&plain(&[]), on, &flags);
+    front.kapacitor.send(&init());
+    let mut found = front.kapacitor.take(1);
+    front.kapacitor.send(&points(100..150));
+    found.extend(front.kapacitor.take(50));
+    kill(front.worker());
+    front.kapacitor.send(&[points(150..180), snapshot(), points(180..200)].concat());
+    front.kapacitor.end_input();
+    found.extend(front.kapacitor.rest());
+    let expected =
+        direct(&plain(&[]), &[init(), points(0..180), snapshot(), points(180..200)].concat());
+    assert_same(&found[1..], &expected[101..]);
+    let log = front.ends(0).join("\n");
+    assert!(log.contains("took over") && !log.contains("did not get"), "{log}");
+    assert_eq!(log.matches(" died ").count(), 1, "{log}");
 }
 
 fn a_state_of_kapacitor_that_is_the_same(on: Transport) {

@@ -194,8 +194,12 @@ impl Requests {
     /// Keepalives from before `position` are not, either: the last worker has answered later
     /// requests first.
     pub(super) fn rewind(&mut self, position: u64) {
-        let is_repeated = |request: &Request| !request.is_own || request.ask == Ask::Restore;
-        self.0.retain(|request| is_repeated(request) && request.end > position);
+        self.0.retain(|request| match (request.is_own, request.ask) {
+            // It takes no room in the log, so it lies behind a position that is its own.
+            (true, Ask::Restore) => request.end >= position,
+            (true, _) => false,
+            (false, _) => request.end > position,
+        });
         self.0.iter_mut().for_each(|request| request.is_answered = false);
     }
 }

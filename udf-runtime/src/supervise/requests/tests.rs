@@ -174,3 +174,18 @@ fn a_request_of_the_front_keeps_its_place() {
     assert!(requests.answer(Ask::Snapshot, true).is_ok_and(|first| first.is_own));
     assert!(requests.answer(Ask::Snapshot, true).is_ok_and(|second| !second.is_own));
 }
+
+#[test]
+fn a_restore_of_the_front_is_due_again() {
+    let mut requests = Requests::default();
+    requests.add(10, Ask::Snapshot, false);
+    requests.add(10, Ask::Restore, true);
+    for _ in 0..2 {
+        // A checkpoint before the Restore, whose place is its own.
+        requests.rewind(10);
+        assert!(requests.are_due(10));
+        assert!(requests.answer(Ask::Restore, true).is_ok_and(|restore| restore.is_own));
+    }
+    requests.rewind(11);
+    assert_eq!(requests.answer(Ask::Restore, true).err(), Some(None), "a later state has it");
+}
