@@ -170,7 +170,9 @@ impl Connection {
         self.upgrade = None;
         self.worker = None;
         // The last checkpoint is saved before Kapacitor sees the end, and may start the task again.
-        self.saver = None;
+        if let Some(saver) = self.saver.take() {
+            saver.finish(self.limits.hangup);
+        }
         let _ = self.link.close();
         self.transport.close_output();
         served
