@@ -1,6 +1,10 @@
 //! What the front of a connection knows: the input since the last checkpoint, the requests in it,
 //! and the output that was passed on. It reads no clock and no file, and starts nothing.
 
+#[cfg(test)]
+#[path = "core/tests.rs"]
+mod tests;
+
 use udf_proto::frame::FrameError;
 use udf_proto::{EdgeType, Info};
 
@@ -194,7 +198,7 @@ impl Core {
     /// Returns a fault if the response must not reach Kapacitor, or if it ends the task.
     #[inline]
     pub(super) fn respond(&mut self, frame: &[u8], whole: &[u8]) -> Result<bool, Fault> {
-        let passes = self.talk.respond(frame, whole)?;
+        let passes = self.talk.respond(frame, whole, self.log.sent())?;
         let held = self.talk.held_bytes();
         let is_too_much = self.talk.ledger.bytes() + held > self.memory;
         // While the worker is within a batch, its snapshot is no checkpoint.

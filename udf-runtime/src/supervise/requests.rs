@@ -148,14 +148,21 @@ impl Requests {
     }
 
     /// Takes the answer of the present worker to `ask`, and returns its request. The answers to all
-    /// requests but keepalives come in order.
+    /// requests but keepalives come in order. A request is due only if the worker has got it: `is_sent`
+    /// is true for it.
     ///
     /// # Errors
     /// Returns the request that was due, if another one is answered. Returns none if no request is.
-    pub(super) fn answer(&mut self, ask: Ask, is_accepted: bool) -> Result<Request, Option<Ask>> {
+    pub(super) fn answer(
+        &mut self,
+        ask: Ask,
+        is_accepted: bool,
+        is_sent: impl Fn(&Request) -> bool,
+    ) -> Result<Request, Option<Ask>> {
         let is_keepalive = |ask| matches!(ask, Ask::Keepalive(_));
         let due = self.0.iter_mut().find(|request| {
             !request.is_answered
+                && is_sent(request)
                 && match ask {
                     // A worker may answer without the time.
                     Ask::Keepalive(0) => is_keepalive(request.ask),

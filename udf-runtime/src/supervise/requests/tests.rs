@@ -93,13 +93,13 @@ proptest! {
                     let Some(at) = (!due.is_empty()).then(|| which.map_or(0, |at| at.index(due.len())))
                     else {
                         let ask = which.map_or(Ask::Snapshot, |_| Ask::Keepalive(10));
-                        prop_assert!(matches!(requests.answer(ask, true), Err(None)));
+                        prop_assert!(matches!(requests.answer(ask, true, |_| true), Err(None)));
                         continue;
                     };
                     // Of keepalives with the same time, the first is answered.
                     let ask = due[at].ask;
                     let one = due.iter_mut().find(|one| one.ask == ask).expect("it is due");
-                    let answered = requests.answer(ask, true).expect("it is due");
+                    let answered = requests.answer(ask, true, |_| true).expect("it is due");
                     prop_assert_eq!((answered.end, answered.is_own), (one.end, one.is_own));
                     prop_assert_eq!(answered.is_passed, one.is_passed, "{:?}", one);
                     (one.is_passed, one.is_answered) = (true, true);
@@ -131,14 +131,18 @@ fn an_answer_out_of_order_names_what_was_due() {
     let mut requests = Requests::default();
     requests.add(10, Ask::Info, false);
     requests.add(20, Ask::Init, false);
-    assert_eq!(requests.answer(Ask::Init, true).err(), Some(Some(Ask::Info)));
-    assert_eq!(requests.answer(Ask::Keepalive(7), true).err(), Some(None));
-    assert!(requests.answer(Ask::Info, true).is_ok());
-    assert!(requests.answer(Ask::Init, false).is_ok());
+    assert_eq!(requests.answer(Ask::Init, true, |_| true).err(), Some(Some(Ask::Info)));
+    assert_eq!(requests.answer(Ask::Keepalive(7), true, |_| true).err(), Some(None));
+    assert!(requests.answer(Ask::Info, true, |_| true).is_ok());
+    assert!(requests.answer(Ask::Init, false, |_| true).is_ok());
     requests.rewind(0);
-    assert!(requests.answer(Ask::Info, true).is_ok_and(|info| info.is_passed && info.was_accepted));
+    assert!(
+        requests
+            .answer(Ask::Info, true, |_| true)
+            .is_ok_and(|info| info.is_passed && info.was_accepted)
+    );
     // It was refused before, too.
-    let init = requests.answer(Ask::Init, false).expect("it is due");
+    let init = requests.answer(Ask::Init, false, |_| true).expect("it is due");
     assert!(init.is_passed && !init.was_accepted);
 }
 
@@ -147,8 +151,8 @@ fn a_keepalive_may_be_answered_without_its_time() {
     let mut requests = Requests::default();
     requests.add(10, Ask::Snapshot, false);
     requests.add(20, Ask::Keepalive(7), false);
-    assert!(requests.answer(Ask::Keepalive(0), true).is_ok());
-    assert_eq!(requests.answer(Ask::Keepalive(0), true).err(), Some(None));
+    assert!(requests.answer(Ask::Keepalive(0), true, |_| true).is_ok());
+    assert_eq!(requests.answer(Ask::Keepalive(0), true, |_| true).err(), Some(None));
     assert!(requests.are_due(10));
 }
 
@@ -157,7 +161,7 @@ fn a_keepalive_from_before_the_checkpoint_is_not_due_again() {
     let mut requests = Requests::default();
     requests.add(10, Ask::Keepalive(7), false);
     requests.add(20, Ask::Snapshot, false);
-    assert!(requests.answer(Ask::Snapshot, true).is_ok());
+    assert!(requests.answer(Ask::Snapshot, true, |_| true).is_ok());
     requests.drop_before(20);
     assert!(requests.are_due(20), "the worker still answers it");
     requests.rewind(20);
@@ -170,9 +174,21 @@ fn a_request_of_the_front_keeps_its_place() {
     requests.add(10, Ask::Info, false);
     requests.add(30, Ask::Snapshot, false);
     requests.add(10, Ask::Snapshot, true);
-    assert!(requests.answer(Ask::Info, true).is_ok());
-    assert!(requests.answer(Ask::Snapshot, true).is_ok_and(|first| first.is_own));
-    assert!(requests.answer(Ask::Snapshot, true).is_ok_and(|second| !second.is_own));
+    assert!(requests.answer(Ask::Info, true, |_| true).is_ok());
+    assert!(requests.answer(Ask::Snapshot, true, |_| true).is_ok_and(|first| first.is_own));
+    assert!(requests.answer(Ask::Snapshot, true, |_| true).is_ok_and(|second| !second.is_own));
+}
+
+#[test]
+fn a_request_that_was_not_sent_is_not_due() {
+    let mut requests = Requests::default();
+    requests.add(10, Ask::Snapshot, false);
+    requests.add(20, Ask::Snapshot, false);
+    let mut answer = |sent| requests.answer(Ask::Snapshot, true, |request| request.end <= sent);
+    assert_eq!(answer(9).err(), Some(None));
+    assert!(answer(10).is_ok_and(|first| first.end == 10));
+    assert_eq!(answer(19).err(), Some(None), "the first one was answered already");
+    assert!(answer(20).is_ok_and(|second| second.end == 20));
 }
 
 #[test]
@@ -184,8 +200,12 @@ fn a_restore_of_the_front_is_due_again() {
         // A checkpoint before the Restore, whose place is its own.
         requests.rewind(10);
         assert!(requests.are_due(10));
-        assert!(requests.answer(Ask::Restore, true).is_ok_and(|restore| restore.is_own));
+        assert!(requests.answer(Ask::Restore, true, |_| true).is_ok_and(|restore| restore.is_own));
     }
     requests.rewind(11);
-    assert_eq!(requests.answer(Ask::Restore, true).err(), Some(None), "a later state has it");
+    assert_eq!(
+        requests.answer(Ask::Restore, true, |_| true).err(),
+        Some(None),
+        "a later state has it"
+    );
 }

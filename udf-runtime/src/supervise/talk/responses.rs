@@ -11,12 +11,14 @@ use crate::supervise::requests::{Ask, Request};
 use crate::supervise::settings::OnError;
 
 impl Talk {
-    /// Takes a response; see [`Core::respond`](super::core::Core::respond).
+    /// Takes a response; see [`Core::respond`](super::core::Core::respond). `sent` is the position
+    /// up to which the worker has got the input.
     #[inline]
     pub(in crate::supervise) fn respond(
         &mut self,
         frame: &[u8],
         whole: &[u8],
+        sent: u64,
     ) -> Result<bool, Fault> {
         self.responses += 1;
         match self.checker.check(frame).map_err(Fault::Death)? {
@@ -28,7 +30,7 @@ impl Talk {
             }
             Response::Begin => Ok(self.batch(whole)),
             Response::End => Ok(self.end(whole)),
-            Response::Answer(ask, message) => self.answer(ask, *message),
+            Response::Answer(ask, message) => self.answer(ask, *message, sent),
             Response::Error(error) => Err(match self.on_error {
                 OnError::Restart => Fault::Death(format!("it reported an error: {error}")),
                 OnError::Stop => Fault::Error(error),
@@ -76,7 +78,7 @@ impl Talk {
         }
     }
 
-    fn answer(&mut self, ask: Ask, message: Message) -> Result<bool, Fault> {
+    fn answer(&mut self, ask: Ask, message: Message, sent: u64) -> Result<bool, Fault> {
         if let (Ask::Keepalive(time), Some(barrier)) = (ask, &self.barrier)
             && barrier.inserted.is_sent
             // A worker may answer without the time.
@@ -96,7 +98,17 @@ impl Talk {
             Message::Restore(answer) => answer.success,
             _ => true,
         };
-        let request = match self.requests.answer(ask, is_accepted) {
+        // An answer to a request that the worker has not got would split the output at a wrong place.
+        let Talk { requests, snapshot, restore, .. } = self;
+        let is_sent = |request: &Request| {
+            let inserted = match request.ask {
+                _ if !request.is_own => None,
+                Ask::Snapshot => snapshot.as_ref(),
+                _ => restore.as_ref(),
+            };
+            request.end <= sent && inserted.is_none_or(|inserted| inserted.is_sent)
+        };
+        let request = match requests.answer(ask, is_accepted, is_sent) {
             Ok(request) => request,
             // A worker may send keepalives at any time. The front sends its own.
             Err(_) if matches!(ask, Ask::Keepalive(_)) => {

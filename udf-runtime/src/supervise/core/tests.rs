@@ -1,0 +1,121 @@
+//! The order of input, answers and output, where a worker does what no other test makes it do.
+
+use udf_proto::frame;
+use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
+use udf_proto::messages::{
+    BeginBatch, EndBatch, InfoResponse, InitRequest, InitResponse, Point, Request, Response,
+    SnapshotRequest, SnapshotResponse,
+};
+
+use super::*;
+
+/// The engine, with a Kapacitor and a worker that do as the test says.
+struct Rig(Core);
+
+fn point(name: &str) -> Point {
+    Point { name: name.to_owned(), ..Point::default() }
+}
+
+fn snapshot(state: &str) -> Answer {
+    Answer::Snapshot(SnapshotResponse { snapshot: state.into() })
+}
+
+impl Rig {
+    /// Begins with an accepted Init.
+    fn new(settings: &Settings) -> Self {
+        let mut rig = Rig(Core::new(settings));
+        rig.read([Ask::Init(InitRequest::default())]);
+        rig.feed(usize::MAX);
+        rig.says(Answer::Init(InitResponse { success: true, error: String::new() }));
+        rig
+    }
+
+    /// Kapacitor sends requests.
+    fn read(&mut self, asks: impl IntoIterator<Item = Ask>) {
+        let mut bytes = Vec::new();
+        asks.into_iter().for_each(|ask| frame::append(&Request { message: Some(ask) }, &mut bytes));
+        self.0.room()[..bytes.len()].copy_from_slice(&bytes);
+        self.0.read(bytes.len(), [1 << 20; 2], |_, _| None).expect("these are frames");
+    }
+
+    /// The worker reads up to so many bytes.
+    fn feed(&mut self, mut most: usize) {
+        loop {
+            let bytes = self.0.unsent().len().min(most);
+            if bytes == 0 {
+                return;
+            }
+            self.0.note_sent(bytes);
+            most -= bytes;
+        }
+    }
+
+    /// The worker sends a response. Returns the names of the points that Kapacitor gets, and of other
+    /// messages.
+    fn says(&mut self, answer: Answer) -> Vec<String> {
+        self.answers(answer).expect("the response is valid")
+    }
+
+    fn answers(&mut self, answer: Answer) -> Result<Vec<String>, Fault> {
+        let mut whole = Vec::new();
+        frame::append(&Response { message: Some(answer) }, &mut whole);
+        let mut reader = frame::FrameReader::new(&whole[..]);
+        let body = reader.next_frame().expect("a frame").expect("a frame").to_vec();
+        let passes = self.0.respond(&body, &whole)?;
+        let mut out = std::mem::take(&mut self.0.talk.out);
+        out.extend(if passes { whole } else { vec![] });
+        let mut reader = frame::FrameReader::new(&out[..]);
+        let mut names = Vec::new();
+        while let Some(frame) = reader.next_frame().expect("a frame") {
+            let response = <Response as prost::Message>::decode(frame).expect("a response");
+            names.push(match response.message.expect("a message") {
+                Answer::Point(point) => point.name.split('.').next().unwrap_or_default().to_owned(),
+                Answer::Begin(_) => "begin".to_owned(),
+                Answer::End(_) => "end".to_owned(),
+                Answer::Snapshot(_) => "snapshot".to_owned(),
+                _ => "other".to_owned(),
+            });
+        }
+        Ok(names)
+    }
+
+    fn emits(&mut self, name: &str) -> Vec<String> {
+        self.says(Answer::Point(point(name)))
+    }
+
+    /// A worker dies, and another one takes over.
+    fn restart(&mut self, provides: EdgeType) {
+        let mut info = Info::try_from(InfoResponse::default()).expect("it is valid");
+        info.provides = provides;
+        self.0.take_over(&info);
+        self.feed(usize::MAX);
+    }
+}
+
+#[test]
+fn an_answer_to_a_request_that_was_not_sent_is_no_checkpoint() {
+    let mut rig = Rig::new(&Settings::default());
+    let snapshot_request = || Ask::Snapshot(SnapshotRequest {});
+    rig.read([snapshot_request()]);
+    rig.feed(usize::MAX);
+    rig.read([Ask::Point(point("a")), snapshot_request(), Ask::Point(point("b"))]);
+    assert_eq!(rig.says(snapshot("1")), ["snapshot"]);
+    let position = rig.0.talk.base.position;
+    // The second request waits behind the first byte of a point.
+    rig.feed(1);
+    assert!(rig.says(snapshot("1 again")).is_empty());
+    assert_eq!(rig.0.talk.base.position, position);
+    assert!(matches!(rig.0.talk.events.last(), Some(Event::Unasked(_))));
+    // The front asks as well, between two points.
+    rig.feed(usize::MAX);
+    assert_eq!(rig.says(snapshot("2")), ["snapshot"]);
+    rig.0.request_snapshot();
+    let position = rig.0.talk.base.position;
+    assert!(rig.says(snapshot("2 again")).is_empty());
+    assert_eq!(rig.0.talk.base.position, position);
+    rig.feed(usize::MAX);
+    assert!(rig.says(snapshot("3")).is_empty());
+    assert_eq!(rig.0.talk.base.snapshot.as_deref(), Some(&b"3"[..]));
+    assert!(rig.0.talk.base.position > position);
+}
