@@ -226,7 +226,7 @@ impl Core {
 
     /// Begins with a new worker, which has the state of the base. It gets all input since then.
     pub(super) fn take_over(&mut self, info: &Info) {
-        let repeats = self.log.sent() > self.talk.base.position || !self.talk.ledger.is_empty();
+        let repeats = self.log.sent() > self.talk.base.position;
         self.log.rewind(self.talk.base.position);
         self.talk.take_over(info, repeats.then_some(self.log.end()));
     }

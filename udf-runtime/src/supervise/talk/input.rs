@@ -93,7 +93,7 @@ impl Talk {
     /// handled.
     pub(in crate::supervise) fn take_over(&mut self, info: &Info, repeats_to: Option<u64>) {
         self.requests.rewind(self.base.position);
-        self.ledger.rewind();
+        self.ledger.rewind(repeats_to.is_some());
         self.checker = Checker::new();
         self.checker.set_provides(info.provides);
         self.snapshot = None;
