@@ -199,11 +199,12 @@ impl Core {
     #[inline]
     pub(super) fn respond(&mut self, frame: &[u8], whole: &[u8]) -> Result<bool, Fault> {
         let passes = self.talk.respond(frame, whole, self.log.sent())?;
-        let held = self.talk.held_bytes();
-        let is_too_much = self.talk.ledger.bytes() + held > self.memory;
+        if self.is_too_much() {
+            self.talk.pass_on_unknown();
+        }
         // While the worker is within a batch, its snapshot is no checkpoint.
-        let is_stuck = held > 0 && self.is_full() && !self.may_get_room();
-        if is_too_much || is_stuck {
+        let is_stuck = self.talk.held_bytes() > 0 && self.is_full() && !self.may_get_room();
+        if is_stuck || self.is_too_much() {
             self.talk.give_up_protection();
         }
         if let Some(Event::Checkpoint { .. }) = self.talk.events.last() {
@@ -212,6 +213,11 @@ impl Core {
         // Output takes memory, too.
         self.look_at_memory();
         Ok(passes)
+    }
+
+    /// Returns whether the output that is kept fills the memory alone.
+    fn is_too_much(&self) -> bool {
+        self.talk.ledger.bytes() + self.talk.held_bytes() > self.memory
     }
 
     /// Forgets requests that were answered, if no data has come since the last checkpoint.

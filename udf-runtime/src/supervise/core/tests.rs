@@ -119,3 +119,67 @@ fn an_answer_to_a_request_that_was_not_sent_is_no_checkpoint() {
     assert_eq!(rig.0.talk.base.snapshot.as_deref(), Some(&b"3"[..]));
     assert!(rig.0.talk.base.position > position);
 }
+
+#[test]
+fn output_of_a_timer_behind_a_checkpoint_hides_no_output_of_the_next_worker() {
+    let mut rig = Rig::new(&Settings::default());
+    rig.read([Ask::Point(point("a"))]);
+    rig.0.request_snapshot();
+    rig.feed(usize::MAX);
+    assert_eq!(rig.emits("a"), ["a"]);
+    rig.says(snapshot("a"));
+    assert_eq!(rig.emits("T"), ["T"]);
+    // A handover, or a death.
+    rig.restart(EdgeType::Stream);
+    assert!(!rig.0.talk.is_repeating);
+    rig.read([Ask::Point(point("b"))]);
+    rig.feed(usize::MAX);
+    assert_eq!(rig.emits("b"), ["b"]);
+    assert!(rig.emits("T").is_empty(), "its state is from before the timer");
+    assert_eq!(rig.emits("c"), ["c"]);
+}
+
+#[test]
+fn a_repetition_that_is_larger_than_the_memory_is_still_left_out() {
+    let mut rig = Rig::new(&Settings { memory: 2000, ..Settings::default() });
+    let names = ["a", "b", "c", "d"];
+    rig.read(names.map(|name| Ask::Point(point(name))));
+    rig.feed(usize::MAX);
+    for name in names {
+        assert_eq!(rig.emits(name), [name]);
+    }
+    rig.restart(EdgeType::Stream);
+    assert!(rig.emits("a").is_empty());
+    let large = |name: &str| format!("{name}.{}", "x".repeat(900));
+    assert!(rig.emits(&large("T")).is_empty());
+    assert!(rig.emits(&large("U")).is_empty());
+    // Unknown output waits for the end of the repetition while there is room.
+    assert_eq!(rig.emits(&large("V")), ["T", "U", "V"]);
+    for name in ["b", "c", "d"] {
+        assert!(rig.emits(name).is_empty(), "{name}");
+    }
+    assert_eq!(rig.emits("e"), ["e"]);
+    assert!(!rig.0.talk.is_unprotected);
+}
+
+#[test]
+fn a_batch_that_is_larger_than_the_memory_doubles_nothing_of_a_repetition() {
+    let mut rig = Rig::new(&Settings { memory: 2000, ..Settings::default() });
+    rig.read([Ask::Point(point("a")), Ask::Point(point("b"))]);
+    rig.feed(usize::MAX);
+    let batch = |rig: &mut Rig, size: usize| {
+        let mut got = rig.says(Answer::Begin(BeginBatch::default()));
+        for _ in 0..size {
+            got.extend(rig.emits(&format!("p.{}", "x".repeat(500))));
+        }
+        got.extend(rig.says(Answer::End(EndBatch::default())));
+        got
+    };
+    assert_eq!(batch(&mut rig, 1).len(), 3);
+    assert_eq!(batch(&mut rig, 2).len(), 4);
+    rig.restart(EdgeType::Batch);
+    assert_eq!(batch(&mut rig, 9).len(), 11, "it is new");
+    assert!(rig.0.talk.is_unprotected);
+    assert!(batch(&mut rig, 1).is_empty());
+    assert!(batch(&mut rig, 2).is_empty());
+}

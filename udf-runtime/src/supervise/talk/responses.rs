@@ -65,13 +65,18 @@ impl Talk {
         self.held.len()
     }
 
+    /// Passes on unknown output of a repetition before its end, because it is too much to keep.
+    pub(in crate::supervise) fn pass_on_unknown(&mut self) {
+        let new = self.ledger.release();
+        self.out.extend(new.into_iter().flatten());
+    }
+
     /// Passes on what is held, because it is too much to keep. A death of the worker cannot be
     /// repaired before the next checkpoint.
     pub(in crate::supervise) fn give_up_protection(&mut self) {
         self.is_unprotected = true;
-        let Repetition { new, .. } = self.ledger.settle();
-        self.out.extend(new.into_iter().flatten());
-        self.ledger.clear();
+        self.pass_on_unknown();
+        self.ledger.give_up();
         if !self.held.is_empty() {
             self.is_batch_exposed = true;
             self.out.append(&mut self.held);
