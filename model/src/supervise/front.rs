@@ -236,7 +236,8 @@ impl Front {
             }
             search.suspect = Some(step.extent.start);
         }
-        let is_search = match self.deaths.note(Instant::now(), self.core.talk.has_data()) {
+        let has_data = self.core.talk.has_data();
+        let is_search = match self.deaths.note(Instant::now(), has_data, search.is_some()) {
             Next::Restart(_) => false,
             Next::Search(_) => true,
             Next::GiveUp => return self.fail("too many deaths".to_owned()),

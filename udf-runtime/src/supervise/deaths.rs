@@ -53,18 +53,19 @@ impl Deaths {
     }
 
     /// Notes a death, and returns what happens next. `has_data` if data has come since the last
-    /// checkpoint.
-    pub(super) fn note(&mut self, now: Instant, has_data: bool) -> Next {
+    /// checkpoint, and `is_searching` if the worker got the input in parts: a checkpoint of such a
+    /// part ends the stretch, but not the search.
+    pub(super) fn note(&mut self, now: Instant, has_data: bool, is_searching: bool) -> Next {
         self.recent.retain(|death| now.duration_since(*death) < self.window);
         self.recent.push_back(now);
         self.in_stretch += 1;
-        let is_in_search = self.in_stretch > BEFORE_SEARCH && has_data;
+        let is_in_search = self.in_stretch > BEFORE_SEARCH && has_data || is_searching;
         let in_search = if is_in_search { IN_SEARCH } else { 0 };
         if self.recent.len() > self.restarts + in_search {
             return Next::GiveUp;
         }
         let pause = PAUSES[(self.in_stretch - 1).min(PAUSES.len() - 1)];
-        if self.in_stretch >= BEFORE_SEARCH && has_data {
+        if self.in_stretch >= BEFORE_SEARCH && has_data || is_searching {
             Next::Search(pause)
         } else {
             Next::Restart(pause)
@@ -93,12 +94,12 @@ mod tests {
         let mut deaths = Deaths::new(&settings);
         let begin = Instant::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert_eq!(deaths.note(at(0), true), Next::Restart(PAUSES[0]));
-        assert_eq!(deaths.note(at(59), true), Next::Restart(PAUSES[1]));
+        assert_eq!(deaths.note(at(0), true, false, false), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(at(59), true, false, false), Next::Restart(PAUSES[1]));
         deaths.end_stretch();
         // The first one was long ago.
-        assert_eq!(deaths.note(at(61), true), Next::Restart(PAUSES[0]));
-        assert_eq!(deaths.note(at(62), true), Next::GiveUp);
+        assert_eq!(deaths.note(at(61), true, false, false), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(at(62), true, false, false), Next::GiveUp);
     }
 
     #[test]
@@ -106,13 +107,27 @@ mod tests {
         let settings = Settings { restarts: 100, ..Settings::default() };
         let mut deaths = Deaths::new(&settings);
         let now = Instant::now();
-        deaths.note(now, true);
+        deaths.note(now, true, false);
         deaths.end_stretch();
-        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[0]));
-        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[1]));
-        assert_eq!(deaths.note(now, false), Next::Restart(PAUSES[2]), "without data");
-        assert_eq!(deaths.note(now, true), Next::Search(PAUSES[3]));
+        assert_eq!(deaths.note(now, true, false, false), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(now, true, false, false), Next::Restart(PAUSES[1]));
+        assert_eq!(deaths.note(now, false, false), Next::Restart(PAUSES[2]), "without data");
+        assert_eq!(deaths.note(now, true, false, false), Next::Search(PAUSES[3]));
         deaths.forget();
-        assert_eq!(deaths.note(now, true), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(now, true, false, false), Next::Restart(PAUSES[0]));
+    }
+
+    #[test]
+    fn a_checkpoint_within_a_search_does_not_end_its_deaths() {
+        let settings = Settings { restarts: 3, ..Settings::default() };
+        let mut deaths = Deaths::new(&settings);
+        let now = Instant::now();
+        (1..BEFORE_SEARCH).for_each(|_| drop(deaths.note(now, true, false)));
+        assert!(matches!(deaths.note(now, true, false), Next::Search(_)));
+        // A part was harmless, and Kapacitor's snapshot behind it was a checkpoint.
+        deaths.end_stretch();
+        assert!(matches!(deaths.note(now, true, true), Next::Search(_)), "it makes a part suspect");
+        assert!(matches!(deaths.note(now, true, true), Next::Search(_)), "an accident");
+        assert_eq!(deaths.note(now, true, true), Next::GiveUp);
     }
 }

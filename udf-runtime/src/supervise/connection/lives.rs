@@ -180,7 +180,7 @@ impl Connection {
         }
         let settings = &self.shared.settings;
         let has_data = self.core.talk.has_data();
-        let (pause, is_search) = match self.deaths.note(now, has_data) {
+        let (pause, is_search) = match self.deaths.note(now, has_data, search.is_some()) {
             Next::Restart(pause) => (pause, false),
             Next::Search(pause) => (pause, true),
             Next::GiveUp => {
