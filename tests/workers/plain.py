@@ -195,7 +195,7 @@ class Input:
         self.out = out
 
     def more(self):
-        data = os.read(0, 1 << 16)
+        data = os.read(0, self.trouble.args.read)
         self.buffer += data
         return data
 
@@ -367,7 +367,8 @@ class Plain:
         count, total = self.groups.get(group, [0, 0.0])
         count, total = count + 1, total + float(fields.get(self.field, 0.0))
         self.groups[group] = [count, total]
-        self.out.send(POINT, self.point(kept, count, total))
+        if not self.args.silent:
+            self.out.send(POINT, self.point(kept, count, total))
         if "trouble" in fields:
             self.trouble.at("after_point", self.out)
 
@@ -389,6 +390,8 @@ def main():
     parser.add_argument("--dir", default=".")
     parser.add_argument("--batch", action="store_true", help="read batches")
     parser.add_argument("--forget", action="store_true", help="answer snapshots with nothing")
+    parser.add_argument("--silent", action="store_true", help="emit nothing for a point")
+    parser.add_argument("--read", type=int, default=1 << 16, help="read this much at once")
     parser.add_argument("--differ", action="store_true", help="emit the process id")
     parser.add_argument("--tick", type=int, help="emit a point this often, in milliseconds")
     parser.add_argument("--options", help="a file with the names of its options")

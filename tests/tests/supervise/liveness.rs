@@ -24,6 +24,7 @@ cases! {
     keepalives_while_a_worker_starts, BOTH, "The same holds while a new worker starts, in Init and in Restore.";
     an_init_that_takes_its_time, BOTH, "A worker may take longer to accept Init than `--init-timeout`, which limits Kapacitor. The front sleeps meanwhile.";
     a_worker_that_takes_its_time, BOTH, "A worker that takes longer than the budget in all, but makes progress, lives on.";
+    a_worker_without_output, BOTH, "The same holds for a worker that emits nothing, and whose input fits into the pipe.";
     a_worker_without_input, BOTH, "A worker without input for longer than the budget lives on.";
     a_worker_whose_output_nobody_reads, BOTH, "The time that a worker waits for Kapacitor to read does not count for its budget.";
     points_of_a_thread, BOTH, "With points from a thread of the author between them, the outputs that follow from the input arrive exactly once after kills.";
@@ -165,6 +166,24 @@ fn a_worker_that_takes_its_time(on: Transport) {
     assert_eq!(front.worker(), worker);
     found.extend(front.finish());
     assert_same(&found, &direct(&plain(&[]), &requests));
+}
+
+fn a_worker_without_output(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let slow = ["--at", "point", "--do", "doze", "--amount", "150", "--read", "100", "--silent"];
+    let trouble = (0..40).flat_map(|time| frame(Ask::Point(trouble(time)))).collect::<Vec<_>>();
+    let requests = [init(), trouble].concat();
+    let mut front = Front::start(&plain(&slow), on, &["--busy-budget", "3s"]);
+    front.kapacitor.send(&requests);
+    let mut found = front.kapacitor.take(1);
+    let worker = front.worker();
+    front.kapacitor.send(&keepalive(7));
+    front.kapacitor.wait_for_keepalive(7);
+    assert_eq!(front.worker(), worker);
+    found.extend(front.finish());
+    assert_same(&found, &direct(&plain(&["--silent"]), &requests));
 }
 
 fn a_worker_without_input(on: Transport) {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use udf_proto::point::PointIndex;
 use udf_proto::request::{Incoming, decode};
 
-use super::Connection;
+use super::{Connection, SIGN_OF_LIFE};
 use crate::agent::counters::Count;
 use crate::supervise::core::Step;
 use crate::supervise::deaths::Next;
@@ -137,9 +137,16 @@ impl Connection {
         if !is_due || !self.reads_worker() {
             self.progress = now;
         }
-        if let Some(budget) = self.limits.busy
-            && now.duration_since(self.progress) >= budget
-        {
+        let Some(budget) = self.limits.busy else { return };
+        if now.duration_since(self.progress) >= budget.min(SIGN_OF_LIFE) {
+            // A worker without output makes progress, too, while it reads.
+            let unread = self.worker.as_ref().map_or(0, Worker::unread);
+            if unread < self.unread {
+                self.progress = now;
+            }
+            self.unread = unread;
+        }
+        if now.duration_since(self.progress) >= budget {
             self.die(Some(&format!("it made no progress for {budget:?}")));
         }
     }

@@ -82,6 +82,8 @@ pub(in crate::supervise) struct Connection {
     last_sign: Instant,
     /// The last time that the worker made progress, or had nothing to do.
     progress: Instant,
+    /// The input that the worker had not read at the last look.
+    unread: u64,
     /// When the worker has closed its output.
     ended: Option<Instant>,
     checkpoints: Checkpoints,
@@ -147,6 +149,7 @@ impl Connection {
             gone: None,
             last_sign: now,
             progress: now,
+            unread: 0,
             ended: None,
             checkpoints: Checkpoints::new(now),
             saver: None,
