@@ -165,6 +165,8 @@ impl Connection {
     fn replace(&mut self, reason: String) {
         self.ended = None;
         self.upgrade = None;
+        // The request has died with the worker.
+        self.checkpoints.asked = None;
         if self.is_ending() {
             return;
         }
