@@ -362,7 +362,7 @@ impl Front {
             && !talk.awaits_answer_to_snapshot()
             && talk.has_data()
             && self.search.is_none()
-            && self.upgrade.is_none()
+            && self.upgrade.as_ref().is_none_or(Upgrade::is_starting)
             && !self.is_closed
             && self.worker.as_ref().is_some_and(|worker| worker.start.is_none());
         let due = self.world.lock().checkpoints;

@@ -12,7 +12,7 @@ pub(super) struct Upgrade {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Describing,
+    Starting,
     AwaitingSnapshot,
     Restoring,
 }
@@ -20,6 +20,10 @@ enum Phase {
 impl Upgrade {
     pub(super) fn is_restoring(&self) -> bool {
         self.phase == Phase::Restoring
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        self.phase == Phase::Starting
     }
 }
 
@@ -32,7 +36,7 @@ impl Front {
         let Some(upgrade) = &mut self.upgrade else { return };
         let is_done = upgrade.worker.start.as_ref().is_none_or(|start| start.is_done().is_some());
         match upgrade.phase {
-            Phase::Describing
+            Phase::Starting
                 if is_done
                     && !self.core.talk.awaits_answer_to_snapshot()
                     && !self.core.talk.is_repeating =>
@@ -68,8 +72,11 @@ impl Front {
             && !self.core.talk.is_repeating
             && self.search.is_none();
         if requested != self.upgrades && is_possible {
-            let worker = self.spawn(self.info.clone(), self.next);
-            self.upgrade = Some(Upgrade { worker, phase: Phase::Describing });
+            let mut worker = self.spawn(self.info.clone(), self.next);
+            if let (Some(start), Some(init)) = (&mut worker.start, self.core.talk.init()) {
+                start.init(init);
+            }
+            self.upgrade = Some(Upgrade { worker, phase: Phase::Starting });
             self.feed_candidate();
         }
         self.upgrades = requested;

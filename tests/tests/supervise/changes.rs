@@ -6,17 +6,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use rustix::process::Signal;
+use udf_proto::messages::request::Message as Ask;
 use udf_tests::cases::BOTH;
 use udf_tests::program::{Transport, example, frame};
 
 use crate::cases;
-use crate::front::{Front, Mark, Udf, has_python, is_gone, kill, plain, program, wait_until};
-use crate::plan::{assert_same, batch, batch_points, begin, direct, end, info, init_of, points};
+use crate::front::{Front, Mark, Udf, has_python, is_gone, kill, plain, program, send, wait_until};
+use crate::plan::{
+    assert_same, batch, batch_points, begin, direct, end, info, init_of, large, points,
+};
 
 cases! {
     an_upgrade_under_load, BOTH, "Upgrades by SIGHUP while points arrive lose and double nothing: output and state are those of a run without.";
     an_upgrade_of_an_example_under_load, BOTH, "The same holds for a UDF of this kit that supervises itself.";
     an_upgrade_within_a_batch, BOTH, "The same holds for an upgrade while Kapacitor has sent a half of a batch.";
+    an_upgrade_to_a_program_that_starts_slowly, BOTH, "While a new worker starts, in Info and in Init, the old one serves and checkpoints are taken: any amount of input passes.";
     an_upgrade_to_another_program, BOTH, "After an upgrade, a worker of the new program serves the task, with the state of the old one.";
     an_upgrade_to_a_program_that_fails, BOTH, "If the new program does not start, the old worker stays, and the log has the reason.";
     an_upgrade_to_a_program_without_an_option, BOTH, "If the new program lacks an option, the old worker stays, and the log has the reason.";
@@ -97,6 +102,36 @@ fn an_upgrade_within_a_batch(on: Transport) {
         wait_until("the old worker is gone", || is_gone(worker));
         found.extend(front.finish());
         assert_same(&found, &direct(&udf, &[before, after].concat()));
+    }
+}
+
+fn an_upgrade_to_a_program_that_starts_slowly(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    for stage in ["info", "init"] {
+        let script = Script::of(&[]);
+        let flags = ["--memory-limit", "2000000", "--checkpoint-bytes", "500000"];
+        let (mut front, mut found) = script.start(on, &flags);
+        let old = front.worker();
+        script.replace(&Script::line(&["--at", stage]));
+        front.program.signal("HUP");
+        let new = front.stopped_worker();
+        let mut requests = [init(), points(0..10)].concat();
+        for time in 10..100 {
+            // All in all more than the limit.
+            let some = frame(Ask::Point(large(time, 100_000)));
+            front.kapacitor.send(&some);
+            found.extend(front.kapacitor.take(1));
+            requests.extend(some);
+        }
+        assert!(!is_gone(old) && !is_gone(new));
+        send(new, Signal::CONT);
+        wait_until("the old worker is gone", || is_gone(old));
+        front.kapacitor.send(&points(100..120));
+        requests.extend(points(100..120));
+        found.extend(front.finish());
+        assert_same(&found, &direct(&plain(&[]), &requests));
     }
 }
 

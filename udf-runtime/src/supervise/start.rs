@@ -23,6 +23,8 @@ pub(super) struct Start {
     /// The description of the worker before.
     known: Option<Info>,
     info: Option<Info>,
+    /// Whether the Init is asked for.
+    has_init: bool,
     unsent: Vec<u8>,
     sent: usize,
     due: VecDeque<Due>,
@@ -41,15 +43,24 @@ impl Start {
     pub(super) fn new(known: Option<Info>) -> Self {
         let mut unsent = Vec::new();
         append_info(&mut unsent);
-        Start { known, info: None, unsent, sent: 0, due: [Due::Info].into() }
+        let due = [Due::Info].into();
+        Start { known, info: None, has_init: false, unsent, sent: 0, due }
+    }
+
+    /// Goes on with the frame of the Init. It needs no checkpoint, and may take long.
+    pub(super) fn init(&mut self, frame: &[u8]) {
+        self.unsent.extend_from_slice(frame);
+        self.due.push_back(Due::Init);
+        self.has_init = true;
     }
 
     /// Goes on with the state of a checkpoint. `window` is earlier input for a worker without
     /// snapshots.
     pub(super) fn restore(&mut self, base: &Base, window: &[u8]) {
         let Some(init) = &base.init else { return };
-        self.unsent.extend_from_slice(init);
-        self.due.push_back(Due::Init);
+        if !self.has_init {
+            self.init(init);
+        }
         if let Some(snapshot) = &base.snapshot {
             append_restore(snapshot, &mut self.unsent);
             self.due.push_back(Due::Restore);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Connection;
+use super::upgrade::Upgrade;
 
 /// The pause before another snapshot is requested if one was no checkpoint.
 pub(super) const NO_CHECKPOINT: Duration = Duration::from_millis(100);
@@ -54,7 +55,7 @@ impl Connection {
             && !self.core.talk.awaits_answer_to_snapshot()
             && self.core.talk.has_data()
             && self.search.is_none()
-            && self.upgrade.is_none()
+            && self.upgrade.as_ref().is_none_or(Upgrade::is_starting)
             && (!self.is_closed() || self.is_final_checkpoint_due())
             && self.worker.as_ref().is_some_and(|worker| worker.start.is_none())
             && now >= self.checkpoints.not_before;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Connection;
 use crate::agent::counters::Count;
@@ -13,18 +13,26 @@ use crate::supervise::worker::{Got, Worker};
 /// The maximum number of connections that start another worker at the same time.
 const MOST_AT_ONCE: usize = 4;
 
+/// The time within which a new worker must be ready for a snapshot, without a `--busy-budget`.
+const START_WITHIN: Duration = Duration::from_secs(300);
+
+/// The time within which it must restore the snapshot. The input waits meanwhile.
+const RESTORE_WITHIN: Duration = Duration::from_secs(30);
+
 /// A worker that is about to take over.
 pub(super) struct Upgrade {
     worker: Worker,
     begun: Instant,
     phase: Phase,
+    /// When the present phase began.
+    since: Instant,
     _turn: Turn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// It describes itself.
-    Describing,
+    /// It describes itself, and accepts the Init. The present worker serves meanwhile.
+    Starting,
     /// The present worker is asked for a snapshot, and gets no input behind that request.
     AwaitingSnapshot,
     /// It restores the snapshot. The present worker is not read.
@@ -49,6 +57,14 @@ impl Drop for Turn {
     }
 }
 
+impl Phase {
+    /// Returns how long this phase may take.
+    fn limit(self, busy: Option<Duration>) -> Duration {
+        let limit = busy.unwrap_or(START_WITHIN);
+        if self == Phase::Restoring { limit.min(RESTORE_WITHIN) } else { limit }
+    }
+}
+
 impl Upgrade {
     pub(super) fn worker(&self) -> &Worker {
         &self.worker
@@ -56,6 +72,15 @@ impl Upgrade {
 
     pub(super) fn is_restoring(&self) -> bool {
         self.phase == Phase::Restoring
+    }
+
+    /// Returns whether the present worker serves as ever.
+    pub(super) fn is_starting(&self) -> bool {
+        self.phase == Phase::Starting
+    }
+
+    fn go_on(&mut self, phase: Phase, now: Instant) {
+        (self.phase, self.since) = (phase, now);
     }
 }
 
@@ -71,10 +96,9 @@ impl Connection {
         }
         self.feed_candidate();
         let Some(upgrade) = &mut self.upgrade else { return };
-        if let Some(budget) = self.limits.busy
-            && now.duration_since(upgrade.begun) >= budget
-        {
-            return self.refuse_upgrade(&format!("the new worker is not ready after {budget:?}"));
+        let limit = upgrade.phase.limit(self.limits.busy);
+        if now.duration_since(upgrade.since) >= limit {
+            return self.refuse_upgrade(&format!("the new worker is not ready after {limit:?}"));
         }
         if upgrade.worker.exited().is_some() {
             return self.bury_candidate(None);
@@ -82,12 +106,12 @@ impl Connection {
         let is_done = upgrade.worker.start.as_ref().is_none_or(|start| start.is_done().is_some());
         match upgrade.phase {
             // A snapshot that was requested before must be answered first.
-            Phase::Describing
+            Phase::Starting
                 if is_done
                     && !self.core.talk.awaits_answer_to_snapshot()
                     && !self.core.talk.is_repeating =>
             {
-                upgrade.phase = Phase::AwaitingSnapshot;
+                upgrade.go_on(Phase::AwaitingSnapshot, now);
                 self.core.request_snapshot();
                 self.core.talk.hold_at_snapshot();
             }
@@ -98,9 +122,11 @@ impl Connection {
                     if let Some(start) = &mut upgrade.worker.start {
                         start.restore(&self.core.talk.base, &window);
                     }
-                    upgrade.phase = Phase::Restoring;
+                    upgrade.go_on(Phase::Restoring, now);
                 } else {
-                    self.core.request_snapshot();
+                    if now >= self.checkpoints.not_before {
+                        self.core.request_snapshot();
+                    }
                     self.core.talk.hold_at_snapshot();
                 }
             }
@@ -125,9 +151,12 @@ impl Connection {
         let Some(turn) = Turn::take(&self.shared) else { return };
         self.upgrades_seen = requested;
         match Worker::spawn(&self.shared.program, self.limits.frame, self.info.clone()) {
-            Ok(worker) => {
-                let phase = Phase::Describing;
-                self.upgrade = Some(Upgrade { worker, begun: now, phase, _turn: turn });
+            Ok(mut worker) => {
+                if let (Some(start), Some(init)) = (&mut worker.start, self.core.talk.init()) {
+                    start.init(init);
+                }
+                let (begun, since, phase) = (now, now, Phase::Starting);
+                self.upgrade = Some(Upgrade { worker, begun, phase, since, _turn: turn });
             }
             Err(error) => self.refuse_upgrade(&error),
         }
@@ -209,4 +238,20 @@ impl Connection {
 
 fn write(worker: &Worker) -> usize {
     worker.start.as_ref().map_or(0, |start| worker.write(start.unsent()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_waits_for_a_new_worker_for_a_short_time_only() {
+        let minutes = |count| Some(Duration::from_secs(60 * count));
+        assert_eq!(Phase::Starting.limit(minutes(60)), Duration::from_secs(3600));
+        assert_eq!(Phase::Starting.limit(None), START_WITHIN);
+        for busy in [minutes(60), None] {
+            assert_eq!(Phase::Restoring.limit(busy), RESTORE_WITHIN);
+        }
+        assert_eq!(Phase::Restoring.limit(Some(Duration::from_secs(1))), Duration::from_secs(1));
+    }
 }

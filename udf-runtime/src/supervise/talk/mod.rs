@@ -251,9 +251,14 @@ impl Talk {
         true
     }
 
+    /// Returns the frame of the last Init.
+    pub(in crate::supervise) fn init(&self) -> Option<&[u8]> {
+        self.base.init.as_deref().or(self.init.as_deref())
+    }
+
     /// Returns whether an Init has come.
     pub(in crate::supervise) fn has_init(&self) -> bool {
-        self.init.is_some() || self.base.init.is_some()
+        self.init().is_some()
     }
 
     /// Places a snapshot request behind `at`, if one is wanted and possible.
