@@ -94,12 +94,12 @@ mod tests {
         let mut deaths = Deaths::new(&settings);
         let begin = Instant::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert_eq!(deaths.note(at(0), true, false, false), Next::Restart(PAUSES[0]));
-        assert_eq!(deaths.note(at(59), true, false, false), Next::Restart(PAUSES[1]));
+        assert_eq!(deaths.note(at(0), true, false), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(at(59), true, false), Next::Restart(PAUSES[1]));
         deaths.end_stretch();
         // The first one was long ago.
-        assert_eq!(deaths.note(at(61), true, false, false), Next::Restart(PAUSES[0]));
-        assert_eq!(deaths.note(at(62), true, false, false), Next::GiveUp);
+        assert_eq!(deaths.note(at(61), true, false), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(at(62), true, false), Next::GiveUp);
     }
 
     #[test]
@@ -109,12 +109,12 @@ mod tests {
         let now = Instant::now();
         deaths.note(now, true, false);
         deaths.end_stretch();
-        assert_eq!(deaths.note(now, true, false, false), Next::Restart(PAUSES[0]));
-        assert_eq!(deaths.note(now, true, false, false), Next::Restart(PAUSES[1]));
+        assert_eq!(deaths.note(now, true, false), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(now, true, false), Next::Restart(PAUSES[1]));
         assert_eq!(deaths.note(now, false, false), Next::Restart(PAUSES[2]), "without data");
-        assert_eq!(deaths.note(now, true, false, false), Next::Search(PAUSES[3]));
+        assert_eq!(deaths.note(now, true, false), Next::Search(PAUSES[3]));
         deaths.forget();
-        assert_eq!(deaths.note(now, true, false, false), Next::Restart(PAUSES[0]));
+        assert_eq!(deaths.note(now, true, false), Next::Restart(PAUSES[0]));
     }
 
     #[test]
@@ -122,7 +122,9 @@ mod tests {
         let settings = Settings { restarts: 3, ..Settings::default() };
         let mut deaths = Deaths::new(&settings);
         let now = Instant::now();
-        (1..BEFORE_SEARCH).for_each(|_| drop(deaths.note(now, true, false)));
+        for _ in 1..BEFORE_SEARCH {
+            deaths.note(now, true, false);
+        }
         assert!(matches!(deaths.note(now, true, false), Next::Search(_)));
         // A part was harmless, and Kapacitor's snapshot behind it was a checkpoint.
         deaths.end_stretch();

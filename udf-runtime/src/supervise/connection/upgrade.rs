@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn input_waits_for_a_new_worker_for_a_short_time_only() {
-        let minutes = |count| Some(Duration::from_secs(60 * count));
+        let minutes = |count: u64| Some(Duration::from_secs(60 * count));
         assert_eq!(Phase::Starting.limit(minutes(60)), Duration::from_secs(3600));
         assert_eq!(Phase::Starting.limit(None), START_WITHIN);
         for busy in [minutes(60), None] {
