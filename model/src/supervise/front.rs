@@ -206,9 +206,10 @@ impl Front {
 
     pub(super) fn take_over(&mut self) {
         let Some(worker) = &mut self.worker else { return };
-        let Some(info) = worker.start.as_ref().and_then(Start::is_done).cloned() else { return };
+        let Some(start) = &worker.start else { return };
+        let Some(info) = start.is_done().cloned() else { return };
+        self.core.take_over(&info, start.is_within_batch());
         worker.start = None;
-        self.core.take_over(&info);
         self.info.get_or_insert(info);
         if self.search.is_some() {
             self.next_step();

@@ -231,10 +231,10 @@ impl Core {
     }
 
     /// Begins with a new worker, which has the state of the base. It gets all input since then.
-    pub(super) fn take_over(&mut self, info: &Info) {
+    pub(super) fn take_over(&mut self, info: &Info, is_within_batch: bool) {
         let repeats = self.log.sent() > self.talk.base.position;
         self.log.rewind(self.talk.base.position);
-        self.talk.take_over(info, repeats.then_some(self.log.end()));
+        self.talk.take_over(info, is_within_batch, repeats.then_some(self.log.end()));
     }
 
     /// Sends the next part of the input to the worker alone. Returns none at the end of the input.

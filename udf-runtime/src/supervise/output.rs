@@ -41,9 +41,9 @@ impl Checker {
         Checker { index: PointIndex::new(), is_within_batch: false, provides: None }
     }
 
-    /// Sets the edge that the worker has described.
-    pub(super) fn set_provides(&mut self, provides: EdgeType) {
-        self.provides = Some(provides);
+    /// Begins with a worker that provides this edge, and may already be within a batch.
+    pub(super) fn take_over(provides: EdgeType, is_within_batch: bool) -> Self {
+        Checker { is_within_batch, provides: Some(provides), ..Checker::new() }
     }
 
     pub(super) fn is_within_batch(&self) -> bool {

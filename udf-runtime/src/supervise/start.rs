@@ -28,6 +28,8 @@ pub(super) struct Start {
     unsent: Vec<u8>,
     sent: usize,
     due: VecDeque<Due>,
+    /// Whether the worker is within a batch that is dropped.
+    is_within_batch: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,7 @@ impl Start {
         let mut unsent = Vec::new();
         append_info(&mut unsent);
         let due = [Due::Info].into();
-        Start { known, info: None, has_init: false, unsent, sent: 0, due }
+        Start { known, info: None, has_init: false, unsent, sent: 0, due, is_within_batch: false }
     }
 
     /// Goes on with the frame of the Init. It needs no checkpoint, and may take long.
@@ -93,6 +95,11 @@ impl Start {
         self.info.as_ref().filter(|_| self.due.is_empty())
     }
 
+    /// Returns whether the worker has begun a batch, and not ended it. All of the batch is dropped.
+    pub(super) fn is_within_batch(&self) -> bool {
+        self.is_within_batch
+    }
+
     /// Takes a response of the worker. All output belongs to input whose output was passed on.
     ///
     /// # Errors
@@ -129,9 +136,14 @@ impl Start {
             }
             // Output of the window, or a sign of life.
             (Some(Message::Keepalive(_)), _) => return Ok(()),
-            (Some(Message::Begin(_) | Message::Point(_) | Message::End(_)), due)
+            (Some(message @ (Message::Begin(_) | Message::Point(_) | Message::End(_))), due)
                 if due != Some(Due::Info) =>
             {
+                match message {
+                    Message::Begin(_) => self.is_within_batch = true,
+                    Message::End(_) => self.is_within_batch = false,
+                    _ => {}
+                }
                 return Ok(());
             }
             (None, _) => return Err(death("it sent an empty response".to_owned())),

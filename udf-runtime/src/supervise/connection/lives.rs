@@ -97,11 +97,10 @@ impl Connection {
     /// Serves a worker that has started.
     pub(super) fn take_over(&mut self) {
         let Some(worker) = &mut self.worker else { return };
-        let Some(info) = worker.start.as_ref().and_then(|start| start.is_done()).cloned() else {
-            return;
-        };
+        let Some(start) = &worker.start else { return };
+        let Some(info) = start.is_done().cloned() else { return };
+        self.core.take_over(&info, start.is_within_batch());
         worker.start = None;
-        self.core.take_over(&info);
         self.info.get_or_insert(info);
         if self.search.is_some() {
             self.next_step();

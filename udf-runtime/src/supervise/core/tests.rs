@@ -86,9 +86,14 @@ impl Rig {
 
     /// A worker dies, and another one takes over.
     fn restart(&mut self, provides: EdgeType) {
+        self.restart_within(provides, false);
+    }
+
+    /// The new worker may be within a batch whose begin was dropped.
+    fn restart_within(&mut self, provides: EdgeType, is_within_batch: bool) {
         let mut info = Info::try_from(InfoResponse::default()).expect("it is valid");
         info.provides = provides;
-        self.0.take_over(&info);
+        self.0.take_over(&info, is_within_batch);
         self.feed(usize::MAX);
     }
 }
@@ -182,4 +187,23 @@ fn a_batch_that_is_larger_than_the_memory_doubles_nothing_of_a_repetition() {
     assert!(rig.0.talk.is_unprotected);
     assert!(batch(&mut rig, 1).is_empty());
     assert!(batch(&mut rig, 2).is_empty());
+}
+
+#[test]
+fn the_rest_of_a_batch_from_before_the_handover_is_dropped() {
+    let mut rig = Rig::new(&Settings::default());
+    rig.0.request_snapshot();
+    rig.feed(usize::MAX);
+    rig.says(snapshot("empty"));
+    rig.restart_within(EdgeType::Batch, true);
+    rig.read([Ask::Point(point("a"))]);
+    rig.0.request_snapshot();
+    rig.feed(usize::MAX);
+    assert!(rig.emits("rest").is_empty());
+    rig.says(snapshot("within a batch"));
+    assert!(rig.0.talk.events.contains(&Event::NoCheckpoint));
+    assert!(rig.says(Answer::End(EndBatch::default())).is_empty());
+    assert!(rig.says(Answer::Begin(BeginBatch::default())).is_empty());
+    assert_eq!(rig.says(Answer::End(EndBatch::default())), ["begin", "end"]);
+    assert!(rig.answers(Answer::End(EndBatch::default())).is_err());
 }

@@ -32,8 +32,7 @@ fn end() -> Vec<u8> {
 
 /// Returns what the last of the frames is, or what is wrong with one of them.
 fn check(provides: EdgeType, frames: &[Vec<u8>]) -> Result<Response, String> {
-    let mut checker = Checker::new();
-    checker.set_provides(provides);
+    let mut checker = Checker::take_over(provides, false);
     let checked = frames.iter().map(|frame| checker.check(frame));
     checked.reduce(|before, next| before.and(next)).expect("there is a frame")
 }

@@ -164,3 +164,18 @@ fn a_response_out_of_place_is_a_death() {
     assert!(matches!(restoring(&[]).respond(&[0xff; 3]), Err(Fault::Death(_))));
     assert_eq!(respond(&mut restoring(&[]), keepalive(5)), Ok(()), "a sign of life");
 }
+
+#[test]
+fn a_batch_that_has_begun_is_noted() {
+    let mut start = restoring(b"");
+    respond(&mut start, info(&["a"])).expect("it is due");
+    for (message, is_within_batch) in [
+        (Message::Begin(BeginBatch::default()), true),
+        (init(true), true),
+        (Message::End(EndBatch::default()), false),
+        (Message::Begin(BeginBatch::default()), true),
+    ] {
+        respond(&mut start, message).expect("it is dropped, or due");
+        assert_eq!(start.is_within_batch(), is_within_batch);
+    }
+}

@@ -90,12 +90,17 @@ impl Talk {
     }
 
     /// Begins with a new worker. `repeats_to` is the end of the input that the last one may have
-    /// handled.
-    pub(in crate::supervise) fn take_over(&mut self, info: &Info, repeats_to: Option<u64>) {
+    /// handled. If the worker `is_within_batch`, the rest of the batch is dropped: so was its begin.
+    pub(in crate::supervise) fn take_over(
+        &mut self,
+        info: &Info,
+        is_within_batch: bool,
+        repeats_to: Option<u64>,
+    ) {
         self.requests.rewind(self.base.position);
         self.ledger.rewind(repeats_to.is_some());
-        self.checker = Checker::new();
-        self.checker.set_provides(info.provides);
+        self.checker = Checker::take_over(info.provides, is_within_batch);
+        self.is_batch_dropped = is_within_batch;
         self.snapshot = None;
         self.wants_snapshot = false;
         self.restore.iter_mut().for_each(|restore| restore.is_sent = false);

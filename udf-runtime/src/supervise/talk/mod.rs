@@ -114,6 +114,8 @@ pub(in crate::supervise) struct Talk {
     held: Vec<u8>,
     /// Whether the begin of such a batch was passed on, because the batch is too large to be held.
     is_batch_exposed: bool,
+    /// Whether such a batch is dropped.
+    is_batch_dropped: bool,
     /// Output that is passed on before the response at hand.
     pub(in crate::supervise) out: Vec<u8>,
     pub(in crate::supervise) is_repeating: bool,
@@ -154,6 +156,7 @@ impl Talk {
             ledger: Ledger::new(settings.at_least_once),
             held: Vec::new(),
             is_batch_exposed: false,
+            is_batch_dropped: false,
             out: Vec::new(),
             is_repeating: false,
             has_ended: false,

@@ -41,13 +41,16 @@ impl Talk {
     /// Takes a part of a batch. The batch is passed on as a whole, so that Kapacitor never has the
     /// begin of one without its end.
     fn batch(&mut self, whole: &[u8]) -> bool {
-        if !self.is_batch_exposed {
+        if !self.is_batch_exposed && !self.is_batch_dropped {
             self.held.extend_from_slice(whole);
         }
         self.is_batch_exposed
     }
 
     fn end(&mut self, whole: &[u8]) -> bool {
+        if take(&mut self.is_batch_dropped) {
+            return false;
+        }
         if take(&mut self.is_batch_exposed) {
             self.traffic.batches_out += 1;
             return true;
@@ -167,7 +170,7 @@ impl Talk {
             self.given.add(&snapshot);
         }
         // Another worker cannot continue a batch that has begun, of the input or of the output.
-        if request.is_within_batch || !self.held.is_empty() || self.is_batch_exposed {
+        if request.is_within_batch || self.checker.is_within_batch() {
             self.events.push(Event::NoCheckpoint);
             return;
         }
