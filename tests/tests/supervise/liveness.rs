@@ -28,7 +28,7 @@ cases! {
     a_worker_without_input, BOTH, "A worker without input for longer than the budget lives on.";
     a_worker_whose_output_nobody_reads, BOTH, "The time that a worker waits for Kapacitor to read does not count for its budget.";
     points_of_a_thread, BOTH, "With points from a thread of the author between them, the outputs that follow from the input arrive exactly once after kills.";
-    a_udf_that_does_not_repeat_itself, BOTH, "Output that a new worker does not repeat arrives at most once, and the log reports it.";
+    a_udf_that_does_not_repeat_itself, BOTH, "If a UDF never repeats its output, each input is answered once, and the log reports the difference.";
     a_udf_that_does_not_repeat_itself_and_at_least_once, BOTH, "With `--at-least-once`, such output arrives at least once.";
     the_guarantee_in_the_log, PIPE, "The front logs at its start which guarantee holds for such output.";
 }
@@ -305,7 +305,9 @@ fn a_udf_that_does_not_repeat_itself_and_at_least_once(on: Transport) {
 
 fn the_guarantee_in_the_log(on: Transport) {
     let udf = Udf::Example("mirror");
-    for (flags, with) in [(&[][..], "at most once"), (&["--at-least-once"], "at least once")] {
+    for (flags, with) in
+        [(&[][..], "doubled or missing"), (&["--at-least-once"], "none is dropped")]
+    {
         let mut front = Front::start(&udf, on, flags);
         front.kapacitor.send(&frame(init_of(&udf)));
         front.kapacitor.end_input();

@@ -8,7 +8,7 @@ use udf_host::command::{self, Failure};
 use udf_text::duration;
 
 use super::flags::set;
-use crate::supervise::{OnError, Poison, Settings};
+use crate::supervise::{BEFORE_SEARCH, OnError, Poison, Settings};
 
 /// The heading of these arguments in the help.
 const HEADING: &str = "Supervision";
@@ -63,7 +63,7 @@ pub(super) fn settings_args() -> impl Iterator<Item = Arg> {
             .value_parser(duration::positive),
         some(
             "memory-limit",
-            "Input of a connection that is kept for a replay; when it is reached, Kapacitor waits for the snapshot",
+            "Input and output of a connection that is kept for a replay; at this limit, Kapacitor waits for the snapshot",
         )
         .default_value("67108864"),
         bytes(
@@ -94,16 +94,17 @@ pub(super) fn settings_args() -> impl Iterator<Item = Arg> {
         .value_parser(["stop", "restart"]),
         flag(
             "at-least-once",
-            "After a restart, send output that the worker does not repeat, such as that of timers, twice instead of never",
+            "Pass on output that a new worker does not repeat, such as that of timers, so it may arrive twice; without it, such output may be lost",
         ),
-        path("state-dir", "DIR", "Keep the last snapshot of each task in this directory, for a restart of the machine"),
+        path("state-dir", "DIR", "Keep a recent snapshot of each task in this directory, for a restart of the machine"),
     ];
     args.into_iter().map(|arg| arg.help_heading(HEADING))
 }
 
 /// Refuses arguments of supervision that have no effect or contradict each other.
 pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
-    let Settings { poison, poison_file, checkpoint_bytes, memory, replay, .. } = settings(matches);
+    let Settings { poison, poison_file, restarts, checkpoint_bytes, memory, replay, .. } =
+        settings(matches);
     let refused = match (poison, poison_file) {
         (Poison::Skip, None) => {
             "--poison skip needs --poison-file, so that no input is lost; add --poison-file PATH"
@@ -113,6 +114,10 @@ pub(super) fn check(matches: &ArgMatches) -> Result<(), Failure> {
             "--poison-file has no effect without --poison skip; add it, or remove --poison-file"
                 .to_owned()
         }
+        (Poison::Skip, _) if restarts < BEFORE_SEARCH => format!(
+            "--poison skip has no effect with --restarts {restarts}: input is suspected after {BEFORE_SEARCH} deaths; \
+             raise --restarts to {BEFORE_SEARCH} or more"
+        ),
         _ if checkpoint_bytes > memory => format!(
             "--checkpoint-bytes {checkpoint_bytes} is more than --memory-limit {memory}: the input until the snapshot \
              could not be kept; raise the one or lower the other"
@@ -192,7 +197,7 @@ mod tests {
 
     #[test]
     fn each_argument_has_its_place() {
-        let args = "--checkpoint-bytes 2048 --checkpoint-every 1s --memory-limit 4096 --replay 1 --restarts 0 \
+        let args = "--checkpoint-bytes 2048 --checkpoint-every 1s --memory-limit 4096 --replay 1 --restarts 4 \
                     --restart-window 2s --poison skip --poison-file p --on-error restart --at-least-once \
                     --state-dir s";
         let matches = parse(&args.split_whitespace().collect::<Vec<_>>());
@@ -201,7 +206,7 @@ mod tests {
             checkpoint_every: Duration::from_secs(1),
             memory: 4096,
             replay: 1,
-            restarts: 0,
+            restarts: 4,
             restart_window: Duration::from_secs(2),
             poison: Poison::Skip,
             poison_file: Some("p".into()),
@@ -218,6 +223,7 @@ mod tests {
         for (args, named) in [
             ("--poison skip", "--poison-file"),
             ("--poison-file p", "--poison skip"),
+            ("--poison skip --poison-file p --restarts 2", "--restarts 2"),
             ("--checkpoint-bytes 4096 --memory-limit 2048", "--memory-limit 2048"),
             ("--replay 70000000", "--memory-limit 67108864"),
         ] {

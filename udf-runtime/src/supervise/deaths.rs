@@ -7,7 +7,7 @@ use super::settings::Settings;
 
 /// The number of deaths in the same stretch of input after which the input is searched for the part
 /// that kills the worker.
-const BEFORE_SEARCH: usize = 3;
+pub(crate) const BEFORE_SEARCH: usize = 3;
 
 /// The number of further deaths that a search may cost: one that makes a part of the input suspect,
 /// and another accident. The one that proves the suspicion is not counted.

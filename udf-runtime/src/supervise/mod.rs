@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use self::connection::Connection;
+pub(crate) use self::deaths::BEFORE_SEARCH;
 use self::poison::PoisonFile;
 pub(crate) use self::settings::{OnError, Poison, Program, Settings};
 use crate::agent::allowance::Allowance;
@@ -43,10 +44,10 @@ struct Shared {
     upgrades: AtomicU64,
     /// The number of connections that start another worker for an upgrade.
     upgrading: AtomicUsize,
-    /// Whether the log tells what applies to all connections.
+    /// Whether the guarantees were logged. They apply to all connections.
     is_introduced: AtomicBool,
-    /// Whether the log tells that snapshots are empty.
-    has_told_empty: AtomicBool,
+    /// Whether empty snapshots were logged.
+    has_logged_empty: AtomicBool,
 }
 
 impl Supervision {
@@ -64,7 +65,7 @@ impl Supervision {
             upgrades: AtomicU64::new(0),
             upgrading: AtomicUsize::new(0),
             is_introduced: AtomicBool::new(false),
-            has_told_empty: AtomicBool::new(false),
+            has_logged_empty: AtomicBool::new(false),
         })))
     }
 

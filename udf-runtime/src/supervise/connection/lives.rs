@@ -171,8 +171,8 @@ impl Connection {
         }
         if self.core.talk.is_unprotected {
             return self.fail(format!(
-                "{reason}; it cannot be replaced, because its input since the last checkpoint is more than \
-                 --memory-limit {}",
+                "{reason}; it cannot be replaced, because its input and output since the last checkpoint are more \
+                 than --memory-limit {}; raise --memory-limit",
                 self.shared.settings.memory
             ));
         }

@@ -123,7 +123,7 @@ impl Connection {
                     self.checkpoints.bytes = snapshot.map_or(0, Vec::len);
                     let is_final = self.is_closed();
                     match (snapshot, &mut self.saver) {
-                        (None, _) => self.tell_empty(),
+                        (None, _) => self.log_empty(),
                         (Some(snapshot), Some(saver))
                             if is_passed
                                 || is_final
@@ -166,12 +166,12 @@ impl Connection {
         }
     }
 
-    /// Tells once what applies to all connections.
+    /// Logs once the guarantees, which apply to all connections.
     fn introduce(&self) {
         if !self.shared.is_introduced.swap(true, Ordering::Relaxed) {
             let timers = match self.shared.settings.at_least_once {
-                true => "at least once",
-                false => "at most once",
+                true => "may then be doubled, and none is dropped",
+                false => "may then be doubled or missing",
             };
             tracing::info!(
                 "the UDF is supervised: a worker that dies is replaced; output that follows from input is sent \
@@ -180,8 +180,8 @@ impl Connection {
         }
     }
 
-    fn tell_empty(&self) {
-        if !self.shared.has_told_empty.swap(true, Ordering::Relaxed) {
+    fn log_empty(&self) {
+        if !self.shared.has_logged_empty.swap(true, Ordering::Relaxed) {
             let replay = match self.shared.settings.replay {
                 0 => "set --replay if it can be built again from recent input".to_owned(),
                 bytes => format!("the last {bytes} bytes of input from before are replayed"),
