@@ -1,4 +1,4 @@
-//! What the front of a connection knows: the input since the last checkpoint, the requests in it,
+//! The engine of a connection: it keeps the input since the last checkpoint, the requests in it,
 //! and the output that was passed on. It reads no clock and no file, and starts nothing.
 
 #[cfg(test)]

@@ -2,7 +2,11 @@
 //!
 //! A pipe of Linux holds 64 KiB. Each of the three processes in a row then sleeps and wakes once for
 //! every 64 KiB, which takes longer than to copy the data. But Linux limits the memory for the pipes
-//! of a user, by default to 64 MiB. So only a few connections get larger pipes, once they need them.
+//! of a user, by default to 64 MiB, and makes new pipes tiny behind that limit. So only a few
+//! connections of a process get larger pipes, once they need them.
+//!
+//! The number is not limited for a user: a front that Kapacitor has spawned has one connection, and
+//! does not know the others. About 32 busy ones reach the limit. Linux then refuses larger pipes.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,8 +34,7 @@ pub(super) struct Pipes {
 }
 
 impl Pipes {
-    /// Takes a read of the input. Returns whether the pipes of the connection are to be large from
-    /// now on.
+    /// Takes a read of the input. Returns whether the pipes of the connection must become large.
     pub(super) fn note_read(&mut self, bytes: usize) -> bool {
         if self.is_large || bytes < FULL {
             return false;
@@ -43,7 +46,7 @@ impl Pipes {
         self.is_large
     }
 
-    /// Makes these pipes large, if those of the connection are to be.
+    /// Makes these pipes large, if the connection has large pipes.
     pub(super) fn enlarge(&self, pipes: &[BorrowedFd<'_>]) {
         for pipe in pipes.iter().filter(|_| self.is_large) {
             set_size(*pipe);

@@ -17,7 +17,7 @@ use super::talk::{Base, Fault, refused_options, refused_snapshot};
 /// The time in the keepalive behind the window, which the worker repeats.
 const BEHIND_WINDOW: i64 = i64::MIN;
 
-/// What a worker still has to do before it serves.
+/// The steps of a worker before it serves.
 #[derive(Debug)]
 pub(super) struct Start {
     /// The description of the worker before.

@@ -33,7 +33,7 @@ pub(super) struct Worker {
     pub(super) start: Option<Start>,
 }
 
-/// What a read from a worker has brought.
+/// The result of a read from a worker.
 pub(super) enum Got {
     Some,
     Nothing,
@@ -80,8 +80,7 @@ impl Worker {
         self.frames.get_ref().as_fd()
     }
 
-    /// Writes as much as the pipe takes. The output of a worker that has closed its input tells what
-    /// has happened.
+    /// Writes as much as the pipe takes. A worker that has closed its input is judged by its output.
     pub(super) fn write(&self, bytes: &[u8]) -> usize {
         let Some(mut input) = self.input.as_ref().filter(|_| !self.is_deaf.get()) else { return 0 };
         loop {

@@ -36,7 +36,7 @@ impl Checkpoints {
 }
 
 impl Connection {
-    /// Returns whether the state at the end of the input is to be saved, before the worker finishes.
+    /// Returns whether the state at the end of the input must be saved, before the worker finishes.
     /// Kapacitor takes no snapshot at its end.
     pub(super) fn is_final_checkpoint_due(&self) -> bool {
         self.saver.is_some()

@@ -103,7 +103,7 @@ impl Connection {
     }
 
     /// Sends an error to Kapacitor, which stops the task.
-    pub(super) fn say(&mut self, error: String) {
+    pub(super) fn send_error(&mut self, error: String) {
         response::append(
             Message::Error(ErrorResponse { error: cut(error, MAX_TEXT) }),
             &mut self.out,
@@ -113,7 +113,7 @@ impl Connection {
     /// Ends the task with an error.
     pub(super) fn fail(&mut self, error: String) {
         if !self.is_ending() {
-            self.say(error.clone());
+            self.send_error(error.clone());
             self.phase = Phase::Ending(Some(error));
         }
     }
@@ -127,7 +127,7 @@ impl Connection {
         }
         if let Phase::Closed { stopped } = &self.phase {
             if let Some(stopped) = stopped.clone() {
-                self.say(format!(
+                self.send_error(format!(
                     "{stopped}; start it again if it is a daemon, then disable and enable the task"
                 ));
             }

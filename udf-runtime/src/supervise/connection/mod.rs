@@ -1,4 +1,8 @@
-//! The loop of one connection: moves bytes between Kapacitor and the worker. Nothing in it blocks.
+//! The loop of one connection: moves bytes between Kapacitor and the worker.
+//!
+//! Its reads and writes do not block. A death may take it a second, until the process and its stderr
+//! have ended. It also waits for the disk when it loads a checkpoint, and when it writes to the
+//! poison file.
 
 mod checkpoints;
 mod kapacitor;
@@ -39,7 +43,7 @@ use crate::supervise::worker::Worker;
 /// While there is work, Kapacitor hears something at least this often.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(200);
 
-/// The longest pause between two looks at what no descriptor shows.
+/// The longest pause between two looks at facts that no descriptor shows.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Output of the worker is read while less than this waits for Kapacitor.
@@ -71,7 +75,7 @@ pub(in crate::supervise) struct Connection {
     upgrades_seen: u64,
     /// The task and the node of an Init that was not accepted yet.
     named: Option<(String, String)>,
-    /// What waits for Kapacitor, and how much of it is written.
+    /// Output that waits for Kapacitor, and the number of its bytes that are written.
     out: Vec<u8>,
     out_at: usize,
     /// The last write to Kapacitor, or the last time that there was nothing to write.
@@ -165,7 +169,7 @@ impl Connection {
         if let Err(error) = &served {
             self.link.counters.add(Count::Errors, 1);
             if !matches!(error, AgentError::Emit(_) | AgentError::Worker(_)) {
-                self.say(error.to_string());
+                self.send_error(error.to_string());
                 self.flush_within(self.limits.hangup.unwrap_or(LOOK));
             }
         }

@@ -1,4 +1,4 @@
-//! What a worker gets besides the input.
+//! The requests that the front inserts into the input of a worker.
 
 use udf_proto::Info;
 

@@ -1,4 +1,4 @@
-//! The conversation with a worker: what is asked and answered, and what Kapacitor gets of it.
+//! The conversation with a worker: its requests and responses, and the output for Kapacitor.
 
 mod input;
 mod responses;
@@ -30,7 +30,7 @@ pub(in crate::supervise) struct Base {
     pub(in crate::supervise) snapshot: Option<Vec<u8>>,
 }
 
-/// What has happened.
+/// An event of the conversation.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::supervise) enum Event {
     /// Kapacitor has sent the Init of this task and node.
@@ -52,7 +52,7 @@ pub(in crate::supervise) enum Event {
     Unasked(Ask),
 }
 
-/// Counts of what has passed.
+/// Counts of messages that have passed.
 #[derive(Debug, Default, Clone, Copy)]
 pub(in crate::supervise) struct Traffic {
     pub(in crate::supervise) points_in: u64,
@@ -168,7 +168,7 @@ impl Talk {
         }
     }
 
-    // What Kapacitor sends.
+    // The input.
 
     /// Takes a frame from Kapacitor; see [`Core::read`](super::core::Core::read).
     #[inline]

@@ -1,4 +1,4 @@
-//! What a worker sends, and what Kapacitor gets of it.
+//! Handles the responses of a worker, and decides which of them Kapacitor gets.
 
 use std::mem::take;
 
