@@ -207,3 +207,26 @@ fn the_rest_of_a_batch_from_before_the_handover_is_dropped() {
     assert_eq!(rig.says(Answer::End(EndBatch::default())), ["begin", "end"]);
     assert!(rig.answers(Answer::End(EndBatch::default())).is_err());
 }
+
+#[test]
+fn a_snapshot_within_a_repetition_that_was_no_checkpoint_is_none_again() {
+    let mut rig = Rig::new(&Settings::default());
+    let ask = Ask::Snapshot(SnapshotRequest {});
+    rig.read([Ask::Point(point("a")), ask, Ask::Point(point("b"))]);
+    rig.feed(usize::MAX);
+    // A thread of the UDF is within a batch.
+    let batch = |rig: &mut Rig| {
+        let mut got = rig.says(Answer::Begin(BeginBatch::default()));
+        got.extend(rig.emits("a"));
+        got.extend(rig.says(Answer::End(EndBatch::default())));
+        got
+    };
+    rig.says(Answer::Begin(BeginBatch::default()));
+    assert_eq!(rig.says(snapshot("1")), ["snapshot"]);
+    assert_eq!(rig.says(Answer::End(EndBatch::default())), ["begin", "end"]);
+    assert_eq!(batch(&mut rig), ["begin", "a", "end"]);
+    rig.restart(EdgeType::Batch);
+    rig.says(Answer::Init(InitResponse { success: true, error: String::new() }));
+    assert!(rig.says(snapshot("1")).is_empty());
+    assert!(batch(&mut rig).is_empty(), "Kapacitor has it");
+}

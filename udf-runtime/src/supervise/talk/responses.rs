@@ -169,8 +169,10 @@ impl Talk {
         } else if !request.is_passed {
             self.given.add(&snapshot);
         }
-        // Another worker cannot continue a batch that has begun, of the input or of the output.
-        if request.is_within_batch || self.checker.is_within_batch() {
+        // Another worker cannot continue a batch that has begun, of the input or of the output. If
+        // the answer of the last worker was no checkpoint for this reason, the ledger has output from
+        // before and behind the request.
+        if request.is_within_batch || self.checker.is_within_batch() || request.is_passed {
             self.events.push(Event::NoCheckpoint);
             return;
         }
