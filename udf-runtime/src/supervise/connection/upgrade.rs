@@ -123,6 +123,8 @@ impl Connection {
                         start.restore(&self.core.talk.base, &window);
                     }
                     upgrade.go_on(Phase::Restoring, now);
+                    // Without a snapshot, it is ready at once.
+                    return self.look_after_upgrade(now);
                 } else {
                     if now >= self.checkpoints.not_before {
                         self.core.request_snapshot();
