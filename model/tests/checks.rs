@@ -67,6 +67,8 @@ checks! {
     deaths_between_timers_cost_output_of_timers_alone
     an_upgrade_costs_nothing
     an_upgrade_of_batches_costs_nothing
+    an_upgrade_between_timers_costs_nothing
+    an_upgrade_and_deaths_between_timers_cost_output_of_timers_alone
     a_refused_upgrade_costs_nothing
     an_unfit_upgrade_costs_nothing
     poison_costs_nothing_else

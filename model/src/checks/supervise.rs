@@ -30,6 +30,8 @@ checks! {
     deaths_between_timers_cost_output_of_timers_alone, Random(600), TIMER;
     an_upgrade_costs_nothing, Random(600), UPGRADE;
     an_upgrade_of_batches_costs_nothing, Random(600), UPGRADE_BATCH;
+    an_upgrade_between_timers_costs_nothing, Random(600), UPGRADE_TIMER;
+    an_upgrade_and_deaths_between_timers_cost_output_of_timers_alone, Random(600), UPGRADE_TIMER_AND_DEATH;
     a_refused_upgrade_costs_nothing, Random(2000), REFUSED;
     an_unfit_upgrade_costs_nothing, Random(600), UNFIT;
     poison_costs_nothing_else, Random(200), POISON;
@@ -82,6 +84,14 @@ const UPGRADE: Scenario =
     Scenario { incidents: &[KillNewest, KillOldest, Upgrade, Checkpoint], ..STREAM };
 
 const UPGRADE_BATCH: Scenario = Scenario { kind: BATCH.kind, sends: BATCH.sends, ..UPGRADE };
+
+const UPGRADE_TIMER: Scenario =
+    Scenario { incidents: &[Tick, Tick, Tick, Tick, Upgrade, Upgrade, Checkpoint], ..UPGRADE };
+
+const UPGRADE_TIMER_AND_DEATH: Scenario = Scenario {
+    incidents: &[Tick, Tick, Tick, Upgrade, KillNewest, KillOldest, Checkpoint],
+    ..UPGRADE
+};
 
 const REFUSED: Scenario = Scenario { next: Version::Refuses, ..UPGRADE };
 

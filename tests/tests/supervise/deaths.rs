@@ -2,12 +2,16 @@
 
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
+use udf_proto::messages::response::Message as Answer;
 use udf_tests::cases::BOTH;
 use udf_tests::program::{Transport, frame, init};
 
 use crate::cases;
-use crate::front::{Front, Mark, Udf, has_python, plain, program};
-use crate::plan::{assert_same, batch, begin, direct, end, init_of, points, snapshot, trouble};
+use crate::front::{Front, Mark, Udf, has_python, kill, plain, program};
+use crate::kapacitor::decode;
+use crate::plan::{
+    assert_same, batch, begin, direct, end, init_of, large, points, snapshot, trouble,
+};
 
 cases! {
     an_exception, BOTH, "A worker that an exception ends is replaced; the log has the exit status and the last line on stderr.";
@@ -22,6 +26,7 @@ cases! {
     an_end_without_a_begin_from_a_worker, BOTH, "An End without a Begin, which would crash Kapacitor, does not pass: the worker is replaced.";
     a_begin_within_a_batch_from_a_worker, BOTH, "A Begin within an emitted batch does not pass: the worker is replaced.";
     an_answer_that_nobody_asked_for, BOTH, "An answer to a request that was not sent does not pass, and the log reports it.";
+    two_answers_to_one_request, BOTH, "The second answer to a snapshot request is no answer to a later request that the worker has not got: it is dropped, and a kill loses nothing.";
     an_answer_of_another_kind, BOTH, "An answer of another kind, which would hang the request in Kapacitor, does not pass: the worker is replaced.";
     a_response_that_is_cut, BOTH, "A response that ends within a message does not pass, not even a part of it.";
     a_response_of_1_gib, BOTH, "A length over the limit does not pass, and costs no memory.";
@@ -139,6 +144,30 @@ fn an_answer_that_nobody_asked_for(on: Transport) {
     front.kapacitor.send(&requests);
     front.program.wait_for_log("a request that it did not get");
     assert_same(&front.finish(), &direct(&plain(&[]), &requests));
+}
+
+fn two_answers_to_one_request(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    let args = ["--at", "snapshot", "--do", "unasked", "--times", "1", "--dir", mark.path()];
+    let backlog = (10..60).flat_map(|time| frame(Ask::Point(large(time, 50_000))));
+    let init = frame(init_of(&plain(&[])));
+    let requests = [init, points(0..10), snapshot(), backlog.collect(), snapshot()].concat();
+    let more = points(60..70);
+    let flags = ["--checkpoint-every", "1h"];
+    let mut front = Front::start(&plain(&args), on, &flags);
+    front.kapacitor.send(&requests);
+    let mut found = front.kapacitor.take(63);
+    kill(front.worker());
+    front.kapacitor.send(&more);
+    found.extend(front.finish());
+    let mut expected = direct(&plain(&[]), &[requests, more].concat());
+    let Answer::Snapshot(first) = decode(&found.remove(11)) else { panic!("not a snapshot") };
+    assert_eq!(first.snapshot, b"unasked");
+    expected.remove(11);
+    assert_same(&found, &expected);
 }
 
 fn an_answer_of_another_kind(on: Transport) {

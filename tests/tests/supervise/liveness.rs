@@ -28,6 +28,7 @@ cases! {
     a_worker_without_input, BOTH, "A worker without input for longer than the budget lives on.";
     a_worker_whose_output_nobody_reads, BOTH, "The time that a worker waits for Kapacitor to read does not count for its budget.";
     points_of_a_thread, BOTH, "With points from a thread of the author between them, the outputs that follow from the input arrive exactly once after kills.";
+    thousands_of_points_of_a_thread, BOTH, "The same holds if a thread sends thousands of points at once.";
     a_udf_that_does_not_repeat_itself, BOTH, "If a UDF never repeats its output, each input is answered once, and the log reports the difference.";
     a_udf_that_does_not_repeat_itself_and_at_least_once, BOTH, "With `--at-least-once`, such output arrives at least once.";
     the_guarantee_in_the_log, PIPE, "The front logs at its start which guarantee holds for such output.";
@@ -261,6 +262,30 @@ fn points_of_a_thread(on: Transport) {
     }
     found.extend(without_ticks(front.finish()));
     assert_same(&found, &direct(&plain(&[]), &requests));
+}
+
+fn thousands_of_points_of_a_thread(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    // As the points of a thread, these come once, and no other worker repeats them.
+    let flood = ["--at", "after_point", "--do", "flood", "--amount", "3000", "--times", "1"];
+    let udf = plain(&[&flood[..], &["--dir", mark.path()]].concat());
+    let odd = frame(Ask::Point(trouble(5)));
+    let requests = [init(), points(0..5), odd, points(6..20)].concat();
+    let mut front = Front::start(&udf, on, &["--checkpoint-every", "1h"]);
+    front.kapacitor.send(&requests);
+    let mut found = front.kapacitor.take(3021);
+    kill(front.worker());
+    front.kapacitor.send(&points(20..30));
+    found.extend(front.finish());
+    let count = found.len();
+    found.retain(
+        |frame| !matches!(decode(frame), Answer::Point(Point { name, .. }) if name == "flood"),
+    );
+    assert_eq!(count - found.len(), 3000);
+    assert_same(&found, &direct(&plain(&[]), &[requests, points(20..30)].concat()));
 }
 
 /// Returns how often each of 40 points was answered by a UDF that does not repeat itself, and the
