@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{KeepaliveRequest, Point};
-use udf_tests::cases::{BOTH, PIPE};
+use udf_tests::cases::{BOTH, PIPE, SOCKET};
 use udf_tests::process::{children, processor_time};
 use udf_tests::program::{TIMEOUT, Transport, frame};
 
@@ -22,7 +22,7 @@ cases! {
     a_worker_that_hangs_at_the_end, BOTH, "The same holds after the end of the input.";
     keepalives_while_a_worker_is_busy, BOTH, "Kapacitor gets keepalives while the worker is stopped.";
     keepalives_while_a_worker_starts, BOTH, "The same holds while a new worker starts, in Init and in Restore.";
-    an_init_that_takes_its_time, BOTH, "A worker may take longer to accept Init than `--init-timeout`, which limits Kapacitor. The front sleeps meanwhile.";
+    an_init_that_takes_its_time, SOCKET, "A worker may take longer to accept Init than `--init-timeout`, which limits Kapacitor. The front sleeps meanwhile.";
     a_worker_that_takes_its_time, BOTH, "A worker that takes longer than the budget in all, but makes progress, lives on.";
     a_worker_without_output, BOTH, "The same holds for a worker that emits nothing, and whose input fits into the pipe.";
     a_worker_without_input, BOTH, "A worker without input for longer than the budget lives on.";
