@@ -36,8 +36,9 @@ cases! {
 /// Small limits, so that tests reach them soon.
 const SMALL: [&str; 4] = ["--memory-limit", "4194304", "--checkpoint-bytes", "1048576"];
 
-/// The maximum input that a front with these limits reads: its own, and those of the buffers.
-const READ: u64 = 12 << 20;
+/// The maximum input that a front with these limits reads: its own, and those of the buffers. A
+/// worker reads ahead while its output is stuck, and busy connections have large pipes.
+const READ: u64 = 32 << 20;
 
 /// The maximum memory of a front with these limits.
 const MEMORY: u64 = 48 << 20;
