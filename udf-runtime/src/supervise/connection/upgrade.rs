@@ -124,7 +124,7 @@ impl Connection {
                     }
                     upgrade.go_on(Phase::Restoring, now);
                     // Without a snapshot, it is ready at once.
-                    return self.look_after_upgrade(now);
+                    self.look_after_upgrade(now);
                 } else {
                     if now >= self.checkpoints.not_before {
                         self.core.request_snapshot();
