@@ -86,7 +86,7 @@ const UPGRADE: Scenario =
 const UPGRADE_BATCH: Scenario = Scenario { kind: BATCH.kind, sends: BATCH.sends, ..UPGRADE };
 
 const UPGRADE_TIMER: Scenario =
-    Scenario { incidents: &[Tick, Tick, Tick, Tick, Upgrade, Upgrade, Checkpoint], ..UPGRADE };
+    Scenario { incidents: &[Tick, Tick, Tick, Tick, Upgrade, Checkpoint], ..UPGRADE };
 
 const UPGRADE_TIMER_AND_DEATH: Scenario = Scenario {
     incidents: &[Tick, Tick, Tick, Upgrade, KillNewest, KillOldest, Checkpoint],

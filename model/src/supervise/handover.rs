@@ -52,7 +52,7 @@ impl Front {
                         start.restore(&self.core.talk.base, &window.unwrap_or_default());
                     }
                     upgrade.phase = Phase::Restoring;
-                    return self.look_after_upgrade();
+                    self.look_after_upgrade();
                 } else {
                     self.core.request_snapshot();
                     self.core.talk.hold_at_snapshot();
