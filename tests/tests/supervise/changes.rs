@@ -22,6 +22,7 @@ cases! {
     an_upgrade_of_an_example_under_load, BOTH, "The same holds for a UDF of this kit that supervises itself.";
     an_upgrade_within_a_batch, BOTH, "The same holds for an upgrade while Kapacitor has sent a half of a batch.";
     an_upgrade_to_a_program_that_starts_slowly, BOTH, "While a new worker starts, in Info and in Init, the old one serves and checkpoints are taken: any amount of input passes.";
+    an_upgrade_while_a_worker_starts, BOTH, "A request for an upgrade that comes while a worker starts is not forgotten: the worker may have loaded the old program.";
     an_upgrade_to_another_program, BOTH, "After an upgrade, a worker of the new program serves the task, with the state of the old one.";
     an_upgrade_to_a_program_that_fails, BOTH, "If the new program does not start, the old worker stays, and the log has the reason.";
     an_upgrade_to_a_program_without_an_option, BOTH, "If the new program lacks an option, the old worker stays, and the log has the reason.";
@@ -198,6 +199,26 @@ fn an_upgrade_to_another_program(on: Transport) {
     let worker = front.worker();
     script.replace(&Script::line(&["--dir", "the-new-one"]));
     front.program.signal("HUP");
+    wait_until("the old worker is gone", || is_gone(worker));
+    let new = front.worker_but(worker);
+    let line = fs::read(format!("/proc/{new}/cmdline")).expect("the new worker lives");
+    assert!(String::from_utf8_lossy(&line).contains("the-new-one"));
+    goes_on(front, found);
+}
+
+fn an_upgrade_while_a_worker_starts(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    let script = Script::of(&["--at", "start", "--times", "1", "--dir", mark.path()]);
+    let mut front = Front::start(&script.udf(), on, &[]);
+    front.kapacitor.send(&[init(), points(0..10)].concat());
+    let worker = front.stopped_worker();
+    script.replace(&Script::line(&["--dir", "the-new-one"]));
+    front.program.signal("HUP");
+    send(worker, Signal::CONT);
+    let found = front.kapacitor.take(11);
     wait_until("the old worker is gone", || is_gone(worker));
     let new = front.worker_but(worker);
     let line = fs::read(format!("/proc/{new}/cmdline")).expect("the new worker lives");

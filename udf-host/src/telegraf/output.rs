@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
 use udf_text::batch::WholeBatch;
-use udf_text::line_protocol::{Unwritable, append_line};
+use udf_text::line_protocol::{Unwritable, append_line, append_point};
 
 use super::event::Event;
 use super::shared::{Report, Shared, lock};
@@ -22,13 +22,13 @@ pub(super) struct Lines {
 
 impl Sink for Lines {
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
-        let (name, time) = (point.name(), point.time());
         lock(&self.shared.stdout).append(|text| {
-            let all = append_line(name, point.tags(), point.fields(), time, text);
+            let all = append_point(point, text);
             self.note(
                 all,
                 |text| {
-                    append_line(name, point.tags(), point.fields().filter(is_finite), time, text)
+                    let fields = point.fields().filter(is_finite);
+                    append_line(point.name(), point.tags(), fields, point.time(), text)
                 },
                 text,
             );

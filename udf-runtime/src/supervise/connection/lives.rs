@@ -1,5 +1,6 @@
 //! The lives of the workers of a connection: start, death, replacement.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use udf_proto::point::PointIndex;
@@ -81,6 +82,9 @@ impl Connection {
         if self.replacing.is_some() {
             self.link.counters.add(Count::Restarts, 1);
         }
+        // This worker has the program of the requests up to now. A later request finds a worker that
+        // may have loaded the old program already.
+        self.upgrades_seen = self.shared.upgrades.load(Ordering::SeqCst);
         match Worker::spawn(&self.shared.program, limit, self.info.clone()) {
             Ok(mut worker) => {
                 if let (Some(start), Some(info)) = (&mut worker.start, &self.info) {

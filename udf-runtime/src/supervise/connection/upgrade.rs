@@ -141,10 +141,6 @@ impl Connection {
         let requested = self.shared.upgrades.load(Ordering::SeqCst);
         let serves = self.worker.as_ref().is_some_and(|worker| worker.start.is_none());
         if requested == self.upgrades_seen || !serves || self.is_closed() {
-            // A worker that starts now has the present program.
-            if !serves {
-                self.upgrades_seen = requested;
-            }
             return;
         }
         if !self.core.talk.is_started || self.core.talk.is_repeating || self.search.is_some() {
