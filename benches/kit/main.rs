@@ -26,7 +26,7 @@ use table::Table;
 /// Prints rows to the table, or returns why it could not measure.
 type Section = fn(&mut Table) -> Result<(), Box<dyn Error>>;
 
-const SECTIONS: [(&str, &str, Section); 10] = [
+const SECTIONS: [(&str, &str, Section); 11] = [
     ("allocations", "allocations of a warm agent", allocations::measure),
     ("echo", "throughput, CPU and round trips, compared with a raw echo", echo::measure),
     ("lines", "line protocol to frames and back", lines::measure),

@@ -127,7 +127,7 @@ fn invalid_options_are_one_line_that_names_them_all() {
         (example("moving_avg"), example("zones"), example("outliers"));
     for (program, args, expected) in [
         (
-            &*UDF,
+            UDF,
             "telegraf",
             "the following required arguments were not provided: <--socket <PATH>|PROGRAM>",
         ),
