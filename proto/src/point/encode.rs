@@ -29,7 +29,7 @@ const HEAD: usize = 5 + POINT_KEY.len() + 5;
 /// let mut index = PointIndex::new();
 /// let point = index.parse(frame.point())?;
 /// assert_eq!((point.time(), point.float("usage")?), (10, 1.5));
-/// assert_eq!(frame.end().len(), 39);
+/// assert_eq!(frame.end().len(), 40);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
