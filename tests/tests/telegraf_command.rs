@@ -59,7 +59,7 @@ fn every_form_serves_telegraf_until_the_end_of_stdin() {
                  cpu,host=b usage_user=7 1\n\
                  no line\n\
                  cpu,host=a usage_user=3 2\n\
-                 cpu,host=a usage_user=5";
+                 cpu,host=a usage_user=5\n";
     for form in forms() {
         let (status, stdout, stderr) = serve(&form, &args, input);
         assert_eq!(status, 0, "{form:?}: {stderr}");
