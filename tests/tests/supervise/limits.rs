@@ -92,14 +92,14 @@ fn a_kapacitor_that_does_not_read(on: Transport) {
 /// Returns the Init, and a point at which the UDF in Python stops itself.
 fn a_kapacitor_that_reads_late(on: Transport) {
     let udf = Udf::Example("mirror");
-    let (program, mut ends) = start(&udf, on, &["--hangup-timeout", "2s"]);
+    let (program, mut ends) = start(&udf, on, &["--hangup-timeout", "5s"]);
     // More than the buffers of the output hold.
     let requests: Vec<_> = iter::once(frame(init_of(&udf))).chain(large_points(400)).collect();
     let mut pieces = requests.iter().cloned();
     let (_, rest) = ends.input.write_while_read(&mut pieces, SILENCE).expect("the front lives");
     assert!(rest.is_empty(), "the front reads all input");
     // The output is stuck for longer than the limit before the input ends.
-    thread::sleep(Duration::from_millis(2500));
+    thread::sleep(Duration::from_millis(5500));
     let Ends { input, output } = ends;
     drop(input);
     // A part of the limit. The end of the input has then been noticed.

@@ -77,7 +77,12 @@ pub enum Event<'a> {
     /// The state was not saved.
     StateNotSaved(&'a io::Error),
     /// SIGTERM or SIGINT has come before the end of stdin.
-    Signal,
+    Signal {
+        /// Whether the state is saved now.
+        saves_state: bool,
+        /// How long more lines are read. Zero on a terminal.
+        grace: Duration,
+    },
     /// The end of stdin did not come after a signal.
     Cut,
 }
@@ -86,7 +91,7 @@ impl Event<'_> {
     /// Returns the level of the event.
     pub fn level(&self) -> Level {
         match self {
-            Event::Signal | Event::Restored { .. } | Event::NoState(_) => Level::Info,
+            Event::Signal { .. } | Event::Restored { .. } | Event::NoState(_) => Level::Info,
             Event::StateNotSaved(_) => Level::Error,
             Event::BadLine(_)
             | Event::CutLine { .. }
@@ -141,7 +146,7 @@ impl fmt::Display for Event<'_> {
             }
             Event::StateSetAside { path, why, moved_to } => write!(
                 f,
-                "begins without state: cannot use the state file {}: {why}; it was moved to {}",
+                "starting without state: cannot use the state file {}: {why}; it was moved to {}",
                 path.display(),
                 moved_to.display()
             ),
@@ -149,12 +154,16 @@ impl fmt::Display for Event<'_> {
                 write!(f, "the UDF has no state, so there is nothing to save in {}", path.display())
             }
             Event::StateNotSaved(error) => write!(f, "{error}"),
-            Event::Signal => write!(
-                f,
-                "a signal has come before the end of stdin: saving the state, and going on until the end of stdin, \
-                 for at most {:?}",
-                super::END_WITHIN
-            ),
+            Event::Signal { saves_state, grace } => {
+                f.write_str("a signal has come before the end of stdin: ")?;
+                if *saves_state {
+                    f.write_str("saving the state, and ")?;
+                }
+                match *grace {
+                    Duration::ZERO => f.write_str("finishing with the lines that have arrived"),
+                    grace => write!(f, "reading on until the end of stdin, for at most {grace:?}"),
+                }
+            }
             Event::Cut => write!(
                 f,
                 "stdin has not ended {:?} after the signal: finishing with the lines that have arrived",

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -130,7 +131,7 @@ impl Telegraf {
         start_signals(ends.signal, reports.clone())?;
         let (cut, cutter) = io::pipe()?;
         // Nobody finishes a line on a terminal after Ctrl+C.
-        let patience = if isatty(&ends.stdin) { Duration::ZERO } else { END_WITHIN };
+        let grace = if isatty(&ends.stdin) { Duration::ZERO } else { END_WITHIN };
         let ended = reports.clone();
         let stdin = Stdin::new(ends.stdin, cut, move || {
             let _ = ended.send(Report::StdinEnded);
@@ -148,9 +149,12 @@ impl Telegraf {
             shared: Arc::clone(shared),
         };
         spawn("telegraf-in", move || {
-            let _ = reports.send(Report::InputEnded(input.run()));
+            // After a panic, nobody would read stdin, and Telegraf would wait forever.
+            let ended = catch_unwind(AssertUnwindSafe(|| input.run()));
+            let panicked = Error::Panicked("reads stdin");
+            let _ = reports.send(Report::InputEnded(ended.unwrap_or(Err(panicked.into()))));
         })?;
-        let deadline = watch(&udf, saver.as_ref(), &received, (cutter, patience), shared)?;
+        let deadline = watch(&udf, saver.as_ref(), &received, (cutter, grace), shared)?;
         end::finish(udf, saver, deadline)?;
         Ok(deadline)
     }
@@ -205,12 +209,12 @@ fn describe(connect: Connect<'_>) -> Result<Info, Error> {
 /// Waits until the UDF has got all input. Saves the state from time to time. Returns the time by
 /// which the process must have ended.
 ///
-/// A signal cuts the input off after some patience.
+/// After a signal and the grace period, the input is cut off.
 fn watch(
     udf: &Arc<dyn Interface>,
     saver: Option<&Arc<Saver>>,
     reports: &Receiver<Report>,
-    (cutter, patience): (io::PipeWriter, Duration),
+    (cutter, grace): (io::PipeWriter, Duration),
     shared: &Shared,
 ) -> Result<Instant, TelegrafError> {
     let save = || saver.into_iter().for_each(Saver::start);
@@ -235,16 +239,18 @@ fn watch(
                 return Err(end::failure(Arc::clone(udf), Error::ClosedEarly));
             }
             Ok(Report::Signal) if deadline.is_none() => {
-                shared.log(&Event::Signal);
+                shared.log(&Event::Signal { saves_state: saver.is_some(), grace });
                 save();
-                cut_at = Some(Instant::now() + patience);
+                cut_at = Some(Instant::now() + grace);
             }
             Ok(Report::Signal) => {}
             Err(_) if deadline.is_some_and(|at| at <= Instant::now()) => {
                 return Err(TelegrafError::TooLate(END_WITHIN, "the UDF has not taken all input"));
             }
             Err(_) if cut_at.is_some_and(|at| at <= Instant::now()) => {
-                shared.log(&Event::Cut);
+                if !grace.is_zero() {
+                    shared.log(&Event::Cut);
+                }
                 (cut_at, deadline) = (None, Some(Instant::now() + END_WITHIN));
                 cutter.take();
             }
