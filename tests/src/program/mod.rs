@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -266,5 +266,18 @@ impl Drop for Program {
         // After a successful test, the program has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until `holds` returns true.
+///
+/// # Panics
+/// After [`TIMEOUT`]. The message contains `fact`.
+#[track_caller]
+pub fn wait_until(fact: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < TIMEOUT, "timed out until {fact}");
+        thread::sleep(Duration::from_millis(1));
     }
 }

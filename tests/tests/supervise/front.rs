@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use udf_tests::process::{children, state, with_argument};
-use udf_tests::program::{Program, TIMEOUT, Transport, example};
+pub(crate) use udf_tests::program::wait_until;
+use udf_tests::program::{Program, Transport, example};
 
 use crate::kapacitor::Kapacitor;
 
@@ -215,15 +216,6 @@ pub(crate) fn kill(pid: u32) {
 /// Returns whether a process has ended.
 pub(crate) fn is_gone(pid: u32) -> bool {
     matches!(state(pid), None | Some('Z' | 'X'))
-}
-
-#[track_caller]
-pub(crate) fn wait_until(fact: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < TIMEOUT, "timed out until {fact}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// A directory whose name marks the processes of a test.

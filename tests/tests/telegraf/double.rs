@@ -21,6 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use udf_tests::program::TIMEOUT;
+pub(crate) use udf_tests::program::wait_until;
 
 use crate::pipes::{Level, Line, Log, Output, lock};
 
@@ -370,13 +371,4 @@ fn has_happened(fd: &OwnedFd, time: Option<Duration>) -> bool {
     let time = time.map(|time| Timespec::try_from(time).expect("the time is short"));
     let mut fds = [PollFd::new(fd, PollFlags::IN)];
     poll(&mut fds, time.as_ref()).expect("poll succeeds") > 0
-}
-
-#[track_caller]
-pub(crate) fn wait_until(fact: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < TIMEOUT, "timed out until {fact}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
