@@ -299,6 +299,18 @@ impl PointIn {
     pub fn send_encoded(&self, frames: &[u8]) -> Result<(), Error> {
         self.shared.outbox.points(|buffer| buffer.extend_from_slice(frames))
     }
+
+    /// Marks the place behind all points that this sender has sent: [`Sink::mark`] is called with
+    /// `mark` between the output that follows from these points and later output. Does not wait.
+    ///
+    /// A mark is a keepalive with a negative time, which the UDF echoes in order.
+    ///
+    /// # Errors
+    /// When the connection is not started, stopped or aborted.
+    pub fn mark(&self, mark: u32) -> Result<(), Error> {
+        let time = -1 - i64::from(mark);
+        self.shared.outbox.request(request::Message::Keepalive(KeepaliveRequest { time }))
+    }
 }
 
 impl fmt::Debug for PointIn {
