@@ -22,6 +22,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod interface;
 pub mod loopback;
+mod memory_pipe;
 pub mod process;
 pub mod replay;
 pub mod session;

@@ -1,19 +1,18 @@
 //! Runs a UDF in this process over the real protocol, for `replay` and for tests.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use udf_host::Loopback;
+use udf_host::loopback::PipeWatch;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
 use crate::agent::any::AnyHandler;
-use crate::agent::input::Source;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::agent::run::Agent;
 use crate::agent::timer::Timer;
-use crate::agent::transport::Socket;
+use crate::agent::transport::{Report, Transport};
 
 impl udf_host::Timer for Timer {
     fn every(&self) -> Option<Duration> {
@@ -22,6 +21,25 @@ impl udf_host::Timer for Timer {
 
     fn tick(&self, time: i64) {
         Timer::tick(self, time);
+    }
+}
+
+/// The pipe in memory that a UDF writes to.
+pub(super) struct Memory(pub(super) PipeWatch);
+
+impl Transport for Memory {
+    fn has_room(&self) -> bool {
+        self.0.has_room()
+    }
+
+    /// The session ends the input instead.
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+
+    fn give_up(&self, report: Report) {
+        self.0.cut();
+        report();
     }
 }
 
@@ -38,10 +56,9 @@ pub(crate) fn loopback(
         // The reader of the output may be slow, so there is no time limit for it.
         let limits = Limits { hangup: None, unfit_points, ..Limits::default() };
         let allowance = Allowance::of_process(&limits);
-        let socket = Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance);
-        let socket = Box::new(Socket(socket));
+        let transport = Box::new(Memory(writer.watch()));
         let agent = Agent::of_any(Box::new(reader), Box::new(writer), handler);
-        let agent = agent.limits(&limits, socket, &allowance);
+        let agent = agent.limits(&limits, transport, &allowance);
         let result = agent.timer(requested).run();
         ended(&result);
         Ok(result?)
