@@ -11,7 +11,7 @@ use udf_text::message::panic_text;
 
 use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
-use crate::interface::{Interface, Timer};
+use crate::interface::Interface;
 use crate::memory_pipe::pipe;
 pub use crate::memory_pipe::{PipeReader, PipeWatch, PipeWriter};
 use crate::session::{EXPLAINED_WITHIN, Session};
@@ -56,7 +56,6 @@ pub struct Loopback {
     settings: Settings,
     connection: Connection,
     end: Arc<End>,
-    timer: Option<Box<dyn Timer>>,
 }
 
 /// How the UDF ended, once it has ended.
@@ -96,14 +95,7 @@ impl Loopback {
             settings: Settings::default(),
             connection: Connection::default(),
             end: Arc::default(),
-            timer: None,
         }
-    }
-
-    /// Sets the timer of the UDF, whose ticks run on request.
-    pub fn timer(mut self, timer: impl Timer + 'static) -> Self {
-        self.timer = Some(Box::new(timer));
-        self
     }
 
     /// Sets the timeouts and limits.
@@ -177,10 +169,6 @@ impl Interface for Loopback {
             Some(Err(text)) => Err(Error::Ended(text)),
             Some(Ok(())) | None => Ok(()),
         }
-    }
-
-    fn timer(&self) -> Option<&dyn Timer> {
-        self.timer.as_deref()
     }
 
     delegate_to_session!();
