@@ -70,6 +70,7 @@
 
 mod context;
 mod decimal;
+mod digits;
 mod escape;
 mod fast;
 mod grouping;
