@@ -1,0 +1,27 @@
+//! Runs UDFs of any language on several machines, over NATS JetStream.
+//!
+//! A stream of lines is split into partitions by group. Each partition has one owner at a time,
+//! which hands the lines to a UDF, and appends the lines of the UDF to the output of the partition.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`log`] | what the drivers need of a log: reading, appending behind a fence, keys |
+//! | [`mark`] | how far the output of a partition goes, in the headers of each output message |
+//! | [`udf`] | what the driver of a partition needs of a UDF |
+//! | [`lines`] | lines of output, with their ends |
+
+pub mod lines;
+pub mod log;
+pub mod mark;
+pub mod udf;
+
+pub use lines::Lines;
+pub use log::{AppendError, Batch, Bounds, Clock, DeadLetter, Entry, Input, Last, Log, LogError};
+pub use log::{Message, PutError};
+pub use mark::Mark;
+pub use udf::{Chunk, Output, Udf, UdfError};
+
+// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
