@@ -7,12 +7,16 @@
 //! | --- | --- |
 //! | [`log`] | what the drivers need of a log: reading, appending behind a fence, keys |
 //! | [`mark`] | how far the output of a partition goes, in the headers of each output message |
+//! | [`nats`] | connections with NATS, and its log |
+//! | [`setup`] | creates the streams and the bucket of a UDF |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`lines`] | lines of output, with their ends |
 
 pub mod lines;
 pub mod log;
 pub mod mark;
+pub mod nats;
+pub mod setup;
 pub mod udf;
 
 pub use lines::Lines;
