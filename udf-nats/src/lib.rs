@@ -7,12 +7,14 @@
 //! | --- | --- |
 //! | [`log`] | what the drivers need of a log: reading, appending behind a fence, keys |
 //! | [`mark`] | how far the output of a partition goes, in the headers of each output message |
+//! | [`partition`] | the driver of a partition |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`lines`] | lines of output, with their ends |
 
 pub mod lines;
 pub mod log;
 pub mod mark;
+pub mod partition;
 pub mod udf;
 
 pub use lines::Lines;
