@@ -8,7 +8,9 @@
 //! | [`log`] | what the drivers need of a log: reading, appending behind a fence, keys |
 //! | [`mark`] | how far the output of a partition goes, in the headers of each output message |
 //! | [`nats`] | connections with NATS, and its log |
+//! | [`owner`] | which worker owns which partition |
 //! | [`setup`] | creates the streams and the bucket of a UDF |
+//! | [`partition`] | the driver of a partition |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`lines`] | lines of output, with their ends |
 
@@ -16,6 +18,8 @@ pub mod lines;
 pub mod log;
 pub mod mark;
 pub mod nats;
+pub mod owner;
+pub mod partition;
 pub mod setup;
 pub mod udf;
 

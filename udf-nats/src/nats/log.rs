@@ -204,6 +204,15 @@ impl Session {
         })
     }
 
+    /// Sets a key of the bucket of a UDF, whatever its revision.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub async fn set(&self, name: &str, key: &str, value: Bytes) -> Result<(), LogError> {
+        let set = self.publish(self.key_subject(name, key), [], value, None).await;
+        set.map(drop).map_err(unavailable)
+    }
+
     /// Deletes a key of the bucket of a UDF, without a trace.
     ///
     /// # Errors

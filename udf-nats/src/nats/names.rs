@@ -12,8 +12,8 @@ pub const CONFIG: &str = "config";
 /// The version of the layout of streams and keys.
 pub const VERSION: u32 = 1;
 
-/// The largest number of partitions.
-pub const MOST_PARTITIONS: u32 = 1024;
+/// The largest number of partitions. One request reads the leases and the workers.
+pub const MOST_PARTITIONS: u32 = 512;
 
 /// The names on the server, and what all splitters and workers agree on. Setup stores it in the
 /// bucket.
@@ -241,7 +241,7 @@ mod tests {
             ("m", "raw", "udf.m.in", 1, "choose another"),
             ("m", "raw", "udf.m", 1, "choose another"),
             ("m", "raw", "out", 0, "0 partitions"),
-            ("m", "raw", "out", 1025, "1025 partitions"),
+            ("m", "raw", "out", 513, "513 partitions"),
         ] {
             let error = Names::new(name, input, output, partitions).unwrap_err();
             assert!(error.contains(named), "{error}");

@@ -180,7 +180,8 @@ impl Setup {
         wanted.set("discard", json!("new"), Rule::Initial);
         wanted.set("allow_rollup_hdrs", json!(true), Rule::Initial);
         wanted.set("deny_delete", json!(true), Rule::Initial);
-        wanted.set("allow_direct", json!(true), Rule::Initial);
+        // The leases are read with it.
+        wanted.set("allow_direct", json!(true), Rule::Fixed);
         wanted.ask("num_replicas", self.replicas.map(|n| json!(n)), json!(1));
         wanted
     }
