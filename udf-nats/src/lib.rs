@@ -29,6 +29,15 @@ pub use log::{Message, PutError};
 pub use mark::Mark;
 pub use udf::{Chunk, Output, Udf, UdfError};
 
+/// Runs a future on this thread, with the timers and sockets that it needs.
+///
+/// # Errors
+/// Returns an error if the system has no descriptors left.
+pub fn block_on<F: Future>(future: F) -> std::io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
+}
+
 // Compiles the code of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

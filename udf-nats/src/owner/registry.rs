@@ -56,7 +56,7 @@ impl Registry {
         format!("lease.{}.{partition}", self.role.name())
     }
 
-    /// Shows that a worker lives. `revision` is that of the last call, or 0.
+    /// Shows that a worker lives.
     ///
     /// # Errors
     /// If the server does not answer.

@@ -82,7 +82,7 @@ impl Wanted {
                 name,
                 there: there.clone(),
                 wanted: wanted.clone(),
-                is_safe: *rule == Rule::Asked && keeps_more,
+                is_safe: (*rule == Rule::Asked && keeps_more) || *wanted == json!(true),
             });
         }
         differences
@@ -110,7 +110,9 @@ impl Difference {
     /// Returns the values as people read them.
     fn texts(&self) -> (String, String) {
         let text = |value: &Value| match (self.name, value) {
-            ("max_age", value) => age(value.as_u64().unwrap_or(0)),
+            ("max_age", value) => age(value.as_u64().unwrap_or(0)).replace("kept ", ""),
+            // The server leaves out values that are off.
+            (_, Value::Null) => "off".to_owned(),
             (_, Value::String(text)) => text.clone(),
             (_, value) => value.to_string(),
         };
@@ -263,7 +265,7 @@ mod tests {
         assert!(!differences[0].is_safe);
         let problem = differences[0].problem(&wanted(Some(9), None));
         assert!(
-            problem.contains("kept for ever")
+            problem.contains("max_age for ever, not for 0s")
                 && problem.contains("nats stream edit ma-in --max-age"),
             "{problem}"
         );
