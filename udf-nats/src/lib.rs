@@ -9,8 +9,10 @@
 //! | [`mark`] | how far the output of a partition goes, in the headers of each output message |
 //! | [`nats`] | connections with NATS, and its log |
 //! | [`owner`] | which worker owns which partition |
+//! | [`run`] | the process of a worker or of a splitter |
 //! | [`setup`] | creates the streams and the bucket of a UDF |
 //! | [`partition`] | the driver of a partition |
+//! | [`status`] | how far the partitions are, and who runs them |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`lines`] | lines of output, with their ends |
 
@@ -20,7 +22,9 @@ pub mod mark;
 pub mod nats;
 pub mod owner;
 pub mod partition;
+pub mod run;
 pub mod setup;
+pub mod status;
 pub mod udf;
 
 pub use lines::Lines;

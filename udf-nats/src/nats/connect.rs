@@ -22,19 +22,18 @@ pub struct Session {
 }
 
 impl Connection {
-    /// Connects once. `name` is the name of the client in the monitoring of the server, and
-    /// `place` begins the lines of the log, such as `partition 3: `.
+    /// Connects once. `name` is the name of the client in the monitoring of the server.
     ///
     /// # Errors
     /// If no server answers, or if it refuses the client.
-    pub async fn connect(&self, name: &str, place: &str) -> Result<Session, ConnectionError> {
+    pub async fn connect(&self, name: &str) -> Result<Session, ConnectionError> {
         let servers = self.servers_text();
         let addresses = self.addresses()?;
         let login = self.login()?;
         // A file that is unusable at the start is an error, and later a line of the log.
         login.answer(&[])?;
         let timeout = self.timeout.unwrap_or(REQUEST_TIMEOUT);
-        let options = self.options(login.clone(), name, place).request_timeout(Some(timeout));
+        let options = self.options(login.clone(), name).request_timeout(Some(timeout));
         let client = options.connect(addresses).await.map_err(|error| match error.kind() {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                 ConnectionError::Refused { servers: servers.clone(), why: format!(" {login}") }
@@ -61,7 +60,7 @@ impl Connection {
         Ok(Session { client, jetstream, key_prefix })
     }
 
-    fn options(&self, login: Login, name: &str, place: &str) -> ConnectOptions {
+    fn options(&self, login: Login, name: &str) -> ConnectOptions {
         let mut options = match login {
             Login::OfUrl => ConnectOptions::new(),
             login => ConnectOptions::with_auth_callback(move |nonce| {
@@ -89,9 +88,9 @@ impl Connection {
         if let Some(prefix) = &self.inbox_prefix {
             options = options.custom_inbox_prefix(prefix);
         }
-        let (place, servers) = (place.to_owned(), self.servers_text());
+        let servers = self.servers_text();
         options.name(format!("udf {name}")).event_callback(move |event| {
-            log(&event, &place, &servers);
+            log(&event, &servers);
             async {}
         })
     }
@@ -124,21 +123,21 @@ impl Session {
     }
 }
 
-fn log(event: &Event, place: &str, servers: &str) {
+fn log(event: &Event, servers: &str) {
     match event {
-        Event::Connected => tracing::info!("{place}connected to {servers}"),
+        Event::Connected => tracing::info!("connected to {servers}"),
         Event::Disconnected => {
-            tracing::warn!("{place}the connection to {servers} is lost; connecting again");
+            tracing::warn!("the connection to {servers} is lost; connecting again");
         }
         Event::LameDuckMode => {
-            tracing::info!("{place}the server is about to shut down; another one takes over");
+            tracing::info!("the server is about to shut down; another one takes over");
         }
         Event::SlowConsumer(_) => tracing::warn!(
-            "{place}messages arrived faster than they were handled, and some were dropped; they are read again"
+            "messages arrived faster than they were handled, and some were dropped; they are read again"
         ),
-        Event::ServerError(error) => tracing::warn!("{place}the server reports: {error}"),
-        Event::ClientError(error) => tracing::warn!("{place}cannot connect to {servers}: {error}"),
-        event => tracing::debug!("{place}{event}"),
+        Event::ServerError(error) => tracing::warn!("the server reports: {error}"),
+        Event::ClientError(error) => tracing::warn!("cannot connect to {servers}: {error}"),
+        event => tracing::debug!("{event}"),
     }
 }
 

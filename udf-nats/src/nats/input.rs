@@ -4,6 +4,8 @@
 //! that is lost on the way is not repeated: the sequence of deliveries shows a gap, and the owner
 //! opens a new input.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::{self, MessagesErrorKind};
@@ -55,6 +57,8 @@ pub struct NatsInput {
     upto: u64,
     /// The number of messages that wait on the server.
     pending: u64,
+    /// The same number, for others.
+    shown: Arc<AtomicU64>,
 }
 
 impl NatsInput {
@@ -97,7 +101,22 @@ impl NatsInput {
             .await
             .map_err(|error| LogError::Unavailable(causes(&error)))?;
         let session = session.clone();
-        Ok(NatsInput { session, stream, consumer, deliveries, delivered: 0, upto: after, pending })
+        Ok(NatsInput {
+            session,
+            stream,
+            consumer,
+            deliveries,
+            delivered: 0,
+            upto: after,
+            pending,
+            shown: Arc::default(),
+        })
+    }
+
+    /// Shows the number of messages that wait on the server.
+    pub(super) fn show(&mut self, pending: Arc<AtomicU64>) {
+        pending.store(self.pending, Ordering::Relaxed);
+        self.shown = pending;
     }
 
     fn take(
@@ -152,6 +171,7 @@ impl NatsInput {
         if info.num_pending == 0 && info.delivered.consumer_sequence == self.delivered {
             self.upto = self.upto.max(last);
         }
+        self.shown.store(self.pending, Ordering::Relaxed);
         Ok(Batch { messages: Vec::new(), upto: self.upto, behind: self.pending > 0 })
     }
 }
@@ -171,6 +191,7 @@ impl Input for NatsInput {
             bytes += message.payload.len();
             messages.push(message);
         }
+        self.shown.store(self.pending, Ordering::Relaxed);
         Ok(Batch { messages, upto: self.upto, behind: self.pending > 0 })
     }
 }

@@ -1,6 +1,8 @@
 //! The log of NATS JetStream.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::ErrorCode;
@@ -28,17 +30,26 @@ pub struct NatsLog {
     /// The partition whose input and output this is. None for a splitter, which reads the raw lines
     /// and whose outputs are the inputs of the partitions.
     partition: Option<u32>,
+    /// The number of messages that wait on the server.
+    pending: Arc<AtomicU64>,
 }
 
 impl NatsLog {
     /// Returns the log of the driver of a partition.
     pub fn of_partition(session: Session, names: Names, partition: u32) -> Self {
-        NatsLog { session, names, partition: Some(partition) }
+        NatsLog { session, names, partition: Some(partition), pending: Arc::default() }
     }
 
     /// Returns the log of a splitter.
     pub fn of_splitter(session: Session, names: Names) -> Self {
-        NatsLog { session, names, partition: None }
+        NatsLog { session, names, partition: None, pending: Arc::default() }
+    }
+
+    /// Shows the number of messages that wait on the server.
+    #[must_use]
+    pub fn pending(mut self, pending: Arc<AtomicU64>) -> Self {
+        self.pending = pending;
+        self
     }
 
     /// Returns the stream and the subject of the input.
@@ -53,7 +64,7 @@ impl NatsLog {
     fn output(&self, partition: u32) -> (String, String) {
         match self.partition {
             Some(_) => (self.names.output_stream(), self.names.output(partition)),
-            None => (self.names.partitions_stream(), self.names.partition(partition)),
+            None => (self.names.partitions_stream(), self.names.lines(partition)),
         }
     }
 }
@@ -67,7 +78,8 @@ impl Log for NatsLog {
             Some(partition) => format!("{}-{partition}", self.names.name),
             None => format!("{}-split", self.names.name),
         };
-        let input = NatsInput::open(&self.session, stream, subject, &place, after).await?;
+        let mut input = NatsInput::open(&self.session, stream, subject, &place, after).await?;
+        input.show(Arc::clone(&self.pending));
         Ok((input, self.bounds().await?))
     }
 
@@ -101,7 +113,7 @@ impl Log for NatsLog {
     }
 
     async fn append_tick(&self, time: i64) -> Result<(), LogError> {
-        let (_, subject) = self.input();
+        let subject = self.names.ticks(self.partition.unwrap_or(0));
         let headers = [(TICK, time.to_string())];
         let appended = self.session.publish(subject, headers, Bytes::new(), None).await;
         appended.map(drop).map_err(unavailable)
@@ -139,14 +151,14 @@ impl Log for NatsLog {
 
 impl Session {
     /// Returns the bounds of a stream.
-    pub(super) async fn bounds(&self, stream: &str) -> Result<Bounds, Refusal> {
+    pub(crate) async fn bounds(&self, stream: &str) -> Result<Bounds, Refusal> {
         let info: Info = self.request(format!("STREAM.INFO.{stream}"), &json!({})).await?;
         // An empty stream that never had a message says 0.
         Ok(Bounds { first: info.state.first_sequence.max(1), last: info.state.last_sequence })
     }
 
     /// Returns the last message of a subject. The leader of the stream answers.
-    pub(super) async fn last(
+    pub(crate) async fn last(
         &self,
         stream: &str,
         subject: &str,

@@ -22,7 +22,7 @@ pub const MOST_PARTITIONS: u32 = 512;
 /// use udf_nats::nats::Names;
 ///
 /// let names = Names::new("ma", "telegraf.raw", "derived.ma", 8)?;
-/// assert_eq!(names.partition(3), "udf.ma.in.3");
+/// assert_eq!(names.lines(3), "udf.ma.in.3.lines");
 /// assert_eq!(names.output(3), "derived.ma.3");
 /// assert_eq!(names.bucket(), "udf-ma");
 /// # Ok::<(), String>(())
@@ -77,15 +77,18 @@ impl Names {
             partitions,
             grouping: None,
         };
-        let own = [names.partition(0), names.output(0), names.dead()];
+        let own = [names.lines(0), names.ticks(0), names.output(0), names.dead()];
         if let Some(subject) = own.iter().find(|subject| matches(input, subject)) {
             return Err(format!(
                 "the input `{input}` contains `{subject}`, so the UDF would read its own lines; choose subjects that \
                  do not overlap"
             ));
         }
-        if matches(&format!("{output}.*"), &names.partition(0))
-            || names.dead().starts_with(&format!("{output}."))
+        let outputs = format!("{output}.*");
+        let is_output = |subject: String| subject == output || matches(&outputs, &subject);
+        if is_output(format!("udf.{name}.in"))
+            || is_output(names.dead())
+            || output.starts_with(&format!("udf.{name}.in."))
         {
             return Err(format!(
                 "the output `{output}` contains the partitions `udf.{name}.in`; choose another subject"
@@ -94,9 +97,20 @@ impl Names {
         Ok(names)
     }
 
-    /// Returns the subject of the input of a partition.
+    /// Returns the subject of the lines of a partition. Only splitters write to it.
+    pub fn lines(&self, partition: u32) -> String {
+        format!("udf.{}.in.{partition}.lines", self.name)
+    }
+
+    /// Returns the subject of the ticks of a partition. It is another one, because the fence of a
+    /// splitter stands on the last message of its subject.
+    pub fn ticks(&self, partition: u32) -> String {
+        format!("udf.{}.in.{partition}.ticks", self.name)
+    }
+
+    /// Returns the subjects of the lines and the ticks of a partition.
     pub fn partition(&self, partition: u32) -> String {
-        format!("udf.{}.in.{partition}", self.name)
+        format!("udf.{}.in.{partition}.*", self.name)
     }
 
     /// Returns the subject of the output of a partition.
@@ -236,7 +250,7 @@ mod tests {
             ("m", "raw..x", "out", 1, "raw..x"),
             ("m", "raw", "out.*", 1, "no wildcards"),
             ("m", "$JS.API", "out", 1, "$JS.API"),
-            ("m", ">", "out", 1, "udf.m.in.0"),
+            ("m", ">", "out", 1, "udf.m.in.0.lines"),
             ("m", "out.>", "out", 1, "out.0"),
             ("m", "raw", "udf.m.in", 1, "choose another"),
             ("m", "raw", "udf.m", 1, "choose another"),

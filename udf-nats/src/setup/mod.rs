@@ -112,10 +112,10 @@ impl Setup {
             Raw::Found(stream) => names.raw.clone_from(&stream.name),
             Raw::Own => wanted.push(self.stream(&names.raw, &names.input, "raw lines")),
         }
-        let of = |subject: &str| format!("{subject}.*");
-        let partitions = of(names.partition(0).trim_end_matches(".0"));
+        let partitions = format!("udf.{}.in.>", names.name);
         wanted.push(self.stream(&names.partitions_stream(), &partitions, "lines by partition"));
-        wanted.push(self.stream(&names.output_stream(), &of(&names.output), "lines of the UDF"));
+        let output = format!("{}.*", names.output);
+        wanted.push(self.stream(&names.output_stream(), &output, "lines of the UDF"));
         let mut dead = self.stream(&names.dead_stream(), &names.dead(), "lines that were left out");
         dead.set("max_age", nanoseconds(DEAD_RETENTION), Rule::Initial);
         wanted.push(dead);

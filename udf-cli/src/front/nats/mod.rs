@@ -2,6 +2,7 @@
 
 mod connection;
 mod setup;
+mod status;
 
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ pub(super) fn command() -> Command {
              udf nats run --name ma --group-by host -o field=usage_user -o size=10 -- ./moving_avg\n\
              udf nats status --name ma",
         )
-        .subcommands([setup::command()].map(with_connection))
+        .subcommands([setup::command(), status::command()].map(with_connection))
 }
 
 fn with_connection(command: Command) -> Command {
@@ -36,6 +37,7 @@ fn with_connection(command: Command) -> Command {
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
         Some(("setup", matches)) => command::exit(setup::run(matches)),
+        Some(("status", matches)) => command::exit(status::run(matches)),
         _ => unreachable!("clap requires a subcommand"),
     }
 }
@@ -57,7 +59,7 @@ fn connected<T>(
 ) -> Result<T, Failure> {
     let connection = connection(matches)?;
     let done = udf_nats::block_on(async {
-        let session = connection.connect(name(matches), "").await.map_err(Failure::failed)?;
+        let session = connection.connect(name(matches)).await.map_err(Failure::failed)?;
         work(session).await
     });
     done.map_err(|error| Failure::failed(format!("cannot wait for sockets: {error}")))?
