@@ -214,6 +214,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         if self.pending.is_empty() && self.in_flight.is_empty() && self.ready.is_empty() {
             // A quiet partition moves on without its UDF.
             (self.fed, self.done, self.acked) = (self.read, self.read, self.read);
+            self.counters.position.set(self.read.max(self.counters.position.get()));
         }
     }
 

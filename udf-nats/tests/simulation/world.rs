@@ -148,13 +148,18 @@ impl World {
         for partition in 0..self.partitions {
             self.start(partition);
         }
-        for _ in 0..100_000 {
+        let mut steps = 0;
+        loop {
             let end = self.sim.server.borrow().bounds().last;
             let is_done = |worker: &Worker| worker.counters.position.get() >= end;
             if self.workers.iter().all(is_done) && self.sim.is_quiet() {
                 break;
             }
             self.step()?;
+            steps += 1;
+            if steps > 100_000 {
+                return Err("the workers make no progress".to_owned());
+            }
         }
         for worker in &self.workers {
             worker.leave();
