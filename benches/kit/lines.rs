@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use udf_proto::point::PointIndex;
 use udf_proto::{PointBuf, response};
-use udf_text::line_protocol::{Grouping, LineReader, append_point};
+use udf_text::line_protocol::{Grouping, LineReader, append_encoded, append_point};
 
 use crate::table::{Goal, Table, median};
 
@@ -25,19 +25,18 @@ const FLOATS: [&str; 6] =
 pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let text = text()?;
     println!("  a line of {} bytes: {}", text.len() / LINES, text.lines().next().unwrap_or(""));
-    let ways: [Way; 3] = [by_messages, to_frames, to_lines];
+    let ways: [Way; 4] = [by_messages, to_frames, by_index, to_lines];
     let mut nanos = ways.map(|_| Vec::new());
     for _ in 0..ROUNDS {
         for (way, nanos) in ways.iter().zip(&mut nanos) {
             nanos.push(way(&text)? / LINES as f64);
         }
     }
-    let [by_messages, to_frames, to_lines] = nanos.map(median);
+    let [by_messages, to_frames, by_index, to_lines] = nanos.map(median);
     let per_second = |nanos: f64| 1e3 / nanos;
-    println!(
-        "  lines by messages: {by_messages:.0} ns each, {:.2} million/s",
-        per_second(by_messages)
-    );
+    for (what, nanos) in [("lines by messages", by_messages), ("frames by an index", by_index)] {
+        println!("  {what}: {nanos:.0} ns each, {:.2} million/s", per_second(nanos));
+    }
     let goal = |reach, beyond| Goal::AtLeast { reach, beyond };
     table.row("lines to frames, million/s", per_second(to_frames), "", goal(1.5, 2.0));
     table.row("lines to frames, of messages", by_messages / to_frames, "times", goal(7.0, 9.0));
@@ -82,17 +81,31 @@ fn to_frames(text: &str) -> Result<f64, Box<dyn Error>> {
 }
 
 /// Indexes frames, and writes their points as lines.
+fn by_index(text: &str) -> Result<f64, Box<dyn Error>> {
+    let mut index = PointIndex::new();
+    written(text, |point, out| Ok(append_point(index.parse(point)?, out)?))
+}
+
+/// Writes the points of frames as lines.
 fn to_lines(text: &str) -> Result<f64, Box<dyn Error>> {
+    written(text, |point, out| {
+        if append_encoded(point, out) { Ok(()) } else { Err("a point is not a usual one".into()) }
+    })
+}
+
+fn written(
+    text: &str,
+    mut append: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), Box<dyn Error>>,
+) -> Result<f64, Box<dyn Error>> {
     let (mut frames, mut points) = (Vec::new(), Vec::with_capacity(LINES));
     let mut lines = reader(text);
     while let Some(line) = lines.next_frame(&mut frames)? {
         points.push(line.point);
     }
     let mut out = Vec::with_capacity(2 * OUTPUT);
-    let mut index = PointIndex::new();
     let start = cpu_nanos()?;
     for point in points {
-        append_point(index.parse(&frames[point])?, &mut out)?;
+        append(&frames[point], &mut out)?;
         dropped_when_long(&mut out);
     }
     Ok(cpu_nanos()? - start)

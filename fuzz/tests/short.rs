@@ -32,4 +32,4 @@ macro_rules! short {
     };
 }
 
-short!(frames points options prompt restore agent host lines encode inputs);
+short!(frames points options prompt restore agent host lines encode written inputs);

@@ -10,6 +10,7 @@
 //! | [`point`] | a borrowed view of a point, owned points, and editing |
 //! | [`request`] | decodes requests; points stay in the frame |
 //! | [`response`] | encodes responses as frames |
+//! | [`ticks`] | requests the ticks of a UDF by keepalives |
 //! | [`entries`] | limits the number of entries in a message |
 
 pub mod batch;
@@ -24,6 +25,7 @@ pub mod messages;
 pub mod point;
 pub mod request;
 pub mod response;
+pub mod ticks;
 mod wire;
 
 pub use batch::{BeginBatch, EndBatch};

@@ -118,6 +118,18 @@ macro_rules! delegate_to_session {
             self.connection.session()?.keepalive()
         }
 
+        fn request_ticks(&self, strict: bool) -> Result<(), crate::error::Error> {
+            self.connection.session()?.request_ticks(strict)
+        }
+
+        fn tick_every(&self) -> Result<Option<std::time::Duration>, crate::error::Error> {
+            self.connection.session()?.tick_every()
+        }
+
+        fn tick(&self, time: i64) -> Result<(), crate::error::Error> {
+            self.connection.session()?.tick(time)
+        }
+
         fn abort(&self, error: crate::error::Error) {
             self.connection.abort(error);
         }

@@ -102,23 +102,28 @@ pub trait Interface: Send + Sync {
     /// When the connection is not open, and [`Error::SinkTooLate`].
     fn data_to(&self, provides: EdgeType, sink: Box<dyn Sink>) -> Result<(), Error>;
 
-    /// Returns the timer of the UDF, if its ticks run on request. The ticks of a UDF in another
-    /// process follow its wall clock. Defaults to `None`.
-    fn timer(&self) -> Option<&dyn Timer> {
-        None
-    }
-}
-
-/// Requests the ticks of a UDF in this process.
-pub trait Timer: Send + Sync {
-    /// Returns the interval that the UDF asks for. `None` without ticks, and before a
-    /// [`keepalive`](Interface::keepalive) that follows an accepted Init.
-    fn every(&self) -> Option<Duration>;
-
-    /// Ticks once, and waits until the UDF has handled the tick. Points that the UDF builds without
-    /// a time get `time`, in nanoseconds since the epoch.
+    /// Requests the ticks of the UDF: it no longer ticks by the clock, but at each
+    /// [`tick`](Self::tick). Call it before [`init`](Self::init). A UDF of another kit goes on
+    /// ticking as it does; see [`ticks`](udf_proto::ticks).
     ///
-    /// Send a [`keepalive`](Interface::keepalive) first: the UDF has then handled all data sent
-    /// before the tick.
-    fn tick(&self, time: i64);
+    /// If `strict`, output of other threads than that of the handler ends the connection with an
+    /// error: the output then follows from the requests alone.
+    ///
+    /// # Errors
+    /// The errors of the connection.
+    fn request_ticks(&self, strict: bool) -> Result<(), Error>;
+
+    /// Returns the interval of the ticks that were [requested](Self::request_ticks), after
+    /// [`init`](Self::init). `None` for a UDF without ticks, and for a UDF of another kit.
+    ///
+    /// # Errors
+    /// The errors of the connection.
+    fn tick_every(&self) -> Result<Option<Duration>, Error>;
+
+    /// Ticks once, and waits until the UDF has handled the tick and all data sent before. Points that
+    /// the UDF builds without a time get `time`, in nanoseconds since the epoch.
+    ///
+    /// # Errors
+    /// The errors of the connection.
+    fn tick(&self, time: i64) -> Result<(), Error>;
 }

@@ -22,6 +22,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod interface;
 pub mod loopback;
+mod memory_pipe;
 pub mod process;
 pub mod replay;
 pub mod session;
@@ -33,7 +34,7 @@ pub mod telegraf;
 pub mod whole_file;
 
 pub use error::{Error, RequestKind};
-pub use interface::{Info, Init, Interface, Timer};
+pub use interface::{Info, Init, Interface};
 pub use loopback::Loopback;
 pub use process::Process;
 pub use session::{BatchIn, PointIn, Receiver, Session, Sink};

@@ -11,7 +11,9 @@ use udf_text::message::panic_text;
 
 use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
-use crate::interface::{Interface, Timer};
+use crate::interface::Interface;
+use crate::memory_pipe::pipe;
+pub use crate::memory_pipe::{PipeReader, PipeWatch, PipeWriter};
 use crate::session::{EXPLAINED_WITHIN, Session};
 use crate::settings::{Callbacks, Settings};
 use crate::socket::{ReadHalf, WriteHalf, serve, split};
@@ -20,11 +22,15 @@ use crate::spawn::spawn;
 /// The result of a UDF's code: nothing, or the reason of its failure.
 pub type UdfResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-type Udf = Box<dyn FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send>;
+/// The code of a UDF, with what it reads from and writes to.
+enum Udf {
+    Pipes(Box<dyn FnOnce(PipeReader, PipeWriter) -> UdfResult + Send>),
+    Socket(Box<dyn FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send>),
+}
 
 /// A connection with a UDF that runs on a thread of this process.
 ///
-/// The two sides are the ends of a socket pair, so everything behaves as with a UDF in another
+/// Between the two sides are pipes in memory, so everything behaves as with a UDF in another
 /// process: the frames, the bounded buffer between the sides, the end of the input. A UDF that
 /// returns an error or panics has ended unexpectedly.
 ///
@@ -50,7 +56,6 @@ pub struct Loopback {
     settings: Settings,
     connection: Connection,
     end: Arc<End>,
-    timer: Option<Box<dyn Timer>>,
 }
 
 /// How the UDF ended, once it has ended.
@@ -73,20 +78,24 @@ impl End {
 
 impl Loopback {
     /// Creates a connection with `udf`. [`open`](Interface::open) starts `udf` on a new thread.
-    pub fn new(udf: impl FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send + 'static) -> Self {
+    pub fn new(udf: impl FnOnce(PipeReader, PipeWriter) -> UdfResult + Send + 'static) -> Self {
+        Loopback::of(Udf::Pipes(Box::new(udf)))
+    }
+
+    /// Creates a connection with `udf` over a pair of sockets, for code that waits for descriptors.
+    pub fn over_socket(
+        udf: impl FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send + 'static,
+    ) -> Self {
+        Loopback::of(Udf::Socket(Box::new(udf)))
+    }
+
+    fn of(udf: Udf) -> Self {
         Loopback {
-            udf: Mutex::new(Some(Box::new(udf))),
+            udf: Mutex::new(Some(udf)),
             settings: Settings::default(),
             connection: Connection::default(),
             end: Arc::default(),
-            timer: None,
         }
-    }
-
-    /// Sets the timer of the UDF, whose ticks run on request.
-    pub fn timer(mut self, timer: impl Timer + 'static) -> Self {
-        self.timer = Some(Box::new(timer));
-        self
     }
 
     /// Sets the timeouts and limits.
@@ -105,21 +114,6 @@ impl Loopback {
     fn connect(&self, callbacks: Callbacks) -> Result<Session, Error> {
         let setup = |error: io::Error| Error::Setup(Arc::new(error));
         let udf = self.udf.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let udf = udf.ok_or(Error::AlreadyStarted)?;
-        let (host_side, udf_side) = UnixStream::pair().map_err(setup)?;
-        let (reader, writer) = split(udf_side).map_err(setup)?;
-        let end = self.end.clone();
-        let run = move || {
-            let ended = catch_unwind(AssertUnwindSafe(|| udf(reader, writer)));
-            let how = match ended {
-                Ok(ended) => ended.map_err(|error| error.to_string()),
-                Err(panic) => Err(format!("it panicked: {}", panic_text(&*panic))),
-            };
-            *end.how() = Some(how);
-            end.known.notify_all();
-        };
-        spawn("udf", run).map_err(setup)?;
-
         let end = self.end.clone();
         let callbacks = callbacks.before_end(move |error| {
             // The UDF closes its output a moment before it ends.
@@ -128,7 +122,37 @@ impl Loopback {
                 Some(Ok(())) | None => error,
             }
         });
-        serve(host_side, self.settings.clone(), callbacks).map_err(setup)
+        match udf.ok_or(Error::AlreadyStarted)? {
+            Udf::Pipes(udf) => {
+                let ((udf_reader, writer), (reader, udf_writer)) = (pipe(), pipe());
+                let (input, output) = (writer.watch(), udf_writer.watch());
+                let callbacks = callbacks.before_kill(move || {
+                    input.cut();
+                    output.cut();
+                });
+                self.run(move || udf(udf_reader, udf_writer)).map_err(setup)?;
+                Ok(Session::new(reader, writer, self.settings.clone(), callbacks))
+            }
+            Udf::Socket(udf) => {
+                let (host_side, udf_side) = UnixStream::pair().map_err(setup)?;
+                let (reader, writer) = split(udf_side).map_err(setup)?;
+                self.run(move || udf(reader, writer)).map_err(setup)?;
+                serve(host_side, self.settings.clone(), callbacks).map_err(setup)
+            }
+        }
+    }
+
+    /// Runs `udf` on a new thread.
+    fn run(&self, udf: impl FnOnce() -> UdfResult + Send + 'static) -> io::Result<()> {
+        let end = self.end.clone();
+        spawn("udf", move || {
+            let how = match catch_unwind(AssertUnwindSafe(udf)) {
+                Ok(ended) => ended.map_err(|error| error.to_string()),
+                Err(panic) => Err(format!("it panicked: {}", panic_text(&*panic))),
+            };
+            *end.how() = Some(how);
+            end.known.notify_all();
+        })
     }
 }
 
@@ -145,10 +169,6 @@ impl Interface for Loopback {
             Some(Err(text)) => Err(Error::Ended(text)),
             Some(Ok(())) | None => Ok(()),
         }
-    }
-
-    fn timer(&self) -> Option<&dyn Timer> {
-        self.timer.as_deref()
     }
 
     delegate_to_session!();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use common::{Signal, batch, connect, point, quiet, serve, signal, timed};
 use udf_host::{Callbacks, Error, Session, Settings, Sink, WholeBatch};
+use udf_proto::point::PointIndex;
 use udf_proto::{EdgeType, Init, Point, PointBuf, response};
 
 /// What a sink was given.
@@ -17,6 +18,7 @@ use udf_proto::{EdgeType, Init, Point, PointBuf, response};
 enum Given {
     Point(PointBuf),
     Batch(WholeBatch),
+    Mark(u32),
     Pause,
 }
 
@@ -36,6 +38,10 @@ impl Sink for Passing {
 
     fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
         self.give(Given::Batch(batch.clone()))
+    }
+
+    fn mark(&mut self, mark: u32) -> io::Result<()> {
+        self.give(Given::Mark(mark))
     }
 
     fn pause(&mut self) -> io::Result<()> {
@@ -74,6 +80,67 @@ fn a_sink_gets_the_points_and_a_pause_before_the_wait() {
     assert_eq!(given.wait("a pause"), Given::Pause);
     session.stop().unwrap();
     assert!(session.point_out().recv().is_none());
+}
+
+#[test]
+fn marks_come_between_the_points_that_they_were_sent_between() {
+    let session = serve(quiet(), Callbacks::new(), |mut peer| peer.mirror());
+    let given = passing(&session, EdgeType::Stream);
+    let points = session.point_in();
+    points.mark(0).unwrap();
+    points.send_encoded(&encoded(1)).unwrap();
+    points.mark(u32::MAX).unwrap();
+    points.mark(7).unwrap();
+    points.send_encoded(&encoded(2)).unwrap();
+    let point = |time| Given::Point(point(time));
+    for expected in [Given::Mark(0), point(1), Given::Mark(u32::MAX), Given::Mark(7), point(2)] {
+        let mut next = given.wait("data");
+        while next == Given::Pause {
+            next = given.wait("data");
+        }
+        assert_eq!(next, expected);
+    }
+    session.stop().unwrap();
+}
+
+/// Takes the points with an even time as they came.
+struct Taking(Sender<Result<Vec<u8>, i64>>);
+
+impl Sink for Taking {
+    fn point(&mut self, point: Point<'_>) -> io::Result<()> {
+        self.0.send(Err(point.time())).map_err(io::Error::other)
+    }
+
+    fn encoded_point(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let is_even = PointIndex::new().parse(bytes).unwrap().time() % 2 == 0;
+        Ok(is_even && self.0.send(Ok(bytes.to_vec())).is_ok())
+    }
+
+    fn batch(&mut self, _: &WholeBatch) -> io::Result<()> {
+        unreachable!("the UDF provides a stream")
+    }
+
+    fn pause(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_may_take_points_as_they_came() {
+    let session = serve(quiet(), Callbacks::new(), |mut peer| peer.mirror());
+    let (sender, given) = signal();
+    session.data_to(EdgeType::Stream, Box::new(Taking(sender))).unwrap();
+    session.init(Init::default()).unwrap();
+    session.point_in().send_encoded(&(1..=4).flat_map(encoded).collect::<Vec<_>>()).unwrap();
+    for time in 1..=4 {
+        match given.wait("a point") {
+            Err(other) => assert!(other == time && time % 2 == 1, "{other} came as {time}"),
+            Ok(bytes) => {
+                assert_eq!(PointIndex::new().parse(&bytes).unwrap().to_buf(), point(time));
+            }
+        }
+    }
+    session.stop().unwrap();
 }
 
 #[test]

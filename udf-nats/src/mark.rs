@@ -1,7 +1,7 @@
 //! How far the output of a partition goes.
 
-/// The mark of an output message: everything up to the end of this message belongs to the output of
-/// the input up to `upto`, and `lines` more lines to the input behind it.
+/// The mark of an output message: all output up to the end of this message belongs to the input up
+/// to `upto`, except for the last `lines` lines, which belong to the input behind it.
 ///
 /// The last mark of an output says where a worker goes on. It replays the input up to `upto` without
 /// output, then leaves out the first `lines` lines of output. How the input was cut into chunks does
@@ -10,20 +10,23 @@
 /// ```
 /// use udf_nats::Mark;
 ///
-/// let mark = Mark { upto: 17, lines: 4, poison: 0 };
+/// let mark = Mark { upto: 17, total: 230, lines: 4, poison: 0 };
 /// let headers: Vec<_> = mark.headers().collect();
-/// assert_eq!(headers, [("Udf-Upto", 17), ("Udf-Lines", 4)]);
+/// assert_eq!(headers, [("Udf-Upto", 17), ("Udf-Total", 230), ("Udf-Lines", 4)]);
 /// let read = Mark::from_headers(|name| match name {
 ///     "Udf-Upto" => Some("17"),
+///     "Udf-Total" => Some("230"),
 ///     "Udf-Lines" => Some("4"),
 ///     _ => None,
 /// });
 /// assert_eq!(read, Some(mark));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
     /// All output of the input up to this sequence is in the log.
     pub upto: u64,
+    /// The number of lines that belong to the input up to `upto`, since its beginning.
+    pub total: u64,
     /// The number of lines in the log that belong to the input behind `upto`.
     pub lines: u64,
     /// The version of the set of poison lines that the writer has left out of its input.
@@ -32,6 +35,9 @@ pub struct Mark {
 
 /// The header with the input sequence.
 pub const UPTO: &str = "Udf-Upto";
+
+/// The header with the number of all lines up to the input sequence. Absent if it is 0.
+pub const TOTAL: &str = "Udf-Total";
 
 /// The header with the number of lines behind the input sequence. Absent if it is 0.
 pub const LINES: &str = "Udf-Lines";
@@ -45,7 +51,8 @@ pub const TICK: &str = "Udf-Tick";
 impl Mark {
     /// Returns the headers of the mark. A header whose value is 0 is left out, except for [`UPTO`].
     pub fn headers(self) -> impl Iterator<Item = (&'static str, u64)> {
-        let all = [(UPTO, self.upto), (LINES, self.lines), (POISON, self.poison)];
+        let all =
+            [(UPTO, self.upto), (TOTAL, self.total), (LINES, self.lines), (POISON, self.poison)];
         all.into_iter().filter(|(name, value)| *value > 0 || *name == UPTO)
     }
 
@@ -55,6 +62,7 @@ impl Mark {
         let number = |name| get(name).map_or(Some(0), |value| value.parse().ok());
         Some(Mark {
             upto: get(UPTO)?.parse().ok()?,
+            total: number(TOTAL)?,
             lines: number(LINES)?,
             poison: number(POISON)?,
         })

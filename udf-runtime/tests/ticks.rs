@@ -14,7 +14,8 @@ use common::{Kapacitor, Scripted, TIMEOUT, begin, error_of, frame_of, point, tim
 use udf_proto::messages::InitRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_runtime::{Agent, Batch, Edge, Emitter, Stream};
+use udf_proto::ticks::{self, TickRequest};
+use udf_runtime::{Agent, Batch, Edge, EmitError, Emitter, Remote, Stream};
 
 /// The interval of ticks.
 const EVERY: Duration = Duration::from_millis(1);
@@ -273,4 +274,91 @@ fn an_interval_that_is_too_short_is_refused_and_one_that_no_clock_can_tell_never
     assert_eq!((refused.success, &*refused.error), (false, too_short));
     kapacitor.finish().1.unwrap();
     Kapacitor::start(with_ticks(Duration::MAX)).finish().1.unwrap();
+}
+
+/// Connects to a handler that sends a point with the default time at each tick, and starts it
+/// behind the keepalive of `begins`.
+fn requesting(
+    begins: Option<TickRequest>,
+    every: Duration,
+) -> (Kapacitor, Receiver<Remote<Stream>>) {
+    let (mut handler, remotes) = Scripted::<Stream, Stream>::new();
+    let tick = |out: &mut Emitter<Stream>| Ok(out.build("tick").field("is", true).send()?);
+    handler.tick = Some((every, Box::new(tick)));
+    let mut kapacitor = Kapacitor::connect(handler);
+    if let Some(begins) = begins {
+        kapacitor.keepalive(begins.to_keepalive());
+        assert_eq!(echo(&mut kapacitor), begins.to_keepalive());
+    }
+    kapacitor.init();
+    (kapacitor, remotes)
+}
+
+fn echo(kapacitor: &mut Kapacitor) -> i64 {
+    match kapacitor.answer() {
+        Answer::Keepalive(echo) => echo.time,
+        other => panic!("this is no echo: {other:?}"),
+    }
+}
+
+const ON_REQUEST: TickRequest = TickRequest::OnRequest { strict: false };
+
+#[test]
+fn requested_ticks_come_when_they_are_requested_and_at_no_other_time() {
+    let (mut kapacitor, _) = requesting(Some(ON_REQUEST), EVERY);
+    kapacitor.keepalive(ON_REQUEST.to_keepalive());
+    assert_eq!(ticks::interval_from_keepalive(echo(&mut kapacitor)), Some(EVERY));
+    // Many intervals pass.
+    std::thread::sleep(20 * EVERY);
+    for time in [20, 0, 1_700_000_000_000_000_000] {
+        kapacitor.keepalive(TickRequest::Tick { time }.to_keepalive());
+        let Answer::Point(point) = kapacitor.answer() else { panic!("the tick sends a point") };
+        assert_eq!((point.name.as_str(), point.time), ("tick", time));
+        assert_eq!(echo(&mut kapacitor), TickRequest::Tick { time }.to_keepalive());
+    }
+    let (rest, result) = kapacitor.finish();
+    assert_eq!(rest, []);
+    result.unwrap();
+}
+
+#[test]
+fn keepalives_that_nobody_agreed_on_are_only_echoed() {
+    let (mut kapacitor, _) = requesting(None, Duration::from_secs(3600));
+    for time in [ON_REQUEST, TickRequest::Tick { time: 20 }].map(TickRequest::to_keepalive) {
+        kapacitor.keepalive(time);
+        assert_eq!(echo(&mut kapacitor), time);
+    }
+    kapacitor.finish().1.unwrap();
+}
+
+#[test]
+fn a_udf_without_ticks_has_no_interval() {
+    let mut kapacitor = Kapacitor::connect(Scripted::<Stream, Stream>::new().0);
+    kapacitor.keepalive(ON_REQUEST.to_keepalive());
+    echo(&mut kapacitor);
+    kapacitor.init();
+    for time in [ON_REQUEST, TickRequest::Tick { time: 20 }].map(TickRequest::to_keepalive) {
+        kapacitor.keepalive(time);
+        assert_eq!(echo(&mut kapacitor), time);
+    }
+    kapacitor.finish().1.unwrap();
+}
+
+#[test]
+fn a_strict_host_gets_no_output_of_other_threads() {
+    let (mut kapacitor, remotes) = requesting(Some(TickRequest::OnRequest { strict: true }), EVERY);
+    let remote = remotes.recv_timeout(TIMEOUT).unwrap();
+    let sent = remote.emit(|out| out.build("late").field("is", true).send());
+    let why = "this host takes no output of other threads, because such output does not follow from \
+               the input alone";
+    assert!(matches!(&sent, Err(EmitError::Remote)), "{sent:?}");
+    let Answer::Error(told) = kapacitor.answer() else { panic!("the host is told") };
+    assert_eq!((told.error.as_str(), sent.unwrap_err().to_string().as_str()), (why, why));
+    kapacitor.finish().1.unwrap();
+
+    let (mut kapacitor, remotes) = requesting(Some(ON_REQUEST), EVERY);
+    let remote = remotes.recv_timeout(TIMEOUT).unwrap();
+    remote.emit(|out| out.build("late").field("is", true).send()).unwrap();
+    assert!(matches!(kapacitor.answer(), Answer::Point(_)));
+    kapacitor.finish().1.unwrap();
 }

@@ -5,7 +5,7 @@ use std::io::BufReader;
 
 use udf_proto::point::{FieldValue, PointIndex};
 use udf_proto::{PointBuf, request};
-use udf_text::line_protocol::{Grouping, LineReader, Precision};
+use udf_text::line_protocol::{Grouping, LineReader, Precision, append_encoded, append_point};
 
 use super::{Pieces, lines};
 use crate::Trace;
@@ -60,6 +60,17 @@ fn parts<'a>(index: &'a mut PointIndex, bytes: &'a [u8]) -> Parts<'a> {
     )
 }
 
+/// Checks that a point is written without an index as it is with one.
+fn same_line(index: &mut PointIndex, bytes: &[u8]) {
+    let (mut quick, mut general) = (Vec::new(), Vec::new());
+    let point = index.parse(bytes).expect("a frame contains a point");
+    let written = append_point(point, &mut general);
+    if append_encoded(bytes, &mut quick) {
+        assert_eq!(written, Ok(()));
+        assert_eq!(String::from_utf8(quick), String::from_utf8(general));
+    }
+}
+
 pub(super) fn check(input: &[u8], trace: &mut Trace) {
     let [how, piece, input @ ..] = input else { return };
     fn set<R: std::io::BufRead>(how: u8, reader: R) -> LineReader<R> {
@@ -100,6 +111,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
                 let expected = parts(&mut other, expected.as_point().as_bytes());
                 let point = &out[line.point.clone()];
                 assert_eq!(parts(&mut index, point), expected);
+                same_line(&mut index, point);
                 assert_eq!(line.time, expected.0);
                 // The length of the frame takes one to three bytes.
                 assert!(

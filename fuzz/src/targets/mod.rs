@@ -9,6 +9,7 @@ mod options;
 mod points;
 mod restore;
 mod udfs;
+mod written;
 
 use std::io::{self, Cursor, Read};
 
@@ -96,6 +97,25 @@ pub const TARGETS: &[Target] = &[
         words: lines::WORDS,
         seeds: encode::seeds,
         check: encode::check,
+    },
+    Target {
+        name: "written",
+        promise: "points are written without an index as they are with one",
+        prefix: 0,
+        shape: Shape::Message,
+        words: &[
+            "host",
+            "usage",
+            "cpu",
+            "a b",
+            "#",
+            "\"",
+            "\\",
+            "name_of_16_bytes",
+            "name_of_17_bytes_",
+        ],
+        seeds: written::seeds,
+        check: written::check,
     },
     Target {
         name: "inputs",

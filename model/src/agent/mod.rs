@@ -56,8 +56,6 @@ pub(crate) mod talk;
 pub(crate) mod ticker;
 #[path = "../../../udf-runtime/src/agent/ticks.rs"]
 mod ticks;
-#[path = "../../../udf-runtime/src/agent/timer.rs"]
-pub(crate) mod timer;
 #[path = "../../../udf-runtime/src/agent/transport.rs"]
 pub(crate) mod transport;
 

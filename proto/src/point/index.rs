@@ -20,23 +20,23 @@ const MAX_ENTRIES: usize = 1 << 16;
 /// A table with room for more entries shrinks before the next point. This many take 64 KiB.
 const KEPT_ENTRIES: usize = 4096;
 
-const TIME: u8 = key(1, VARINT);
-const NAME: u8 = key(2, BYTES);
-const DATABASE: u8 = key(3, BYTES);
-const RETENTION_POLICY: u8 = key(4, BYTES);
-const GROUP: u8 = key(5, BYTES);
-const DIMENSION: u8 = key(6, BYTES);
-const TAG: u8 = key(7, BYTES);
-const DOUBLE: u8 = key(8, BYTES);
-const INT: u8 = key(9, BYTES);
-const STRING: u8 = key(10, BYTES);
-const BOOL: u8 = key(12, BYTES);
+pub(super) const TIME: u8 = key(1, VARINT);
+pub(super) const NAME: u8 = key(2, BYTES);
+pub(super) const DATABASE: u8 = key(3, BYTES);
+pub(super) const RETENTION_POLICY: u8 = key(4, BYTES);
+pub(super) const GROUP: u8 = key(5, BYTES);
+pub(super) const DIMENSION: u8 = key(6, BYTES);
+pub(super) const TAG: u8 = key(7, BYTES);
+pub(super) const DOUBLE: u8 = key(8, BYTES);
+pub(super) const INT: u8 = key(9, BYTES);
+pub(super) const STRING: u8 = key(10, BYTES);
+pub(super) const BOOL: u8 = key(12, BYTES);
 
 /// The keys within an entry of a map: the key of the name, and the keys of the values by wire type.
-const ENTRY_NAME: u8 = key(1, BYTES);
-const ENTRY_TEXT: u8 = key(2, BYTES);
-const ENTRY_DOUBLE: u8 = key(2, FIXED64);
-const ENTRY_VARINT: u8 = key(2, VARINT);
+pub(super) const ENTRY_NAME: u8 = key(1, BYTES);
+pub(super) const ENTRY_TEXT: u8 = key(2, BYTES);
+pub(super) const ENTRY_DOUBLE: u8 = key(2, FIXED64);
+pub(super) const ENTRY_VARINT: u8 = key(2, VARINT);
 
 /// The names of the members by number, for error messages.
 const MEMBERS: [&str; 13] = [

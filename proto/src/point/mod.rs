@@ -13,6 +13,8 @@ mod equal;
 mod error;
 mod index;
 mod owned;
+mod parts;
+mod repeats;
 #[cfg(feature = "serde")]
 mod saved;
 mod scratch;
@@ -27,6 +29,7 @@ pub use encode::PointFrame;
 pub use error::{FieldError, PointError, Problem};
 pub use index::PointIndex;
 pub use owned::{PointBuf, Points, PointsIter};
+pub use parts::{RawText, RawValue, VisitParts, visit_parts};
 pub use scratch::EditScratch;
 pub use unfit::{Unfit, UnfitReason};
 pub use view::{Dimensions, FieldValue, Fields, Point, Tags};

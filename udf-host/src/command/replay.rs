@@ -38,7 +38,7 @@ pub fn replay_command() -> Command {
              1970-01-01. Kapacitor would give it the time of its arrival.\n\
              \n\
              Ticks of a UDF follow the times of its input, and one more comes at the end. The ticks of\n\
-             a UDF in another process follow its own clock: `udf replay` may end before they are due.\n\
+             a UDF of another kit follow its own clock: `udf replay` may end before they are due.\n\
              \n\
              Each batch of the output begins with a comment: # batch MEASUREMENT,TAGS TIME",
         )

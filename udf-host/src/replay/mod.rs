@@ -31,8 +31,8 @@
 //! A batch of the output begins with a comment, `# batch cpu,host=a 60`: its measurement, the tags
 //! that all of its points share, and its time. Readers of line protocol skip comments.
 //!
-//! Ticks of a UDF in this process follow the times of the data; see
-//! [`Interface::timer`]. The first tick is due one interval after the first point
+//! Ticks of a UDF of this kit follow the times of the data; see
+//! [`Interface::request_ticks`]. The first tick is due one interval after the first point
 //! or batch. A tick runs before all data of its time or later. One more tick runs after the last
 //! data. A replay is thus the same each time. At most 100,000 ticks run between two points; the
 //! others are left out and [counted](Summary::skipped_ticks).
@@ -232,6 +232,7 @@ impl Replay {
         let (lines, written) = output::channel();
         udf.data_to(info.provides, Box::new(output::Lines::new(lines.clone())))?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
+        udf.request_ticks(false)?;
         if let Err(error) = udf.init(Init { options, task_id, node_id }) {
             // The refusal says more than any later error of the connection.
             let _ = udf.close();

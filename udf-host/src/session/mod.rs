@@ -15,10 +15,12 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use udf_proto::messages::{
     InfoRequest, KeepaliveRequest, RestoreRequest, SnapshotRequest, request, response,
 };
+use udf_proto::ticks::{self, TickRequest};
 use udf_proto::{EdgeType, Info, Init, Point, PointBuf};
 use udf_text::batch::WholeBatch;
 
@@ -153,9 +155,44 @@ impl Session {
     /// # Errors
     /// The errors of the connection.
     pub fn keepalive(&self) -> Result<(), Error> {
-        let time = self.shared.next_keepalive();
+        self.echo(self.shared.next_keepalive()).map(drop)
+    }
+
+    /// Requests the ticks of the UDF; see
+    /// [`Interface::request_ticks`](crate::Interface::request_ticks).
+    ///
+    /// # Errors
+    /// The errors of the connection.
+    pub fn request_ticks(&self, strict: bool) -> Result<(), Error> {
+        self.echo(TickRequest::OnRequest { strict }.to_keepalive()).map(drop)
+    }
+
+    /// Returns the interval of requested ticks; see
+    /// [`Interface::tick_every`](crate::Interface::tick_every).
+    ///
+    /// # Errors
+    /// The errors of the connection.
+    pub fn tick_every(&self) -> Result<Option<Duration>, Error> {
+        let asks = TickRequest::OnRequest { strict: false }.to_keepalive();
+        self.echo(asks).map(ticks::interval_from_keepalive)
+    }
+
+    /// Ticks once, and waits until the UDF has handled the tick; see
+    /// [`Interface::tick`](crate::Interface::tick).
+    ///
+    /// # Errors
+    /// The errors of the connection.
+    pub fn tick(&self, time: i64) -> Result<(), Error> {
+        self.echo(TickRequest::Tick { time }.to_keepalive()).map(drop)
+    }
+
+    /// Sends a keepalive, and returns the time of its echo.
+    fn echo(&self, time: i64) -> Result<i64, Error> {
         let request = request::Message::Keepalive(KeepaliveRequest { time });
-        self.request(RequestKind::Keepalive, request).map(drop)
+        match self.request(RequestKind::Keepalive, request)? {
+            response::Message::Keepalive(echo) => Ok(echo.time),
+            _ => unreachable!("answers are matched with their requests"),
+        }
     }
 
     fn request(
@@ -298,6 +335,29 @@ impl PointIn {
     /// When the connection is not started, stopped or aborted.
     pub fn send_encoded(&self, frames: &[u8]) -> Result<(), Error> {
         self.shared.outbox.points(|buffer| buffer.extend_from_slice(frames))
+    }
+
+    /// Ticks behind all points that this sender has sent, if the ticks were
+    /// [requested](crate::Interface::request_ticks). Points that the UDF builds without a time get
+    /// `time`, in nanoseconds since the epoch. Does not wait.
+    ///
+    /// # Errors
+    /// When the connection is not started, stopped or aborted.
+    pub fn tick(&self, time: i64) -> Result<(), Error> {
+        let time = TickRequest::Tick { time }.to_keepalive();
+        self.shared.outbox.request(request::Message::Keepalive(KeepaliveRequest { time }))
+    }
+
+    /// Marks the place behind all points that this sender has sent: [`Sink::mark`] is called with
+    /// `mark` between the output that follows from these points and later output. Does not wait.
+    ///
+    /// A mark is a keepalive with a negative time, which the UDF echoes in order.
+    ///
+    /// # Errors
+    /// When the connection is not started, stopped or aborted.
+    pub fn mark(&self, mark: u32) -> Result<(), Error> {
+        let time = -1 - i64::from(mark);
+        self.shared.outbox.request(request::Message::Keepalive(KeepaliveRequest { time }))
     }
 }
 

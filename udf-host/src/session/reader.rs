@@ -54,7 +54,7 @@ struct Reader<'s> {
     points: VecDeque<(PointBuf, usize)>,
     batches: VecDeque<(WholeBatch, usize)>,
     provides: Option<EdgeType>,
-    /// Whether data has come.
+    /// Whether data or a mark has come.
     begun: bool,
     /// The sink of the data, if the owner has set one, from the first data to its first error.
     sink: Option<Box<dyn Sink>>,
@@ -125,10 +125,10 @@ impl Reader<'_> {
     }
 
     /// Passes data to the sink. Returns `None` without a sink.
-    fn feed_sink(
+    fn feed_sink<T>(
         &mut self,
-        take: impl FnOnce(&mut dyn Sink) -> io::Result<()>,
-    ) -> Option<Result<(), Ended>> {
+        take: impl FnOnce(&mut dyn Sink) -> io::Result<T>,
+    ) -> Option<Result<T, Ended>> {
         let taken = take(self.sink.as_deref_mut()?);
         Some(taken.map_err(|error| {
             self.sink = None;
@@ -167,6 +167,13 @@ impl Reader<'_> {
     fn frame(&mut self, frame: &[u8]) -> Result<(), Ended> {
         // Parses a point in place, since decoding the message would allocate every tag and field.
         if let Some(bytes) = response::point_bytes(frame) {
+            if self.sink.is_some() && self.open.is_none() {
+                self.expect_point()?;
+                match self.feed_sink(|sink| sink.encoded_point(bytes)) {
+                    Some(Ok(false)) | None => {}
+                    Some(taken) => return taken.map(drop),
+                }
+            }
             // The point borrows from the index while `self` changes.
             let mut index = std::mem::take(&mut self.index);
             let point = index.parse(bytes).map_err(Error::from)?;
@@ -179,11 +186,10 @@ impl Reader<'_> {
             problem: error.to_string(),
         })?;
         match message.ok_or(Error::EmptyResponse)? {
-            // Other echoes answer the keepalives of the watch, or show that a busy UDF is alive.
             Message::Keepalive(echo) if self.shared.awaits_echo(echo.time) => {
                 self.answer(RequestKind::Keepalive, Message::Keepalive(echo))
             }
-            Message::Keepalive(_) => Ok(()),
+            Message::Keepalive(echo) => self.mark(echo.time),
             Message::Error(error) => Err(Error::Reported(error.error).into()),
             Message::Begin(begin) => self.begin(begin.into()),
             Message::Point(point) => self.point(PointBuf::from(point).as_point()),
@@ -206,6 +212,27 @@ impl Reader<'_> {
         Ok(self.shared.answer(kind, message)?)
     }
 
+    /// Passes the echo of a mark to the sink. Other keepalives show that a busy UDF is alive.
+    fn mark(&mut self, time: i64) -> Result<(), Ended> {
+        let Ok(mark) = u32::try_from(-1 - i128::from(time)) else { return Ok(()) };
+        if self.shared.is_initialized() {
+            self.begin_sink();
+        }
+        self.feed_sink(|sink| sink.mark(mark)).unwrap_or(Ok(()))
+    }
+
+    /// Takes the sink, if the owner has set one.
+    fn begin_sink(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            if let Some((provides, sink)) = self.shared.take_sink() {
+                self.provides = self.provides.or(Some(provides));
+                self.sink = Some(sink);
+                self.occupy();
+            }
+        }
+    }
+
     fn expect(
         &mut self,
         edge: EdgeType,
@@ -215,14 +242,7 @@ impl Reader<'_> {
         if !self.shared.is_initialized() {
             return Err(Error::DataBeforeInit { what: before });
         }
-        if !self.begun {
-            self.begun = true;
-            if let Some((provides, sink)) = self.shared.take_sink() {
-                self.provides = self.provides.or(Some(provides));
-                self.sink = Some(sink);
-                self.occupy();
-            }
-        }
+        self.begin_sink();
         match self.provides {
             Some(provides) if provides != edge => Err(Error::WrongEdge { what: wrong, provides }),
             _ => Ok(()),
@@ -247,7 +267,7 @@ impl Reader<'_> {
             open.bytes += cost;
             return Ok(());
         }
-        self.expect(EdgeType::Stream, "a point", "a point outside of a batch")?;
+        self.expect_point()?;
         if let Some(taken) = self.feed_sink(|sink| sink.point(point)) {
             return taken;
         }
@@ -257,6 +277,11 @@ impl Reader<'_> {
             return Ok(());
         }
         self.hand_on_points()
+    }
+
+    /// Checks that a point may come outside of a batch.
+    fn expect_point(&mut self) -> Result<(), Error> {
+        self.expect(EdgeType::Stream, "a point", "a point outside of a batch")
     }
 
     fn begin(&mut self, begin: BeginBatch) -> Result<(), Ended> {

@@ -22,12 +22,13 @@ pub(super) struct Piece {
     pub(super) payload: Bytes,
 }
 
-/// Cuts the output of the input between `from` and `upto` into messages, without its first `skip`
-/// lines. Calls `too_long` with the length of each line that does not fit into any message.
+/// Cuts the output of the input between `from` and the sequence `upto` into messages, without its
+/// first `skip` lines. Calls `too_long` with the length of each line that does not fit into any
+/// message.
 pub(super) fn cut(
     lines: Lines,
     skip: usize,
-    (from, upto, poison): (u64, u64, u64),
+    (from, upto): (Mark, u64),
     limit: usize,
     mut too_long: impl FnMut(usize),
 ) -> Vec<Piece> {
@@ -43,11 +44,16 @@ pub(super) fn cut(
             first = end;
         }
     }
+    let total = from.total + lines.len() as u64;
     let text = Bytes::from(lines.into_text());
     let count = ranges.len();
     let piece = |(i, (bytes, end)): (usize, (Range<usize>, usize))| {
-        let (upto, lines) = if i + 1 == count { (upto, 0) } else { (from, end as u64) };
-        Piece { mark: Mark { upto, lines, poison }, payload: text.slice(bytes) }
+        let mark = if i + 1 == count {
+            Mark { upto, total, lines: 0, ..from }
+        } else {
+            Mark { lines: end as u64, ..from }
+        };
+        Piece { mark, payload: text.slice(bytes) }
     };
     ranges.into_iter().enumerate().map(piece).collect()
 }
@@ -116,10 +122,14 @@ mod tests {
             lines.push(|out| out.extend_from_slice(line.as_bytes()));
         }
         let mut too_long = Vec::new();
-        let pieces = cut(lines, skip, (10, 20, 3), limit, |bytes| too_long.push(bytes));
+        let from = Mark { upto: 10, total: 100, lines: 0, poison: 3 };
+        let pieces = cut(lines, skip, (from, 20), limit, |bytes| too_long.push(bytes));
         let show = |piece: Piece| {
-            let Mark { upto, lines, poison } = piece.mark;
-            assert_eq!(poison, 3);
+            let Mark { upto, total, lines, poison } = piece.mark;
+            assert_eq!(
+                (total, poison),
+                (if upto == 10 { 100 } else { 100 + text.len() as u64 }, 3)
+            );
             format!("{}@{upto}+{lines}", String::from_utf8_lossy(&piece.payload).replace('\n', ","))
         };
         (pieces.into_iter().map(show).collect(), too_long)

@@ -34,6 +34,13 @@ pub enum Event<'a> {
         /// The time since the start of the UDF.
         within: Duration,
     },
+    /// The UDF has sent another number of lines in the replay than before.
+    Differs {
+        /// The number of lines up to the end of the replay, since the beginning of the input.
+        before: u64,
+        /// The number of the replay.
+        now: u64,
+    },
     /// Another worker has written to the output or to the state of the partition.
     Fenced {
         /// What was refused.
@@ -160,6 +167,7 @@ impl Event<'_> {
             Event::Poison { .. }
             | Event::LineTooLong { .. }
             | Event::SkippedLost { .. }
+            | Event::Differs { .. }
             | Event::OutputGone { .. } => Level::Error,
         }
     }
@@ -183,6 +191,11 @@ impl fmt::Display for Event<'_> {
                 Ok(())
             }
             Event::Replayed { within } => write!(f, "replay done within {within:.1?}"),
+            Event::Differs { before, now } => write!(
+                f,
+                "the UDF has sent {now} lines where the log has {before}: its output does not follow \
+                 from its input and its state alone, so lines may be lost or doubled"
+            ),
             Event::Fenced { what, pause } => {
                 let what = match what {
                     Refused::Output => "written to the output",

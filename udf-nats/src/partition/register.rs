@@ -22,6 +22,8 @@ use crate::log::{Clock, Log, LogError, PutError};
 pub struct Register {
     /// The state is that behind this input sequence. All output up to it is in the log.
     pub seq: u64,
+    /// The number of lines that belong to the input up to `seq`, since its beginning.
+    pub lines: u64,
     /// The state. `None` if none was stored.
     pub state: Option<State>,
     /// The sequence of the last output message when the register was written. 0 without one.

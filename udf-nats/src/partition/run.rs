@@ -26,6 +26,7 @@ use super::search::{Death, Search};
 use super::ticks::Ticks;
 use super::{Context, Counters};
 use crate::log::{Batch, Bounds, Clock, Log, Message};
+use crate::mark::Mark;
 use crate::udf::{Chunk, Output, Udf, UdfError};
 
 /// A chunk in the UDF.
@@ -45,8 +46,18 @@ pub(super) struct Flight {
 pub(super) struct Ready {
     upto: u64,
     pieces: std::vec::IntoIter<Piece>,
+    /// The number of lines up to `upto`.
+    total: u64,
+    /// The number of lines in `pieces`.
     lines: u64,
     snapshot: Option<Bytes>,
+}
+
+/// A position in the input, and the number of lines up to it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    seq: u64,
+    lines: u64,
 }
 
 /// The state of a run. Positions are sequences of the input.
@@ -79,12 +90,16 @@ pub(super) struct Run<'a, L, U, C> {
     pub(super) replay: u64,
     /// When the replay has begun, until it has ended.
     pub(super) begun: Option<Duration>,
-    /// The number of lines behind the replay that are in the log.
+    /// The last mark of the output at the start.
+    pub(super) mark: Mark,
+    /// The number of lines up to `done`, since the beginning of the input.
+    pub(super) total: u64,
+    /// The number of lines behind `done` that are in the log.
     pub(super) skip: u64,
     pub(super) in_flight: VecDeque<Flight>,
     pub(super) ready: VecDeque<Ready>,
     /// A snapshot whose output is in the log, with its position.
-    pub(super) snapshot: Option<(u64, Option<Bytes>)>,
+    pub(super) snapshot: Option<(Position, Option<Bytes>)>,
     pub(super) snapshot_due: Duration,
     /// The bytes of input since the last snapshot.
     pub(super) bytes_since: u64,
@@ -120,10 +135,10 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
                 appending.set(append(context, piece, self.expected).fuse());
             }
             if storing.is_terminated()
-                && let Some((seq, state)) = self.snapshot.take()
+                && let Some((position, state)) = self.snapshot.take()
             {
                 let (base, output, read) = (self.stored.clone(), self.expected, self.read);
-                storing.set(keep(Store { context }, base, (seq, output, read), state).fuse());
+                storing.set(keep(Store { context }, base, (position, output, read), state).fuse());
             }
             let is_idle = self.in_flight.is_empty() && self.ready.is_empty();
             if is_leaving && is_idle && storing.is_terminated() {
@@ -139,7 +154,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             {
                 ticking.set(log.append_tick(time).fuse());
             }
-            let due = self.due(ticking.is_terminated());
+            let due = if is_leaving { None } else { self.due(ticking.is_terminated()) };
             if due != timer_at || timer.is_terminated() {
                 timer_at = due;
                 match due {
@@ -199,6 +214,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         if self.pending.is_empty() && self.in_flight.is_empty() && self.ready.is_empty() {
             // A quiet partition moves on without its UDF.
             (self.fed, self.done, self.acked) = (self.read, self.read, self.read);
+            self.counters.position.set(self.read.max(self.counters.position.get()));
         }
     }
 
@@ -221,7 +237,8 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             if is_due && is_idle && !self.is_dirty && self.acked > self.stored.register.seq {
                 // The state is the stored one.
                 self.is_asked = true;
-                self.snapshot = Some((self.acked, None));
+                let position = Position { seq: self.acked, lines: self.total };
+                self.snapshot = Some((position, None));
             }
             return (is_due && self.is_dirty).then(|| self.ask());
         };
@@ -293,35 +310,39 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         let Output { lines, snapshot, .. } = output;
         let count = lines.len() as u64;
         let (mut pieces, mut new) = (Vec::new(), 0);
-        if !is_replay {
-            if let Some(begun) = self.begun.take() {
-                let within = self.context.clock.elapsed().saturating_sub(begun);
-                self.context.report.event(&Event::Replayed { within });
-            }
+        if is_replay {
+            self.skip = self.skip.saturating_sub(count);
+        } else {
+            self.end_replay();
             self.counters.messages_in.add(messages as u64);
             self.counters.lines_in.add(output.lines_in);
             self.note_left_out(&output.invalid, output.unwritable, output.unwritable_why);
             let skipped = self.skip.min(count);
             (self.skip, new) = (self.skip - skipped, count - skipped);
-            let poison = self.stored.register.version;
+            let (total, poison) = (self.total, self.stored.register.version);
+            let from = Mark { upto: from, total, lines: 0, poison };
             let limit = self.limit.min(self.context.log.max_payload());
-            pieces = cut(lines, skipped as usize, (from, upto, poison), limit, |bytes| {
+            pieces = cut(lines, skipped as usize, (from, upto), limit, |bytes| {
                 self.counters.unwritable.add(1);
                 self.context.report.event(&Event::LineTooLong { bytes, limit });
             });
         }
-        // The log has lines behind this position, which only the last mark knows.
-        let snapshot = match snapshot {
-            Some(_) if self.skip > 0 && upto > self.replay => {
-                (self.is_asked, self.is_dirty) = (false, true);
-                self.snapshot_due =
-                    self.context.clock.elapsed() + self.context.settings.snapshot_every;
-                None
-            }
-            snapshot => snapshot,
-        };
-        self.ready.push_back(Ready { upto, pieces: pieces.into_iter(), lines: new, snapshot });
+        self.total += count;
+        let (pieces, total) = (pieces.into_iter(), self.total);
+        self.ready.push_back(Ready { upto, pieces, total, lines: new, snapshot });
         Ok(())
+    }
+
+    /// Ends the replay, if it has not ended before.
+    fn end_replay(&mut self) {
+        let Some(begun) = self.begun.take() else { return };
+        let within = self.context.clock.elapsed().saturating_sub(begun);
+        self.context.report.event(&Event::Replayed { within });
+        if self.total != self.mark.total {
+            let (before, now) = (self.mark.total, self.total);
+            self.context.report.event(&Event::Differs { before, now });
+            (self.total, self.skip) = (self.mark.total, self.mark.lines);
+        }
     }
 
     /// Returns the next message to append. Chunks without one are done.
@@ -331,12 +352,13 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             if let Some(piece) = front.pieces.next() {
                 return Some(piece);
             }
-            let Ready { upto, lines, snapshot, .. } = self.ready.pop_front()?;
+            let Ready { upto, total, lines, snapshot, .. } = self.ready.pop_front()?;
             self.acked = upto;
             self.counters.position.set(upto.max(self.counters.position.get()));
             self.counters.lines_out.add(lines);
             if let Some(state) = snapshot {
-                self.snapshot = Some((upto, Some(state)));
+                let position = Position { seq: upto, lines: total };
+                self.snapshot = Some((position, Some(state)));
             }
         }
     }
@@ -371,13 +393,13 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
 async fn keep<L: Log, C: Clock>(
     store: Store<'_, L, C>,
     base: Stored,
-    (seq, output, read): (u64, u64, u64),
+    (position, output, read): (Position, u64, u64),
     state: Option<Bytes>,
 ) -> Result<(Stored, Option<Bounds>, u64), Stop> {
     let log = store.context.log;
     let mut register = base.register.clone();
-    (register.seq, register.output) = (seq, output);
-    register.poison.retain(|line| line.seq > seq);
+    (register.seq, register.lines, register.output) = (position.seq, position.lines, output);
+    register.poison.retain(|line| line.seq > position.seq);
     let stored = store.save(base, register, state).await?;
     Ok((stored, log.bounds().await.ok(), read))
 }

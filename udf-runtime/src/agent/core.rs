@@ -119,7 +119,7 @@ impl Core {
         self.take_failure()?;
         loop {
             if self.take_tick() {
-                self.tick(None)?;
+                self.tick()?;
             }
             let Some(frame) = reader.buffered_frame()? else { return Ok(()) };
             if self.talk.link.take_flush_request() {
@@ -148,13 +148,9 @@ impl Core {
         }
     }
 
-    /// Calls the handler. New points without a time get `time`, or else the wall-clock time.
-    fn tick(&mut self, time: Option<i64>) -> Result<(), AgentError> {
-        self.talk.settle()?;
-        self.talk.called(Call::Tick, |udf| {
-            udf.output().set_time(time);
-            udf.tick()
-        })?;
+    /// Ticks by the clock.
+    fn tick(&mut self) -> Result<(), AgentError> {
+        self.talk.tick(None)?;
         // Drop a tick that came due during this one, so that slow ticks leave time for points.
         self.tick_due.store(false, Ordering::SeqCst);
         Ok(())
@@ -173,13 +169,11 @@ impl Core {
 
     /// Ticks, unless another thread has done so since the tick came due.
     pub(super) fn tick_if_due(&mut self) -> Result<(), AgentError> {
-        if self.take_tick() { self.tick_now(None) } else { Ok(()) }
-    }
-
-    /// Ticks between two reads.
-    pub(super) fn tick_now(&mut self, time: Option<i64>) -> Result<(), AgentError> {
+        if !self.take_tick() {
+            return Ok(());
+        }
         self.timed(|core| {
-            core.tick(time)?;
+            core.tick()?;
             Ok::<_, AgentError>(core.talk.output().flush()?)
         })?;
         self.talk.link.pulse.rest();

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, TryLockError};
 
-use udf_proto::messages::{KeepaliveResponse, response::Message};
+use udf_proto::messages::{ErrorResponse, KeepaliveResponse, response::Message};
 use udf_proto::point::Unfit;
 use udf_proto::response;
 
@@ -27,6 +27,12 @@ pub enum EmitError {
     /// Kapacitor cannot store the point, and [`OnUnfit::Fail`] is set.
     #[error("a point cannot be sent: {0}")]
     Unfit(Unfit),
+    /// The host takes only output that follows from the input, and none of other threads.
+    #[error(
+        "this host takes no output of other threads, because such output does not follow from the \
+         input alone"
+    )]
+    Remote,
     /// Kapacitor closed its reading side, or the transport failed.
     #[error("writing to Kapacitor failed: {0}")]
     Write(Arc<io::Error>),
@@ -69,6 +75,8 @@ pub(crate) struct Link {
     /// The number of bytes that the transport has taken, including keepalives. Relaxed order
     /// suffices: no other memory depends on it.
     written: AtomicU64,
+    /// Whether output of other threads than that of the handler is refused. Set before Init.
+    refuses_remote: AtomicBool,
     /// The span of the connection, for log lines of any thread.
     pub(crate) span: tracing::Span,
     pub(crate) pulse: Pulse,
@@ -105,6 +113,7 @@ impl Link {
             unfit: Mutex::new(RateLimit::default()),
             ended: AtomicBool::new(false),
             written: AtomicU64::new(0),
+            refuses_remote: AtomicBool::new(false),
             span: tracing::Span::current(),
             pulse: Pulse::default(),
             counters: Counters::default(),
@@ -167,6 +176,24 @@ impl Link {
             let _entered = self.span.enter();
             tracing::warn!("a point was not sent: {unfit}{held_back}");
         }
+    }
+
+    /// Refuses all output of [`Remote`](crate::Remote) from now on.
+    pub(crate) fn refuse_remote(&self) {
+        self.refuses_remote.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns an error if output of other threads is refused. Tells the host, too: it must not go
+    /// on without that output.
+    pub(crate) fn check_remote(&self) -> Result<(), EmitError> {
+        if !self.refuses_remote.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut frame = Vec::new();
+        let error = EmitError::Remote.to_string();
+        response::append(Message::Error(ErrorResponse { error }), &mut frame);
+        self.write(&frame)?;
+        Err(EmitError::Remote)
     }
 
     /// Requests a flush before the next frame is handled.

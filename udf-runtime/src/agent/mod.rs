@@ -4,7 +4,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `run`, `guard` | [`Agent`](run::Agent), the loop of a connection |
-//! | `core`, `talk`, `handler`, `any`, `ticks`, `ticker`, `timer` | the requests and ticks of a connection, and their handler |
+//! | `core`, `talk`, `handler`, `any`, `ticks`, `ticker` | the requests and ticks of a connection, and their handler |
 //! | `crew` | the workers and threads of a task |
 //! | `edge`, `emitter`, `group`, `link` | the output, and the writing side |
 //! | `input`, `allowance` | the reading side, with its limits of time and memory |
@@ -45,7 +45,6 @@ pub(crate) mod talk;
 mod tests;
 pub(crate) mod ticker;
 mod ticks;
-pub(crate) mod timer;
 pub(crate) mod transport;
 pub(crate) mod watchdog;
 pub(crate) mod worker;

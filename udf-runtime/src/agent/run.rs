@@ -25,8 +25,7 @@ use crate::agent::stop::Stopped;
 use crate::agent::sync::thread::{self, JoinHandle};
 use crate::agent::sync::{Mutex, lock};
 use crate::agent::talk::BEFORE_INIT;
-use crate::agent::ticks::{Ticks, if_free};
-use crate::agent::timer::Timer;
+use crate::agent::ticks::{self, if_free};
 use crate::agent::transport::{Transport, Writer};
 use crate::agent::watchdog::{Watch, WatchLimits};
 
@@ -67,8 +66,6 @@ pub struct Agent {
     watched: Option<(Box<dyn Transport>, WatchLimits)>,
     /// The frame limit before Init, if it differs from the limit after Init.
     init_limit: Option<usize>,
-    /// Requests the ticks, which otherwise follow the wall clock.
-    timer: Option<Timer>,
     /// The time that the threads of a UDF have to return after the end of the input.
     grace: Duration,
 }
@@ -93,7 +90,7 @@ impl Agent {
         let core = Core::new(handler.connect(&link), Arc::clone(&link));
         let reader = FrameReader::new(reader);
         let grace = Limits::default().shutdown;
-        Agent { reader, link, core, watched: None, init_limit: None, timer: None, grace }
+        Agent { reader, link, core, watched: None, init_limit: None, grace }
     }
 
     /// Sets the maximum length of a frame in bytes. Longer frames are refused. Defaults to 64 MiB.
@@ -158,13 +155,6 @@ impl Agent {
         agent
     }
 
-    /// Ticks when `timer` requests it, and not by the wall clock.
-    #[allow(dead_code, reason = "as in the module of `Timer`")]
-    pub(crate) fn timer(mut self, timer: Timer) -> Self {
-        self.timer = Some(timer);
-        self
-    }
-
     /// Serves the connection on its own thread.
     ///
     /// # Errors
@@ -181,7 +171,7 @@ impl Agent {
     /// Returns an error if the connection ended before its input did. If Kapacitor still reads, it
     /// was sent the reason.
     pub fn run(self) -> Result<(), AgentError> {
-        let Agent { mut reader, link, core, watched, init_limit, timer, grace } = self;
+        let Agent { mut reader, link, core, watched, init_limit, grace } = self;
         let watch = watched
             .map(|(transport, budgets)| Watch::new(Arc::clone(&link), transport, budgets))
             .transpose();
@@ -191,11 +181,11 @@ impl Agent {
         };
         let core = Arc::new(Mutex::new(core));
         lock(&core).set_attend(attend(&core));
-        let mut ticks = None;
+        let mut ticker = None;
         let exchanged = is_watched.and_then(|()| {
             guard(&link, || {
                 exchange(&mut reader, &core, &link, |every| {
-                    ticks = Some(Ticks::start(every, &core, &link, timer.as_ref())?);
+                    ticker = Some(ticks::start(every, &core, &link)?);
                     Ok(())
                 })
             })
@@ -204,7 +194,7 @@ impl Agent {
             Some(limit) if !link.pulse.is_started() => error.before_init(limit).of_writer(),
             _ => error.of_writer(),
         });
-        drop(ticks);
+        drop(ticker);
         // Return the memory of an unhandled request before `stop`, which may be slow.
         drop(reader);
         // Check only now: a tick could fail until ticks ended.

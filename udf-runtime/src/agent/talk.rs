@@ -9,6 +9,7 @@ use udf_proto::messages::{
     response::Message,
 };
 use udf_proto::request::Incoming;
+use udf_proto::ticks::{self, TickRequest};
 use udf_proto::{BeginBatch, EdgeType, EndBatch, Info, Init, Point};
 
 use crate::agent::agent_error::AgentError;
@@ -44,8 +45,12 @@ pub(super) struct Talk {
     /// Whether the span of the connection names the task.
     is_named: bool,
     pub(super) in_batch: bool,
-    /// Set once, when an accepted Init asks for ticks.
+    /// Set once, when an accepted Init asks for ticks by the clock.
     pub(super) tick_every: Option<Duration>,
+    /// Whether the host requests the ticks; see [`udf_proto::ticks`].
+    ticks_on_request: bool,
+    /// The interval of ticks on request, if there are any.
+    requested_every: Option<Duration>,
     /// The workers and threads of the task, if there are any.
     pub(super) crew: Option<Arc<Crew>>,
     /// The error of a tick, a worker or a thread. The agent picks it up after its next read.
@@ -73,6 +78,8 @@ impl Talk {
             is_named: false,
             in_batch: false,
             tick_every: None,
+            ticks_on_request: false,
+            requested_every: None,
             crew: None,
             failure: None,
             told: false,
@@ -132,6 +139,7 @@ impl Talk {
                 self.output().answer(Message::Init(InitResponse { success, error }));
             }
             Incoming::Keepalive { time } => {
+                let time = self.keepalive(time)?;
                 self.output().answer(Message::Keepalive(KeepaliveResponse { time }));
             }
             Incoming::Snapshot => {
@@ -227,8 +235,39 @@ impl Talk {
         self.crew = crew;
         self.allowance.iter().for_each(|allowance| allowance.start());
         self.link.pulse.name_task(&task, &node);
-        self.tick_every = tick_every;
+        let every =
+            if self.ticks_on_request { &mut self.requested_every } else { &mut self.tick_every };
+        *every = tick_every;
         Ok(verdict)
+    }
+
+    /// Does what a keepalive with this time requests. Returns the time of its echo.
+    fn keepalive(&mut self, time: i64) -> Result<i64, AgentError> {
+        match TickRequest::from_keepalive(time) {
+            Some(TickRequest::OnRequest { strict }) if !self.started => {
+                self.ticks_on_request = true;
+                if strict {
+                    self.link.refuse_remote();
+                }
+            }
+            Some(TickRequest::OnRequest { .. }) if self.ticks_on_request => {
+                return Ok(ticks::interval_to_keepalive(self.requested_every));
+            }
+            Some(TickRequest::Tick { time }) if self.requested_every.is_some() => {
+                self.tick(Some(time))?;
+            }
+            _ => {}
+        }
+        Ok(time)
+    }
+
+    /// Calls the handler. New points without a time get `time`, or else the wall-clock time.
+    pub(super) fn tick(&mut self, time: Option<i64>) -> Result<(), AgentError> {
+        self.settle()?;
+        self.called(Call::Tick, |udf| {
+            udf.output().set_time(time);
+            udf.tick()
+        })
     }
 
     fn begin(&mut self, begin: &BeginBatch) -> Result<(), AgentError> {

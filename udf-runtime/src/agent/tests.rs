@@ -11,7 +11,7 @@ use prost::Message as _;
 use udf_proto::frame::FrameReader;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_proto::messages::{InitRequest, KeepaliveRequest, Request, Response};
+use udf_proto::messages::{InitRequest, Request, Response};
 use udf_proto::{Init, Point, ValueType};
 
 use crate::agent::crew::Crew;
@@ -23,7 +23,6 @@ use crate::agent::handler::Verdict;
 use crate::agent::link::Link;
 use crate::agent::metrics::Metrics;
 use crate::agent::run::Agent;
-use crate::agent::timer::Timer;
 
 /// Has a thread that fails during a tick.
 #[derive(Default)]
@@ -56,7 +55,7 @@ impl Handler for Fails {
     }
 
     fn tick_every(&self) -> Option<Duration> {
-        Some(Duration::from_secs(1))
+        Some(Duration::from_millis(1))
     }
 
     fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
@@ -76,9 +75,8 @@ impl Handler for Fails {
 fn the_error_of_a_thread_during_a_tick_is_reported_without_further_input() {
     let (ours, theirs) = UnixStream::pair().expect("the system has sockets");
     ours.set_read_timeout(Some(Duration::from_secs(60))).expect("the time is positive");
-    let timer = Timer::default();
     let agent = Agent::new(theirs.try_clone().expect("it is open"), theirs, Fails::default());
-    let agent = agent.timer(timer.clone()).start().expect("a thread starts");
+    let agent = agent.start().expect("a thread starts");
     let mut answers: FrameReader<&UnixStream> = FrameReader::new(&ours);
     let mut answer = || {
         let frame = answers.next_frame().expect("it answers").expect("it is open");
@@ -91,10 +89,6 @@ fn the_error_of_a_thread_during_a_tick_is_reported_without_further_input() {
     };
     ask(Ask::Init(InitRequest::from(Init::default())));
     assert!(matches!(answer(), Some(Answer::Init(init)) if init.success));
-    // After this, the agent has started its ticks, and waits for input or soon will.
-    ask(Ask::Keepalive(KeepaliveRequest { time: 1 }));
-    assert!(matches!(answer(), Some(Answer::Keepalive(_))));
-    timer.tick(1);
     let Some(Answer::Error(told)) = answer() else { panic!("it is no error") };
     assert_eq!(told.error, "the thread `fails` failed: the file is gone");
     drop(ours);

@@ -11,60 +11,39 @@ use crate::agent::link::Link;
 use crate::agent::shortage;
 use crate::agent::sync::{Mutex, MutexGuard, lock};
 use crate::agent::ticker::Ticker;
-use crate::agent::timer::{self, Timer};
 
-/// The source of ticks. Dropping it ends the ticks, and waits for one that is running.
-pub(super) enum Ticks {
-    Clock(#[expect(dead_code, reason = "it is dropped")] Ticker),
-    Requests(#[expect(dead_code, reason = "it is dropped")] timer::Started),
-}
-
-impl Ticks {
-    /// Makes the handler tick: `every` so often, or when `timer` requests it.
-    ///
-    /// An agent blocks in a read, over any reader, which has no timeout. So a thread of the ticker
-    /// ticks while the agent waits for input. While the agent handles input, the ticker only sets a
-    /// flag, and the agent ticks between two requests. Points thus cost a look at the flag instead
-    /// of a look at the clock, and ticks do not wait for the end of a backlog.
-    pub(super) fn start(
-        every: Duration,
-        core: &Arc<Mutex<Core>>,
-        link: &Arc<Link>,
-        timer: Option<&Timer>,
-    ) -> Result<Self, AgentError> {
-        let (core, link) = (Arc::clone(core), Arc::clone(link));
-        if let Some(timer) = timer {
-            let on_request = move |time| {
-                let _entered = link.span.enter();
-                tick(&core, lock(&core), &link, |core| core.tick_now(Some(time)));
-            };
-            return Ok(Ticks::Requests(timer.start(every, on_request)));
+/// Makes the handler tick, `every` so often. Dropping the result ends the ticks, and waits for one
+/// that is running.
+///
+/// An agent blocks in a read, over any reader, which has no timeout. So a thread of the ticker ticks
+/// while the agent waits for input. While the agent handles input, the ticker only sets a flag, and
+/// the agent ticks between two requests. Points thus cost a look at the flag instead of a look at the
+/// clock, and ticks do not wait for the end of a backlog.
+pub(super) fn start(
+    every: Duration,
+    core: &Arc<Mutex<Core>>,
+    link: &Arc<Link>,
+) -> Result<Ticker, AgentError> {
+    let (core, link) = (Arc::clone(core), Arc::clone(link));
+    let due = lock(&core).tick_due();
+    let on_time = move || {
+        let _entered = link.span.enter();
+        // Set this before trying the lock: the thread that holds the lock checks it again after
+        // releasing it, so the tick is not lost. The lock is only tried because a long call may
+        // hold it.
+        due.store(true, Ordering::SeqCst);
+        match if_free(&core) {
+            Some(held) => tick(&core, held, &link),
+            None => true,
         }
-        let due = lock(&core).tick_due();
-        let on_time = move || {
-            let _entered = link.span.enter();
-            // Set this before trying the lock: the thread that holds the lock checks it again after
-            // releasing it, so the tick is not lost. The lock is only tried because a long call may
-            // hold it.
-            due.store(true, Ordering::SeqCst);
-            match if_free(&core) {
-                Some(held) => tick(&core, held, &link, Core::tick_if_due),
-                None => true,
-            }
-        };
-        let ticker = Ticker::start(every, on_time).map(Ticks::Clock);
-        ticker.map_err(shortage::of("cannot start a thread for ticks")).map_err(AgentError::Thread)
-    }
+    };
+    let ticker = Ticker::start(every, on_time);
+    ticker.map_err(shortage::of("cannot start a thread for ticks")).map_err(AgentError::Thread)
 }
 
 /// Ticks, unless the handler has failed. Returns whether it may tick again.
-fn tick(
-    core: &Mutex<Core>,
-    mut held: MutexGuard<'_, Core>,
-    link: &Link,
-    tick: impl FnOnce(&mut Core) -> Result<(), AgentError>,
-) -> bool {
-    let goes_on = attempt(&mut held, link, tick);
+fn tick(core: &Mutex<Core>, mut held: MutexGuard<'_, Core>, link: &Link) -> bool {
+    let goes_on = attempt(&mut held, link, Core::tick_if_due);
     let crew = held.crew();
     drop(held);
     // A thread that failed during the tick has found the core held, and the agent may wait for

@@ -1,57 +1,59 @@
 //! Runs a UDF in this process over the real protocol, for `replay` and for tests.
 
-use std::os::fd::AsFd;
-use std::time::Duration;
-
 use udf_host::Loopback;
+use udf_host::loopback::PipeWatch;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
 use crate::agent::any::AnyHandler;
-use crate::agent::input::Source;
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
 use crate::agent::run::Agent;
-use crate::agent::timer::Timer;
-use crate::agent::transport::Socket;
+use crate::agent::transport::{Report, Transport};
 
-impl udf_host::Timer for Timer {
-    fn every(&self) -> Option<Duration> {
-        Timer::every(self)
+/// The pipe in memory that a UDF writes to.
+pub(super) struct Memory(pub(super) PipeWatch);
+
+impl Transport for Memory {
+    fn has_room(&self) -> bool {
+        self.0.has_room()
     }
 
-    fn tick(&self, time: i64) {
-        Timer::tick(self, time);
+    /// The session ends the input instead.
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+
+    fn give_up(&self, report: Report) {
+        self.0.cut();
+        report();
     }
 }
 
-/// Connects to `handler`. Its ticks run on request. Calls `ended` with the result when its agent
+/// Connects to `handler`. Calls `ended` with the result when its agent
 /// has ended.
 pub(crate) fn loopback(
     handler: Box<dyn AnyHandler>,
     unfit_points: OnUnfit,
     ended: impl FnOnce(&Result<(), AgentError>) + Send + 'static,
 ) -> Loopback {
-    let timer = Timer::default();
-    let requested = timer.clone();
-    let udf = Loopback::new(move |reader, writer| {
+    Loopback::new(move |reader, writer| {
         // The reader of the output may be slow, so there is no time limit for it.
         let limits = Limits { hangup: None, unfit_points, ..Limits::default() };
         let allowance = Allowance::of_process(&limits);
-        let socket = Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance);
-        let socket = Box::new(Socket(socket));
+        let transport = Box::new(Memory(writer.watch()));
         let agent = Agent::of_any(Box::new(reader), Box::new(writer), handler);
-        let agent = agent.limits(&limits, socket, &allowance);
-        let result = agent.timer(requested).run();
+        let agent = agent.limits(&limits, transport, &allowance);
+        let result = agent.run();
         ended(&result);
         Ok(result?)
-    });
-    udf.timer(timer)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use udf_host::replay::{Replay, Summary};
     use udf_proto::{Init, Point, ValueType};

@@ -171,7 +171,7 @@ fn run_with(
             resources.open(program.shared).map_err(not_open)?;
             hangups.reload(resources.clone()).map_err(failed)?;
             telegraf::of_this_process(sub, program.name, &|| {
-                Box::new((program.handler)(UnfitSnapshot::default(), &resources))
+                (program.handler)(UnfitSnapshot::default(), &resources)
             })
         }
         _ => {

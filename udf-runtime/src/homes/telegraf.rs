@@ -18,12 +18,15 @@ use udf_host::telegraf::{END_WITHIN, Ends, Event, Level};
 use udf_host::{Callbacks, Loopback, Process, Settings, Socket};
 
 use super::hangups::Hangups;
+use super::loopback::Memory;
 use super::serve::{self, failed};
 use super::{args, flags, front, logs, supervision};
 use crate::agent::allowance::Allowance;
+use crate::agent::any::AnyHandler;
 use crate::agent::input::{Input, Source};
 use crate::agent::limits::Limits;
 use crate::agent::link::OnUnfit;
+use crate::agent::run::Agent;
 use crate::agent::service::{self, Opened, Service};
 use crate::agent::shortage;
 use crate::agent::stop::Stop;
@@ -53,9 +56,9 @@ pub(super) fn limits() -> Limits {
 pub(super) fn of_this_process(
     matches: &ArgMatches,
     name: &str,
-    service: &dyn Fn() -> Box<dyn Service>,
+    handler: &dyn Fn() -> Box<dyn AnyHandler>,
 ) -> Result<(), Failure> {
-    serve(matches, name, &|| Box::new(loopback(service())))
+    serve(matches, name, &|| Box::new(loopback(handler())))
 }
 
 /// Serves Telegraf with workers of this program. SIGHUP replaces the worker by one of the present
@@ -67,7 +70,7 @@ pub(super) fn supervised(matches: &ArgMatches, program: Program) -> Result<(), F
     let supervision = Supervision::new(program, supervision::settings(matches)).map_err(failed)?;
     let upgraded = supervision.clone();
     hangups.each(move || upgraded.upgrade()).map_err(failed)?;
-    serve(matches, &name, &|| Box::new(loopback(supervision.front())))
+    serve(matches, &name, &|| Box::new(supervisor(supervision.front())))
 }
 
 /// The UDF that `udf telegraf` runs.
@@ -126,15 +129,23 @@ fn callbacks() -> Callbacks {
     Callbacks::new().on_log(logs::pass_on)
 }
 
-/// Connects to a service that runs on a thread of this process.
-fn loopback(service: Box<dyn Service>) -> Loopback {
+/// Connects to a handler on a thread of this process.
+fn loopback(handler: Box<dyn AnyHandler>) -> Loopback {
     let udf = Loopback::new(move |reader, writer| {
-        let span = tracing::error_span!(
-            "connection",
-            task = tracing::field::Empty,
-            node = tracing::field::Empty
-        );
-        let _entered = span.enter();
+        let _entered = span().entered();
+        let limits = limits();
+        let allowance = Allowance::of_process(&limits);
+        let transport = Box::new(Memory(writer.watch()));
+        let agent = Agent::of_any(Box::new(reader), Box::new(writer), handler);
+        Ok(agent.limits(&limits, transport, &allowance).run()?)
+    });
+    udf.settings(settings())
+}
+
+/// Connects to a supervisor on a thread of this process, which waits for descriptors.
+fn supervisor(service: Box<dyn Service>) -> Loopback {
+    let udf = Loopback::over_socket(move |reader, writer| {
+        let _entered = span().entered();
         let limits = limits();
         let allowance = Allowance::of_process(&limits);
         let socket = Source::new(writer.as_fd().try_clone_to_owned()?.into(), &allowance);
@@ -153,6 +164,11 @@ fn loopback(service: Box<dyn Service>) -> Loopback {
         Ok(ended?)
     });
     udf.settings(settings())
+}
+
+fn span() -> tracing::Span {
+    let empty = tracing::field::Empty;
+    tracing::error_span!("connection", task = empty, node = empty)
 }
 
 /// Connects to a program that this process starts. It ends with this process, and signals for the

@@ -212,9 +212,12 @@ impl<H: Handler<Provides: Emitted>> Setup<H> {
         let mut driver = self.connect().map_err(NotStarted::Failed)?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
         let init = Init { options, task_id, node_id };
-        let accepted = driver.call("the answer to Init", |udf| match udf.init(init) {
-            Err(Error::InitRefused(text)) => Ok(Err(NotStarted::Refused(text))),
-            result => result.map(Ok),
+        let accepted = driver.call("the answer to Init", |udf| {
+            udf.request_ticks(false)?;
+            match udf.init(init) {
+                Err(Error::InitRefused(text)) => Ok(Err(NotStarted::Refused(text))),
+                result => result.map(Ok),
+            }
         });
         accepted.map_err(NotStarted::Failed)?.map(|()| driver)
     }

@@ -217,12 +217,9 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         expect(self.check());
         let (awaited, time) =
             ("the UDF to handle a tick; the handler may still be busy", self.time);
-        let ticked = self.driver.call(awaited, move |udf| {
-            udf.keepalive()?;
-            let timer = udf.timer().filter(|timer| timer.every().is_some());
-            let has_ticks = timer.map(|timer| timer.tick(time)).is_some();
-            // This fails if the tick has failed.
-            udf.keepalive().map(|()| has_ticks)
+        let ticked = self.driver.call(awaited, move |udf| match udf.tick_every()? {
+            Some(_) => udf.tick(time).map(|()| true),
+            None => Ok(false),
         });
         if ticked == Ok(false) {
             panic!("the UDF has no ticks: it has no `tick = ...`, or no interval is set");
@@ -239,10 +236,7 @@ impl<H: Handler<Provides: Emitted>> TestTask<H> {
         self.note("tick_every");
         expect(self.check());
         let awaited = "the UDF to start; the handler may still be busy";
-        let every = self.driver.call(awaited, |udf| {
-            udf.keepalive().map(|()| udf.timer().and_then(|timer| timer.every()))
-        });
-        expect(every)
+        expect(self.driver.call(awaited, |udf| udf.tick_every()))
     }
 
     /// Simulates a restart of Kapacitor: takes a snapshot, ends this UDF, and starts another one

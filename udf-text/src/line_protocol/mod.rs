@@ -70,6 +70,8 @@
 
 mod context;
 mod decimal;
+mod digits;
+mod encoded;
 mod escape;
 mod fast;
 mod grouping;
@@ -87,6 +89,7 @@ mod unlikely;
 mod words;
 mod write;
 
+pub use encoded::append_encoded;
 pub use grouping::Grouping;
 pub use limits::{MAX_KEY, MAX_LINE, MAX_TIME, MIN_TIME};
 pub use line_info::LineInfo;

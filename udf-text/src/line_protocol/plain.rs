@@ -1,9 +1,8 @@
 //! Writes usual lines quickly: those whose names need no backslash.
 
-use std::io::Write as _;
-
 use udf_proto::point::FieldValue;
 
+use super::digits;
 use super::limits::{MAX_KEY, MAX_TIME, MIN_TIME};
 use super::words::find;
 
@@ -75,7 +74,7 @@ pub(super) fn append_time(time: i64, out: &mut Vec<u8>) {
 /// Appends a value other than a string. It is not NaN or infinite.
 pub(super) fn append_number(value: FieldValue<'_>, out: &mut Vec<u8>) {
     match value {
-        FieldValue::Float(value) => append_float(value, out),
+        FieldValue::Float(value) => append_digits(out, |room| digits::float(value, room)),
         FieldValue::Int(value) => {
             append_int(value, out);
             out.push(b'i');
@@ -86,18 +85,14 @@ pub(super) fn append_number(value: FieldValue<'_>, out: &mut Vec<u8>) {
 }
 
 fn append_int(value: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    append_digits(out, |room| digits::int(value, room));
 }
 
-/// Appends the shortest digits that read back as the same bits, in the form of `{:?}`. Where two
-/// decimals are equally near, the last digit is even.
-fn append_float(value: f64, out: &mut Vec<u8>) {
-    // Beyond this range, the exponent of `{:?}` has another form.
-    if value == 0.0 || (1e-4..1e16).contains(&value.abs()) {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-    } else {
-        write!(out, "{value:?}").expect("writing to a vector cannot fail");
-    }
+/// Appends digits. The callers have digits for all of their numbers.
+fn append_digits(out: &mut Vec<u8>, write: impl FnOnce(&mut [u8; digits::ROOM]) -> Option<usize>) {
+    let mut room = [0; digits::ROOM];
+    let length = write(&mut room).unwrap_or(0);
+    out.extend_from_slice(&room[..length]);
 }
 
 pub(super) fn append_string(text: &[u8], out: &mut Vec<u8>) {

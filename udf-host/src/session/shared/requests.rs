@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use udf_proto::messages::{request, response};
+use udf_proto::ticks::{self, TickRequest};
 
 use super::{Phase, Shared, unusable};
 use crate::error::{Error, RequestKind};
@@ -11,9 +12,19 @@ use crate::settings::Log;
 
 pub(super) struct Pending {
     kind: RequestKind,
-    /// The time that the answer to a keepalive repeats.
-    echo: Option<i64>,
+    /// The time of a keepalive, which its answer repeats.
+    keepalive: Option<i64>,
     pub(super) answer: SyncSender<Result<response::Message, Error>>,
+}
+
+impl Pending {
+    /// Returns whether this waits for the echo of a keepalive with this time.
+    fn awaits(&self, echo: i64) -> bool {
+        let is_question =
+            |time| matches!(TickRequest::from_keepalive(time), Some(TickRequest::OnRequest { .. }));
+        self.keepalive
+            .is_some_and(|time| time == echo || is_question(time) && ticks::is_interval(echo))
+    }
 }
 
 type Answer = Receiver<Result<response::Message, Error>>;
@@ -33,12 +44,12 @@ impl Shared {
             Phase::Stopping | Phase::Aborted { .. } => Err(unusable(&state)),
             Phase::Running => {
                 let (sender, answer) = sync_channel(1);
-                let echo = match &message {
+                let keepalive = match &message {
                     request::Message::Keepalive(keepalive) => Some(keepalive.time),
                     _ => None,
                 };
                 self.outbox.request(message)?;
-                state.pending.push(Pending { kind, echo, answer: sender });
+                state.pending.push(Pending { kind, keepalive, answer: sender });
                 Ok(answer)
             }
         }
@@ -51,7 +62,7 @@ impl Shared {
 
     /// Returns whether the owner waits for the echo of a keepalive with this time.
     pub(crate) fn awaits_echo(&self, time: i64) -> bool {
-        self.state().pending.iter().any(|pending| pending.echo == Some(time))
+        self.state().pending.iter().any(|pending| pending.awaits(time))
     }
 
     /// Passes an answer to the oldest request of its kind.
@@ -61,18 +72,17 @@ impl Shared {
         message: response::Message,
     ) -> Result<(), Error> {
         let mut state = self.state();
-        let echo = match &message {
-            response::Message::Keepalive(keepalive) => Some(keepalive.time),
-            _ => None,
+        let is_asked = |pending: &Pending| match &message {
+            response::Message::Keepalive(echo) => pending.awaits(echo.time),
+            _ => pending.kind == kind,
         };
-        let is_asked = |pending: &Pending| pending.kind == kind && pending.echo == echo;
         if let Some(place) = state.pending.iter().position(is_asked) {
             // The receiver is gone if its request has timed out.
             let _ = state.pending.remove(place).answer.send(Ok(message));
             return Ok(());
         }
         // Pending keepalives do not count here: their echoes may come among other answers.
-        if let Some(pending) = state.pending.iter().find(|pending| pending.echo.is_none()) {
+        if let Some(pending) = state.pending.iter().find(|pending| pending.keepalive.is_none()) {
             return Err(Error::WrongAnswer { asked: pending.kind, got: kind });
         }
         drop(state);

@@ -36,13 +36,15 @@ impl<E: Edge> Remote<E> {
     /// The output of one call is contiguous up to 256 KiB, and a batch is always contiguous.
     ///
     /// # Errors
-    /// Returns an error if the connection has ended, or if `fill` returns an error. Output that
+    /// Returns an error if the connection has ended, if the host
+    /// [refuses](EmitError::Remote) output of other threads, or if `fill` returns an error. Output that
     /// `fill` emitted before its error is still sent.
     pub fn emit(
         &self,
         fill: impl FnOnce(&mut Emitter<E>) -> Result<(), EmitError>,
     ) -> Result<(), EmitError> {
         let _entered = self.link.span.enter();
+        self.link.check_remote()?;
         let mut emitter = Emitter::new(Arc::clone(&self.link));
         let filled = fill(&mut emitter);
         emitter.output.flush().and(filled)
