@@ -22,7 +22,10 @@ fn a_second_setup() {
     };
     let (code, out, note) = run(&format!("{SETUP} --partitions 2"));
     assert_eq!(code, Some(0), "{note}");
-    assert!(out.lines().count() >= 6 && out.lines().all(|line| line.starts_with("unchanged ")), "{out}");
+    assert!(
+        out.lines().count() >= 6 && out.lines().all(|line| line.starts_with("unchanged ")),
+        "{out}"
+    );
     assert!(note.contains("power loss"), "{note}");
     for (args, named) in [
         ("--partitions 3", "has 2 partitions, not 3"),

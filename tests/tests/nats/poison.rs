@@ -10,8 +10,7 @@ cases! {
 }
 
 fn a_line_that_kills_the_udf() {
-    let world = World::new(2)
-        .runs(&[env!("CARGO_BIN_EXE_troubled")], "-o kind=panic");
+    let world = World::new(2).runs(&[env!("CARGO_BIN_EXE_troubled")], "-o kind=panic");
     let mut lines = lines(4_000, 31);
     let poison = lines[2_000].replace("value=", "trouble=1,value=");
     lines.insert(2_000, poison.clone());

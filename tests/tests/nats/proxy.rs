@@ -41,7 +41,11 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(server) else { continue };
-                let Ok((from_client, from_server)) = client.try_clone().and_then(|client| Ok((client, server.try_clone()?))) else { continue };
+                let Ok((from_client, from_server)) =
+                    client.try_clone().and_then(|client| Ok((client, server.try_clone()?)))
+                else {
+                    continue;
+                };
                 let open = [client.try_clone(), server.try_clone()].into_iter().flatten();
                 shared.open.lock().expect("no panic").extend(open);
                 thread::spawn(move || pass(from_client, server));
@@ -88,12 +92,12 @@ impl Faults {
             if late > 0 && from.buffer().is_empty() {
                 thread::sleep(Duration::from_millis(late));
             }
-            let is_acknowledgement =
-                payload.starts_with(b"{\"stream\":") && payload.windows(6).any(|word| word == b"\"seq\":");
+            let is_acknowledgement = payload.starts_with(b"{\"stream\":")
+                && payload.windows(6).any(|word| word == b"\"seq\":");
             if is_acknowledgement {
                 let number = self.acknowledgements.fetch_add(1, Ordering::Relaxed) + 1;
                 let every = self.drop_every.load(Ordering::Relaxed);
-                if every > 0 && number % every == 0 {
+                if every > 0 && number.is_multiple_of(every) {
                     continue;
                 }
             }

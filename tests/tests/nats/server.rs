@@ -39,7 +39,8 @@ pub(crate) fn is_required() -> bool {
 fn find() -> Result<PathBuf, String> {
     // A test runs from target/PROFILE/deps.
     let test = env::current_exe().map_err(|error| error.to_string())?;
-    let installed = test.ancestors().nth(3).map(|target| target.join("nats-server/bin/nats-server"));
+    let installed =
+        test.ancestors().nth(3).map(|target| target.join("nats-server/bin/nats-server"));
     let named = env::var_os(SERVER).map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
     let in_path = env::split_paths(&path).map(|directory| directory.join("nats-server"));
@@ -186,9 +187,8 @@ impl Servers {
         let ports = [free_port(), free_port(), free_port()];
         let routes = ports.map(|port| format!("\"nats-route://127.0.0.1:{port}\"")).join(", ");
         let servers = ports.iter().zip(1..).map(|(port, number)| {
-            let cluster = format!(
-                "cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}"
-            );
+            let cluster =
+                format!("cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
             Server::new(&format!("n{number}"), directory.path(), &cluster)
         });
         let mut servers: Vec<_> = servers.collect();

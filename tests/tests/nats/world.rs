@@ -53,7 +53,9 @@ impl World {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let urls = servers.urls();
         let client = runtime.block_on(async_nats::connect(
-            urls.split(',').map(|url| url.parse().expect("a URL")).collect::<Vec<async_nats::ServerAddr>>(),
+            urls.split(',')
+                .map(|url| url.parse().expect("a URL"))
+                .collect::<Vec<async_nats::ServerAddr>>(),
         ));
         let jetstream = jetstream::new(client.expect("the servers accept connections"));
         let moving_avg = example("moving_avg").display().to_string();
@@ -303,7 +305,8 @@ impl World {
             let hosts = hosts.iter().filter_map(|host| by_host.get(host)).flatten();
             let mut expected: Vec<_> = hosts.collect();
             expected.sort_unstable_by_key(|(number, _)| *number);
-            let different = output.iter().zip(&expected).position(|(line, (_, other))| line != *other);
+            let different =
+                output.iter().zip(&expected).position(|(line, (_, other))| line != *other);
             if let Some(at) = different {
                 panic!(
                     "partition {partition} differs in line {at} of {} ({} expected): {:?}, not {:?}",
