@@ -126,13 +126,14 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         let mut is_reading = true;
         loop {
             let is_leaving = *leave.borrow() || leave.has_changed().is_err();
-            while let Some(chunk) = self.next_chunk(is_leaving) {
-                self.udf.feed(chunk);
-            }
+            // First: chunks that are done make room for others.
             if appending.is_terminated()
                 && let Some(piece) = self.next_piece()
             {
                 appending.set(append(context, piece, self.expected).fuse());
+            }
+            while let Some(chunk) = self.next_chunk(is_leaving) {
+                self.udf.feed(chunk);
             }
             if storing.is_terminated()
                 && let Some((position, state)) = self.snapshot.take()
