@@ -9,14 +9,17 @@
 //! | [`mark`] | how far the output of a partition goes, in the headers of each output message |
 //! | [`partition`] | the driver of a partition |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
+//! | [`host`] | UDFs in any language |
 //! | [`lines`] | lines of output, with their ends |
 
+pub mod host;
 pub mod lines;
 pub mod log;
 pub mod mark;
 pub mod partition;
 pub mod udf;
 
+pub use host::{HostUdf, Program, ProgramError};
 pub use lines::Lines;
 pub use log::{AppendError, Batch, Bounds, Clock, DeadLetter, Entry, Input, Last, Log, LogError};
 pub use log::{Message, PutError};

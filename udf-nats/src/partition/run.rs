@@ -317,7 +317,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             self.end_replay();
             self.counters.messages_in.add(messages as u64);
             self.counters.lines_in.add(output.lines_in);
-            self.note_left_out(&output.invalid, output.unwritable, output.unwritable_why);
+            self.note_left_out(&output.left_out);
             let skipped = self.skip.min(count);
             (self.skip, new) = (self.skip - skipped, count - skipped);
             let (total, poison) = (self.total, self.stored.register.version);
