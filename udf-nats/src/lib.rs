@@ -14,8 +14,10 @@
 //! | [`partition`] | the driver of a partition |
 //! | [`status`] | how far the partitions are, and who runs them |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
+//! | [`host`] | UDFs in any language |
 //! | [`lines`] | lines of output, with their ends |
 
+pub mod host;
 pub mod lines;
 pub mod log;
 pub mod mark;
@@ -27,6 +29,7 @@ pub mod setup;
 pub mod status;
 pub mod udf;
 
+pub use host::{HostUdf, Program, ProgramError};
 pub use lines::Lines;
 pub use log::{AppendError, Batch, Bounds, Clock, DeadLetter, Entry, Input, Last, Log, LogError};
 pub use log::{Message, PutError};

@@ -32,14 +32,26 @@ pub struct Output {
     pub lines: Lines,
     /// The number of lines that the UDF has got.
     pub lines_in: u64,
-    /// The lines of the chunk that are not valid: their position, and the reason.
-    pub invalid: Vec<Invalid>,
-    /// The number of points of the UDF that line protocol cannot represent.
+    /// Input and output that was left out.
+    pub left_out: LeftOut,
+    /// The snapshot, if the chunk asked for one.
+    pub snapshot: Option<Bytes>,
+}
+
+/// Input and output of a chunk that was left out.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// The number of lines that are not valid.
+    pub invalid: u64,
+    /// The first of them.
+    pub first_invalid: Option<Invalid>,
+    /// The number of fields that a UDF cannot get: unsigned integers above the maximum of signed
+    /// ones.
+    pub fields: u64,
+    /// The number of points of the UDF, or fields of them, that line protocol cannot represent.
     pub unwritable: u64,
     /// The reason for the first of them.
     pub unwritable_why: Option<String>,
-    /// The snapshot, if the chunk asked for one.
-    pub snapshot: Option<Bytes>,
 }
 
 /// A line that is not valid.
@@ -51,8 +63,6 @@ pub struct Invalid {
     pub line: u32,
     /// The reason.
     pub why: String,
-    /// The line.
-    pub payload: Bytes,
 }
 
 /// Why a UDF cannot go on.

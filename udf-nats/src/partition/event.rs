@@ -83,13 +83,18 @@ pub enum Event<'a> {
     /// Lines of a chunk are not valid.
     Invalid {
         /// The number of lines that are not valid.
-        count: usize,
+        count: u64,
         /// The first of them.
         first: &'a Invalid,
     },
-    /// Line protocol cannot represent points of the UDF.
+    /// Unsigned integers do not fit into the integers of a UDF.
+    FieldsDropped {
+        /// The number of fields.
+        count: u64,
+    },
+    /// Line protocol cannot represent points of the UDF, or fields of them.
     Unwritable {
-        /// The number of points.
+        /// The number of points and fields.
         count: u64,
         /// The reason for the first of them.
         why: &'a str,
@@ -162,6 +167,7 @@ impl Event<'_> {
             | Event::Unavailable { .. }
             | Event::UdfEnded { .. }
             | Event::Invalid { .. }
+            | Event::FieldsDropped { .. }
             | Event::Unwritable { .. }
             | Event::RetentionNear { .. } => Level::Warn,
             Event::Poison { .. }
@@ -244,9 +250,15 @@ impl fmt::Display for Event<'_> {
                     more => write!(f, " (and {more} more)"),
                 }
             }
+            Event::FieldsDropped { count } => write!(
+                f,
+                "dropped {count} unsigned fields above {}, the largest integer that a UDF can get",
+                i64::MAX
+            ),
             Event::Unwritable { count, why } => write!(
                 f,
-                "dropped {count} points of the UDF that line protocol cannot represent: {why}"
+                "dropped {count} points or fields of the UDF that line protocol cannot represent: \
+                 {why}"
             ),
             Event::LineTooLong { bytes, limit } => write!(
                 f,

@@ -2,18 +2,22 @@
 
 use super::event::Event;
 use super::run::Run;
-use crate::udf::Invalid;
+use crate::udf::LeftOut;
 
 impl<L, U, C> Run<'_, L, U, C> {
-    pub(super) fn note_left_out(&self, invalid: &[Invalid], unwritable: u64, why: Option<String>) {
-        self.counters.invalid.add(invalid.len() as u64);
-        self.counters.unwritable.add(unwritable);
+    pub(super) fn note_left_out(&self, left_out: &LeftOut) {
+        let LeftOut { invalid, first_invalid, fields, unwritable, unwritable_why } = left_out;
+        self.counters.invalid.add(*invalid);
+        self.counters.unwritable.add(*unwritable);
         let report = self.context.report;
-        if let Some(first) = invalid.first() {
-            report.event(&Event::Invalid { count: invalid.len(), first });
+        if let Some(first) = first_invalid {
+            report.event(&Event::Invalid { count: *invalid, first });
         }
-        if let Some(why) = why {
-            report.event(&Event::Unwritable { count: unwritable, why: &why });
+        if *fields > 0 {
+            report.event(&Event::FieldsDropped { count: *fields });
+        }
+        if let Some(why) = unwritable_why {
+            report.event(&Event::Unwritable { count: *unwritable, why });
         }
     }
 }

@@ -126,13 +126,14 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         let mut is_reading = true;
         loop {
             let is_leaving = *leave.borrow() || leave.has_changed().is_err();
-            while let Some(chunk) = self.next_chunk(is_leaving) {
-                self.udf.feed(chunk);
-            }
+            // First: chunks that are done make room for others.
             if appending.is_terminated()
                 && let Some(piece) = self.next_piece()
             {
                 appending.set(append(context, piece, self.expected).fuse());
+            }
+            while let Some(chunk) = self.next_chunk(is_leaving) {
+                self.udf.feed(chunk);
             }
             if storing.is_terminated()
                 && let Some((position, state)) = self.snapshot.take()
@@ -316,7 +317,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             self.end_replay();
             self.counters.messages_in.add(messages as u64);
             self.counters.lines_in.add(output.lines_in);
-            self.note_left_out(&output.invalid, output.unwritable, output.unwritable_why);
+            self.note_left_out(&output.left_out);
             let skipped = self.skip.min(count);
             (self.skip, new) = (self.skip - skipped, count - skipped);
             let (total, poison) = (self.total, self.stored.register.version);

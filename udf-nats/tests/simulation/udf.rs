@@ -105,10 +105,10 @@ impl SimUdf {
                 if chunk.leave_out.contains(&(message.seq, number)) {
                     continue;
                 }
-                let payload = Bytes::from(input.clone());
                 if input.starts_with("bad") {
+                    output.left_out.invalid += 1;
                     let (seq, line, why) = (message.seq, number, "it is bad".to_owned());
-                    output.invalid.push(Invalid { seq, line, why, payload });
+                    output.left_out.first_invalid.get_or_insert(Invalid { seq, line, why });
                     continue;
                 }
                 let lines = &mut output.lines;
@@ -117,7 +117,7 @@ impl SimUdf {
                 };
                 let has_died = self.sim.chance(self.sim.faults.get().deaths);
                 if has_died || model.handle(&input, emit).is_none() {
-                    let suspect = Suspect { line: number, payload };
+                    let suspect = Suspect { line: number, payload: input.into() };
                     return Err(self.died(chunk.one_by_one.then_some(suspect)));
                 }
                 output.lines_in += 1;

@@ -31,7 +31,6 @@ pub(crate) type Events = Rc<RefCell<Vec<&'static str>>>;
 
 pub(crate) struct Worker {
     pub(crate) name: String,
-    pub(crate) partition: u32,
     pub(crate) is_paused: bool,
     pub(crate) counters: Arc<Counters>,
     leave: watch::Sender<bool>,
@@ -71,7 +70,7 @@ impl Worker {
         });
         let flag = Arc::new(Flag::default());
         flag.set(true);
-        Worker { name, partition, is_paused: false, counters, leave, flag, sim: of, task }
+        Worker { name, is_paused: false, counters, leave, flag, sim: of, task }
     }
 
     pub(crate) fn is_ready(&self) -> bool {

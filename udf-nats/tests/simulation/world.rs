@@ -77,6 +77,9 @@ struct World {
     /// The messages that the producer still sends.
     left: u64,
     sent: u64,
+    /// The lines that kill.
+    kills: u64,
+    is_calm: bool,
     /// How often somebody does harm, of 1000 steps.
     harm: u32,
 }
@@ -105,8 +108,20 @@ pub(crate) fn run(seed: u64, traced: bool) -> Result<Counts, String> {
         (one_of(&[1, 1, 3]) as u32, one_of(&[5, 20, 40]), one_of(&[0, 5, 20, 60]) as u32);
     sim.trace(|| format!("{config:?} {:?} harm {harm}", sim.faults.get()));
     let (workers, events, counts) = (Vec::new(), Events::default(), Counts::default());
-    let mut world =
-        World { sim, partitions, config, workers, started: 0, events, counts, left, sent: 0, harm };
+    let mut world = World {
+        sim,
+        partitions,
+        config,
+        workers,
+        started: 0,
+        events,
+        counts,
+        left,
+        sent: 0,
+        kills: 0,
+        is_calm: false,
+        harm,
+    };
     world.chaos()?;
     world.calm()?;
     world.check()
@@ -138,6 +153,7 @@ impl World {
     fn calm(&mut self) -> Result<(), String> {
         self.sim.trace(|| "the faults end".to_owned());
         self.sim.faults.set(Faults::default());
+        self.is_calm = true;
         self.config.tick_every = None;
         while self.left > 0 {
             self.produce();
@@ -148,7 +164,7 @@ impl World {
         for partition in 0..self.partitions {
             self.start(partition);
         }
-        let mut steps = 0;
+        let (mut steps, begun) = (0, self.sim.now());
         loop {
             let end = self.sim.server.borrow().bounds().last;
             let is_done = |worker: &Worker| worker.counters.position.get() >= end;
@@ -160,6 +176,11 @@ impl World {
             if steps > 100_000 {
                 return Err("the workers make no progress".to_owned());
             }
+        }
+        // Each line that kills costs some pauses.
+        let (within, kills) = (Duration::from_nanos(self.sim.now() - begun), self.kills);
+        if within > Duration::from_secs(20 * (kills + 1)) {
+            return Err(format!("the workers take {within:?} for the rest: they wait for nothing"));
         }
         for worker in &self.workers {
             worker.leave();
@@ -214,7 +235,10 @@ impl World {
                 5..10 => format!("many {}", self.sim.below(8)),
                 10 => "long".to_owned(),
                 11 => "bad".to_owned(),
-                12 => "kill".to_owned(),
+                12 => {
+                    self.kills += 1;
+                    "kill".to_owned()
+                }
                 _ => "line".to_owned(),
             };
             text.push_str(&format!("{word} {}\n", self.sent));
@@ -266,7 +290,7 @@ impl World {
         let ready: Vec<_> = self.workers.iter().map(Worker::is_ready).collect();
         let ready: Vec<_> = (0..ready.len()).filter(|i| ready[*i]).collect();
         match self.sim.below(100) {
-            0..2 if self.sim.advance() => {}
+            0..2 if !self.is_calm && self.sim.advance() => {}
             2..40 if self.sim.deliver() => {}
             _ if !ready.is_empty() => {
                 let at = ready[self.sim.below(ready.len() as u64) as usize];
