@@ -1,0 +1,411 @@
+//! One run of a partition: from the start of its UDF until another worker is faster, the UDF ends,
+//! or the worker leaves.
+//!
+//! Input is read ahead, up to three chunks are in the UDF or wait for the log, and appends follow
+//! each other. All of it happens in one task:
+//!
+//! ```text
+//! pull -> pending -> UDF (in flight) -> ready -> append -> acknowledged -> snapshot
+//! ```
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{Fuse, FusedFuture as _};
+use tokio::sync::watch;
+
+use super::append::{Piece, append, cut};
+use super::error::{PartitionError, Stop};
+use super::event::Event;
+use super::pull::pull;
+use super::register::{Store, Stored};
+use super::search::{Death, Search};
+use super::ticks::Ticks;
+use super::{Context, Counters};
+use crate::log::{Batch, Bounds, Clock, Log, Message};
+use crate::mark::Mark;
+use crate::udf::{Chunk, Output, Udf, UdfError};
+
+/// A chunk in the UDF.
+#[derive(Debug)]
+pub(super) struct Flight {
+    from: u64,
+    upto: u64,
+    /// Whether its output is in the log.
+    is_replay: bool,
+    messages: usize,
+    /// Its only message, if the UDF gets one message at a time.
+    message: Option<u64>,
+}
+
+/// A chunk whose output waits for the log.
+#[derive(Debug)]
+pub(super) struct Ready {
+    upto: u64,
+    pieces: std::vec::IntoIter<Piece>,
+    /// The number of lines up to `upto`.
+    total: u64,
+    /// The number of lines in `pieces`.
+    lines: u64,
+    snapshot: Option<Bytes>,
+}
+
+/// A position in the input, and the number of lines up to it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    seq: u64,
+    lines: u64,
+}
+
+/// The state of a run. Positions are sequences of the input.
+#[derive(Debug)]
+pub(super) struct Run<'a, L, U, C> {
+    pub(super) context: Context<'a, L, C>,
+    pub(super) counters: &'a Counters,
+    pub(super) udf: &'a mut U,
+    pub(super) search: &'a mut Search,
+    pub(super) leave: watch::Receiver<bool>,
+    /// A limit of messages that is lower than that of the log.
+    pub(super) limit: usize,
+    pub(super) stored: Stored,
+    /// The sequence of the last output message.
+    pub(super) expected: u64,
+    /// The input up to here was read.
+    pub(super) read: u64,
+    /// The input was read up to here when the bounds of the stream were last checked.
+    pub(super) checked: u64,
+    pub(super) pending: VecDeque<Message>,
+    pub(super) pending_bytes: usize,
+    pub(super) pending_upto: u64,
+    /// The input up to here was handed to the UDF.
+    pub(super) fed: u64,
+    /// The input up to here was handled by the UDF.
+    pub(super) done: u64,
+    /// The output of the input up to here is in the log.
+    pub(super) acked: u64,
+    /// The input up to here is replayed without output.
+    pub(super) replay: u64,
+    /// When the replay has begun, until it has ended.
+    pub(super) begun: Option<Duration>,
+    /// The last mark of the output at the start.
+    pub(super) mark: Mark,
+    /// The number of lines up to `done`, since the beginning of the input.
+    pub(super) total: u64,
+    /// The number of lines behind `done` that are in the log.
+    pub(super) skip: u64,
+    pub(super) in_flight: VecDeque<Flight>,
+    pub(super) ready: VecDeque<Ready>,
+    /// A snapshot whose output is in the log, with its position.
+    pub(super) snapshot: Option<(Position, Option<Bytes>)>,
+    pub(super) snapshot_due: Duration,
+    /// The bytes of input since the last snapshot.
+    pub(super) bytes_since: u64,
+    /// Whether the UDF has got input since the last snapshot.
+    pub(super) is_dirty: bool,
+    /// Whether a snapshot is under way.
+    pub(super) is_asked: bool,
+    pub(super) has_asked_last: bool,
+    pub(super) ticks: Option<Ticks>,
+}
+
+impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
+    /// Handles input until the worker leaves.
+    pub(super) async fn drive(mut self) -> Result<(), Stop> {
+        let (context, mut leave) = (self.context, self.leave.clone());
+        let Context { log, clock, settings, .. } = context;
+        let mut pulling = pin!(Fuse::terminated());
+        let mut appending = pin!(Fuse::terminated());
+        let mut storing = pin!(Fuse::terminated());
+        let mut ticking = pin!(Fuse::terminated());
+        let mut timer = pin!(Fuse::terminated());
+        let mut timer_at = None;
+        let mut input = None;
+        let mut is_reading = true;
+        loop {
+            let is_leaving = *leave.borrow() || leave.has_changed().is_err();
+            // First: chunks that are done make room for others.
+            if appending.is_terminated()
+                && let Some(piece) = self.next_piece()
+            {
+                appending.set(append(context, piece, self.expected).fuse());
+            }
+            while let Some(chunk) = self.next_chunk(is_leaving) {
+                self.udf.feed(chunk);
+            }
+            if storing.is_terminated()
+                && let Some((position, state)) = self.snapshot.take()
+            {
+                let (base, output, read) = (self.stored.clone(), self.expected, self.read);
+                storing.set(keep(Store { context }, base, (position, output, read), state).fuse());
+            }
+            let is_idle = self.in_flight.is_empty() && self.ready.is_empty();
+            if is_leaving && is_idle && storing.is_terminated() {
+                return Ok(());
+            }
+            if is_reading && !is_leaving && self.pending_bytes < 2 * settings.chunk_bytes {
+                is_reading = false;
+                pulling.set(pull(context, input.take(), self.read).fuse());
+            }
+            if !is_leaving
+                && ticking.is_terminated()
+                && let Some(time) = self.ticks.as_mut().and_then(|ticks| ticks.take(clock))
+            {
+                ticking.set(log.append_tick(time).fuse());
+            }
+            let due = if is_leaving { None } else { self.due(ticking.is_terminated()) };
+            if due != timer_at || timer.is_terminated() {
+                timer_at = due;
+                match due {
+                    None => timer.set(Fuse::terminated()),
+                    Some(due) => {
+                        timer.set(clock.sleep(due.saturating_sub(clock.elapsed())).fuse());
+                    }
+                }
+            }
+
+            tokio::select! {
+                biased;
+                appended = &mut appending, if !appending.is_terminated() => {
+                    self.appended(appended?);
+                }
+                output = self.udf.output(), if !self.in_flight.is_empty() => {
+                    self.take_output(output)?;
+                }
+                stored = &mut storing, if !storing.is_terminated() => {
+                    self.kept(stored?);
+                }
+                pulled = &mut pulling, if !pulling.is_terminated() => {
+                    let (reader, batch) = pulled?;
+                    (input, is_reading) = (Some(reader), true);
+                    self.take_batch(batch);
+                }
+                // A tick that was not appended is followed by the next one.
+                _ = &mut ticking, if !ticking.is_terminated() => {}
+                () = &mut timer, if !timer.is_terminated() => {}
+                _ = leave.changed(), if !is_leaving => {}
+            }
+        }
+    }
+
+    /// Returns when a tick or a snapshot is due. While chunks are on their way, their ends lead to
+    /// the next snapshot.
+    fn due(&self, may_tick: bool) -> Option<Duration> {
+        let tick = self.ticks.as_ref().filter(|_| may_tick).map(|ticks| ticks.due);
+        let is_idle = self.in_flight.is_empty() && self.ready.is_empty();
+        let has_news = self.is_dirty || self.acked > self.stored.register.seq;
+        let waits = is_idle && has_news && !self.is_asked;
+        tick.into_iter().chain(waits.then_some(self.snapshot_due)).min()
+    }
+
+    fn take_batch(&mut self, mut batch: Batch) {
+        batch.messages.retain(|message| message.seq > self.read);
+        for message in &batch.messages {
+            self.pending_bytes += cost(message);
+            if let (Some(time), Some(ticks)) = (message.tick, &mut self.ticks) {
+                ticks.note(time, self.context.clock);
+            }
+        }
+        self.pending.extend(batch.messages);
+        self.read = self.read.max(batch.upto);
+        self.pending_upto = self.read;
+        self.counters.read.set(self.read);
+        if self.pending.is_empty() && self.in_flight.is_empty() && self.ready.is_empty() {
+            // A quiet partition moves on without its UDF.
+            (self.fed, self.done, self.acked) = (self.read, self.read, self.read);
+            self.counters.position.set(self.read.max(self.counters.position.get()));
+        }
+    }
+
+    /// Returns the next chunk, if the UDF can take one.
+    fn next_chunk(&mut self, is_leaving: bool) -> Option<Chunk> {
+        let settings = self.context.settings;
+        let is_idle = self.in_flight.is_empty() && self.ready.is_empty();
+        let is_due = !self.is_asked
+            && (self.context.clock.elapsed() >= self.snapshot_due
+                || self.bytes_since >= settings.snapshot_bytes);
+        if is_leaving {
+            let asks = is_idle && self.is_dirty && !self.is_asked && !self.has_asked_last;
+            self.has_asked_last |= asks;
+            return asks.then(|| self.ask());
+        }
+        if self.in_flight.len() + self.ready.len() >= settings.depth {
+            return None;
+        }
+        let Some(first) = self.pending.front().map(|message| message.seq) else {
+            if is_due && is_idle && !self.is_dirty && self.acked > self.stored.register.seq {
+                // The state is the stored one.
+                self.is_asked = true;
+                let position = Position { seq: self.acked, lines: self.total };
+                self.snapshot = Some((position, None));
+            }
+            return (is_due && self.is_dirty).then(|| self.ask());
+        };
+        let by_message = self.search.by_message(first);
+        if by_message && !is_idle {
+            return None;
+        }
+        let is_replay = first <= self.replay;
+        // A chunk is wholly on one side of the end of the replay, and of the begin of a search.
+        let border = [self.replay, self.search.begin()].into_iter().filter(|at| *at >= first).min();
+        let mut bytes = 0;
+        let fits = |message: &Message| {
+            let fits = bytes < settings.chunk_bytes
+                && border.is_none_or(|border| message.seq <= border)
+                && !(by_message && bytes > 0);
+            bytes += cost(message);
+            fits
+        };
+        let count = self.pending.iter().map(fits).take_while(|fits| *fits).count();
+        let messages: Vec<_> = self.pending.drain(..count).collect();
+        let bytes = messages.iter().map(cost).sum::<usize>();
+        let last = messages.last().map_or(first, |message| message.seq);
+        let upto = if self.pending.is_empty() && !is_replay { self.pending_upto } else { last };
+        self.pending_bytes -= bytes;
+        self.bytes_since += bytes as u64;
+        self.is_dirty = true;
+        let poison = self.stored.register.poison.iter();
+        let leave_out = poison.filter(|line| (first..=last).contains(&line.seq));
+        let mut leave_out: Vec<_> = leave_out.map(|line| (line.seq, line.line)).collect();
+        leave_out.sort_unstable();
+        let one_by_one = by_message && self.search.by_line(first);
+        let from = if is_replay { self.fed } else { self.fed.max(self.replay) };
+        let message = by_message.then_some(first);
+        let messages_count = messages.len();
+        let flight = Flight { from, upto, is_replay, messages: messages_count, message };
+        self.in_flight.push_back(flight);
+        self.fed = upto;
+        if is_due {
+            self.asked();
+        }
+        Some(Chunk { messages, upto, leave_out, one_by_one, snapshot: is_due })
+    }
+
+    /// Returns an empty chunk that asks for a snapshot.
+    fn ask(&mut self) -> Chunk {
+        self.asked();
+        let (from, upto) = (self.fed, self.fed);
+        let is_replay = upto <= self.replay;
+        self.in_flight.push_back(Flight { from, upto, is_replay, messages: 0, message: None });
+        Chunk { upto, snapshot: true, ..Chunk::default() }
+    }
+
+    fn asked(&mut self) {
+        (self.is_asked, self.is_dirty, self.bytes_since) = (true, false, 0);
+    }
+
+    fn take_output(&mut self, output: Result<Output, UdfError>) -> Result<(), Stop> {
+        let Flight { from, upto, is_replay, messages, message } =
+            self.in_flight.pop_front().expect("a chunk is in flight");
+        let output = output.map_err(|error| match error {
+            UdfError::Ended { why, line } => {
+                let (done, fed) = (self.done, self.fed);
+                Stop::Udf(Death { why, done, fed, message, line })
+            }
+            UdfError::Refused(why) => PartitionError::Refused(why).into(),
+        })?;
+        self.done = upto;
+        self.search.done(upto);
+        let Output { lines, snapshot, .. } = output;
+        let count = lines.len() as u64;
+        let (mut pieces, mut new) = (Vec::new(), 0);
+        if is_replay {
+            self.skip = self.skip.saturating_sub(count);
+        } else {
+            self.end_replay();
+            self.counters.messages_in.add(messages as u64);
+            self.counters.lines_in.add(output.lines_in);
+            self.note_left_out(&output.left_out);
+            let skipped = self.skip.min(count);
+            (self.skip, new) = (self.skip - skipped, count - skipped);
+            let (total, poison) = (self.total, self.stored.register.version);
+            let from = Mark { upto: from, total, lines: 0, poison };
+            let limit = self.limit.min(self.context.log.max_payload());
+            pieces = cut(lines, skipped as usize, (from, upto), limit, |bytes| {
+                self.counters.unwritable.add(1);
+                self.context.report.event(&Event::LineTooLong { bytes, limit });
+            });
+        }
+        self.total += count;
+        let (pieces, total) = (pieces.into_iter(), self.total);
+        self.ready.push_back(Ready { upto, pieces, total, lines: new, snapshot });
+        Ok(())
+    }
+
+    /// Ends the replay, if it has not ended before.
+    fn end_replay(&mut self) {
+        let Some(begun) = self.begun.take() else { return };
+        let within = self.context.clock.elapsed().saturating_sub(begun);
+        self.context.report.event(&Event::Replayed { within });
+        if self.total != self.mark.total {
+            let (before, now) = (self.mark.total, self.total);
+            self.context.report.event(&Event::Differs { before, now });
+            (self.total, self.skip) = (self.mark.total, self.mark.lines);
+        }
+    }
+
+    /// Returns the next message to append. Chunks without one are done.
+    fn next_piece(&mut self) -> Option<Piece> {
+        loop {
+            let front = self.ready.front_mut()?;
+            if let Some(piece) = front.pieces.next() {
+                return Some(piece);
+            }
+            let Ready { upto, total, lines, snapshot, .. } = self.ready.pop_front()?;
+            self.acked = upto;
+            self.counters.position.set(upto.max(self.counters.position.get()));
+            self.counters.lines_out.add(lines);
+            if let Some(state) = snapshot {
+                let position = Position { seq: upto, lines: total };
+                self.snapshot = Some((position, Some(state)));
+            }
+        }
+    }
+
+    fn appended(&mut self, seq: u64) {
+        self.expected = seq;
+        self.counters.messages_out.add(1);
+    }
+
+    fn kept(&mut self, (stored, bounds, read): (Stored, Option<Bounds>, u64)) {
+        let register = &stored.register;
+        let bytes = register.state.as_ref().map_or(0, |state| state.bytes);
+        self.counters.stored.set(register.seq);
+        self.counters.state_bytes.set(bytes);
+        if stored.register.state != self.stored.register.state {
+            self.context.report.event(&Event::Stored { seq: register.seq, bytes });
+        }
+        self.stored = stored;
+        self.is_asked = false;
+        self.snapshot_due = self.context.clock.elapsed() + self.context.settings.snapshot_every;
+        if let Some(bounds) = bounds {
+            if bounds.first > self.checked + 1 {
+                let (position, first) = (self.checked, bounds.first);
+                self.context.report.event(&Event::RetentionNear { position, first });
+            }
+            self.checked = read;
+        }
+    }
+}
+
+/// Stores a snapshot, and reads the bounds of the stream.
+async fn keep<L: Log, C: Clock>(
+    store: Store<'_, L, C>,
+    base: Stored,
+    (position, output, read): (Position, u64, u64),
+    state: Option<Bytes>,
+) -> Result<(Stored, Option<Bounds>, u64), Stop> {
+    let log = store.context.log;
+    let mut register = base.register.clone();
+    (register.seq, register.lines, register.output) = (position.seq, position.lines, output);
+    register.poison.retain(|line| line.seq > position.seq);
+    let stored = store.save(base, register, state).await?;
+    Ok((stored, log.bounds().await.ok(), read))
+}
+
+/// The memory of a message, about.
+fn cost(message: &Message) -> usize {
+    message.payload.len() + size_of::<Message>()
+}
