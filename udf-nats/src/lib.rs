@@ -15,6 +15,7 @@
 //! | [`status`] | how far the partitions are, and who runs them |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`host`] | UDFs in any language |
+//! | [`work`] | what the threads of a worker and of a splitter run |
 //! | [`lines`] | lines of output, with their ends |
 
 pub mod host;
@@ -28,6 +29,7 @@ pub mod run;
 pub mod setup;
 pub mod status;
 pub mod udf;
+pub mod work;
 
 pub use host::{HostUdf, Program, ProgramError};
 pub use lines::Lines;
