@@ -8,6 +8,7 @@
 //! | [`log`] | what the drivers need of a log: reading, appending behind a fence, keys |
 //! | [`mark`] | how far the output of a partition goes, in the headers of each output message |
 //! | [`partition`] | the driver of a partition |
+//! | [`split`] | the driver that splits raw lines into partitions |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`host`] | UDFs in any language |
 //! | [`lines`] | lines of output, with their ends |
@@ -17,6 +18,7 @@ pub mod lines;
 pub mod log;
 pub mod mark;
 pub mod partition;
+pub mod split;
 pub mod udf;
 
 pub use host::{HostUdf, Program, ProgramError};
