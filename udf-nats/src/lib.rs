@@ -13,6 +13,7 @@
 //! | [`setup`] | creates the streams and the bucket of a UDF |
 //! | [`partition`] | the driver of a partition |
 //! | [`status`] | how far the partitions are, and who runs them |
+//! | [`split`] | the driver that splits raw lines into partitions |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`host`] | UDFs in any language |
 //! | [`work`] | what the threads of a worker and of a splitter run |
@@ -27,6 +28,7 @@ pub mod owner;
 pub mod partition;
 pub mod run;
 pub mod setup;
+pub mod split;
 pub mod status;
 pub mod udf;
 pub mod work;

@@ -10,6 +10,7 @@ use crate::host::{Connect, HostUdf, Program, ProgramError};
 use crate::nats::{Groups, NatsLog, SystemClock};
 use crate::partition::{self, Event, Level, OnPoison, PartitionError};
 use crate::run::{Job, JobError, RunError, Task};
+use crate::split;
 
 /// A UDF with its options, and the policies of its partitions.
 #[derive(Clone)]
@@ -77,6 +78,36 @@ impl Run {
             .on_poison(poison)
             .skip_lost(self.skip_lost)
     }
+}
+
+/// How raw lines are split.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// The grouping.
+    pub grouping: Grouping,
+    /// Whether to go on if retention has removed raw lines.
+    pub skip_lost: bool,
+}
+
+impl Split {
+    /// Returns what the thread of a splitter runs.
+    pub fn job(&self) -> Job {
+        let split = self.clone();
+        Arc::new(move |task| {
+            let grouping = split.grouping.clone();
+            let settings = split::Settings::new(task.names.partitions, &task.worker, grouping)
+                .skip_lost(split.skip_lost);
+            Box::pin(split_lines(task, settings))
+        })
+    }
+}
+
+async fn split_lines(task: Task, settings: split::Settings) -> Result<(), JobError> {
+    let Task { session, names, leave, counts, .. } = task;
+    let log = NatsLog::of_splitter(session, names).pending(Arc::clone(&counts.pending));
+    let (clock, report) = (SystemClock::default(), |event: &Event<'_>| log_event(event));
+    let driven = split::drive(&settings, &log, &clock, &counts.driver, leave, &report);
+    driven.await.map_err(|error| JobError::Failed(error.to_string()))
 }
 
 async fn drive(

@@ -23,7 +23,7 @@ pub(super) fn command() -> Command {
              udf nats status --name ma",
         )
         .subcommands(
-            [setup::command(), status::command(), super::of_a_target(work::run_command())]
+            [setup::command(), status::command(), work::split_command(), super::of_a_target(work::run_command())]
                 .map(with_connection),
         )
 }
@@ -41,6 +41,7 @@ fn with_connection(command: Command) -> Command {
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
         Some(("setup", matches)) => command::exit(setup::run(matches)),
+        Some(("split", matches)) => work::split(matches),
         Some(("run", matches)) => work::run(matches),
         Some(("status", matches)) => command::exit(status::run(matches)),
         _ => unreachable!("clap requires a subcommand"),

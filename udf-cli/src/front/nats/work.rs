@@ -8,7 +8,7 @@ use udf_host::command::Failure;
 use udf_nats::nats::{Names, Session};
 use udf_nats::owner::{Role, worker_name};
 use udf_nats::run::{Job, Metrics, RunError, Settings, agree};
-use udf_nats::work::Run;
+use udf_nats::work::{Run, Split};
 use udf_runtime::__private as runtime;
 use udf_text::duration;
 use udf_text::line_protocol::Grouping;
@@ -68,6 +68,18 @@ pub(super) fn run_command() -> Command {
             arg("retention-policy", "NAME", "The retention policy of these points")
                 .default_value("autogen"),
         ]);
+    common(command)
+}
+
+pub(super) fn split_command() -> Command {
+    let command = Command::new("split")
+        .about("Split raw lines into partitions by group")
+        .after_help(
+            "One process splits; others stand by, and one of them goes on within seconds when the first one dies.\n\
+             Lines that are not valid go to the dead-letter subject. A line without a time gets the time at which the\n\
+             server has stored its message.",
+        )
+        .arg(flag("skip-lost", "Go on if retention has removed lines before they were split"));
     common(command)
 }
 
@@ -137,6 +149,20 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             let names = agree(session, name, &run.grouping).await?;
             let job = run.job(name)?;
             Ok((names, job))
+        })
+    };
+    runtime::nats::end(work())
+}
+
+pub(super) fn split(matches: &ArgMatches) -> ExitCode {
+    let work = || {
+        runtime::nats::start_log(matches)?;
+        let settings = settings(matches, Role::Splitter);
+        let split = Split { grouping: grouping(matches), skip_lost: matches.get_flag("skip-lost") };
+        let name = super::name(matches);
+        work(matches, &settings, async |session| {
+            let names = agree(session, name, &split.grouping).await?;
+            Ok((names, split.job()))
         })
     };
     runtime::nats::end(work())
