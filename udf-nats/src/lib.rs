@@ -13,8 +13,10 @@
 //! | [`setup`] | creates the streams and the bucket of a UDF |
 //! | [`partition`] | the driver of a partition |
 //! | [`status`] | how far the partitions are, and who runs them |
+//! | [`split`] | the driver that splits raw lines into partitions |
 //! | [`udf`] | what the driver of a partition needs of a UDF |
 //! | [`host`] | UDFs in any language |
+//! | [`work`] | what the threads of a worker and of a splitter run |
 //! | [`lines`] | lines of output, with their ends |
 
 pub mod host;
@@ -26,8 +28,10 @@ pub mod owner;
 pub mod partition;
 pub mod run;
 pub mod setup;
+pub mod split;
 pub mod status;
 pub mod udf;
+pub mod work;
 
 pub use host::{HostUdf, Program, ProgramError};
 pub use lines::Lines;

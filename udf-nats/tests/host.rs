@@ -110,7 +110,7 @@ fn lines_without_a_time_get_the_time_of_their_message() {
         let mut udf = HostUdf::new(program());
         udf.start(None).await.expect("it starts");
         udf.feed(chunk(&["m f=1", "m f=1 7\nm f=2", "m f=1\n"]));
-        let lines = "m count=1i 1000\nm count=2i 7\nm count=3i 7\nm count=4i 3000\n";
+        let lines = "m count=1i 1000\nm count=2i 7\nm count=3i 2000\nm count=4i 3000\n";
         assert_eq!(text(udf.output().await.expect("it runs")), lines);
     });
 }

@@ -83,6 +83,9 @@ fn of_a_target(command: Command) -> Command {
     let name = command.get_name();
     let usage = match name {
         "replay" => "udf replay [OPTIONS] FILE (--socket PATH | -- PROGRAM [ARGS]...)".to_owned(),
+        "run" => {
+            "udf nats run [OPTIONS] --name NAME (--socket PATH | -- PROGRAM [ARGS]...)".to_owned()
+        }
         _ => format!("udf {name} [OPTIONS] (--socket PATH | -- PROGRAM [ARGS]...)"),
     };
     command

@@ -159,13 +159,13 @@ impl<'a> Feeder<'a> {
         let payload = &message.payload;
         let bom = if payload.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         self.next.set(Some(payload.slice(bom..)));
-        self.lines.set_time(message.time);
         let fields = self.lines.dropped_fields();
         for line in 0.. {
             if self.frames.len() >= BLOCK {
                 self.send()?;
             }
             let before = self.frames.len();
+            self.lines.set_time(message.time);
             match self.lines.next_frame(&mut self.frames) {
                 Ok(None) => break,
                 Ok(Some(_)) if chunk.leave_out.contains(&(message.seq, line)) => {

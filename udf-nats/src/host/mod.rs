@@ -8,7 +8,7 @@
 mod feed;
 mod program;
 mod sink;
-mod source;
+pub(crate) mod source;
 
 use std::sync::Arc;
 use std::sync::mpsc;

@@ -7,18 +7,18 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 /// The next payload.
-pub(super) type Next = Rc<Cell<Option<Bytes>>>;
+pub(crate) type Next = Rc<Cell<Option<Bytes>>>;
 
 /// Reads a payload to its end, and then the next one.
 #[derive(Default)]
-pub(super) struct Source {
+pub(crate) struct Source {
     payload: Bytes,
     at: usize,
     next: Next,
 }
 
 impl Source {
-    pub(super) fn new(next: Next) -> Self {
+    pub(crate) fn new(next: Next) -> Self {
         Source { next, ..Source::default() }
     }
 }

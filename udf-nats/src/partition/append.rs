@@ -17,15 +17,15 @@ const STALE: u32 = 5;
 
 /// An output message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) mark: Mark,
-    pub(super) payload: Bytes,
+pub(crate) struct Piece {
+    pub(crate) mark: Mark,
+    pub(crate) payload: Bytes,
 }
 
 /// Cuts the output of the input between `from` and the sequence `upto` into messages, without its
 /// first `skip` lines. Calls `too_long` with the length of each line that does not fit into any
 /// message.
-pub(super) fn cut(
+pub(crate) fn cut(
     lines: Lines,
     skip: usize,
     (from, upto): (Mark, u64),
@@ -58,41 +58,41 @@ pub(super) fn cut(
     ranges.into_iter().enumerate().map(piece).collect()
 }
 
-/// Appends a message, and waits until it is stored. Returns its sequence.
+/// Appends a message to an output, and waits until it is stored. Returns its sequence.
 ///
 /// An append that is in doubt is there, or not there, or arrives later. In each case, the log says
 /// what to do: if its last message is the expected one, the append is tried again, and only one of
 /// the attempts gets past the fence. If the last message has the mark of this one, its lines are in
 /// the log. Any other last message is that of another worker.
-pub(super) async fn append<L: Log, C: Clock>(
+pub(crate) async fn append<L: Log, C: Clock>(
     context: Context<'_, L, C>,
+    partition: u32,
     piece: Piece,
     expected: u64,
 ) -> Result<u64, Stop> {
-    let Context { log, clock, settings, report, .. } = context;
+    let Context { log, clock, report, .. } = context;
     let Piece { mark, payload } = piece;
     let mut attempts = context.attempts("append to the output");
     let mut stale = 0;
     loop {
-        let (why, is_refused) =
-            match log.append(settings.partition, mark, payload.clone(), expected).await {
-                Ok(seq) => {
-                    attempts.succeed();
-                    return Ok(seq);
-                }
-                Err(AppendError::TooLarge { limit }) => return Err(Stop::Smaller(limit)),
-                Err(AppendError::Fatal(why)) => {
-                    let (what, error) = ("append to the output", LogError::Fatal(why));
-                    return Err(PartitionError::Log { what, error }.into());
-                }
-                Err(AppendError::TryAgain(why)) => {
-                    attempts.pause(&why, clock).await;
-                    continue;
-                }
-                Err(AppendError::InDoubt(why)) => (why, false),
-                Err(error @ AppendError::Fenced) => (error.to_string(), true),
-            };
-        let last = || log.last(settings.partition);
+        let (why, is_refused) = match log.append(partition, mark, payload.clone(), expected).await {
+            Ok(seq) => {
+                attempts.succeed();
+                return Ok(seq);
+            }
+            Err(AppendError::TooLarge { limit }) => return Err(Stop::Smaller(limit)),
+            Err(AppendError::Fatal(why)) => {
+                let (what, error) = ("append to the output", LogError::Fatal(why));
+                return Err(PartitionError::Log { what, error }.into());
+            }
+            Err(AppendError::TryAgain(why)) => {
+                attempts.pause(&why, clock).await;
+                continue;
+            }
+            Err(AppendError::InDoubt(why)) => (why, false),
+            Err(error @ AppendError::Fenced) => (error.to_string(), true),
+        };
+        let last = || log.last(partition);
         let last = context.retry("read the last output", last).await?;
         match last {
             _ if last.map_or(0, |last| last.seq) == expected => {

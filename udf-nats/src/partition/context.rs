@@ -1,10 +1,9 @@
-//! The surroundings of a partition: its log, its clock, its settings and its events.
+//! The surroundings of a driver: its log, its clock and its events.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::time::Duration;
 
-use super::Settings;
 use super::error::{PartitionError, Stop};
 use super::event::Event;
 use crate::log::{Clock, LogError};
@@ -18,15 +17,14 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(2),
 ];
 
-/// The surroundings of a partition.
+/// The surroundings of a driver.
 #[derive(Debug)]
-pub(super) struct Context<'a, L, C> {
-    pub(super) settings: &'a Settings,
-    pub(super) log: &'a L,
-    pub(super) clock: &'a C,
-    pub(super) report: Report<'a>,
+pub(crate) struct Context<'a, L, C> {
+    pub(crate) log: &'a L,
+    pub(crate) clock: &'a C,
+    pub(crate) report: Report<'a>,
     /// The number of snapshots that this worker has begun to store.
-    pub(super) snapshots: &'a Cell<u64>,
+    pub(crate) snapshots: &'a Cell<u64>,
 }
 
 impl<L, C> Clone for Context<'_, L, C> {
@@ -39,10 +37,10 @@ impl<L, C> Copy for Context<'_, L, C> {}
 
 /// Reports events. An outage is reported once.
 #[derive(Clone, Copy)]
-pub(super) struct Report<'a> {
-    pub(super) to: &'a dyn Fn(&Event<'_>),
+pub(crate) struct Report<'a> {
+    pub(crate) to: &'a dyn Fn(&Event<'_>),
     /// The number of calls that the server does not answer.
-    pub(super) failing: &'a Cell<u32>,
+    pub(crate) failing: &'a Cell<u32>,
 }
 
 impl std::fmt::Debug for Report<'_> {
@@ -52,13 +50,13 @@ impl std::fmt::Debug for Report<'_> {
 }
 
 impl Report<'_> {
-    pub(super) fn event(&self, event: &Event<'_>) {
+    pub(crate) fn event(&self, event: &Event<'_>) {
         (self.to)(event);
     }
 }
 
 /// The attempts of one call.
-pub(super) struct Attempts<'a> {
+pub(crate) struct Attempts<'a> {
     what: &'static str,
     report: Report<'a>,
     failed: usize,
@@ -67,7 +65,7 @@ pub(super) struct Attempts<'a> {
 
 impl Attempts<'_> {
     /// Waits after a failed attempt.
-    pub(super) async fn pause(&mut self, why: &str, clock: &impl Clock) {
+    pub(crate) async fn pause(&mut self, why: &str, clock: &impl Clock) {
         // The first failure is often the end of a connection that is open again at once.
         if self.failed == 1 {
             if self.report.failing.get() == 0 {
@@ -80,7 +78,7 @@ impl Attempts<'_> {
     }
 
     /// Ends the attempts with a success.
-    pub(super) fn succeed(mut self) {
+    pub(crate) fn succeed(mut self) {
         self.succeeded = true;
     }
 }
@@ -97,12 +95,12 @@ impl Drop for Attempts<'_> {
 }
 
 impl<'a, L, C: Clock> Context<'a, L, C> {
-    pub(super) fn attempts(&self, what: &'static str) -> Attempts<'a> {
+    pub(crate) fn attempts(&self, what: &'static str) -> Attempts<'a> {
         Attempts { what, report: self.report, failed: 0, succeeded: false }
     }
 
     /// Calls `call` until the server answers.
-    pub(super) async fn retry<T, F>(
+    pub(crate) async fn retry<T, F>(
         &self,
         what: &'static str,
         mut call: impl FnMut() -> F,

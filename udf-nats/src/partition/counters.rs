@@ -53,11 +53,11 @@ impl Count {
     }
 
     /// Only one thread writes.
-    pub(super) fn add(&self, number: u64) {
+    pub(crate) fn add(&self, number: u64) {
         self.0.store(self.get() + number, Ordering::Relaxed);
     }
 
-    pub(super) fn set(&self, number: u64) {
+    pub(crate) fn set(&self, number: u64) {
         self.0.store(number, Ordering::Relaxed);
     }
 }

@@ -30,7 +30,7 @@ pub enum PartitionError {
     /// The position lies behind the end of the input.
     #[error(
         "the input was read up to sequence {after}, but the stream ends at {last}: it was created \
-         again; use another name, or delete the state and the output of the partition"
+         again; use another name, or delete the stored state and the output"
     )]
     Ahead {
         /// The position.
@@ -40,10 +40,12 @@ pub enum PartitionError {
     },
     /// A message without a mark is the last one of the output.
     #[error(
-        "the last message of the output, at sequence {seq}, has no header Udf-Upto: another program \
-         writes to the output of this partition; stop it, and delete its messages"
+        "the last message of the output of partition {partition}, at sequence {seq}, has no header \
+         Udf-Upto: another program writes to this output; stop it, and delete its messages"
     )]
     Foreign {
+        /// The partition.
+        partition: u32,
         /// The sequence of the message.
         seq: u64,
     },
@@ -94,9 +96,9 @@ pub enum PartitionError {
     },
 }
 
-/// Why one run of a partition has ended.
+/// Why one run of a driver has ended.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Another worker has written.
     Fenced(super::event::Refused),
     /// The limit of a message is lower than it was.

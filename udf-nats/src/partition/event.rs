@@ -1,4 +1,4 @@
-//! What happens to a partition, in words.
+//! What happens to a driver, in words.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,10 +16,15 @@ pub enum Level {
     Info,
 }
 
-/// An event of a partition that is worth logging.
+/// An event of a driver that is worth logging.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A splitter begins to read.
+    SplitStarted {
+        /// The sequence behind which the raw input is read.
+        after: u64,
+    },
     /// The UDF has its state. The replay begins.
     Started {
         /// The sequence behind which the input is read.
@@ -99,7 +104,7 @@ pub enum Event<'a> {
         /// The reason for the first of them.
         why: &'a str,
     },
-    /// A line of the UDF is longer than a message may be. It is left out.
+    /// A line is longer than a message may be. It is left out.
     LineTooLong {
         /// The length of the line in bytes.
         bytes: usize,
@@ -159,6 +164,7 @@ impl Event<'_> {
     pub fn level(&self) -> Level {
         match self {
             Event::Started { .. }
+            | Event::SplitStarted { .. }
             | Event::Replayed { .. }
             | Event::Available
             | Event::FoundInLog { .. }
@@ -182,6 +188,9 @@ impl Event<'_> {
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Event::SplitStarted { after } => {
+                write!(f, "reading raw lines behind sequence {after}")
+            }
             Event::Started { after, state: None, .. } if *after == 0 => {
                 write!(f, "started without a state at the beginning of the input")
             }
@@ -205,13 +214,9 @@ impl fmt::Display for Event<'_> {
             Event::Fenced { what, pause } => {
                 let what = match what {
                     Refused::Output => "written to the output",
-                    Refused::State => "stored the state",
+                    Refused::State => "stored its state",
                 };
-                write!(
-                    f,
-                    "another worker has {what} of this partition; \
-                     starting again from the log in {pause:?}"
-                )
+                write!(f, "another worker has {what}; starting again from the log in {pause:?}")
             }
             Event::Unavailable { what, why } => {
                 write!(f, "cannot {what}: {why}; trying again until the server answers")
@@ -262,8 +267,8 @@ impl fmt::Display for Event<'_> {
             ),
             Event::LineTooLong { bytes, limit } => write!(
                 f,
-                "dropped a line of the UDF of {bytes} bytes: the server accepts {limit} bytes in a \
-                 message; raise max_payload of the server"
+                "dropped a line of {bytes} bytes: the server accepts {limit} bytes in a message; raise \
+                 max_payload of the server"
             ),
             Event::Stored { seq, bytes } => {
                 write!(f, "stored the state behind sequence {seq}: {bytes} bytes")

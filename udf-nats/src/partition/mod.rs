@@ -20,16 +20,17 @@
 //! | the server is away | each call is tried again until it answers |
 //! | retention has removed input | the driver gives up, or goes on if the settings say so |
 
-mod append;
-mod context;
+pub(crate) mod append;
+pub(crate) mod context;
 mod counters;
-mod error;
+pub(crate) mod error;
 mod event;
 mod left_out;
-mod pull;
+pub(crate) mod pull;
+pub(crate) mod put;
 mod register;
 mod run;
-mod search;
+pub(crate) mod search;
 mod start;
 mod ticks;
 
@@ -177,11 +178,12 @@ pub async fn drive<L: Log, C: Clock>(
 ) -> Result<(), PartitionError> {
     let (failing, snapshots) = (Cell::new(0), Cell::new(0));
     let report = Report { to: report, failing: &failing };
-    let context = Context { settings, log, clock, report, snapshots: &snapshots };
+    let context = Context { log, clock, report, snapshots: &snapshots };
     let (mut search, mut limit, mut fenced) = (Search::default(), None, 0);
     loop {
         let position = counters.position.get();
         let run = async {
+            let context = (context, settings);
             Run::start(context, counters, udf, &mut search, limit, leave.clone())
                 .await?
                 .drive()
@@ -221,7 +223,7 @@ pub async fn drive<L: Log, C: Clock>(
                         let partition = Some(settings.partition);
                         let why = death.why;
                         let letter = DeadLetter { partition, seq, line, why, payload };
-                        match leave_out(context, counters, letter).await {
+                        match leave_out(context, settings, counters, letter).await {
                             Err(Stop::GiveUp(error)) => return Err(error),
                             // The next start reads what the other worker has written.
                             _ => Duration::ZERO,
@@ -242,17 +244,18 @@ pub async fn drive<L: Log, C: Clock>(
 /// Writes a poison line to the dead-letter subject, and then to the register of the partition.
 async fn leave_out<L: Log, C: Clock>(
     context: Context<'_, L, C>,
+    settings: &Settings,
     counters: &Counters,
     letter: DeadLetter,
 ) -> Result<(), Stop> {
     let (seq, line) = (letter.seq, letter.line);
-    if context.settings.on_poison == OnPoison::Stop {
+    if settings.on_poison == OnPoison::Stop {
         return Err(PartitionError::Poison { seq, line, why: letter.why }.into());
     }
     context.report.event(&Event::Poison { seq, line, why: &letter.why });
     let append = || context.log.dead_letter(letter.clone());
     context.retry("append to the dead-letter subject", append).await?;
-    let store = register::Store { context };
+    let store = register::Store { context, settings };
     let stored = store.register().await?;
     let mut register = stored.register;
     if register.poison.len() >= MAX_POISON {

@@ -1,15 +1,16 @@
 //! Reads the input, through gaps and outages.
 
-use super::Context;
+use super::context::{Context, Report};
 use super::error::{PartitionError, Stop};
 use super::event::Event;
 use crate::log::{Batch, Bounds, Clock, Input as _, Log, LogError};
 
 /// Waits for the next batch behind `after`. Opens the input if there is none, or if it fails.
-pub(super) async fn pull<L: Log, C: Clock>(
+pub(crate) async fn pull<L: Log, C: Clock>(
     context: Context<'_, L, C>,
     mut input: Option<L::Input>,
     after: u64,
+    skip_lost: bool,
 ) -> Result<(L::Input, Batch), Stop> {
     let mut attempts = context.attempts(READ);
     loop {
@@ -17,7 +18,7 @@ pub(super) async fn pull<L: Log, C: Clock>(
             Some(open) => open,
             None => {
                 let (open, bounds) = context.retry(READ, || context.log.read(after)).await?;
-                check(context, after, bounds)?;
+                check(context.report, after, bounds, skip_lost)?;
                 open
             }
         };
@@ -37,16 +38,16 @@ pub(super) async fn pull<L: Log, C: Clock>(
 const READ: &str = "read the input";
 
 /// Checks that the stream has the input behind `after`.
-fn check<L, C>(context: Context<'_, L, C>, after: u64, bounds: Bounds) -> Result<(), Stop> {
+fn check(report: Report<'_>, after: u64, bounds: Bounds, skip_lost: bool) -> Result<(), Stop> {
     let Bounds { first, last } = bounds;
     if after > last {
         return Err(PartitionError::Ahead { after, last }.into());
     }
     if after + 1 < first {
-        if !context.settings.skip_lost {
+        if !skip_lost {
             return Err(PartitionError::Lost { after, first }.into());
         }
-        context.report.event(&Event::SkippedLost { after, first });
+        report.event(&Event::SkippedLost { after, first });
     }
     Ok(())
 }

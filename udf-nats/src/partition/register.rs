@@ -12,9 +12,10 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Context;
 use super::error::{PartitionError, Stop};
 use super::event::Refused;
+use super::put::put;
+use super::{Context, Settings};
 use crate::log::{Clock, Log, LogError, PutError};
 
 /// The value of the key `snapshot.<p>`, as JSON.
@@ -83,6 +84,7 @@ fn part_key(partition: u32, id: &str, part: u32) -> String {
 #[derive(Debug)]
 pub(super) struct Store<'a, L, C> {
     pub(super) context: Context<'a, L, C>,
+    pub(super) settings: &'a Settings,
 }
 
 /// A register with its revision.
@@ -110,13 +112,13 @@ impl<L: Log, C: Clock> Store<'_, L, C> {
     }
 
     pub(super) async fn register(&self) -> Result<Stored, Stop> {
-        let key = register_key(self.context.settings.partition);
+        let key = register_key(self.settings.partition);
         let entry = self.context.retry("read the state", || self.context.log.get(&key)).await?;
         let Some(entry) = entry else { return Ok(Stored::default()) };
         let register = serde_json::from_slice::<Register>(&entry.value)
             .map_err(|error| self.damaged(error.to_string()))?;
         let identity = |udf: &str, grouping: &str| format!("`{udf}`, grouped by {grouping}");
-        let settings = self.context.settings;
+        let settings = self.settings;
         if (&register.udf, &register.grouping) != (&settings.udf, &settings.grouping) {
             return Err(Stop::GiveUp(PartitionError::OtherState {
                 stored: identity(&register.udf, &register.grouping),
@@ -130,7 +132,7 @@ impl<L: Log, C: Clock> Store<'_, L, C> {
     async fn state(&self, state: &State) -> Result<Result<Bytes, String>, Stop> {
         let mut bytes = Vec::new();
         for part in 0..state.parts {
-            let key = part_key(self.context.settings.partition, &state.id, part);
+            let key = part_key(self.settings.partition, &state.id, part);
             match self.context.retry("read the state", || self.context.log.get(&key)).await? {
                 Some(entry) if state.parts == 1 && is_whole(state, &entry.value) => {
                     return Ok(Ok(entry.value));
@@ -147,7 +149,7 @@ impl<L: Log, C: Clock> Store<'_, L, C> {
     }
 
     fn damaged(&self, why: String) -> Stop {
-        let key = register_key(self.context.settings.partition);
+        let key = register_key(self.settings.partition);
         Stop::GiveUp(PartitionError::Damaged(why, key))
     }
 
@@ -159,7 +161,7 @@ impl<L: Log, C: Clock> Store<'_, L, C> {
         mut register: Register,
         state: Option<Bytes>,
     ) -> Result<Stored, Stop> {
-        let Context { log, settings, snapshots, .. } = self.context;
+        let (Context { log, snapshots, .. }, settings) = (self.context, self.settings);
         if let Some(state) = state {
             let limit = log.max_payload().max(1);
             let parts = state.len().div_ceil(limit).max(1);
@@ -203,29 +205,13 @@ impl<L: Log, C: Clock> Store<'_, L, C> {
         expected: u64,
         mut register: Register,
     ) -> Result<Stored, Stop> {
-        let Context { log, clock, settings, .. } = self.context;
-        register.time = clock.now();
+        let settings = self.settings;
+        register.time = self.context.clock.now();
         (register.worker, register.udf) = (settings.worker.clone(), settings.udf.clone());
         register.grouping = settings.grouping.clone();
         let value = Bytes::from(serde_json::to_vec(&register).expect("it has no map"));
         let key = register_key(settings.partition);
-        let put = || async {
-            let why = match log.put(&key, value.clone(), expected).await {
-                Ok(revision) => return Ok(Some(revision)),
-                Err(PutError::Fatal(why)) => return Err(LogError::Fatal(why)),
-                Err(PutError::Conflict) => None,
-                Err(PutError::InDoubt(why)) => Some(why),
-            };
-            // An attempt whose answer was lost may have stored it.
-            match (log.get(&key).await?, why) {
-                (Some(entry), _) if entry.value == value => Ok(Some(entry.revision)),
-                (entry, Some(why)) if entry.as_ref().map_or(0, |e| e.revision) == expected => {
-                    Err(LogError::Unavailable(why))
-                }
-                _ => Ok(None),
-            }
-        };
-        match self.context.retry("store the state", put).await? {
+        match put(self.context, "store the state", &key, value, expected).await? {
             Some(revision) => Ok(Stored { register, revision }),
             None => Err(Stop::Fenced(Refused::State)),
         }
@@ -233,7 +219,7 @@ impl<L: Log, C: Clock> Store<'_, L, C> {
 
     /// Deletes parts that no register names, as far as they are older than the register.
     pub(super) async fn sweep(&self, stored: &Stored) -> Result<(), Stop> {
-        let Context { log, settings, .. } = self.context;
+        let (log, settings) = (self.context.log, self.settings);
         let prefix = parts_prefix(settings.partition);
         let keys = self.context.retry("list the parts of states", || log.keys(&prefix)).await?;
         let used = stored.register.state.as_ref().map(|state| format!("{prefix}{}.", state.id));

@@ -24,7 +24,7 @@ use super::pull::pull;
 use super::register::{Store, Stored};
 use super::search::{Death, Search};
 use super::ticks::Ticks;
-use super::{Context, Counters};
+use super::{Context, Counters, Settings};
 use crate::log::{Batch, Bounds, Clock, Log, Message};
 use crate::mark::Mark;
 use crate::udf::{Chunk, Output, Udf, UdfError};
@@ -64,6 +64,7 @@ pub(super) struct Position {
 #[derive(Debug)]
 pub(super) struct Run<'a, L, U, C> {
     pub(super) context: Context<'a, L, C>,
+    pub(super) settings: &'a Settings,
     pub(super) counters: &'a Counters,
     pub(super) udf: &'a mut U,
     pub(super) search: &'a mut Search,
@@ -114,8 +115,8 @@ pub(super) struct Run<'a, L, U, C> {
 impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
     /// Handles input until the worker leaves.
     pub(super) async fn drive(mut self) -> Result<(), Stop> {
-        let (context, mut leave) = (self.context, self.leave.clone());
-        let Context { log, clock, settings, .. } = context;
+        let (context, settings) = (self.context, self.settings);
+        let (Context { log, clock, .. }, mut leave) = (context, self.leave.clone());
         let mut pulling = pin!(Fuse::terminated());
         let mut appending = pin!(Fuse::terminated());
         let mut storing = pin!(Fuse::terminated());
@@ -130,7 +131,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             if appending.is_terminated()
                 && let Some(piece) = self.next_piece()
             {
-                appending.set(append(context, piece, self.expected).fuse());
+                appending.set(append(context, settings.partition, piece, self.expected).fuse());
             }
             while let Some(chunk) = self.next_chunk(is_leaving) {
                 self.udf.feed(chunk);
@@ -139,7 +140,9 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
                 && let Some((position, state)) = self.snapshot.take()
             {
                 let (base, output, read) = (self.stored.clone(), self.expected, self.read);
-                storing.set(keep(Store { context }, base, (position, output, read), state).fuse());
+                storing.set(
+                    keep(Store { context, settings }, base, (position, output, read), state).fuse(),
+                );
             }
             let is_idle = self.in_flight.is_empty() && self.ready.is_empty();
             if is_leaving && is_idle && storing.is_terminated() {
@@ -147,7 +150,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             }
             if is_reading && !is_leaving && self.pending_bytes < 2 * settings.chunk_bytes {
                 is_reading = false;
-                pulling.set(pull(context, input.take(), self.read).fuse());
+                pulling.set(pull(context, input.take(), self.read, settings.skip_lost).fuse());
             }
             if !is_leaving
                 && ticking.is_terminated()
@@ -221,7 +224,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
 
     /// Returns the next chunk, if the UDF can take one.
     fn next_chunk(&mut self, is_leaving: bool) -> Option<Chunk> {
-        let settings = self.context.settings;
+        let settings = self.settings;
         let is_idle = self.in_flight.is_empty() && self.ready.is_empty();
         let is_due = !self.is_asked
             && (self.context.clock.elapsed() >= self.snapshot_due
@@ -379,7 +382,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         }
         self.stored = stored;
         self.is_asked = false;
-        self.snapshot_due = self.context.clock.elapsed() + self.context.settings.snapshot_every;
+        self.snapshot_due = self.context.clock.elapsed() + self.settings.snapshot_every;
         if let Some(bounds) = bounds {
             if bounds.first > self.checked + 1 {
                 let (position, first) = (self.checked, bounds.first);

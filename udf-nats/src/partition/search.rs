@@ -24,7 +24,7 @@ const PAUSES: [Duration; 4] = [
 
 /// The end of a UDF.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Death {
+pub(crate) struct Death {
     /// The reason.
     pub(super) why: String,
     /// The input up to this sequence was handled by the UDF that has ended.

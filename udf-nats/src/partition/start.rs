@@ -12,7 +12,7 @@ use super::register::{Store, Stored};
 use super::run::Run;
 use super::search::{Death, Search};
 use super::ticks::Ticks;
-use super::{Context, Counters};
+use super::{Context, Counters, Settings};
 use crate::log::{Clock, Last, Log};
 use crate::mark::Mark;
 use crate::udf::{Udf, UdfError};
@@ -20,21 +20,24 @@ use crate::udf::{Udf, UdfError};
 impl<'a, L: Log, U: Udf, C: Clock> Run<'a, L, U, C> {
     /// Reads the state and the last output of the partition, and starts the UDF with the state.
     pub(super) async fn start(
-        context: Context<'a, L, C>,
+        (context, settings): (Context<'a, L, C>, &'a Settings),
         counters: &'a Counters,
         udf: &'a mut U,
         search: &'a mut Search,
         limit: Option<usize>,
         leave: watch::Receiver<bool>,
     ) -> Result<Self, Stop> {
-        let Context { log, clock, settings, report, .. } = context;
-        let store = Store { context };
+        let Context { log, clock, report, .. } = context;
+        let store = Store { context, settings };
         let last = || log.last(settings.partition);
         let last = context.retry("read the last output", last).await?;
         let mark = match last {
             None => Mark::default(),
             Some(Last { mark: Some(mark), .. }) => mark,
-            Some(Last { seq, mark: None }) => return Err(PartitionError::Foreign { seq }.into()),
+            Some(Last { seq, mark: None }) => {
+                let partition = settings.partition;
+                return Err(PartitionError::Foreign { partition, seq }.into());
+            }
         };
         let (stored, state) = store.load().await?;
         store.sweep(&stored).await?;
@@ -49,7 +52,7 @@ impl<'a, L: Log, U: Udf, C: Clock> Run<'a, L, U, C> {
             // A message without lines. From here on, no worker gets past the fence that does not
             // leave out these lines.
             let piece = Piece { mark: Mark { poison, ..mark }, payload: Bytes::new() };
-            expected = append(context, piece, expected).await?;
+            expected = append(context, settings.partition, piece, expected).await?;
         }
 
         let (after, begun) = (stored.register.seq, clock.elapsed());
@@ -71,6 +74,7 @@ impl<'a, L: Log, U: Udf, C: Clock> Run<'a, L, U, C> {
         search.done(after);
         Ok(Run {
             context,
+            settings,
             counters,
             udf,
             search,

@@ -281,7 +281,7 @@ impl<'a> Manager<'a> {
         running.gives_back = gives_back;
         if !running.leave.send_replace(true) {
             match gives_back {
-                true => tracing::info!("giving up partition {partition} for another worker"),
+                true => tracing::info!("giving up partition {partition}"),
                 false => tracing::warn!("another worker has taken partition {partition}"),
             }
         }

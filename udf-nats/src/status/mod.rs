@@ -15,6 +15,7 @@ use crate::nats::{Groups, Names, Refusal, Session, unique};
 use crate::owner::{BEAT, Members, Registry, Role, View};
 use crate::partition::{Register, register_key};
 use crate::setup::{SetupError, stored};
+use crate::split::{self, REGISTER_KEY};
 
 /// The status of a UDF.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -228,7 +229,10 @@ async fn raw(
     (view, _): &(View, Members),
 ) -> Result<Raw, SetupError> {
     // Each partition has the lines of raw messages up to the mark of its last message.
-    let mut position = None;
+    let register = session.get(&names.name, REGISTER_KEY).await?;
+    let register: Option<split::Register> =
+        register.and_then(|entry| serde_json::from_slice(&entry.value).ok());
+    let mut position = register.map(|register| register.seq);
     for partition in 0..names.partitions {
         let last = session.last(&names.partitions_stream(), &names.lines(partition)).await?;
         position = position.max(last.and_then(|message| Some(mark(&message)?.upto)));

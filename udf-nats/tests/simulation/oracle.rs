@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use udf_nats::split::partition_of;
+
 use crate::server::Server;
 use crate::udf::{LONG, Model, inputs};
 
@@ -98,4 +100,26 @@ fn state(server: &Server, partition: u32, states: &[(u64, Model)]) -> Result<(),
     } else {
         Err(format!("the state behind {} is {stored:?}, not {expected:?}", register.seq))
     }
+}
+
+/// Checks that the raw lines of a partition are in it, in their order.
+pub(crate) fn check_split(server: &Server, partition: u32, partitions: u32) -> Result<(), String> {
+    let mut expected = String::new();
+    for (_, message) in &server.input {
+        for line in std::str::from_utf8(&message.payload).expect("input is text").lines() {
+            let Some(host) = line.strip_prefix("m,") else { continue };
+            let group = host.split(' ').next().expect("a group");
+            let has_time = line.split(' ').count() == 3;
+            if partition_of(group, partitions) != partition || line.len() >= LONG {
+                continue;
+            }
+            expected.push_str(line);
+            if !has_time {
+                expected.push_str(&format!(" {}", message.time));
+            }
+            expected.push('\n');
+        }
+    }
+    let compared = compare(&expected, &server.text(partition));
+    compared.map_err(|why| format!("partition {partition} of {partitions}: {why}"))
 }

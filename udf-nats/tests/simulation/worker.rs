@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use udf_nats::partition::{self, Counters, PartitionError, Settings};
+use udf_nats::split;
+use udf_text::line_protocol::Grouping;
 
 use crate::log::SimLog;
 use crate::sim::{Flag, Sim, SimClock};
@@ -24,7 +26,12 @@ pub(crate) struct Config {
     pub(crate) snapshot_every: Duration,
     pub(crate) snapshot_bytes: u64,
     pub(crate) tick_every: Option<Duration>,
+    /// The number of partitions, if the workers split.
+    pub(crate) split: Option<u32>,
 }
+
+/// The input of a splitter, among the inputs of the partitions.
+pub(crate) const RAW: u32 = u32::MAX;
 
 /// The events of all workers of a run, as words.
 pub(crate) type Events = Rc<RefCell<Vec<&'static str>>>;
@@ -49,6 +56,12 @@ impl Worker {
     ) -> Self {
         let (name, counters) = (format!("w{number}"), Arc::new(Counters::default()));
         let (leave, leaving) = watch::channel(false);
+        let splitting = config.split.map(|partitions| {
+            split::Settings::new(partitions, name.clone(), Grouping::by(["host"]))
+                .save_every(config.snapshot_every)
+                .chunk_bytes(config.chunk_bytes)
+                .depth(config.depth)
+        });
         let settings = Settings::new(partition, name.clone())
             .state_of("model", "host")
             .snapshot_every(config.snapshot_every)
@@ -66,6 +79,9 @@ impl Worker {
                 sim.trace(|| format!("{called} of {partition}: {event}"));
                 events.borrow_mut().push(word(event));
             };
+            if let Some(settings) = splitting {
+                return split::drive(&settings, &log, &clock, &counted, leaving, &report).await;
+            }
             partition::drive(&settings, &log, &clock, &mut udf, &counted, leaving, &report).await
         });
         let flag = Arc::new(Flag::default());

@@ -8,7 +8,8 @@ use udf_nats::partition::PartitionError;
 
 use crate::oracle;
 use crate::sim::{Faults, Sim};
-use crate::worker::{Config, Events, Worker};
+use crate::udf::LONG;
+use crate::worker::{Config, Events, RAW, Worker};
 
 /// How often things have happened.
 #[derive(Debug, Default)]
@@ -60,8 +61,14 @@ impl Counts {
         }
     }
 
-    pub(crate) fn are_all_large(&self) -> bool {
+    /// Returns whether each thing has happened often, if it can happen.
+    pub(crate) fn are_all_large(&self, kind: Kind) -> bool {
         let mut copy = Counts { ..*self };
+        if kind == Kind::Split {
+            // Those of a UDF.
+            let udfs = [&mut copy.deaths, &mut copy.poison, &mut copy.snapshots, &mut copy.replays];
+            udfs.into_iter().for_each(|count| *count = 100);
+        }
         copy.all().into_iter().all(|count| *count >= 100)
     }
 }
@@ -84,8 +91,15 @@ struct World {
     harm: u32,
 }
 
+/// What the workers of a run do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Partitions,
+    Split,
+}
+
 /// Runs a seed. Returns an error if the output is wrong, or not complete after very many steps.
-pub(crate) fn run(seed: u64, traced: bool) -> Result<Counts, String> {
+pub(crate) fn run(kind: Kind, seed: u64, traced: bool) -> Result<Counts, String> {
     let sim = Sim::new(seed, traced);
     let one_of = |values: &[u64]| values[sim.below(values.len() as u64) as usize];
     let config = Config {
@@ -96,6 +110,7 @@ pub(crate) fn run(seed: u64, traced: bool) -> Result<Counts, String> {
         snapshot_bytes: one_of(&[300, 2000, 100_000]),
         tick_every: [None, Some(Duration::from_millis(one_of(&[50, 1000])))]
             [one_of(&[0, 1]) as usize],
+        split: (kind == Kind::Split).then(|| one_of(&[1, 2, 5]) as u32),
     };
     sim.faults.set(Faults {
         refused: one_of(&[0, 20, 50]) as u32,
@@ -130,6 +145,7 @@ pub(crate) fn run(seed: u64, traced: bool) -> Result<Counts, String> {
 impl World {
     fn start(&mut self, partition: u32) {
         self.started += 1;
+        let partition = if self.config.split.is_some() { RAW } else { partition };
         let worker = Worker::new(&self.sim, partition, self.started, &self.config, &self.events);
         self.sim.trace(|| format!("{} starts on partition {partition}", worker.name));
         self.workers.push(worker);
@@ -197,8 +213,11 @@ impl World {
 
     fn check(mut self) -> Result<Counts, String> {
         let server = self.sim.server.borrow();
-        for partition in 0..self.partitions {
-            oracle::check(&server, partition)?;
+        for partition in 0..self.config.split.unwrap_or(self.partitions) {
+            match self.config.split {
+                Some(partitions) => oracle::check_split(&server, partition, partitions)?,
+                None => oracle::check(&server, partition)?,
+            }
             self.counts.lines += server.text(partition).lines().count() as u64;
         }
         let happened =
@@ -226,6 +245,9 @@ impl World {
             return;
         }
         self.left -= 1;
+        if self.config.split.is_some() {
+            return self.produce_raw();
+        }
         let partition = self.sim.below(self.partitions.into()) as u32;
         let mut text = String::new();
         for _ in 0..1 + self.sim.below(3) {
@@ -246,6 +268,24 @@ impl World {
         self.sim.trace(|| format!("input of {partition}: {text:?}"));
         let time = self.sim.now() as i64;
         self.sim.server.borrow_mut().add_input(partition, time, None, text);
+    }
+
+    /// Appends a message with raw lines.
+    fn produce_raw(&mut self) {
+        let mut text = String::new();
+        for _ in 0..1 + self.sim.below(5) {
+            self.sent += 1;
+            let (host, n) = (self.sim.below(9), self.sent);
+            text.push_str(&match self.sim.below(30) {
+                0 => format!("bad {n}\n"),
+                1 => format!("m,host={host} f=\"{}\" {n}\n", "x".repeat(LONG)),
+                2..8 => format!("m,host={host} f={n}\n"),
+                _ => format!("m,host={host} f={n} {n}\n"),
+            });
+        }
+        self.sim.trace(|| format!("raw input: {text:?}"));
+        let time = self.sim.now() as i64;
+        self.sim.server.borrow_mut().add_input(RAW, time, None, text);
     }
 
     fn harm(&mut self) {

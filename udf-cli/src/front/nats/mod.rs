@@ -3,6 +3,7 @@
 mod connection;
 mod setup;
 mod status;
+mod work;
 
 use std::process::ExitCode;
 
@@ -21,7 +22,10 @@ pub(super) fn command() -> Command {
              udf nats run --name ma --group-by host -o field=usage_user -o size=10 -- ./moving_avg\n\
              udf nats status --name ma",
         )
-        .subcommands([setup::command(), status::command()].map(with_connection))
+        .subcommands(
+            [setup::command(), status::command(), work::split_command(), super::of_a_target(work::run_command())]
+                .map(with_connection),
+        )
 }
 
 fn with_connection(command: Command) -> Command {
@@ -37,6 +41,8 @@ fn with_connection(command: Command) -> Command {
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
         Some(("setup", matches)) => command::exit(setup::run(matches)),
+        Some(("split", matches)) => work::split(matches),
+        Some(("run", matches)) => work::run(matches),
         Some(("status", matches)) => command::exit(status::run(matches)),
         _ => unreachable!("clap requires a subcommand"),
     }
