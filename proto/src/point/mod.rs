@@ -6,6 +6,7 @@
 //!
 //! Maps on the wire may contain a key twice. As in any protobuf map, the last value wins.
 
+mod check;
 mod cursor;
 mod edit;
 mod encode;
@@ -23,6 +24,7 @@ mod view;
 
 use std::ops::Range;
 
+pub use check::PointCheck;
 pub(crate) use cursor::{Record, Records};
 pub use edit::{FieldSet, FieldWriter, IntoField, PointEdit, PointSink};
 pub use encode::PointFrame;
