@@ -13,6 +13,7 @@ mod encode;
 mod equal;
 mod error;
 mod index;
+mod live;
 mod owned;
 mod parts;
 mod repeats;
