@@ -199,7 +199,7 @@ impl World {
     /// Removes the messages of a stream before this sequence, as retention does.
     pub(crate) fn purge(&self, stream: &str, before: u64) {
         self.runtime.block_on(async {
-            let stream = self.jetstream.get_stream(stream).await.expect("there is such a stream");
+            let stream = self.stream(stream).await;
             stream.purge().sequence(before).await.expect("the stream can be purged");
         });
     }
@@ -244,10 +244,22 @@ impl World {
         self.feed(&format!("{NAME}-out"), messages);
     }
 
+    /// Returns a stream, once its server answers.
+    async fn stream(&self, name: &str) -> jetstream::stream::Stream {
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            match self.jetstream.get_stream(name).await {
+                Ok(stream) => return stream,
+                Err(error) => assert!(Instant::now() < deadline, "no stream {name}: {error}"),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Returns all messages of a subject.
     fn messages(&self, stream: &str, subject: &str) -> Vec<Message> {
         self.runtime.block_on(async {
-            let stream = self.jetstream.get_stream(stream).await.expect("there is such a stream");
+            let stream = self.stream(stream).await;
             let consumer = stream.create_consumer(pull::Config {
                 ack_policy: AckPolicy::None,
                 deliver_policy: DeliverPolicy::All,
@@ -280,10 +292,21 @@ impl World {
     /// Handles everything that is left, with a splitter and a worker that end with the input.
     #[track_caller]
     pub(crate) fn drain(&self) {
-        for mut process in [self.split("--until-end"), self.worker("--until-end")] {
-            let status = process.wait();
-            assert!(status.success(), "{status}: {}", process.text());
-        }
+        self.drain_raw();
+        self.succeeds(self.worker("--until-end"));
+    }
+
+    /// Splits everything that is left.
+    #[track_caller]
+    pub(crate) fn drain_raw(&self) {
+        self.succeeds(self.split("--until-end"));
+    }
+
+    /// Waits until a process ends by itself.
+    #[track_caller]
+    pub(crate) fn succeeds(&self, mut process: Process) {
+        let status = process.wait();
+        assert!(status.success(), "{status}: {}", process.text());
     }
 
     /// Returns the lines of `udf replay` for all raw lines, without those that contain `without`.
