@@ -45,6 +45,14 @@ pub use crate::udf::typed::{field, group, point, put, tag, time};
 pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldWriter};
 pub use udf_proto::{Point, Value, ValueType};
 
+/// The parts of a process that `udf nats` uses.
+#[cfg(feature = "main")]
+pub mod nats {
+    pub use crate::homes::nats::{
+        Connector, end, logging_args, metrics_arg, serve_metrics, start_log,
+    };
+}
+
 /// The body of a stub for a function with errors. It never runs, because the build fails.
 pub fn never() -> ! {
     unreachable!("code with errors was built")

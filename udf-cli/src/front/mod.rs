@@ -3,6 +3,8 @@
 mod bench;
 mod check;
 mod generate;
+#[cfg(feature = "nats")]
+mod nats;
 mod new;
 mod supervise;
 mod telegraf;
@@ -24,6 +26,8 @@ use crate::Target;
 pub fn main() -> ExitCode {
     let parsed = command::parse(command(), std::env::args_os());
     match parsed.as_ref().ok().and_then(ArgMatches::subcommand) {
+        #[cfg(feature = "nats")]
+        Some(("nats", matches)) => nats::run(matches),
         Some(("supervise", matches)) => supervise::run(matches),
         Some(("telegraf", matches)) => telegraf::run(matches),
         Some(("worker", matches)) => supervise::work(matches),
@@ -49,6 +53,7 @@ fn command() -> Command {
              udf bench --socket /run/udfs/mirror.sock\n\n\
              udf supervise replaces a UDF that has died, without loss.\n\
              udf telegraf serves Telegraf with a UDF.\n\
+             udf nats runs a UDF on several machines.\n\
              udf new begins a UDF in Rust, in a crate of its own.",
         )
         .subcommand_required(true)
@@ -64,6 +69,8 @@ fn command() -> Command {
         )
         .subcommands([
             supervise::command(),
+            #[cfg(feature = "nats")]
+            nats::command(),
             new::command(),
             generate::completions_command(),
             generate::man_command(),
@@ -76,6 +83,9 @@ fn of_a_target(command: Command) -> Command {
     let name = command.get_name();
     let usage = match name {
         "replay" => "udf replay [OPTIONS] FILE (--socket PATH | -- PROGRAM [ARGS]...)".to_owned(),
+        "run" => {
+            "udf nats run [OPTIONS] --name NAME (--socket PATH | -- PROGRAM [ARGS]...)".to_owned()
+        }
         _ => format!("udf {name} [OPTIONS] (--socket PATH | -- PROGRAM [ARGS]...)"),
     };
     command

@@ -49,7 +49,7 @@ pub use info::{info, info_command, info_of_all};
 pub use replay::{read, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
 pub use telegraf::{telegraf, telegraf_command};
-pub use terminal::print;
+pub use terminal::{note, print};
 
 /// Parses the arguments of a program. The first argument is the name of the program.
 ///

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use super::failure::Failure;
 
 /// Prints a note to stderr: not a failure, but a result that the user may not have intended.
-pub(super) fn note(note: impl fmt::Display) {
+pub fn note(note: impl fmt::Display) {
     // Errors are ignored: without stderr there is no place to report them.
     let _ = io::stderr().write_all(format!("note: {note}\n").as_bytes());
 }

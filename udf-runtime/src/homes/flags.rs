@@ -66,12 +66,7 @@ pub(super) fn serving(command: Command) -> Command {
             )
             .default_value("1m")
             .value_parser(duration::parse),
-            daemon(
-                "metrics",
-                "ADDRESS",
-                "Serve metrics for Prometheus at this address; a port without a host is on 127.0.0.1",
-            )
-            .value_parser(address),
+            metrics().requires("daemon"),
             set("shutdown-timeout", "DURATION", "Grace period of open connections after a stop")
                 // The former name.
                 .alias("farewell")
@@ -106,6 +101,16 @@ pub(super) fn serving(command: Command) -> Command {
             )
             .value_parser(value_parser!(u64).range(1024..=1 << 40)),
         ])
+}
+
+/// Returns the argument with the address of the metrics.
+pub(super) fn metrics() -> Arg {
+    set(
+        "metrics",
+        "ADDRESS",
+        "Serve metrics for Prometheus at this address; a port without a host is on 127.0.0.1",
+    )
+    .value_parser(address)
 }
 
 /// Adds the policies for the points and snapshots of a handler.

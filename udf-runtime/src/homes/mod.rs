@@ -15,6 +15,8 @@ pub(crate) mod loopback;
 #[cfg(feature = "main")]
 mod metrics;
 #[cfg(feature = "main")]
+pub(crate) mod nats;
+#[cfg(feature = "main")]
 mod open_files;
 #[cfg(feature = "main")]
 mod own_args;

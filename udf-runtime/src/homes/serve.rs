@@ -58,7 +58,8 @@ pub(super) fn daemon(
         })?;
     }
     if let Some(address) = daemon.metrics {
-        let served = metrics::serve(address, server.metrics());
+        let shown = server.metrics();
+        let served = metrics::serve(address, Box::new(move || shown.to_prometheus()));
         let address = served
             .map_err(shortage::of(&format!("cannot serve metrics at {address}")))
             .map_err(failed)?;

@@ -12,6 +12,9 @@ use super::line::Fields;
 use super::queue::Queue;
 use super::spans::{Spans, innermost};
 
+/// Libraries whose events repeat those of this kit. They are logged from the level `debug` on.
+const QUIET: [&str; 1] = ["async_nats"];
+
 /// Creates a line for each event, with its spans.
 pub(super) struct Subscriber {
     level: LevelFilter,
@@ -32,7 +35,9 @@ impl Subscriber {
 
 impl tracing::Subscriber for Subscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.level
+        let library = metadata.target().split("::").next().unwrap_or_default();
+        let is_quiet = self.level < LevelFilter::DEBUG && QUIET.contains(&library);
+        *metadata.level() <= self.level && !is_quiet
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use self::exchange::Exchange;
 use self::page::Page;
-use crate::agent::metrics::Metrics;
+pub(super) use self::page::Render;
 use crate::agent::shortage;
 
 /// The pause of accepting after it failed because descriptors or memory ran out. It would fail
@@ -39,16 +39,16 @@ struct Limits {
 const LIMITS: Limits =
     Limits { connections: 64, request: Duration::from_secs(2), response: Duration::from_secs(10) };
 
-/// Serves `metrics` at `address` until the process exits. Returns the bound address.
-pub(super) fn serve(address: SocketAddr, metrics: Metrics) -> io::Result<SocketAddr> {
-    start(address, metrics, LIMITS)
+/// Serves metrics at `address` until the process exits. Returns the bound address.
+pub(super) fn serve(address: SocketAddr, render: Render) -> io::Result<SocketAddr> {
+    start(address, render, LIMITS)
 }
 
-fn start(address: SocketAddr, metrics: Metrics, limits: Limits) -> io::Result<SocketAddr> {
+fn start(address: SocketAddr, render: Render, limits: Limits) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let page = Page::new(metrics);
+    let page = Page::new(render);
     let mut endpoint = Endpoint { listener, resume: None, page, exchanges: Vec::new(), limits };
     let run = move || {
         loop {
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::agent::link::Link;
-    use crate::agent::metrics::Counted;
+    use crate::agent::metrics::{Counted, Metrics};
 
     /// Longer than any test, so that no time limit expires.
     const NEVER: Duration = Duration::from_secs(3600);
@@ -155,7 +155,8 @@ mod tests {
     /// Starts an endpoint whose time limits never expire.
     fn serve(metrics: Metrics, connections: usize) -> SocketAddr {
         let limits = Limits { connections, request: NEVER, response: NEVER };
-        start((Ipv4Addr::LOCALHOST, 0).into(), metrics, limits).expect("a port is free")
+        let render: Render = Box::new(move || metrics.to_prometheus());
+        start((Ipv4Addr::LOCALHOST, 0).into(), render, limits).expect("a port is free")
     }
 
     fn connect(address: SocketAddr) -> TcpStream {
@@ -254,7 +255,7 @@ mod tests {
         let request = Duration::from_millis(50);
         let limits = Limits { request, ..LIMITS };
         let address =
-            start((Ipv4Addr::LOCALHOST, 0).into(), Metrics::new(), limits).expect("a port");
+            start((Ipv4Addr::LOCALHOST, 0).into(), Box::new(String::new), limits).expect("a port");
         let mut stream = connect(address);
         stream.set_read_timeout(Some(Duration::from_millis(10))).expect("a timeout can be set");
         // Each byte arrives within the time limit, which must not restart with each byte.

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::agent::metrics::Metrics;
 use crate::homes::logs;
 
 /// The time for which a text is served before it is rendered again.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// Renders metrics in the text format of Prometheus.
+pub(in crate::homes) type Render = Box<dyn Fn() -> String + Send>;
 
 /// Renders the metrics at intervals, and hands out the text.
 ///
@@ -15,7 +17,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// regardless of the number of scrapers: a third text is rendered only after the last reader of the
 /// first one is gone.
 pub(super) struct Page {
-    metrics: Metrics,
+    render: Render,
     text: Arc<String>,
     rendered: Option<Instant>,
     /// The previous text, as long as a scraper reads it.
@@ -23,8 +25,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(metrics: Metrics) -> Self {
-        Page { metrics, text: Arc::default(), rendered: None, previous: Weak::new() }
+    pub(super) fn new(render: Render) -> Self {
+        Page { render, text: Arc::default(), rendered: None, previous: Weak::new() }
     }
 
     /// Returns the text to serve at this time.
@@ -32,7 +34,7 @@ impl Page {
         let is_fresh = self.rendered.is_some_and(|then| now.duration_since(then) < FRESH);
         if !is_fresh && self.previous.strong_count() == 0 {
             self.previous = Arc::downgrade(&self.text);
-            self.text = Arc::new(self.metrics.to_prometheus() + &logs::to_prometheus());
+            self.text = Arc::new((self.render)() + &logs::to_prometheus());
             self.rendered = Some(now);
         }
         Arc::clone(&self.text)
@@ -42,12 +44,13 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::metrics::Refused;
+    use crate::agent::metrics::{Metrics, Refused};
 
     #[test]
     fn it_is_rendered_once_a_second_and_never_three_times_in_memory() {
         let (metrics, start) = (Metrics::new(), Instant::now());
-        let mut page = Page::new(metrics.clone());
+        let rendered = metrics.clone();
+        let mut page = Page::new(Box::new(move || rendered.to_prometheus()));
         let mut refused = 0;
         let mut shown = |after: f64| {
             refused += 1;

@@ -42,3 +42,17 @@ fn telegraf_reads_the_level_of_every_line() {
     ];
     assert_eq!(lines[lines.len() - 4..], last);
 }
+
+#[test]
+fn events_of_the_client_of_nats_are_details() {
+    let at = |level| {
+        logged_at(level, Form::Plain, || {
+            tracing::info!(target: "async_nats::connector", "connected successfully");
+            tracing::error!(target: "async_nats", "it broke");
+            tracing::info!(target: "async_nats_of_an_author", "kept");
+        })
+    };
+    assert_eq!(at(LevelFilter::INFO), [" INFO kept"]);
+    let all = [" INFO connected successfully", "ERROR it broke", " INFO kept"];
+    assert_eq!(at(LevelFilter::DEBUG), all);
+}

@@ -1,0 +1,71 @@
+//! Fault tests of UDFs on several machines, over real NATS servers on loopback.
+//!
+//! Each test compares the output line for line with `udf replay` of the same lines. A server is
+//! searched in `UDF_TEST_NATS_SERVER`, in `target/nats-server`, where `.ci/run` installs one, and in
+//! `PATH`. Without one, the tests are reported as ignored, or fail with `UDF_TEST_NATS=required`.
+//!
+//! The tables of `docs/faults.md` list the cases. To update them, run
+//! `UPDATE=1 cargo test -p udf-tests --test nats table`.
+
+mod cluster;
+mod commands;
+mod poison;
+mod proxy;
+mod server;
+mod servers;
+mod takeover;
+mod workers;
+mod world;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// A test, with the promise that it checks.
+pub(crate) struct Case {
+    name: &'static str,
+    promise: &'static str,
+    run: fn(),
+}
+
+/// Lists the tests of a module: `name, "promise";`
+macro_rules! cases {
+    ($($name:ident, $promise:literal;)*) => {
+        pub(crate) const CASES: &[$crate::Case] = &[
+            $($crate::Case { name: stringify!($name), promise: $promise, run: $name },)*
+        ];
+    };
+}
+pub(crate) use cases;
+
+const MODULES: [(&str, &[Case]); 7] = [
+    ("workers", workers::CASES),
+    ("servers", servers::CASES),
+    ("proxy", proxy::CASES),
+    ("cluster", cluster::CASES),
+    ("poison", poison::CASES),
+    ("takeover", takeover::CASES),
+    ("commands", commands::CASES),
+];
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for (module, cases) in MODULES {
+        for Case { name, promise, run } in cases {
+            assert!(promise.ends_with('.'), "{name}: the promise is a sentence");
+            trials.push(Trial::ignorable_test(format!("{module}::{name}"), move || trial(*run)));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(run: fn()) -> Result<Completion, Failed> {
+    match server::program() {
+        Ok(_) => {
+            run();
+            Ok(Completion::Completed)
+        }
+        Err(why) if server::is_required() => Err(why.into()),
+        Err(why) => Ok(Completion::ignored_with(why)),
+    }
+}

@@ -1,0 +1,127 @@
+//! The metrics of a process, for Prometheus.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::partition::Counters;
+
+/// The counts of one partition.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// The counts of the driver.
+    pub driver: Counters,
+    /// The number of messages that wait on the server.
+    pub pending: Arc<AtomicU64>,
+}
+
+/// The counts of all partitions that this process runs.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics(Arc<Mutex<BTreeMap<u32, Arc<Counts>>>>);
+
+type Read = fn(&Counts) -> u64;
+
+/// The name, the type, the help and the value of each metric of a partition.
+const PARTITION: [(&str, &str, &str, Read); 14] = [
+    ("udf_nats_pending_messages", "gauge", "Messages that wait on the server.", |counts| {
+        counts.pending.load(Ordering::Relaxed)
+    }),
+    ("udf_nats_position", "gauge", "Sequence up to which the output is stored.", |counts| {
+        counts.driver.position.get()
+    }),
+    ("udf_nats_snapshot_position", "gauge", "Sequence of the stored snapshot.", |counts| {
+        counts.driver.stored.get()
+    }),
+    ("udf_nats_snapshot_bytes", "gauge", "Size of the stored snapshot.", |counts| {
+        counts.driver.state_bytes.get()
+    }),
+    ("udf_nats_messages_in_total", "counter", "Messages that were handled.", |counts| {
+        counts.driver.messages_in.get()
+    }),
+    ("udf_nats_lines_in_total", "counter", "Lines that were handled.", |counts| {
+        counts.driver.lines_in.get()
+    }),
+    ("udf_nats_messages_out_total", "counter", "Messages of output that were stored.", |counts| {
+        counts.driver.messages_out.get()
+    }),
+    ("udf_nats_lines_out_total", "counter", "Lines of output that were stored.", |counts| {
+        counts.driver.lines_out.get()
+    }),
+    ("udf_nats_invalid_lines_total", "counter", "Lines that are not valid.", |counts| {
+        counts.driver.invalid.get()
+    }),
+    ("udf_nats_unwritable_points_total", "counter", "Points without a line.", |counts| {
+        counts.driver.unwritable.get()
+    }),
+    ("udf_nats_poison_lines_total", "counter", "Lines that end the UDF.", |counts| {
+        counts.driver.poison.get()
+    }),
+    ("udf_nats_udf_ends_total", "counter", "Unexpected ends of the UDF.", |counts| {
+        counts.driver.deaths.get()
+    }),
+    ("udf_nats_fenced_total", "counter", "Writes that another worker has preceded.", |counts| {
+        counts.driver.fenced.get()
+    }),
+    ("udf_nats_read_position", "gauge", "Sequence of the last message read.", |counts| {
+        counts.driver.read.get()
+    }),
+];
+
+impl Metrics {
+    fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Arc<Counts>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to show a partition.
+    pub(super) fn add(&self, partition: u32) -> Arc<Counts> {
+        let counts = Arc::new(Counts::default());
+        self.counts().insert(partition, Arc::clone(&counts));
+        counts
+    }
+
+    /// Stops showing a partition.
+    pub(super) fn remove(&self, partition: u32) {
+        self.counts().remove(&partition);
+    }
+
+    /// Returns the metrics in the text format of Prometheus.
+    pub fn to_prometheus(&self) -> String {
+        let counts = self.counts();
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let name = "udf_nats_partitions_owned";
+        let _ = writeln!(text, "# HELP {name} Partitions that this process runs.");
+        let _ = writeln!(text, "# TYPE {name} gauge\n{name} {}", counts.len());
+        for (name, kind, help, read) in PARTITION {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            for (partition, counts) in counts.iter() {
+                let _ = writeln!(text, "{name}{{partition=\"{partition}\"}} {}", read(counts));
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_of_owned_partitions_are_shown() {
+        let metrics = Metrics::default();
+        let counts = metrics.add(3);
+        metrics.add(11);
+        counts.pending.store(7, Ordering::Relaxed);
+        let text = metrics.to_prometheus();
+        for line in [
+            "udf_nats_partitions_owned 2",
+            "udf_nats_pending_messages{partition=\"3\"} 7",
+            "udf_nats_lines_in_total{partition=\"11\"} 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line}: {text}");
+        }
+        metrics.remove(3);
+        assert!(!metrics.to_prometheus().contains("\"3\""));
+    }
+}

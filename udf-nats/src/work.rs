@@ -1,0 +1,147 @@
+//! What the threads of a worker and of a splitter run.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use udf_text::line_protocol::Grouping;
+
+use crate::host::{Connect, HostUdf, Program, ProgramError};
+use crate::nats::{Groups, NatsLog, SystemClock};
+use crate::partition::{self, Event, Level, OnPoison, PartitionError};
+use crate::run::{Job, JobError, RunError, Task};
+use crate::split;
+
+/// A UDF with its options, and the policies of its partitions.
+#[derive(Clone)]
+pub struct Run {
+    /// Creates a connection with the UDF.
+    pub connect: Arc<Connect>,
+    /// The name of the UDF, which belongs to its state.
+    pub udf: String,
+    /// The options, each `name=value`.
+    pub options: Vec<String>,
+    /// The grouping of the points.
+    pub grouping: Grouping,
+    /// The database of all points.
+    pub database: String,
+    /// The retention policy of all points.
+    pub retention_policy: String,
+    /// The time between two snapshots.
+    pub snapshot_every: Duration,
+    /// The bytes of input between two snapshots.
+    pub snapshot_bytes: u64,
+    /// Whether a partition stops at a line that kills the UDF each time.
+    pub stops_at_poison: bool,
+    /// Whether to go on if retention has removed input.
+    pub skip_lost: bool,
+    /// Whether the UDF may send points from threads of its own.
+    pub may_use_threads: bool,
+}
+
+impl Run {
+    /// Starts the UDF once to ask for its edges and options. Returns what the thread of a partition
+    /// runs.
+    ///
+    /// # Errors
+    /// If the UDF fails, or the options do not fit.
+    pub fn job(&self, name: &str) -> Result<Job, RunError> {
+        let program = Program::new(
+            Arc::clone(&self.connect),
+            name,
+            &self.udf,
+            &self.options,
+            self.grouping.clone(),
+        );
+        let mut program = program.map_err(|error| match error {
+            ProgramError::Udf(error) => RunError::System(format!("the UDF does not run: {error}")),
+            error => RunError::Refused(error.to_string()),
+        })?;
+        program.database.clone_from(&self.database);
+        program.retention_policy.clone_from(&self.retention_policy);
+        program.may_use_threads = self.may_use_threads;
+        let (program, run) = (Arc::new(program), self.clone());
+        Ok(Arc::new(move |task| {
+            let settings = run.settings(&task);
+            let udf = HostUdf::new(Arc::clone(&program));
+            Box::pin(drive(task, settings, udf))
+        }))
+    }
+
+    fn settings(&self, task: &Task) -> partition::Settings {
+        let groups = Groups::of(&self.grouping).to_string();
+        let poison = if self.stops_at_poison { OnPoison::Stop } else { OnPoison::DeadLetter };
+        partition::Settings::new(task.partition, task.worker.clone())
+            .state_of(self.udf.clone(), groups)
+            .snapshot_every(self.snapshot_every)
+            .snapshot_bytes(self.snapshot_bytes)
+            .on_poison(poison)
+            .skip_lost(self.skip_lost)
+    }
+}
+
+/// How raw lines are split.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// The grouping.
+    pub grouping: Grouping,
+    /// Whether to go on if retention has removed raw lines.
+    pub skip_lost: bool,
+}
+
+impl Split {
+    /// Returns what the thread of a splitter runs.
+    pub fn job(&self) -> Job {
+        let split = self.clone();
+        Arc::new(move |task| {
+            let grouping = split.grouping.clone();
+            let settings = split::Settings::new(task.names.partitions, &task.worker, grouping)
+                .skip_lost(split.skip_lost);
+            Box::pin(split_lines(task, settings))
+        })
+    }
+}
+
+async fn split_lines(task: Task, settings: split::Settings) -> Result<(), JobError> {
+    let Task { session, names, leave, counts, .. } = task;
+    let log = NatsLog::of_splitter(session, names).pending(Arc::clone(&counts.pending));
+    let (clock, report) = (SystemClock::default(), |event: &Event<'_>| log_event(event));
+    let driven = split::drive(&settings, &log, &clock, &counts.driver, leave, &report);
+    driven.await.map_err(|error| JobError::Failed(error.to_string()))
+}
+
+async fn drive(
+    task: Task,
+    settings: partition::Settings,
+    mut udf: HostUdf,
+) -> Result<(), JobError> {
+    let Task { partition, session, names, leave, counts, .. } = task;
+    let log = NatsLog::of_partition(session, names, partition);
+    let log = log.pending(Arc::clone(&counts.pending));
+    let (clock, report) = (SystemClock::default(), |event: &Event<'_>| log_event(event));
+    let driven =
+        partition::drive(&settings, &log, &clock, &mut udf, &counts.driver, leave, &report);
+    driven.await.map_err(|error| match error {
+        PartitionError::Refused(why) => JobError::Refused(why),
+        error => JobError::Failed(error.to_string()),
+    })
+}
+
+fn log_event(event: &Event<'_>) {
+    // Each kind that a peer can cause has its own limit of lines.
+    match event {
+        Event::Invalid { .. } => tracing::warn!("{event}"),
+        Event::Unwritable { .. } => tracing::warn!("{event}"),
+        Event::LineTooLong { .. } => tracing::error!("{event}"),
+        Event::Stored { .. } => tracing::debug!("{event}"),
+        event => log_at(event.level(), event),
+    }
+}
+
+fn log_at(level: Level, event: &dyn Display) {
+    match level {
+        Level::Error => tracing::error!("{event}"),
+        Level::Warn => tracing::warn!("{event}"),
+        Level::Info => tracing::info!("{event}"),
+    }
+}
