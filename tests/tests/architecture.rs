@@ -14,7 +14,7 @@ const PACKAGES: [(&str, &[&str]); 7] = [
     ("udf-runtime", &["udf_proto", "udf_text", "udf_macros", "udf_host"]),
     ("udf-host", &["udf_proto", "udf_text"]),
     ("udf-nats", &["udf_proto", "udf_text", "udf_host"]),
-    ("udf-cli", &["udf_proto", "udf_text", "udf_host", "udf_runtime"]),
+    ("udf-cli", &["udf_proto", "udf_text", "udf_host", "udf_nats", "udf_runtime"]),
 ];
 
 /// The rooms of `udf-runtime`: the other rooms, and the package, that each may name.

@@ -96,6 +96,10 @@ class Trouble:
     def quit(self, _):
         os._exit(0)
 
+    def stop_and_quit(self, out):
+        self.stop(out)
+        self.quit(out)
+
     def fail(self, _):
         sys.stderr.write("an error of the author\n")
         os._exit(3)

@@ -1,5 +1,9 @@
 //! Connects to a UDF: a program that is spawned for each use, or a daemon on a Unix socket.
 
+#[cfg(test)]
+#[path = "target/tests.rs"]
+mod tests;
+
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Read, Write};
@@ -96,13 +100,19 @@ impl Target {
     }
 
     /// Returns the name of the UDF's file, without its extension. If an interpreter runs a script,
-    /// the name of the script.
+    /// the name of the script. If `udf supervise` runs the UDF, the name of that UDF.
     pub fn name(&self) -> String {
         let path = match self {
-            Target::Program { program, args } => match script(program, args) {
-                Some(at) => Path::new(&args[at]),
-                None => Path::new(program),
-            },
+            Target::Program { program, args } => {
+                let (program, args) = match supervised(program, args) {
+                    Some(at) => (&args[at], &args[at + 1..]),
+                    None => (program, &args[..]),
+                };
+                match script(program, args) {
+                    Some(at) => Path::new(&args[at]),
+                    None => Path::new(program),
+                }
+            }
             Target::Socket(path) => path,
         };
         path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -113,9 +123,14 @@ impl Target {
         let text = |path: &Path| path.display().to_string();
         match self {
             Target::Program { program, args } => {
-                let script = script(program, args);
-                let args = args.iter().enumerate().map(|(at, arg)| match script {
-                    Some(script) if script == at => text(&whole(Path::new(arg))),
+                let udf = supervised(program, args);
+                let script = match udf {
+                    Some(udf) => script(&args[udf], &args[udf + 1..]).map(|at| udf + 1 + at),
+                    None => script(program, args),
+                };
+                let args = args.iter().enumerate().map(|(at, arg)| match arg {
+                    _ if Some(at) == udf => text(&found(arg)),
+                    _ if Some(at) == script => text(&whole(Path::new(arg))),
                     _ => arg.to_string_lossy().into_owned(),
                 });
                 let args = args.collect();
@@ -264,6 +279,16 @@ fn script(program: &OsStr, args: &[OsString]) -> Option<usize> {
     let is_script =
         |arg: &OsString| !arg.as_encoded_bytes().starts_with(b"-") && Path::new(arg).is_file();
     INTERPRETERS.contains(&name).then(|| args.iter().position(is_script))?
+}
+
+/// Returns the index of the argument that is the program of a UDF under `udf supervise`.
+fn supervised(program: &OsStr, args: &[OsString]) -> Option<usize> {
+    let is_udf = Path::new(program).file_stem()?.to_str()?.starts_with("udf");
+    if !is_udf || args.first()? != "supervise" {
+        return None;
+    }
+    let at = args.iter().position(|arg| arg == "--")? + 1;
+    (at < args.len()).then_some(at)
 }
 
 /// Returns the process that listens on the socket that `stream` is connected to.

@@ -196,6 +196,38 @@ fn a_repeated_name_takes_the_general_way() {
     }
 }
 
+#[test]
+fn a_point_without_a_line_takes_the_general_way() {
+    let point = |time: i64, parts: &[(u8, Value)]| {
+        let mut point = encoded(parts);
+        record(1, &Value::Number(time as u64), &mut point);
+        line(&point)
+    };
+    let one = float("f", 1.0);
+    for time in [MIN_TIME, MAX_TIME] {
+        assert_eq!(point(time, &[name("m"), one.clone()]), Some(format!("m f=1.0 {time}\n")));
+    }
+    for time in [MIN_TIME - 1, MAX_TIME + 1] {
+        assert_eq!(point(time, &[name("m"), one.clone()]), None);
+    }
+    for unusual in ["#m", "\tm", "\0m", "m\\", "m\n", "m,", ""] {
+        assert_eq!(point(0, &[name(unusual), one.clone()]), None, "{unusual:?}");
+    }
+    for unusual in ["\tf", "\0f", "f\\", "f=", ""] {
+        assert_eq!(point(0, &[name("m"), float(unusual, 1.0)]), None, "{unusual:?}");
+    }
+    for unusual in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(point(0, &[name("m"), one.clone(), float("g", unusual)]), None);
+    }
+    for (tag_name, value) in [("t", ""), ("", "v"), ("t", "v ")] {
+        assert_eq!(point(0, &[name("m"), tag(tag_name, value), one.clone()]), None);
+    }
+    assert_eq!(point(0, &[name("m"), tag("t", "v")]), None);
+    assert_eq!(point(0, std::slice::from_ref(&one)), None);
+    let long = "x".repeat(8 << 10);
+    assert_eq!(point(0, &[name("m"), (10, entry("s", text(&long)))]), None);
+}
+
 fn any_name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         8 => "[a-z_]{1,24}".prop_map(String::into_bytes),

@@ -243,7 +243,7 @@ impl Front {
             Next::Search(_) => true,
             Next::GiveUp => return self.fail("too many deaths".to_owned()),
         };
-        let until = self.core.sent();
+        let until = self.core.most_sent();
         let begun = || Search { until, step: None, suspect: None };
         self.search = search.or_else(|| is_search.then(begun));
     }
@@ -282,9 +282,9 @@ impl Front {
                 None => self.core.note_sent(written),
             }
         }
-        let is_all = self.is_closed && self.search.is_none() && self.core.is_all_sent();
         let has_ended = worker.start.is_some() || worker.has_ended_input;
-        if is_all && !has_ended && !self.core.talk.awaits_answer_to_snapshot() {
+        let is_end = self.is_closed && self.search.is_none() && !has_ended;
+        if is_end && self.core.may_end_input() {
             self.world.lock().processes[worker.id].stdin.is_closed = true;
             self.world.for_worker.notify_all();
             worker.has_ended_input = true;

@@ -86,6 +86,8 @@ enum Kind {
     FloodFinish,
     /// Logs a warning in the next tick.
     LogTick,
+    /// Emits a point in the next tick.
+    PointTick,
     /// Never returns from `stop`.
     HangStop,
     /// Panics in `stop`.
@@ -250,7 +252,7 @@ impl StreamUdf for Troubled {
 }
 
 impl Tick for Troubled {
-    fn tick(&mut self, _: &mut Emitter<Stream>) -> Result<()> {
+    fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
         match self.kind {
             Kind::PanicTick if self.is_due => panic!("out of time"),
             Kind::ErrorTick if self.is_due => Err("out of time".into()),
@@ -258,6 +260,9 @@ impl Tick for Troubled {
             Kind::LogTick if std::mem::take(&mut self.is_due) => {
                 tracing::warn!("it ticks");
                 Ok(())
+            }
+            Kind::PointTick if std::mem::take(&mut self.is_due) => {
+                Ok(out.build("tick").tag("by", "clock").field("late", false).send()?)
             }
             _ => Ok(()),
         }

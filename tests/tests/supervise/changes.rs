@@ -26,11 +26,12 @@ cases! {
     an_upgrade_to_another_program, BOTH, "After an upgrade, a worker of the new program serves the task, with the state of the old one.";
     an_upgrade_to_a_program_that_fails, BOTH, "If the new program does not start, the old worker stays, and the log has the reason.";
     an_upgrade_to_a_program_without_an_option, BOTH, "If the new program lacks an option, the old worker stays, and the log has the reason.";
+    an_upgrade_to_a_program_with_another_edge, BOTH, "If the new program wants batches and not points, the old worker stays, and the log has the reason.";
     an_upgrade_to_a_program_that_refuses_the_state, BOTH, "If the new program refuses the state, the old worker stays, and the log has the reason.";
     an_upgrade_while_idle, BOTH, "An upgrade of a connection without input, before and after Init, succeeds.";
     a_kill_during_an_upgrade, BOTH, "A worker that is killed during an upgrade costs nothing.";
     a_program_that_is_replaced, BOTH, "If the file of the program is replaced, a worker that dies is replaced by one of the new file, with its state.";
-    a_program_that_is_removed, BOTH, "If the file of the program is gone when a worker dies, the task stops with an error that names the file.";
+    a_program_that_is_removed, BOTH, "If the file of the program is gone when a worker dies, the start is tried again, as often as `--restarts` allows. Then the task stops with an error that names the file.";
     options_that_are_added, BOTH, "If the new program has more options at a restart, the task goes on.";
     options_that_are_removed, BOTH, "If the new program lacks an option at a restart, the task stops with an error that says so.";
     an_edge_that_changes, BOTH, "If the new program wants batches and not points, the task stops with an error that says so.";
@@ -237,7 +238,9 @@ fn stays(line: &str, on: Transport, with: &str) {
     script.replace(line);
     front.program.signal("HUP");
     let said = front.program.wait_for_log(with);
-    assert!(said.contains("WARN") || said.contains("ERROR"), "{said}");
+    assert!(said.contains("ERROR"), "{said}");
+    // The task goes on.
+    assert!(!said.contains("disable"), "{said}");
     assert_eq!(front.worker(), worker);
     goes_on(front, found);
 }
@@ -257,6 +260,10 @@ fn with_options(directory: &Mark, options: &str) -> String {
 fn an_upgrade_to_a_program_without_an_option(on: Transport) {
     let directory = Mark::new();
     stays(&with_options(&directory, "other"), on, "`field`");
+}
+
+fn an_upgrade_to_a_program_with_another_edge(on: Transport) {
+    stays(&Script::line(&["--batch"]), on, "it reads a BATCH");
 }
 
 fn an_upgrade_to_a_program_that_refuses_the_state(on: Transport) {
@@ -360,7 +367,8 @@ fn stops(change: impl FnOnce(&Script), on: Transport, with: &str) {
 }
 
 fn a_program_that_is_removed(on: Transport) {
-    stops(|script| fs::remove_file(&script.path).expect("it is there"), on, "/udf");
+    let with = "/udf: No such file";
+    stops(|script| fs::remove_file(&script.path).expect("it is there"), on, with);
 }
 
 fn options_that_are_added(on: Transport) {

@@ -1,5 +1,6 @@
 //! Every way in which a worker can die, or break the protocol.
 
+use rustix::process::Signal;
 use udf_proto::Value;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
@@ -7,7 +8,7 @@ use udf_tests::cases::BOTH;
 use udf_tests::program::{Transport, frame, init};
 
 use crate::cases;
-use crate::front::{Front, Mark, Udf, has_python, kill, plain, program};
+use crate::front::{Front, Mark, Udf, has_python, kill, plain, program, send};
 use crate::kapacitor::decode;
 use crate::plan::{
     assert_same, batch, begin, direct, end, init_of, large, points, snapshot, trouble,
@@ -16,6 +17,8 @@ use crate::plan::{
 cases! {
     an_exception, BOTH, "A worker that an exception ends is replaced; the log has the exit status and the last line on stderr.";
     an_exit_with_status_0, BOTH, "A worker that exits with status 0 while its input goes on is replaced, too.";
+    an_exit_with_status_0_behind_the_last_input, BOTH, "A worker that exits with status 0 when Kapacitor has ended the input is replaced if it has not handled all of it: no output is missing.";
+    a_death, BOTH, "A death is logged with its reason at once, while the next worker still starts.";
     an_abort, BOTH, "A worker that aborts is replaced; the log names the signal.";
     an_allocation_without_end, BOTH, "A worker that runs out of memory is replaced.";
     a_closed_output, BOTH, "A worker that closes its output and lives on is killed and replaced.";
@@ -57,10 +60,12 @@ fn is_replaced_with(args: &[&str], flags: &[&str], on: Transport) -> Option<Stri
     let args = [&["--times", "1", "--dir", mark.path()], args].concat();
     let mut front = Front::start(&plain(&args), on, flags);
     front.kapacitor.send(&requests());
-    let line = front.program.wait_for_log("took over after");
+    let mut log = front.program.log_until("took over after");
     assert_same(&front.finish(), &direct(&plain(&[]), &requests()));
     mark.wait_until_nothing_is_left();
-    Some(line)
+    log.retain(|line| line.contains("WARN") && !line.contains("took over after"));
+    assert_eq!(log.len(), 1, "{log:#?}");
+    log.pop()
 }
 
 #[track_caller]
@@ -79,6 +84,46 @@ fn an_exception(on: Transport) {
 
 fn an_exit_with_status_0(on: Transport) {
     has(is_replaced("point", "quit", on).as_deref(), &["exit status: 0"]);
+}
+
+fn an_exit_with_status_0_behind_the_last_input(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    let args = ["--at", "point", "--do", "stop_and_quit", "--times", "1", "--dir", mark.path()];
+    let odd = frame(Ask::Point(trouble(10)));
+    let requests = [frame(init_of(&plain(&[]))), points(0..10), odd, points(11..20)].concat();
+    let mut front = Front::start(&plain(&args), on, &[]);
+    front.kapacitor.send(&requests);
+    front.kapacitor.end_input();
+    let worker = front.stopped_worker();
+    // The front has no other reason for this than the end of the input.
+    front.kapacitor.keepalive();
+    send(worker, Signal::CONT);
+    assert_same(&front.finish(), &direct(&plain(&[]), &requests));
+}
+
+fn a_death(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    // The next worker stops before it takes over.
+    let args = ["--at", "restore", "--times", "1", "--dir", mark.path()];
+    let requests = [frame(init_of(&plain(&[]))), points(0..10), snapshot()].concat();
+    let mut front = Front::start(&plain(&args), on, &[]);
+    front.kapacitor.send(&requests);
+    let mut found = front.kapacitor.take(12);
+    let worker = front.worker();
+    kill(worker);
+    let next = front.stopped_worker();
+    let line = front.program.wait_for_log("WARN");
+    has(Some(&line), &[&format!("worker {worker} died"), "SIGKILL"]);
+    send(next, Signal::CONT);
+    front.program.wait_for_log(&format!("worker {next} took over after"));
+    found.extend(front.finish());
+    assert_same(&found, &direct(&plain(&[]), &requests));
 }
 
 fn an_abort(on: Transport) {

@@ -18,6 +18,7 @@ cases! {
     a_point_that_is_skipped, BOTH, "With `--poison skip`, the point is written to the file and left out. The output is that of the other points.";
     two_points_that_are_skipped, BOTH, "Each of several such points is found and skipped.";
     a_point_in_the_middle_of_a_crowd, BOTH, "Such a point is found among many that were sent at once, also if the worker reads ahead.";
+    a_search, BOTH, "The log says when such a search begins, and what it has cost when it is over: the input that all workers got again.";
     a_batch_that_kills_every_worker, BOTH, "A batch that kills every worker stops the task. Kapacitor gets no part of it.";
     a_batch_that_is_skipped, BOTH, "With `--poison skip`, the whole batch is left out.";
     a_snapshot_that_kills_every_worker, BOTH, "A worker that dies in every snapshot is no reason to skip a point: the task stops with an error.";
@@ -120,6 +121,31 @@ fn a_point_in_the_middle_of_a_crowd(on: Transport) {
     front.kapacitor.send(&[good.clone(), odd, after.clone()].concat());
     let found = front.finish();
     assert_same(&found, &direct(&plain(&[]), &[good, after].concat()));
+}
+
+fn a_search(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    let file = mark.file("poison");
+    let flags = [&RESTARTS[..], &["--poison", "skip", "--poison-file", &file]].concat();
+    let good = [frame(init_of(&plain(&[]))), points(0..100)].concat();
+    let requests = [good.clone(), frame(Ask::Point(trouble(100)))].concat();
+    let mut front = Front::start(&of_trouble("fail"), on, &flags);
+    front.kapacitor.send(&requests);
+    let log = front.program.log_until("took over after");
+    let places = ["worker", "worker", "worker", "searching", "worker", "worker", "skipped"];
+    let warnings: Vec<_> = log.iter().filter(|line| !line.contains("INFO")).collect();
+    let warnings: Vec<_> = warnings.iter().filter(|line| line.contains("connection{")).collect();
+    assert_eq!(warnings.len(), places.len() + 1, "{log:#?}");
+    warnings.iter().zip(places).for_each(|(line, part)| assert!(line.contains(part), "{log:#?}"));
+    // Two workers got all of it, two got it in parts, and the last one does not get the point.
+    let bytes = 4 * requests.len() + good.len();
+    let line =
+        format!("in attempt 5: {bytes} bytes of input sent again, 100 repeated outputs left out");
+    assert!(warnings[places.len()].contains(&line), "`{line}` is not in {log:#?}");
+    assert_same(&front.finish(), &direct(&plain(&[]), &good));
 }
 
 fn bad_batch() -> Vec<u8> {

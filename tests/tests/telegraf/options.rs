@@ -1,7 +1,7 @@
 //! Command lines with mistakes, and descriptions.
 
 use udf_tests::cases::PIPE;
-use udf_tests::program::Transport;
+use udf_tests::program::{Transport, example};
 
 use crate::cases;
 use crate::double::Telegraf;
@@ -12,6 +12,7 @@ cases! {
     options_with_mistakes, PIPE, "Invalid options end the program with status 2, after one error that names them all.";
     options_with_mistakes_of_any_program, PIPE, "The same holds for `udf telegraf`, and for `--supervise`.";
     arguments_with_mistakes, PIPE, "Unknown arguments, and windows that do not fit the UDF, are one error and status 2.";
+    a_program_of_several_udfs, PIPE, "A program of several UDFs serves Telegraf with the one that its first argument names, with the arguments of the program.";
     a_program_that_is_missing, PIPE, "`udf telegraf` with a program that does not exist is one error that names it.";
 }
 
@@ -73,4 +74,26 @@ fn a_program_that_is_missing(_: Transport) {
     for flags in [&[][..], &["--supervise"]] {
         names(&refusal(&command(flags), 2), &["/no/such/program"]);
     }
+}
+
+fn a_program_of_several_udfs(_: Transport) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("zones");
+    std::fs::write(&file, "here,0,0,10,10\n").expect("the directory is writable");
+    let zones = file.to_str().expect("the path is text");
+    let program = example("zones").to_str().expect("the path is text").to_owned();
+    for flags in [&[][..], &["--supervise"]] {
+        let words = [&[&*program, "locate", "telegraf", "--zones", zones], flags].concat();
+        let telegraf = Telegraf::start(&words);
+        telegraf.write_all(["bus lat=5,lon=5 7", "bus lat=50,lon=5 8"]);
+        telegraf.wait_for_lines(2);
+        let stopped = telegraf.stop();
+        let lines = stopped.lines();
+        assert!(lines[0].contains("zone=here") && !lines[1].contains("here"), "{lines:?}");
+    }
+    let error = refusal(&[&*program, "telegraf"].map(str::to_owned).to_vec(), 2);
+    assert_eq!(
+        error,
+        "this program has several UDFs: write one of locate, within before `telegraf`"
+    );
 }

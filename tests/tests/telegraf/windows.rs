@@ -8,7 +8,7 @@ use udf_tests::program::Transport;
 use crate::cases;
 use crate::double::Telegraf;
 use crate::pipes::Level;
-use crate::udfs::{assert_lines, batches, has_python, of_example, plain};
+use crate::udfs::{assert_lines, batches, has_python, of_example, plain, troubled};
 
 cases! {
     points_out_of_order, PIPE, "Points of one window may come in any order: their batch has them by time.";
@@ -16,7 +16,8 @@ cases! {
     a_window_that_the_clock_ends, PIPE, "A window ends by the clock if no later points come.";
     outliers_of_a_window, PIPE, "A UDF of batches gets a batch for each group of each window.";
     a_time_of_the_future, PIPE, "A metric from a clock that is ahead does not end the windows of others. One that is ahead by more than the grace period is dropped with a warning.";
-    a_udf_with_a_timer, PIPE, "A UDF emits by its timer while no metrics arrive.";
+    a_udf_with_ticks, PIPE, "A UDF emits at its ticks while no metrics arrive, with the time of the clock.";
+    a_udf_with_a_timer, PIPE, "The same holds for a UDF in any language. A point without fields is dropped with a warning.";
 }
 
 const SECOND: i64 = 1_000_000_000;
@@ -93,6 +94,21 @@ fn a_time_of_the_future(_: Transport) {
     assert_lines(&stopped.lines(), &lines(&expected));
     let [warning] = stopped.log_of(Level::Warn)[..] else { panic!("{:#?}", stopped.log) };
     assert!(warning.contains("in the future"), "{warning}");
+}
+
+fn a_udf_with_ticks(_: Transport) {
+    let since = || std::time::UNIX_EPOCH.elapsed().expect("the clock is right").as_nanos();
+    for flags in [&[][..], &["--supervise"]] {
+        let begun = since();
+        let telegraf = Telegraf::start(&troubled("pointTick", flags));
+        telegraf.write_all(["cpu trouble=1i 7"]);
+        telegraf.wait_for_lines(2);
+        let stopped = telegraf.stop();
+        let lines = stopped.lines();
+        let time = lines[1].strip_prefix("tick,by=clock late=false ").map(str::parse::<u128>);
+        let time = time.unwrap_or_else(|| panic!("{lines:?}")).expect("a time");
+        assert!(lines.len() == 2 && (begun..since()).contains(&time), "{lines:?}");
+    }
 }
 
 fn a_udf_with_a_timer(_: Transport) {

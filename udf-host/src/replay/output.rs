@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use udf_proto::Point;
 use udf_text::batch::WholeBatch;
-use udf_text::line_protocol::{Unwritable, append_batch, append_line, append_point};
+use udf_text::line_protocol::{
+    Unwritable, append_batch, append_encoded, append_line, append_point,
+};
 
 use super::error::ReplayError;
 use crate::session::Sink;
@@ -106,6 +108,14 @@ impl Lines {
 }
 
 impl Sink for Lines {
+    fn encoded_point(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        if !append_encoded(bytes, &mut self.chunk.text) {
+            return Ok(false);
+        }
+        self.chunk.points += 1;
+        self.pass_on_if_much().map(|()| true)
+    }
+
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         self.append(|text| append_point(point, text));
         self.pass_on_if_much()

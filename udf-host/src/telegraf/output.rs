@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
 use udf_text::batch::WholeBatch;
-use udf_text::line_protocol::{Unwritable, append_line, append_point};
+use udf_text::line_protocol::{Unwritable, append_encoded, append_line, append_point};
 
 use super::event::Event;
 use super::shared::{Report, Shared, lock};
@@ -21,6 +21,13 @@ pub(super) struct Lines {
 }
 
 impl Sink for Lines {
+    fn encoded_point(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let mut is_usual = false;
+        lock(&self.shared.stdout).append(|text| is_usual = append_encoded(bytes, text))?;
+        self.shared.counts.points_out.fetch_add(u64::from(is_usual), Ordering::Relaxed);
+        Ok(is_usual)
+    }
+
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         lock(&self.shared.stdout).append(|text| {
             let all = append_point(point, text);

@@ -58,12 +58,22 @@ pub fn main_of(
     // UDFs.
     match named(started_as) {
         Some(program) if named(&first).is_none() => alone(program, &[program.name]),
+        _ if first == "telegraf" => end(Err(unnamed(programs).for_telegraf())),
         _ => of_subcommand(
             programs,
             name.unwrap_or("udfs"),
             version.unwrap_or("of an unnamed package"),
         ),
     }
+}
+
+/// The subcommand `telegraf` without the name of a UDF.
+fn unnamed(programs: &[Program]) -> Failure {
+    let names = programs.iter().map(|program| program.name).collect::<Vec<_>>();
+    Failure::Usage(format!(
+        "this program has several UDFs: write one of {} before `telegraf`",
+        names.join(", ")
+    ))
 }
 
 fn of_subcommand(

@@ -63,7 +63,7 @@ pub(super) fn settings_args() -> impl Iterator<Item = Arg> {
             .value_parser(duration::positive),
         some(
             "memory-limit",
-            "Input and output of a connection that is kept for a replay; at this limit, Kapacitor waits for the snapshot",
+            "Input and output of a connection that is kept for a replay; at this limit, further input waits for the snapshot",
         )
         .default_value("67108864"),
         bytes(

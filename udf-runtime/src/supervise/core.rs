@@ -175,9 +175,19 @@ impl Core {
         }
     }
 
-    /// Returns whether the worker has got everything that has arrived.
-    pub(super) fn is_all_sent(&mut self) -> bool {
-        self.unsent().is_empty() && self.log.sent() >= self.log.end()
+    /// Returns whether the worker has handled everything that has arrived, so that its input can end.
+    /// Asks the worker if this is unknown: one that exits with data unread must not pass for one
+    /// that has finished.
+    pub(super) fn may_end_input(&mut self) -> bool {
+        let is_all_sent = self.unsent().is_empty() && self.log.sent() >= self.log.end();
+        if !is_all_sent || self.talk.awaits_answer_to_snapshot() {
+            return false;
+        }
+        if !self.talk.has_handled_data() {
+            self.talk.ask_whether_handled(self.log.end());
+            return false;
+        }
+        true
     }
 
     /// Returns whether the worker has something to do: input that it has not taken, or a request
@@ -232,7 +242,8 @@ impl Core {
 
     /// Begins with a new worker, which has the state of the base. It gets all input since then.
     pub(super) fn take_over(&mut self, info: &Info, is_within_batch: bool) {
-        let repeats = self.log.sent() > self.talk.base.position;
+        // The last worker may have died before it got anything. Workers before may have sent output.
+        let repeats = self.log.most_sent() > self.talk.base.position;
         self.log.rewind(self.talk.base.position);
         self.talk.take_over(info, is_within_batch, repeats.then_some(self.log.end()));
     }
@@ -281,13 +292,23 @@ impl Core {
         holes.into_iter().for_each(|hole| self.log.leave_out(hole));
     }
 
-    /// Returns the position up to which the worker may have read the input.
+    /// Returns the position up to which any worker may have read the input.
+    pub(super) fn most_sent(&self) -> u64 {
+        self.log.most_sent()
+    }
+
+    /// Returns the position up to which the present worker may have read the input.
     pub(super) fn sent(&self) -> u64 {
         self.log.sent()
     }
 
-    /// Returns the number of bytes that are sent to a new worker again.
+    /// Returns the number of bytes that a new worker gets again.
     pub(super) fn bytes_to_repeat(&self) -> u64 {
-        self.log.sent().saturating_sub(self.talk.base.position)
+        self.log.most_sent().saturating_sub(self.talk.base.position)
+    }
+
+    /// Returns the number of bytes that workers have got again, since the last call.
+    pub(super) fn take_repeated(&mut self) -> u64 {
+        self.log.take_repeated()
     }
 }

@@ -136,8 +136,9 @@ impl Ledger {
         if self.at_least_once {
             self.missing = HashMap::new();
         }
-        (self.is_repeating, self.differs) = (false, false);
-        Repetition { known: std::mem::take(&mut self.known), differs, new }
+        // A checkpoint within the repetition settles it, and so does its end, which reports all of it.
+        (self.is_repeating, self.differs) = (false, differs);
+        Repetition { known: self.known, differs, new }
     }
 
     /// Returns the unknown outputs that are new: they follow from new input, or come from timers.

@@ -38,6 +38,10 @@ pub(super) struct Log {
     /// The position that the next frame to write has, and its chunk.
     sent: u64,
     sending: usize,
+    /// The highest such position of any worker.
+    most_sent: u64,
+    /// The number of bytes that were written to a worker again, until they are taken.
+    repeated: u64,
     /// Ranges of the input that are left out.
     holes: VecDeque<(u64, u64)>,
 }
@@ -87,6 +91,8 @@ impl Log {
             spare: Vec::new(),
             sent: 0,
             sending: 0,
+            most_sent: 0,
+            repeated: 0,
             holes: VecDeque::new(),
         }
     }
@@ -103,6 +109,11 @@ impl Log {
     /// Returns the position up to which frames were written to the worker.
     pub(super) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Returns the position up to which frames were written to any worker.
+    pub(super) fn most_sent(&self) -> u64 {
+        self.most_sent
     }
 
     /// Returns the number of bytes after `position`, with those of an incomplete frame.
@@ -215,7 +226,15 @@ impl Log {
 
     /// Marks bytes of [`unsent`](Self::unsent) as written.
     pub(super) fn note_sent(&mut self, bytes: usize) {
+        let from = self.sent;
         self.sent += bytes as u64;
+        self.repeated += self.most_sent.min(self.sent).saturating_sub(from);
+        self.most_sent = self.most_sent.max(self.sent);
+    }
+
+    /// Returns the number of bytes that were written to a worker again, since the last call.
+    pub(super) fn take_repeated(&mut self) -> u64 {
+        std::mem::take(&mut self.repeated)
     }
 
     /// Begins again at `position`, for a new worker.

@@ -113,10 +113,7 @@ impl Start {
             (Some(Message::Info(info)), Some(Due::Info)) => {
                 let info = Info::try_from(info).map_err(|error| death(error.to_string()))?;
                 if let Some(why) = self.known.as_ref().and_then(|known| why_unfit(known, &info)) {
-                    return Err(Fault::Error(format!(
-                        "the program of the worker was replaced by another one, which cannot go on: {why}; \
-                         disable and enable the task"
-                    )));
+                    return Err(Fault::Error(why));
                 }
                 self.info = Some(info);
             }

@@ -9,18 +9,19 @@ use udf_proto::request::{Incoming, decode};
 use super::{Connection, SIGN_OF_LIFE};
 use crate::agent::counters::Count;
 use crate::supervise::core::Step;
-use crate::supervise::deaths::Next;
+use crate::supervise::deaths::{BEFORE_SEARCH, Next};
 use crate::supervise::settings::Poison;
 use crate::supervise::worker::{EXIT_WITHIN, Worker};
 
-/// A worker that has died, until its replacement has repeated its work.
+/// A worker that has died, until a replacement has repeated its work.
 pub(super) struct Replacing {
-    /// How it died.
-    reason: String,
     died: Instant,
-    /// When its replacement starts.
+    /// When the next replacement starts.
     pub(super) resume: Instant,
-    bytes: u64,
+    /// The number of replacements, with those that could not be started.
+    attempts: u32,
+    /// The input that all replacements have got again.
+    pub(super) bytes: u64,
 }
 
 /// A search for the part of the input that kills the worker.
@@ -79,22 +80,25 @@ impl Connection {
 
     fn start_worker(&mut self) {
         let limit = self.limits.frame;
-        if self.replacing.is_some() {
-            self.link.counters.add(Count::Restarts, 1);
-        }
         // This worker has the program of the requests up to now. A later request finds a worker that
         // may have loaded the old program already.
         self.upgrades_seen = self.shared.upgrades.load(Ordering::SeqCst);
         match Worker::spawn(&self.shared.program, limit, self.info.clone()) {
             Ok(mut worker) => {
+                let mut window = Vec::new();
                 if let (Some(start), Some(info)) = (&mut worker.start, &self.info) {
-                    start.restore(&self.core.talk.base, &self.core.window(info.wants));
+                    window = self.core.window(info.wants);
+                    start.restore(&self.core.talk.base, &window);
+                }
+                if self.replacing.is_some() {
+                    self.link.counters.add(Count::Restarts, 1);
+                    self.note_replayed(window.len() as u64);
                 }
                 self.worker = Some(worker);
                 self.enlarge_worker();
                 (self.ended, self.progress) = (None, Instant::now());
             }
-            Err(error) => self.replace(error),
+            Err(error) => self.replace(format!("no worker could be started: {error}")),
         }
     }
 
@@ -115,10 +119,11 @@ impl Connection {
 
     /// Notes that a replacement has done what the worker before had done.
     pub(super) fn settled(&mut self, known: u64, differs: bool) {
-        let Some(Replacing { reason, died, bytes, .. }) = self.replacing.take() else { return };
+        let Some(Replacing { died, attempts, bytes, .. }) = self.replacing.take() else { return };
         let id = self.worker.as_ref().map_or(0, Worker::id);
         let took = died.elapsed().as_millis();
-        self.link.counters.add(Count::Replayed, bytes);
+        let attempt = if attempts > 1 { format!(", in attempt {attempts}") } else { String::new() };
+        let plural = if known == 1 { "" } else { "s" };
         let differs = match differs {
             true => {
                 "; it has not sent the same output again, so output of timers may be missing or doubled"
@@ -126,8 +131,8 @@ impl Connection {
             false => "",
         };
         tracing::warn!(
-            "{reason}; worker {id} took over after {took} ms: it got {bytes} bytes again, and {known} outputs that it \
-             repeated were left out{differs}"
+            "worker {id} took over after {took} ms{attempt}: {bytes} bytes of input sent again, {known} repeated \
+             output{plural} left out{differs}"
         );
     }
 
@@ -166,6 +171,7 @@ impl Connection {
     }
 
     fn replace(&mut self, reason: String) {
+        tracing::warn!("{reason}");
         self.ended = None;
         self.upgrade = None;
         // The request has died with the worker.
@@ -197,23 +203,28 @@ impl Connection {
             Next::Search(pause) => (pause, true),
             Next::GiveUp => {
                 return self.fail(format!(
-                    "the worker died more than {} times within {:?}, the last time: {reason}",
+                    "the worker needed more than {} restarts within {:?}, the last time because {reason}",
                     settings.restarts, settings.restart_window
                 ));
             }
         };
-        let until = self.core.sent();
-        let begun = || Search { until, step: None, suspect: None };
-        self.search = search.or_else(|| is_search.then(begun));
-        self.resume(reason, now, now + pause);
+        if is_search && search.is_none() {
+            tracing::warn!(
+                "the same input has killed {BEFORE_SEARCH} workers: searching {} bytes of input for the part that \
+                 kills them, by sending one part at a time",
+                self.core.bytes_to_repeat()
+            );
+            search = Some(Search { until: self.core.most_sent(), step: None, suspect: None });
+        }
+        self.search = search;
+        self.resume(now, now + pause);
     }
 
-    fn resume(&mut self, reason: String, died: Instant, resume: Instant) {
-        let bytes = self.core.bytes_to_repeat();
-        if let Some(Replacing { reason, .. }) = &self.replacing {
-            tracing::warn!("{reason}; its replacement died before it had done the same");
-        }
-        self.replacing = Some(Replacing { reason, died, resume, bytes });
+    fn resume(&mut self, died: Instant, resume: Instant) {
+        let replacing = self.replacing.take();
+        let replacing = replacing.unwrap_or(Replacing { died, resume, attempts: 0, bytes: 0 });
+        let attempts = replacing.attempts + 1;
+        self.replacing = Some(Replacing { resume, attempts, ..replacing });
     }
 
     // The search.
@@ -229,6 +240,7 @@ impl Connection {
             search.step = self.core.step();
         }
         if sent >= search.until || search.step.is_none() {
+            tracing::warn!("the search is over: no part of the input has killed a worker twice");
             self.search = None;
             self.core.end_steps();
         }
@@ -254,7 +266,7 @@ impl Connection {
         self.core.leave_out(step.extent);
         self.deaths.forget();
         let now = Instant::now();
-        self.resume(reason, now, now);
+        self.resume(now, now);
     }
 }
 

@@ -8,7 +8,7 @@ use udf_host::diagnosis::{self, NoMessage};
 use super::Connection;
 use super::checkpoints::NO_CHECKPOINT;
 use crate::agent::counters::Count;
-use crate::supervise::talk::{Event, Fault};
+use crate::supervise::talk::{Event, Fault, cannot_go_on};
 use crate::supervise::worker::{Got, Worker};
 
 impl Connection {
@@ -33,14 +33,21 @@ impl Connection {
             }
             self.progress = Instant::now();
         }
-        let is_all = self.is_closed() && self.search.is_none() && self.core.is_all_sent();
-        if is_all && !self.core.talk.awaits_answer_to_snapshot() && !self.is_final_checkpoint_due()
-        {
-            let Some(worker) = &mut self.worker else { return };
-            if worker.start.is_none() {
-                worker.end_input();
-                self.core.talk.has_ended = true;
-            }
+        let serves = worker.start.is_none();
+        let repeated = self.core.take_repeated();
+        self.note_replayed(repeated);
+        let is_end = serves && self.is_closed() && self.search.is_none();
+        if is_end && !self.is_final_checkpoint_due() && self.core.may_end_input() {
+            self.worker.iter_mut().for_each(Worker::end_input);
+            self.core.talk.has_ended = true;
+        }
+    }
+
+    /// Counts the input that workers have got again.
+    pub(super) fn note_replayed(&mut self, bytes: u64) {
+        self.link.counters.add(Count::Replayed, bytes);
+        if let Some(replacing) = &mut self.replacing {
+            replacing.bytes += bytes;
         }
     }
 
@@ -56,7 +63,7 @@ impl Connection {
 
     fn take_responses(&mut self) {
         let Some(Worker { frames, start, .. }) = &mut self.worker else { return };
-        let before = self.core.talk.responses;
+        let (before, is_new) = (self.core.talk.responses, start.is_some());
         let fault = loop {
             let length = match frames.buffered_frame() {
                 Ok(Some(frame)) => frame.len(),
@@ -92,6 +99,7 @@ impl Connection {
                 self.take_over();
             }
             Some(Fault::Death(fault)) => self.die(Some(&fault)),
+            Some(Fault::Error(error)) if is_new => self.fail(cannot_go_on(&error)),
             Some(Fault::Error(error)) => self.fail(error),
         }
     }

@@ -4,8 +4,8 @@ use udf_proto::frame;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{
-    BeginBatch, EndBatch, InfoResponse, InitRequest, InitResponse, Point, Request, Response,
-    SnapshotRequest, SnapshotResponse,
+    BeginBatch, EndBatch, InfoResponse, InitRequest, InitResponse, KeepaliveResponse, Point,
+    Request, Response, SnapshotRequest, SnapshotResponse,
 };
 
 use super::*;
@@ -82,6 +82,20 @@ impl Rig {
 
     fn emits(&mut self, name: &str) -> Vec<String> {
         self.says(Answer::Point(point(name)))
+    }
+
+    /// The worker reads everything. Returns the time of the keepalive that it gets last.
+    fn feed_to_keepalive(&mut self) -> i64 {
+        let mut last = Vec::new();
+        while !self.0.unsent().is_empty() {
+            last = self.0.unsent().to_vec();
+            self.0.note_sent(last.len());
+        }
+        let request = <Request as prost::Message>::decode_length_delimited(&last[..]);
+        match request.map(|request| request.message) {
+            Ok(Some(Ask::Keepalive(keepalive))) => keepalive.time,
+            other => panic!("no keepalive: {other:?}"),
+        }
     }
 
     /// A worker dies, and another one takes over.
@@ -229,4 +243,68 @@ fn a_snapshot_within_a_repetition_that_was_no_checkpoint_is_none_again() {
     rig.says(Answer::Init(InitResponse { success: true, error: String::new() }));
     assert!(rig.says(snapshot("1")).is_empty());
     assert!(batch(&mut rig).is_empty(), "Kapacitor has it");
+}
+
+#[test]
+fn the_input_ends_when_the_worker_has_handled_all_data() {
+    let mut rig = Rig::new(&Settings::default());
+    assert!(rig.0.may_end_input(), "no data has come");
+    rig.read([Ask::Point(point("a"))]);
+    assert!(!rig.0.may_end_input(), "the worker has not got it");
+    rig.feed(usize::MAX);
+    rig.emits("a");
+    assert!(!rig.0.may_end_input(), "the worker may not have handled it");
+    let time = rig.feed_to_keepalive();
+    assert!(rig.0.is_worker_due() && !rig.0.may_end_input());
+    assert!(rig.says(Answer::Keepalive(KeepaliveResponse { time })).is_empty());
+    assert!(rig.0.may_end_input());
+    // Another worker must show it again, behind what it repeats.
+    rig.restart(EdgeType::Stream);
+    rig.says(Answer::Init(InitResponse { success: true, error: String::new() }));
+    assert!(!rig.0.may_end_input());
+    rig.emits("a");
+    let time = time - 1;
+    assert!(rig.says(Answer::Keepalive(KeepaliveResponse { time })).is_empty());
+    assert!(rig.0.may_end_input());
+    // A checkpoint shows it as well.
+    rig.read([Ask::Point(point("b")), Ask::Snapshot(SnapshotRequest {})]);
+    rig.feed(usize::MAX);
+    rig.says(snapshot("1"));
+    assert!(rig.0.may_end_input());
+}
+
+#[test]
+fn input_is_counted_for_each_worker_that_gets_it_again() {
+    let mut rig = Rig::new(&Settings::default());
+    rig.read(["a", "b", "c"].map(|name| Ask::Point(point(name))));
+    rig.feed(usize::MAX);
+    assert_eq!(rig.0.take_repeated(), 0);
+    let all = rig.0.sent();
+    rig.restart(EdgeType::Stream);
+    assert_eq!(rig.0.take_repeated(), all);
+    rig.read([Ask::Point(point("d"))]);
+    rig.feed(usize::MAX);
+    assert_eq!(rig.0.take_repeated(), 0, "it was new");
+    // Parts count, and so does what a worker got that died.
+    let info = Info::try_from(InfoResponse::default()).expect("it is valid");
+    rig.0.take_over(&info, false);
+    let first = rig.0.step().expect("there is input").extent;
+    rig.feed(usize::MAX);
+    assert_eq!(rig.0.take_repeated(), first.bytes());
+    rig.0.take_over(&info, false);
+    rig.feed(5);
+    assert_eq!(rig.0.take_repeated(), 5);
+}
+
+#[test]
+fn a_worker_that_dies_before_its_input_has_come_hides_no_output_of_the_ones_before() {
+    let mut rig = Rig::new(&Settings { at_least_once: true, ..Settings::default() });
+    rig.read([Ask::Point(point("a"))]);
+    rig.feed(usize::MAX);
+    assert_eq!(rig.emits("a"), ["a"]);
+    let info = Info::try_from(InfoResponse::default()).expect("it is valid");
+    rig.0.take_over(&info, false);
+    rig.restart(EdgeType::Stream);
+    rig.says(Answer::Init(InitResponse { success: true, error: String::new() }));
+    assert!(rig.emits("a").is_empty(), "it is a repetition");
 }

@@ -2,7 +2,7 @@
 
 use udf_proto::Info;
 
-use super::{Barrier, Inserted, Talk};
+use super::{Barrier, Behind, Inserted, Talk};
 use crate::supervise::output::Checker;
 use crate::supervise::requests;
 
@@ -48,19 +48,27 @@ impl Talk {
         self.barrier.is_some() || self.requests.are_due(position)
     }
 
-    fn place_barrier(&mut self, at: u64, is_step: bool) {
+    fn place_barrier(&mut self, at: u64, behind: Behind) {
         // No clock of Kapacitor shows these times.
         self.last_time -= 1;
         let (time, mut frame) = (self.last_time, Vec::new());
         requests::append_keepalive(time, &mut frame);
         let inserted = Inserted { at, frame, is_sent: false };
-        self.barrier = Some(Barrier { inserted, time, is_step });
+        self.barrier = Some(Barrier { inserted, time, behind });
+    }
+
+    /// Asks the worker whether it has handled all input, which ends at `position`. An answer to a
+    /// barrier that stands there before shows this as well.
+    pub(in crate::supervise) fn ask_whether_handled(&mut self, position: u64) {
+        if self.barrier.is_none() {
+            self.place_barrier(position, Behind::All);
+        }
     }
 
     /// Sends the input up to `position`, and nothing behind it until the worker has handled it.
     pub(in crate::supervise) fn step_to(&mut self, position: u64) {
         self.hold = position;
-        self.place_barrier(position, true);
+        self.place_barrier(position, Behind::Step);
     }
 
     /// Ends the steps. The repetition ends at `position`.
@@ -71,7 +79,7 @@ impl Talk {
 
     fn end_repetition_at(&mut self, position: u64) {
         if !self.has_ended {
-            self.place_barrier(position, false);
+            self.place_barrier(position, Behind::Repetition);
         }
     }
 
@@ -109,6 +117,7 @@ impl Talk {
         self.pending_at = 0;
         self.hold = u64::MAX;
         self.barrier = None;
+        self.handled = 0;
         self.is_repeating = repeats_to.is_some();
         if let Some(position) = repeats_to {
             self.end_repetition_at(position);

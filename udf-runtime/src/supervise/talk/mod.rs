@@ -69,12 +69,23 @@ struct Inserted {
     is_sent: bool,
 }
 
-/// A keepalive behind which the worker has handled a part of the input.
+/// A keepalive. Its answer shows that the worker has handled the input before it.
 #[derive(Debug)]
 struct Barrier {
     inserted: Inserted,
     time: i64,
-    is_step: bool,
+    behind: Behind,
+}
+
+/// The input before a barrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// A [step](super::core::Step).
+    Step,
+    /// The input that the last worker may have handled.
+    Repetition,
+    /// All input.
+    All,
 }
 
 /// The conversation with one worker after the other.
@@ -101,6 +112,8 @@ pub(in crate::supervise) struct Talk {
     snapshot: Option<Inserted>,
     restore: Option<Inserted>,
     barrier: Option<Barrier>,
+    /// The position of the last barrier that the present worker has answered.
+    handled: u64,
     /// The time of the last barrier. Each has another one.
     last_time: i64,
     /// The position behind which nothing is sent to the worker.
@@ -148,6 +161,7 @@ impl Talk {
             snapshot: None,
             restore: None,
             barrier: None,
+            handled: 0,
             last_time: 0,
             hold: u64::MAX,
             pending: Vec::new(),
@@ -227,6 +241,11 @@ impl Talk {
         self.data_end > self.base.position
     }
 
+    /// Returns whether the present worker has shown that it has handled all data.
+    pub(in crate::supervise) fn has_handled_data(&self) -> bool {
+        !self.is_started || self.data_end <= self.handled.max(self.base.position)
+    }
+
     fn restore(&mut self, extent: Extent, snapshot: Vec<u8>) {
         self.given = Given::new(Some(&snapshot));
         if self.restore_saved(extent.start, Some(&snapshot)) {
@@ -286,12 +305,20 @@ impl Talk {
     }
 }
 
-/// Returns why options that a worker refuses end the task.
-pub(in crate::supervise) fn refused_options(why: &str) -> String {
-    format!("the worker was replaced, and the new one refuses the options: {why}")
+/// Returns why the task ends if a new worker cannot go on.
+pub(in crate::supervise) fn cannot_go_on(why: &str) -> String {
+    format!(
+        "the worker was replaced, and the new one cannot go on: {why}; fix the program, then disable and enable the \
+         task"
+    )
 }
 
-/// Returns why a snapshot that a worker refuses ends the task.
+/// Returns why a worker that refuses options cannot go on.
+pub(in crate::supervise) fn refused_options(why: &str) -> String {
+    format!("it refuses the options: {why}")
+}
+
+/// Returns why a worker that refuses a snapshot cannot go on.
 pub(in crate::supervise) fn refused_snapshot(why: &str) -> String {
-    format!("the worker was replaced, and the new one refuses the last checkpoint: {why}")
+    format!("it refuses the last checkpoint: {why}")
 }

@@ -4,7 +4,7 @@ use std::mem::take;
 
 use udf_proto::messages::response::Message;
 
-use super::{Event, Fault, Talk, refused_options, refused_snapshot};
+use super::{Behind, Event, Fault, Talk, cannot_go_on, refused_options, refused_snapshot};
 use crate::supervise::ledger::{Fate, Repetition};
 use crate::supervise::output::Response;
 use crate::supervise::requests::{Ask, Request};
@@ -92,12 +92,13 @@ impl Talk {
             // A worker may answer without the time.
             && (time == barrier.time || time == 0)
         {
-            let is_step = barrier.is_step;
+            let behind = barrier.behind;
+            self.handled = barrier.inserted.at;
             self.barrier = None;
-            if is_step {
-                self.events.push(Event::Stepped)
-            } else {
-                self.settle()
+            match behind {
+                Behind::Step => self.events.push(Event::Stepped),
+                Behind::Repetition => self.settle(),
+                Behind::All => {}
             }
             return Ok(false);
         }
@@ -140,12 +141,16 @@ impl Talk {
                 self.events.push(Event::Started);
             }
             Message::Init(answer) if !answer.success && request.was_accepted => {
-                return Err(Fault::Error(refused_options(&answer.error)));
+                return Err(Fault::Error(cannot_go_on(&refused_options(&answer.error))));
             }
-            Message::Restore(answer)
-                if !answer.success && (request.is_own || request.was_accepted) =>
-            {
-                return Err(Fault::Error(refused_snapshot(&answer.error)));
+            Message::Restore(answer) if !answer.success && request.was_accepted => {
+                return Err(Fault::Error(cannot_go_on(&refused_snapshot(&answer.error))));
+            }
+            Message::Restore(answer) if !answer.success && request.is_own => {
+                return Err(Fault::Error(format!(
+                    "the UDF refuses the saved checkpoint: {}; to begin without it, remove its file from --state-dir",
+                    answer.error
+                )));
             }
             Message::Snapshot(answer) => self.checkpoint(request, answer.snapshot),
             _ => {}
