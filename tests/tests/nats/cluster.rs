@@ -10,7 +10,7 @@ cases! {
 
 fn killed_leaders() {
     let mut world = World::over(Servers::three(), 3, 3);
-    world.publish(&lines(30_000, 21), 10);
+    world.publish(&lines(5_000, 21), 10);
     let (splitter, worker) = (world.split(""), world.worker("--snapshot-every 200ms"));
     for stream in ["ma-out", "ma-in", "KV_udf-ma", "ma-out"] {
         world.grows(20);

@@ -117,7 +117,7 @@ fn world(partitions: u32) -> (World, Proxy) {
 
 fn connections_that_are_cut() {
     let (world, proxy) = world(3);
-    world.publish(&lines(40_000, 41), 10);
+    world.publish(&lines(5_000, 41), 10);
     let (splitter, worker) = (world.split(""), world.worker("--snapshot-every 200ms"));
     for _ in 0..10 {
         world.grows(30);
@@ -131,16 +131,16 @@ fn connections_that_are_cut() {
 
 fn acknowledgements_that_are_dropped() {
     let (world, proxy) = world(2);
-    world.publish(&lines(20_000, 42), 20);
-    proxy.faults.drop_every.store(40, Ordering::Relaxed);
+    world.publish(&lines(5_000, 42), 20);
+    proxy.faults.drop_every.store(15, Ordering::Relaxed);
     let args = "--timeout 500ms --snapshot-every 200ms";
     let (splitter, worker) = (world.split(args), world.worker(args));
-    world.grows(150);
+    world.grows(60);
     proxy.faults.drop_every.store(0, Ordering::Relaxed);
     worker.end();
     splitter.end();
     world.drain();
-    assert!(proxy.faults.acknowledgements.load(Ordering::Relaxed) > 80);
+    assert!(proxy.faults.acknowledgements.load(Ordering::Relaxed) > 60);
     world.assert_exact();
 }
 
@@ -148,7 +148,7 @@ fn messages_that_are_late() {
     let (world, proxy) = world(2);
     world.publish(&lines(10_000, 43), 20);
     proxy.faults.late.store(15, Ordering::Relaxed);
-    proxy.faults.drop_every.store(30, Ordering::Relaxed);
+    proxy.faults.drop_every.store(15, Ordering::Relaxed);
     let args = "--timeout 500ms --snapshot-every 200ms";
     let (splitter, worker) = (world.split(args), world.worker(args));
     world.grows(60);

@@ -1,5 +1,6 @@
 //! A UDF on real servers: raw lines, processes of `udf nats`, and the lines that come out.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
@@ -35,6 +36,8 @@ pub(crate) struct World {
     pub(crate) url: Option<String>,
     udf: Vec<String>,
     options: Vec<String>,
+    /// The number of times that lines were fed.
+    fed: Cell<u64>,
 }
 
 /// Returns the words of a command line.
@@ -52,12 +55,11 @@ impl World {
     pub(crate) fn over(servers: Servers, partitions: u32, replicas: u32) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let urls = servers.urls();
-        let client = runtime.block_on(async_nats::connect(
-            urls.split(',')
-                .map(|url| url.parse().expect("a URL"))
-                .collect::<Vec<async_nats::ServerAddr>>(),
-        ));
-        let jetstream = jetstream::new(client.expect("the servers accept connections"));
+        let jetstream = runtime.block_on(async {
+            let urls = urls.split(',').map(|url| url.parse().expect("a URL"));
+            let client = async_nats::connect(urls.collect::<Vec<async_nats::ServerAddr>>()).await;
+            jetstream::new(client.expect("the servers accept connections"))
+        });
         let moving_avg = example("moving_avg").display().to_string();
         let world = World {
             servers,
@@ -68,6 +70,7 @@ impl World {
             url: None,
             udf: vec![moving_avg],
             options: words("-o field=value -o size=10"),
+            fed: Cell::new(1000),
         };
         let setup = format!(
             "setup --name {NAME} --input {RAW} --output derived.ma --partitions {partitions} --replicas {replicas}"
@@ -129,18 +132,40 @@ impl World {
         self.directory.path().join(format!("log-{number}"))
     }
 
-    /// Publishes raw lines, so many in a message. Each message is stored when this returns.
+    /// Publishes raw lines, so many in a message. Each message is stored when this returns, perhaps
+    /// twice.
     pub(crate) fn publish(&self, lines: &[String], per_message: usize) {
+        let deadline = Instant::now() + TIMEOUT;
         self.runtime.block_on(async {
             for batch in lines.chunks(per_message * 200) {
-                let mut waiting = Vec::new();
-                for message in batch.chunks(per_message) {
-                    waiting.push(self.jetstream.publish(RAW, message.concat().into()).await);
-                }
-                for sent in waiting {
-                    sent.expect("a connection").await.expect("the message is stored");
+                let mut left: Vec<String> = batch.chunks(per_message).map(<[_]>::concat).collect();
+                while !left.is_empty() {
+                    let mut waiting = Vec::new();
+                    for message in left.drain(..) {
+                        let sent = self.jetstream.publish(RAW, message.clone().into()).await;
+                        waiting.push((message, sent));
+                    }
+                    for (message, sent) in waiting {
+                        let Ok(sent) = sent else { panic!("there is no connection") };
+                        if sent.await.is_err() {
+                            left.push(message);
+                        }
+                    }
+                    assert!(Instant::now() < deadline, "the messages are not stored");
                 }
             }
+        });
+    }
+
+    /// Publishes lines until a stream has grown by some messages.
+    #[track_caller]
+    pub(crate) fn feed(&self, stream: &str, messages: u64) {
+        let before = self.last(stream);
+        self.until("the stream grows", || {
+            let number = self.fed.get();
+            self.fed.set(number + 1);
+            self.publish(&lines(400, number), 10);
+            self.last(stream) >= before + messages
         });
     }
 
@@ -174,7 +199,7 @@ impl World {
     /// Removes the messages of a stream before this sequence, as retention does.
     pub(crate) fn purge(&self, stream: &str, before: u64) {
         self.runtime.block_on(async {
-            let stream = self.jetstream.get_stream(stream).await.expect("there is such a stream");
+            let stream = self.stream(stream).await;
             stream.purge().sequence(before).await.expect("the stream can be purged");
         });
     }
@@ -213,17 +238,28 @@ impl World {
         self.last(&format!("{NAME}-out"))
     }
 
-    /// Waits until the output has grown by some messages.
+    /// Publishes lines until the output has grown by some messages.
     #[track_caller]
     pub(crate) fn grows(&self, messages: u64) {
-        let before = self.outputs();
-        self.until("the output grows", || self.outputs() >= before + messages);
+        self.feed(&format!("{NAME}-out"), messages);
+    }
+
+    /// Returns a stream, once its server answers.
+    async fn stream(&self, name: &str) -> jetstream::stream::Stream {
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            match self.jetstream.get_stream(name).await {
+                Ok(stream) => return stream,
+                Err(error) => assert!(Instant::now() < deadline, "no stream {name}: {error}"),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Returns all messages of a subject.
     fn messages(&self, stream: &str, subject: &str) -> Vec<Message> {
         self.runtime.block_on(async {
-            let stream = self.jetstream.get_stream(stream).await.expect("there is such a stream");
+            let stream = self.stream(stream).await;
             let consumer = stream.create_consumer(pull::Config {
                 ack_policy: AckPolicy::None,
                 deliver_policy: DeliverPolicy::All,
@@ -256,10 +292,21 @@ impl World {
     /// Handles everything that is left, with a splitter and a worker that end with the input.
     #[track_caller]
     pub(crate) fn drain(&self) {
-        for mut process in [self.split("--until-end"), self.worker("--until-end")] {
-            let status = process.wait();
-            assert!(status.success(), "{status}: {}", process.text());
-        }
+        self.drain_raw();
+        self.succeeds(self.worker("--until-end"));
+    }
+
+    /// Splits everything that is left.
+    #[track_caller]
+    pub(crate) fn drain_raw(&self) {
+        self.succeeds(self.split("--until-end"));
+    }
+
+    /// Waits until a process ends by itself.
+    #[track_caller]
+    pub(crate) fn succeeds(&self, mut process: Process) {
+        let status = process.wait();
+        assert!(status.success(), "{status}: {}", process.text());
     }
 
     /// Returns the lines of `udf replay` for all raw lines, without those that contain `without`.

@@ -10,6 +10,7 @@ mod members;
 mod plan;
 mod registry;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -61,9 +62,12 @@ pub struct Worker {
     /// Whether it gives everything up, to end.
     #[serde(default)]
     pub leaving: bool,
+    /// The input sequence up to which the output of each of its partitions is stored.
+    #[serde(default)]
+    pub positions: BTreeMap<u32, u64>,
     /// The partitions that cannot run, with the reason.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failed: Vec<(u32, String)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<u32, String>,
 }
 
 /// The value of the key of a lease.

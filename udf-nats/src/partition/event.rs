@@ -191,14 +191,15 @@ impl fmt::Display for Event<'_> {
             Event::SplitStarted { after } => {
                 write!(f, "reading raw lines behind sequence {after}")
             }
-            Event::Started { after, state: None, .. } if *after == 0 => {
-                write!(f, "started without a state at the beginning of the input")
-            }
             Event::Started { after, state, replay } => {
-                write!(f, "started behind sequence {after} ")?;
-                match state {
-                    Some(bytes) => write!(f, "with a state of {bytes} bytes")?,
-                    None => write!(f, "without a state")?,
+                match (after, state) {
+                    (0, None) => {
+                        write!(f, "started without a state at the beginning of the input")?;
+                    }
+                    (_, None) => write!(f, "started behind sequence {after} without a state")?,
+                    (_, Some(bytes)) => {
+                        write!(f, "started behind sequence {after} with a state of {bytes} bytes")?
+                    }
                 }
                 if replay > after {
                     write!(f, "; replaying the input up to sequence {replay} without output")?;

@@ -70,7 +70,8 @@ impl<'a> Manager<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
             leaving: false,
-            failed: Vec::new(),
+            positions: BTreeMap::new(),
+            failed: BTreeMap::new(),
         };
         let (to_ended, ended) = mpsc::unbounded_channel();
         Manager {
@@ -154,13 +155,20 @@ impl<'a> Manager<'a> {
     async fn ends(&self) -> Result<BTreeMap<u32, u64>, RunError> {
         let mut ends = BTreeMap::new();
         for slot in 0..self.slots() {
-            let (stream, subject) = match self.settings.role {
-                Role::Worker => (self.names.partitions_stream(), self.names.partition(slot)),
-                Role::Splitter => (self.names.raw.clone(), self.names.input.clone()),
+            let (stream, subjects) = match self.settings.role {
+                Role::Worker => {
+                    let subjects = vec![self.names.lines(slot), self.names.ticks(slot)];
+                    (self.names.partitions_stream(), subjects)
+                }
+                Role::Splitter => (self.names.raw.clone(), vec![self.names.input.clone()]),
             };
-            let last = self.session.last(&stream, &subject).await;
-            let last = last.map_err(|refusal| RunError::System(refusal.text().to_owned()))?;
-            ends.extend(last.map(|message| (slot, message.sequence)));
+            for subject in subjects {
+                let last = self.session.last(&stream, &subject).await;
+                let last = last.map_err(|refusal| RunError::System(refusal.text().to_owned()))?;
+                let Some(last) = last else { continue };
+                let end = ends.entry(slot).or_default();
+                *end = last.sequence.max(*end);
+            }
         }
         Ok(ends)
     }
@@ -184,6 +192,9 @@ impl<'a> Manager<'a> {
     }
 
     async fn turn(&mut self) -> Result<(), LogError> {
+        let running = self.running.iter();
+        let position = |running: &Running| running.counts.driver.position.get();
+        self.me.positions = running.map(|(number, running)| (*number, position(running))).collect();
         self.registry.beat(&self.settings.worker, &self.me).await?;
         let view = self.registry.view().await?;
         let now = self.start.elapsed();
@@ -192,10 +203,9 @@ impl<'a> Manager<'a> {
         self.members.observe(now, seen);
         let forgotten: Vec<_> = self.members.forgotten(now).map(str::to_owned).collect();
         for worker in forgotten {
-            tracing::info!("the worker {worker} has died");
             self.registry.forget(&worker).await?;
         }
-        self.finish();
+        self.finish(&view);
         for action in self.plan(&view, now) {
             self.act(action, &view).await?;
         }
@@ -235,6 +245,11 @@ impl<'a> Manager<'a> {
                 let owner = &self.settings.worker;
                 match self.registry.lease(partition, owner, revision(&partition)).await {
                     Ok(revision) => {
+                        let before = view.leases.get(&partition).map(|lease| &lease.value.worker);
+                        if let Some(dead) = before.filter(|dead| !dead.is_empty() && *dead != owner)
+                        {
+                            tracing::warn!("taking over partition {partition}: {dead} has died");
+                        }
                         self.leases.insert(partition, revision);
                         self.start(partition);
                     }
@@ -287,29 +302,21 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// Ends the partitions that have handled their input, if the process ends with the input.
-    fn finish(&mut self) {
+    /// Notes the partitions that have handled their input, if the process ends with the input. Other
+    /// workers show how far theirs are.
+    fn finish(&mut self, view: &View) {
         let Some(targets) = &mut self.targets else { return };
-        let running = &self.running;
-        targets.retain(|partition, target| {
-            let running = running.get(partition);
-            running.is_none_or(|running| running.counts.driver.position.get() < *target)
-        });
+        let positions = view.workers.values().flat_map(|worker| &worker.value.positions);
+        for (partition, position) in positions.chain(&self.me.positions) {
+            if targets.get(partition).is_some_and(|target| position >= target) {
+                targets.remove(partition);
+            }
+        }
     }
 
-    /// Returns whether the process has nothing left to do. Partitions of other workers are theirs.
+    /// Returns whether the process ends with the input, and all of it is handled.
     fn is_done(&self) -> bool {
-        let Some(targets) = &self.targets else { return false };
-        let is_waiting = |partition: &u32| !self.is_elsewhere(*partition);
-        self.running.keys().all(|partition| !targets.contains_key(partition))
-            && !targets.keys().any(is_waiting)
-    }
-
-    fn is_elsewhere(&self, partition: u32) -> bool {
-        let now = self.start.elapsed();
-        let assigned = assign(&self.members.staying(now), self.slots());
-        let me = &self.settings.worker[..];
-        assigned.get(partition as usize).copied().flatten().is_some_and(|worker| worker != me)
+        self.targets.as_ref().is_some_and(BTreeMap::is_empty)
     }
 
     /// Handles the end of a thread.
@@ -335,11 +342,10 @@ impl<'a> Manager<'a> {
                     "partition {partition} has stopped: {why}; trying again in {pause:?}"
                 );
                 self.failures.insert(partition, Failure { pause, until: Instant::now() + pause });
-                self.me.failed.retain(|(other, _)| *other != partition);
-                self.me.failed.push((partition, why));
+                self.me.failed.insert(partition, why);
             }
         }
-        self.me.failed.retain(|(partition, _)| self.failures.contains_key(partition));
+        self.me.failed.retain(|partition, _| self.failures.contains_key(partition));
         Ok(())
     }
 

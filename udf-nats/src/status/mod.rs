@@ -203,11 +203,9 @@ async fn partition(
     let position = stored.max(mark.unwrap_or_default().upto);
     let owner = view.leases.get(&number).map(|lease| lease.value.worker.clone());
     let owner = owner.filter(|owner| !owner.is_empty());
-    let failed = owner.as_ref().and_then(|owner| {
-        let worker = &view.workers.get(owner)?.value;
-        let failed = worker.failed.iter().find(|(partition, _)| *partition == number);
-        failed.map(|(_, why)| why.clone())
-    });
+    let failed = owner
+        .as_ref()
+        .and_then(|owner| view.workers.get(owner)?.value.failed.get(&number).cloned());
     Ok(Partition {
         number,
         is_owner_alive: owner.as_ref().is_some_and(|owner| members.lives(owner, ALIVE_AT)),

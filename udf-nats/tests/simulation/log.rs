@@ -61,7 +61,7 @@ impl Log for SimLog {
         }
         let (sim, name) = (self.sim.clone(), self.name.clone());
         let effect = move |server: &mut Server| {
-            let appended = server.append(partition, mark, payload, expected);
+            let appended = server.append(partition, Some(mark), payload, expected);
             sim.trace(|| format!("{name} appends {mark:?} behind {expected}: {appended:?}"));
             appended
         };

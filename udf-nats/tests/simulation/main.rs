@@ -13,6 +13,7 @@ mod oracle;
 mod server;
 mod sim;
 mod udf;
+mod unhappy;
 mod worker;
 mod world;
 

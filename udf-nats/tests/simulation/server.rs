@@ -9,8 +9,12 @@ use udf_nats::{AppendError, Bounds, DeadLetter, Entry, Last, Mark, Message, PutE
 pub(crate) struct Server {
     /// The restarts. A reader from before a restart fails.
     pub(crate) generation: u64,
-    /// All messages of all partitions.
+    /// The number of messages that retention has removed.
+    pub(crate) removed: u64,
+    /// All messages of all partitions, also those that were removed.
     pub(crate) input: Vec<(u32, Message)>,
+    /// The limit of a message, if it is lower than the workers know.
+    pub(crate) max_payload: Option<usize>,
     pub(crate) outputs: BTreeMap<u32, Vec<OutputMessage>>,
     output_seq: u64,
     pub(crate) keys: BTreeMap<String, Entry>,
@@ -22,7 +26,8 @@ pub(crate) struct Server {
 
 pub(crate) struct OutputMessage {
     seq: u64,
-    pub(crate) mark: Mark,
+    /// `None` if another program has written it.
+    pub(crate) mark: Option<Mark>,
     pub(crate) payload: Bytes,
 }
 
@@ -33,12 +38,12 @@ impl Server {
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
-        Bounds { first: 1, last: self.input.len() as u64 }
+        Bounds { first: self.removed + 1, last: self.input.len() as u64 }
     }
 
     /// Returns up to `count` messages behind `after`, and the sequence up to which they go.
     pub(crate) fn pull(&self, partition: u32, after: u64, count: usize) -> (Vec<Message>, u64) {
-        let all = self.input[after as usize..].iter();
+        let all = self.input[after.max(self.removed) as usize..].iter();
         let mine = all.filter(|(of, _)| *of == partition).map(|(_, message)| message.clone());
         let messages: Vec<_> = mine.take(count).collect();
         let upto = match messages.last() {
@@ -50,16 +55,19 @@ impl Server {
 
     pub(crate) fn last(&self, partition: u32) -> Option<Last> {
         let last = self.outputs.get(&partition)?.last()?;
-        Some(Last { seq: last.seq, mark: Some(last.mark) })
+        Some(Last { seq: last.seq, mark: last.mark })
     }
 
     pub(crate) fn append(
         &mut self,
         partition: u32,
-        mark: Mark,
+        mark: Option<Mark>,
         payload: Bytes,
         expected: u64,
     ) -> Result<u64, AppendError> {
+        if let Some(limit) = self.max_payload.filter(|limit| payload.len() > *limit) {
+            return Err(AppendError::TooLarge { limit: limit + 1024 });
+        }
         if self.last(partition).map_or(0, |last| last.seq) != expected {
             return Err(AppendError::Fenced);
         }

@@ -50,6 +50,8 @@ pub(crate) struct Sim {
     pub(crate) server: RefCell<Server>,
     pub(crate) faults: Cell<Faults>,
     pub(crate) traced: bool,
+    /// The events of all workers, if they are kept.
+    pub(crate) texts: RefCell<Option<Vec<String>>>,
     /// How often the present poll of a task has looked at the clock.
     pub(crate) looks: Cell<u32>,
 }
@@ -65,6 +67,7 @@ impl Sim {
             server: RefCell::default(),
             faults: Cell::default(),
             traced,
+            texts: RefCell::default(),
             looks: Cell::new(0),
         })
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use udf_nats::partition::{self, Counters, PartitionError, Settings};
+use udf_nats::partition::{self, Counters, OnPoison, PartitionError, Settings};
 use udf_nats::split;
 use udf_text::line_protocol::Grouping;
 
@@ -18,7 +18,7 @@ use crate::sim::{Flag, Sim, SimClock};
 use crate::udf::SimUdf;
 
 /// What differs between runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     pub(crate) max_payload: usize,
     pub(crate) chunk_bytes: usize,
@@ -26,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) snapshot_every: Duration,
     pub(crate) snapshot_bytes: u64,
     pub(crate) tick_every: Option<Duration>,
+    pub(crate) skip_lost: bool,
+    pub(crate) on_poison: OnPoison,
     /// The number of partitions, if the workers split.
     pub(crate) split: Option<u32>,
 }
@@ -63,6 +65,8 @@ impl Worker {
                 .depth(config.depth)
         });
         let settings = Settings::new(partition, name.clone())
+            .skip_lost(config.skip_lost)
+            .on_poison(config.on_poison)
             .state_of("model", "host")
             .snapshot_every(config.snapshot_every)
             .snapshot_bytes(config.snapshot_bytes)
@@ -78,6 +82,9 @@ impl Worker {
             let report = |event: &partition::Event<'_>| {
                 sim.trace(|| format!("{called} of {partition}: {event}"));
                 events.borrow_mut().push(word(event));
+                if let Some(texts) = &mut *sim.texts.borrow_mut() {
+                    texts.push(event.to_string());
+                }
             };
             if let Some(settings) = splitting {
                 return split::drive(&settings, &log, &clock, &counted, leaving, &report).await;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use udf_nats::partition::PartitionError;
+use udf_nats::partition::{OnPoison, PartitionError};
 
 use crate::oracle;
 use crate::sim::{Faults, Sim};
@@ -110,6 +110,8 @@ pub(crate) fn run(kind: Kind, seed: u64, traced: bool) -> Result<Counts, String>
         snapshot_bytes: one_of(&[300, 2000, 100_000]),
         tick_every: [None, Some(Duration::from_millis(one_of(&[50, 1000])))]
             [one_of(&[0, 1]) as usize],
+        skip_lost: false,
+        on_poison: OnPoison::DeadLetter,
         split: (kind == Kind::Split).then(|| one_of(&[1, 2, 5]) as u32),
     };
     sim.faults.set(Faults {
