@@ -133,7 +133,7 @@ mod tests {
     fn floats_of_every_length_are_written_as_std_does() {
         let mut room = [0xff; ROOM];
         for digits in 0..17 {
-            for value in [1.0, 1.0 / 3.0, 98_765.4321, 1.5e300, 1e-300, 12_345_678.75] {
+            for value in [1.0, 1.0 / 3.0, 98_765.432_1, 1.5e300, 1e-300, 12_345_678.75] {
                 let value = value / 10_f64.powi(digits);
                 for value in [value, -value, 0.0 * value] {
                     let length = float(value, &mut room);
