@@ -9,6 +9,7 @@
 
 mod cluster;
 mod commands;
+mod logins;
 mod poison;
 mod proxy;
 mod server;
@@ -38,7 +39,7 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-const MODULES: [(&str, &[Case]); 7] = [
+const MODULES: [(&str, &[Case]); 8] = [
     ("workers", workers::CASES),
     ("servers", servers::CASES),
     ("proxy", proxy::CASES),
@@ -46,6 +47,7 @@ const MODULES: [(&str, &[Case]); 7] = [
     ("poison", poison::CASES),
     ("takeover", takeover::CASES),
     ("commands", commands::CASES),
+    ("logins", logins::CASES),
 ];
 
 fn main() -> ExitCode {
