@@ -66,6 +66,7 @@ checks! {
     deaths_around_a_large_batch_of_output_cost_nothing
     deaths_between_timers_cost_output_of_timers_alone
     an_upgrade_costs_nothing
+    upgrades_that_overlap_cost_nothing
     an_upgrade_of_batches_costs_nothing
     an_upgrade_between_timers_costs_nothing
     an_upgrade_and_deaths_between_timers_cost_output_of_timers_alone

@@ -207,6 +207,27 @@ impl<R: Read> FrameReader<R> {
         &self.buffer[self.taken..self.end]
     }
 
+    /// Returns the last `bytes` bytes of the frames that were taken since the last read, with their
+    /// lengths.
+    ///
+    /// ```
+    /// use udf_proto::frame::FrameReader;
+    ///
+    /// let mut reader = FrameReader::new(&b"\x01a\x02bc\x01d"[..]);
+    /// reader.fill()?;
+    /// reader.buffered_frame()?;
+    /// reader.buffered_frame()?;
+    /// assert_eq!(reader.last_taken(3), b"\x02bc");
+    /// assert_eq!(reader.last_taken(5), b"\x01a\x02bc");
+    /// # Ok::<(), udf_proto::frame::FrameError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If fewer bytes were taken.
+    pub fn last_taken(&self, bytes: usize) -> &[u8] {
+        &self.buffer[self.start - bytes..self.start]
+    }
+
     /// Returns whether the buffer has a complete frame that was not taken yet.
     ///
     /// # Errors

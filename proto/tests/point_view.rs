@@ -210,3 +210,31 @@ fn a_point_of_a_message_keeps_the_sign_of_zero() {
     assert_eq!(point.fields().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b", "c"]);
     assert_eq!(messages::Point::from(point), message);
 }
+
+#[test]
+fn the_last_entry_of_a_name_counts_among_any_number_of_entries() {
+    let mut index = PointIndex::new();
+    for count in 1..200_usize {
+        for repeated in [0, count / 2, count - 1] {
+            // A name of each length, beside one that differs in its last byte only.
+            let name = |at: usize| format!("{}{}", "x".repeat(at / 2), at % 2);
+            let mut bytes = Vec::new();
+            for at in (0..count).chain([repeated]) {
+                let tag = messages::Point {
+                    tags: [(name(at), "a".to_owned())].into(),
+                    fields_int: [(name(at), 1)].into(),
+                    ..Default::default()
+                };
+                tag.encode(&mut bytes).unwrap();
+            }
+            let point = index.parse(&bytes).unwrap();
+            let expected = (0..count).filter(|at| *at != repeated).chain([repeated]).map(name);
+            let expected = expected.collect::<Vec<_>>();
+            assert!(point.tags().map(|(name, _)| name).eq(expected.iter()), "{count}, {repeated}");
+            assert!(
+                point.fields().map(|(name, _)| name).eq(expected.iter()),
+                "{count}, {repeated}"
+            );
+        }
+    }
+}

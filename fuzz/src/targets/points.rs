@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use udf_proto::point::{FieldValue, Point, PointIndex, Problem};
+use udf_proto::point::{FieldValue, Point, PointCheck, PointIndex, Problem};
 use udf_proto::{messages, response};
 
 use super::within;
@@ -45,6 +45,7 @@ pub(super) fn check(input: &[u8], trace: &mut Trace) {
         // The comparison below checks the result.
         let _ = PointIndex::new().parse(input).map(|point| point.time());
     });
+    assert_eq!(PointCheck::new().check(input), index.parse(input).map(drop));
     match (index.parse(input), prost) {
         (Ok(point), Ok(message)) => {
             same(point, &message);

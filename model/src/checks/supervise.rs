@@ -29,6 +29,7 @@ checks! {
     deaths_around_a_large_batch_of_output_cost_nothing, Random(600), LARGE_OUTPUT;
     deaths_between_timers_cost_output_of_timers_alone, Random(600), TIMER;
     an_upgrade_costs_nothing, Random(600), UPGRADE;
+    upgrades_that_overlap_cost_nothing, Random(600), UPGRADES;
     an_upgrade_of_batches_costs_nothing, Random(600), UPGRADE_BATCH;
     an_upgrade_between_timers_costs_nothing, Random(600), UPGRADE_TIMER;
     an_upgrade_and_deaths_between_timers_cost_output_of_timers_alone, Random(600), UPGRADE_TIMER_AND_DEATH;
@@ -82,6 +83,9 @@ const TIMER: Scenario =
 
 const UPGRADE: Scenario =
     Scenario { incidents: &[KillNewest, KillOldest, Upgrade, Checkpoint], ..STREAM };
+
+const UPGRADES: Scenario =
+    Scenario { incidents: &[KillNewest, Upgrade, Upgrade, Upgrade, Checkpoint], ..STREAM };
 
 const UPGRADE_BATCH: Scenario = Scenario { kind: BATCH.kind, sends: BATCH.sends, ..UPGRADE };
 

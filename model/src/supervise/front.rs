@@ -117,7 +117,8 @@ impl Front {
             writes_to.extend(has_unsent.then_some(worker.id));
         }
         let candidate = candidate.map(|candidate| candidate.id);
-        let seen = (self.checkpoints, self.upgrades);
+        let (checkpoints, upgrades) = (self.checkpoints, self.upgrades);
+        let may_begin_upgrade = self.may_begin_upgrade();
         let is_done = self.worker.is_none();
         let (mut has_input, mut has_response, mut has_candidate) = (false, false, false);
         drop(self.world.wait(&self.world.for_front, |state| {
@@ -129,7 +130,8 @@ impl Front {
                 let process = &state.processes[*id];
                 process.is_alive() && process.stdin.has_room()
             };
-            let is_asked = (state.checkpoints, state.upgrades) != seen;
+            let is_asked =
+                state.checkpoints != checkpoints || may_begin_upgrade && state.upgrades != upgrades;
             let can_do = has_input || has_response || has_candidate || is_asked;
             can_do || is_done || writes_to.iter().any(has_room)
         }));

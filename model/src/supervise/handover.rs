@@ -63,15 +63,20 @@ impl Front {
         }
     }
 
-    fn begin_upgrade(&mut self) {
-        let requested = self.world.lock().upgrades;
-        let serves = self.worker.as_ref().is_some_and(|worker| worker.start.is_none());
-        let is_possible = serves
+    /// Returns whether a request for an upgrade would be followed now. Otherwise, it waits.
+    pub(super) fn may_begin_upgrade(&self) -> bool {
+        self.upgrade.is_none()
+            && self.worker.as_ref().is_some_and(|worker| worker.start.is_none())
             && !self.is_closed
             && self.core.talk.is_started
             && !self.core.talk.is_repeating
-            && self.search.is_none();
-        if requested != self.upgrades && is_possible {
+            && self.search.is_none()
+    }
+
+    fn begin_upgrade(&mut self) {
+        let requested = self.world.lock().upgrades;
+        if requested != self.upgrades && self.may_begin_upgrade() {
+            self.upgrades = requested;
             let mut worker = self.spawn(self.info.clone(), self.next);
             if let (Some(start), Some(init)) = (&mut worker.start, self.core.talk.init()) {
                 start.init(init);
@@ -79,7 +84,6 @@ impl Front {
             self.upgrade = Some(Upgrade { worker, phase: Phase::Starting });
             self.feed_candidate();
         }
-        self.upgrades = requested;
     }
 
     fn refuse_upgrade(&mut self) {

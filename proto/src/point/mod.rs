@@ -6,12 +6,14 @@
 //!
 //! Maps on the wire may contain a key twice. As in any protobuf map, the last value wins.
 
+mod check;
 mod cursor;
 mod edit;
 mod encode;
 mod equal;
 mod error;
 mod index;
+mod live;
 mod owned;
 mod parts;
 mod repeats;
@@ -23,6 +25,7 @@ mod view;
 
 use std::ops::Range;
 
+pub use check::PointCheck;
 pub(crate) use cursor::{Record, Records};
 pub use edit::{FieldSet, FieldWriter, IntoField, PointEdit, PointSink};
 pub use encode::PointFrame;

@@ -47,6 +47,17 @@ impl Repeats {
     }
 }
 
+/// The bits of so many bytes.
+const BYTES: [u128; 17] = {
+    let mut all = [0; 17];
+    let mut length = 1;
+    while length < all.len() {
+        all[length] = u128::MAX >> (128 - 8 * length);
+        length += 1;
+    }
+    all
+};
+
 const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND: u64 = 0xe703_7ed1_a0b4_28db;
 
@@ -56,8 +67,7 @@ pub(super) fn hash(class: u8, tail: &[u8], length: usize) -> u64 {
     let class = u64::from(class);
     match tail.first_chunk::<16>() {
         Some(chunk) if (1..=16).contains(&length) => {
-            let kept = u128::MAX.checked_shr(128 - 8 * length as u32).unwrap_or(0);
-            mix(class, u128::from_le_bytes(*chunk) & kept)
+            mix(class, u128::from_le_bytes(*chunk) & BYTES[length])
         }
         _ => hash_in_blocks(class, &tail[..length]),
     }

@@ -1,15 +1,15 @@
 //! The borrowed view of a point, and iterators over its parts.
 
-use std::collections::HashSet;
 use std::fmt;
 
+use super::live::Live;
 use super::{Entry, FieldError, Head, Kind, Span};
 
 /// A received point, borrowed from the buffer of the reader.
 ///
 /// The view is small and `Copy`. Reading it allocates nothing, with one exception: iterating over
-/// all tags or fields of a point with more than 64 entries allocates a table of their names. A
-/// point within a batch contains only a time, a group, tags and fields, and has the name of the
+/// the tags or the fields of a point allocates a table of their names, if there are more than 128
+/// of them, or if a point with more than 64 entries repeats a name. A point within a batch contains only a time, a group, tags and fields, and has the name of the
 /// batch. Its other members are empty.
 #[derive(Clone, Copy)]
 pub struct Point<'a> {
@@ -111,7 +111,7 @@ impl<'a> Point<'a> {
 
     /// Returns the tags, in the order of the wire.
     pub fn tags(self) -> Tags<'a> {
-        Tags { point: self, live: Live::new(self, |entry| entry.kind() == Kind::Tag) }
+        Tags { point: self, live: Live::new(self) }
     }
 
     /// Returns the tags as [`tags`](Self::tags) does, without the cost of another UTF-8 check.
@@ -136,7 +136,7 @@ impl<'a> Point<'a> {
 
     /// Returns the fields, in the order of the wire.
     pub fn fields(self) -> Fields<'a> {
-        Fields { point: self, live: Live::new(self, Entry::is_field) }
+        Fields { point: self, live: Live::new(self) }
     }
 
     /// Returns the fields as [`fields`](Self::fields) does, without another UTF-8 check of the names.
@@ -318,7 +318,7 @@ impl<'a> Iterator for Dimensions<'a> {
 #[derive(Debug, Clone)]
 pub struct Tags<'a> {
     point: Point<'a>,
-    live: Live<'a>,
+    live: Live<'a, false>,
 }
 
 impl<'a> Iterator for Tags<'a> {
@@ -334,7 +334,7 @@ impl<'a> Iterator for Tags<'a> {
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     point: Point<'a>,
-    live: Live<'a>,
+    live: Live<'a, true>,
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -343,59 +343,5 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.live.next()?;
         Some((self.point.text(entry.name()), self.point.value(entry)))
-    }
-}
-
-/// Up to this many entries, comparing every entry with all later ones is faster than a table.
-const FEW: usize = 64;
-
-/// Iterator over the entries of some kinds. Skips an entry if a later entry of the same kind has
-/// the same name.
-#[derive(Debug, Clone)]
-struct Live<'a> {
-    point: Point<'a>,
-    wanted: fn(&Entry) -> bool,
-    next: usize,
-    /// The places of the replaced entries. Present only if the point has many entries.
-    replaced: Option<HashSet<usize>>,
-}
-
-impl<'a> Live<'a> {
-    fn new(point: Point<'a>, wanted: fn(&Entry) -> bool) -> Self {
-        let replaced = (point.entries.len() > FEW).then(|| {
-            let mut names = HashSet::new();
-            let entries = point.entries.iter().enumerate().rev();
-            entries
-                .filter(|(_, entry)| wanted(entry))
-                .filter(|(_, entry)| !names.insert((entry.kind() as u8, point.raw(entry.name()))))
-                .map(|(at, _)| at)
-                .collect()
-        });
-        Live { point, wanted, next: 0, replaced }
-    }
-
-    fn is_replaced(&self, at: usize, entry: &Entry) -> bool {
-        match &self.replaced {
-            Some(replaced) => replaced.contains(&at),
-            None => self.point.entries[at + 1..].iter().any(|later| {
-                later.kind_and_length == entry.kind_and_length
-                    && self.point.raw(later.name()) == self.point.raw(entry.name())
-            }),
-        }
-    }
-}
-
-impl<'a> Iterator for Live<'a> {
-    type Item = &'a Entry;
-
-    fn next(&mut self) -> Option<&'a Entry> {
-        while let Some(entry) = self.point.entries.get(self.next) {
-            let at = self.next;
-            self.next += 1;
-            if (self.wanted)(entry) && !self.is_replaced(at, entry) {
-                return Some(entry);
-            }
-        }
-        None
     }
 }

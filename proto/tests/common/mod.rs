@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
 use udf_proto::messages;
-use udf_proto::point::{FieldValue, PointIndex, Problem};
+use udf_proto::point::{FieldValue, PointCheck, PointIndex, Problem};
 use udf_proto::{Point, PointBuf};
 
 /// Runs few cases by default. `PROPTEST_CASES` sets another number. A failure is printed in full,
@@ -218,8 +218,10 @@ pub(crate) fn damaged(mut bytes: Vec<u8>, damage: &[(u8, prop::sample::Index, u8
 
 /// Parses `bytes` with both parsers. Either both return the same point, or both refuse.
 ///
-/// The only exception is the wire type of maps, which prost does not check.
+/// The only exception is the wire type of maps, which prost does not check. A check without an index
+/// gives the verdict of the index.
 pub(crate) fn agrees(index: &mut PointIndex, bytes: &[u8]) -> Option<messages::Point> {
+    assert_eq!(PointCheck::new().check(bytes), index.parse(bytes).map(drop), "{bytes:02x?}");
     match (index.parse(bytes), messages::Point::decode(bytes)) {
         (Ok(point), Ok(message)) => {
             same(point, &message);

@@ -23,6 +23,7 @@ cases! {
     keepalives_while_a_worker_is_busy, BOTH, "Kapacitor gets keepalives while the worker is stopped.";
     keepalives_while_a_worker_starts, BOTH, "The same holds while a new worker starts, in Init and in Restore.";
     an_init_that_takes_its_time, SOCKET, "A worker may take longer to accept Init than `--init-timeout`, which limits Kapacitor. The front sleeps meanwhile.";
+    upgrades_that_overlap, BOTH, "A request for an upgrade that comes during an upgrade is followed after it. The front sleeps meanwhile.";
     a_worker_that_takes_its_time, BOTH, "A worker that takes longer than the budget in all, but makes progress, lives on.";
     a_worker_without_output, BOTH, "The same holds for a worker that emits nothing, and whose input fits into the pipe.";
     a_worker_without_input, BOTH, "A worker without input for longer than the budget lives on.";
@@ -150,6 +151,35 @@ fn an_init_that_takes_its_time(on: Transport) {
     front.kapacitor.send(&points(0..10));
     let requests = [init(), points(0..10)].concat();
     assert_same(&front.finish(), &direct(&plain(&[]), &requests));
+}
+
+fn upgrades_that_overlap(on: Transport) {
+    if !has_python() {
+        return;
+    }
+    let mark = Mark::new();
+    // The new worker of the first upgrade stops, while the input waits for it.
+    let args = ["--at", "restore", "--times", "1", "--dir", mark.path()];
+    let mut front = Front::start(&plain(&args), on, &[]);
+    front.kapacitor.send(&[init(), points(0..10)].concat());
+    let mut found = front.kapacitor.take(11);
+    let old = front.worker();
+    front.program.signal("HUP");
+    let new = front.stopped_worker();
+    front.program.signal("HUP");
+    let before = processor_time(front.pid());
+    thread::sleep(Duration::from_secs(3));
+    let busy = processor_time(front.pid()) - before;
+    assert!(busy < Duration::from_millis(600), "{busy:?} of 3s");
+    send(new, Signal::CONT);
+    for (new, old) in [(Some(new), old), (None, new)] {
+        let line = front.program.wait_for_log("upgraded: ");
+        assert!(line.contains(&format!("from worker {old} ")), "{line}");
+        new.iter().for_each(|new| assert!(line.contains(&format!("worker {new} ")), "{line}"));
+    }
+    front.kapacitor.send(&points(10..20));
+    found.extend(front.finish());
+    assert_same(&found, &direct(&plain(&[]), &[init(), points(0..20)].concat()));
 }
 
 fn a_worker_that_takes_its_time(on: Transport) {

@@ -8,7 +8,7 @@ use std::error::Error;
 
 use udf_host::diagnosis::NoMessage;
 use udf_proto::messages::response::Message;
-use udf_proto::point::PointIndex;
+use udf_proto::point::PointCheck;
 use udf_proto::response;
 use udf_proto::{EdgeType, Info};
 
@@ -31,14 +31,14 @@ pub(super) enum Response {
 /// Checks the responses of one worker.
 #[derive(Debug)]
 pub(super) struct Checker {
-    index: PointIndex,
+    points: PointCheck,
     is_within_batch: bool,
     provides: Option<EdgeType>,
 }
 
 impl Checker {
     pub(super) fn new() -> Self {
-        Checker { index: PointIndex::new(), is_within_batch: false, provides: None }
+        Checker { points: PointCheck::new(), is_within_batch: false, provides: None }
     }
 
     /// Begins with a worker that provides this edge, and may already be within a batch.
@@ -57,7 +57,7 @@ impl Checker {
     #[inline]
     pub(super) fn check(&mut self, frame: &[u8]) -> Result<Response, String> {
         if let Some(point) = response::point_bytes(frame) {
-            self.index.parse(point).map_err(no_message)?;
+            self.points.check(point).map_err(no_message)?;
             return self.point();
         }
         match response::decode(frame).map_err(no_message)? {

@@ -1,4 +1,4 @@
-//! Larger pipes for a connection with much data.
+//! The sizes of reads, and larger pipes for a connection with much data.
 //!
 //! A pipe of Linux holds 64 KiB. Each of the three processes in a row then sleeps and wakes once for
 //! every 64 KiB, which takes longer than to copy the data. But Linux limits the memory for the pipes
@@ -10,6 +10,10 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The maximum size of a read. What is read is looked at and written before it leaves the cache of
+/// the processor: larger reads cost more for each byte.
+pub(super) const READ: usize = 64 << 10;
 
 /// The size of a large pipe. Twice as much gains little.
 const LARGE: usize = 512 << 10;

@@ -14,6 +14,7 @@ use udf_host::process::{Child, Exit, Spawned};
 use udf_proto::Info;
 use udf_proto::frame::{FrameError, FrameReader};
 
+use super::pipes::READ;
 use super::settings::Program;
 use super::start::Start;
 use crate::agent::worker::SUPERVISOR;
@@ -58,11 +59,13 @@ impl Worker {
         for pipe in [input.as_fd(), stdout.as_fd()] {
             ioctl_fionbio(pipe, true).map_err(|error| error.to_string())?;
         }
+        let mut frames = FrameReader::new(stdout).limit(frame_limit);
+        frames.set_base(READ);
         Ok(Worker {
             child,
             input: Some(input),
             is_deaf: Cell::new(false),
-            frames: FrameReader::new(stdout).limit(frame_limit),
+            frames,
             start: Some(Start::new(known)),
         })
     }

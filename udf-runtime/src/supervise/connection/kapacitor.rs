@@ -18,6 +18,7 @@ use crate::agent::counters::Count;
 use crate::agent::error::{MAX_TEXT, cut};
 use crate::agent::link::EmitError;
 use crate::agent::ready::has_hung_up;
+use crate::supervise::pipes::READ;
 use crate::supervise::worker::read;
 
 impl Connection {
@@ -29,7 +30,7 @@ impl Connection {
                 return Ok(());
             }
             Phase::Stopping(left) => usize::try_from(left).unwrap_or(usize::MAX),
-            _ => usize::MAX,
+            _ => READ,
         };
         let room = self.core.room();
         let most = room.len().min(most);

@@ -64,6 +64,9 @@ impl Connection {
     fn take_responses(&mut self) {
         let Some(Worker { frames, start, .. }) = &mut self.worker else { return };
         let (before, is_new) = (self.core.talk.responses, start.is_some());
+        // The bytes of the last responses in a row that are passed on. They are not copied if
+        // Kapacitor takes them at once.
+        let mut run = 0;
         let fault = loop {
             let length = match frames.buffered_frame() {
                 Ok(Some(frame)) => frame.len(),
@@ -80,15 +83,33 @@ impl Connection {
                 None => self.core.respond(frame, whole),
             };
             match took {
+                Ok(true) if self.core.talk.out.is_empty() => run += whole.len(),
                 Ok(passes) => {
+                    let end = whole.len();
+                    let before = frames.last_taken(run + end);
+                    self.out.extend_from_slice(&before[..run]);
                     self.out.append(&mut self.core.talk.out);
-                    if passes {
-                        self.out.extend_from_slice(whole);
-                    }
+                    run = if passes { end } else { 0 };
                 }
-                Err(fault) => break Some(explain(fault, frames.taken())),
+                Err(fault) => {
+                    let end = whole.len();
+                    self.out.extend_from_slice(&frames.last_taken(run + end)[..run]);
+                    run = 0;
+                    break Some(explain(fault, frames.taken()));
+                }
             }
         };
+        let run = frames.last_taken(run);
+        let written = match self.out.is_empty() {
+            true => rustix::io::write(&self.output, run).unwrap_or(0),
+            false => 0,
+        };
+        if written > 0 {
+            self.link.counters.add(Count::BytesOut, written as u64);
+            self.last_sign = Instant::now();
+            self.out_moved = self.last_sign;
+        }
+        self.out.extend_from_slice(&run[written..]);
         if self.core.talk.responses != before {
             self.progress = Instant::now();
         }
