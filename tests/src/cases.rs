@@ -72,26 +72,7 @@ impl Suite {
     /// # Panics
     /// If the document differs.
     pub fn check_document(&self) {
-        let target = self.target;
-        let begin = format!("<!-- The tables of `{target}`; its test `table` renews them. -->\n");
-        let end = format!("<!-- The end of the tables of `{target}`. -->\n");
-        let tables = self.tables();
-        println!("{tables}");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md");
-        let found = fs::read_to_string(&path).expect("docs/faults.md is there");
-        let (before, rest) =
-            found.split_once(&begin).expect("the document marks the begin of the tables");
-        let (_, after) = rest.split_once(&end).expect("the document marks the end of the tables");
-        let current = format!("{before}{begin}{tables}{end}{after}");
-        if std::env::var_os("UPDATE").is_some() {
-            fs::write(&path, &current).expect("docs/faults.md is writable");
-        } else {
-            assert!(
-                found == current,
-                "docs/faults.md differs from the suite; to renew it, run\n  \
-                 UPDATE=1 cargo test -p udf-tests --test {target} table"
-            );
-        }
+        check_document(self.target, &self.tables());
     }
 
     /// Checks that no two cases have the same name.
@@ -130,5 +111,31 @@ impl Suite {
         }
         tables.push('\n');
         tables
+    }
+}
+
+/// Compares the tables of a test target in `docs/faults.md` with these. With the variable `UPDATE`,
+/// writes them.
+///
+/// # Panics
+/// If the document differs.
+pub fn check_document(target: &str, tables: &str) {
+    let begin = format!("<!-- The tables of `{target}`; its test `table` renews them. -->\n");
+    let end = format!("<!-- The end of the tables of `{target}`. -->\n");
+    println!("{tables}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md");
+    let found = fs::read_to_string(&path).expect("docs/faults.md is there");
+    let (before, rest) =
+        found.split_once(&begin).expect("the document marks the begin of the tables");
+    let (_, after) = rest.split_once(&end).expect("the document marks the end of the tables");
+    let current = format!("{before}{begin}{tables}{end}{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &current).expect("docs/faults.md is writable");
+    } else {
+        assert!(
+            found == current,
+            "docs/faults.md differs from the suite; to renew it, run\n  \
+             UPDATE=1 cargo test -p udf-tests --test {target} table"
+        );
     }
 }

@@ -78,7 +78,7 @@ fn a_status() {
 
 fn another_grouping() {
     let world = World::new(2);
-    world.split("").end();
+    world.drain_raw();
     let args = "run --name ma --group-by cpu -- /bin/true";
     let output = world.command(args).output().expect("udf runs");
     let error = String::from_utf8_lossy(&output.stderr);

@@ -9,6 +9,7 @@
 
 mod cluster;
 mod commands;
+mod logins;
 mod poison;
 mod proxy;
 mod server;
@@ -17,6 +18,7 @@ mod takeover;
 mod workers;
 mod world;
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -38,19 +40,24 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-const MODULES: [(&str, &[Case]); 7] = [
-    ("workers", workers::CASES),
-    ("servers", servers::CASES),
-    ("proxy", proxy::CASES),
-    ("cluster", cluster::CASES),
-    ("poison", poison::CASES),
-    ("takeover", takeover::CASES),
-    ("commands", commands::CASES),
+/// The modules, with the headings of their tables.
+const MODULES: [(&str, &str, &[Case]); 8] = [
+    ("workers", "Workers and splitters die, hang, come back, join and leave", workers::CASES),
+    ("servers", "A server dies, hangs or is late", servers::CASES),
+    ("proxy", "The network cuts, delays and drops", proxy::CASES),
+    ("cluster", "A cluster loses servers", cluster::CASES),
+    ("poison", "Lines and options that a UDF does not take", poison::CASES),
+    ("takeover", "Large states move", takeover::CASES),
+    ("commands", "Commands that contradict each other", commands::CASES),
+    ("logins", "Logins and encryption", logins::CASES),
 ];
 
 fn main() -> ExitCode {
-    let mut trials = Vec::new();
-    for (module, cases) in MODULES {
+    let mut trials = vec![Trial::test("table_of_the_document_is_current", || {
+        udf_tests::cases::check_document("nats", &tables());
+        Ok(())
+    })];
+    for (module, _, cases) in MODULES {
         for Case { name, promise, run } in cases {
             assert!(promise.ends_with('.'), "{name}: the promise is a sentence");
             trials.push(Trial::ignorable_test(format!("{module}::{name}"), move || trial(*run)));
@@ -68,4 +75,18 @@ fn trial(run: fn()) -> Result<Completion, Failed> {
         Err(why) if server::is_required() => Err(why.into()),
         Err(why) => Ok(Completion::ignored_with(why)),
     }
+}
+
+fn tables() -> String {
+    let count: usize = MODULES.iter().map(|(_, _, cases)| cases.len()).sum();
+    let mut tables = format!("\n{count} faults, injected into running servers and programs.\n");
+    for (_, heading, cases) in MODULES {
+        // Writing to a string does not fail.
+        let _ = write!(tables, "\n## {heading}\n\n| fault | promise |\n| --- | --- |\n");
+        for Case { name, promise, .. } in cases {
+            let _ = writeln!(tables, "| {} | {promise} |", name.replace('_', " "));
+        }
+    }
+    tables.push('\n');
+    tables
 }

@@ -133,8 +133,8 @@ fn acknowledgements_that_are_dropped() {
     let (world, proxy) = world(2);
     world.publish(&lines(5_000, 42), 20);
     proxy.faults.drop_every.store(15, Ordering::Relaxed);
-    let args = "--timeout 500ms --snapshot-every 200ms";
-    let (splitter, worker) = (world.split(args), world.worker(args));
+    let splitter = world.split("--timeout 500ms");
+    let worker = world.worker("--timeout 500ms --snapshot-every 200ms");
     world.grows(60);
     proxy.faults.drop_every.store(0, Ordering::Relaxed);
     worker.end();
@@ -149,8 +149,8 @@ fn messages_that_are_late() {
     world.publish(&lines(10_000, 43), 20);
     proxy.faults.late.store(15, Ordering::Relaxed);
     proxy.faults.drop_every.store(15, Ordering::Relaxed);
-    let args = "--timeout 500ms --snapshot-every 200ms";
-    let (splitter, worker) = (world.split(args), world.worker(args));
+    let splitter = world.split("--timeout 500ms");
+    let worker = world.worker("--timeout 500ms --snapshot-every 200ms");
     world.grows(60);
     proxy.cut();
     world.grows(20);

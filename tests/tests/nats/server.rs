@@ -175,8 +175,13 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts a server.
     pub(crate) fn one() -> Self {
+        Servers::with("")
+    }
+
+    /// Starts a server with more configuration.
+    pub(crate) fn with(configuration: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut server = Server::new("n1", directory.path(), "");
+        let mut server = Server::new("n1", directory.path(), configuration);
         server.start();
         Servers { servers: vec![server], _directory: directory }
     }

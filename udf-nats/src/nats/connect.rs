@@ -41,6 +41,11 @@ impl Connection {
             ConnectErrorKind::Tls => {
                 ConnectionError::Tls { servers: servers.clone(), why: causes(&error) }
             }
+            // The answer of a server without TLS is no message of TLS.
+            _ if causes(&error).contains("corrupt message") => {
+                let why = "the server does not speak TLS on this port".to_owned();
+                ConnectionError::Tls { servers: servers.clone(), why }
+            }
             _ if is_certificate(&error) => {
                 ConnectionError::Tls { servers: servers.clone(), why: causes(&error) }
             }
