@@ -162,8 +162,9 @@ fn errors_say_why_and_what_to_do() {
         ),
         (
             PartitionError::Ahead { after: 9, last: 3 },
-            "the input was read up to sequence 9, but the stream ends at 3: it was created again; \
-             use another name, or delete the stored state and the output",
+            "the input was read up to sequence 9, but the stream ends at 3: it was created again, \
+             or its server has lost the end of it; use another name, or delete the stored state and \
+             the output",
         ),
         (
             PartitionError::Foreign { partition: 2, seq: 9 },

@@ -27,10 +27,12 @@ pub enum PartitionError {
         /// The first sequence that is left.
         first: u64,
     },
-    /// The position lies behind the end of the input.
+    /// The position lies behind the end of the input. New input would get sequences that were handled
+    /// before.
     #[error(
         "the input was read up to sequence {after}, but the stream ends at {last}: it was created \
-         again; use another name, or delete the stored state and the output"
+         again, or its server has lost the end of it; use another name, or delete the stored state \
+         and the output"
     )]
     Ahead {
         /// The position.

@@ -21,6 +21,7 @@
 //! | retention has removed input | the driver gives up, or goes on if the settings say so |
 
 pub(crate) mod append;
+mod chunks;
 pub(crate) mod context;
 mod counters;
 pub(crate) mod error;
