@@ -38,7 +38,7 @@ pub enum RawValue<'a> {
     Bool(bool),
 }
 
-/// Bytes that must be text. [`RawParts`] does not check whether they are UTF-8.
+/// Bytes that must be text. [`visit_parts`] does not check whether they are UTF-8.
 #[derive(Debug, Clone, Copy)]
 pub struct RawText<'a> {
     /// The bytes, and what is behind them in the point.
