@@ -11,6 +11,7 @@ mod cluster;
 mod commands;
 mod logins;
 mod poison;
+mod process;
 mod proxy;
 mod server;
 mod servers;

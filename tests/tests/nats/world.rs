@@ -4,19 +4,19 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, Message};
 use futures_util::StreamExt;
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use udf_tests::program::example;
 
+use crate::process::Process;
 use crate::server::{LOOK, Servers, TIMEOUT};
 
 /// The name of the UDF on the server.
@@ -384,96 +384,4 @@ pub(crate) fn lines(count: usize, seed: u64) -> Vec<String> {
         format!("cpu,host=h{host} value={}.{} {time}\n", value / 100, value % 100)
     };
     (0..count).map(line).collect()
-}
-
-/// A process of `udf nats`.
-pub(crate) struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(mut command: Command, log: PathBuf) -> Self {
-        let file = File::create(&log).expect("a file");
-        let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("udf starts");
-        Process { child, log }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is a child");
-    }
-
-    /// Kills the process with SIGKILL.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("it is a child");
-        self.wait();
-    }
-
-    /// Stops the process, which keeps its connections open.
-    pub(crate) fn pause(&self) {
-        self.signal(Signal::STOP);
-    }
-
-    /// Lets the process go on.
-    pub(crate) fn resume(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    /// Ends the process with SIGTERM, and waits for it.
-    #[track_caller]
-    pub(crate) fn end(mut self) {
-        self.signal(Signal::TERM);
-        let status = self.wait();
-        assert!(status.success(), "{status}: {}", self.text());
-    }
-
-    /// Waits until the process ends.
-    #[track_caller]
-    pub(crate) fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + TIMEOUT;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("it is a child") {
-                return status;
-            }
-            if Instant::now() >= deadline {
-                panic!("the process does not end: {}", self.text());
-            }
-            thread::sleep(LOOK);
-        }
-    }
-
-    /// Returns the name of the worker.
-    pub(crate) fn name(&self, world: &World) -> String {
-        let id = format!("-{}-", self.child.id());
-        let mut name = None;
-        world.until("the worker has a name", || {
-            let text = self.text();
-            let mut words = text.split([' ', ',']);
-            name = words.find(|word| word.contains(&id)).map(str::to_owned);
-            name.is_some()
-        });
-        name.expect("it was found")
-    }
-
-    /// Returns the log.
-    pub(crate) fn text(&self) -> String {
-        text(&self.log)
-    }
-}
-
-fn text(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_default()
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            let text = text(&self.log);
-            let last: Vec<_> = text.lines().rev().take(20).collect();
-            let last: Vec<_> = last.into_iter().rev().collect();
-            eprintln!("the last lines of {}:\n{}", self.log.display(), last.join("\n"));
-        }
-    }
 }

@@ -1,11 +1,13 @@
 //! Keeps the partitions that belong to this process running.
 
+mod leave;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::metrics::{Counts, Metrics};
 use super::signals::Signals;
@@ -319,6 +321,12 @@ impl<'a> Manager<'a> {
         self.targets.as_ref().is_some_and(BTreeMap::is_empty)
     }
 
+    /// Returns whether a UDF of this process has handled input.
+    fn has_worked(&self) -> bool {
+        let mut running = self.running.values();
+        running.any(|running| running.counts.driver.messages_in.get() > 0)
+    }
+
     /// Handles the end of a thread.
     async fn end(&mut self, Ended { partition, result }: Ended) -> Result<(), RunError> {
         let running = self.running.remove(&partition);
@@ -331,11 +339,14 @@ impl<'a> Manager<'a> {
                     let _ = self.release(partition).await;
                 }
             }
-            Err(JobError::Refused(why)) => return Err(RunError::Refused(why)),
-            Err(JobError::Failed(why)) if self.settings.until_end => {
+            // The first partitions would all be refused. Later, only one state does not fit.
+            Err(JobError::Refused(why)) if !self.has_worked() => {
+                return Err(RunError::Refused(why));
+            }
+            Err(JobError::Refused(why) | JobError::Failed(why)) if self.settings.until_end => {
                 return Err(RunError::Partition { partition, why });
             }
-            Err(JobError::Failed(why)) => {
+            Err(JobError::Refused(why) | JobError::Failed(why)) => {
                 let pause = self.failures.get(&partition).map(|failure| failure.pause * 2);
                 let pause = pause.unwrap_or(FIRST_PAUSE).min(LONGEST_PAUSE);
                 tracing::error!(
@@ -347,47 +358,5 @@ impl<'a> Manager<'a> {
         }
         self.me.failed.retain(|partition, _| self.failures.contains_key(partition));
         Ok(())
-    }
-
-    async fn release(&mut self, partition: u32) -> Result<(), LogError> {
-        let Some(revision) = self.leases.remove(&partition) else { return Ok(()) };
-        match self.registry.lease(partition, "", revision).await {
-            // Another worker has taken it.
-            Ok(_) | Err(PutError::Conflict) => Ok(()),
-            Err(error) => Err(LogError::Unavailable(error.to_string())),
-        }
-    }
-
-    /// Ends all partitions, and gives everything back.
-    async fn leave(&mut self) {
-        self.me.leaving = true;
-        let partitions: Vec<_> = self.running.keys().copied().collect();
-        for partition in partitions {
-            if let Some(running) = self.running.get_mut(&partition) {
-                running.gives_back = true;
-                running.leave.send_replace(true);
-            }
-        }
-        let limit = self.settings.shutdown;
-        let left = timeout(limit, async {
-            // Others know at once that they will get the partitions.
-            let _ = self.registry.beat(&self.settings.worker, &self.me).await;
-            while !self.running.is_empty() {
-                let Some(ended) = self.ended.recv().await else { break };
-                if let Err(error) = self.end(ended).await {
-                    tracing::error!("{error}");
-                }
-            }
-            let leases: Vec<_> = self.leases.keys().copied().collect();
-            for partition in leases {
-                let _ = self.release(partition).await;
-            }
-            let _ = self.registry.forget(&self.settings.worker).await;
-        });
-        if left.await.is_err() {
-            tracing::warn!(
-                "not finished within {limit:?}; the next owners replay the input since the last snapshot"
-            );
-        }
     }
 }

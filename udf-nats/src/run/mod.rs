@@ -104,7 +104,13 @@ pub async fn work(
 ) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(|error| RunError::System(error.to_string()))?;
     let Some(session) = connect(connection, name, &mut signals).await? else { return Ok(()) };
-    let (names, job) = prepare(&session).await?;
+    let (names, job) = tokio::select! {
+        prepared = prepare(&session) => prepared?,
+        name = signals.next() => {
+            tracing::info!("{name}: stopping");
+            return Ok(());
+        }
+    };
     let connection = Arc::new(connection.clone());
     let manager = Manager::new(session, connection, names, settings, metrics, job);
     manager.run(signals).await

@@ -2,6 +2,7 @@
 //!
 //! A plan is made first. If something on the server contradicts it, nothing is changed.
 
+mod raw;
 mod stream;
 
 use std::fmt;
@@ -10,9 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::raw::RawStream;
 use self::stream::{Rule, Wanted};
 use crate::log::{LogError, PutError};
-use crate::nats::{CONFIG, Names, Refusal, Session, bucket_stream, matches};
+use crate::nats::{CONFIG, Names, Refusal, Session, bucket_stream};
 
 /// How long lines are kept if nothing else is asked for.
 pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -275,65 +277,6 @@ enum Raw {
     Found(RawStream),
     /// The stream `NAME-raw`.
     Own,
-}
-
-struct RawStream {
-    name: String,
-    subjects: Vec<String>,
-    config: Value,
-}
-
-impl RawStream {
-    async fn read(session: &Session, name: &str) -> Result<Self, Refusal> {
-        let mut info: Value = session.request(format!("STREAM.INFO.{name}"), &json!({})).await?;
-        let config = info["config"].take();
-        let subjects = config["subjects"].as_array().into_iter().flatten();
-        let subjects = subjects.filter_map(|subject| Some(subject.as_str()?.to_owned())).collect();
-        Ok(RawStream { name: name.to_owned(), subjects, config })
-    }
-
-    fn problems(&self, input: &str) -> Vec<String> {
-        let name = &self.name;
-        let mut problems = Vec::new();
-        if !self.subjects.iter().any(|pattern| matches(pattern, input)) {
-            problems.push(format!(
-                "the stream {name} holds only a part of the input `{input}`: its subjects are {}; choose one of them",
-                self.subjects.join(", ")
-            ));
-        }
-        if self.config["retention"] != "limits" {
-            problems.push(format!(
-                "the stream {name} has the retention {}, which removes lines before they are handled; \
-                 use a stream with the retention limits",
-                self.config["retention"]
-            ));
-        }
-        problems
-    }
-
-    fn limits(&self) -> String {
-        stream::limits(&self.config)
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let (name, config) = (&self.name, &self.config);
-        let mut warnings = Vec::new();
-        if config["storage"] == "memory" {
-            warnings.push(format!(
-                "the stream {name} is in memory: a restart of the server loses its lines"
-            ));
-        }
-        if config["persist_mode"] == "async" {
-            warnings.push(format!("the stream {name} acknowledges lines before they are stored"));
-        }
-        if let Some(most) = config["max_msgs_per_subject"].as_i64().filter(|most| *most > 0) {
-            warnings.push(format!(
-                "the stream {name} keeps only the last {most} messages of each subject: lines that are not split by \
-                 then are lost"
-            ));
-        }
-        warnings
-    }
 }
 
 /// Returns what the stored configuration contradicts.

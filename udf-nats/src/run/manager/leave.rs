@@ -1,0 +1,50 @@
+//! Gives partitions back.
+
+use tokio::time::timeout;
+
+use super::Manager;
+use crate::log::{LogError, PutError};
+
+impl Manager<'_> {
+    pub(super) async fn release(&mut self, partition: u32) -> Result<(), LogError> {
+        let Some(revision) = self.leases.remove(&partition) else { return Ok(()) };
+        match self.registry.lease(partition, "", revision).await {
+            // Another worker has taken it.
+            Ok(_) | Err(PutError::Conflict) => Ok(()),
+            Err(error) => Err(LogError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// Ends all partitions, and gives everything back.
+    pub(super) async fn leave(&mut self) {
+        self.me.leaving = true;
+        let partitions: Vec<_> = self.running.keys().copied().collect();
+        for partition in partitions {
+            if let Some(running) = self.running.get_mut(&partition) {
+                running.gives_back = true;
+                running.leave.send_replace(true);
+            }
+        }
+        let limit = self.settings.shutdown;
+        let left = timeout(limit, async {
+            // Others know at once that they will get the partitions.
+            let _ = self.registry.beat(&self.settings.worker, &self.me).await;
+            while !self.running.is_empty() {
+                let Some(ended) = self.ended.recv().await else { break };
+                if let Err(error) = self.end(ended).await {
+                    tracing::error!("{error}");
+                }
+            }
+            let leases: Vec<_> = self.leases.keys().copied().collect();
+            for partition in leases {
+                let _ = self.release(partition).await;
+            }
+            let _ = self.registry.forget(&self.settings.worker).await;
+        });
+        if left.await.is_err() {
+            tracing::warn!(
+                "not finished within {limit:?}; the next owners replay the input since the last snapshot"
+            );
+        }
+    }
+}
