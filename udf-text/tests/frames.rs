@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use udf_proto::PointBuf;
 use udf_proto::point::{FieldValue, PointIndex};
 use udf_proto::request;
-use udf_text::line_protocol::{Grouping, LineReader, MAX_KEY, Precision};
+use udf_text::line_protocol::{Grouping, LineProblem, LineReader, MAX_KEY, Precision};
 
 /// Everything that a line decides. Floats are bits: -0.0 is not 0.0.
 #[derive(Debug, PartialEq)]
@@ -305,6 +305,16 @@ fn every_time_is_the_same_in_a_frame() {
             agree(text.as_bytes(), |lines| lines.clock(|| 77));
         }
     }
+}
+
+#[test]
+fn statements_without_an_end_are_one_error() {
+    let mut lines = LineReader::new(&b"m x=1 1\n# DDL\nCREATE DATABASE x\n"[..], Grouping::none());
+    let mut frames = Vec::new();
+    assert!(lines.next_frame(&mut frames).unwrap().is_some());
+    let error = lines.next_frame(&mut frames).unwrap_err();
+    assert!(matches!(error.problem, LineProblem::NoDml { line: 2 }), "{error}");
+    assert!(lines.next_frame(&mut frames).unwrap().is_none());
 }
 
 #[test]

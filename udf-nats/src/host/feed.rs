@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use udf_host::{Error, Interface, PointIn};
 use udf_proto::EdgeType;
-use udf_text::line_protocol::{LineProblem, LineReader};
+use udf_text::line_protocol::LineReader;
 
 use super::sink::{Collect, Marked};
 use super::source::{Next, Source};
@@ -184,10 +184,6 @@ impl<'a> Feeder<'a> {
                     let invalid =
                         || Invalid { seq: message.seq, line, why: error.problem.to_string() };
                     out.left_out.first_invalid.get_or_insert_with(invalid);
-                    if matches!(error.problem, LineProblem::NoDml { .. }) {
-                        // The end of the message, and the error of each further call.
-                        break;
-                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 use udf_proto::point::PointIndex;
-use udf_text::line_protocol::{Grouping, LineProblem, LineReader};
+use udf_text::line_protocol::{Grouping, LineReader};
 
 use crate::host::source::{Next, Source};
 use crate::lines::Lines;
@@ -97,25 +97,18 @@ impl Router {
                                 usize::from(message.seq <= replay[partition]);
                             continue;
                         }
-                        Err(error) => (error.to_string(), false),
+                        Err(error) => error.to_string(),
                     }
                 }
-                Ok(Some(_)) => ("no field of it fits into the integers of a UDF".to_owned(), false),
-                Err(error) => {
-                    let is_end = matches!(error.problem, LineProblem::NoDml { .. });
-                    (error.problem.to_string(), is_end)
-                }
+                Ok(Some(_)) => "no field of it fits into the integers of a UDF".to_owned(),
+                Err(error) => error.problem.to_string(),
             };
-            let (why, is_end) = why;
             routed.invalid += 1;
             let first = Invalid { seq: message.seq, line, why: why.clone() };
             routed.first_invalid.get_or_insert(first);
             let (_, _, text) = dead.get_or_insert_with(|| (line, why, Vec::new()));
             text.extend_from_slice(self.lines.raw());
             text.push(b'\n');
-            if is_end {
-                break;
-            }
         }
         if let Some((line, why, text)) = dead {
             let (partition, seq, payload) = (None, message.seq, Bytes::from(text));

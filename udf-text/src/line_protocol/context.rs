@@ -42,4 +42,9 @@ impl Context {
     pub(super) fn unfinished(&self) -> Option<u64> {
         self.ddl
     }
+
+    /// Ends the statements at the end of the input. Returns the line of the open `# DDL`.
+    pub(super) fn end(&mut self) -> Option<u64> {
+        self.ddl.take()
+    }
 }

@@ -102,7 +102,7 @@ impl<R: BufRead> Lines<R> {
         }
         loop {
             if !self.next_row()? {
-                return match self.context.unfinished() {
+                return match self.context.end() {
                     Some(line) => Err(LineProblem::NoDml { line }),
                     None => Ok(false),
                 };
