@@ -12,34 +12,35 @@ use udf_text::line_protocol::{Unwritable, append_encoded, append_line, append_po
 
 use super::event::Event;
 use super::shared::{Report, Shared, lock};
+use super::stdout::CHUNK;
 use crate::session::Sink;
 
 /// Takes the points and batches of the UDF.
 pub(super) struct Lines {
-    pub(super) shared: Arc<Shared>,
-    pub(super) reports: Sender<Report>,
+    shared: Arc<Shared>,
+    reports: Sender<Report>,
+    /// Lines that are not written yet.
+    text: Vec<u8>,
+    /// The number of points in `text`.
+    points: u64,
 }
 
 impl Sink for Lines {
     fn encoded_point(&mut self, bytes: &[u8]) -> io::Result<bool> {
-        let mut is_usual = false;
-        lock(&self.shared.stdout).append(|text| is_usual = append_encoded(bytes, text))?;
-        self.shared.counts.points_out.fetch_add(u64::from(is_usual), Ordering::Relaxed);
-        Ok(is_usual)
+        if !append_encoded(bytes, &mut self.text) {
+            return Ok(false);
+        }
+        self.points += 1;
+        self.flush_if_much().map(|()| true)
     }
 
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
-        lock(&self.shared.stdout).append(|text| {
-            let all = append_point(point, text);
-            self.note(
-                all,
-                |text| {
-                    let fields = point.fields().filter(is_finite);
-                    append_line(point.name(), point.tags(), fields, point.time(), text)
-                },
-                text,
-            );
-        })
+        let all = append_point(point, &mut self.text);
+        self.note(all, |text| {
+            let fields = point.fields().filter(is_finite);
+            append_line(point.name(), point.tags(), fields, point.time(), text)
+        });
+        self.flush_if_much()
     }
 
     fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
@@ -51,47 +52,51 @@ impl Sink for Lines {
                 shared.chain(point.tags())
             };
             let (name, time) = (&batch.name, point.time());
-            lock(&self.shared.stdout).append(|text| {
-                let all = append_line(name, tags(), point.fields(), time, text);
-                self.note(
-                    all,
-                    |text| append_line(name, tags(), point.fields().filter(is_finite), time, text),
-                    text,
-                );
-            })?;
+            let all = append_line(name, tags(), point.fields(), time, &mut self.text);
+            self.note(all, |text| {
+                append_line(name, tags(), point.fields().filter(is_finite), time, text)
+            });
+            self.flush_if_much()?;
         }
         Ok(())
     }
 
     fn pause(&mut self) -> io::Result<()> {
-        lock(&self.shared.stdout).flush()
+        self.shared.counts.points_out.fetch_add(self.points, Ordering::Relaxed);
+        self.points = 0;
+        lock(&self.shared.stdout).write(&mut self.text)
     }
 }
 
 impl Lines {
+    pub(super) fn new(shared: Arc<Shared>, reports: Sender<Report>) -> Self {
+        Lines { shared, reports, text: Vec::new(), points: 0 }
+    }
+
+    fn flush_if_much(&mut self) -> io::Result<()> {
+        if self.text.len() >= CHUNK { self.pause() } else { Ok(()) }
+    }
+
     /// Counts a point that was appended. Tries `finite`, without fields that are NaN or infinite, if
     /// these are the reason why it was not.
     fn note(
-        &self,
+        &mut self,
         appended: Result<(), Unwritable>,
         finite: impl FnOnce(&mut Vec<u8>) -> Result<(), Unwritable>,
-        text: &mut Vec<u8>,
     ) {
         let appended = appended.or_else(|why| match &why {
             Unwritable::NotFinite { .. } => {
-                finite(text).inspect(|()| self.shared.log(&Event::NotFinite(&why)))
+                finite(&mut self.text).inspect(|()| self.shared.log(&Event::NotFinite(&why)))
             }
             _ => Err(why),
         });
-        let counts = &self.shared.counts;
         match appended {
-            Ok(()) => &counts.points_out,
+            Ok(()) => self.points += 1,
             Err(why) => {
                 self.shared.log(&Event::Unwritable(&why));
-                &counts.unwritable
+                self.shared.counts.unwritable.fetch_add(1, Ordering::Relaxed);
             }
         }
-        .fetch_add(1, Ordering::Relaxed);
     }
 }
 

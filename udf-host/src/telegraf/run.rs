@@ -70,7 +70,7 @@ impl Telegraf {
         let kept = Kept::open(self, shared)?;
         let state = kept.as_ref().map_or(Ok(None), |kept| kept.load(shared))?;
         let start = |state| {
-            let lines = |reports| Lines { shared: Arc::clone(shared), reports };
+            let lines = |reports| Lines::new(Arc::clone(shared), reports);
             Running::start(connect, info, self.init(options), state, lines)
         };
         let running = match (start(state.as_deref()), &kept) {

@@ -21,6 +21,8 @@ pub(super) struct Stdin {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// The end of the last line break in the buffer.
+    lines_end: usize,
 }
 
 impl Stdin {
@@ -32,13 +34,12 @@ impl Stdin {
         at_end: impl FnOnce() + Send + 'static,
     ) -> Self {
         let (at_end, buffer): (Box<dyn FnOnce() + Send>, _) = (Box::new(at_end), vec![0; CHUNK]);
-        Stdin { fd, cut, left: None, at_end: Some(at_end), buffer, start: 0, end: 0 }
+        Stdin { fd, cut, left: None, at_end: Some(at_end), buffer, start: 0, end: 0, lines_end: 0 }
     }
 
     /// Returns whether the next line has not arrived yet.
     pub(super) fn would_wait(&self) -> bool {
-        !self.buffer[self.start..self.end].contains(&b'\n')
-            && !self.is_ready(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
+        self.start >= self.lines_end && !self.is_ready(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
     }
 
     /// Waits for input, for the end of stdin, or for the cut.
@@ -80,6 +81,8 @@ impl Stdin {
             *left -= read as u64;
         }
         (self.start, self.end) = (0, read);
+        let last = self.buffer[..read].iter().rposition(|byte| *byte == b'\n');
+        self.lines_end = last.map_or(0, |at| at + 1);
         if (read == 0 || self.left == Some(0))
             && let Some(at_end) = self.at_end.take()
         {

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{self, Write};
 
 /// The size of a write, unless the UDF pauses earlier.
-const CHUNK: usize = 64 << 10;
+pub(super) const CHUNK: usize = 64 << 10;
 
 /// Stdout, for the points of the UDF and for original lines.
 pub(super) struct Stdout {
     file: File,
-    /// Whole lines that are not written yet.
+    /// Original lines that are not written yet.
     text: Vec<u8>,
 }
 
@@ -18,10 +18,17 @@ impl Stdout {
         Stdout { file, text: Vec::new() }
     }
 
-    /// Appends whole lines, and writes if they are many.
+    /// Appends original lines, and writes if they are many.
     pub(super) fn append(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         append(&mut self.text);
         if self.text.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes whole lines, behind the original lines. Leaves `text` empty.
+    pub(super) fn write(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
+        let written = self.flush().and_then(|()| self.file.write_all(text));
+        text.clear();
+        written
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
