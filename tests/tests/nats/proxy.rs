@@ -2,15 +2,17 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::cases;
-use crate::world::{World, lines};
+use crate::server::LOOK;
+use crate::world::{NAME, World, lines};
 
 cases! {
+    two_workers_on_one_partition, "A worker that is cut off from its lease, but not from its partition, and the worker that has taken the partition over: both run it, and nothing is doubled.";
     connections_that_are_cut, "Connections are cut again and again, also in the middle of messages: nothing is lost, nothing is doubled.";
     acknowledgements_that_are_dropped, "Acknowledgements of stored messages do not arrive: the messages are found in the log, and nothing is doubled.";
     messages_that_are_late, "Everything from the server is late, and acknowledgements are dropped too.";
@@ -24,6 +26,8 @@ struct Faults {
     /// The milliseconds that each piece from the server is late.
     late: AtomicU64,
     acknowledgements: AtomicU64,
+    /// Whether connections for leases hang.
+    leases_hang: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -48,10 +52,15 @@ impl Proxy {
                 };
                 let open = [client.try_clone(), server.try_clone()].into_iter().flatten();
                 shared.open.lock().expect("no panic").extend(open);
-                thread::spawn(move || pass(from_client, server));
+                let is_for_leases = Arc::<AtomicBool>::default();
+                let found = Arc::clone(&is_for_leases);
+                let passing = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let _ = passing.pass(from_client, server, &found);
+                });
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    let _ = shared.deliver(from_server, client);
+                    let _ = shared.deliver(from_server, client, &is_for_leases);
                 });
             }
         });
@@ -66,14 +75,45 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream) {
-    let _ = io::copy(&mut from, &mut to);
-    let _ = to.shutdown(Shutdown::Both);
-}
-
 impl Faults {
+    /// Passes everything on from a client. Its name shows what the connection is for.
+    fn pass(
+        &self,
+        from: TcpStream,
+        mut to: TcpStream,
+        is_for_leases: &AtomicBool,
+    ) -> io::Result<()> {
+        let mut from = BufReader::new(from);
+        let mut connect = Vec::new();
+        from.read_until(b'\n', &mut connect)?;
+        let name = format!("\"name\":\"udf {NAME}\"");
+        is_for_leases.store(String::from_utf8_lossy(&connect).contains(&name), Ordering::Relaxed);
+        to.write_all(&connect)?;
+        loop {
+            let length = from.fill_buf()?.len();
+            if length == 0 {
+                return to.shutdown(Shutdown::Both);
+            }
+            self.hang(is_for_leases);
+            to.write_all(from.buffer())?;
+            from.consume(length);
+        }
+    }
+
+    /// Waits while connections for leases hang.
+    fn hang(&self, is_for_leases: &AtomicBool) {
+        while is_for_leases.load(Ordering::Relaxed) && self.leases_hang.load(Ordering::Relaxed) {
+            thread::sleep(LOOK);
+        }
+    }
+
     /// Passes the messages of the server on, except for dropped ones.
-    fn deliver(&self, from: TcpStream, mut to: TcpStream) -> io::Result<()> {
+    fn deliver(
+        &self,
+        from: TcpStream,
+        mut to: TcpStream,
+        is_for_leases: &AtomicBool,
+    ) -> io::Result<()> {
         let mut from = BufReader::with_capacity(1 << 16, from);
         let mut line = Vec::new();
         loop {
@@ -92,6 +132,7 @@ impl Faults {
             if late > 0 && from.buffer().is_empty() {
                 thread::sleep(Duration::from_millis(late));
             }
+            self.hang(is_for_leases);
             let is_acknowledgement = payload.starts_with(b"{\"stream\":")
                 && payload.windows(6).any(|word| word == b"\"seq\":");
             if is_acknowledgement {
@@ -113,6 +154,30 @@ fn world(partitions: u32) -> (World, Proxy) {
     let proxy = Proxy::start(world.servers.servers[0].address());
     world.url = Some(format!("nats://{}", proxy.address));
     (world, proxy)
+}
+
+fn two_workers_on_one_partition() {
+    let (mut world, proxy) = world(1);
+    world.publish(&lines(5_000, 44), 10);
+    let first = world.worker("--timeout 1s --snapshot-every 200ms");
+    world.url = None;
+    let splitter = world.split("");
+    world.grows(10);
+    proxy.faults.leases_hang.store(true, Ordering::Relaxed);
+    let second = world.worker("--snapshot-every 200ms");
+    let name = second.name(&world);
+    world.until("the second worker takes over", || world.owners() == [Some(name.clone())]);
+    world.until("both run the partition, and one is refused", || {
+        world.grows(1);
+        first.text().contains("another worker has") || second.text().contains("another worker has")
+    });
+    world.grows(20);
+    proxy.faults.leases_hang.store(false, Ordering::Relaxed);
+    first.end();
+    second.end();
+    splitter.end();
+    world.drain();
+    world.assert_exact();
 }
 
 fn connections_that_are_cut() {

@@ -9,7 +9,6 @@ cases! {
     a_run_without_faults, "The lines of all partitions are those of a replay.";
     killed_workers, "Workers that are killed again and again: nothing is lost, nothing is doubled, the order stays.";
     killed_splitters, "Splitters that are killed again and again: nothing is lost, nothing is doubled, the order stays.";
-    two_workers_on_one_partition, "Two workers that both run a partition, since its lease was taken away from one of them: only one of them writes.";
     a_paused_worker_that_comes_back, "A worker that was stopped, and comes back when another one has its partitions, writes nothing.";
     workers_that_join_and_leave, "Three workers and eight partitions, and one of them joins or leaves every second: nothing is lost, nothing is doubled.";
     an_end_by_a_signal, "SIGTERM: a worker finishes its chunk, stores its state, gives its partitions back, and ends with status 0.";
@@ -44,25 +43,6 @@ fn killed_splitters() {
         world.feed("ma-in", 10);
         splitter.kill();
     }
-    world.drain();
-    world.assert_exact();
-}
-
-fn two_workers_on_one_partition() {
-    let world = World::new(1);
-    world.publish(&lines(5_000, 4), 10);
-    let splitter = world.split("");
-    let first = world.worker("--snapshot-every 100ms");
-    world.grows(10);
-    for _ in 0..5 {
-        // The lease says that nobody owns the partition, although the first worker runs it.
-        world.take_lease(0);
-        let second = world.worker("--snapshot-every 100ms");
-        world.grows(10);
-        second.kill();
-    }
-    first.end();
-    splitter.end();
     world.drain();
     world.assert_exact();
 }

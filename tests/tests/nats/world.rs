@@ -215,15 +215,6 @@ impl World {
         (0..self.partitions).map(owner).collect()
     }
 
-    /// Takes the lease of a partition away from its owner.
-    pub(crate) fn take_lease(&self, partition: u32) {
-        self.runtime.block_on(async {
-            let subject = format!("$KV.udf-{NAME}.lease.worker.{partition}");
-            let sent = self.jetstream.publish(subject, r#"{"worker":""}"#.into()).await;
-            sent.expect("a connection").await.expect("the key is stored");
-        });
-    }
-
     fn key(&self, key: &str) -> Option<Vec<u8>> {
         self.runtime.block_on(async {
             let stream = self.jetstream.get_stream(format!("KV_udf-{NAME}")).await.ok()?;
