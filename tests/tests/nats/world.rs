@@ -109,7 +109,10 @@ impl World {
             }
         }
         let url = self.url.clone().unwrap_or_else(|| self.servers.urls());
-        command.arg("nats").args(words(args)).args(["--url", &url]).stdin(Stdio::null());
+        let words = words(args);
+        // The words may end with a program.
+        command.arg("nats").arg(&words[0]).args(["--url", &url]).args(&words[1..]);
+        command.stdin(Stdio::null());
         command
     }
 
