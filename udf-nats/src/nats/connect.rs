@@ -4,7 +4,8 @@ use async_nats::connection::State;
 use async_nats::jetstream::{self, ContextBuilder};
 use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
 
-use super::connection::{Connection, ConnectionError, Login, REQUEST_TIMEOUT};
+use super::connection::{Connection, ConnectionError, REQUEST_TIMEOUT};
+use super::credentials::Login;
 
 /// The oldest server with what the fence and the consumers need.
 pub const OLDEST: (u64, u64) = (2, 11);

@@ -1,13 +1,11 @@
 //! How to reach the servers: addresses, credentials and TLS.
 
-use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
 
-use super::credentials::{self, CredentialsError};
+use super::credentials::{CredentialsError, Login, Secret};
 
 /// The address of a server on the same machine.
 const LOCAL: &str = "nats://127.0.0.1:4222";
@@ -45,37 +43,6 @@ pub struct Connection {
     pub inbox_prefix: Option<String>,
     /// How long a request waits for its answer. Defaults to [`REQUEST_TIMEOUT`].
     pub timeout: Option<Duration>,
-}
-
-/// How a client authenticates. Files are read again at each connection, so a new secret takes
-/// effect without a restart.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub enum Login {
-    /// With the user and password, or the token, in the URL of the server, if any.
-    #[default]
-    OfUrl,
-    /// With a user and a password.
-    User {
-        /// The name of the user.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
-    /// With a token.
-    Token(Secret),
-    /// With a file that holds a JWT and the seed of its key, such as `nsc` writes.
-    Credentials(PathBuf),
-    /// With a file that holds the seed of an NKey.
-    Nkey(PathBuf),
-}
-
-/// A text that is not logged.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// The text itself.
-    Text(String),
-    /// A file with the text in its first line.
-    File(PathBuf),
 }
 
 /// How a connection is encrypted.
@@ -185,61 +152,14 @@ impl Connection {
         let found = addresses.iter().find_map(|address| {
             let user = address.username()?.to_owned();
             Some(match address.password() {
-                Some(password) => Login::User { user, password: Secret::Text(password.to_owned()) },
+                Some(password) => {
+                    let password = Secret::Text(password.to_owned());
+                    Login::User { user, password }
+                }
                 None => Login::Token(Secret::Text(user)),
             })
         });
         Ok(found.unwrap_or_default())
-    }
-}
-
-impl Secret {
-    /// Returns the text.
-    pub(super) fn text(&self) -> Result<String, CredentialsError> {
-        match self {
-            Secret::Text(text) => Ok(text.clone()),
-            Secret::File(path) => {
-                let text = read(path)?;
-                let line = text.lines().next().unwrap_or_default();
-                if line.is_empty() {
-                    return Err(CredentialsError::new(path, "its first line is empty"));
-                }
-                Ok(line.to_owned())
-            }
-        }
-    }
-}
-
-/// Reads a file with a secret.
-pub(super) fn read(path: &Path) -> Result<String, CredentialsError> {
-    fs::read_to_string(path).map_err(|error| credentials::CredentialsError::new(path, error))
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Secret::Text(_) => f.write_str("Text(***)"),
-            Secret::File(path) => f.debug_tuple("File").field(path).finish(),
-        }
-    }
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// Names the login, without its secret.
-impl fmt::Display for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Login::OfUrl => f.write_str("without credentials"),
-            Login::User { user, .. } => write!(f, "of the user `{user}`"),
-            Login::Token(_) => f.write_str("with a token"),
-            Login::Credentials(path) => write!(f, "with the credentials in {}", path.display()),
-            Login::Nkey(path) => write!(f, "with the nkey in {}", path.display()),
-        }
     }
 }
 

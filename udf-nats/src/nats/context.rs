@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::connection::{Connection, ConnectionError, Login, Secret, Tls};
+use super::connection::{Connection, ConnectionError, Tls};
+use super::credentials::{Login, Secret};
 
 /// The members of a context that this client understands.
 #[derive(Debug, Default, Deserialize)]

@@ -1,12 +1,42 @@
-//! Files with credentials, which are read at each connection.
+//! How a client authenticates, and the files for it, which are read at each connection.
 
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use async_nats::Auth;
 use nkeys::KeyPair;
 
-use super::connection::{Login, read};
+/// How a client authenticates. Files are read again at each connection, so a new secret takes
+/// effect without a restart.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Login {
+    /// With the user and password, or the token, in the URL of the server, if any.
+    #[default]
+    OfUrl,
+    /// With a user and a password.
+    User {
+        /// The name of the user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// With a token.
+    Token(Secret),
+    /// With a file that holds a JWT and the seed of its key, such as `nsc` writes.
+    Credentials(PathBuf),
+    /// With a file that holds the seed of an NKey.
+    Nkey(PathBuf),
+}
+
+/// A text that is not logged.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// The text itself.
+    Text(String),
+    /// A file with the text in its first line.
+    File(PathBuf),
+}
 
 /// Why a file with a secret is unusable. The text never holds the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,8 +47,58 @@ pub struct CredentialsError {
 }
 
 impl CredentialsError {
-    pub(super) fn new(path: &Path, why: impl fmt::Display) -> Self {
+    fn new(path: &Path, why: impl fmt::Display) -> Self {
         CredentialsError { path: path.to_owned(), why: why.to_string() }
+    }
+}
+
+impl Secret {
+    /// Returns the text.
+    fn text(&self) -> Result<String, CredentialsError> {
+        match self {
+            Secret::Text(text) => Ok(text.clone()),
+            Secret::File(path) => {
+                let text = read(path)?;
+                let line = text.lines().next().unwrap_or_default();
+                if line.is_empty() {
+                    return Err(CredentialsError::new(path, "its first line is empty"));
+                }
+                Ok(line.to_owned())
+            }
+        }
+    }
+}
+
+/// Reads a file with a secret.
+fn read(path: &Path) -> Result<String, CredentialsError> {
+    fs::read_to_string(path).map_err(|error| CredentialsError::new(path, error))
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Secret::Text(_) => f.write_str("Text(***)"),
+            Secret::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Names the login, without its secret.
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Login::OfUrl => f.write_str("without credentials"),
+            Login::User { user, .. } => write!(f, "of the user `{user}`"),
+            Login::Token(_) => f.write_str("with a token"),
+            Login::Credentials(path) => write!(f, "with the credentials in {}", path.display()),
+            Login::Nkey(path) => write!(f, "with the nkey in {}", path.display()),
+        }
     }
 }
 
@@ -84,9 +164,6 @@ fn block<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
-    use super::super::connection::Secret;
     use super::*;
 
     const SEED: &str = "SUANQDPB2RUOE4ETUA26CNX7FUKE5ZZKFCQIIW63OX225F2CO7UEXTM7ZY";

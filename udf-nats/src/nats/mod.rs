@@ -10,9 +10,9 @@ mod names;
 mod requests;
 
 pub use connect::{OLDEST, Session};
-pub use connection::{Connection, ConnectionError, Login, REQUEST_TIMEOUT, Secret, Tls};
+pub use connection::{Connection, ConnectionError, REQUEST_TIMEOUT, Tls};
 pub use context::context;
-pub use credentials::CredentialsError;
+pub use credentials::{CredentialsError, Login, Secret};
 pub use input::NatsInput;
 pub use log::{NatsLog, SystemClock};
 pub(crate) use names::matches;
