@@ -5,8 +5,20 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: [&str; 9] =
-    ["bench", "check", "completions", "info", "man", "new", "replay", "supervise", "telegraf"];
+const SUBCOMMANDS: [&str; 10] = [
+    "bench",
+    "check",
+    "completions",
+    "info",
+    "man",
+    "nats",
+    "new",
+    "replay",
+    "supervise",
+    "telegraf",
+];
+
+const OF_NATS: [&str; 4] = ["run", "setup", "split", "status"];
 
 /// Runs `udf`. Returns the exit status, stdout and stderr.
 fn udf(args: &[&str]) -> (i32, String, String) {
@@ -35,6 +47,7 @@ fn man_writes_a_page_for_each_subcommand() {
     let files: BTreeSet<_> = files.map(|file| file.expect("it is listed").file_name()).collect();
     let mut expected: BTreeSet<_> =
         SUBCOMMANDS.iter().map(|name| format!("udf-{name}.1").into()).collect();
+    expected.extend(OF_NATS.map(|name| format!("udf-nats-{name}.1").into()));
     expected.insert("udf.1".into());
     assert_eq!(files, expected);
 
