@@ -32,6 +32,7 @@ pub(crate) mod put;
 mod register;
 mod run;
 pub(crate) mod search;
+pub(crate) mod shared;
 mod start;
 mod ticks;
 
@@ -51,14 +52,6 @@ use search::{Next, Search};
 
 use crate::log::{Clock, DeadLetter, Log};
 use crate::udf::Udf;
-
-/// The pauses before a worker that was fenced starts again.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(50),
-    Duration::from_millis(250),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-];
 
 /// The number of lines that may be left out between two snapshots.
 const MAX_POISON: usize = 1000;
@@ -202,13 +195,7 @@ pub async fn drive<L: Log, C: Clock>(
                 limit = Some(bytes.saturating_sub(1 << 10).max(1));
                 Duration::ZERO
             }
-            Err(Stop::Fenced(what)) => {
-                counters.fenced.add(1);
-                let pause = PAUSES[fenced.min(PAUSES.len() - 1)];
-                fenced += 1;
-                report.event(&Event::Fenced { what, pause });
-                pause
-            }
+            Err(Stop::Fenced(what)) => shared::fenced(&mut fenced, what, counters, report),
             Err(Stop::Udf(death)) => {
                 counters.deaths.add(1);
                 match search.died(&death) {

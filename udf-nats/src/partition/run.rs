@@ -23,6 +23,7 @@ use super::event::Event;
 use super::pull::pull;
 use super::register::{Store, Stored};
 use super::search::{Death, Search};
+use super::shared::arm;
 use super::ticks::Ticks;
 use super::{Context, Counters, Settings};
 use crate::log::{Bounds, Clock, Log, Message};
@@ -159,15 +160,9 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
                 ticking.set(log.append_tick(time).fuse());
             }
             let due = if is_leaving { None } else { self.due(ticking.is_terminated()) };
-            if due != timer_at || timer.is_terminated() {
-                timer_at = due;
-                match due {
-                    None => timer.set(Fuse::terminated()),
-                    Some(due) => {
-                        timer.set(clock.sleep(due.saturating_sub(clock.elapsed())).fuse());
-                    }
-                }
-            }
+            arm(timer.as_mut(), &mut timer_at, due, |due| {
+                clock.sleep(due.saturating_sub(clock.elapsed()))
+            });
 
             tokio::select! {
                 biased;

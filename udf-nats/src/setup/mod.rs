@@ -307,7 +307,7 @@ fn contradictions(names: &Names, present: &Names) -> Vec<String> {
 fn durability(copies: u64) -> String {
     format!(
         "{copies} of each stream on one server: a crash of the process of the server loses nothing, but a power loss can \
-         lose the last seconds that were acknowledged, and while the server is down, nothing runs; use --replicas 3 in a \
+         lose what was acknowledged since the last sync, by default up to 2 minutes, and while the server is down, nothing runs; use --replicas 3 in a \
          cluster of three servers, or set `sync_interval: always` in the server",
         copies = if copies == 1 { "one copy".to_owned() } else { format!("{copies} copies") }
     )

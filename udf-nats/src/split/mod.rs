@@ -28,15 +28,8 @@ use run::Run;
 use crate::log::{Clock, Log};
 use crate::partition::context::{Context, Report};
 use crate::partition::error::Stop;
+use crate::partition::shared;
 use crate::partition::{Counters, Event, PartitionError};
-
-/// The pauses before a splitter that was fenced starts again.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(50),
-    Duration::from_millis(250),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-];
 
 /// The settings of a splitter.
 #[derive(Debug, Clone)]
@@ -136,13 +129,7 @@ pub async fn drive<L: Log, C: Clock>(
                 limit = bytes.saturating_sub(1 << 10).max(1);
                 Duration::ZERO
             }
-            Err(Stop::Fenced(what)) => {
-                counters.fenced.add(1);
-                let pause = PAUSES[fenced.min(PAUSES.len() - 1)];
-                fenced += 1;
-                report.event(&Event::Fenced { what, pause });
-                pause
-            }
+            Err(Stop::Fenced(what)) => shared::fenced(&mut fenced, what, counters, report),
         };
         let is_left = leave.wait_for(|leave| *leave);
         tokio::select! {

@@ -18,6 +18,7 @@ use crate::partition::append::{Piece, append, cut};
 use crate::partition::context::Context;
 use crate::partition::error::Stop;
 use crate::partition::pull::pull;
+use crate::partition::shared::arm;
 use crate::partition::{Counters, Event, PartitionError};
 
 /// An output: the input of a partition.
@@ -181,15 +182,9 @@ impl<'a, L: Log, C: Clock> Run<'a, L, C> {
             }
             let waits = has_news && saving.is_terminated();
             let due = waits.then_some(self.save_due);
-            if due != timer_at || timer.is_terminated() {
-                timer_at = due;
-                match due {
-                    None => timer.set(Fuse::terminated()),
-                    Some(due) => {
-                        timer.set(clock.sleep(due.saturating_sub(clock.elapsed())).fuse());
-                    }
-                }
-            }
+            arm(timer.as_mut(), &mut timer_at, due, |due| {
+                clock.sleep(due.saturating_sub(clock.elapsed()))
+            });
 
             tokio::select! {
                 biased;

@@ -24,7 +24,7 @@ fn replay(
                 }
             };
             if !leave_out(message.seq, number) && model.handle(&input, emit).is_none() {
-                // A line that kills is left out, whoever has found it.
+                // A line that kills is left out; any worker may have found it.
                 continue;
             }
         }

@@ -1,4 +1,4 @@
-//! One run: workers, a producer, and whoever does harm to them.
+//! One run: workers, a producer, and the faults that happen to them.
 
 use std::rc::Rc;
 use std::task::Poll;
