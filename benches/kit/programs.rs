@@ -17,23 +17,37 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the path of an example, built for release.
 pub(crate) fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
-    // A benchmark runs from target/release/deps.
-    let own = std::env::current_exe()?;
-    let target = own.ancestors().nth(3).ok_or("no target directory above the benchmark")?;
-    build(name, target)?;
+    let target = target()?;
+    build(name, &target)?;
     Ok(target.join("release/examples").join(name))
+}
+
+/// Returns the path of the command `udf`, built for release.
+pub(crate) fn udf_command() -> Result<PathBuf, Box<dyn Error>> {
+    let target = target()?;
+    build_for(&["-p", "kapacitor-udf-cli", "--bin", "udf"], &target)?;
+    Ok(target.join("release/udf"))
+}
+
+/// Returns the target directory. A benchmark runs from target/release/deps.
+pub(crate) fn target() -> Result<PathBuf, Box<dyn Error>> {
+    let own = std::env::current_exe()?;
+    Ok(own.ancestors().nth(3).ok_or("no target directory above the benchmark")?.to_owned())
 }
 
 /// Builds an example for release, in this target directory.
 pub(crate) fn build(name: &str, target: &Path) -> Result<(), Box<dyn Error>> {
+    build_for(&["-p", "udf-examples", "--example", name], target)
+}
+
+fn build_for(what: &[&str], target: &Path) -> Result<(), Box<dyn Error>> {
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--offline", "--release"]);
-    build.args(["-p", "udf-examples", "--example", name, "--target-dir"]);
-    build.arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    build.args(["build", "--quiet", "--locked", "--offline", "--release"]).args(what);
+    build.arg("--target-dir").arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
     if build.status()?.success() {
         Ok(())
     } else {
-        Err(format!("the example {name} could not be built").into())
+        Err(format!("cannot build {}", what.join(" ")).into())
     }
 }
 
