@@ -15,6 +15,7 @@ mod many;
 mod nats;
 mod programs;
 mod state;
+mod supervise;
 mod table;
 mod telegraf;
 mod wire;
@@ -27,12 +28,13 @@ use table::Table;
 /// Prints rows to the table, or returns why it could not measure.
 type Section = fn(&mut Table) -> Result<(), Box<dyn Error>>;
 
-const SECTIONS: [(&str, &str, Section); 12] = [
+const SECTIONS: [(&str, &str, Section); 13] = [
     ("allocations", "allocations of a warm agent", allocations::measure),
     ("echo", "throughput, CPU and round trips, compared with a raw echo", echo::measure),
     ("lines", "line protocol to frames and back", lines::measure),
     ("telegraf", "a UDF in Telegraf, compared with cat", telegraf::measure),
     ("nats", "a UDF over NATS JetStream, compared with a pull and a publish", nats::measure),
+    ("supervise", "supervised UDFs, compared with the same ones alone", supervise::measure),
     ("liveness", "how often Kapacitor receives messages from a busy connection", liveness::measure),
     ("many", "1,000 open connections", many::measure),
     ("state", "snapshot and restore of 1 million groups", state::measure),
