@@ -17,6 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::programs::{example, target, udf_command};
 use crate::table::{Goal, Table, median};
+use crate::telegraf::line;
 
 /// The name of the UDF on the server, which is part of the subjects.
 const NAME: &str = "bench";
@@ -35,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
     let (mirror, udf) = (example("mirror")?, udf_command()?);
     for (lines, messages, reach) in [(1, 100_000, 0.80), (100, 10_000, 0.40)] {
-        let payload: String = (0..lines).map(line).collect();
+        let payload: Vec<u8> = (0..lines).flat_map(|number| line(number, 7)).collect();
         let (mut shares, mut rates) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let bench = Bench::start(&udf)?;
@@ -46,7 +47,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
             run.args(["--url", &bench.server.url, "--"]).arg(&mirror);
             let taken = bench.udf(run)?;
             shares.push(alone / taken);
-            rates.push((lines * messages) as f64 / taken / 1e6);
+            rates.push((lines * messages as u64) as f64 / taken / 1e6);
         }
         let goal = Goal::AtLeast { reach, beyond: f64::NAN };
         let of = format!("mirror over NATS, of pull and publish, {lines} lines a message");
@@ -54,16 +55,6 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
         println!("  median of the UDF: {:.3} million lines a second", median(rates));
     }
     Ok(())
-}
-
-/// Returns a metric of Telegraf's `cpu`, with three tags and ten fields.
-fn line(number: usize) -> String {
-    let fields = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest"];
-    let mut line = format!("cpu,cpu=cpu{},host=node1,rack=r{} ", number % 8, number % 3);
-    for (place, field) in fields.iter().enumerate() {
-        line += &format!("usage_{field}={}.{:02},", (number * 7 + place * 13) % 100, number % 100);
-    }
-    line + &format!("uptime={number}i {}\n", 1_700_000_000_000_000_000 + number as u64 * 1_000_000)
 }
 
 /// A server with the streams of a UDF.
@@ -89,11 +80,11 @@ impl Bench {
     }
 
     /// Publishes the same message many times.
-    fn feed(&self, payload: &str, messages: usize) -> Result<(), Box<dyn Error>> {
+    fn feed(&self, payload: &[u8], messages: usize) -> Result<(), Box<dyn Error>> {
         self.runtime.block_on(async {
             let mut window = Window::default();
             for _ in 0..messages {
-                window.publish(&self.jetstream, LINES, payload.to_owned().into()).await?;
+                window.publish(&self.jetstream, LINES, payload.to_vec().into()).await?;
             }
             window.wait().await
         })

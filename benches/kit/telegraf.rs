@@ -36,7 +36,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
 
 /// Returns a metric of Telegraf's `cpu`, with three tags, floats as Telegraf writes them, and an
 /// integer.
-fn line(number: u64, floats: u64) -> Vec<u8> {
+pub(crate) fn line(number: u64, floats: u64) -> Vec<u8> {
     let fields = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest"];
     let mut line = format!("cpu,cpu=cpu{},host=node1,rack=r{} ", number % 8, number % 3);
     for place in 0..floats {
