@@ -1,0 +1,5 @@
+//! States for alerts.
+
+mod hysteresis;
+
+pub use hysteresis::Hysteresis;

@@ -1,0 +1,5 @@
+//! Cleaning of series.
+
+mod rate;
+
+pub use rate::Rate;

@@ -1,0 +1,5 @@
+//! Smoothing and forecasts.
+
+mod ewma;
+
+pub use ewma::Ewma;
