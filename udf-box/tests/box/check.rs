@@ -19,10 +19,16 @@ fn check(row: &Row, target: &Target) {
     let settings = CheckSettings::default().options(row.options.iter().copied());
     let settings = settings.within(Duration::from_secs(20)).data(data);
     let report = check::run(target, &settings, &mut |_, _| {}).expect("there is a report");
-    let bad = |status| status != Status::Pass && status != Status::Skip;
+    let bad = |status| match status {
+        Status::Pass | Status::Skip => false,
+        // Points do not show whether such a UDF goes on.
+        Status::Untested => !row.answers_ticks,
+        _ => true,
+    };
     let bad: Vec<_> = report.checks.iter().filter(|finding| bad(finding.status)).collect();
     assert!(bad.is_empty(), "{}: {bad:#?}", row.name);
-    assert!(report.passed > 45, "{}: {} passed", row.name, report.passed);
+    let least = if row.answers_ticks { 25 } else { 45 };
+    assert!(report.passed > least, "{}: {} passed", row.name, report.passed);
 }
 
 /// Checks all UDFs at once: a check mostly waits.

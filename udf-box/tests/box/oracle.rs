@@ -30,7 +30,13 @@ fn every_udf_agrees_with_its_oracle() {
             let mut task = row.start_with(&texts(&case["options"]), &settings);
             let expected = texts(&case["output"]);
             assert!(!expected.is_empty(), "nothing is expected");
-            task.feed(&texts(&case["input"]).iter().map(ToString::to_string).collect::<Vec<_>>());
+            let lines: Vec<_> = texts(&case["input"]).iter().map(ToString::to_string).collect();
+            for (number, lines) in lines.split(|line| line == "# tick").enumerate() {
+                if number > 0 {
+                    task.tick();
+                }
+                task.feed(lines);
+            }
             task.emits(&expected.join("\n"));
         }
     }

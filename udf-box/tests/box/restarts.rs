@@ -16,6 +16,8 @@ fn feed(task: &mut dyn Running, points: &[String], between: &[(usize, Act<'_>)])
     for (number, chunk) in points.chunks(CHUNK).enumerate() {
         between.iter().filter(|(at, _)| *at == number).for_each(|(_, act)| act(task));
         task.feed(chunk);
+        // The groups are silent now and then.
+        (0..number % 4 * 2).for_each(|_| task.tick());
     }
 }
 

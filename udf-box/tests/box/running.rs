@@ -11,6 +11,8 @@ pub(crate) struct Row {
     pub(crate) options: &'static [&'static str],
     /// Other options, each of which a task may have after a change.
     pub(crate) changed: &'static [&'static [&'static str]],
+    /// Whether the UDF sends points only at ticks.
+    pub(crate) answers_ticks: bool,
     start: fn(&[&str], &Settings<'_>) -> Box<dyn Running>,
     /// Checks the defaults and examples of the options.
     pub(crate) check: fn(),
@@ -28,6 +30,7 @@ where
         name: T::NAME,
         options,
         changed,
+        answers_ticks: false,
         start: start::<T>,
         check: testing::check::<T>,
         description: description::<T>,
@@ -41,6 +44,11 @@ pub(crate) struct Settings<'a> {
 }
 
 impl Row {
+    /// Marks a UDF that sends points only at ticks.
+    pub(crate) const fn at_ticks(self) -> Self {
+        Row { answers_ticks: true, ..self }
+    }
+
     /// Starts the UDF, with its points grouped by host.
     pub(crate) fn start(&self, options: &[&str]) -> Box<dyn Running> {
         self.start_with(options, &Settings { group_by: "host", tolerance: 0.0 })

@@ -11,6 +11,10 @@ import pathlib
 import sys
 
 
+# A line of the input at which the UDF ticks. Points without a time get that of the line before.
+TICK = "# tick"
+
+
 def field(value):
     """Returns a value as line protocol."""
     if isinstance(value, bool):
