@@ -72,10 +72,9 @@ fn a_program_without_the_name_of_a_udf(_: Transport) {
     let (status, stdout, stderr) = output(&mut zones(&[]));
     assert_eq!((status, &*stdout), (Some(2), ""));
     for line in [
-        "error: name the UDF to start, as in `zones locate`",
-        "Usage: zones [COMMAND]",
-        "  locate  Adds the tag `zone` to the points that lie in a zone.",
-        "  within  Passes the points of one zone, and drops the others.",
+        "error: name the UDF to start, as in `zones locate`, or start all of them with `zones --socket-dir DIR`",
+        "locate  Adds the tag `zone` to the points that lie in a zone.",
+        "within  Passes the points of one zone, and drops the others.",
     ] {
         assert!(stderr.lines().any(|found| found == line), "`{line}` is not in {stderr}");
     }

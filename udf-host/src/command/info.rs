@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::{Arg, ArgMatches, Command};
-use udf_text::describe::{Description, Install};
+use udf_text::describe::{self, Description, Install};
 
 use super::failure::Failure;
 use super::terminal::{columns, print};
@@ -73,6 +73,30 @@ pub fn info_of_all(matches: &ArgMatches, udfs: &[(Description, Install)]) -> Res
             let texts = each(&|udf, _| udf.to_text(width()), "\n");
             format!("{texts}\nFor kapacitor.conf:\n\n{}\n{FOR_TELEGRAF}", toml())
         }
+    })
+}
+
+/// Returns the definition of the subcommand `list`.
+pub fn list_command() -> Command {
+    Command::new("list").about("List the UDFs").arg(
+        Arg::new("format")
+            .long("format")
+            .value_name("FORMAT")
+            .value_parser(["text", "json"])
+            .default_value("text")
+            .help("text for people, json for tools"),
+    )
+}
+
+/// Runs `list` for the UDFs of a program.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn list(matches: &ArgMatches, udfs: &[Description]) -> Result<(), Failure> {
+    let format = matches.get_one::<String>("format").map_or("text", String::as_str);
+    print(&match format {
+        "json" => describe::list_to_json(udfs),
+        _ => describe::list_to_text(udfs),
     })
 }
 

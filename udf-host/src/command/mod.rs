@@ -45,7 +45,7 @@ use std::ffi::OsString;
 use clap::{ArgMatches, Command};
 
 pub use failure::{Failure, end, exit};
-pub use info::{info, info_command, info_of_all};
+pub use info::{info, info_command, info_of_all, list, list_command};
 pub use replay::{read, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
 pub use telegraf::{telegraf, telegraf_command};

@@ -19,10 +19,19 @@ use crate::server::socket_file::SocketOptions;
 use crate::udf::restore::UnfitSnapshot;
 use crate::udf::shared::resources::SharedType;
 
+/// Where a daemon listens.
+pub(super) enum Place {
+    /// On a socket at this path.
+    Socket(PathBuf),
+    /// On a socket for each UDF, `NAME.sock` in this directory.
+    Directory(PathBuf),
+    /// On the socket that systemd passes.
+    Systemd,
+}
+
 /// The settings of a daemon.
 pub(super) struct Daemon {
-    /// `None` if systemd passes the socket.
-    pub(super) path: Option<PathBuf>,
+    pub(super) place: Place,
     pub(super) options: SocketOptions,
     pub(super) allowed_users: Vec<u32>,
     pub(super) metrics: Option<SocketAddr>,
@@ -125,10 +134,15 @@ pub(super) fn level(matches: &ArgMatches) -> Result<LevelFilter, Failure> {
 
 /// Returns the settings of a daemon, if the UDF runs as one.
 pub(super) fn daemon(matches: &ArgMatches) -> Option<Daemon> {
-    let path = matches.get_one::<PathBuf>("socket").cloned();
-    if path.is_none() && !matches.get_flag("systemd") {
-        return None;
+    match matches.get_one::<PathBuf>("socket") {
+        Some(path) => Some(daemon_at(Place::Socket(path.clone()), matches)),
+        None if matches.get_flag("systemd") => Some(daemon_at(Place::Systemd, matches)),
+        None => None,
     }
+}
+
+/// Returns the settings of a daemon in this place.
+pub(super) fn daemon_at(place: Place, matches: &ArgMatches) -> Daemon {
     let mut options = SocketOptions::new();
     if let Some(mode) = matches.get_one("socket-mode") {
         options = options.mode(*mode);
@@ -137,12 +151,12 @@ pub(super) fn daemon(matches: &ArgMatches) -> Option<Daemon> {
         options = options.group(*gid);
     }
     options = options.allow_shared_directory(matches.get_flag("allow-shared-directory"));
-    Some(Daemon {
-        path,
+    Daemon {
+        place,
         options,
         allowed_users: matches.get_many("allow-uid").into_iter().flatten().copied().collect(),
         metrics: matches.get_one("metrics").copied(),
-    })
+    }
 }
 
 /// Returns the policy for snapshots that cannot be restored.

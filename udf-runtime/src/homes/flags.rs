@@ -23,18 +23,36 @@ pub(super) fn is_given(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
-/// Adds the arguments of a daemon, and the limits of connections.
+/// Adds the arguments of a UDF's daemon, and the limits of connections.
 pub(super) fn serving(command: Command) -> Command {
+    let command = command.group(ArgGroup::new("daemon").args(["socket", "systemd"])).args([
+        set("socket", "PATH", "Run as a daemon, on a Unix socket at this path")
+            .value_parser(PathBufValueParser::new().try_map(socket_path)),
+        Arg::new("systemd")
+            .long("systemd")
+            .action(ArgAction::SetTrue)
+            .help("Run as a daemon, on the socket that systemd passes"),
+    ]);
+    limits(command)
+}
+
+/// Adds the arguments of a daemon of several UDFs, and the limits of connections.
+pub(super) fn serving_all(command: Command) -> Command {
+    let directory = socket_dir("Run as a daemon for all UDFs, each on a socket DIR/NAME.sock");
+    limits(command.group(ArgGroup::new("daemon").arg("socket-dir")).arg(directory))
+}
+
+/// Returns the argument with the directory of the sockets of several UDFs.
+pub(super) fn socket_dir(help: &'static str) -> Arg {
+    let directory = PathBufValueParser::new().try_map(socket_path);
+    set("socket-dir", "DIR", help).value_parser(directory)
+}
+
+/// Adds the arguments of a daemon, without the place of its sockets, and the limits of connections.
+fn limits(command: Command) -> Command {
     let daemon = |name, value, help| set(name, value, help).requires("daemon");
     command
-        .group(ArgGroup::new("daemon").args(["socket", "systemd"]))
         .args([
-            set("socket", "PATH", "Run as a daemon, on a Unix socket at this path")
-                .value_parser(PathBufValueParser::new().try_map(socket_path)),
-            Arg::new("systemd")
-                .long("systemd")
-                .action(ArgAction::SetTrue)
-                .help("Run as a daemon, on the socket that systemd passes"),
             daemon("socket-mode", "MODE", "Mode of the socket, in octal")
                 .default_value("0660")
                 .value_parser(mode),

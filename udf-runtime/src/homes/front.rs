@@ -81,7 +81,7 @@ pub(super) fn serve(program: Program, matches: &ArgMatches, help: &str) -> Resul
         Some(daemon) => {
             let accepter = Box::new(move || supervision.front());
             let served = Served { name: &name, accepter, metrics: &[], descriptors: DESCRIPTORS };
-            serve::daemon(served, daemon, limits, upgrades)
+            serve::daemon(&name, vec![served], daemon, limits, upgrades)
         }
         None => {
             upgrades().map_err(failed)?;

@@ -149,6 +149,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::homes::program::Program;
+    use crate::homes::several;
     use crate::udf::shared::TAKEN;
     use crate::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
@@ -164,13 +165,17 @@ mod tests {
 
     #[test]
     fn the_names_that_the_kit_takes_are_known() {
-        let mut command = Program::of::<Hole>().command();
-        command.build();
-        let subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help");
-        let mut found = BTreeSet::from(["daemon", "farewell"]);
-        for command in subcommands.chain([&command]) {
-            found.extend(command.get_arguments().map(|arg| arg.get_id().as_str()));
+        const PROGRAMS: &[Program] = &[Program::of::<Hole>()];
+        let mut found = BTreeSet::from(["daemon", "farewell"].map(str::to_owned));
+        let of_one = PROGRAMS[0].command();
+        let mut commands = vec![of_one, several::command(PROGRAMS, "udfs", "1")];
+        while let Some(mut command) = commands.pop() {
+            command.build();
+            let others = ["help", "list", PROGRAMS[0].name];
+            let subcommands = command.get_subcommands();
+            commands.extend(subcommands.filter(|sub| !others.contains(&sub.get_name())).cloned());
+            found.extend(command.get_arguments().map(|arg| arg.get_id().to_string()));
         }
-        assert_eq!(found, TAKEN.into());
+        assert_eq!(found, TAKEN.map(str::to_owned).into());
     }
 }

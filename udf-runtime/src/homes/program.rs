@@ -97,6 +97,13 @@ impl Program {
         args::command(self.name, self.version, &(self.help)(), self.shared)
     }
 
+    /// Returns the UDF for a daemon.
+    pub(super) fn served(&self, unfit: UnfitSnapshot, resources: &Resources) -> Served<'static> {
+        let (handler, resources) = (self.handler, resources.clone());
+        let accepter: AnyAccepter = Box::new(move || Box::new(handler(unfit, &resources)));
+        Served { name: self.name, accepter, metrics: self.metrics, descriptors: 1 }
+    }
+
     /// Returns how Kapacitor starts the UDF. `own` are the arguments that select it in its program.
     pub(super) fn install(
         &self,
@@ -193,7 +200,7 @@ fn run_with(
     }
 }
 
-fn not_open(error: OpenError) -> Failure {
+pub(super) fn not_open(error: OpenError) -> Failure {
     match error {
         OpenError::Argument(error) => Failure::Usage(error.to_string()),
         error => Failure::failed(error),
@@ -228,12 +235,8 @@ fn daemon(
     // Before shared things are opened, which may take long.
     let hangups = Hangups::new().map_err(failed)?;
     resources.open(program.shared).map_err(not_open)?;
-    let accepter: AnyAccepter = {
-        let (handler, resources) = (program.handler, resources.clone());
-        Box::new(move || Box::new(handler(unfit, &resources)))
-    };
-    let served = Served { name: program.name, accepter, metrics: program.metrics, descriptors: 1 };
-    serve::daemon(served, daemon, limits, move || hangups.reload(resources))
+    let served = program.served(unfit, &resources);
+    serve::daemon(program.name, vec![served], daemon, limits, move || hangups.reload(resources))
 }
 
 /// Serves with a supervisor in this process, and with this program as its workers.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use udf_host::command::{self, Failure};
 use udf_host::telegraf::{LOG_READ_WITHIN, wait_until_read};
 
-use super::args::Daemon;
+use super::args::{Daemon, Place};
 use super::systemd::{self, Manager};
 use super::{logs, metrics, open_files, stdio};
 use crate::agent::limits::Limits;
@@ -16,9 +16,9 @@ use crate::agent::service::Service;
 use crate::agent::stop::Stop;
 use crate::agent::{shortage, worker};
 use crate::server::socket_file::SocketFile;
-use crate::server::{AnyAccepter, Server};
+use crate::server::{AnyAccepter, Door, Server};
 
-/// What a daemon serves.
+/// A UDF that a daemon serves.
 pub(super) struct Served<'a> {
     pub(super) name: &'a str,
     pub(super) accepter: AnyAccepter,
@@ -28,31 +28,25 @@ pub(super) struct Served<'a> {
     pub(super) descriptors: u64,
 }
 
-/// Serves as a daemon until a stop. Calls `at_start` right before it listens.
+/// Serves as a daemon until a stop. Calls `at_start` right before it listens. `name` is that of the
+/// program.
+///
+/// If there are several UDFs, the place must be a directory.
 pub(super) fn daemon(
-    served: Served<'_>,
+    name: &str,
+    udfs: Vec<Served<'_>>,
     daemon: Daemon,
     limits: Limits,
     at_start: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let Served { name, accepter, metrics: own_metrics, descriptors } = served;
+    let descriptors = udfs.iter().map(|udf| udf.descriptors).max().unwrap_or(1);
     open_files::raise(limits.connections, descriptors);
-    let (listener, file, place) = if let Some(path) = daemon.path {
-        let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
-        (listener, Some(file), path.display().to_string())
-    } else {
-        let listener = systemd::listener();
-        let listener = listener.map_err(|why| Failure::Usage(format!("--systemd: {why}")))?;
-        (listener, None, "the socket of systemd".to_owned())
-    };
-    let mut server = Server::with(listener, accepter)
-        .map_err(failed)?
-        .limits(limits)
-        .allowed_users(daemon.allowed_users);
-    if let Some(file) = file {
-        server = server.file(file);
-    }
-    for &metric in own_metrics {
+    let count = udfs.len();
+    let own_metrics: Vec<_> = udfs.iter().flat_map(|udf| udf.metrics).copied().collect();
+    let doors = udfs.into_iter().map(|udf| door(udf, &daemon)).collect::<Result<_, _>>()?;
+    let server =
+        Server::with(doors).map_err(failed)?.limits(limits).allowed_users(daemon.allowed_users);
+    for metric in own_metrics {
         server.metrics().show(metric).map_err(|name| {
             Failure::failed(format!("two metrics of the UDF have the name `{name}`; rename one"))
         })?;
@@ -67,11 +61,31 @@ pub(super) fn daemon(
     }
     server.stop_on_signals().map_err(failed)?;
     at_start().map_err(failed)?;
+    let place = match daemon.place {
+        Place::Socket(path) => path.display().to_string(),
+        Place::Directory(path) => format!("{count} sockets in {}", path.display()),
+        Place::Systemd => "the socket of systemd".to_owned(),
+    };
     let listens = format!("{name} listens on {place}");
     tracing::info!("{listens}");
     server.serve_under(Manager::new(&listens)).map_err(failed)?;
     tracing::info!("{name} has stopped");
     Ok(())
+}
+
+/// Creates the socket of a UDF, or takes that of systemd.
+fn door(udf: Served<'_>, daemon: &Daemon) -> Result<Door, Failure> {
+    let path = match &daemon.place {
+        Place::Socket(path) => path.clone(),
+        Place::Directory(path) => path.join(udf.name).with_extension("sock"),
+        Place::Systemd => {
+            let listener = systemd::listener();
+            let listener = listener.map_err(|why| Failure::Usage(format!("--systemd: {why}")))?;
+            return Ok(Door { listener, file: None, accepter: udf.accepter });
+        }
+    };
+    let (listener, file) = SocketFile::bind(&path, &daemon.options).map_err(failed)?;
+    Ok(Door { listener, file: Some(file), accepter: udf.accepter })
 }
 
 /// Serves the peer that has spawned this process.

@@ -1,14 +1,21 @@
 //! Several UDFs in one program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Command;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use udf_host::command::{self, Failure};
+use udf_text::describe::{Description, list_to_text};
 
-use super::program::{Program, alone, run};
-use super::serve::end;
-use super::{own_args, supervision};
+use super::args::{self, Place};
+use super::hangups::Hangups;
+use super::logs::{self, Form};
+use super::program::{Program, alone, not_open, run};
+use super::serve::{self, end, failed};
+use super::{flags, own_args, supervision};
+use crate::agent::shortage;
+use crate::udf::shared::resources::{Resources, SharedType};
 
 /// Checks the names of the UDFs of a program at compile time.
 #[doc(hidden)]
@@ -17,8 +24,8 @@ pub const fn programs(programs: &'static [Program]) -> &'static [Program] {
     while at < programs.len() {
         let name = programs[at].name.as_bytes();
         assert!(
-            !matches!(name, b"info" | b"replay" | b"telegraf" | b"help"),
-            "a UDF of this program is named like a subcommand: `info`, `replay`, `telegraf` or `help`"
+            !matches!(name, b"info" | b"list" | b"replay" | b"telegraf" | b"help"),
+            "a UDF of this program is named like a subcommand: `info`, `list`, `replay`, `telegraf` or `help`"
         );
         let mut other = 0;
         while other < at {
@@ -81,43 +88,127 @@ fn of_subcommand(
     name: &'static str,
     version: &'static str,
 ) -> ExitCode {
-    let types = || programs.iter().flat_map(|program| program.shared);
+    let mut command = command(programs, name, version);
+    // The help of a subcommand must also name the program.
+    command.build();
+    let parsed = command::parse(command.clone(), std::env::args_os());
+    end(parsed.and_then(|matches| {
+        let Some((sub, matches)) = matches.subcommand() else {
+            return match matches.get_one::<PathBuf>("socket-dir") {
+                Some(path) => daemon(programs, name, path, &matches),
+                None => Err(Failure::Usage(format!(
+                    "name the UDF to start, as in `{name} {}`, or start all of them with \
+                     `{name} --socket-dir DIR`\n\n{}",
+                    programs.first().map_or("UDF", |program| program.name),
+                    list_to_text(&descriptions(programs)).trim_end()
+                ))),
+            };
+        };
+        match programs.iter().find(|program| program.name == sub) {
+            Some(program) => {
+                let help = command.find_subcommand_mut(sub).map(Command::render_help);
+                run(program, matches, &[program.name], &help.unwrap_or_default().to_string())
+            }
+            None if sub == "list" => command::list(matches, &descriptions(programs)),
+            None => info(programs, matches),
+        }
+    }))
+}
+
+fn descriptions(programs: &[Program]) -> Vec<Description> {
+    programs.iter().map(|program| (program.description)()).collect()
+}
+
+/// Returns the command line of the program.
+pub(super) fn command(
+    programs: &'static [Program],
+    name: &'static str,
+    version: &'static str,
+) -> Command {
     let info = command::info_command().about("Describe the UDFs, and how to install them");
-    let info = info.arg(supervision::info_arg());
-    let info = own_args::add(info.mut_arg("format", |arg| arg.global(false)), types());
+    let names = PossibleValuesParser::new(programs.iter().map(|program| program.name));
+    let info = info.args([
+        Arg::new("udf")
+            .value_name("UDF")
+            .value_parser(names)
+            .hide_possible_values(true)
+            .help("The UDF to describe; without one, all UDFs"),
+        Arg::new("all")
+            .long("all")
+            .action(ArgAction::SetTrue)
+            .conflicts_with("udf")
+            .help("Describe all UDFs"),
+        supervision::info_arg().conflicts_with("socket-dir"),
+        flags::socket_dir("Install UDFs that run as a daemon, each on a socket DIR/NAME.sock"),
+    ]);
+    let info = own_args::add(info.mut_arg("format", |arg| arg.global(false)), types(programs));
     let subcommands = programs.iter().map(|program| {
         let summary = (program.help)().lines().next().unwrap_or_default().to_owned();
         program.command().about(summary).display_name(program.name)
     });
-    let mut command = Command::new(name)
+    let command = Command::new(name)
         .version(version)
         .about("User-defined functions for Kapacitor.")
         .after_help(
             "`COMMAND --help` lists the arguments of a UDF.\n\
              A link to this program that has the name of a UDF starts that UDF.",
         )
+        .args_conflicts_with_subcommands(true)
         .subcommands(subcommands)
-        .subcommand(info);
-    // The help of a subcommand must also name the program.
-    command.build();
-    let parsed = command::parse(command.clone(), std::env::args_os());
-    end(parsed.and_then(|matches| {
-        let Some((name, matches)) = matches.subcommand() else {
-            return Err(Failure::Usage(format!(
-                "name the UDF to start, as in `{name} {}`\n\n{}",
-                programs.first().map_or("UDF", |program| program.name),
-                command.render_help()
-            )));
-        };
-        let Some(program) = programs.iter().find(|program| program.name == name) else {
-            let is_supervised = supervision::is_asked(matches)?;
-            let installs = programs.iter().map(|program| {
-                let install = program.install(&[program.name], matches, is_supervised)?;
-                Ok(((program.description)(), install))
-            });
-            return command::info_of_all(matches, &installs.collect::<Result<Vec<_>, _>>()?);
-        };
-        let help = command.find_subcommand_mut(name).map(Command::render_help);
-        run(program, matches, &[program.name], &help.unwrap_or_default().to_string())
-    }))
+        .subcommands([command::list_command(), info]);
+    let command = flags::logging(flags::handling(flags::serving_all(command)));
+    own_args::add(command, types(programs))
+}
+
+/// Returns the types that the UDFs share.
+fn types(programs: &[Program]) -> impl Iterator<Item = &SharedType> {
+    programs.iter().flat_map(|program| program.shared)
+}
+
+/// Runs `info`, for one UDF or for all.
+fn info(programs: &[Program], matches: &ArgMatches) -> Result<(), Failure> {
+    let is_supervised = supervision::is_asked(matches)?;
+    let described = |program: &Program| {
+        let mut install = program.install(&[program.name], matches, is_supervised)?;
+        if let Some(path) = matches.get_one::<PathBuf>("socket-dir") {
+            let socket = path.join(program.name).with_extension("sock");
+            install.socket = socket.display().to_string();
+            install.program.clear();
+        }
+        Ok(((program.description)(), install))
+    };
+    match matches.get_one::<String>("udf") {
+        Some(name) => {
+            let program = programs.iter().find(|program| program.name == name);
+            let program = program.expect("clap accepts the names of the UDFs alone");
+            let (description, install) = described(program)?;
+            command::info(matches, &description, &install)
+        }
+        None => {
+            let all = programs.iter().map(described).collect::<Result<Vec<_>, _>>()?;
+            command::info_of_all(matches, &all)
+        }
+    }
+}
+
+/// Serves all UDFs in this process, each on a socket in the directory.
+fn daemon(
+    programs: &[Program],
+    name: &str,
+    directory: &Path,
+    matches: &ArgMatches,
+) -> Result<(), Failure> {
+    logs::start(args::level(matches)?, Form::Timed, false)
+        .map_err(shortage::of("cannot start the log"))
+        .map_err(Failure::failed)?;
+    let types: Vec<_> = types(programs).copied().collect();
+    let resources = Resources::new(own_args::complete(&types, matches)?);
+    // Before shared things are opened, which may take long.
+    let hangups = Hangups::new().map_err(failed)?;
+    resources.open(&types).map_err(not_open)?;
+    let limits = args::limits(matches)?.unfit_points(args::unfit_points(matches));
+    let unfit = args::unfit(matches);
+    let udfs = programs.iter().map(|program| program.served(unfit, &resources)).collect();
+    let daemon = args::daemon_at(Place::Directory(directory.to_owned()), matches);
+    serve::daemon(name, udfs, daemon, limits, move || hangups.reload(resources))
 }

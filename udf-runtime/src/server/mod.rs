@@ -1,6 +1,7 @@
 //! Serves UDFs on a Unix socket, with a separate connection for each use in a task.
 
 mod connection;
+mod doors;
 mod refusal;
 mod reserve;
 mod rounds;
@@ -16,9 +17,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use self::connection::Connections;
+pub(crate) use self::doors::Door;
+use self::doors::{Woken, wait};
 use self::refusal::Refusals;
 use self::reserve::Reserve;
 use self::rounds::Rounds;
@@ -31,7 +32,7 @@ use crate::agent::limits::Limits;
 use crate::agent::metrics::{Metrics, Refused};
 use crate::agent::rate_limit::RateLimit;
 use crate::agent::service::Service;
-use crate::agent::stop::{Stop, Stopping};
+use crate::agent::stop::Stop;
 use crate::agent::{shortage, watchdog};
 
 /// Creates the handler for each connection.
@@ -100,10 +101,7 @@ pub enum ServeError {
 /// ```
 #[must_use = "a server does nothing until `serve` is called"]
 pub struct Server {
-    listener: UnixListener,
-    /// The file of the listener, if the server created it.
-    file: Option<SocketFile>,
-    accepter: AnyAccepter,
+    doors: Vec<Door>,
     limits: Limits,
     stop: Stop,
     reserve: Reserve,
@@ -119,18 +117,18 @@ impl Server {
     /// keepalives cannot be started.
     pub fn new(listener: UnixListener, mut accepter: impl Accepter) -> io::Result<Self> {
         let mut handler = move || Box::new(accepter.accept()) as Box<dyn AnyHandler>;
-        Server::with(listener, Box::new(move || Box::new(handler())))
+        let accepter: AnyAccepter = Box::new(move || Box::new(handler()));
+        Server::with(vec![Door { listener, file: None, accepter }])
     }
 
-    /// Creates a server as [`new`](Self::new) does.
-    pub(crate) fn with(listener: UnixListener, accepter: AnyAccepter) -> io::Result<Self> {
+    /// Creates a server as [`new`](Self::new) does, with several sockets. The limits hold for all of
+    /// them together.
+    pub(crate) fn with(doors: Vec<Door>) -> io::Result<Self> {
         let stop = Stop::new()?;
         let reserve = Reserve::new()?;
         watchdog::start()?;
         Ok(Server {
-            listener,
-            file: None,
-            accepter,
+            doors,
             limits: Limits::default(),
             stop,
             reserve,
@@ -153,7 +151,9 @@ impl Server {
 
     /// Removes this file when the server stops.
     pub fn file(mut self, file: SocketFile) -> Self {
-        self.file = Some(file);
+        if let Some(door) = self.doors.first_mut() {
+            door.file = Some(file);
+        }
         self
     }
 
@@ -194,55 +194,59 @@ impl Server {
 
     /// Serves as [`serve`](Self::serve) does, and reports its rounds to `supervisor`.
     pub(crate) fn serve_under(self, supervisor: impl Supervisor) -> Result<(), ServeError> {
-        let Server {
-            listener,
-            file,
-            mut accepter,
-            limits,
-            stop,
-            mut reserve,
-            allowed_users,
-            metrics,
-        } = self;
+        let Server { doors, limits, stop, mut reserve, allowed_users, metrics } = self;
         for &uid in &allowed_users {
             why_not(uid).map_or(Ok(()), |why| Err(ServeError::AllowedUser { uid, why }))?;
         }
-        listener.set_nonblocking(true).map_err(ServeError::Accept)?;
+        let (mut sockets, mut files) = (Vec::new(), Vec::new());
+        for Door { listener, file, accepter } in doors {
+            listener.set_nonblocking(true).map_err(ServeError::Accept)?;
+            sockets.push((listener, accepter));
+            files.extend(file);
+        }
         let stopping = stop.stopping();
         let mut refusals = Refusals::new(metrics.clone(), limits.connections);
         let mut pause = AcceptPause::default();
         let connections = Arc::new(Connections::new(limits, metrics, stopping.clone()));
-        let mut rounds = Rounds::new(file.as_ref(), supervisor);
+        let mut rounds = Rounds::new(&files, supervisor);
         let mut turn = || {
-            let woken = wait(&listener, &stopping, pause.take(), rounds.until_next(), &refusals);
+            let (pauses, round) = (pause.take(), rounds.until_next());
+            let timeout = pauses.unwrap_or(round);
+            let timeout = refusals.until_look().map_or(timeout, |look| look.min(timeout));
+            let listeners = sockets.iter().map(|(listener, _)| listener);
+            let woken = wait(listeners, &stopping, pauses.is_some(), timeout);
             refusals.look_after();
             // If this fails, the next turn tries again.
             let _ = reserve.fill();
-            match woken {
+            let ready = match woken {
                 Ok(Woken::Stopped) => return ControlFlow::Break(Ok(())),
-                Ok(Woken::Connection) => {}
+                Ok(Woken::Connections(ready)) => ready,
                 Ok(Woken::Timeout) => return ControlFlow::Continue(()),
                 Err(error) => return ControlFlow::Break(Err(ServeError::Accept(error.into()))),
-            }
-            match listener.accept() {
-                Ok((stream, _)) => match not_allowed(&stream, &allowed_users) {
-                    None => connections.open(stream, &mut accepter, &mut refusals),
-                    Some(reason) => refusals.refuse(stream, Refused::User, &reason),
-                },
-                // The listener is still readable: the next turn tries again.
-                Err(error) if shortage::is_of_descriptors(&error) && refusals.close_unrelated() => {
-                }
-                Err(error) if shortage::is_of_descriptors(&error) && reserve.give_up() => {
-                    // The connection may be gone by now.
-                    if let Ok((stream, _)) = listener.accept() {
-                        let error = shortage::of("there is no descriptor for it")(error);
-                        refusals.refuse(stream, Refused::Descriptors, &error.to_string());
+            };
+            for at in ready {
+                let (listener, accepter) = &mut sockets[at];
+                match listener.accept() {
+                    Ok((stream, _)) => match not_allowed(&stream, &allowed_users) {
+                        None => connections.open(stream, accepter, &mut refusals),
+                        Some(reason) => refusals.refuse(stream, Refused::User, &reason),
+                    },
+                    // The listener is still readable: the next turn tries again.
+                    Err(error)
+                        if shortage::is_of_descriptors(&error) && refusals.close_unrelated() => {}
+                    Err(error) if shortage::is_of_descriptors(&error) && reserve.give_up() => {
+                        // The connection may be gone by now.
+                        if let Ok((stream, _)) = listener.accept() {
+                            let error = shortage::of("there is no descriptor for it")(error);
+                            refusals.refuse(stream, Refused::Descriptors, &error.to_string());
+                        }
                     }
+                    // The freed descriptor goes into the reserve, and the next turn uses it.
+                    Err(error)
+                        if shortage::is_of_descriptors(&error) && refusals.close_oldest() => {}
+                    Err(error) if pause.passes(&error) => {}
+                    Err(error) => return ControlFlow::Break(Err(ServeError::Accept(error))),
                 }
-                // The freed descriptor goes into the reserve, and the next turn uses it.
-                Err(error) if shortage::is_of_descriptors(&error) && refusals.close_oldest() => {}
-                Err(error) if pause.passes(&error) => {}
-                Err(error) => return ControlFlow::Break(Err(ServeError::Accept(error))),
             }
             ControlFlow::Continue(())
         };
@@ -260,8 +264,8 @@ impl Server {
         // Ask the connections to stop as well, if an error ended the loop.
         stop.stop();
         rounds.end();
-        drop(listener);
-        drop(file);
+        drop(sockets);
+        drop(files);
         let finished = connections.finish();
         accepted.and(finished)
     }
@@ -270,47 +274,9 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("listener", &self.listener)
+            .field("listeners", &self.doors.iter().map(|door| &door.listener).collect::<Vec<_>>())
             .field("limits", &self.limits)
             .finish_non_exhaustive()
-    }
-}
-
-/// The event that woke the server.
-enum Woken {
-    Stopped,
-    Connection,
-    Timeout,
-}
-
-/// Waits for an event, but no longer than `round`.
-fn wait(
-    listener: &UnixListener,
-    stopped: &Stopping,
-    pause: Option<Duration>,
-    round: Duration,
-    refusals: &Refusals,
-) -> rustix::io::Result<Woken> {
-    loop {
-        let mut fds = vec![PollFd::new(stopped, PollFlags::IN)];
-        // Pause the listener after a temporary error. It stays readable, so polling it would spin.
-        if pause.is_none() {
-            fds.push(PollFd::new(listener, PollFlags::IN));
-        }
-        let timeout = refusals.until_look().into_iter().fold(pause.unwrap_or(round), Duration::min);
-        match poll(&mut fds, Timespec::try_from(timeout).ok().as_ref()) {
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error),
-            Ok(_) => {}
-        }
-        let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
-        return Ok(if is_ready(&fds[0]) {
-            Woken::Stopped
-        } else if fds[1..].iter().any(is_ready) {
-            Woken::Connection
-        } else {
-            Woken::Timeout
-        });
     }
 }
 

@@ -28,15 +28,15 @@ impl Supervisor for () {
 }
 
 pub(super) struct Rounds<'a, S> {
-    /// `None` after the file was found to be lost.
-    file: Option<&'a SocketFile>,
+    /// Without the files that were found to be lost.
+    files: Vec<&'a SocketFile>,
     supervisor: S,
     due: Instant,
 }
 
 impl<'a, S: Supervisor> Rounds<'a, S> {
-    pub(super) fn new(file: Option<&'a SocketFile>, supervisor: S) -> Self {
-        Rounds { file, supervisor, due: Instant::now() }
+    pub(super) fn new(files: impl IntoIterator<Item = &'a SocketFile>, supervisor: S) -> Self {
+        Rounds { files: files.into_iter().collect(), supervisor, due: Instant::now() }
     }
 
     /// Runs a round if it is due, and returns the time until the next one.
@@ -45,7 +45,7 @@ impl<'a, S: Supervisor> Rounds<'a, S> {
         if now >= self.due {
             // Set this first: if the log panics, the next round must not be due at once.
             self.due = now + ROUND;
-            if let Some(file) = self.file.take_if(|file| !file.is_in_place()) {
+            for file in self.files.extract_if(.., |file| !file.is_in_place()) {
                 tracing::warn!(
                     "the socket {} was removed or replaced: clients can no longer connect; restart the daemon, \
                      then disable and enable its tasks",
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn it_goes_round_first_and_then_when_it_is_due() {
         let mut count = 0;
-        let mut rounds = Rounds::new(None, Eager(&mut count, Duration::MAX));
+        let mut rounds = Rounds::new([], Eager(&mut count, Duration::MAX));
         // If the machine stalls for ten seconds, there may be one more round.
         assert!(rounds.until_next() <= ROUND);
         assert!(rounds.until_next() <= ROUND);
@@ -105,7 +105,7 @@ mod tests {
         assert!((101..=102).contains(&count), "{count}");
 
         let mut count = 0;
-        let mut rounds = Rounds::new(None, Eager(&mut count, Duration::ZERO));
+        let mut rounds = Rounds::new([], Eager(&mut count, Duration::ZERO));
         for _ in 0..5 {
             assert_eq!(rounds.until_next(), Duration::ZERO);
         }
@@ -115,15 +115,18 @@ mod tests {
     #[test]
     fn a_socket_that_is_lost_is_reported_once() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("udf.sock");
-        let (_listener, file) = SocketFile::bind(&path, &SocketOptions::new()).unwrap();
+        let bound = ["lost", "kept"].map(|name| {
+            SocketFile::bind(&directory.path().join(name), &SocketOptions::new()).unwrap()
+        });
         let mut count = 0;
-        let mut rounds = Rounds::new(Some(&file), Eager(&mut count, Duration::ZERO));
+        let files = bound.iter().map(|(_, file)| file);
+        let mut rounds = Rounds::new(files, Eager(&mut count, Duration::ZERO));
         rounds.until_next();
-        assert!(rounds.file.is_some());
-        std::fs::remove_file(&path).unwrap();
+        assert_eq!(rounds.files.len(), 2);
+        std::fs::remove_file(directory.path().join("lost")).unwrap();
         rounds.until_next();
-        assert!(rounds.file.is_none(), "it would be reported again");
+        // It would be reported again.
+        assert!(matches!(rounds.files[..], [kept] if kept.path().ends_with("kept")));
     }
 
     struct Nothing;

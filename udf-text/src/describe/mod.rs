@@ -7,6 +7,7 @@
 //! | [`Description::to_toml`] | kapacitor.conf |
 //! | [`Description::to_tick`] | a TICKscript to start from |
 //! | [`Description::to_telegraf`] | telegraf.conf |
+//! | [`list_to_text`], [`list_to_json`] | the UDFs of a program, with a line for each |
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -24,6 +25,7 @@
 
 mod description;
 mod json;
+mod list;
 mod telegraf;
 mod text;
 mod tick;
@@ -32,5 +34,6 @@ mod words;
 mod wrap;
 
 pub use description::{Choice, Description, OptionHelp};
+pub use list::{list_to_json, list_to_text};
 pub use toml::Install;
 pub use words::{call_form, typed};

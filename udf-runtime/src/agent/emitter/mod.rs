@@ -87,6 +87,45 @@ impl<E: Edge> Emitter<E> {
         Emitter { output: Output::new(link, true), edge: PhantomData }
     }
 
+    /// Returns the time that a new point gets if you set none: the time of the point that is being
+    /// handled, or `tmax` of the batch that ends. In other calls and from a [`Remote`], this is the
+    /// wall-clock time. In a replay and in a test, a tick has the time of the input.
+    ///
+    /// ```
+    /// use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Tick, testing, udf};
+    ///
+    /// /// Reports the seconds since the last alarm.
+    /// #[udf(wants = stream, provides = stream, tick = "10s")]
+    /// struct Alarms {
+    ///     #[state]
+    ///     last: i64,
+    /// }
+    ///
+    /// impl StreamUdf for Alarms {
+    ///     fn point(&mut self, point: &Point<'_>, _: &mut Emitter<Stream>) -> Result<()> {
+    ///         if point.bool("alarm")? {
+    ///             self.last = point.time();
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// impl Tick for Alarms {
+    ///     fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
+    ///         let seconds = (out.time() - self.last) / 1_000_000_000;
+    ///         Ok(out.build("quiet").field("seconds", seconds).send()?)
+    ///     }
+    /// }
+    ///
+    /// let mut task = testing::udf::<Alarms>().start();
+    /// task.feed("m alarm=true 5000000000\nm alarm=false 9000000000");
+    /// task.tick();
+    /// task.emits("quiet seconds=4i 9000000000");
+    /// ```
+    pub fn time(&self) -> i64 {
+        self.output.time()
+    }
+
     /// Returns a handle that sends from other threads and at later times, for example from timers.
     pub fn remote(&self) -> Remote<E> {
         Remote::new(&self.output.link)

@@ -74,6 +74,11 @@ impl Output {
         self.time = time;
     }
 
+    /// Returns the default time of new points.
+    pub(super) fn time(&self) -> i64 {
+        self.time.unwrap_or_else(now)
+    }
+
     /// Counts points that were not sent.
     pub(crate) fn count_dropped(&self, points: u64) {
         self.link.counters.add(Count::PointsDropped, points);
@@ -98,7 +103,7 @@ impl Output {
             }
         }
         if base.is_none() && !self.changes.has_time() {
-            self.changes.set_time(self.time.unwrap_or_else(now));
+            self.changes.set_time(self.time());
         }
         response::append_edited(base, &mut self.changes, &mut self.bytes);
         Ok(true)

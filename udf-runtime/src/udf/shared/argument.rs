@@ -117,7 +117,8 @@ impl Argument {
 }
 
 /// The names of the kit's own arguments and subcommands' arguments. A test compares them.
-pub(crate) const TAKEN: [&str; 52] = [
+pub(crate) const TAKEN: [&str; 55] = [
+    "all",
     "allow-shared-directory",
     "allow-uid",
     "at-least-once",
@@ -159,6 +160,7 @@ pub(crate) const TAKEN: [&str; 52] = [
     "retention-policy",
     "shutdown-timeout",
     "socket",
+    "socket-dir",
     "socket-group",
     "socket-mode",
     "state-dir",
@@ -167,6 +169,7 @@ pub(crate) const TAKEN: [&str; 52] = [
     "supervise",
     "systemd",
     "task",
+    "udf",
     "unfit-points",
     "version",
     "worker",

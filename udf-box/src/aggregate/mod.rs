@@ -1,0 +1,5 @@
+//! Aggregates of windows of time.
+
+mod quantiles;
+
+pub use quantiles::Quantiles;

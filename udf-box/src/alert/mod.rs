@@ -1,0 +1,7 @@
+//! States for alerts.
+
+mod hysteresis;
+mod missing;
+
+pub use hysteresis::Hysteresis;
+pub use missing::Missing;

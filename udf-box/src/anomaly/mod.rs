@@ -1,0 +1,5 @@
+//! Scores of unusual values.
+
+mod zscore;
+
+pub use zscore::Zscore;

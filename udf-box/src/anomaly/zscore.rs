@@ -1,0 +1,79 @@
+//! The distance of a value from the mean of the values before it.
+
+use std::collections::VecDeque;
+
+use udf_runtime::options::FieldName;
+use udf_runtime::state::Groups;
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
+
+use crate::common::{is_foreign, number, spread};
+
+/// How many standard deviations a value is away from the mean of the values before it.
+#[udf(wants = stream, provides = stream)]
+pub struct Zscore {
+    /// Field to judge.
+    #[option]
+    field: FieldName,
+    /// Number of earlier values to compare with.
+    #[option(default = 60, range = 2..=10_000)]
+    size: usize,
+    /// Number of earlier values that are needed for a score. Points before that are not sent.
+    #[option(default = 10, range = 2..=10_000)]
+    min_points: usize,
+    /// Smallest standard deviation. Set it to ignore small changes of a value that is nearly
+    /// constant.
+    #[option(default = 0.0, range = 0.0..)]
+    min_deviation: f64,
+    /// Name of the field that is added.
+    #[option(default = "zscore")]
+    r#as: FieldName,
+    /// Groups to keep. With more groups, the least recently used ones begin anew.
+    #[option(default = 10_000, range = 1..)]
+    max_groups: usize,
+    /// The latest values, the newest last.
+    #[state]
+    windows: Groups<VecDeque<f64>>,
+    #[state]
+    made_with: String,
+}
+
+impl StreamUdf for Zscore {
+    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
+        if self.min_points > self.size {
+            return Err(format!(
+                "`.minPoints({})` is more than `.size({})`, so that no point would have a score; \
+                 write at most `.minPoints({1})`",
+                self.min_points, self.size
+            )
+            .into());
+        }
+        self.windows.limit_count(self.max_groups);
+        self.made_with = self.field.to_string();
+        Ok(())
+    }
+
+    fn restored(&mut self) -> Result<()> {
+        if is_foreign(&mut self.made_with, &self.field) {
+            self.windows.clear();
+        }
+        for (_, window) in self.windows.iter_mut() {
+            window.drain(..window.len().saturating_sub(self.size));
+            window.shrink_to(self.size);
+        }
+        Ok(())
+    }
+
+    fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
+        let value = number(point, &self.field)?;
+        let window = self.windows.of(point);
+        if window.len() >= self.min_points {
+            let score = spread::Spread::of(window).score(value, self.min_deviation);
+            out.edit(point).field(&self.r#as, score).send()?;
+        }
+        if window.len() == self.size {
+            window.pop_front();
+        }
+        window.push_back(value);
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! The parts that several UDFs use.
+
+pub(crate) mod spread;
+pub(crate) mod window;
+
+use std::mem;
+
+use udf_runtime::{FieldError, Point};
+
+/// Returns a field that must be a finite number. A NaN or an infinity would stay in the state of a
+/// group forever, so it counts as a missing field.
+pub(crate) fn number(point: &Point<'_>, field: &str) -> Result<f64, FieldError> {
+    let value = point.number(field)?;
+    if value.is_finite() { Ok(value) } else { Err(point.no_field(field, "a finite number")) }
+}
+
+/// Returns the seconds between two times, negative if `to` is earlier.
+pub(crate) fn seconds(from: i64, to: i64) -> f64 {
+    to.saturating_sub(from) as f64 / 1e9
+}
+
+/// Returns whether a restored state was made with other options, and notes the options of the task.
+/// `made_with` is a `#[state]` that names the options which give the state its meaning.
+pub(crate) fn is_foreign(made_with: &mut String, options: &str) -> bool {
+    mem::replace(made_with, options.to_owned()) != options
+}

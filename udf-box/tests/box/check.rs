@@ -1,0 +1,80 @@
+//! Each UDF passes `udf check`, and its options are sound.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use udf_cli::Target;
+use udf_cli::check::{self, CheckSettings, Status};
+use udf_host::replay::Replay;
+
+use crate::running::Row;
+use crate::series;
+use crate::table::ROWS;
+
+fn check(row: &Row, target: &Target) {
+    let lines = series::usual(1, 200).join("\n");
+    // All points are in one group, so that a UDF answers after a few points.
+    let data = Replay::default().read(lines.as_bytes(), 1000).expect("they are points").data;
+    let settings = CheckSettings::default().options(row.options.iter().copied());
+    let settings = settings.within(Duration::from_secs(20)).data(data);
+    let report = check::run(target, &settings, &mut |_, _| {}).expect("there is a report");
+    let bad = |status| match status {
+        Status::Pass | Status::Skip => false,
+        // Points do not show whether such a UDF goes on.
+        Status::Untested => !row.answers_ticks,
+        _ => true,
+    };
+    let bad: Vec<_> = report.checks.iter().filter(|finding| bad(finding.status)).collect();
+    assert!(bad.is_empty(), "{}: {bad:#?}", row.name);
+    let least = if row.answers_ticks { 25 } else { 45 };
+    assert!(report.passed > least, "{}: {} passed", row.name, report.passed);
+}
+
+/// Checks all UDFs at once: a check mostly waits.
+fn check_all(target: impl Fn(&Row) -> Target + Sync) {
+    std::thread::scope(|scope| {
+        for row in ROWS {
+            let target = &target;
+            scope.spawn(move || check(row, &target(row)));
+        }
+    });
+}
+
+#[test]
+fn every_udf_passes_the_check_as_a_program() {
+    check_all(|row| {
+        let program = env!("CARGO_BIN_EXE_udfs").into();
+        Target::Program { program, args: vec![row.name.into()] }
+    });
+}
+
+/// A daemon that serves all UDFs, until it is dropped.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // The test has succeeded, or reports another failure.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn every_udf_passes_the_check_in_one_daemon() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_udfs"));
+    command.arg("--socket-dir").arg(directory.path()).stdin(Stdio::null());
+    let mut daemon = Daemon(command.stderr(Stdio::piped()).spawn().expect("the program starts"));
+    let log = daemon.0.stderr.take().expect("stderr is piped");
+    let mut log = BufReader::new(log).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("listens on")), "the daemon has exited");
+    // The daemon must not block on its log.
+    std::thread::spawn(move || log.for_each(drop));
+    check_all(|row| Target::Socket(directory.path().join(row.name).with_extension("sock")));
+}
+
+#[test]
+fn the_options_of_every_udf_are_sound() {
+    ROWS.iter().for_each(|row| (row.check)());
+}

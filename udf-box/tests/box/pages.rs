@@ -1,0 +1,111 @@
+//! The pages in `docs/box`: the tables show the options of the UDFs, and the examples print their
+//! output. `UPDATE=1` renews both.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use udf_text::describe::{Description, OptionHelp, call_form};
+
+use crate::table::ROWS;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Compares the part of a page between two texts, or renews it.
+fn compare(page: &str, after: &str, before: &str, actual: &str) {
+    let path = root().join("docs/box").join(page);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("docs/box/{page}: {error}"));
+    let find = || {
+        let start = text.find(after)? + after.len();
+        Some((start, start + text[start..].find(before)?))
+    };
+    let (start, end) = find().unwrap_or_else(|| panic!("docs/box/{page} has no `{after}`"));
+    if std::env::var_os("UPDATE").is_some() {
+        let renewed = [&text[..start], actual, &text[end..]].concat();
+        fs::write(path, renewed).expect("the page can be written");
+    } else {
+        assert_eq!(&text[start..end], actual, "docs/box/{page}: renew it with UPDATE=1");
+    }
+}
+
+fn default(option: &OptionHelp) -> String {
+    let values = option.default.as_deref();
+    match values {
+        _ if option.is_required() => "required".to_owned(),
+        Some(values) => {
+            let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+            format!("`{}`", values.join(", "))
+        }
+        None => option.default_expression.clone().unwrap_or_default(),
+    }
+}
+
+fn meaning(option: &OptionHelp) -> String {
+    let mut text = option.help.replace('\n', " ");
+    for choice in &option.choices {
+        text += &format!(" `'{}'`: {}", choice.value, choice.help);
+    }
+    if let Some(range) = &option.range {
+        let must = if range.starts_with("argument ") { "have" } else { "be" };
+        text += &format!(" Must {must} {range}.");
+    }
+    text.replace('|', "\\|")
+}
+
+fn table(description: &Description) -> String {
+    let mut text = "\n| option | default | meaning |\n| --- | --- | --- |\n".to_owned();
+    for option in &description.options {
+        let form = call_form(&option.name, &option.args, &option.arg_names);
+        let default = default(option);
+        text += &format!("| `{form}` | {default} | {} |\n", meaning(option));
+    }
+    text
+}
+
+#[test]
+fn the_tables_show_the_options() {
+    for row in ROWS {
+        let page = format!("{}.md", row.name);
+        compare(&page, "## Options\n", "\n## ", &table(&(row.description)()));
+    }
+}
+
+#[test]
+fn the_list_shows_all_udfs() {
+    let mut text =
+        "\n| UDF | reads | sends | what it does |\n| --- | --- | --- | --- |\n".to_owned();
+    for row in ROWS {
+        let description = (row.description)();
+        let (wants, provides) = (description.wants.name(), description.provides.name());
+        let help = description.help.lines().next().unwrap_or_default().replace('|', "\\|");
+        text += &format!("| [`{0}`]({0}.md) | {wants} | {provides} | {help} |\n", row.name);
+    }
+    compare("README.md", "## The UDFs\n", "\n## ", &text);
+}
+
+#[test]
+fn the_examples_print_their_output() {
+    let programs = PathBuf::from(env!("CARGO_BIN_EXE_udfs"));
+    let programs = programs.parent().expect("a program is in a folder");
+    let path = std::env::var("PATH").expect("there is a path");
+    for row in ROWS {
+        let page = format!("{}.md", row.name);
+        let text = fs::read_to_string(root().join("docs/box").join(&page)).unwrap_or_default();
+        let start = "```console\n$ ";
+        let (_, example) =
+            text.split_once(start).unwrap_or_else(|| panic!("{page} has no example"));
+        let (command, _) = example.split_once('\n').expect("a command ends with its line");
+        assert!(command.starts_with(&format!("udfs {} replay ", row.name)), "{page}: {command}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(root());
+        shell.env("PATH", format!("{}:{path}", programs.display()));
+        let output = shell.output().expect("the shell starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{page}: {errors}");
+        let output = String::from_utf8(output.stdout).expect("lines are text");
+        assert!(!output.is_empty(), "{page}: the example prints nothing");
+        compare(&page, &format!("{start}{command}\n"), "```\n", &output);
+    }
+}

@@ -1,0 +1,79 @@
+//! The UDFs, and the options that the suites start them with.
+
+use udf_box::{aggregate, alert, anomaly, clean, smooth};
+
+use crate::running::{Row, row};
+
+/// A row for each UDF: options that work with the points of `series.rs`, and other options that a
+/// task may have after a change.
+pub(crate) const ROWS: &[Row] = &[
+    row::<clean::Deadband>(
+        &["field=v", "deviation=0.01"],
+        &[&["field=v", "deviation=2", "maxGap=20s"], &["field=x", "deviation=0"]],
+    ),
+    row::<clean::Dedupe>(&["field=v"], &[&["field=w", "field=v"], &["every=1s"], &["field=w"]]),
+    row::<smooth::Ewma>(
+        &["field=v", "halfLife=10s"],
+        &[&["field=v", "halfLife=1m"], &["field=x", "halfLife=10s"]],
+    ),
+    row::<smooth::Forecast>(
+        &["field=v", "threshold=60"],
+        &[
+            &["field=v", "threshold=10", "falling", "halfLife=5s"],
+            &["field=x", "threshold=1e308", "horizon=1h"],
+        ],
+    ),
+    row::<smooth::HoltWinters>(
+        &["field=v"],
+        &[&["field=v", "season=7", "gamma=0.5"], &["field=v", "alpha=1", "beta=1", "band=0.5"]],
+    ),
+    row::<alert::Hysteresis>(
+        &["field=v", "level=warning,52,51", "level=critical,55,53", "enterAfter=2s"],
+        &[
+            &["field=v", "level=low,48,49"],
+            &[
+                "field=v",
+                "level=warning,52,51",
+                "level=critical,55,53",
+                "leaveAfter=5s",
+                "changesOnly",
+            ],
+        ],
+    ),
+    row::<alert::Missing>(&["after=4s"], &[&["after=1s", "forgetAfter=30s"]]).at_ticks(),
+    row::<aggregate::Quantiles>(
+        &["field=v", "quantile=0.5", "quantile=0.99", "every=5s"],
+        &[
+            &["field=v", "quantile=0.9", "every=10m", "compression=10"],
+            &["field=x", "quantile=0.5", "every=20s"],
+        ],
+    ),
+    row::<clean::Rate>(
+        &["field=n"],
+        &[&["field=v", "per=1m", "maxGap=3s"], &["field=n", "wrapsAt=1000"]],
+    ),
+    row::<clean::Reorder>(
+        &["delay=2s"],
+        &[&["delay=1m", "maxPoints=20"], &["delay=10s", "passLate", "maxPoints=1"]],
+    ),
+    row::<clean::Sample>(
+        &["field=v", "every=500ms"],
+        &[&["field=x", "every=1s", "how=last"], &["field=v", "every=1ms", "maxGap=500ms"]],
+    ),
+    row::<anomaly::Zscore>(
+        &["field=v", "size=20", "minPoints=2"],
+        &[&["field=v", "size=7", "minPoints=3"], &["field=x", "minDeviation=0.1"]],
+    ),
+];
+
+#[test]
+fn every_udf_of_the_program_has_a_row() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_udfs"))
+        .args(["info", "--format", "json"])
+        .output()
+        .expect("the program starts");
+    let all: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    let names = all.as_array().expect("it is a list").iter().map(|udf| udf["name"].as_str());
+    let rows: Vec<_> = ROWS.iter().map(|row| Some(row.name)).collect();
+    assert_eq!(names.collect::<Vec<_>>(), rows, "list the same UDFs in main.rs and in the table");
+}
