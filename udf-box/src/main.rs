@@ -6,10 +6,13 @@ use udf_box::{aggregate, alert, anomaly, clean, smooth};
 
 fn main() -> ExitCode {
     udf_runtime::main!(
+        aggregate::Correlate,
         clean::Deadband,
         clean::Dedupe,
+        aggregate::Distinct,
         smooth::Ewma,
         smooth::Forecast,
+        aggregate::Histogram,
         smooth::HoltWinters,
         alert::Hysteresis,
         alert::Missing,
@@ -17,6 +20,7 @@ fn main() -> ExitCode {
         clean::Rate,
         clean::Reorder,
         clean::Sample,
+        aggregate::Topk,
         anomaly::Zscore,
     )
 }
