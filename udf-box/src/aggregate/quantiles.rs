@@ -79,6 +79,11 @@ impl Digest {
 }
 
 impl Quantiles {
+    /// Returns the options that give the state its meaning.
+    fn meaning(&self) -> String {
+        format!("{} {:?}", &*self.field, self.every)
+    }
+
     /// Sends the quantiles of a window.
     fn send(
         &self,
@@ -107,12 +112,12 @@ fn name(quantile: f64) -> String {
 impl StreamUdf for Quantiles {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
         self.windows.limit_count(self.max_groups);
-        self.made_with = format!("{} {:?}", &*self.field, self.every);
+        self.made_with = self.meaning();
         Ok(())
     }
 
     fn restored(&mut self) -> Result<()> {
-        let meaning = format!("{} {:?}", &*self.field, self.every);
+        let meaning = self.meaning();
         if is_foreign(&mut self.made_with, &meaning) {
             self.windows.clear();
         }

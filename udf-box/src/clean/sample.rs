@@ -79,8 +79,8 @@ impl Sample {
                 How::Linear => before.value * (1.0 - part) + after.value * part,
             };
             let name = self.r#as.as_ref().unwrap_or(&self.field);
-            let sample = out.build_in(group).time(i64::try_from(time)?);
-            sample.field(name, value).send()?;
+            let at = i64::try_from(time).expect("it lies between two times");
+            out.build_in(group).time(at).field(name, value).send()?;
             time += every;
         }
         Ok(())

@@ -43,6 +43,12 @@ pub(crate) fn of_host(line: &str, host: usize) -> String {
     format!("m,host=h{host} {fields}")
 }
 
+/// Returns a point with this time in place of its own.
+pub(crate) fn at_time(line: &str, time: i64) -> String {
+    let (point, _) = line.rsplit_once(' ').expect("a line has a time");
+    format!("{point} {time}")
+}
+
 /// Returns a point in which all numbers are the same.
 pub(crate) fn same_everywhere(value: f64, time: i64) -> PointBuf {
     testing::point("m", |point| {
@@ -84,11 +90,20 @@ const FAULTS: [Fault; 11] = [
 /// Returns points of a series that changes its fault every few points. Equal seeds give equal
 /// series.
 pub(crate) fn ugly(seed: u64, count: usize) -> Vec<String> {
+    with_faults(&FAULTS, seed, count)
+}
+
+/// Returns points of a series whose values are ugly, and whose times are not.
+pub(crate) fn extreme(seed: u64, count: usize) -> Vec<String> {
+    with_faults(&[Fault::Huge, Fault::Tiny, Fault::Constant, Fault::Alternating], seed, count)
+}
+
+fn with_faults(faults: &[Fault], seed: u64, count: usize) -> Vec<String> {
     let mut random = Rng::with_seed(seed);
     let (mut fault, mut time) = (Fault::Usual, random.i64(0..100 * SECOND));
     let points = (0..count).map(|number| {
         if random.u8(..20) == 0 {
-            fault = FAULTS[random.usize(..FAULTS.len())];
+            fault = faults[random.usize(..faults.len())];
         }
         time = match fault {
             Fault::Repeated => time,

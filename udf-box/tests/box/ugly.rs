@@ -45,6 +45,26 @@ fn no_series_fails_a_udf() {
 }
 
 #[test]
+fn extreme_values_do_no_lasting_harm() {
+    for (row, seed) in ROWS.iter().flat_map(|row| (0..3).map(move |seed| (row, seed))) {
+        let mut task = row.start(row.options);
+        for line in series::extreme(seed, 200) {
+            task.feed(&[series::of_host(&line, 1)]);
+        }
+        // The usual points come years later.
+        let usual = series::usual(seed, 200).into_iter().zip(0..).map(|(line, second)| {
+            series::at_time(&series::of_host(&line, 1), (1_000_000_000 + second) * 1_000_000_000)
+        });
+        let usual: Vec<_> = usual.collect();
+        let (first, rest) = usual.split_at(100);
+        task.feed(first);
+        task.lines();
+        task.feed(rest);
+        assert!(row.answers_ticks || !task.lines().is_empty(), "{}, {seed}", row.name);
+    }
+}
+
+#[test]
 fn the_state_is_bounded() {
     for row in ROWS.iter().filter(|row| row.has("maxGroups")) {
         let mut task = row.start(&[row.options, &["maxGroups=5"]].concat());
@@ -64,6 +84,15 @@ fn the_state_is_bounded() {
         assert!(many < few * 2 + 1000, "{}: {few} and {many} bytes", row.name);
         let short = size_after(500..505, 500);
         let long = size_after(500..505, 1500);
+        assert!(long < short * 3 / 2 + 1000, "{}: {short} and {long} bytes", row.name);
+        // Points at one time close no window, and make no other point due.
+        let mut size_after = |points: usize| {
+            let lines = series::usual(1, points);
+            task.feed(&lines.iter().map(|line| series::at_time(line, 0)).collect::<Vec<_>>());
+            task.lines();
+            task.snapshot().len()
+        };
+        let (short, long) = (size_after(4000), size_after(12_000));
         assert!(long < short * 3 / 2 + 1000, "{}: {short} and {long} bytes", row.name);
     }
 }
