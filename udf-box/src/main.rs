@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use udf_box::{aggregate, alert, anomaly, clean, smooth};
+use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
 
 fn main() -> ExitCode {
     udf_runtime::main!(
@@ -11,7 +11,9 @@ fn main() -> ExitCode {
         clean::Dedupe,
         aggregate::Distinct,
         smooth::Ewma,
+        enrich::Extract,
         smooth::Forecast,
+        enrich::Geo,
         aggregate::Histogram,
         smooth::HoltWinters,
         alert::Hysteresis,

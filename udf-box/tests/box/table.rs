@@ -1,6 +1,6 @@
 //! The UDFs, and the options that the suites start them with.
 
-use udf_box::{aggregate, alert, anomaly, clean, smooth};
+use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
 
 use crate::running::{Row, row};
 
@@ -24,12 +24,23 @@ pub(crate) const ROWS: &[Row] = &[
         &["field=v", "halfLife=10s"],
         &[&["field=v", "halfLife=1m"], &["field=x", "halfLife=10s"]],
     ),
+    row::<enrich::Extract>(
+        &["field=w", r"pattern=word (?<number>\d+)", "asInt=number"],
+        &[
+            &["field=w", "pattern=(?<kind>[a-z]+) 1(?<rest>.*)", "asTag=kind", "unmatched=drop"],
+            &["tag=host", "pattern=(?<letter>.)", "asFloat=letter"],
+        ],
+    ),
     row::<smooth::Forecast>(
         &["field=v", "threshold=60"],
         &[
             &["field=v", "threshold=10", "falling", "halfLife=5s"],
             &["field=x", "threshold=1e308", "horizon=1h"],
         ],
+    ),
+    row::<enrich::Geo>(
+        &["geohash=6", "from=52.5,13.4"],
+        &[&["from=0,-180"], &["lat=v", "fence=near,50,13,100000", "fence=far,50,-13,1e300"]],
     ),
     row::<aggregate::Histogram>(
         &["field=v", "bucket=45", "bucket=50", "bucket=55", "every=5s"],
