@@ -7,10 +7,12 @@
 //! | [`aggregate`] | aggregates of windows |
 //! | [`clean`] | cleaning of series |
 //! | [`alert`] | states for alerts |
+//! | [`enrich`] | fields and tags from elsewhere |
 
 pub mod aggregate;
 pub mod alert;
 pub mod anomaly;
 pub mod clean;
 mod common;
+pub mod enrich;
 pub mod smooth;

@@ -2,14 +2,19 @@
 
 use std::process::ExitCode;
 
-use udf_box::{aggregate, alert, anomaly, clean, smooth};
+use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
 
 fn main() -> ExitCode {
     udf_runtime::main!(
+        aggregate::Correlate,
         clean::Deadband,
         clean::Dedupe,
+        aggregate::Distinct,
         smooth::Ewma,
+        enrich::Extract,
         smooth::Forecast,
+        enrich::Geo,
+        aggregate::Histogram,
         smooth::HoltWinters,
         alert::Hysteresis,
         alert::Missing,
@@ -17,6 +22,7 @@ fn main() -> ExitCode {
         clean::Rate,
         clean::Reorder,
         clean::Sample,
+        aggregate::Topk,
         anomaly::Zscore,
     )
 }

@@ -138,9 +138,7 @@ impl StreamUdf for Quantiles {
 
 impl Tick for Quantiles {
     fn tick(&mut self, out: &mut Emitter<Stream>) -> Result<()> {
-        let silent: Vec<_> = (self.windows.iter_mut())
-            .filter_map(|(group, window)| Some((group.clone(), window.tick()?)))
-            .collect();
+        let silent = Window::silent(&mut self.windows);
         silent.iter().try_for_each(|(group, closed)| self.send(group, closed, out))
     }
 }

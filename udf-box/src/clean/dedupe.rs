@@ -7,7 +7,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, FieldValue, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, seconds};
+use crate::common::{hash, is_foreign, seconds};
 
 /// Drops points whose values are those of the point before.
 #[udf(wants = stream, provides = stream)]
@@ -33,14 +33,6 @@ struct Sent {
     time: i64,
     /// The hash of its values.
     values: u64,
-}
-
-/// Returns a hash that is the same in each process, so that a snapshot can have it (FNV-1a).
-fn hash(parts: &[&[u8]]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.iter());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 fn hash_of(name: &str, value: FieldValue<'_>) -> u64 {

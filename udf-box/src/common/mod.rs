@@ -1,6 +1,7 @@
 //! The parts that several UDFs use.
 
 pub(crate) mod spread;
+pub(crate) mod subject;
 pub(crate) mod window;
 
 use std::mem;
@@ -23,4 +24,12 @@ pub(crate) fn seconds(from: i64, to: i64) -> f64 {
 /// `made_with` is a `#[state]` that names the options which give the state its meaning.
 pub(crate) fn is_foreign(made_with: &mut String, options: &str) -> bool {
     mem::replace(made_with, options.to_owned()) != options
+}
+
+/// Returns a hash that is the same in each process, so that a snapshot can have it (FNV-1a).
+pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

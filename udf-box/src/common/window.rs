@@ -3,7 +3,10 @@
 use std::mem;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use udf_runtime::Group;
+use udf_runtime::state::Groups;
 
 /// A value that collects the points of the open window of a group.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,9 +42,23 @@ impl<T: Default> Window<T> {
         Some((closed, &mut self.value))
     }
 
+    /// Returns the value of the open window.
+    pub(crate) fn value_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+
     /// Closes a window without a point since the last tick, for a group that has become silent.
     pub(crate) fn tick(&mut self) -> Option<Closed<T>> {
         if mem::replace(&mut self.is_quiet, true) { self.close() } else { None }
+    }
+
+    /// Closes the windows of the groups that have become silent, as [`tick`](Self::tick) does.
+    pub(crate) fn silent(windows: &mut Groups<Self>) -> Vec<(Group, Closed<T>)>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let closed = windows.iter_mut();
+        closed.filter_map(|(group, window)| Some((group.clone(), window.tick()?))).collect()
     }
 
     fn close(&mut self) -> Option<Closed<T>> {

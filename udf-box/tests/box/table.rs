@@ -1,20 +1,35 @@
 //! The UDFs, and the options that the suites start them with.
 
-use udf_box::{aggregate, alert, anomaly, clean, smooth};
+use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
 
 use crate::running::{Row, row};
 
 /// A row for each UDF: options that work with the points of `series.rs`, and other options that a
 /// task may have after a change.
 pub(crate) const ROWS: &[Row] = &[
+    row::<aggregate::Correlate>(
+        &["field=v", "with=x", "size=20", "minPoints=3"],
+        &[&["field=v", "with=x", "size=7", "minPoints=4"], &["field=n", "with=v"]],
+    ),
     row::<clean::Deadband>(
         &["field=v", "deviation=0.01"],
         &[&["field=v", "deviation=2", "maxGap=20s"], &["field=x", "deviation=0"]],
     ),
     row::<clean::Dedupe>(&["field=v"], &[&["field=w", "field=v"], &["every=1s"], &["field=w"]]),
+    row::<aggregate::Distinct>(
+        &["field=w", "every=5s"],
+        &[&["tag=host", "every=5s"], &["field=v", "every=20s"]],
+    ),
     row::<smooth::Ewma>(
         &["field=v", "halfLife=10s"],
         &[&["field=v", "halfLife=1m"], &["field=x", "halfLife=10s"]],
+    ),
+    row::<enrich::Extract>(
+        &["field=w", r"pattern=word (?<number>\d+)", "asInt=number"],
+        &[
+            &["field=w", "pattern=(?<kind>[a-z]+) 1(?<rest>.*)", "asTag=kind", "unmatched=drop"],
+            &["tag=host", "pattern=(?<letter>.)", "asFloat=letter"],
+        ],
     ),
     row::<smooth::Forecast>(
         &["field=v", "threshold=60"],
@@ -22,6 +37,14 @@ pub(crate) const ROWS: &[Row] = &[
             &["field=v", "threshold=10", "falling", "halfLife=5s"],
             &["field=x", "threshold=1e308", "horizon=1h"],
         ],
+    ),
+    row::<enrich::Geo>(
+        &["geohash=6", "from=52.5,13.4"],
+        &[&["from=0,-180"], &["lat=v", "fence=near,50,13,100000", "fence=far,50,-13,1e300"]],
+    ),
+    row::<aggregate::Histogram>(
+        &["field=v", "bucket=45", "bucket=50", "bucket=55", "every=5s"],
+        &[&["field=x", "bucket=0", "every=10m"], &["field=v", "bucket=-1e308", "bucket=1e308"]],
     ),
     row::<smooth::HoltWinters>(
         &["field=v"],
@@ -59,6 +82,14 @@ pub(crate) const ROWS: &[Row] = &[
     row::<clean::Sample>(
         &["field=v", "every=500ms"],
         &[&["field=x", "every=1s", "how=last"], &["field=v", "every=1ms", "maxGap=500ms"]],
+    ),
+    row::<aggregate::Topk>(
+        &["field=w", "every=5s", "size=2"],
+        &[
+            &["field=w", "every=5s", "size=1", "counters=2"],
+            &["tag=host", "sum=v", "every=20s"],
+            &["field=x", "sum=n", "counters=15"],
+        ],
     ),
     row::<anomaly::Zscore>(
         &["field=v", "size=20", "minPoints=2"],

@@ -1,0 +1,7 @@
+//! Fields and tags from elsewhere, or from inside of a text.
+
+mod extract;
+mod geo;
+
+pub use extract::Extract;
+pub use geo::Geo;
