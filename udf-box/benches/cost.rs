@@ -16,16 +16,18 @@ mod table;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Instant;
 
 use udf_proto::frame::{self, FrameReader};
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
-use udf_proto::messages::{BeginBatch, EndBatch, KeepaliveRequest, Point, Request};
+use udf_proto::messages::{
+    BeginBatch, EndBatch, KeepaliveRequest, KeepaliveResponse, Point, Request,
+};
 use udf_proto::{EdgeType, Info, Init, response};
 use udf_text::options;
 
@@ -230,7 +232,7 @@ fn point(group: usize, time: i64, random: &mut fastrand::Rng) -> Point {
 /// A UDF whose task has started.
 struct Running {
     child: Child,
-    output: Option<FrameReader<std::process::ChildStdout>>,
+    output: Option<ChildStdout>,
 }
 
 impl Running {
@@ -238,13 +240,13 @@ impl Running {
         let mut command = Command::new(&subject.program);
         command.args(&subject.args).args(["--log", "error"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let output = FrameReader::new(child.stdout.take().ok_or("stdout is a pipe")?);
-        let mut running = Running { child, output: Some(output) };
+        let output = child.stdout.take();
+        let mut running = Running { child, output };
         let mut init = Vec::new();
         append(Ask::Init(subject.init.clone().into()), &mut init);
         running.child.stdin.as_mut().ok_or("stdin is a pipe")?.write_all(&init)?;
-        let output = running.output.as_mut().ok_or("it is read")?;
-        match response::decode(output.next_frame()?.ok_or("the UDF has ended")?)? {
+        let mut frames = FrameReader::new(running.output.as_mut().ok_or("stdout is a pipe")?);
+        match response::decode(frames.next_frame()?.ok_or("the UDF has ended")?)? {
             Some(Answer::Init(answer)) if answer.success => Ok(running),
             other => Err(format!("{:?} does not start: {other:?}", subject.args).into()),
         }
@@ -253,7 +255,7 @@ impl Running {
     /// Feeds the input, and waits until it is handled.
     fn feed(&mut self, input: &[u8]) -> Result<()> {
         let mut stdin = self.child.stdin.take().ok_or("stdin is a pipe")?;
-        let mut output = self.output.take().ok_or("it is read")?;
+        let mut output = self.output.take().ok_or("stdout is a pipe")?;
         let (stdin, output) = thread::scope(|scope| -> Result<_> {
             let writing = scope.spawn(move || -> std::io::Result<_> {
                 stdin.write_all(input)?;
@@ -262,16 +264,18 @@ impl Running {
                 stdin.write_all(&end)?;
                 Ok(stdin)
             });
-            loop {
-                let frame = output.next_frame()?.ok_or("the UDF has ended")?;
-                if response::point_bytes(frame).is_some() {
-                    continue;
+            // The answer to the keepalive ends the output. Parsing all of the output would take time
+            // from the UDF, which shares the processor.
+            let mut echo = Vec::new();
+            response::append(Answer::Keepalive(KeepaliveResponse { time: 1 }), &mut echo);
+            let (mut buffer, mut tail) = (vec![0; 1 << 18], Vec::new());
+            while !tail.ends_with(&echo) {
+                let read = output.read(&mut buffer)?;
+                if read == 0 {
+                    return Err("the UDF has ended".into());
                 }
-                match response::decode(frame)? {
-                    Some(Answer::Keepalive(echo)) if echo.time == 1 => break,
-                    Some(Answer::Error(error)) => return Err(error.error.into()),
-                    _ => {}
-                }
+                tail.extend_from_slice(&buffer[read.saturating_sub(echo.len())..read]);
+                tail.drain(..tail.len().saturating_sub(echo.len()));
             }
             Ok((writing.join().map_err(|_| "the writing thread has panicked")??, output))
         })?;
@@ -314,7 +318,7 @@ impl Drop for Running {
         drop(self.child.stdin.take());
         // What remains is of no interest.
         if let Some(mut output) = self.output.take() {
-            while matches!(output.next_frame(), Ok(Some(_))) {}
+            let _ = std::io::copy(&mut output, &mut std::io::sink());
         }
         let _ = self.child.wait();
     }

@@ -1,6 +1,7 @@
 //! Suites over all UDFs of the box. The table of `table.rs` has a row for each.
 
 mod check;
+mod homes;
 mod oracle;
 mod pages;
 mod restarts;

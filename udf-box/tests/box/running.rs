@@ -58,6 +58,11 @@ impl Row {
         (self.start)(options, settings)
     }
 
+    /// Returns whether the UDF has ticks.
+    pub(crate) fn ticks(&self) -> bool {
+        self.start(self.options).ticks()
+    }
+
     /// Returns whether the UDF has an option of this name.
     pub(crate) fn has(&self, option: &str) -> bool {
         (self.description)().options.iter().any(|one| one.name == option)
@@ -69,6 +74,8 @@ pub(crate) trait Running {
     fn feed(&mut self, lines: &[String]);
     /// Feeds a point that line protocol may not express.
     fn feed_point(&mut self, point: &PointBuf);
+    fn ticks(&mut self) -> bool;
+    /// Ticks once, if the UDF has ticks.
     fn tick(&mut self);
     fn lines(&mut self) -> Vec<String>;
     fn restart(&mut self);
@@ -108,8 +115,12 @@ impl<H: Handler<Wants: Fed, Provides: Emitted>> Running for TestTask<H> {
         TestTask::feed(self, &lines.join("\n"));
     }
 
+    fn ticks(&mut self) -> bool {
+        self.tick_every().is_some()
+    }
+
     fn tick(&mut self) {
-        if self.tick_every().is_some() {
+        if self.ticks() {
             TestTask::tick(self);
         }
     }
