@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         aggregate::Histogram,
         smooth::HoltWinters,
         alert::Hysteresis,
+        enrich::Lookup,
         alert::Missing,
         aggregate::Quantiles,
         clean::Rate,

@@ -2,6 +2,7 @@
 
 pub(crate) mod spread;
 pub(crate) mod subject;
+pub(crate) mod unmatched;
 pub(crate) mod window;
 
 use std::mem;

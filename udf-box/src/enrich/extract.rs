@@ -4,6 +4,8 @@ use regex::{Captures, Regex};
 use udf_runtime::options::{FieldName, Help, MustBe, OptionType, TagName};
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
+use crate::common::unmatched::Unmatched;
+
 /// Parts of a text as fields and tags, by a regular expression.
 #[udf(wants = stream, provides = stream, at_least_one_of(field, tag))]
 pub struct Extract {
@@ -30,15 +32,6 @@ pub struct Extract {
     unmatched: Unmatched,
     /// The named parts, and what they become.
     parts: Vec<(String, Part)>,
-}
-
-/// What becomes of a point whose text does not match.
-#[derive(Debug, OptionType)]
-enum Unmatched {
-    /// It is sent without new fields and tags.
-    Pass,
-    /// It is dropped.
-    Drop,
 }
 
 /// What a part of the text becomes.

@@ -2,6 +2,8 @@
 
 mod extract;
 mod geo;
+mod lookup;
 
 pub use extract::Extract;
 pub use geo::Geo;
+pub use lookup::Lookup;

@@ -4,6 +4,7 @@ mod check;
 mod homes;
 mod oracle;
 mod pages;
+mod reload;
 mod restarts;
 mod running;
 mod series;

@@ -63,6 +63,13 @@ pub(crate) const ROWS: &[Row] = &[
             ],
         ],
     ),
+    row::<enrich::Lookup>(
+        &["file=tests/box/hosts.csv", "by=host"],
+        &[
+            &["file=tests/box/hosts.csv", "by=host", "asFloat=limit", "asText=note"],
+            &["file=tests/box/hosts.csv", "by=owner", "asTag=host", "unmatched=pass"],
+        ],
+    ),
     row::<alert::Missing>(&["after=4s"], &[&["after=1s", "forgetAfter=30s"]]).at_ticks(),
     row::<aggregate::Quantiles>(
         &["field=v", "quantile=0.5", "quantile=0.99", "every=5s"],
