@@ -1,0 +1,97 @@
+//! Draws a replay.
+
+use std::io::{self, BufRead, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use udf_plot::{Picture, Settings, Track};
+use udf_proto::{Point, Value};
+use udf_text::batch::WholeBatch;
+use udf_text::options;
+
+use super::error::ReplayError;
+use super::output::Lines;
+use super::watch::Watch;
+use super::{Connect, Progress, Replay, Summary, ask};
+use crate::session::Sink;
+
+impl Replay {
+    /// Plays `input` to a UDF as [`run`](Self::run) does, and makes a picture of the input and of
+    /// the output.
+    ///
+    /// The memory for the picture is limited, however long the input is.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub fn picture(
+        &self,
+        connect: Connect<'_>,
+        input: impl BufRead,
+        output: impl Write + Send,
+        plot: &Settings,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Summary, Picture), ReplayError> {
+        let info = ask(connect)?;
+        let calls = options::parse(&info, &self.options)?;
+        let texts =
+            calls.into_iter().flat_map(|call| call.values).filter_map(|value| match value {
+                Value::String(text) => Some(text),
+                _ => None,
+            });
+        let texts: Vec<_> = texts.collect();
+        let received = Arc::new(Mutex::new(Track::new(plot, &[])));
+        let mut tracks = Tracks { sent: Track::new(plot, &texts), received };
+        let summary = self.play(&info, connect, input, output, progress, &mut tracks)?;
+        let Tracks { sent, received } = tracks;
+        let received = std::mem::replace(&mut *locked(&received), Track::new(plot, &[]));
+        Ok((summary, Picture::new(plot, &self.options, sent, received)))
+    }
+}
+
+/// Collects both sides.
+struct Tracks {
+    sent: Track,
+    /// Shared with the thread that reads from the UDF.
+    received: Arc<Mutex<Track>>,
+}
+
+fn locked(track: &Mutex<Track>) -> impl std::ops::DerefMut<Target = Track> {
+    track.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Watch for &mut Tracks {
+    const SEES: bool = true;
+
+    fn point(&mut self, point: Point<'_>) {
+        self.sent.point(point);
+    }
+
+    fn batch(&mut self, batch: &WholeBatch) {
+        self.sent.batch(batch);
+    }
+
+    fn sink(&self, lines: Lines) -> Box<dyn Sink> {
+        Box::new(Seen { lines, track: Arc::clone(&self.received) })
+    }
+}
+
+/// Collects the output on its way to the lines.
+struct Seen {
+    lines: Lines,
+    track: Arc<Mutex<Track>>,
+}
+
+impl Sink for Seen {
+    fn point(&mut self, point: Point<'_>) -> io::Result<()> {
+        locked(&self.track).point(point);
+        self.lines.point(point)
+    }
+
+    fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
+        locked(&self.track).batch(batch);
+        self.lines.batch(batch)
+    }
+
+    fn pause(&mut self) -> io::Result<()> {
+        self.lines.pause()
+    }
+}

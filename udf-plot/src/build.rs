@@ -1,0 +1,208 @@
+//! Makes a picture of two tracks: chooses the fields, and arranges them in panels.
+
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+use udf_text::suggest::nearest;
+
+use crate::fields::{Chosen, Field, choose};
+use crate::panels;
+use crate::picture::{Data, Key, Panel, Picture, Series, Side};
+use crate::range::Range;
+use crate::series::{Sample, Sorted};
+use crate::settings::{Groups, Settings};
+use crate::track::Track;
+
+impl Picture {
+    /// Makes a picture of the input and the output of a UDF. `options` are the options of the UDF
+    /// as the user has typed them, and follow its name in the title. Both tracks must have the same
+    /// settings.
+    pub fn new(settings: &Settings, options: &[String], input: Track, output: Track) -> Picture {
+        let mut notes = Vec::new();
+        let groups = groups(settings, &input, &output, &mut notes);
+        let chosen = choose(settings, &input, &output, &mut notes);
+        let (points_in, points_out) = (input.points, output.points);
+        let unfit = input.unfit + output.unfit;
+        if unfit > 0 {
+            notes
+                .push(format!("{} not finite: left out", counted(unfit, "value is", "values are")));
+        }
+        let (panels, legend) = arrange(&chosen, &groups, input, output, &mut notes);
+        let times = times(&panels);
+        let source = Some(settings.source.as_str()).filter(|source| !source.is_empty());
+        let counts =
+            format!("{} in, {} out", counted(points_in, "point", "points"), number(points_out));
+        Picture {
+            title: [&[settings.name.clone()], options].concat().join(" "),
+            subtitle: source.into_iter().chain([counts.as_str()]).collect::<Vec<_>>().join(": "),
+            legend,
+            panels,
+            times,
+            notes,
+            zone: if settings.utc { TimeZone::UTC } else { zone() },
+        }
+    }
+}
+
+/// Returns the zone of the machine, or UTC if the machine does not know it.
+fn zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
+}
+
+/// Returns the names of the groups in the picture.
+fn groups(
+    settings: &Settings,
+    input: &Track,
+    output: &Track,
+    notes: &mut Vec<String>,
+) -> Vec<String> {
+    let all: BTreeSet<_> = input.groups.keys().chain(output.groups.keys()).collect();
+    let most = match &settings.groups {
+        Groups::First(most) => (*most).clamp(1, Groups::MOST),
+        Groups::Named(_) => Groups::MOST,
+    };
+    let mut shown: Vec<String> = all.iter().take(most).map(|name| (*name).clone()).collect();
+    let others = input.others.union(&output.others).count() + all.len() - shown.len();
+    match &settings.groups {
+        Groups::Named(names) => {
+            // In the order in which the user has named them.
+            shown = names.iter().filter(|name| all.contains(name)).take(most).cloned().collect();
+            for name in names.iter().filter(|name| !all.contains(name)) {
+                notes.push(format!("no point has the group `{name}`"));
+            }
+        }
+        Groups::First(_) if others > 0 => {
+            let more =
+                if input.has_uncounted() || output.has_uncounted() { "more than " } else { "" };
+            notes.push(format!(
+                "the first {} by name, of {more}{} groups; --plot-groups selects others",
+                shown.len(),
+                number((shown.len() + others) as u64)
+            ));
+        }
+        Groups::First(_) => {}
+    }
+    shown
+}
+
+/// Makes the panels of all groups.
+fn arrange(
+    chosen: &Chosen,
+    groups: &[String],
+    mut input: Track,
+    mut output: Track,
+    notes: &mut Vec<String>,
+) -> (Vec<Panel>, Vec<Key>) {
+    let mut data: Vec<Vec<Option<Sorted>>> = Vec::new();
+    let mut shared_times = 0;
+    for group in groups {
+        let of_group = chosen.fields.iter().map(|field| {
+            let track = if field.side == Side::Input { &mut input } else { &mut output };
+            let samples = track.groups.get_mut(group)?.series.remove(&field.place)?;
+            Some(samples.sorted())
+        });
+        let of_group: Vec<_> = of_group.collect();
+        shared_times += usize::from(of_group.iter().zip(&chosen.fields).any(|(sorted, field)| {
+            let is_input = field.side == Side::Input;
+            is_input && sorted.as_ref().is_some_and(has_shared_times)
+        }));
+        data.push(of_group);
+    }
+    if shared_times > 0 {
+        notes.push(
+            "several points of a group have the same time: --group-by separates them by tags"
+                .to_owned(),
+        );
+    }
+    let ranges = (0..chosen.fields.len()).map(|place| {
+        let samples = data.iter().filter_map(|group| group[place].as_ref());
+        Range::of(samples.flat_map(|sorted| &sorted.samples).map(|sample| sample.value))
+    });
+    let ranges: Vec<_> = ranges.collect();
+    let layout = panels::layout(chosen, &ranges);
+    let legend: Vec<Key> = layout.keys.iter().map(|key| key.key.clone()).collect();
+    let mut panels = Vec::new();
+    for (name, data) in groups.iter().zip(&data) {
+        for rows in 0..layout.rows {
+            let keys = layout.keys.iter().enumerate().filter(|(_, key)| key.row == rows);
+            let series = keys.filter_map(|(place, key)| {
+                let data = series(&key.fields, &chosen.fields, data)?;
+                Some(Series { key: place, data })
+            });
+            panels.push(Panel {
+                group: name.replace('\n', ", "),
+                label: layout.labels[rows].clone(),
+                values: (0.0, 0.0),
+                series: series.collect(),
+            });
+        }
+    }
+    panels::set_ranges(&mut panels, layout.rows);
+    panels.retain(|panel| !panel.series.is_empty());
+    (panels, legend)
+}
+
+/// Returns whether many samples have the time of the one before.
+fn has_shared_times(sorted: &Sorted) -> bool {
+    let equal = sorted.samples.windows(2).filter(|pair| pair[0].time == pair[1].time).count();
+    // A series that was thinned has many values in a pixel column.
+    sorted.samples.len() as u64 == sorted.count && equal * 4 > sorted.samples.len()
+}
+
+/// Returns the data of one entry of the legend in one group.
+fn series(places: &[usize], fields: &[Field], data: &[Option<Sorted>]) -> Option<Data> {
+    match *places {
+        [lower, upper] => {
+            let (lower, upper) = (data[lower].as_ref()?.runs(), data[upper].as_ref()?.runs());
+            Some(Data::Band(lower.into_iter().zip(upper).collect()))
+        }
+        [place] => match fields[place].marks {
+            Some(on) => {
+                let base = on.and_then(|on| data[on].as_ref());
+                let mark = |sample: &Sample| {
+                    let value = if fields[place].is_flag {
+                        base.and_then(|base| base.at(sample.time)).unwrap_or(sample.value)
+                    } else {
+                        sample.value
+                    };
+                    Sample { time: sample.time, value }
+                };
+                Some(Data::Marks(data[place].as_ref()?.samples.iter().map(mark).collect()))
+            }
+            None => Some(Data::Line(data[place].as_ref()?.runs())),
+        },
+        _ => None,
+    }
+}
+
+fn times(panels: &[Panel]) -> Option<(i64, i64)> {
+    let samples = || panels.iter().flat_map(|panel| &panel.series).flat_map(|s| s.data.samples());
+    let times = || samples().map(|sample| sample.time);
+    Some((times().min()?, times().max()?))
+}
+
+/// Returns a number with its noun.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { many })
+}
+
+/// Returns a number with a comma after every three digits.
+fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns how to correct the name of a field that no point has.
+pub(crate) fn instead<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("the fields are `{}`", known.collect::<Vec<_>>().join("`, `")),
+    }
+}

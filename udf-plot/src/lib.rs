@@ -1,0 +1,32 @@
+//! Pictures of what a UDF does to its points.
+//!
+//! A [`Track`] collects the points of one side of a UDF in bounded memory. A [`Picture`] of an input
+//! and an output chooses the fields, and arranges them in panels. It has two forms: [SVG](Picture::svg),
+//! and [text](Picture::text) for a terminal.
+//!
+//! Ten points or ten million: the least and the greatest value of each pixel column are drawn. The
+//! crate starts no threads or processes and reads no files, except for the time zone of the machine.
+
+mod build;
+mod checks;
+mod fields;
+mod panels;
+mod picture;
+mod range;
+mod series;
+mod settings;
+mod svg;
+mod theme;
+mod time_axis;
+mod track;
+mod value_axis;
+
+pub use picture::{Data, Form, Key, Panel, Picture, Series, Side};
+pub use series::Sample;
+pub use settings::{Groups, Look, Settings, Theme};
+pub use track::Track;
+
+// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,223 @@
+//! The ticks of a time axis, from nanoseconds to centuries, in local time.
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{Offset, TimeZone};
+
+const MICRO: i64 = 1_000;
+const MILLI: i64 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// The distance of two ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// A part of an hour, in nanoseconds.
+    Nanos(i64),
+    Hours(i64),
+    Days(i64),
+    Months(i64),
+}
+
+/// A time axis.
+#[derive(Debug, Clone)]
+pub(crate) struct TimeAxis {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) ticks: Vec<(i64, String)>,
+    /// The range in words, with the zone.
+    pub(crate) label: String,
+}
+
+impl TimeAxis {
+    /// Creates an axis with at most about `room` ticks.
+    pub(crate) fn new(range: (i64, i64), zone: &TimeZone, room: usize) -> TimeAxis {
+        let (start, end) = match range.0 == range.1 {
+            true => (range.0.saturating_sub(SECOND), range.1.saturating_add(SECOND)),
+            false => range,
+        };
+        let step = step(start.abs_diff(end), room.max(1) as u64);
+        TimeAxis {
+            start,
+            end,
+            ticks: ticks(start, end, step, zone),
+            label: label(start, end, step, zone),
+        }
+    }
+}
+
+fn step(span: u64, room: u64) -> Step {
+    let small = (0..9).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_i64.pow(power)));
+    let seconds = [1, 2, 5, 10, 15, 30].map(|count| count * SECOND);
+    let minutes = [1, 2, 5, 10, 15, 30].map(|count| count * MINUTE);
+    let nanos = small.chain(seconds).chain(minutes).map(|nanos| (Step::Nanos(nanos), nanos));
+    let hours = [1, 2, 3, 6, 12].map(|hours| (Step::Hours(hours), hours * HOUR));
+    let days = [1, 2, 7, 14].map(|days| (Step::Days(days), days * DAY));
+    let months = [1, 2, 3, 6].map(|months| (Step::Months(months), months * 30 * DAY));
+    let years = [1, 2, 5, 10, 20, 50];
+    let years = years.map(|years| (Step::Months(years * 12), years * 365 * DAY));
+    let mut all = nanos.chain(hours).chain(days).chain(months).chain(years);
+    let fits = |(_, length): &(Step, i64)| span / length.unsigned_abs() <= room;
+    all.find(fits).map_or(Step::Months(100 * 12), |(step, _)| step)
+}
+
+fn ticks(start: i64, end: i64, step: Step, zone: &TimeZone) -> Vec<(i64, String)> {
+    let text = |time| (time, tick_label(time, start, step, zone));
+    let within = |time: &i64| (start..=end).contains(time);
+    match step {
+        Step::Nanos(nanos) => {
+            // Times within a millisecond are counted from the start.
+            let origin = match nanos < MILLI {
+                true => i128::from(start),
+                false => -i128::from(offset(start, zone).seconds()) * i128::from(SECOND),
+            };
+            let nanos = i128::from(nanos);
+            let first = (i128::from(start) - origin + nanos - 1).div_euclid(nanos) * nanos + origin;
+            let times = (0..).map(|count| first + count * nanos);
+            let times = times.take_while(|time| *time <= i128::from(end));
+            times.filter_map(|time| i64::try_from(time).ok()).map(text).collect()
+        }
+        Step::Hours(hours) => {
+            let days = days(civil(start, zone).date(), civil(end, zone).date(), 1);
+            let times = days.flat_map(|date| {
+                (0..24).step_by(hours as usize).map(move |hour| date.at(hour as i8, 0, 0, 0))
+            });
+            let times = times.filter_map(|civil| nanos(civil, zone)).filter(within);
+            let mut times: Vec<_> = times.collect();
+            // An hour that the clock skips has the time of the next one.
+            times.dedup();
+            times.into_iter().map(text).collect()
+        }
+        Step::Days(count) => {
+            let days = days(civil(start, zone).date(), civil(end, zone).date(), count);
+            let times = days.filter_map(|date| nanos(date.at(0, 0, 0, 0), zone));
+            times.filter(within).map(text).collect()
+        }
+        Step::Months(count) => {
+            let month = |time| {
+                let date = civil(time, zone).date();
+                i64::from(date.year()) * 12 + i64::from(date.month()) - 1
+            };
+            let first = month(start).div_euclid(count) * count;
+            let months = (0..).map(|place| first + place * count);
+            let months = months.take_while(|place| *place <= month(end));
+            let times = months.filter_map(|place| {
+                let (year, month) = (place.div_euclid(12), place.rem_euclid(12) + 1);
+                let date = Date::new(year as i16, month as i8, 1).ok()?;
+                nanos(date.at(0, 0, 0, 0), zone)
+            });
+            times.filter(within).map(text).collect()
+        }
+    }
+}
+
+/// Iterates over the days from `first` to `last` whose number since the epoch is a multiple of
+/// `count`; for weeks, over Mondays.
+fn days(first: Date, last: Date, count: i64) -> impl Iterator<Item = Date> {
+    let epoch = Date::new(1970, 1, if count % 7 == 0 { 5 } else { 1 }).expect("it is a date");
+    let number = move |date: Date| epoch.duration_until(date).as_hours() / 24;
+    let start = number(first).div_euclid(count) * count;
+    let numbers = (0..).map(move |place| start + place * count);
+    let numbers = numbers.take_while(move |day| *day <= number(last));
+    numbers
+        .filter_map(move |day| epoch.checked_add(jiff::SignedDuration::from_hours(day * 24)).ok())
+}
+
+fn timestamp(time: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(time)).expect("the range of 64 bits is smaller")
+}
+
+fn offset(time: i64, zone: &TimeZone) -> Offset {
+    zone.to_offset(timestamp(time))
+}
+
+fn civil(time: i64, zone: &TimeZone) -> DateTime {
+    zone.to_datetime(timestamp(time))
+}
+
+fn nanos(civil: DateTime, zone: &TimeZone) -> Option<i64> {
+    i64::try_from(zone.to_timestamp(civil).ok()?.as_nanosecond()).ok()
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn tick_label(time: i64, start: i64, step: Step, zone: &TimeZone) -> String {
+    let local = civil(time, zone);
+    let day = || format!("{} {}", MONTHS[local.month() as usize - 1], local.day());
+    let is_midnight = local.hour() == 0 && local.minute() == 0 && local.second() == 0;
+    match step {
+        Step::Nanos(..MICRO) => format!("+{} ns", time.wrapping_sub(start)),
+        Step::Nanos(..MILLI) => format!("+{} µs", time.wrapping_sub(start) / MICRO),
+        Step::Nanos(nanos @ ..SECOND) => {
+            let digits = if nanos >= 100 * MILLI { 1 } else { 3 };
+            let fraction = format!("{:09}", local.subsec_nanosecond());
+            format!("{}.{}", clock(local), &fraction[..digits])
+        }
+        Step::Nanos(..MINUTE) => clock(local),
+        Step::Nanos(_) | Step::Hours(_) if is_midnight => day(),
+        Step::Nanos(_) | Step::Hours(_) => format!("{:02}:{:02}", local.hour(), local.minute()),
+        Step::Days(_) => day(),
+        Step::Months(..12) => {
+            format!("{} {}", MONTHS[local.month() as usize - 1], local.year())
+        }
+        Step::Months(_) => local.year().to_string(),
+    }
+}
+
+fn clock(local: DateTime) -> String {
+    format!("{:02}:{:02}:{:02}", local.hour(), local.minute(), local.second())
+}
+
+/// Returns the range in words, as exact as the ticks, and the zone.
+fn label(start: i64, end: i64, step: Step, zone: &TimeZone) -> String {
+    let (from, to) = (civil(start, zone), civil(end, zone));
+    let date =
+        |local: DateTime| format!("{:04}-{:02}-{:02}", local.year(), local.month(), local.day());
+    let exact = |local: DateTime, digits: usize| {
+        let fraction = format!("{:09}", local.subsec_nanosecond());
+        let point = if digits == 0 { "" } else { "." };
+        format!("{}{point}{}", clock(local), &fraction[..digits])
+    };
+    let range = match step {
+        Step::Nanos(nanos @ ..SECOND) => {
+            let digits = if nanos < MICRO {
+                9
+            } else if nanos < MILLI {
+                6
+            } else {
+                3
+            };
+            format!("from {} {}", date(from), exact(from, digits))
+        }
+        Step::Nanos(_) | Step::Hours(_) if from.date() == to.date() => {
+            format!("{} {} to {}", date(from), clock(from), clock(to))
+        }
+        Step::Nanos(_) | Step::Hours(_) => {
+            format!("{} {} to {} {}", date(from), clock(from), date(to), clock(to))
+        }
+        Step::Days(_) | Step::Months(_) => format!("{} to {}", date(from), date(to)),
+    };
+    format!("{range}, {}", zone_name(start, end, zone))
+}
+
+/// Returns the name of the zone and its offsets in the range.
+fn zone_name(start: i64, end: i64, zone: &TimeZone) -> String {
+    let name = zone.iana_name().unwrap_or("local time");
+    if matches!(name, "UTC" | "Etc/UTC" | "Etc/Unknown") {
+        return "UTC".to_owned();
+    }
+    let (first, last) = (offset(start, zone), offset(end, zone));
+    match first == last {
+        true => format!("{name} (UTC{})", hours(first)),
+        false => format!("{name} (UTC{} to UTC{})", hours(first), hours(last)),
+    }
+}
+
+fn hours(offset: Offset) -> String {
+    let minutes = offset.seconds() / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}
