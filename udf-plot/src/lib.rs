@@ -8,6 +8,7 @@
 //! crate starts no threads or processes and reads no files, except for the time zone of the machine.
 
 mod build;
+mod canvas;
 mod checks;
 mod fields;
 mod panels;
@@ -16,6 +17,7 @@ mod range;
 mod series;
 mod settings;
 mod svg;
+mod text;
 mod theme;
 mod time_axis;
 mod track;

@@ -156,7 +156,7 @@ impl<'p> Sheet<'p> {
 
     /// Returns the time axis of a panel of this width.
     fn axis(&self, width: i32) -> TimeAxis {
-        let room = (width - self.label_width()) / 84;
+        let room = (width - self.label_width()) / 72;
         let times = self.picture.times.unwrap_or_default();
         TimeAxis::new(times, &self.picture.zone, room.max(1) as usize)
     }

@@ -200,7 +200,7 @@ fn label(start: i64, end: i64, step: Step, zone: &TimeZone) -> String {
         }
         Step::Days(_) | Step::Months(_) => format!("{} to {}", date(from), date(to)),
     };
-    format!("{range}, {}", zone_name(start, end, zone))
+    format!("time: {range}, {}", zone_name(start, end, zone))
 }
 
 /// Returns the name of the zone and its offsets in the range.

@@ -22,7 +22,7 @@
 //!                 let description = Description::from_info("outliers", &info);
 //!                 command::info(matches, &description, &Install::default())
 //!             }
-//!             Some((_, matches)) => command::replay(matches, &connect),
+//!             Some((_, matches)) => command::replay(matches, "outliers", &connect),
 //!             None => unreachable!("clap requires a subcommand"),
 //!         }
 //!     }))
@@ -35,6 +35,8 @@
 mod arguments;
 mod failure;
 mod info;
+#[cfg(feature = "plot")]
+mod plot;
 mod replay;
 mod status_line;
 mod telegraf;

@@ -159,7 +159,8 @@ fn run_with(
             let resources = resources()?;
             resources.open(program.shared).map_err(not_open)?;
             let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
-            command::replay(sub, &|| Box::new(loopback(handler(), OnUnfit::Drop, |_| {})))
+            let connect = || Box::new(loopback(handler(), OnUnfit::Drop, |_| {})) as _;
+            command::replay(sub, program.name, &connect)
         }
         Some(("telegraf", sub)) if !worker::is_worker() => {
             let resources = resources()?;

@@ -1,0 +1,1 @@
+//! Input that is empty, extreme, or out of order.

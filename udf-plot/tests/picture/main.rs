@@ -1,0 +1,6 @@
+//! The structure of pictures: series, axes, labels and notes of made points.
+
+mod bad_input;
+mod gallery;
+mod shown;
+mod structure;

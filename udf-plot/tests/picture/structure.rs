@@ -1,0 +1,1 @@
+//! Which series and panels a picture has.
