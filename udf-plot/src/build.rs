@@ -129,11 +129,14 @@ fn arrange(
                 let data = series(&key.fields, &chosen.fields, data)?;
                 Some(Series { key: place, data })
             });
+            let mut series: Vec<_> = series.collect();
+            // Bands are behind lines, and lines behind marks.
+            series.sort_by_key(|series| legend[series.key].form);
             panels.push(Panel {
                 group: name.replace('\n', ", "),
                 label: layout.labels[rows].clone(),
                 values: (0.0, 0.0),
-                series: series.collect(),
+                series,
             });
         }
     }

@@ -65,12 +65,6 @@ pub(crate) fn layout(chosen: &Chosen, ranges: &[Option<Range>]) -> Layout {
             fields: [Some(place), upper].into_iter().flatten().collect(),
         });
     }
-    // Bands are behind lines, and lines behind marks.
-    keys.sort_by_key(|placed| match placed.key.form {
-        Form::Band => 0,
-        Form::Line => 1,
-        Form::Marks => 2,
-    });
     let labels = (0..rows.len()).map(|row| label(row, &keys, fields)).collect();
     Layout { rows: rows.len(), labels, keys }
 }

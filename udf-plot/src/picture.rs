@@ -42,13 +42,13 @@ pub enum Side {
     Output,
 }
 
-/// The form of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The form of a series, from back to front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
-    /// A line through the values.
-    Line,
     /// The area between two fields, such as `lower` and `upper`.
     Band,
+    /// A line through the values.
+    Line,
     /// Single points.
     Marks,
 }

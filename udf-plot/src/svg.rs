@@ -58,7 +58,7 @@ struct Sheet<'p> {
     /// Each panel: its place, its size, and whether it has the labels of times.
     cells: Vec<Cell<'p>>,
     notes: Vec<String>,
-    time_label: String,
+    time_label: Vec<String>,
 }
 
 struct Cell<'p> {
@@ -85,7 +85,7 @@ impl<'p> Sheet<'p> {
             columns: 1,
             cells: Vec::new(),
             notes: Vec::new(),
-            time_label: String::new(),
+            time_label: Vec::new(),
         };
         let (mut x, mut y) = (MARGIN, sheet.top);
         for key in &picture.legend {
@@ -101,8 +101,9 @@ impl<'p> Sheet<'p> {
         let bottom = sheet.cells.iter().map(|cell| cell.y + cell.height).max();
         let mut bottom = bottom.unwrap_or(sheet.top);
         if picture.times.is_some() {
-            sheet.time_label = sheet.axis(inner).label;
-            bottom += LINE + 2;
+            let label = sheet.axis(inner).label;
+            sheet.time_label = wrapped(&label, inner - sheet.label_width(), 12);
+            bottom += LINE * sheet.time_label.len() as i32 + 2;
         }
         sheet.notes = picture.notes.iter().flat_map(|note| wrapped(note, inner, 12)).collect();
         sheet.height = bottom + LINE * sheet.notes.len() as i32 + MARGIN;
@@ -185,10 +186,8 @@ impl<'p> Sheet<'p> {
         }
         let bottom = self.cells.iter().map(|cell| cell.y + cell.height).max().unwrap_or(self.top);
         let mut y = bottom + 2;
-        if !self.time_label.is_empty() {
-            let x = MARGIN + labels;
-            let label = shortened(&self.time_label, self.width - MARGIN - x, 12);
-            self.text(area, &label, (x, y), 12, Role::Muted, false)?;
+        for line in &self.time_label {
+            self.text(area, line, (MARGIN + labels, y), 12, Role::Muted, false)?;
             y += LINE;
         }
         for note in &self.notes {
@@ -266,7 +265,7 @@ impl<'p> Sheet<'p> {
         let part = area.clone().shrink((left, top), size);
         let axis = self.axis(cell.width);
         let range = Range { low: cell.panel.values.0, high: cell.panel.values.1 };
-        let times = Times { axis: &axis };
+        let times = Times { axis: &axis, has_labels: cell.is_last };
         let values = Values { range, ticks: ticks(cell.panel, plot_height(cell)) };
         let mut chart = ChartBuilder::on(&part)
             .margin_right(2 * PX)
@@ -282,12 +281,8 @@ impl<'p> Sheet<'p> {
             .label_style(self.font(11, Role::Muted, false))
             .axis_desc_style(self.font(11, Role::Muted, false))
             .set_all_tick_mark_size(4 * PX)
-            .y_desc(clean(&shortened(&cell.panel.label, plot_height(cell), 11)));
-        if !cell.is_last {
-            mesh.x_labels(0).draw()?;
-        } else {
-            mesh.draw()?;
-        }
+            .y_desc(clean(&axis_name(&cell.panel.label, plot_height(cell))));
+        mesh.draw()?;
         let columns = (cell.width - labels).max(1) as u32;
         let inside = |sample: Sample| (sample.time, sample.value);
         let thinned = |run: &[Sample]| thin(run, (axis.start, axis.end), columns);
@@ -330,10 +325,13 @@ impl<'p> Sheet<'p> {
     /// Gives the drawing its size in pixels, its title for screen readers, and its style sheet.
     fn framed(&self, svg: &str) -> String {
         let body = svg.split_once('>').map_or("", |(_, body)| body);
-        let style = if self.theme == Theme::Auto { theme::auto() } else { String::new() };
+        let style = match self.theme {
+            Theme::Auto => format!("<style>{}</style>", theme::auto()),
+            Theme::Light | Theme::Dark => String::new(),
+        };
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{0}\" height=\"{1}\" \
-             viewBox=\"0 0 {2} {3}\">\n<title>{4}</title>\n<style>text{{white-space:pre}}{style}</style>{body}",
+             viewBox=\"0 0 {2} {3}\">\n<title>{4}</title>\n{style}{body}",
             self.width,
             self.height,
             self.width * PX,
@@ -359,6 +357,7 @@ fn ticks(panel: &Panel, height: i32) -> Vec<(f64, String)> {
 /// The time axis for the library.
 struct Times<'a> {
     axis: &'a TimeAxis,
+    has_labels: bool,
 }
 
 impl Ranged for Times<'_> {
@@ -387,7 +386,7 @@ impl Ranged for Times<'_> {
 
 impl ValueFormatter<i64> for Times<'_> {
     fn format_ext(&self, value: &i64) -> String {
-        label(&self.axis.ticks, *value)
+        if self.has_labels { label(&self.axis.ticks, *value) } else { String::new() }
     }
 }
 
@@ -446,6 +445,16 @@ fn shortened(text: &str, width: i32, size: i32) -> String {
         true => text.chars().take(room - 1).chain(['…']).collect(),
         false => text.to_owned(),
     }
+}
+
+/// Returns as many names as fit, of names that are separated by commas.
+fn axis_name(names: &str, width: i32) -> String {
+    if names.chars().count() <= room(width, 11) {
+        return names.to_owned();
+    }
+    let starts = names.rmatch_indices(", ").map(|(end, _)| format!("{}, …", &names[..end]));
+    let mut starts = starts.filter(|start| start.chars().count() <= room(width, 11));
+    starts.next().unwrap_or_else(|| shortened(names, width, 11))
 }
 
 /// Cuts a text into lines between its words.

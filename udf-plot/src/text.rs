@@ -9,10 +9,10 @@ use crate::series::{Sample, thin};
 use crate::time_axis::TimeAxis;
 use crate::value_axis;
 
-/// The least lines of a panel without its name.
-const LEAST: usize = 4;
+/// The least lines of a panel, with its name.
+const LEAST: usize = 6;
 
-/// The most lines of a panel without its name.
+/// The most lines of a panel, with its name.
 const MOST: usize = 16;
 
 /// The colors of series, as ANSI codes: one for inputs, the others for outputs.
@@ -36,10 +36,8 @@ impl Picture {
             text += &legend(&self.legend, &looks, columns);
             // The prompt of the shell needs a line, too.
             let used = text.lines().count() + 2 + notes.len() + 1;
-            let named = |panel: &Panel| usize::from(!panel.group.is_empty());
-            let least = self.panels.iter().map(|panel| LEAST + named(panel)).max().unwrap_or(LEAST);
-            let fitting = (rows.saturating_sub(used) / least).clamp(1, self.panels.len());
-            let height = (rows.saturating_sub(used) / fitting).clamp(least, MOST);
+            let fitting = (rows.saturating_sub(used) / LEAST).clamp(1, self.panels.len());
+            let height = (rows.saturating_sub(used) / fitting).clamp(LEAST, MOST);
             if fitting < self.panels.len() {
                 notes.push(format!(
                     "{fitting} of {} panels fit; --plot FILE.svg draws all of them",
@@ -47,16 +45,18 @@ impl Picture {
                 ));
             }
             let shown = &self.panels[..fitting];
-            let ticks = |panel: &Panel| value_axis::ticks(range(panel), height / 3);
+            let ticks = |panel: &Panel| value_axis::ticks(range(panel), height / 4);
             let labels = shown.iter().flat_map(ticks).map(|(_, label)| label.chars().count());
             let left = labels.max().unwrap_or(0) + 2;
             let width = columns - left;
             let axis = TimeAxis::new(times, &self.zone, (width / 14).max(1));
             for panel in shown {
-                if !panel.group.is_empty() {
-                    let _ = writeln!(text, "{:left$}{}", "", cut(&panel.group, width));
-                }
-                let size = (width, height - named(panel));
+                let name = match panel.group.as_str() {
+                    "" => panel.label.clone(),
+                    group => format!("{group}: {}", panel.label),
+                };
+                let _ = writeln!(text, "{:left$}{}", "", cut(&name, width));
+                let size = (width, height - 1);
                 text += &self.panel(panel, &axis, &ticks(panel), left, size, &looks);
             }
             text += &times_line(&axis, left, width);

@@ -35,7 +35,7 @@ impl TimeAxis {
     /// Creates an axis with at most about `room` ticks.
     pub(crate) fn new(range: (i64, i64), zone: &TimeZone, room: usize) -> TimeAxis {
         let (start, end) = match range.0 == range.1 {
-            true => (range.0.saturating_sub(SECOND), range.1.saturating_add(SECOND)),
+            true => (range.0.saturating_sub(MINUTE), range.1.saturating_add(MINUTE)),
             false => range,
         };
         let step = step(start.abs_diff(end), room.max(1) as u64);
@@ -220,4 +220,43 @@ fn hours(offset: Offset) -> String {
     let minutes = offset.seconds() / 60;
     let sign = if minutes < 0 { '-' } else { '+' };
     format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DAY, HOUR, MINUTE, SECOND, TimeAxis};
+    use jiff::tz::TimeZone;
+
+    /// Central European time, which has summer time.
+    fn berlin() -> TimeZone {
+        TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
+    }
+
+    fn labels(axis: &TimeAxis) -> Vec<&str> {
+        axis.ticks.iter().map(|(_, label)| label.as_str()).collect()
+    }
+
+    #[test]
+    fn local_times_are_round_and_skip_the_missing_hour() {
+        // The night of 2026-03-29, from 22:30 UTC on.
+        let start = 1_774_737_000 * SECOND;
+        let axis = TimeAxis::new((start, start + 6 * HOUR), &berlin(), 7);
+        assert_eq!(labels(&axis), ["Mar 29", "01:00", "03:00", "04:00", "05:00", "06:00"]);
+        assert_eq!(axis.ticks[2].0 - axis.ticks[1].0, HOUR);
+        let expected =
+            "time: 2026-03-28 23:30:00 to 2026-03-29 06:30:00, local time (UTC+01:00 to UTC+02:00)";
+        assert_eq!(axis.label, expected);
+        let days = TimeAxis::new((start, start + 3 * DAY), &berlin(), 4);
+        assert_eq!(labels(&days), ["Mar 29", "Mar 30", "Mar 31", "Apr 1"]);
+    }
+
+    #[test]
+    fn a_zone_with_minutes_has_round_local_times() {
+        let zone = TimeZone::posix("<+0530>-5:30").unwrap();
+        let axis = TimeAxis::new((0, 3 * HOUR), &zone, 4);
+        assert_eq!(labels(&axis), ["06:00", "07:00", "08:00"]);
+        assert_eq!(axis.label, "time: 1970-01-01 05:30:00 to 08:30:00, local time (UTC+05:30)");
+        let axis = TimeAxis::new((7 * MINUTE, 52 * MINUTE), &zone, 5);
+        assert_eq!(labels(&axis), ["05:40", "05:50", "06:00", "06:10", "06:20"]);
+    }
 }

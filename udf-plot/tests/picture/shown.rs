@@ -60,7 +60,7 @@ pub(crate) fn shown(picture: &Picture) -> String {
     let mut text = String::new();
     for panel in &picture.panels {
         let (low, high) = panel.values;
-        let _ = writeln!(text, "[{}] {} {low:e}..{high:e}", panel.group, panel.label);
+        let _ = writeln!(text, "[{}] {} {}..{}", panel.group, panel.label, short(low), short(high));
         for series in &panel.series {
             let form = match &series.data {
                 Data::Line(runs) => {
@@ -72,8 +72,8 @@ pub(crate) fn shown(picture: &Picture) -> String {
                     format!("band {lengths:?}")
                 }
                 Data::Marks(marks) => {
-                    let values: Vec<_> = marks.iter().map(|mark| mark.value).collect();
-                    format!("marks {values:?}")
+                    let values: Vec<_> = marks.iter().map(|mark| short(mark.value)).collect();
+                    format!("marks {}", values.join(" "))
                 }
             };
             let _ = writeln!(text, "  {}: {form}", picture.legend[series.key].name);
@@ -83,4 +83,12 @@ pub(crate) fn shown(picture: &Picture) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     text
+}
+
+/// Returns the first three digits after the point: sines differ in the last ones.
+fn short(value: f64) -> String {
+    match value.abs() < 1e6 {
+        true => ((value * 1e3).round() / 1e3).to_string(),
+        false => format!("{value:e}"),
+    }
 }
