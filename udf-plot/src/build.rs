@@ -33,7 +33,7 @@ impl Picture {
         let counts =
             format!("{} in, {} out", counted(points_in, "point", "points"), number(points_out));
         Picture {
-            title: [&[settings.name.clone()], options].concat().join(" "),
+            title: [std::slice::from_ref(&settings.name), options].concat().join(" "),
             subtitle: source.into_iter().chain([counts.as_str()]).collect::<Vec<_>>().join(": "),
             legend,
             panels,

@@ -107,10 +107,8 @@ impl Plot {
         input: impl BufRead,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Summary, Picture), ReplayError> {
-        let output: Box<dyn Write + Send> = match io::stdout().is_terminal() {
-            true => Box::new(io::sink()),
-            false => Box::new(io::stdout()),
-        };
+        let output =
+            (!io::stdout().is_terminal()).then(|| Box::new(io::stdout()) as Box<dyn Write + Send>);
         replay.picture(connect, input, output, &self.settings, progress)
     }
 

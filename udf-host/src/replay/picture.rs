@@ -18,7 +18,8 @@ impl Replay {
     /// Plays `input` to a UDF as [`run`](Self::run) does, and makes a picture of the input and of
     /// the output.
     ///
-    /// The memory for the picture is limited, however long the input is.
+    /// `output` gets the resulting points, if it is present. The memory for the picture is limited,
+    /// however long the input is.
     ///
     /// # Errors
     /// Those of [`run`](Self::run).
@@ -26,7 +27,7 @@ impl Replay {
         &self,
         connect: Connect<'_>,
         input: impl BufRead,
-        output: impl Write + Send,
+        output: Option<Box<dyn Write + Send + '_>>,
         plot: &Settings,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Summary, Picture), ReplayError> {
@@ -39,9 +40,11 @@ impl Replay {
             });
         let texts: Vec<_> = texts.collect();
         let received = Arc::new(Mutex::new(Track::new(plot, &[])));
-        let mut tracks = Tracks { sent: Track::new(plot, &texts), received };
+        let mut tracks =
+            Tracks { sent: Track::new(plot, &texts), received, prints: output.is_some() };
+        let output = output.unwrap_or_else(|| Box::new(io::sink()));
         let summary = self.play(&info, connect, input, output, progress, &mut tracks)?;
-        let Tracks { sent, received } = tracks;
+        let Tracks { sent, received, .. } = tracks;
         let received = std::mem::replace(&mut *locked(&received), Track::new(plot, &[]));
         Ok((summary, Picture::new(plot, &self.options, sent, received)))
     }
@@ -52,6 +55,7 @@ struct Tracks {
     sent: Track,
     /// Shared with the thread that reads from the UDF.
     received: Arc<Mutex<Track>>,
+    prints: bool,
 }
 
 fn locked(track: &Mutex<Track>) -> impl std::ops::DerefMut<Target = Track> {
@@ -70,7 +74,7 @@ impl Watch for &mut Tracks {
     }
 
     fn sink(&self, lines: Lines) -> Box<dyn Sink> {
-        Box::new(Seen { lines, track: Arc::clone(&self.received) })
+        Box::new(Seen { lines, track: Arc::clone(&self.received), prints: self.prints })
     }
 }
 
@@ -78,17 +82,21 @@ impl Watch for &mut Tracks {
 struct Seen {
     lines: Lines,
     track: Arc<Mutex<Track>>,
+    prints: bool,
 }
 
 impl Sink for Seen {
     fn point(&mut self, point: Point<'_>) -> io::Result<()> {
         locked(&self.track).point(point);
-        self.lines.point(point)
+        if self.prints { self.lines.point(point) } else { self.lines.count(1) }
     }
 
     fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
         locked(&self.track).batch(batch);
-        self.lines.batch(batch)
+        match self.prints {
+            true => self.lines.batch(batch),
+            false => self.lines.count(batch.points.len()),
+        }
     }
 
     fn pause(&mut self) -> io::Result<()> {
