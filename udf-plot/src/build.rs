@@ -7,7 +7,7 @@ use udf_text::suggest::nearest;
 
 use crate::fields::{Chosen, Field, choose};
 use crate::panels;
-use crate::picture::{Data, Key, Panel, Picture, Series, Side};
+use crate::picture::{Data, Form, Key, Panel, Picture, Series, Side};
 use crate::range::Range;
 use crate::series::{Sample, Sorted};
 use crate::settings::{Groups, Settings};
@@ -56,7 +56,8 @@ fn groups(
     output: &Track,
     notes: &mut Vec<String>,
 ) -> Vec<String> {
-    let all: BTreeSet<_> = input.groups.keys().chain(output.groups.keys()).collect();
+    let mut all = BTreeSet::new();
+    all.extend(input.groups.keys().chain(output.groups.keys()));
     let most = match &settings.groups {
         Groups::First(most) => (*most).clamp(1, Groups::MOST),
         Groups::Named(_) => Groups::MOST,
@@ -124,19 +125,23 @@ fn arrange(
     let mut panels = Vec::new();
     for (name, data) in groups.iter().zip(&data) {
         for rows in 0..layout.rows {
-            let keys = layout.keys.iter().enumerate().filter(|(_, key)| key.row == rows);
-            let series = keys.filter_map(|(place, key)| {
-                let data = series(&key.fields, &chosen.fields, data)?;
-                Some(Series { key: place, data })
-            });
-            let mut series: Vec<_> = series.collect();
+            let mut of_row = Vec::new();
             // Bands are behind lines, and lines behind marks.
-            series.sort_by_key(|series| legend[series.key].form);
+            for form in [Form::Band, Form::Line, Form::Marks] {
+                for (place, key) in layout.keys.iter().enumerate() {
+                    if key.row == rows
+                        && key.key.form == form
+                        && let Some(data) = series(&key.fields, &chosen.fields, data)
+                    {
+                        of_row.push(Series { key: place, data });
+                    }
+                }
+            }
             panels.push(Panel {
                 group: name.replace('\n', ", "),
                 label: layout.labels[rows].clone(),
                 values: (0.0, 0.0),
-                series,
+                series: of_row,
             });
         }
     }

@@ -146,9 +146,12 @@ fn note_unknown(settings: &Settings, input: &Track, output: &Track, notes: &mut 
     let tracks = [input, output];
     let known = tracks.iter().flat_map(|track| &track.fields);
     let known = known.filter(|field| field.kind != Kind::Text).map(|field| field.name.as_str());
-    let mut names: Vec<_> = known.collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut names: Vec<&str> = Vec::new();
+    for name in known {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     for name in settings.fields.iter().filter(|name| !names.contains(&name.as_str())) {
         let instead = instead(name, names.iter().copied());
         notes.push(format!("no point has a number in the field `{name}`; {instead}"));

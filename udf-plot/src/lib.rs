@@ -7,11 +7,14 @@
 //! Ten points or ten million: the least and the greatest value of each pixel column are drawn. The
 //! crate starts no threads or processes and reads no files, except for the time zone of the machine.
 
+mod axes;
 mod build;
 mod canvas;
 mod checks;
 mod fields;
+mod fit;
 mod panels;
+mod paper;
 mod picture;
 mod range;
 mod series;

@@ -94,18 +94,27 @@ impl Sorted {
     }
 }
 
-fn sort(samples: &mut [Sample]) {
-    if !samples.is_sorted_by_key(|sample| sample.time) {
-        samples.sort_by_key(|sample| sample.time);
+/// Sorts by time. Samples of the same time keep their order.
+fn sort(samples: &mut Vec<Sample>) {
+    if samples.is_sorted_by_key(|sample| sample.time) {
+        return;
     }
+    // One kind of elements is sorted everywhere in this crate, which keeps programs small.
+    let times = samples.iter().enumerate().map(|(place, sample)| (sample.time, place));
+    let mut order: Vec<_> = times.collect();
+    order.sort_unstable();
+    *samples = order.into_iter().map(|(_, place)| samples[place]).collect();
 }
 
 /// Returns the median of the intervals between different times.
 fn usual_interval(sorted: &[Sample]) -> Option<u64> {
     let intervals = sorted.windows(2).map(|pair| pair[1].time.abs_diff(pair[0].time));
-    let mut intervals: Vec<_> = intervals.filter(|interval| *interval > 0).collect();
+    let intervals = intervals.filter(|interval| *interval > 0);
+    let limited = intervals.map(|interval| (i64::try_from(interval).unwrap_or(i64::MAX), 0));
+    let mut intervals: Vec<(i64, usize)> = limited.collect();
+    intervals.sort_unstable();
     let middle = intervals.len().checked_sub(1)? / 2;
-    Some(*intervals.select_nth_unstable(middle).1)
+    Some(intervals[middle].0.unsigned_abs())
 }
 
 /// Cuts `range` into `bins`, and returns the first, the least, the greatest and the last sample of
@@ -118,19 +127,17 @@ pub(crate) fn thin(sorted: &[Sample], range: (i64, i64), bins: u32) -> Vec<Sampl
     };
     let mut kept = Vec::new();
     for bin in sorted.chunk_by(|a, b| bin(a) == bin(b)) {
-        let by_value =
-            |a: &&(usize, &Sample), b: &&(usize, &Sample)| a.1.value.total_cmp(&b.1.value);
-        let all: Vec<_> = bin.iter().enumerate().collect();
-        let places = [
-            Some(0),
-            all.iter().min_by(by_value).map(|least| least.0),
-            all.iter().max_by(by_value).map(|greatest| greatest.0),
-            bin.len().checked_sub(1),
-        ];
-        let mut places: Vec<_> = places.into_iter().flatten().collect();
-        places.sort_unstable();
-        places.dedup();
-        kept.extend(places.into_iter().map(|place| bin[place]));
+        let (mut least, mut greatest) = (0, 0);
+        for (place, sample) in bin.iter().enumerate() {
+            least = if sample.value < bin[least].value { place } else { least };
+            greatest = if sample.value > bin[greatest].value { place } else { greatest };
+        }
+        let mut last = None;
+        for place in [0, least.min(greatest), least.max(greatest), bin.len() - 1] {
+            if last.replace(place) != Some(place) {
+                kept.push(bin[place]);
+            }
+        }
     }
     kept
 }

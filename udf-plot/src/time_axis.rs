@@ -116,7 +116,7 @@ fn ticks(start: i64, end: i64, step: Step, zone: &TimeZone) -> Vec<(i64, String)
 /// Iterates over the days from `first` to `last` whose number since the epoch is a multiple of
 /// `count`; for weeks, over Mondays.
 fn days(first: Date, last: Date, count: i64) -> impl Iterator<Item = Date> {
-    let epoch = Date::new(1970, 1, if count % 7 == 0 { 5 } else { 1 }).expect("it is a date");
+    let epoch = jiff::civil::date(1970, 1, if count % 7 == 0 { 5 } else { 1 });
     let number = move |date: Date| epoch.duration_until(date).as_hours() / 24;
     let start = number(first).div_euclid(count) * count;
     let numbers = (0..).map(move |place| start + place * count);
@@ -126,7 +126,8 @@ fn days(first: Date, last: Date, count: i64) -> impl Iterator<Item = Date> {
 }
 
 fn timestamp(time: i64) -> Timestamp {
-    Timestamp::from_nanosecond(i128::from(time)).expect("the range of 64 bits is smaller")
+    // The range of 64 bits is smaller. The text of this error would make programs larger.
+    Timestamp::from_nanosecond(i128::from(time)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn offset(time: i64, zone: &TimeZone) -> Offset {

@@ -1,12 +1,12 @@
 //! Collects the points of one side: the input of a UDF, or its output.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
 use udf_text::batch::WholeBatch;
 
-use crate::checks::{Checks, hash};
+use crate::checks::{Checks, Hashes, hash};
 use crate::series::{Sample, Samples};
 use crate::settings::{Groups, Settings};
 
@@ -43,7 +43,7 @@ pub struct Track {
     /// The groups of the picture so far.
     pub(crate) groups: BTreeMap<String, Group>,
     /// The hashes of all other groups.
-    pub(crate) others: HashSet<u64>,
+    pub(crate) others: Hashes,
     /// The fields of all groups, in the order in which they came.
     pub(crate) fields: Vec<Field>,
     /// The number of points.
@@ -83,7 +83,7 @@ impl Track {
             keep: settings.groups.clone(),
             wanted: settings.fields.iter().chain(texts).cloned().collect(),
             groups: BTreeMap::new(),
-            others: HashSet::new(),
+            others: Hashes::default(),
             fields: Vec::new(),
             points: 0,
             unfit: 0,
@@ -173,7 +173,7 @@ impl Track {
 
     fn leave(&mut self, group: &str) {
         if self.others.len() < COUNTED {
-            self.others.insert(hash(group));
+            self.others.insert(hash(&[group.as_bytes()]));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The subcommand `replay`: plays points from a file to a UDF.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,9 @@ pub fn replay(matches: &ArgMatches, name: &str, connect: Connect<'_>) -> Result<
         note(&summary);
         return plot.draw(&picture);
     }
-    let played = replay.run(connect, input, io::stdout(), &mut progress);
+    // The type is that of a picture, so that a program contains the code of a replay once.
+    let output: Box<dyn Write + Send> = Box::new(io::stdout());
+    let played = replay.run(connect, input, output, &mut progress);
     drop(line);
     note(&played.map_err(failure)?);
     Ok(())

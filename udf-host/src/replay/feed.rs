@@ -33,17 +33,17 @@ pub(super) enum Input<'a> {
 }
 
 /// Sends points to the UDF.
-pub(super) struct Feed<'a, W> {
+pub(super) struct Feed<'a> {
     pub(super) udf: &'a dyn Interface,
     pub(super) counts: Rc<Counts>,
     pub(super) progress: &'a mut dyn FnMut(Progress),
     pub(super) points: u64,
     pub(super) tags: TagSearch,
     pub(super) ticks: Option<Ticks<'a>>,
-    pub(super) watch: W,
+    pub(super) watch: &'a mut Watch,
 }
 
-impl<W: Watch> Feed<'_, W> {
+impl Feed<'_> {
     /// Sends the whole input. Cuts lines into batches if the UDF wants batches.
     pub(super) fn play(
         &mut self,
@@ -84,7 +84,7 @@ impl<W: Watch> Feed<'_, W> {
             if self.points.is_multiple_of(REPORT_EVERY) {
                 self.report();
             }
-            if (W::SEES || !self.tags.is_over())
+            if (self.watch.sees() || !self.tags.is_over())
                 && let Ok(point) = index.parse(&block[line.point])
             {
                 self.tags.see(point.tags().map(|(name, _)| name));

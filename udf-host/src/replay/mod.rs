@@ -216,7 +216,7 @@ impl Replay {
         output: impl Write + Send,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Summary, ReplayError> {
-        self.play(&ask(connect)?, connect, input, output, progress, ())
+        self.play(&ask(connect)?, connect, input, output, progress, &mut Watch::default())
     }
 
     /// Plays `input`, and shows the data to `watch`. `info` is the description of the UDF.
@@ -227,7 +227,7 @@ impl Replay {
         input: impl BufRead,
         output: impl Write + Send,
         progress: &mut dyn FnMut(Progress),
-        watch: impl Watch,
+        watch: &mut Watch,
     ) -> Result<Summary, ReplayError> {
         let options = options::parse(info, &self.options)?;
         match (info.wants, self.every) {

@@ -1,7 +1,7 @@
 //! Draws a replay.
 
 use std::io::{self, BufRead, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use udf_plot::{Picture, Settings, Track};
 use udf_proto::{Point, Value};
@@ -40,42 +40,37 @@ impl Replay {
             });
         let texts: Vec<_> = texts.collect();
         let received = Arc::new(Mutex::new(Track::new(plot, &[])));
-        let mut tracks =
-            Tracks { sent: Track::new(plot, &texts), received, prints: output.is_some() };
+        let tracks = Tracks {
+            sent: Track::new(plot, &texts),
+            received: Arc::clone(&received),
+            prints: output.is_some(),
+        };
+        let mut watch = Watch { tracks: Some(tracks) };
         let output = output.unwrap_or_else(|| Box::new(io::sink()));
-        let summary = self.play(&info, connect, input, output, progress, &mut tracks)?;
-        let Tracks { sent, received, .. } = tracks;
+        let summary = self.play(&info, connect, input, output, progress, &mut watch)?;
+        let sent = watch.tracks.map_or_else(|| Track::new(plot, &[]), |tracks| tracks.sent);
         let received = std::mem::replace(&mut *locked(&received), Track::new(plot, &[]));
         Ok((summary, Picture::new(plot, &self.options, sent, received)))
     }
 }
 
 /// Collects both sides.
-struct Tracks {
-    sent: Track,
+pub(super) struct Tracks {
+    pub(super) sent: Track,
     /// Shared with the thread that reads from the UDF.
     received: Arc<Mutex<Track>>,
     prints: bool,
 }
 
-fn locked(track: &Mutex<Track>) -> impl std::ops::DerefMut<Target = Track> {
-    track.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Watch for &mut Tracks {
-    const SEES: bool = true;
-
-    fn point(&mut self, point: Point<'_>) {
-        self.sent.point(point);
-    }
-
-    fn batch(&mut self, batch: &WholeBatch) {
-        self.sent.batch(batch);
-    }
-
-    fn sink(&self, lines: Lines) -> Box<dyn Sink> {
+impl Tracks {
+    /// Returns a sink that collects the output.
+    pub(super) fn sink(&self, lines: Lines) -> Box<dyn Sink> {
         Box::new(Seen { lines, track: Arc::clone(&self.received), prints: self.prints })
     }
+}
+
+fn locked(track: &Mutex<Track>) -> MutexGuard<'_, Track> {
+    track.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Collects the output on its way to the lines.

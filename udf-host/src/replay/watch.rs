@@ -1,4 +1,4 @@
-//! Sees the data of a replay on its way.
+//! Collects the data of a replay for a picture. Without the feature `plot`, nothing is collected.
 
 use udf_proto::Point;
 use udf_text::batch::WholeBatch;
@@ -7,29 +7,43 @@ use super::output::Lines;
 use crate::session::Sink;
 
 /// Sees the data that a replay sends and receives.
-pub(super) trait Watch {
-    /// Whether the input must be shown.
-    const SEES: bool;
-
-    /// Sees a point before it is sent.
-    fn point(&mut self, point: Point<'_>);
-
-    /// Sees a batch before it is sent.
-    fn batch(&mut self, batch: &WholeBatch);
-
-    /// Returns the sink for the data of the UDF, which passes it on to `lines`.
-    fn sink(&self, lines: Lines) -> Box<dyn Sink>;
+#[derive(Default)]
+pub(super) struct Watch {
+    #[cfg(feature = "plot")]
+    pub(super) tracks: Option<super::picture::Tracks>,
 }
 
-/// Sees nothing.
-impl Watch for () {
-    const SEES: bool = false;
+impl Watch {
+    /// Returns whether the input must be shown.
+    pub(super) fn sees(&self) -> bool {
+        #[cfg(feature = "plot")]
+        return self.tracks.is_some();
+        #[cfg(not(feature = "plot"))]
+        false
+    }
 
-    fn point(&mut self, _point: Point<'_>) {}
+    /// Sees a point before it is sent.
+    pub(super) fn point(&mut self, _point: Point<'_>) {
+        #[cfg(feature = "plot")]
+        if let Some(tracks) = &mut self.tracks {
+            tracks.sent.point(_point);
+        }
+    }
 
-    fn batch(&mut self, _batch: &WholeBatch) {}
+    /// Sees a batch before it is sent.
+    pub(super) fn batch(&mut self, _batch: &WholeBatch) {
+        #[cfg(feature = "plot")]
+        if let Some(tracks) = &mut self.tracks {
+            tracks.sent.batch(_batch);
+        }
+    }
 
-    fn sink(&self, lines: Lines) -> Box<dyn Sink> {
+    /// Returns the sink for the data of the UDF, which passes the data on to `lines`.
+    pub(super) fn sink(&self, lines: Lines) -> Box<dyn Sink> {
+        #[cfg(feature = "plot")]
+        if let Some(tracks) = &self.tracks {
+            return tracks.sink(lines);
+        }
         Box::new(lines)
     }
 }
