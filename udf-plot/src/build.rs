@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::tz::TimeZone;
 use udf_text::suggest::nearest;
 
 use crate::fields::{Chosen, Field, choose};
@@ -12,6 +11,7 @@ use crate::range::Range;
 use crate::series::{Sample, Sorted};
 use crate::settings::{Groups, Settings};
 use crate::track::Track;
+use crate::zone::Zone;
 
 impl Picture {
     /// Makes a picture of the input and the output of a UDF. `options` are the options of the UDF
@@ -39,14 +39,9 @@ impl Picture {
             panels,
             times,
             notes,
-            zone: if settings.utc { TimeZone::UTC } else { zone() },
+            zone: if settings.utc { Zone::utc() } else { Zone::local() },
         }
     }
-}
-
-/// Returns the zone of the machine, or UTC if the machine does not know it.
-fn zone() -> TimeZone {
-    TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
 /// Returns the names of the groups in the picture.
@@ -195,7 +190,7 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
 }
 
 /// Returns a number with a comma after every three digits.
-fn number(number: u64) -> String {
+pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -8,6 +8,7 @@
 //! crate starts no threads or processes and reads no files, except for the time zone of the machine.
 
 mod axes;
+mod bench;
 mod build;
 mod canvas;
 mod checks;
@@ -25,7 +26,9 @@ mod theme;
 mod time_axis;
 mod track;
 mod value_axis;
+mod zone;
 
+pub use bench::{Measured, Measurements, Run};
 pub use picture::{Data, Form, Key, Panel, Picture, Series, Side};
 pub use series::Sample;
 pub use settings::{Groups, Look, Settings, Theme};

@@ -1,8 +1,7 @@
 //! A picture as plain data: panels, series, notes. See `svg` and `text` for its forms.
 
-use jiff::tz::TimeZone;
-
 use crate::series::Sample;
+use crate::zone::Zone;
 
 /// A picture of the input and the output of a UDF.
 #[derive(Debug, Clone)]
@@ -19,7 +18,7 @@ pub struct Picture {
     pub times: Option<(i64, i64)>,
     /// Facts that the picture does not show by itself, such as the number of other groups.
     pub notes: Vec<String>,
-    pub(crate) zone: TimeZone,
+    pub(crate) zone: Zone,
 }
 
 /// An entry of the legend.

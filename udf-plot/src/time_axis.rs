@@ -1,8 +1,8 @@
 //! The ticks of a time axis, from nanoseconds to centuries, in local time.
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::{Offset, TimeZone};
+use tz::datetime::DateTime;
+
+use crate::zone::{Zone, date_of, day_of};
 
 const MICRO: i64 = 1_000;
 const MILLI: i64 = 1_000_000;
@@ -33,7 +33,7 @@ pub(crate) struct TimeAxis {
 
 impl TimeAxis {
     /// Creates an axis with at most about `room` ticks.
-    pub(crate) fn new(range: (i64, i64), zone: &TimeZone, room: usize) -> TimeAxis {
+    pub(crate) fn new(range: (i64, i64), zone: &Zone, room: usize) -> TimeAxis {
         let (start, end) = match range.0 == range.1 {
             true => (range.0.saturating_sub(MINUTE), range.1.saturating_add(MINUTE)),
             false => range,
@@ -63,7 +63,7 @@ fn step(span: u64, room: u64) -> Step {
     all.find(fits).map_or(Step::Months(100 * 12), |(step, _)| step)
 }
 
-fn ticks(start: i64, end: i64, step: Step, zone: &TimeZone) -> Vec<(i64, String)> {
+fn ticks(start: i64, end: i64, step: Step, zone: &Zone) -> Vec<(i64, String)> {
     let text = |time| (time, tick_label(time, start, step, zone));
     let within = |time: &i64| (start..=end).contains(time);
     match step {
@@ -71,7 +71,7 @@ fn ticks(start: i64, end: i64, step: Step, zone: &TimeZone) -> Vec<(i64, String)
             // Times within a millisecond are counted from the start.
             let origin = match nanos < MILLI {
                 true => i128::from(start),
-                false => -i128::from(offset(start, zone).seconds()) * i128::from(SECOND),
+                false => -i128::from(zone.offset(start)) * i128::from(SECOND),
             };
             let nanos = i128::from(nanos);
             let first = (i128::from(start) - origin + nanos - 1).div_euclid(nanos) * nanos + origin;
@@ -80,24 +80,22 @@ fn ticks(start: i64, end: i64, step: Step, zone: &TimeZone) -> Vec<(i64, String)
             times.filter_map(|time| i64::try_from(time).ok()).map(text).collect()
         }
         Step::Hours(hours) => {
-            let days = days(civil(start, zone).date(), civil(end, zone).date(), 1);
-            let times = days.flat_map(|date| {
-                (0..24).step_by(hours as usize).map(move |hour| date.at(hour as i8, 0, 0, 0))
-            });
-            let times = times.filter_map(|civil| nanos(civil, zone)).filter(within);
-            let mut times: Vec<_> = times.collect();
+            let hours = (0..24).step_by(hours.unsigned_abs() as usize);
+            let days = days(start, end, 1, zone);
+            let times = days
+                .flat_map(|date| hours.clone().filter_map(move |hour| zone.time_of(date, hour)));
+            let mut times: Vec<_> = times.filter(within).collect();
             // An hour that the clock skips has the time of the next one.
             times.dedup();
             times.into_iter().map(text).collect()
         }
         Step::Days(count) => {
-            let days = days(civil(start, zone).date(), civil(end, zone).date(), count);
-            let times = days.filter_map(|date| nanos(date.at(0, 0, 0, 0), zone));
+            let times = days(start, end, count, zone).filter_map(|date| zone.time_of(date, 0));
             times.filter(within).map(text).collect()
         }
         Step::Months(count) => {
             let month = |time| {
-                let date = civil(time, zone).date();
+                let date = zone.civil(time);
                 i64::from(date.year()) * 12 + i64::from(date.month()) - 1
             };
             let first = month(start).div_euclid(count) * count;
@@ -105,80 +103,61 @@ fn ticks(start: i64, end: i64, step: Step, zone: &TimeZone) -> Vec<(i64, String)
             let months = months.take_while(|place| *place <= month(end));
             let times = months.filter_map(|place| {
                 let (year, month) = (place.div_euclid(12), place.rem_euclid(12) + 1);
-                let date = Date::new(year as i16, month as i8, 1).ok()?;
-                nanos(date.at(0, 0, 0, 0), zone)
+                zone.time_of((year as i32, month as u8, 1), 0)
             });
             times.filter(within).map(text).collect()
         }
     }
 }
 
-/// Iterates over the days from `first` to `last` whose number since the epoch is a multiple of
-/// `count`; for weeks, over Mondays.
-fn days(first: Date, last: Date, count: i64) -> impl Iterator<Item = Date> {
-    let epoch = jiff::civil::date(1970, 1, if count % 7 == 0 { 5 } else { 1 });
-    let number = move |date: Date| epoch.duration_until(date).as_hours() / 24;
-    let start = number(first).div_euclid(count) * count;
-    let numbers = (0..).map(move |place| start + place * count);
-    let numbers = numbers.take_while(move |day| *day <= number(last));
-    numbers
-        .filter_map(move |day| epoch.checked_add(jiff::SignedDuration::from_hours(day * 24)).ok())
-}
-
-fn timestamp(time: i64) -> Timestamp {
-    // The range of 64 bits is smaller. The text of this error would make programs larger.
-    Timestamp::from_nanosecond(i128::from(time)).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-fn offset(time: i64, zone: &TimeZone) -> Offset {
-    zone.to_offset(timestamp(time))
-}
-
-fn civil(time: i64, zone: &TimeZone) -> DateTime {
-    zone.to_datetime(timestamp(time))
-}
-
-fn nanos(civil: DateTime, zone: &TimeZone) -> Option<i64> {
-    i64::try_from(zone.to_timestamp(civil).ok()?.as_nanosecond()).ok()
+/// Iterates over the days of a range whose number since the epoch is a multiple of `count`; for
+/// weeks, over Mondays.
+fn days(start: i64, end: i64, count: i64, zone: &Zone) -> impl Iterator<Item = (i32, u8, u8)> {
+    let monday = if count % 7 == 0 { 4 } else { 0 };
+    let number = |time| day_of(&zone.civil(time)) - monday;
+    let (first, last) = (number(start).div_euclid(count) * count, number(end));
+    let numbers = (0..).map(move |place| first + place * count);
+    numbers.take_while(move |day| *day <= last).filter_map(move |day| date_of(day + monday))
 }
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-fn tick_label(time: i64, start: i64, step: Step, zone: &TimeZone) -> String {
-    let local = civil(time, zone);
-    let day = || format!("{} {}", MONTHS[local.month() as usize - 1], local.day());
+fn tick_label(time: i64, start: i64, step: Step, zone: &Zone) -> String {
+    let local = zone.civil(time);
+    let day = || format!("{} {}", MONTHS[usize::from(local.month()) - 1], local.month_day());
     let is_midnight = local.hour() == 0 && local.minute() == 0 && local.second() == 0;
     match step {
         Step::Nanos(..MICRO) => format!("+{} ns", time.wrapping_sub(start)),
         Step::Nanos(..MILLI) => format!("+{} µs", time.wrapping_sub(start) / MICRO),
         Step::Nanos(nanos @ ..SECOND) => {
             let digits = if nanos >= 100 * MILLI { 1 } else { 3 };
-            let fraction = format!("{:09}", local.subsec_nanosecond());
-            format!("{}.{}", clock(local), &fraction[..digits])
+            let fraction = format!("{:09}", local.nanoseconds());
+            format!("{}.{}", clock(&local), &fraction[..digits])
         }
-        Step::Nanos(..MINUTE) => clock(local),
+        Step::Nanos(..MINUTE) => clock(&local),
         Step::Nanos(_) | Step::Hours(_) if is_midnight => day(),
         Step::Nanos(_) | Step::Hours(_) => format!("{:02}:{:02}", local.hour(), local.minute()),
         Step::Days(_) => day(),
         Step::Months(..12) => {
-            format!("{} {}", MONTHS[local.month() as usize - 1], local.year())
+            format!("{} {}", MONTHS[usize::from(local.month()) - 1], local.year())
         }
         Step::Months(_) => local.year().to_string(),
     }
 }
 
-fn clock(local: DateTime) -> String {
+fn clock(local: &DateTime) -> String {
     format!("{:02}:{:02}:{:02}", local.hour(), local.minute(), local.second())
 }
 
 /// Returns the range in words, as exact as the ticks, and the zone.
-fn label(start: i64, end: i64, step: Step, zone: &TimeZone) -> String {
-    let (from, to) = (civil(start, zone), civil(end, zone));
-    let date =
-        |local: DateTime| format!("{:04}-{:02}-{:02}", local.year(), local.month(), local.day());
-    let exact = |local: DateTime, digits: usize| {
-        let fraction = format!("{:09}", local.subsec_nanosecond());
+fn label(start: i64, end: i64, step: Step, zone: &Zone) -> String {
+    let (from, to) = (zone.civil(start), zone.civil(end));
+    let date = |local: &DateTime| {
+        format!("{:04}-{:02}-{:02}", local.year(), local.month(), local.month_day())
+    };
+    let exact = |local: &DateTime, digits: usize| {
+        let fraction = format!("{:09}", local.nanoseconds());
         let point = if digits == 0 { "" } else { "." };
         format!("{}{point}{}", clock(local), &fraction[..digits])
     };
@@ -191,46 +170,27 @@ fn label(start: i64, end: i64, step: Step, zone: &TimeZone) -> String {
             } else {
                 3
             };
-            format!("from {} {}", date(from), exact(from, digits))
+            format!("from {} {}", date(&from), exact(&from, digits))
         }
-        Step::Nanos(_) | Step::Hours(_) if from.date() == to.date() => {
-            format!("{} {} to {}", date(from), clock(from), clock(to))
+        Step::Nanos(_) | Step::Hours(_) if day_of(&from) == day_of(&to) => {
+            format!("{} {} to {}", date(&from), clock(&from), clock(&to))
         }
         Step::Nanos(_) | Step::Hours(_) => {
-            format!("{} {} to {} {}", date(from), clock(from), date(to), clock(to))
+            format!("{} {} to {} {}", date(&from), clock(&from), date(&to), clock(&to))
         }
-        Step::Days(_) | Step::Months(_) => format!("{} to {}", date(from), date(to)),
+        Step::Days(_) | Step::Months(_) => format!("{} to {}", date(&from), date(&to)),
     };
-    format!("time: {range}, {}", zone_name(start, end, zone))
-}
-
-/// Returns the name of the zone and its offsets in the range.
-fn zone_name(start: i64, end: i64, zone: &TimeZone) -> String {
-    let name = zone.iana_name().unwrap_or("local time");
-    if matches!(name, "UTC" | "Etc/UTC" | "Etc/Unknown") {
-        return "UTC".to_owned();
-    }
-    let (first, last) = (offset(start, zone), offset(end, zone));
-    match first == last {
-        true => format!("{name} (UTC{})", hours(first)),
-        false => format!("{name} (UTC{} to UTC{})", hours(first), hours(last)),
-    }
-}
-
-fn hours(offset: Offset) -> String {
-    let minutes = offset.seconds() / 60;
-    let sign = if minutes < 0 { '-' } else { '+' };
-    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    format!("time: {range}, {}", zone.text(start, end))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{DAY, HOUR, MINUTE, SECOND, TimeAxis};
-    use jiff::tz::TimeZone;
+    use crate::zone::Zone;
 
     /// Central European time, which has summer time.
-    fn berlin() -> TimeZone {
-        TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
+    fn berlin() -> Zone {
+        Zone::parse("CET-1CEST,M3.5.0,M10.5.0/3").unwrap()
     }
 
     fn labels(axis: &TimeAxis) -> Vec<&str> {
@@ -253,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_zone_with_minutes_has_round_local_times() {
-        let zone = TimeZone::posix("<+0530>-5:30").unwrap();
+        let zone = Zone::parse("<+0530>-5:30").unwrap();
         let axis = TimeAxis::new((0, 3 * HOUR), &zone, 4);
         assert_eq!(labels(&axis), ["06:00", "07:00", "08:00"]);
         assert_eq!(axis.label, "time: 1970-01-01 05:30:00 to 08:30:00, local time (UTC+05:30)");

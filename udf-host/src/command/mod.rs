@@ -48,6 +48,8 @@ use clap::{ArgMatches, Command};
 
 pub use failure::{Failure, end, exit};
 pub use info::{info, info_command, info_of_all};
+#[cfg(feature = "plot")]
+pub use plot::{check_folder, svg_path, write_picture};
 pub use replay::{read, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
 pub use telegraf::{telegraf, telegraf_command};

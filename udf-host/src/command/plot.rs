@@ -19,7 +19,7 @@ pub(super) fn args() -> [Arg; 4] {
             .long("plot")
             .value_name("FILE.svg")
             .num_args(0..=1)
-            .value_parser(svg)
+            .value_parser(svg_path)
             .help("Draw input and output into FILE.svg, or on the terminal without a FILE"),
         of_a_plot("plot-groups")
             .value_name("GROUP")
@@ -34,9 +34,12 @@ pub(super) fn args() -> [Arg; 4] {
     ]
 }
 
-/// Accepts the path of a picture. Without this check, `replay --plot cpu.lp` would overwrite the
+/// Parses the path of a picture. Without this check, `replay --plot cpu.lp` would overwrite the
 /// points.
-fn svg(path: &str) -> Result<PathBuf, String> {
+///
+/// # Errors
+/// If the path does not end in `.svg`.
+pub fn svg_path(path: &str) -> Result<PathBuf, String> {
     match Path::new(path).extension().is_some_and(|extension| extension == "svg") {
         true => Ok(path.into()),
         false => {
@@ -44,6 +47,32 @@ fn svg(path: &str) -> Result<PathBuf, String> {
                 .to_owned())
         }
     }
+}
+
+/// Checks that the directory of a picture exists, before the work for the picture.
+///
+/// # Errors
+/// If there is no such directory.
+pub fn check_folder(path: &Path) -> Result<(), Failure> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let folder = folder.display();
+            Err(Failure::Failed(format!(
+                "cannot write the picture: there is no directory `{folder}`"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a picture to its file.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_picture(path: &Path, svg: &str) -> Result<(), Failure> {
+    std::fs::write(path, svg).map_err(|error| {
+        Failure::Failed(format!("cannot write the picture to `{}`: {error}", path.display()))
+    })
 }
 
 /// A picture to draw.
@@ -64,20 +93,15 @@ impl Plot {
             return Ok(None);
         }
         let path = matches.get_one::<PathBuf>("plot").cloned();
-        match path.as_deref().map(Path::parent) {
+        match &path {
+            Some(path) => check_folder(path)?,
             None if !io::stdout().is_terminal() => {
                 return Err(Failure::Usage(
                     "--plot draws on a terminal, and stdout is none; write --plot FILE.svg"
                         .to_owned(),
                 ));
             }
-            Some(Some(folder)) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                return Err(Failure::Failed(format!(
-                    "cannot write the picture: there is no directory `{}`",
-                    folder.display()
-                )));
-            }
-            _ => {}
+            None => {}
         }
         let source = match input == Path::new("-") {
             true => "stdin".to_owned(),
@@ -119,9 +143,7 @@ impl Plot {
             let has_color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             return terminal::print(&picture.text(columns, rows, has_color));
         };
-        std::fs::write(path, picture.svg(&Look::default())).map_err(|error| {
-            Failure::Failed(format!("cannot write the picture to `{}`: {error}", path.display()))
-        })?;
+        write_picture(path, &picture.svg(&Look::default()))?;
         picture.notes.iter().for_each(|note| terminal::note(format!("{}: {note}", path.display())));
         Ok(())
     }
