@@ -29,6 +29,7 @@ use crate::theme::Role;
 ///         name: "large writes, 1 connection".to_owned(),
 ///         udf: run(3e6, &[(0.0, 5.0), (0.5, 15.0), (0.99, 28.0), (1.0, 3300.0)]),
 ///         echo: run(6e6, &[(0.0, 2.0), (0.5, 5.0), (0.99, 9.0), (1.0, 900.0)]),
+///         ratio: 0.5,
 ///     }],
 /// };
 /// assert!(measurements.svg(&Look::default()).contains("3,000,000 points/s, 50 % of the echo"));
@@ -54,6 +55,8 @@ pub struct Measured {
     pub udf: Run,
     /// The echo.
     pub echo: Run,
+    /// The throughput of the UDF divided by that of the echo.
+    pub ratio: f64,
 }
 
 /// The measurements of a UDF or of an echo.
@@ -114,15 +117,9 @@ impl Sheet<'_> {
         for (place, setting) in self.measurements.settings.iter().enumerate() {
             self.paper.text(area, &setting.name, (MARGIN, y), (12, Role::Text, false))?;
             y += LINE;
-            let share = 100.0 * setting.udf.points_per_second / setting.echo.points_per_second;
-            let share = if share.is_finite() {
-                format!(", {share:.0} % of the echo")
-            } else {
-                String::new()
-            };
             let rate =
                 |run: &Run| format!("{} points/s", number(run.points_per_second.round() as u64));
-            let udf = format!("{}{share}", rate(&setting.udf));
+            let udf = format!("{}, {:.0} % of the echo", rate(&setting.udf), 100.0 * setting.ratio);
             self.bar(area, y, &setting.udf, self.color(place, 1.0), &udf)?;
             let echo = format!("echo: {}", rate(&setting.echo));
             self.bar(area, y + BAR + 2, &setting.echo, self.color(place, PALE), &echo)?;
@@ -150,6 +147,13 @@ impl Sheet<'_> {
         self.paper.text(area, &label, (x, y + 2), (12, Role::Muted, false))
     }
 
+    /// Returns the end of the axis of shares: a bit behind the last round trip but one.
+    fn most_nines(&self) -> f64 {
+        let runs = self.measurements.settings.iter().flat_map(|s| [&s.udf, &s.echo]);
+        let shares = runs.flat_map(|run| &run.round_trips).map(|(share, _)| *share);
+        shares.filter(|share| *share < 1.0).map(nines).fold(1.0, f64::max) + 0.2
+    }
+
     fn round_trips(&self, area: &Area<'_>) -> Drawn {
         let top = self.trips_top();
         let heading = format!("Round trips of {}", self.measurements.round_trip);
@@ -171,8 +175,10 @@ impl Sheet<'_> {
         let labels = text_width("100 µs", 11) + 30;
         let size = ((self.paper.inner() * PX) as u32, ((CHART + LINE) * PX) as u32);
         let part = area.clone().shrink((MARGIN * PX, (top + LINE + 4) * PX), size);
-        let shares = SHARES.map(|(share, label)| (nines(share), label.to_owned())).to_vec();
-        let shares = Values { range: Range { low: 0.0, high: nines(1.0) }, ticks: shares };
+        let most = self.most_nines();
+        let shown = SHARES.iter().filter(|(share, _)| nines(*share) <= most);
+        let shares = shown.map(|(share, label)| (nines(*share), (*label).to_owned())).collect();
+        let shares = Values { range: Range { low: 0.0, high: self.most_nines() }, ticks: shares };
         let decades =
             (range.low as i32..=range.high as i32).map(|power| (f64::from(power), duration(power)));
         let times = Values { range, ticks: decades.collect() };

@@ -77,6 +77,7 @@ impl Report {
                 name: format!("{} writes, {} connection{plural}", row.writes, row.connections),
                 udf: run(row.points_per_second_in, udf),
                 echo: run(row.echo_points_per_second, echo),
+                ratio: row.ratio_to_echo,
             }
         };
         Measurements {

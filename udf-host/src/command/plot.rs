@@ -19,7 +19,10 @@ pub(super) fn args() -> [Arg; 4] {
             .long("plot")
             .value_name("FILE.svg")
             .num_args(0..=1)
-            .value_parser(svg_path)
+            .value_parser(|path: &str| {
+                let tip = |error| format!("{error}; to draw on the terminal, write --plot last");
+                svg_path(path).map_err(tip)
+            })
             .help("Draw input and output into FILE.svg, or on the terminal without a FILE"),
         of_a_plot("plot-groups")
             .value_name("GROUP")
@@ -42,10 +45,7 @@ pub(super) fn args() -> [Arg; 4] {
 pub fn svg_path(path: &str) -> Result<PathBuf, String> {
     match Path::new(path).extension().is_some_and(|extension| extension == "svg") {
         true => Ok(path.into()),
-        false => {
-            Err("the name must end in `.svg`; to draw on the terminal, write --plot last"
-                .to_owned())
-        }
+        false => Err("the name must end in `.svg`".to_owned()),
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod gallery;
+mod measurements;
 mod shown;
 mod structure;

@@ -35,7 +35,7 @@ use crate::udf::traits::Udf;
 /// | `--socket PATH` | runs as a daemon, on a Unix socket |
 /// | `--supervise` | runs each connection in a process of its own, which is replaced without loss when it dies |
 /// | `info` | describes the UDF and its installation |
-/// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output |
+/// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output; `--plot` draws it |
 /// | `telegraf` | serves Telegraf, as a program of `processors.execd` |
 ///
 /// Logs go to stderr, one line each. The exit status is 0 on success, 1 on a failure, and 2 on
