@@ -5,12 +5,13 @@ use plotters::element::{PathElement, Rectangle};
 use plotters::style::{Color, RGBAColor, TRANSPARENT};
 
 use crate::axes::Values;
-use crate::build::number;
+
 use crate::fit::{clean, shortened, text_width};
 use crate::paper::{Area, Drawn, LINE, MARGIN, PX, Paper};
 use crate::range::Range;
 use crate::settings::Look;
 use crate::theme::Role;
+use crate::words::number;
 
 /// Measurements of a UDF with several settings.
 ///

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use udf_text::suggest::nearest;
-
 use crate::fields::{Chosen, Field, choose};
 use crate::panels;
 use crate::picture::{Data, Form, Key, Panel, Picture, Series, Side};
@@ -11,6 +9,7 @@ use crate::range::Range;
 use crate::series::{Sample, Sorted};
 use crate::settings::{Groups, Settings};
 use crate::track::Track;
+use crate::words::{counted, number};
 use crate::zone::Zone;
 
 impl Picture {
@@ -182,30 +181,4 @@ fn times(panels: &[Panel]) -> Option<(i64, i64)> {
     let samples = || panels.iter().flat_map(|panel| &panel.series).flat_map(|s| s.data.samples());
     let times = || samples().map(|sample| sample.time);
     Some((times().min()?, times().max()?))
-}
-
-/// Returns a number with its noun.
-pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", number(count), if count == 1 { one } else { many })
-}
-
-/// Returns a number with a comma after every three digits.
-pub(crate) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Returns how to correct the name of a field that no point has.
-pub(crate) fn instead<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clone) -> String {
-    match nearest(name, known.clone()) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!("the fields are `{}`", known.collect::<Vec<_>>().join("`, `")),
-    }
 }

@@ -1,9 +1,9 @@
 //! Chooses the fields of a picture.
 
-use crate::build::instead;
 use crate::picture::Side;
 use crate::settings::Settings;
 use crate::track::{Kind, Track};
+use crate::words::instead;
 
 /// The most input fields in a picture that nobody has chosen.
 const INPUTS: usize = 4;

@@ -26,6 +26,7 @@ mod theme;
 mod time_axis;
 mod track;
 mod value_axis;
+mod words;
 mod zone;
 
 pub use bench::{Measured, Measurements, Run};

@@ -47,6 +47,8 @@ mod read;
 mod recording;
 mod source;
 mod ticks;
+#[cfg(feature = "plot")]
+mod tracks;
 mod unseen;
 mod watch;
 

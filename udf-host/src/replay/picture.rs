@@ -1,18 +1,16 @@
 //! Draws a replay.
 
 use std::io::{self, BufRead, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use udf_plot::{Picture, Settings, Track};
-use udf_proto::{Point, Value};
-use udf_text::batch::WholeBatch;
+use udf_proto::Value;
 use udf_text::options;
 
 use super::error::ReplayError;
-use super::output::Lines;
+use super::tracks::{Tracks, locked};
 use super::watch::Watch;
 use super::{Connect, Progress, Replay, Summary, ask};
-use crate::session::Sink;
 
 impl Replay {
     /// Plays `input` to a UDF as [`run`](Self::run) does, and makes a picture of the input and of
@@ -51,50 +49,5 @@ impl Replay {
         let sent = watch.tracks.map_or_else(|| Track::new(plot, &[]), |tracks| tracks.sent);
         let received = std::mem::replace(&mut *locked(&received), Track::new(plot, &[]));
         Ok((summary, Picture::new(plot, &self.options, sent, received)))
-    }
-}
-
-/// Collects both sides.
-pub(super) struct Tracks {
-    pub(super) sent: Track,
-    /// Shared with the thread that reads from the UDF.
-    received: Arc<Mutex<Track>>,
-    prints: bool,
-}
-
-impl Tracks {
-    /// Returns a sink that collects the output.
-    pub(super) fn sink(&self, lines: Lines) -> Box<dyn Sink> {
-        Box::new(Seen { lines, track: Arc::clone(&self.received), prints: self.prints })
-    }
-}
-
-fn locked(track: &Mutex<Track>) -> MutexGuard<'_, Track> {
-    track.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Collects the output on its way to the lines.
-struct Seen {
-    lines: Lines,
-    track: Arc<Mutex<Track>>,
-    prints: bool,
-}
-
-impl Sink for Seen {
-    fn point(&mut self, point: Point<'_>) -> io::Result<()> {
-        locked(&self.track).point(point);
-        if self.prints { self.lines.point(point) } else { self.lines.count(1) }
-    }
-
-    fn batch(&mut self, batch: &WholeBatch) -> io::Result<()> {
-        locked(&self.track).batch(batch);
-        match self.prints {
-            true => self.lines.batch(batch),
-            false => self.lines.count(batch.points.len()),
-        }
-    }
-
-    fn pause(&mut self) -> io::Result<()> {
-        self.lines.pause()
     }
 }

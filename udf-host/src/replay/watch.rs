@@ -10,7 +10,7 @@ use crate::session::Sink;
 #[derive(Default)]
 pub(super) struct Watch {
     #[cfg(feature = "plot")]
-    pub(super) tracks: Option<super::picture::Tracks>,
+    pub(super) tracks: Option<super::tracks::Tracks>,
 }
 
 impl Watch {
