@@ -143,9 +143,8 @@ impl Plot {
             let has_color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             return terminal::print(&picture.text(columns, rows, has_color));
         };
-        write_picture(path, &picture.svg(&Look::default()))?;
-        picture.notes.iter().for_each(|note| terminal::note(format!("{}: {note}", path.display())));
-        Ok(())
+        // The notes are in the picture.
+        write_picture(path, &picture.svg(&Look::default()))
     }
 }
 
