@@ -32,7 +32,7 @@ impl Picture {
         let counts =
             format!("{} in, {} out", counted(points_in, "point", "points"), number(points_out));
         Picture {
-            title: [std::slice::from_ref(&settings.name), options].concat().join(" "),
+            title: title(settings, options),
             subtitle: source.into_iter().chain([counts.as_str()]).collect::<Vec<_>>().join(": "),
             legend,
             panels,
@@ -41,6 +41,22 @@ impl Picture {
             zone: if settings.utc { Zone::utc() } else { Zone::local() },
         }
     }
+}
+
+/// Returns the name of the UDF, and its options as the user has typed them.
+fn title(settings: &Settings, options: &[String]) -> String {
+    let mut title = settings.name.clone();
+    for option in options {
+        title.push(' ');
+        match option.split_once('=') {
+            Some((name, _)) if settings.secrets.iter().any(|secret| secret == name.trim()) => {
+                title.push_str(name);
+                title.push_str("=***");
+            }
+            _ => title.push_str(option),
+        }
+    }
+    title
 }
 
 /// Returns the names of the groups in the picture.

@@ -7,6 +7,8 @@ pub struct Settings {
     pub name: String,
     /// The input in words, such as the name of its file. May be empty.
     pub source: String,
+    /// The names of options whose values the title hides.
+    pub secrets: Vec<String>,
     /// The groups in the picture. Defaults to the first 6 by name.
     pub groups: Groups,
     /// The names of the fields in the picture. Empty for a choice by the names and values of the

@@ -22,7 +22,7 @@
 //!                 let description = Description::from_info("outliers", &info);
 //!                 command::info(matches, &description, &Install::default())
 //!             }
-//!             Some((_, matches)) => command::replay(matches, "outliers", &connect),
+//!             Some((_, matches)) => command::replay(matches, "outliers", &[], &connect),
 //!             None => unreachable!("clap requires a subcommand"),
 //!         }
 //!     }))

@@ -83,10 +83,12 @@ pub(super) struct Plot {
 }
 
 impl Plot {
-    /// Returns the picture that the arguments ask for. `name` is the name of the UDF.
+    /// Returns the picture that the arguments ask for. `name` is the name of the UDF, and `secrets`
+    /// are the names of its secret options.
     pub(super) fn of(
         matches: &ArgMatches,
         name: &str,
+        secrets: &[String],
         input: &Path,
     ) -> Result<Option<Self>, Failure> {
         if !matches.contains_id("plot") {
@@ -112,6 +114,7 @@ impl Plot {
         Ok(Some(Plot {
             settings: Settings {
                 name: name.to_owned(),
+                secrets: secrets.to_vec(),
                 source: format!("{source}{by}"),
                 groups: groups(
                     matches.get_many("plot-groups").unwrap_or_default().cloned().collect(),

@@ -96,8 +96,8 @@ pub(super) fn tip(error: &mut clap::Error) {
     }
 }
 
-/// Runs `replay` with its arguments. `name` is the name of the UDF. `connect` creates the
-/// connections with it.
+/// Runs `replay` with its arguments. `name` is the name of the UDF, and `secrets` are the names
+/// of its options whose values must not be shown. `connect` creates the connections with it.
 ///
 /// Points go to stdout; with a picture, only if stdout is not a terminal. Notes about probable mistakes go to stderr: no points in the input, no
 /// points in the output, tags to group by that no point has, and times that look like another unit.
@@ -107,7 +107,12 @@ pub(super) fn tip(error: &mut clap::Error) {
 /// # Errors
 /// When the file cannot be read, the options do not fit, or the replay fails.
 #[cfg_attr(not(feature = "plot"), allow(unused_variables))]
-pub fn replay(matches: &ArgMatches, name: &str, connect: Connect<'_>) -> Result<(), Failure> {
+pub fn replay(
+    matches: &ArgMatches,
+    name: &str,
+    secrets: &[String],
+    connect: Connect<'_>,
+) -> Result<(), Failure> {
     let replay = Replay {
         options: matches.get_many("option").unwrap_or_default().cloned().collect(),
         task_id: text(matches, "task"),
@@ -116,7 +121,7 @@ pub fn replay(matches: &ArgMatches, name: &str, connect: Connect<'_>) -> Result<
     };
     let path = matches.get_one::<PathBuf>("file").expect("clap requires a file");
     #[cfg(feature = "plot")]
-    let plot = super::plot::Plot::of(matches, name, path)?;
+    let plot = super::plot::Plot::of(matches, name, secrets, path)?;
     let (input, total) = open(path)?;
     // If points are printed to the terminal, they show the progress.
     let prints = io::stdout().is_terminal() && !is_plotted(matches);

@@ -175,6 +175,19 @@ fn every_extreme_of_a_million_points_is_drawn() {
 }
 
 #[test]
+fn the_title_hides_secrets() {
+    let settings = udf_plot::Settings {
+        name: "made".to_owned(),
+        secrets: vec!["token".to_owned()],
+        ..udf_plot::Settings::default()
+    };
+    let options = ["size=10", "token=abc", "token", "toke=n"].map(str::to_owned);
+    let track = || udf_plot::Track::new(&settings, &[]);
+    let picture = Picture::new(&settings, &options, track(), track());
+    assert_eq!(picture.title, "made size=10 token=*** token toke=n");
+}
+
+#[test]
 fn pictures_that_are_compared_have_the_same_axes() {
     let input = |step| vec![("x", wave(step))];
     let mut one = picture_of(&["x"], 20, input, |step| vec![("y", 2.0 * wave(step))]);

@@ -160,7 +160,10 @@ fn run_with(
             resources.open(program.shared).map_err(not_open)?;
             let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
             let connect = || Box::new(loopback(handler(), OnUnfit::Drop, |_| {})) as _;
-            command::replay(sub, program.name, &connect)
+            let options = (program.description)().options.into_iter();
+            let secrets = options.filter(|option| option.secret);
+            let secrets = secrets.flat_map(|option| [vec![option.name], option.aliases].concat());
+            command::replay(sub, program.name, &secrets.collect::<Vec<_>>(), &connect)
         }
         Some(("telegraf", sub)) if !worker::is_worker() => {
             let resources = resources()?;
