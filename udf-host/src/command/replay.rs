@@ -1,7 +1,7 @@
 //! The subcommand `replay`: plays points from a file to a UDF.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,10 @@ pub fn replay(
         return plot.draw(&picture);
     }
     // The type is that of a picture, so that a program contains the code of a replay once.
-    let output: Box<dyn Write + Send> = Box::new(io::stdout());
+    #[cfg(feature = "plot")]
+    let output: Box<dyn io::Write + Send> = Box::new(io::stdout());
+    #[cfg(not(feature = "plot"))]
+    let output = io::stdout();
     let played = replay.run(connect, input, output, &mut progress);
     drop(line);
     note(&played.map_err(failure)?);

@@ -97,6 +97,15 @@ impl Program {
         args::command(self.name, self.version, &(self.help)(), self.shared)
     }
 
+    /// Returns the names of the options that a picture must not show.
+    fn secrets(&self) -> Vec<String> {
+        if !cfg!(feature = "plot") {
+            return Vec::new();
+        }
+        let options = (self.description)().options.into_iter().filter(|option| option.secret);
+        options.flat_map(|option| [vec![option.name], option.aliases].concat()).collect()
+    }
+
     /// Returns how Kapacitor starts the UDF. `own` are the arguments that select it in its program.
     pub(super) fn install(
         &self,
@@ -160,10 +169,7 @@ fn run_with(
             resources.open(program.shared).map_err(not_open)?;
             let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
             let connect = || Box::new(loopback(handler(), OnUnfit::Drop, |_| {})) as _;
-            let options = (program.description)().options.into_iter();
-            let secrets = options.filter(|option| option.secret);
-            let secrets = secrets.flat_map(|option| [vec![option.name], option.aliases].concat());
-            command::replay(sub, program.name, &secrets.collect::<Vec<_>>(), &connect)
+            command::replay(sub, program.name, &program.secrets(), &connect)
         }
         Some(("telegraf", sub)) if !worker::is_worker() => {
             let resources = resources()?;
