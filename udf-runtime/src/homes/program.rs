@@ -98,12 +98,15 @@ impl Program {
     }
 
     /// Returns the names of the options that a picture must not show.
+    #[cfg(feature = "plot")]
     fn secrets(&self) -> Vec<String> {
-        if !cfg!(feature = "plot") {
-            return Vec::new();
-        }
         let options = (self.description)().options.into_iter().filter(|option| option.secret);
         options.flat_map(|option| [vec![option.name], option.aliases].concat()).collect()
+    }
+
+    #[cfg(not(feature = "plot"))]
+    fn secrets(&self) -> [String; 0] {
+        []
     }
 
     /// Returns how Kapacitor starts the UDF. `own` are the arguments that select it in its program.
