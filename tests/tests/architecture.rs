@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 
 /// The packages with a library or a program, and what each may name of the others.
-const PACKAGES: [(&str, &[&str]); 8] = [
+const PACKAGES: [(&str, &[&str]); 9] = [
     ("proto", &[]),
     ("udf-text", &["udf_proto"]),
     ("udf-macros", &[]),
     ("udf-runtime", &["udf_proto", "udf_text", "udf_macros", "udf_host"]),
-    ("udf-host", &["udf_proto", "udf_text"]),
+    ("udf-plot", &["udf_proto", "udf_text"]),
+    ("udf-host", &["udf_proto", "udf_text", "udf_plot"]),
     ("udf-nats", &["udf_proto", "udf_text", "udf_host"]),
     ("udf-box", &["udf_runtime"]),
-    ("udf-cli", &["udf_proto", "udf_text", "udf_host", "udf_nats", "udf_runtime"]),
+    ("udf-cli", &["udf_proto", "udf_text", "udf_plot", "udf_host", "udf_nats", "udf_runtime"]),
 ];
 
 /// The rooms of `udf-runtime`: the other rooms, and the package, that each may name.

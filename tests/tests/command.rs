@@ -1,6 +1,7 @@
 //! The command `udf`: its stdout, its stderr and its exit status.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -344,8 +345,15 @@ fn bench_prints_every_number() {
         assert!(row["points_per_second_in"].as_f64() > Some(0.0), "{row}");
     }
 
-    let (status, stdout, _) = udf(&[&["bench"], &short[..], &target[..]].concat());
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let picture = folder.path().join("bench.svg");
+    let plot = ["bench", "--plot", picture.to_str().expect("a path of this machine")];
+    let (status, stdout, _) = udf(&[&plot[..], &short[..], &target[..]].concat());
     assert_eq!(status, 0);
+    let picture = fs::read_to_string(picture).expect("it was drawn");
+    for text in ["faulty_peer over pipes", "large writes, 1 connection", "Round trips of a point"] {
+        assert!(picture.contains(text), "{text}: {picture}");
+    }
     let title = "faulty_peer over pipes: a stream of points of 250 bytes; 1 round\n";
     assert!(stdout.starts_with(title), "{stdout}");
     for head in ["of echo", "p99", "CPU s/million points"] {
@@ -373,6 +381,7 @@ fn wrong_usage_is_status_2() {
         ),
         (&["bench", "-o", "size=x", "--", PEER], "`x` is not a valid INT"),
         (&["bench", "--connections", "0", "--", PEER], "1..=1024"),
+        (&["bench", "--plot", "bench.png", "--", PEER], "the name must end in `.svg`"),
     ] {
         let (status, stdout, stderr) = udf(args);
         assert_eq!((status, &*stdout), (2, ""), "{args:?}: {stderr}");

@@ -18,10 +18,17 @@ fn crates(features: &str) -> BTreeSet<String> {
 /// Crates of the command line, of signals, of systemd and of the log.
 const OF_MAIN: [&str; 4] = ["clap", "listenfd", "signal-hook", "tracing-subscriber"];
 const OF_TESTING: [&str; 1] = ["kapacitor-udf-host"];
+/// Crates of pictures.
+const OF_PLOT: [&str; 3] = ["kapacitor-udf-plot", "plotters", "tz-rs"];
 
 #[test]
 fn no_crate_of_a_feature_is_compiled_without_it() {
     let (none, testing, main) = (crates(""), crates("testing"), crates("main"));
+    let plot = crates("plot");
+    for name in OF_PLOT {
+        assert!(!main.contains(name), "without `plot`, {name} is in {main:?}");
+        assert!(plot.contains(name), "with `plot`, {name} is missing in {plot:?}");
+    }
     for name in OF_MAIN {
         assert!(!none.contains(name), "without features, {name} is in {none:?}");
         assert!(!testing.contains(name), "with `testing`, {name} is in {testing:?}");
@@ -32,5 +39,9 @@ fn no_crate_of_a_feature_is_compiled_without_it() {
     }
     assert!(main.contains("clap") && none.contains("kapacitor-udf-text"));
     assert!(none.is_subset(&testing) && testing.is_subset(&main));
-    assert_eq!(crates("default"), main);
+    assert_eq!(
+        crates("default"),
+        plot,
+        "`plot` includes `main`, and `testing` adds no crate to it"
+    );
 }

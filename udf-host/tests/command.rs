@@ -64,7 +64,7 @@ fn child(peer: Peer) -> ExitCode {
             let install = Install { program: "/bin/echo".into(), ..Install::default() };
             command::info(matches, &description, &install)
         }
-        Some((_, matches)) => command::replay(matches, &connect),
+        Some((_, matches)) => command::replay(matches, "child", &[], &connect),
         None => unreachable!("a subcommand is required"),
     }))
 }

@@ -30,6 +30,9 @@ pub struct Row {
     pub latency_us: Percentiles,
     /// The round trip times of the echo, in microseconds.
     pub echo_latency_us: Percentiles,
+    /// The shares of all round trips of the UDF, and of the echo.
+    #[serde(skip)]
+    pub round_trips: [RoundTrips; 2],
     /// The CPU time of the UDF for a million points, in seconds. Null if unknown.
     pub cpu_seconds_per_million_points: Option<f64>,
     /// The peak memory of the UDF, in bytes. Null if unknown.
@@ -76,13 +79,19 @@ pub fn compare(
     let of = of.map_or_else(|| answers(udf, load), Ok)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut our_trips, mut their_trips) = (Vec::new(), Vec::new());
+    let (mut our_samples, mut their_samples) = (Vec::new(), Vec::new());
     for done in 0..rounds.max(1) {
         let (writes, connections) = (load.writes, load.connections);
         progress(Step { done, of: rounds.max(1), writes, connections });
         ours.push(throughput(udf, load, flow)?);
         theirs.push(throughput(&echo, load, flow)?);
-        our_trips.extend(latency(udf, load, trips, of)?.percentiles());
-        their_trips.extend(latency(&echo, load, trips, of)?.percentiles());
+        for (subject, all, percentiles) in
+            [(udf, &mut our_samples, &mut our_trips), (&echo, &mut their_samples, &mut their_trips)]
+        {
+            let latency = latency(subject, load, trips, of)?;
+            percentiles.extend(latency.percentiles());
+            all.extend(latency.samples);
+        }
     }
     let ratios = ours.iter().zip(&theirs);
     Ok(Row {
@@ -100,6 +109,7 @@ pub fn compare(
         latency_of: of,
         latency_us: middle(&our_trips),
         echo_latency_us: middle(&their_trips),
+        round_trips: [shares(our_samples), shares(their_samples)],
         cpu_seconds_per_million_points: some_median(ours.iter().map(|flow| flow.cpu_per_million()))
             .map(thousandths),
         peak_memory_bytes: ours.iter().filter_map(|flow| flow.peak_memory).max(),
@@ -113,6 +123,24 @@ fn middle(rounds: &[Percentiles]) -> Percentiles {
         p99: thousandths(median(rounds.iter().map(|round| round.p99))),
         max: thousandths(rounds.iter().map(|round| round.max).fold(0.0, f64::max)),
     }
+}
+
+/// Shares of round trips, from 0 to 1, and the microseconds within which each share was made.
+pub type RoundTrips = Vec<(f64, f64)>;
+
+/// The number of shares from one more nine to the next: 90 %, 99 %, 99.9 %.
+const STEPS: i32 = 40;
+
+/// Returns the times at shares from 0 to 1, which are denser near 1. The last one is the longest.
+fn shares(mut samples: Vec<Duration>) -> RoundTrips {
+    samples.sort_unstable();
+    let (Some(longest), count) = (samples.last(), samples.len() as f64) else { return Vec::new() };
+    let micros = |time: &Duration| thousandths(time.as_secs_f64() * 1e6);
+    let shares = (0..6 * STEPS).map(|step| 1.0 - 10_f64.powf(-f64::from(step) / f64::from(STEPS)));
+    // Behind the last sample but one, there is only the longest.
+    let shares = shares.take_while(|share| (1.0 - share) * count >= 1.0);
+    let at = |share: f64| (share, micros(&samples[(share * count) as usize]));
+    shares.map(at).chain([(1.0 - 1.0 / count, micros(longest)), (1.0, micros(longest))]).collect()
 }
 
 /// Rounds to three decimals. No measurement is more exact.
@@ -138,6 +166,21 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_of_round_trips_are_dense_near_the_longest() {
+        let samples = (1..=10_000).rev().map(Duration::from_micros).collect();
+        let shares = shares(samples);
+        assert_eq!(shares[0], (0.0, 1.0));
+        assert_eq!(shares.last(), Some(&(1.0, 10_000.0)));
+        let at = |wanted: f64| {
+            shares.iter().find(|(share, _)| *share >= wanted - 1e-9).map(|(_, micros)| *micros)
+        };
+        assert_eq!((at(0.9), at(0.99), at(0.999)), (Some(9_001.0), Some(9_901.0), Some(9_991.0)));
+        assert!(shares.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1));
+        assert!(super::shares(Vec::new()).is_empty());
+        assert_eq!(super::shares(vec![Duration::from_micros(7)]).last(), Some(&(1.0, 7.0)));
+    }
 
     #[test]
     fn a_median_is_in_the_middle() {

@@ -34,7 +34,7 @@ use udf_host::{Error, Writes};
 use udf_proto::{EdgeType, Init};
 use udf_text::options::OptionsError;
 
-pub use compare::{Row, Step, compare};
+pub use compare::{RoundTrips, Row, Step, compare};
 pub use drive::{Throughput, throughput};
 pub use latency::{Latency, LatencyOf, Percentiles, answers, latency};
 pub use report::Report;

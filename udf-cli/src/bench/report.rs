@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use udf_host::Writes;
+use udf_plot::{Measured, Measurements, Run};
 use udf_proto::{EdgeType, Info};
 
 use super::block::Block;
 use super::latency::LatencyOf;
-use super::{BenchSettings, Load, Row};
+use super::{BenchSettings, Load, RoundTrips, Row};
 use crate::sample::Sample;
 use crate::{Target, Transport};
 
@@ -63,12 +64,39 @@ impl Report {
         text
     }
 
-    /// Returns the report as tables.
-    pub fn to_text(&self) -> String {
+    /// Returns the report as a picture.
+    pub fn picture(&self) -> Measurements {
+        let setting = |row: &Row| {
+            let plural = if row.connections == 1 { "" } else { "s" };
+            let [udf, echo] = &row.round_trips;
+            let run = |points_per_second, round_trips: &RoundTrips| Run {
+                points_per_second,
+                round_trips: round_trips.clone(),
+            };
+            Measured {
+                name: format!("{} writes, {} connection{plural}", row.writes, row.connections),
+                udf: run(row.points_per_second_in, udf),
+                echo: run(row.echo_points_per_second, echo),
+                ratio: row.ratio_to_echo,
+            }
+        };
+        Measurements {
+            title: self.title(),
+            subtitle: self.points_and_rounds(),
+            round_trip: self.round_trip().to_owned(),
+            settings: self.rows.iter().map(setting).collect(),
+        }
+    }
+
+    fn title(&self) -> String {
         let over = match self.transport {
             Transport::Pipe => "pipes",
             Transport::Socket => "a socket",
         };
+        format!("{} over {over}", self.udf)
+    }
+
+    fn points_and_rounds(&self) -> String {
         let what = match self.batch_points {
             Some(points) => {
                 format!("batches of {points} points, {} bytes per point", self.point_bytes)
@@ -80,7 +108,20 @@ impl Report {
         } else {
             &format!("medians of {} rounds", self.rounds)
         };
-        let mut out = format!("{} over {over}: {what}; {rounds}\n\n", self.udf);
+        format!("{what}; {rounds}")
+    }
+
+    fn round_trip(&self) -> &'static str {
+        match self.rows.first().map(|row| row.latency_of) {
+            Some(LatencyOf::Point) => "a point, until it is answered",
+            Some(LatencyOf::Batch) => "a batch, until it is answered",
+            _ => "data and a keepalive, until its echo",
+        }
+    }
+
+    /// Returns the report as tables.
+    pub fn to_text(&self) -> String {
+        let mut out = format!("{}: {}\n\n", self.title(), self.points_and_rounds());
         let mut table = vec![
             ["writes", "connections", "points/s in", "points/s out", "echo points/s", "of echo"]
                 .map(str::to_owned),
@@ -97,11 +138,7 @@ impl Report {
         }));
         append_table(&table, &mut out);
 
-        let trip = match self.rows.first().map(|row| row.latency_of) {
-            Some(LatencyOf::Point) => "a point, until it is answered",
-            Some(LatencyOf::Batch) => "a batch, until it is answered",
-            _ => "data and a keepalive, until its echo",
-        };
+        let trip = self.round_trip();
         write!(out, "\nRound trips of {trip}, in µs:\n\n")
             .expect("writing to a string cannot fail");
         let mut table =

@@ -1,10 +1,12 @@
 //! The subcommand `udf bench`: measures a UDF.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use udf_host::Writes;
 use udf_host::command::{self, Failure, StatusLine};
+use udf_plot::Look;
 
 use crate::Target;
 use crate::bench::{self, BenchError, BenchSettings, Step};
@@ -34,6 +36,9 @@ pub(super) fn command() -> Command {
                 .value_parser(value_parser!(u16).range(1..=1000)),
             set("time", "DURATION", "20s", "The approximate total time")
                 .value_parser(udf_text::duration::positive),
+            Arg::new("plot").long("plot").value_name("FILE.svg").value_parser(command::svg_path).help(
+                "Also draw throughput and the distribution of round trips, beside the echo, into FILE.svg",
+            ),
             Arg::new("pid")
                 .long("pid")
                 .value_name("PID")
@@ -54,6 +59,8 @@ pub(super) fn run(matches: &ArgMatches, target: &Target) -> Result<(), Failure> 
         time: *matches.get_one::<Duration>("time").expect(default),
         pid: matches.get_one("pid").copied(),
     };
+    let plot = matches.get_one::<PathBuf>("plot");
+    plot.map_or(Ok(()), |path| command::check_folder(path))?;
     let mut line = StatusLine::new(true);
     let measured = bench::run(target, &settings, &mut |step: Step| {
         let writes = match step.writes {
@@ -74,6 +81,9 @@ pub(super) fn run(matches: &ArgMatches, target: &Target) -> Result<(), Failure> 
     let report = measured.map_err(|error| match error {
         BenchError::Options(error) => Failure::Usage(error.to_string()),
         error => Failure::failed(error),
+    })?;
+    plot.map_or(Ok(()), |path| {
+        command::write_picture(path, &report.picture().svg(&Look::default()))
     })?;
     command::print(&if super::is_json(matches) { report.to_json() } else { report.to_text() })
 }

@@ -136,7 +136,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
             let description = Description::from_info(name, &info);
             command::info(matches, &description, &install)
         }
-        "replay" => command::replay(matches, &|| target.interface()),
+        "replay" => command::replay(matches, &target.name(), &[], &|| target.interface()),
         "check" => check::run(matches, target),
         _ => bench::run(matches, &target),
     }

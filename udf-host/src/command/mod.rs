@@ -22,7 +22,7 @@
 //!                 let description = Description::from_info("outliers", &info);
 //!                 command::info(matches, &description, &Install::default())
 //!             }
-//!             Some((_, matches)) => command::replay(matches, &connect),
+//!             Some((_, matches)) => command::replay(matches, "outliers", &[], &connect),
 //!             None => unreachable!("clap requires a subcommand"),
 //!         }
 //!     }))
@@ -35,6 +35,8 @@
 mod arguments;
 mod failure;
 mod info;
+#[cfg(feature = "plot")]
+mod plot;
 mod replay;
 mod status_line;
 mod telegraf;
@@ -46,6 +48,8 @@ use clap::{ArgMatches, Command};
 
 pub use failure::{Failure, end, exit};
 pub use info::{info, info_command, info_of_all, list, list_command};
+#[cfg(feature = "plot")]
+pub use plot::{check_folder, svg_path, write_picture};
 pub use replay::{read, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
 pub use telegraf::{telegraf, telegraf_command};

@@ -14,7 +14,7 @@ use super::arguments::{self, named, text};
 use super::failure::Failure;
 use super::status_line::StatusLine;
 use super::terminal;
-use crate::replay::{Connect, Data, Recorded, Replay, ReplayError, Summary};
+use crate::replay::{Connect, Data, Progress, Recorded, Replay, ReplayError, Summary};
 
 /// The size of a read from a file, in bytes.
 const CHUNK: usize = 256 << 10;
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Returns the definition of the subcommand `replay`.
 pub fn replay_command() -> Command {
-    Command::new("replay")
+    let command = Command::new("replay")
         .about("Play points from a file to the UDF, and print the points that come back")
         .after_help(
             "FILE holds line protocol, the output of `influx_inspect export`, or a recording of\n\
@@ -53,7 +53,10 @@ pub fn replay_command() -> Command {
             named("task", "replay", "The name of the task in the Init of the UDF"),
             named("node", "replay", "The name of the node in the Init of the UDF"),
         ])
-        .args(reading_args())
+        .args(reading_args());
+    #[cfg(feature = "plot")]
+    let command = command.args(super::plot::args());
+    command
 }
 
 /// Returns the arguments that determine how a file of points is read, for a command with an
@@ -93,16 +96,23 @@ pub(super) fn tip(error: &mut clap::Error) {
     }
 }
 
-/// Runs `replay` with its arguments. `connect` creates the connections with the UDF.
+/// Runs `replay` with its arguments. `name` is the name of the UDF, and `secrets` are the names
+/// of its options whose values must not be shown. `connect` creates the connections with it.
 ///
-/// Points go to stdout. Notes about probable mistakes go to stderr: no points in the input, no
+/// Points go to stdout; with a picture, only if stdout is not a terminal. Notes about probable mistakes go to stderr: no points in the input, no
 /// points in the output, tags to group by that no point has, and times that look like another unit.
 /// Progress also goes to stderr if the input is a file, stderr is a terminal, stdout is not, and
 /// the replay takes a while.
 ///
 /// # Errors
 /// When the file cannot be read, the options do not fit, or the replay fails.
-pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure> {
+#[cfg_attr(not(feature = "plot"), allow(unused_variables))]
+pub fn replay(
+    matches: &ArgMatches,
+    name: &str,
+    secrets: &[String],
+    connect: Connect<'_>,
+) -> Result<(), Failure> {
     let replay = Replay {
         options: matches.get_many("option").unwrap_or_default().cloned().collect(),
         task_id: text(matches, "task"),
@@ -110,8 +120,45 @@ pub fn replay(matches: &ArgMatches, connect: Connect<'_>) -> Result<(), Failure>
         ..reading(matches, Grouping::parse(&text(matches, "group-by")))
     };
     let path = matches.get_one::<PathBuf>("file").expect("clap requires a file");
+    #[cfg(feature = "plot")]
+    let plot = super::plot::Plot::of(matches, name, secrets, path)?;
     let (input, total) = open(path)?;
-    run(&replay, connect, input, total)
+    // If points are printed to the terminal, they show the progress.
+    let prints = io::stdout().is_terminal() && !is_plotted(matches);
+    let mut line = StatusLine::new(total.is_some() && !prints);
+    let mut next = Instant::now() + PROGRESS_DELAY;
+    let mut progress = |progress: Progress| {
+        if Instant::now() < next {
+            return;
+        }
+        next = Instant::now() + PAUSE;
+        line.show(|| {
+            let percent = progress.bytes * 100 / total.unwrap_or_default().max(1);
+            format!("{percent} %, {} points", progress.points)
+        });
+    };
+    #[cfg(feature = "plot")]
+    if let Some(plot) = plot {
+        let played = plot.play(&replay, connect, input, &mut progress);
+        drop(line);
+        let (summary, picture) = played.map_err(failure)?;
+        note(&summary);
+        return plot.draw(&picture);
+    }
+    // The type is that of a picture, so that a program contains the code of a replay once.
+    #[cfg(feature = "plot")]
+    let output: Box<dyn io::Write + Send> = Box::new(io::stdout());
+    #[cfg(not(feature = "plot"))]
+    let output = io::stdout();
+    let played = replay.run(connect, input, output, &mut progress);
+    drop(line);
+    note(&played.map_err(failure)?);
+    Ok(())
+}
+
+/// Returns whether a picture is drawn in place of printed points.
+fn is_plotted(matches: &ArgMatches) -> bool {
+    cfg!(feature = "plot") && matches.contains_id("plot")
 }
 
 /// Reads at most `most` points of a file, as `replay` with the arguments in `matches` does.
@@ -172,35 +219,6 @@ fn open(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
     }
     let total = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(BufReader::with_capacity(CHUNK, file)), total))
-}
-
-fn run(
-    replay: &Replay,
-    connect: Connect<'_>,
-    input: impl BufRead,
-    total: Option<u64>,
-) -> Result<(), Failure> {
-    // If points are printed to the terminal, they show the progress.
-    let mut line = StatusLine::new(total.is_some() && !io::stdout().is_terminal());
-    let mut next = Instant::now() + PROGRESS_DELAY;
-    let played = replay.run(connect, input, io::stdout(), &mut |progress| {
-        if Instant::now() < next {
-            return;
-        }
-        next = Instant::now() + PAUSE;
-        line.show(|| {
-            let percent = progress.bytes * 100 / total.unwrap_or_default().max(1);
-            format!("{percent} %, {} points", progress.points)
-        });
-    });
-    drop(line);
-    match played {
-        Ok(summary) => {
-            note(&summary);
-            Ok(())
-        }
-        Err(error) => Err(failure(error)),
-    }
 }
 
 fn failure(error: ReplayError) -> Failure {

@@ -19,6 +19,15 @@ pub(super) fn columns(terminal: &impl AsFd) -> Option<usize> {
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
+/// Returns the columns and rows of a terminal. Returns `None` if the descriptor is not a terminal or
+/// its size is unknown.
+#[cfg(feature = "plot")]
+pub(super) fn size(terminal: &impl AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    let is_known = size.ws_col > 0 && size.ws_row > 0;
+    is_known.then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
+}
+
 /// Writes `text` to stdout.
 ///
 /// # Errors

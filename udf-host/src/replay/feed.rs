@@ -15,6 +15,7 @@ use super::recording::BatchReader;
 use super::source::Counts;
 use super::ticks::Ticks;
 use super::unseen::TagSearch;
+use super::watch::Watch;
 use crate::error::Error;
 use crate::interface::Interface;
 use crate::session::BatchIn;
@@ -39,6 +40,7 @@ pub(super) struct Feed<'a> {
     pub(super) points: u64,
     pub(super) tags: TagSearch,
     pub(super) ticks: Option<Ticks<'a>>,
+    pub(super) watch: &'a mut Watch,
 }
 
 impl Feed<'_> {
@@ -82,10 +84,11 @@ impl Feed<'_> {
             if self.points.is_multiple_of(REPORT_EVERY) {
                 self.report();
             }
-            if !self.tags.is_over()
+            if (self.watch.sees() || !self.tags.is_over())
                 && let Ok(point) = index.parse(&block[line.point])
             {
                 self.tags.see(point.tags().map(|(name, _)| name));
+                self.watch.point(point);
             }
             if self.ticks.as_ref().is_some_and(|ticks| ticks.are_due(line.time)) {
                 points.send_encoded(&block[..start])?;
@@ -129,6 +132,7 @@ impl Feed<'_> {
     ) -> Result<(), ReplayError> {
         batches.try_for_each(|batch| {
             self.tick_before(batch.tmax)?;
+            self.watch.batch(&batch);
             Ok(sink.send(&batch)?)
         })
     }
@@ -138,6 +142,7 @@ impl Feed<'_> {
         while let Some(batch) = batches.next_batch()? {
             self.points += batch.points.len() as u64;
             self.tick_before(batch.tmax)?;
+            self.watch.batch(&batch);
             sink.send(&batch)?;
             self.report();
         }

@@ -41,11 +41,16 @@ mod archive;
 mod error;
 mod feed;
 mod output;
+#[cfg(feature = "plot")]
+mod picture;
 mod read;
 mod recording;
 mod source;
 mod ticks;
+#[cfg(feature = "plot")]
+mod tracks;
 mod unseen;
+mod watch;
 
 use std::io::{BufRead, Write};
 use std::rc::Rc;
@@ -62,6 +67,7 @@ pub use read::{Data, FileData};
 use source::Source;
 use unseen::TagSearch;
 pub use unseen::UnseenTag;
+use watch::Watch;
 
 /// The settings of a replay.
 ///
@@ -212,8 +218,20 @@ impl Replay {
         output: impl Write + Send,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Summary, ReplayError> {
-        let info = ask(connect)?;
-        let options = options::parse(&info, &self.options)?;
+        self.play(&ask(connect)?, connect, input, output, progress, &mut Watch::default())
+    }
+
+    /// Plays `input`, and shows the data to `watch`. `info` is the description of the UDF.
+    fn play(
+        &self,
+        info: &Info,
+        connect: Connect<'_>,
+        input: impl BufRead,
+        output: impl Write + Send,
+        progress: &mut dyn FnMut(Progress),
+        watch: &mut Watch,
+    ) -> Result<Summary, ReplayError> {
+        let options = options::parse(info, &self.options)?;
         match (info.wants, self.every) {
             (EdgeType::Stream, Some(_)) => return Err(ReplayError::EveryOfStream),
             (_, Some(..1)) => return Err(ReplayError::BadEvery),
@@ -230,7 +248,7 @@ impl Replay {
         let udf = &*connect();
         udf.open()?;
         let (lines, written) = output::channel();
-        udf.data_to(info.provides, Box::new(output::Lines::new(lines.clone())))?;
+        udf.data_to(info.provides, watch.sink(output::Lines::new(lines.clone())))?;
         let (task_id, node_id) = (self.task_id.clone(), self.node_id.clone());
         udf.request_ticks(false)?;
         if let Err(error) = udf.init(Init { options, task_id, node_id }) {
@@ -239,7 +257,7 @@ impl Replay {
             return Err(error.into());
         }
         let tags = TagSearch::new(self.grouping.tags());
-        let mut feed = Feed { udf, counts, progress, points: 0, tags, ticks: None };
+        let mut feed = Feed { udf, counts, progress, points: 0, tags, ticks: None, watch };
 
         std::thread::scope(|scope| {
             let writing = scope.spawn(move || {

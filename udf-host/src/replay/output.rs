@@ -96,6 +96,13 @@ impl Lines {
         }
     }
 
+    /// Counts points that are not printed.
+    #[cfg(feature = "plot")]
+    pub(super) fn count(&mut self, points: usize) -> io::Result<()> {
+        self.chunk.points += points as u64;
+        Ok(())
+    }
+
     fn pass_on_if_much(&mut self) -> io::Result<()> {
         if self.chunk.text.len() >= CHUNK { self.pass_on() } else { Ok(()) }
     }
@@ -145,7 +152,7 @@ impl Sink for Lines {
     }
 
     fn pause(&mut self) -> io::Result<()> {
-        let is_empty = self.chunk.text.is_empty() && self.chunk.lost == 0;
+        let is_empty = self.chunk.points == 0 && self.chunk.text.is_empty() && self.chunk.lost == 0;
         if is_empty { Ok(()) } else { self.pass_on() }
     }
 }

@@ -35,7 +35,7 @@ use crate::udf::traits::Udf;
 /// | `--socket PATH` | runs as a daemon, on a Unix socket |
 /// | `--supervise` | runs each connection in a process of its own, which is replaced without loss when it dies |
 /// | `info` | describes the UDF and its installation |
-/// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output |
+/// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output; `--plot` draws it |
 /// | `telegraf` | serves Telegraf, as a program of `processors.execd` |
 ///
 /// Logs go to stderr, one line each. The exit status is 0 on success, 1 on a failure, and 2 on
@@ -104,6 +104,18 @@ impl Program {
         Served { name: self.name, accepter, metrics: self.metrics, descriptors: 1 }
     }
 
+    /// Returns the names of the options that a picture must not show.
+    #[cfg(feature = "plot")]
+    fn secrets(&self) -> Vec<String> {
+        let options = (self.description)().options.into_iter().filter(|option| option.secret);
+        options.flat_map(|option| [vec![option.name], option.aliases].concat()).collect()
+    }
+
+    #[cfg(not(feature = "plot"))]
+    fn secrets(&self) -> [String; 0] {
+        []
+    }
+
     /// Returns how Kapacitor starts the UDF. `own` are the arguments that select it in its program.
     pub(super) fn install(
         &self,
@@ -166,7 +178,8 @@ fn run_with(
             let resources = resources()?;
             resources.open(program.shared).map_err(not_open)?;
             let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
-            command::replay(sub, &|| Box::new(loopback(handler(), OnUnfit::Drop, |_| {})))
+            let connect = || Box::new(loopback(handler(), OnUnfit::Drop, |_| {})) as _;
+            command::replay(sub, program.name, &program.secrets(), &connect)
         }
         Some(("telegraf", sub)) if !worker::is_worker() => {
             let resources = resources()?;

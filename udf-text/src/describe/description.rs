@@ -58,6 +58,8 @@ pub struct OptionHelp {
     pub at_least_one_of: Vec<Vec<String>>,
     /// The replacement, if the option is deprecated.
     pub deprecated: Option<String>,
+    /// Whether the arguments must not be shown to others, as those of a password.
+    pub secret: bool,
     /// Valid arguments for samples. Empty if none are known, or if the option has no arguments.
     pub example: Vec<Value>,
 }

@@ -227,6 +227,7 @@ impl Known {
             requires: owned(data.requires),
             at_least_one_of: data.at_least_one_of.iter().map(|&set| owned(set)).collect(),
             deprecated: data.deprecated.map(str::to_owned),
+            secret: data.is_secret,
             example,
         }
     }

@@ -1,0 +1,170 @@
+//! The arguments of `replay` that draw a picture.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches};
+use udf_plot::{Groups, Look, Picture, Settings};
+
+use super::arguments::text;
+use super::failure::Failure;
+use super::terminal;
+use crate::replay::{Connect, Progress, Replay, ReplayError, Summary};
+
+/// Returns the arguments.
+pub(super) fn args() -> [Arg; 4] {
+    let of_a_plot = |name: &'static str| Arg::new(name).long(name).requires("plot");
+    [
+        Arg::new("plot")
+            .long("plot")
+            .value_name("FILE.svg")
+            .num_args(0..=1)
+            .value_parser(|path: &str| {
+                let tip = |error| format!("{error}; to draw on the terminal, write --plot last");
+                svg_path(path).map_err(tip)
+            })
+            .help("Draw input and output into FILE.svg, or on the terminal without a FILE"),
+        of_a_plot("plot-groups")
+            .value_name("GROUP")
+            .action(ArgAction::Append)
+            .help("Draw this group, such as cpu=cpu0, or the first N groups [default: 6]"),
+        of_a_plot("plot-fields")
+            .value_name("FIELDS")
+            .value_delimiter(',')
+            .action(ArgAction::Append)
+            .help("Draw these fields, separated by commas [default: those that the UDF reads and sends]"),
+        of_a_plot("utc").action(ArgAction::SetTrue).help("Draw times in UTC, not in local time"),
+    ]
+}
+
+/// Parses the path of a picture. Without this check, `replay --plot cpu.lp` would overwrite the
+/// points.
+///
+/// # Errors
+/// If the path does not end in `.svg`.
+pub fn svg_path(path: &str) -> Result<PathBuf, String> {
+    match Path::new(path).extension().is_some_and(|extension| extension == "svg") {
+        true => Ok(path.into()),
+        false => Err("the name must end in `.svg`".to_owned()),
+    }
+}
+
+/// Checks that the directory of a picture exists, before the work for the picture.
+///
+/// # Errors
+/// If there is no such directory.
+pub fn check_folder(path: &Path) -> Result<(), Failure> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let folder = folder.display();
+            Err(Failure::Failed(format!(
+                "cannot write the picture: there is no directory `{folder}`"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a picture to its file.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_picture(path: &Path, svg: &str) -> Result<(), Failure> {
+    std::fs::write(path, svg).map_err(|error| {
+        Failure::Failed(format!("cannot write the picture to `{}`: {error}", path.display()))
+    })
+}
+
+/// A picture to draw.
+pub(super) struct Plot {
+    settings: Settings,
+    /// `None` for the terminal.
+    path: Option<PathBuf>,
+}
+
+impl Plot {
+    /// Returns the picture that the arguments ask for. `name` is the name of the UDF, and `secrets`
+    /// are the names of its secret options.
+    pub(super) fn of(
+        matches: &ArgMatches,
+        name: &str,
+        secrets: &[String],
+        input: &Path,
+    ) -> Result<Option<Self>, Failure> {
+        if !matches.contains_id("plot") {
+            return Ok(None);
+        }
+        let path = matches.get_one::<PathBuf>("plot").cloned();
+        match &path {
+            Some(path) => check_folder(path)?,
+            None if !io::stdout().is_terminal() => {
+                return Err(Failure::Usage(
+                    "--plot draws on a terminal, and stdout is none; write --plot FILE.svg"
+                        .to_owned(),
+                ));
+            }
+            None => {}
+        }
+        let source = match input == Path::new("-") {
+            true => "stdin".to_owned(),
+            false => input.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let grouping = text(matches, "group-by");
+        let by = if grouping.is_empty() { String::new() } else { format!(" by {grouping}") };
+        Ok(Some(Plot {
+            settings: Settings {
+                name: name.to_owned(),
+                secrets: secrets.to_vec(),
+                source: format!("{source}{by}"),
+                groups: groups(
+                    matches.get_many("plot-groups").unwrap_or_default().cloned().collect(),
+                )?,
+                fields: matches.get_many("plot-fields").unwrap_or_default().cloned().collect(),
+                utc: matches.get_flag("utc"),
+            },
+            path,
+        }))
+    }
+
+    /// Plays points. They are printed as without a picture, but not to a terminal.
+    pub(super) fn play(
+        &self,
+        replay: &Replay,
+        connect: Connect<'_>,
+        input: impl BufRead,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Summary, Picture), ReplayError> {
+        let output =
+            (!io::stdout().is_terminal()).then(|| Box::new(io::stdout()) as Box<dyn Write + Send>);
+        replay.picture(connect, input, output, &self.settings, progress)
+    }
+
+    /// Writes the picture.
+    pub(super) fn draw(&self, picture: &Picture) -> Result<(), Failure> {
+        let Some(path) = &self.path else {
+            let (columns, rows) = terminal::size(&io::stdout()).unwrap_or((80, 24));
+            let has_color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            return terminal::print(&picture.text(columns, rows, has_color));
+        };
+        // The notes are in the picture.
+        write_picture(path, &picture.svg(&Look::default()))
+    }
+}
+
+fn groups(given: Vec<String>) -> Result<Groups, Failure> {
+    let number = |text: &String| text.parse::<usize>().ok();
+    match (&given[..], given.first().and_then(number)) {
+        ([], _) => Ok(Groups::default()),
+        ([_], Some(count)) if (1..=Groups::MOST).contains(&count) => Ok(Groups::First(count)),
+        (_, Some(count)) => Err(Failure::Usage(format!(
+            "--plot-groups {count}: give a number from 1 to {}, or names of groups only",
+            Groups::MOST
+        ))),
+        (names, None) if names.len() > Groups::MOST => Err(Failure::Usage(format!(
+            "--plot-groups names {} groups; a picture has at most {}",
+            names.len(),
+            Groups::MOST
+        ))),
+        (_, None) => Ok(Groups::Named(given)),
+    }
+}
