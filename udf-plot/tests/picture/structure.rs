@@ -1,6 +1,6 @@
 //! Which series and panels a picture has.
 
-use udf_plot::{Data, Groups, Picture};
+use udf_plot::{Data, Groups, Look, Picture, Theme};
 
 use crate::gallery::everything;
 use crate::shown::{Made, NOON, SECOND, point, shown};
@@ -39,6 +39,23 @@ fn bands_flags_gaps_and_ranges_have_their_places() {
   score (output): line [200, 310]
 ";
     assert_eq!(shown(&everything(1)), expected);
+}
+
+#[test]
+fn the_drawing_has_a_title_a_legend_axes_and_labels() {
+    let svg = everything(1).svg(&Look { theme: Theme::Light, ..Look::default() });
+    let texts = svg.split("<text").skip(1).filter_map(|text| text.lines().nth(1));
+    let expected = "made|510 points in, 510 out|\
+        usage (input)|mean (output)|score (output)|usage_lower to usage_upper (output)|\
+        anomaly is true (output)|host=web00|\
+        usage, mean, usage_lower, usage_upper|0|20|40|60|80|100|\
+        score|0|0.005|0.010|0.015|0.020|0.025|\
+        12:00|12:01|12:02|12:03|12:04|12:05|12:06|12:07|12:08|12:09|\
+        time: 2026-03-01 12:00:00 to 12:09:59, UTC";
+    let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+    assert_eq!(texts.join("|"), expected);
+    // The band is two polygons, because of the gap. Three points and the legend are circles.
+    assert_eq!((svg.matches("<polygon").count(), svg.matches("<circle").count()), (2, 4));
 }
 
 #[test]
