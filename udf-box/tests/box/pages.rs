@@ -85,27 +85,74 @@ fn the_list_shows_all_udfs() {
     compare("README.md", "## The UDFs\n", "\n## ", &text);
 }
 
-#[test]
-fn the_examples_print_their_output() {
+/// Calls `check` for each UDF with its name and the command of the example in its page.
+fn examples(mut check: impl FnMut(&str, &str)) {
+    for row in ROWS {
+        let text = page(row.name);
+        let (_, example) = text
+            .split_once(EXAMPLE)
+            .unwrap_or_else(|| panic!("docs/box/{}.md has no example", row.name));
+        let (command, _) = example.split_once('\n').expect("a command ends with its line");
+        assert!(command.starts_with(&format!("udfs {} replay ", row.name)), "{command}");
+        check(row.name, command);
+    }
+}
+
+fn page(name: &str) -> String {
+    let path = root().join("docs/box").join(name).with_extension("md");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("docs/box/{name}.md: {error}"))
+}
+
+const EXAMPLE: &str = "```console\n$ ";
+
+/// Runs a command of a page. Returns its output, if it prints no errors.
+fn run(command: &str) -> String {
     let programs = PathBuf::from(env!("CARGO_BIN_EXE_udfs"));
     let programs = programs.parent().expect("a program is in a folder");
     let path = std::env::var("PATH").expect("there is a path");
-    for row in ROWS {
-        let page = format!("{}.md", row.name);
-        let text = fs::read_to_string(root().join("docs/box").join(&page)).unwrap_or_default();
-        let start = "```console\n$ ";
-        let (_, example) =
-            text.split_once(start).unwrap_or_else(|| panic!("{page} has no example"));
-        let (command, _) = example.split_once('\n').expect("a command ends with its line");
-        assert!(command.starts_with(&format!("udfs {} replay ", row.name)), "{page}: {command}");
-        let mut shell = Command::new("sh");
-        shell.args(["-c", command]).current_dir(root());
-        shell.env("PATH", format!("{}:{path}", programs.display()));
-        let output = shell.output().expect("the shell starts");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && errors.is_empty(), "{page}: {errors}");
-        let output = String::from_utf8(output.stdout).expect("lines are text");
-        assert!(!output.is_empty(), "{page}: the example prints nothing");
-        compare(&page, &format!("{start}{command}\n"), "```\n", &output);
-    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).current_dir(root());
+    shell.env("PATH", format!("{}:{path}", programs.display()));
+    let output = shell.output().expect("the shell starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{command}: {errors}");
+    String::from_utf8(output.stdout).expect("lines are text")
+}
+
+#[test]
+fn the_examples_print_their_output() {
+    examples(|name, command| {
+        let output = run(command);
+        assert!(!output.is_empty(), "{name}: the example prints nothing");
+        compare(&format!("{name}.md"), &format!("{EXAMPLE}{command}\n"), "```\n", &output);
+    });
+}
+
+/// Pages without a picture: the output of these UDFs is text, or many points at the same time.
+const NO_PICTURE: [&str; 3] = ["dedupe", "extract", "topk"];
+
+#[test]
+fn the_pictures_show_the_examples() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    examples(|name, command| {
+        if NO_PICTURE.contains(&name) {
+            return;
+        }
+        let text = page(name);
+        let file = format!("{name}.svg");
+        let args = text.split_once(&format!("\nThe same with `--plot {file}"));
+        let (args, _) = (args.and_then(|(_, args)| args.split_once("`:\n\n![")))
+            .unwrap_or_else(|| panic!("docs/box/{name}.md does not say how its picture is drawn"));
+        assert!(text.contains(&format!("]({file})")), "docs/box/{name}.md has no picture");
+        let replay = command.split(" | ").next().unwrap_or_default();
+        let picture = folder.path().join(&file);
+        run(&format!("{replay} --utc --plot {}{args} >/dev/null", picture.display()));
+        let made = fs::read_to_string(picture).expect("the picture was made");
+        let kept = root().join("docs/box").join(&file);
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&kept, &made).expect("the picture can be written");
+        }
+        let kept = fs::read_to_string(kept).unwrap_or_default();
+        assert!(kept == made, "docs/box/{file} is stale: renew it with UPDATE=1, and look at it");
+    });
 }
