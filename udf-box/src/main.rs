@@ -7,6 +7,7 @@ use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
 fn main() -> ExitCode {
     udf_runtime::main!(
         aggregate::Correlate,
+        anomaly::Cusum,
         clean::Deadband,
         clean::Dedupe,
         aggregate::Distinct,
@@ -18,11 +19,13 @@ fn main() -> ExitCode {
         smooth::HoltWinters,
         alert::Hysteresis,
         enrich::Lookup,
+        anomaly::Mad,
         alert::Missing,
         aggregate::Quantiles,
         clean::Rate,
         clean::Reorder,
         clean::Sample,
+        anomaly::Seasonal,
         aggregate::Topk,
         anomaly::Zscore,
     )

@@ -11,6 +11,10 @@ pub(crate) const ROWS: &[Row] = &[
         &["field=v", "with=x", "size=20", "minPoints=3"],
         &[&["field=v", "with=x", "size=7", "minPoints=4"], &["field=n", "with=v"]],
     ),
+    row::<anomaly::Cusum>(
+        &["field=v", "learn=2", "limit=2"],
+        &[&["field=v", "learn=7", "limit=3", "slack=0"], &["field=x", "minDeviation=0.1"]],
+    ),
     row::<clean::Deadband>(
         &["field=v", "deviation=0.01"],
         &[&["field=v", "deviation=2", "maxGap=20s"], &["field=x", "deviation=0"]],
@@ -70,6 +74,10 @@ pub(crate) const ROWS: &[Row] = &[
             &["file=tests/box/hosts.csv", "by=owner", "asTag=host", "unmatched=pass"],
         ],
     ),
+    row::<anomaly::Mad>(
+        &["field=v", "size=20", "minPoints=2"],
+        &[&["field=v", "size=7", "minPoints=3"], &["field=x", "minDeviation=0.1"]],
+    ),
     row::<alert::Missing>(&["after=4s"], &[&["after=1s", "forgetAfter=30s"]]).at_ticks(),
     row::<aggregate::Quantiles>(
         &["field=v", "quantile=0.5", "quantile=0.99", "every=5s"],
@@ -89,6 +97,13 @@ pub(crate) const ROWS: &[Row] = &[
     row::<clean::Sample>(
         &["field=v", "every=500ms"],
         &[&["field=x", "every=1s", "how=last"], &["field=v", "every=1ms", "maxGap=500ms"]],
+    ),
+    row::<anomaly::Seasonal>(
+        &["field=v", "season=1m", "slot=30s", "minPoints=2"],
+        &[
+            &["field=v", "season=1m", "slot=30s", "minPoints=2", "memory=3"],
+            &["field=x", "season=24h", "behind=5h", "minDeviation=0.1"],
+        ],
     ),
     row::<aggregate::Topk>(
         &["field=w", "every=5s", "size=2"],
