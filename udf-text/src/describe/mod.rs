@@ -22,6 +22,7 @@
 //! assert!(description.to_text(80).contains(".size(INT)"));
 //! ```
 
+mod call;
 mod description;
 mod json;
 mod telegraf;
@@ -31,6 +32,7 @@ mod toml;
 mod words;
 mod wrap;
 
+pub use call::{command_line, node_call};
 pub use description::{Choice, Description, OptionHelp};
 pub use toml::Install;
 pub use words::{call_form, typed};
