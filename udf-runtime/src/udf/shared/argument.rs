@@ -117,7 +117,7 @@ impl Argument {
 }
 
 /// The names of the kit's own arguments and subcommands' arguments. A test compares them.
-pub(crate) const TAKEN: [&str; 52] = [
+pub(crate) const TAKEN: [&str; 58] = [
     "allow-shared-directory",
     "allow-uid",
     "at-least-once",
@@ -146,11 +146,16 @@ pub(crate) const TAKEN: [&str; 52] = [
     "max-connections",
     "memory-limit",
     "metrics",
+    "no-open",
     "node",
     "on-error",
     "option",
+    "plot",
+    "plot-fields",
+    "plot-groups",
     "poison",
     "poison-file",
+    "port",
     "precision",
     "replay",
     "request-timeout",
@@ -168,6 +173,7 @@ pub(crate) const TAKEN: [&str; 52] = [
     "systemd",
     "task",
     "unfit-points",
+    "utc",
     "version",
     "worker",
 ];
