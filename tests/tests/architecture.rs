@@ -7,16 +7,20 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 
 /// The packages with a library or a program, and what each may name of the others.
-const PACKAGES: [(&str, &[&str]); 9] = [
+const PACKAGES: [(&str, &[&str]); 10] = [
     ("proto", &[]),
     ("udf-text", &["udf_proto"]),
     ("udf-macros", &[]),
-    ("udf-runtime", &["udf_proto", "udf_text", "udf_macros", "udf_host"]),
+    ("udf-runtime", &["udf_proto", "udf_text", "udf_macros", "udf_host", "udf_play"]),
     ("udf-plot", &["udf_proto", "udf_text"]),
     ("udf-host", &["udf_proto", "udf_text", "udf_plot"]),
+    ("udf-play", &["udf_proto", "udf_text", "udf_plot", "udf_host"]),
     ("udf-nats", &["udf_proto", "udf_text", "udf_host"]),
     ("udf-box", &["udf_runtime"]),
-    ("udf-cli", &["udf_proto", "udf_text", "udf_plot", "udf_host", "udf_nats", "udf_runtime"]),
+    (
+        "udf-cli",
+        &["udf_proto", "udf_text", "udf_plot", "udf_play", "udf_host", "udf_nats", "udf_runtime"],
+    ),
 ];
 
 /// The rooms of `udf-runtime`: the other rooms, and the package, that each may name.
@@ -25,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
     ("server", &["agent"]),
     ("udf", &["agent"]),
     ("supervise", &["agent", "udf_host"]),
-    ("homes", &["agent", "server", "udf", "supervise", "udf_host"]),
+    ("homes", &["agent", "server", "udf", "supervise", "udf_host", "udf_play"]),
     ("testing", &["agent", "udf", "homes", "udf_host"]),
 ];
 

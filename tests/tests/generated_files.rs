@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: [&str; 10] = [
+const SUBCOMMANDS: [&str; 11] = [
     "bench",
     "check",
     "completions",
@@ -13,6 +13,7 @@ const SUBCOMMANDS: [&str; 10] = [
     "man",
     "nats",
     "new",
+    "play",
     "replay",
     "supervise",
     "telegraf",

@@ -51,6 +51,7 @@ fn command() -> Command {
              udf info -- ./moving_avg\n  \
              udf check -o field=usage -o size=10 -- python3 moving_avg.py\n  \
              udf bench --socket /run/udfs/mirror.sock\n\n\
+             udf play opens a page to tune a UDF on.\n\
              udf supervise replaces a UDF that has died, without loss.\n\
              udf telegraf serves Telegraf with a UDF.\n\
              udf nats runs a UDF on several machines.\n\
@@ -61,6 +62,7 @@ fn command() -> Command {
             [
                 info,
                 command::replay_command(),
+                udf_play::play_command(),
                 telegraf::command(),
                 check::command(),
                 bench::command(),
@@ -82,7 +84,9 @@ fn command() -> Command {
 fn of_a_target(command: Command) -> Command {
     let name = command.get_name();
     let usage = match name {
-        "replay" => "udf replay [OPTIONS] FILE (--socket PATH | -- PROGRAM [ARGS]...)".to_owned(),
+        "replay" | "play" => {
+            format!("udf {name} [OPTIONS] FILE (--socket PATH | -- PROGRAM [ARGS]...)")
+        }
         "run" => {
             "udf nats run [OPTIONS] --name NAME (--socket PATH | -- PROGRAM [ARGS]...)".to_owned()
         }
@@ -137,9 +141,28 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
             command::info(matches, &description, &install)
         }
         "replay" => command::replay(matches, &target.name(), &[], &|| target.interface()),
+        "play" => play(matches, &target),
         "check" => check::run(matches, target),
         _ => bench::run(matches, &target),
     }
+}
+
+/// Serves the page to tune a UDF on, whose description is its Info response.
+fn play(matches: &ArgMatches, target: &Target) -> Result<(), Failure> {
+    let info = target.info().map_err(Failure::failed)?;
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    let behind = match target {
+        Target::Program { program, args } => {
+            let program = [program].into_iter().chain(args).map(text);
+            words(&["--"]).into_iter().chain(program).collect()
+        }
+        Target::Socket(path) => vec!["--socket".to_owned(), path.display().to_string()],
+    };
+    let words = udf_play::CommandWords { before: words(&["udf"]), behind };
+    udf_play::play(matches, Description::from_info(target.name(), &info), words, &|| {
+        target.interface()
+    })
 }
 
 /// Returns the argument `-o`, for a subcommand that sends an Init.

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, ArgMatches};
 
 /// Returns the argument `-o`, for a subcommand that sends an Init.
-pub(super) fn option() -> Arg {
+pub fn option() -> Arg {
     Arg::new("option")
         .short('o')
         .long("option")
@@ -13,7 +13,7 @@ pub(super) fn option() -> Arg {
 }
 
 /// Returns the argument `--group-by`.
-pub(super) fn group_by() -> Arg {
+pub fn group_by() -> Arg {
     Arg::new("group-by")
         .long("group-by")
         .value_name("TAGS")

@@ -46,11 +46,12 @@ use std::ffi::OsString;
 
 use clap::{ArgMatches, Command};
 
+pub use arguments::{group_by, option};
 pub use failure::{Failure, end, exit};
 pub use info::{info, info_command, info_of_all, list, list_command};
 #[cfg(feature = "plot")]
 pub use plot::{check_folder, svg_path, write_picture};
-pub use replay::{read, reading_args, replay, replay_command};
+pub use replay::{read, reading, reading_args, replay, replay_command};
 pub use status_line::StatusLine;
 pub use telegraf::{telegraf, telegraf_command};
 pub use terminal::{note, print};

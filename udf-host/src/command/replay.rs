@@ -14,7 +14,7 @@ use super::arguments::{self, named, text};
 use super::failure::Failure;
 use super::status_line::StatusLine;
 use super::terminal;
-use crate::replay::{Connect, Data, Progress, Recorded, Replay, ReplayError, Summary};
+use crate::replay::{Connect, Data, Progress, Recorded, Replay, ReplayError};
 
 /// The size of a read from a file, in bytes.
 const CHUNK: usize = 256 << 10;
@@ -79,7 +79,7 @@ fn precision(text: &str) -> Result<Precision, String> {
     Precision::parse(text).ok_or_else(|| "must be ns, u, ms, s, m or h".to_owned())
 }
 
-/// Adds a tip to an error about an unknown argument of `replay` or `telegraf`: how to set an option
+/// Adds a tip to an error about an unknown argument of `replay`, `play` or `telegraf`: how to set an option
 /// of the UDF.
 pub(super) fn tip(error: &mut clap::Error) {
     let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
@@ -88,7 +88,7 @@ pub(super) fn tip(error: &mut clap::Error) {
     // An argument that resembles a known one has a better tip.
     if error.kind() == ErrorKind::UnknownArgument
         && error.get(ContextKind::SuggestedArg).is_none()
-        && [" replay ", " telegraf "].iter().any(|command| usage.contains(command))
+        && [" replay ", " play ", " telegraf "].iter().any(|command| usage.contains(command))
         && argument.starts_with("--")
     {
         let tip = format!("an option of the UDF is given as -o {name}=VALUE");
@@ -142,7 +142,7 @@ pub fn replay(
         let played = plot.play(&replay, connect, input, &mut progress);
         drop(line);
         let (summary, picture) = played.map_err(failure)?;
-        note(&summary);
+        summary.notes().iter().for_each(terminal::note);
         return plot.draw(&picture);
     }
     // The type is that of a picture, so that a program contains the code of a replay once.
@@ -152,7 +152,7 @@ pub fn replay(
     let output = io::stdout();
     let played = replay.run(connect, input, output, &mut progress);
     drop(line);
-    note(&played.map_err(failure)?);
+    played.map_err(failure)?.notes().iter().for_each(terminal::note);
     Ok(())
 }
 
@@ -185,13 +185,12 @@ pub fn read(
         let path = path.display();
         return Err(Failure::Failed(format!("cannot read `{path}`: there are no points in it")));
     }
-    read.unseen_tags.iter().for_each(terminal::note);
-    note_precision(read.likely_precision);
+    read.notes().iter().for_each(terminal::note);
     Ok(read.data)
 }
 
 /// Returns a replay that reads as the [arguments](reading_args) say.
-fn reading(matches: &ArgMatches, grouping: Grouping) -> Replay {
+pub fn reading(matches: &ArgMatches, grouping: Grouping) -> Replay {
     Replay {
         grouping: grouping.by_name(matches.get_flag("by-name")),
         every: matches.get_one::<Duration>("every").map(|every| {
@@ -241,43 +240,4 @@ fn failure(error: ReplayError) -> Failure {
         ReplayError::Output(error) => Failure::output(error),
         error => Failure::failed(error),
     }
-}
-
-/// Prints notes about results that are valid but may be unintended.
-fn note(summary: &Summary) {
-    for unseen in &summary.unseen_tags {
-        terminal::note(unseen);
-    }
-    note_precision(summary.likely_precision);
-    if summary.skipped_ticks > 0 {
-        terminal::note(format!(
-            "{} ticks were left out, because a gap between two times in the input is too long",
-            summary.skipped_ticks
-        ));
-    }
-    match (summary.points_in, summary.points_out) {
-        (0, _) => terminal::note("there are no points in the input"),
-        (1, 0) => terminal::note("one point was played, and nothing came back"),
-        (points, 0) => {
-            terminal::note(format!("{points} points were played, and nothing came back"))
-        }
-        _ => {}
-    }
-}
-
-/// Prints a note about the unit that all times seem to have, if any; see
-/// [`LineReader::likely_precision`].
-///
-/// [`LineReader::likely_precision`]: udf_text::line_protocol::LineReader::likely_precision
-fn note_precision(likely: Option<Precision>) {
-    let Some(unit) = likely else { return };
-    let name = match unit {
-        Precision::Microseconds => "microseconds",
-        Precision::Milliseconds => "milliseconds",
-        _ => "seconds",
-    };
-    terminal::note(format!(
-        "all times were read as nanoseconds and are in January 1970; they look like {name}: \
-         use --precision {unit}"
-    ));
 }

@@ -40,6 +40,7 @@
 mod archive;
 mod error;
 mod feed;
+mod notes;
 mod output;
 #[cfg(feature = "plot")]
 mod picture;

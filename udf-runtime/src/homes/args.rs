@@ -63,6 +63,8 @@ pub(super) fn command(
             command::replay_command(),
             supervision::telegraf_command(),
         ]);
+    #[cfg(feature = "plot")]
+    let command = command.subcommand(udf_play::play_command());
     let command = flags::logging(flags::handling(flags::serving(command)));
     own_args::add(supervision::add(command), shared)
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
+#[cfg(feature = "plot")]
+use udf_host::Settings;
 use udf_host::command::{self, Failure};
 use udf_text::describe::{Description, Install};
 
@@ -27,6 +29,10 @@ use crate::udf::restore::UnfitSnapshot;
 use crate::udf::shared::resources::{OpenError, Resources, SharedType};
 use crate::udf::traits::Udf;
 
+/// The grace period of a run that a change on the page of `play` aborts.
+#[cfg(feature = "plot")]
+const ABORT_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Runs the UDF `T` with the arguments of the process. An author's `main` is this one line.
 ///
 /// | arguments | effect |
@@ -36,6 +42,7 @@ use crate::udf::traits::Udf;
 /// | `--supervise` | runs each connection in a process of its own, which is replaced without loss when it dies |
 /// | `info` | describes the UDF and its installation |
 /// | `replay FILE` | sends points of a file to the UDF as Kapacitor would, and prints the output; `--plot` draws it |
+/// | `play FILE` | serves a page to tune the options on, with the feature `plot` |
 /// | `telegraf` | serves Telegraf, as a program of `processors.execd` |
 ///
 /// Logs go to stderr, one line each. The exit status is 0 on success, 1 on a failure, and 2 on
@@ -137,6 +144,18 @@ impl Program {
     }
 }
 
+#[cfg(feature = "plot")]
+impl Program {
+    /// Returns the command line that starts the UDF again, with the name of the program as the user
+    /// typed it.
+    fn words(&self, own: &[&str], matches: &ArgMatches) -> Result<udf_play::CommandWords, Failure> {
+        let typed = std::env::args_os().next().unwrap_or_else(|| self.name.into());
+        let mut before = vec![typed.to_string_lossy().into_owned()];
+        before.extend(self.install(own, matches, false)?.args);
+        Ok(udf_play::CommandWords { before, behind: Vec::new() })
+    }
+}
+
 /// Runs a UDF with the arguments of the process.
 pub(super) fn alone(program: &Program, own: &[&str]) -> ExitCode {
     let mut command = program.command();
@@ -164,7 +183,7 @@ fn run_with(
     help: &str,
 ) -> Result<(), Failure> {
     args::check(program.shared, matches)?;
-    let is_command = matches!(matches.subcommand_name(), Some("info" | "replay"));
+    let is_command = matches!(matches.subcommand_name(), Some("info" | "replay" | "play"));
     logs::start(args::level(matches)?, args::log_form(matches), is_command)
         .map_err(shortage::of("cannot start the log"))
         .map_err(Failure::failed)?;
@@ -180,6 +199,17 @@ fn run_with(
             let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
             let connect = || Box::new(loopback(handler(), OnUnfit::Drop, |_| {})) as _;
             command::replay(sub, program.name, &program.secrets(), &connect)
+        }
+        #[cfg(feature = "plot")]
+        Some(("play", sub)) => {
+            let resources = resources()?;
+            resources.open(program.shared).map_err(not_open)?;
+            let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
+            let words = program.words(own, matches)?;
+            udf_play::play(sub, (program.description)(), words, &|| {
+                let udf = loopback(handler(), OnUnfit::Drop, |_| {});
+                Box::new(udf.settings(Settings::default().abort_within(ABORT_WITHIN)))
+            })
         }
         Some(("telegraf", sub)) if !worker::is_worker() => {
             let resources = resources()?;

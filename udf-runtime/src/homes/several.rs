@@ -24,8 +24,8 @@ pub const fn programs(programs: &'static [Program]) -> &'static [Program] {
     while at < programs.len() {
         let name = programs[at].name.as_bytes();
         assert!(
-            !matches!(name, b"info" | b"list" | b"replay" | b"telegraf" | b"help"),
-            "a UDF of this program is named like a subcommand: `info`, `list`, `replay`, `telegraf` or `help`"
+            !matches!(name, b"info" | b"list" | b"replay" | b"play" | b"telegraf" | b"help"),
+            "a UDF of this program is named like a subcommand: `info`, `list`, `replay`, `play`, `telegraf` or `help`"
         );
         let mut other = 0;
         while other < at {

@@ -23,6 +23,7 @@
 //! assert!(description.to_text(80).contains(".size(INT)"));
 //! ```
 
+mod call;
 mod description;
 mod json;
 mod list;
@@ -33,6 +34,7 @@ mod toml;
 mod words;
 mod wrap;
 
+pub use call::{command_line, node_call};
 pub use description::{Choice, Description, OptionHelp};
 pub use list::{list_to_json, list_to_text};
 pub use toml::Install;

@@ -1,5 +1,6 @@
 //! Descriptions as a section of kapacitor.conf.
 
+use super::call::shell_word;
 use super::description::Description;
 use super::words::{listed, quoted};
 
@@ -65,7 +66,7 @@ impl Description {
             _ => {
                 let command = match &install.daemon[..] {
                     [] => ".".to_owned(),
-                    words => format!(": {}", command_line(words)),
+                    words => format!(": {}", one_line(words)),
                 };
                 format!(
                     "{program}\n# Or the program runs as a daemon, and Kapacitor connects to its socket{command}\n{}",
@@ -82,12 +83,10 @@ fn key(name: &str) -> String {
 }
 
 /// Returns a command as a user types it in a shell, in one line.
-fn command_line(words: &[String]) -> String {
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=,@%+".contains(char);
+fn one_line(words: &[String]) -> String {
     let word = |word: &String| match word {
-        word if !word.is_empty() && word.chars().all(is_plain) => word.clone(),
         word if word.chars().any(char::is_control) => quoted(word),
-        word => format!("'{}'", word.replace('\'', "'\\''")),
+        word => shell_word(word),
     };
     words.iter().map(word).collect::<Vec<_>>().join(" ")
 }

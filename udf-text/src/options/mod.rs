@@ -41,6 +41,7 @@ use std::fmt;
 use udf_proto::{Info, OptionCall, Value, ValueType};
 
 use crate::suggest::nearest;
+pub use split::quote;
 
 /// All invalid options, in a single message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -70,3 +70,45 @@ fn behind_quotes(rest: &str) -> Result<Option<&str>, &'static str> {
         behind => Ok(behind),
     }
 }
+
+/// Returns `text` as a STRING is typed: in quotes if it needs them. Returns `None` if no quotes fit,
+/// for text with three quotes in a row and a backslash at its end.
+///
+/// ```
+/// use udf_text::options::quote;
+///
+/// assert_eq!(quote("usage").as_deref(), Some("usage"));
+/// assert_eq!(quote("a,b's").as_deref(), Some(r"'a,b\'s'"));
+/// ```
+pub fn quote(text: &str) -> Option<String> {
+    match text {
+        _ if !text.contains(',') && !text.trim_start().starts_with('\'') => Some(text.to_owned()),
+        _ if !text.ends_with('\\') => Some(format!("'{}'", text.replace('\'', r"\'"))),
+        _ if !text.contains("'''") => Some(format!("'''{text}'''")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quote, split};
+
+    #[test]
+    fn quoted_text_is_split_into_itself() {
+        let pieces = ["", "a", ",", "'", "\\", "'''", " ", "it's", "é"];
+        for one in pieces {
+            for two in pieces {
+                for three in pieces {
+                    let text = [one, two, three].concat();
+                    let Some(quoted) = quote(&text) else {
+                        assert!(text.ends_with('\\') && text.contains("'''"), "{text}");
+                        continue;
+                    };
+                    let split = split(&quoted).expect("it is valid");
+                    assert_eq!(split.len(), 1, "{text}");
+                    assert_eq!(split[0].text, text);
+                }
+            }
+        }
+    }
+}

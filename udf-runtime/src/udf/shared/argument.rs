@@ -117,7 +117,7 @@ impl Argument {
 }
 
 /// The names of the kit's own arguments and subcommands' arguments. A test compares them.
-pub(crate) const TAKEN: [&str; 55] = [
+pub(crate) const TAKEN: [&str; 61] = [
     "all",
     "allow-shared-directory",
     "allow-uid",
@@ -147,11 +147,16 @@ pub(crate) const TAKEN: [&str; 55] = [
     "max-connections",
     "memory-limit",
     "metrics",
+    "no-open",
     "node",
     "on-error",
     "option",
+    "plot",
+    "plot-fields",
+    "plot-groups",
     "poison",
     "poison-file",
+    "port",
     "precision",
     "replay",
     "request-timeout",
@@ -171,6 +176,7 @@ pub(crate) const TAKEN: [&str; 55] = [
     "task",
     "udf",
     "unfit-points",
+    "utc",
     "version",
     "worker",
 ];
