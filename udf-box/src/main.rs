@@ -6,6 +6,7 @@ use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
 
 fn main() -> ExitCode {
     udf_runtime::main!(
+        anomaly::Changepoint,
         aggregate::Correlate,
         anomaly::Cusum,
         clean::Deadband,

@@ -1,10 +1,12 @@
 //! Scores of unusual values, and changes.
 
+mod changepoint;
 mod cusum;
 mod mad;
 mod seasonal;
 mod zscore;
 
+pub use changepoint::Changepoint;
 pub use cusum::Cusum;
 pub use mad::Mad;
 pub use seasonal::Seasonal;

@@ -7,6 +7,10 @@ use crate::running::{Row, row};
 /// A row for each UDF: options that work with the points of `series.rs`, and other options that a
 /// task may have after a change.
 pub(crate) const ROWS: &[Row] = &[
+    row::<anomaly::Changepoint>(
+        &["field=v", "minSize=2"],
+        &[&["field=v", "minSize=1", "penalty=0.1"], &["field=x", "maxPoints=7"]],
+    ),
     row::<aggregate::Correlate>(
         &["field=v", "with=x", "size=20", "minPoints=3"],
         &[&["field=v", "with=x", "size=7", "minPoints=4"], &["field=n", "with=v"]],
