@@ -45,7 +45,7 @@ impl Picture {
                 ));
             }
             let shown = &self.panels[..fitting];
-            let ticks = |panel: &Panel| value_axis::ticks(range(panel), height / 4);
+            let ticks = |panel: &Panel| value_axis::ticks(range(panel), (height / 4).max(2));
             let labels = shown.iter().flat_map(ticks).map(|(_, label)| label.chars().count());
             let left = labels.max().unwrap_or(0) + 2;
             let width = columns - left;
