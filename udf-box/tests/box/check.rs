@@ -7,6 +7,7 @@ use std::time::Duration;
 use udf_cli::Target;
 use udf_cli::check::{self, CheckSettings, Status};
 use udf_host::replay::Replay;
+use udf_runtime::EdgeType;
 
 use crate::running::Row;
 use crate::series;
@@ -14,8 +15,11 @@ use crate::table::ROWS;
 
 fn check(row: &Row, target: &Target) {
     let lines = series::usual(1, 200).join("\n");
-    // All points are in one group, so that a UDF answers after a few points.
-    let data = Replay::default().read(lines.as_bytes(), 1000).expect("they are points").data;
+    // All points are in one group, so that a UDF answers after a few points. Batches are short, so
+    // that whole ones come before an end.
+    let wants_batches = (row.description)().wants == EdgeType::Batch;
+    let replay = Replay::default().every(wants_batches.then_some(20_000_000_000));
+    let data = replay.read(lines.as_bytes(), 1000).expect("they are points").data;
     let settings = CheckSettings::default().options(row.options.iter().copied());
     let settings = settings.within(Duration::from_secs(20)).data(data);
     let report = check::run(target, &settings, &mut |_, _| {}).expect("there is a report");
