@@ -8,5 +8,6 @@ mod reload;
 mod restarts;
 mod running;
 mod series;
+mod server;
 mod table;
 mod ugly;
