@@ -2,6 +2,7 @@
 
 mod check;
 mod homes;
+mod http_lookup;
 mod oracle;
 mod pages;
 mod reload;
