@@ -10,6 +10,9 @@ mod running;
 #[path = "../tests/box/series.rs"]
 #[allow(dead_code, reason = "the suites use it")]
 mod series;
+#[path = "../tests/box/server.rs"]
+#[allow(dead_code, reason = "the suites use the rest")]
+mod server;
 #[path = "../tests/box/table.rs"]
 mod table;
 
@@ -128,7 +131,7 @@ fn subject(row: &Row) -> Result<Subject> {
         provides: description.provides,
         options: types.collect::<BTreeMap<_, _>>(),
     };
-    let calls: Vec<String> = row.options.iter().map(ToString::to_string).collect();
+    let calls: Vec<String> = row.options.iter().map(|option| server::real(option)).collect();
     let init = Init { options: options::parse(&info, &calls)?, ..task() };
     let program = env!("CARGO_BIN_EXE_udfs").into();
     Ok(Subject { program, args: vec![row.name.to_owned()], init })

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         enrich::Geo,
         aggregate::Histogram,
         smooth::HoltWinters,
+        enrich::HttpLookup,
         alert::Hysteresis,
         enrich::Lookup,
         anomaly::Mad,

@@ -11,6 +11,7 @@ use udf_runtime::EdgeType;
 
 use crate::running::Row;
 use crate::series;
+use crate::server;
 use crate::table::ROWS;
 
 fn check(row: &Row, target: &Target) {
@@ -20,7 +21,8 @@ fn check(row: &Row, target: &Target) {
     let wants_batches = (row.description)().wants == EdgeType::Batch;
     let replay = Replay::default().every(wants_batches.then_some(20_000_000_000));
     let data = replay.read(lines.as_bytes(), 1000).expect("they are points").data;
-    let settings = CheckSettings::default().options(row.options.iter().copied());
+    let settings =
+        CheckSettings::default().options(row.options.iter().map(|option| server::real(option)));
     let settings = settings.within(Duration::from_secs(20)).data(data);
     let report = check::run(target, &settings, &mut |_, _| {}).expect("there is a report");
     let bad = |status| match status {

@@ -9,13 +9,14 @@ use udf_runtime::EdgeType;
 
 use crate::running::Row;
 use crate::series;
+use crate::server;
 use crate::table::ROWS;
 
 /// Runs the UDF with the points of a file on stdin, and returns its output.
 fn output(row: &Row, home: &[&str], file: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_udfs"));
     command.arg(row.name).args(home).args(["--group-by", "host"]);
-    command.args(row.options.iter().flat_map(|option| ["-o", option]));
+    command.args(row.options.iter().flat_map(|option| ["-o".into(), server::real(option)]));
     if (row.description)().wants == EdgeType::Batch {
         command.args(["--every", "1m"]);
     }

@@ -2,11 +2,13 @@
 
 mod check;
 mod homes;
+mod http_lookup;
 mod oracle;
 mod pages;
 mod reload;
 mod restarts;
 mod running;
 mod series;
+mod server;
 mod table;
 mod ugly;

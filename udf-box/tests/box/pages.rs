@@ -7,6 +7,7 @@ use std::process::Command;
 
 use udf_text::describe::{Description, OptionHelp, call_form};
 
+use crate::server;
 use crate::table::ROWS;
 
 fn root() -> PathBuf {
@@ -111,7 +112,7 @@ fn run(command: &str) -> String {
     let programs = programs.parent().expect("a program is in a folder");
     let path = std::env::var("PATH").expect("there is a path");
     let mut shell = Command::new("sh");
-    shell.args(["-c", command]).current_dir(root());
+    shell.args(["-c", &server::real(command)]).current_dir(root());
     shell.env("PATH", format!("{}:{path}", programs.display()));
     let output = shell.output().expect("the shell starts");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -148,6 +149,7 @@ fn the_pictures_show_the_examples() {
         let picture = folder.path().join(&file);
         run(&format!("{replay} --utc --plot {}{args} >/dev/null", picture.display()));
         let made = fs::read_to_string(picture).expect("the picture was made");
+        let made = server::shown(&made);
         let kept = root().join("docs/box").join(&file);
         if std::env::var_os("UPDATE").is_some() {
             fs::write(&kept, &made).expect("the picture can be written");

@@ -4,6 +4,8 @@ use udf_runtime::testing::{self, Emitted, TestTask, WholeBatch};
 use udf_runtime::{Batch, Edge, Handler, OnUnfit, PointBuf, Stream, Udf, UdfHandler};
 use udf_text::describe::Description;
 
+use crate::server;
+
 /// A UDF of the box.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -134,7 +136,7 @@ impl<H: Handler<Wants: Fed, Provides: Emitted>> Running for TestTask<H> {
     }
 
     fn restart_with(&mut self, options: &[&str]) {
-        TestTask::restart_with(self, options.iter().copied());
+        TestTask::restart_with(self, options.iter().map(|option| server::real(option)));
     }
 
     fn snapshot(&mut self) -> Vec<u8> {
@@ -155,9 +157,9 @@ where
     UdfHandler<T>: Handler<Wants: Fed, Provides: Emitted>,
 {
     let setup = testing::udf::<T>().group_by(settings.group_by).tolerance(settings.tolerance);
-    let setup = options
-        .iter()
-        .fold(setup.unfit_points(OnUnfit::Fail), |setup, option| setup.option(*option));
+    let setup = options.iter().fold(setup.unfit_points(OnUnfit::Fail), |setup, option| {
+        setup.option(server::real(option))
+    });
     Box::new(setup.start())
 }
 

@@ -58,6 +58,18 @@ pub(crate) const ROWS: &[Row] = &[
         &["field=v"],
         &[&["field=v", "season=7", "gamma=0.5"], &["field=v", "alpha=1", "beta=1", "band=0.5"]],
     ),
+    row::<enrich::HttpLookup>(
+        &["url=http://127.0.0.1:8080/hosts/{host}.json"],
+        &[
+            &["url=http://127.0.0.1:8080/{host}", "unmatched=drop", "lookups=1"],
+            &[
+                "url=http://127.0.0.1:8080/hosts/{host}.json",
+                "asTag=owner",
+                "maxAge=0s",
+                "cache=1KB",
+            ],
+        ],
+    ),
     row::<alert::Hysteresis>(
         &["field=v", "level=warning,52,51", "level=critical,55,53", "enterAfter=2s"],
         &[
