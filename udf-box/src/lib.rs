@@ -8,6 +8,7 @@
 //! | [`clean`] | cleaning of series |
 //! | [`alert`] | states for alerts |
 //! | [`enrich`] | fields and tags from elsewhere |
+//! | [`signal`] | frequencies |
 
 pub mod aggregate;
 pub mod alert;
@@ -15,4 +16,5 @@ pub mod anomaly;
 pub mod clean;
 mod common;
 pub mod enrich;
+pub mod signal;
 pub mod smooth;

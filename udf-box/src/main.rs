@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
+use udf_box::{aggregate, alert, anomaly, clean, enrich, signal, smooth};
 
 fn main() -> ExitCode {
     udf_runtime::main!(
@@ -23,11 +23,13 @@ fn main() -> ExitCode {
         enrich::Lookup,
         anomaly::Mad,
         alert::Missing,
+        anomaly::Mstl,
         aggregate::Quantiles,
         clean::Rate,
         clean::Reorder,
         clean::Sample,
         anomaly::Seasonal,
+        signal::Spectrum,
         aggregate::Topk,
         anomaly::Zscore,
     )

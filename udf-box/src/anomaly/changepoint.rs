@@ -4,6 +4,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::{Batch, BatchView, Emitter, Result, Task, WholeBatchUdf, udf};
 
 use crate::common::number;
+use crate::common::scaled::Scaled;
 
 /// The median distance of two normal values, in standard deviations.
 const NORMAL: f64 = 0.953_872_552_417_146_8;
@@ -75,7 +76,7 @@ fn changes(values: &[f64], penalty: f64, min_size: usize) -> Vec<usize> {
     if count == 0 {
         return Vec::new();
     }
-    let values = scaled(values);
+    let Scaled { values, .. } = Scaled::new(values);
     let penalty = penalty * variance(&values).max(1e-12) * (count as f64).ln();
     // The sums of the first values, and of their squares.
     let mut sums = vec![(0.0, 0.0)];
@@ -116,18 +117,6 @@ fn changes(values: &[f64], penalty: f64, min_size: usize) -> Vec<usize> {
     }
     found.reverse();
     found
-}
-
-/// Returns values between -1 and 1, around their middle.
-fn scaled(values: &[f64]) -> Vec<f64> {
-    // Halves, because the distance of two huge values could overflow.
-    let fold = |of: fn(f64, f64) -> f64| values.iter().map(|value| value / 2.0).reduce(of);
-    let (Some(least), Some(most)) = (fold(f64::min), fold(f64::max)) else { return Vec::new() };
-    let (middle, reach) = (least / 2.0 + most / 2.0, most / 2.0 - least / 2.0);
-    if reach == 0.0 {
-        return vec![0.0; values.len()];
-    }
-    values.iter().map(|value| (value / 2.0 - middle) / reach).collect()
 }
 
 /// Returns the variance of the noise, from the distances of neighbors, which a change of the mean

@@ -1,5 +1,6 @@
 //! The parts that several UDFs use.
 
+pub(crate) mod scaled;
 pub(crate) mod spread;
 pub(crate) mod subject;
 pub(crate) mod unmatched;

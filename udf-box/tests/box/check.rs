@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use udf_cli::Target;
@@ -37,12 +38,21 @@ fn check(row: &Row, target: &Target) {
     assert!(report.passed > least, "{}: {} passed", row.name, report.passed);
 }
 
-/// Checks all UDFs at once: a check mostly waits.
+/// The number of UDFs that are checked at the same time: a check mostly waits.
+const AT_ONCE: usize = 6;
+
+/// A busy machine may take longer than a UDF usually waits for its Init.
+const PATIENT: [&str; 2] = ["--init-timeout", "1m"];
+
 fn check_all(target: impl Fn(&Row) -> Target + Sync) {
+    let (next, target) = (&AtomicUsize::new(0), &target);
     std::thread::scope(|scope| {
-        for row in ROWS {
-            let target = &target;
-            scope.spawn(move || check(row, &target(row)));
+        for _ in 0..AT_ONCE {
+            scope.spawn(move || {
+                while let Some(row) = ROWS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    check(row, &target(row));
+                }
+            });
         }
     });
 }
@@ -51,7 +61,8 @@ fn check_all(target: impl Fn(&Row) -> Target + Sync) {
 fn every_udf_passes_the_check_as_a_program() {
     check_all(|row| {
         let program = env!("CARGO_BIN_EXE_udfs").into();
-        Target::Program { program, args: vec![row.name.into()] }
+        let args = [row.name].into_iter().chain(PATIENT);
+        Target::Program { program, args: args.map(Into::into).collect() }
     });
 }
 
@@ -70,7 +81,7 @@ impl Drop for Daemon {
 fn every_udf_passes_the_check_in_one_daemon() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_udfs"));
-    command.arg("--socket-dir").arg(directory.path()).stdin(Stdio::null());
+    command.args(PATIENT).arg("--socket-dir").arg(directory.path()).stdin(Stdio::null());
     let mut daemon = Daemon(command.stderr(Stdio::piped()).spawn().expect("the program starts"));
     let log = daemon.0.stderr.take().expect("stderr is piped");
     let mut log = BufReader::new(log).lines().map_while(Result::ok);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use udf_text::describe::{Description, OptionHelp, call_form};
 
@@ -14,9 +15,13 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Held while a page is read or renewed: several tests renew the same pages.
+static PAGES: Mutex<()> = Mutex::new(());
+
 /// Compares the part of a page between two texts, or renews it.
 fn compare(page: &str, after: &str, before: &str, actual: &str) {
     let path = root().join("docs/box").join(page);
+    let _held = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("docs/box/{page}: {error}"));
     let find = || {
         let start = text.find(after)? + after.len();
@@ -101,6 +106,7 @@ fn examples(mut check: impl FnMut(&str, &str)) {
 
 fn page(name: &str) -> String {
     let path = root().join("docs/box").join(name).with_extension("md");
+    let _held = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("docs/box/{name}.md: {error}"))
 }
 

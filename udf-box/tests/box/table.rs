@@ -1,6 +1,6 @@
 //! The UDFs, and the options that the suites start them with.
 
-use udf_box::{aggregate, alert, anomaly, clean, enrich, smooth};
+use udf_box::{aggregate, alert, anomaly, clean, enrich, signal, smooth};
 
 use crate::running::{Row, row};
 
@@ -95,6 +95,10 @@ pub(crate) const ROWS: &[Row] = &[
         &[&["field=v", "size=7", "minPoints=3"], &["field=x", "minDeviation=0.1"]],
     ),
     row::<alert::Missing>(&["after=4s"], &[&["after=1s", "forgetAfter=30s"]]).at_ticks(),
+    row::<anomaly::Mstl>(
+        &["field=v", "period=2"],
+        &[&["field=v", "period=2", "period=3", "robust"], &["field=x", "period=2", "maxPoints=7"]],
+    ),
     row::<aggregate::Quantiles>(
         &["field=v", "quantile=0.5", "quantile=0.99", "every=5s"],
         &[
@@ -120,6 +124,10 @@ pub(crate) const ROWS: &[Row] = &[
             &["field=v", "season=1m", "slot=30s", "minPoints=2", "memory=3"],
             &["field=x", "season=24h", "behind=5h", "minDeviation=0.1"],
         ],
+    ),
+    row::<signal::Spectrum>(
+        &["field=v", "size=8", "band=slow,0,0.2"],
+        &[&["field=v", "size=5", "step=1"], &["field=x", "size=16", "band=all,0,1e308"]],
     ),
     row::<aggregate::Topk>(
         &["field=w", "every=5s", "size=2"],

@@ -1,0 +1,5 @@
+//! Frequencies.
+
+mod spectrum;
+
+pub use spectrum::Spectrum;
