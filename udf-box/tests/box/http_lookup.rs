@@ -75,13 +75,18 @@ fn answers_and_failures_are_used_again() {
 
 #[test]
 fn old_answers_and_failures_are_asked_for_again() {
-    let (setup, paths) = setup(|_| ());
-    let mut task = setup.option("maxAge=0s").option("retryAfter=0s").start();
-    for host in ["a", "a", "broken", "broken"] {
-        task.feed(&format!("m,host={host} v=1 1"));
+    for (ages, expected) in [
+        (["maxAge=0s", "retryAfter=1h"], ["/h/a", "/h/a", "/h/broken"]),
+        (["maxAge=1h", "retryAfter=0s"], ["/h/a", "/h/broken", "/h/broken"]),
+    ] {
+        let (setup, paths) = setup(|_| ());
+        let mut task = ages.into_iter().fold(setup, Setup::option).start();
+        for host in ["a", "a", "broken", "broken"] {
+            task.feed(&format!("m,host={host} v=1 1"));
+        }
+        assert_eq!(task.output().len(), 4);
+        assert_eq!(asked(&paths), expected);
     }
-    assert_eq!(task.output().len(), 4);
-    assert_eq!(asked(&paths), ["/h/a", "/h/a", "/h/broken", "/h/broken"]);
 }
 
 #[test]

@@ -141,17 +141,18 @@ impl HttpLookup {
 
 /// Returns about how many bytes an outcome has.
 fn size(outcome: &Outcome) -> usize {
-    let members = outcome.as_ref().map(|members| members.as_deref().unwrap_or_default());
-    members.map_or_else(
-        |why| why.len(),
-        |members| {
-            let one = |member: &Member| match &member.value {
-                Cell::Tag(text) | Cell::Text(text) => member.name.len() + text.len(),
-                Cell::Float(_) | Cell::Bool(_) => member.name.len(),
-            };
-            members.iter().map(|member| size_of::<Member>() + one(member)).sum()
-        },
-    )
+    let member = |member: &Member| {
+        let text = match &member.value {
+            Cell::Tag(text) | Cell::Text(text) => text.len(),
+            Cell::Float(_) | Cell::Bool(_) => 0,
+        };
+        size_of::<Member>() + member.name.len() + text
+    };
+    match outcome {
+        Ok(Some(members)) => members.iter().map(member).sum(),
+        Ok(None) => 0,
+        Err(why) => why.len(),
+    }
 }
 
 impl ConcurrentUdf for HttpLookup {
