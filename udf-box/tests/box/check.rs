@@ -41,9 +41,6 @@ fn check(row: &Row, target: &Target) {
 /// The number of UDFs that are checked at the same time: a check mostly waits.
 const AT_ONCE: usize = 6;
 
-/// A busy machine may take longer than a UDF usually waits for its Init.
-const PATIENT: [&str; 2] = ["--init-timeout", "1m"];
-
 fn check_all(target: impl Fn(&Row) -> Target + Sync) {
     let (next, target) = (&AtomicUsize::new(0), &target);
     std::thread::scope(|scope| {
@@ -61,8 +58,7 @@ fn check_all(target: impl Fn(&Row) -> Target + Sync) {
 fn every_udf_passes_the_check_as_a_program() {
     check_all(|row| {
         let program = env!("CARGO_BIN_EXE_udfs").into();
-        let args = [row.name].into_iter().chain(PATIENT);
-        Target::Program { program, args: args.map(Into::into).collect() }
+        Target::Program { program, args: vec![row.name.into()] }
     });
 }
 
@@ -81,7 +77,12 @@ impl Drop for Daemon {
 fn every_udf_passes_the_check_in_one_daemon() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_udfs"));
-    command.args(PATIENT).arg("--socket-dir").arg(directory.path()).stdin(Stdio::null());
+    // A busy machine may take longer than a daemon usually waits for an Init.
+    command
+        .args(["--init-timeout", "1m"])
+        .arg("--socket-dir")
+        .arg(directory.path())
+        .stdin(Stdio::null());
     let mut daemon = Daemon(command.stderr(Stdio::piped()).spawn().expect("the program starts"));
     let log = daemon.0.stderr.take().expect("stderr is piped");
     let mut log = BufReader::new(log).lines().map_while(Result::ok);
