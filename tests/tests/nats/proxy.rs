@@ -15,6 +15,7 @@ cases! {
     two_workers_on_one_partition, "A worker that is cut off from its lease, but not from its partition, and the worker that has taken the partition over: both run it, and nothing is doubled.";
     connections_that_are_cut, "Connections are cut again and again, also in the middle of messages: nothing is lost, nothing is doubled.";
     acknowledgements_that_are_dropped, "Acknowledgements of stored messages do not arrive: the messages are found in the log, and nothing is doubled.";
+    the_last_messages_that_are_dropped, "The last messages for a worker are lost on the way, and no more come: the worker notices that, and reads them again.";
     messages_that_are_late, "Everything from the server is late, and acknowledgements are dropped too.";
 }
 
@@ -23,6 +24,9 @@ cases! {
 struct Faults {
     /// Every so many acknowledgements, one is dropped. 0 for none.
     drop_every: AtomicU64,
+    /// Whether lines for the worker are dropped.
+    drops_lines: AtomicBool,
+    dropped_lines: AtomicU64,
     /// The milliseconds that each piece from the server is late.
     late: AtomicU64,
     acknowledgements: AtomicU64,
@@ -128,6 +132,10 @@ impl Faults {
                 payload.resize(length.unwrap_or(0) + 2, 0);
                 from.read_exact(&mut payload)?;
             }
+            if head.contains(" $JS.ACK.ma-in.") && self.drops_lines.load(Ordering::Relaxed) {
+                self.dropped_lines.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             let late = self.late.load(Ordering::Relaxed);
             if late > 0 && from.buffer().is_empty() {
                 thread::sleep(Duration::from_millis(late));
@@ -206,6 +214,27 @@ fn acknowledgements_that_are_dropped() {
     splitter.end();
     world.drain();
     assert!(proxy.faults.acknowledgements.load(Ordering::Relaxed) > 60);
+    world.assert_exact();
+}
+
+fn the_last_messages_that_are_dropped() {
+    let (mut world, proxy) = world(1);
+    let worker = world.worker("");
+    world.url = None;
+    let output = || world.lines("ma-out", "derived.ma.0").len();
+    world.publish(&lines(100, 45), 10);
+    world.drain_raw();
+    world.until("the first lines are handled", || output() == 100);
+    proxy.faults.drops_lines.store(true, Ordering::Relaxed);
+    let last = world.last("ma-in");
+    world.publish(&lines(100, 46), 10);
+    world.drain_raw();
+    let sent = world.last("ma-in") - last;
+    let dropped = || proxy.faults.dropped_lines.load(Ordering::Relaxed);
+    world.until("all messages are dropped", || dropped() >= sent);
+    proxy.faults.drops_lines.store(false, Ordering::Relaxed);
+    world.until("the dropped lines are handled", || output() == 200);
+    worker.end();
     world.assert_exact();
 }
 

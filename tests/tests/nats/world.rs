@@ -268,7 +268,7 @@ impl World {
         })
     }
 
-    fn lines(&self, stream: &str, subject: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, stream: &str, subject: &str) -> Vec<String> {
         let messages = self.messages(stream, subject);
         let mut lines = Vec::new();
         for message in messages {

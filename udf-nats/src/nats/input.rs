@@ -53,6 +53,8 @@ pub struct NatsInput {
     deliveries: pull::Stream,
     /// The number of the last delivery.
     delivered: u64,
+    /// The last delivery that had come when the server was last asked, if the server had sent more.
+    waits_behind: Option<u64>,
     /// Everything up to this sequence has been read.
     upto: u64,
     /// The number of messages that wait on the server.
@@ -107,6 +109,7 @@ impl NatsInput {
             consumer,
             deliveries,
             delivered: 0,
+            waits_behind: None,
             upto: after,
             pending,
             shown: Arc::default(),
@@ -144,10 +147,7 @@ impl NatsInput {
             return unavailable(format!("the server sent a message without its place: {reply}"));
         };
         if place.delivery != self.delivered + 1 {
-            return unavailable(format!(
-                "{} messages were lost on the way from the server",
-                place.delivery.saturating_sub(self.delivered + 1)
-            ));
+            return unavailable(lost(place.delivery.saturating_sub(self.delivered + 1)));
         }
         self.delivered = place.delivery;
         self.upto = place.seq;
@@ -168,6 +168,12 @@ impl NatsInput {
             found => found?,
         };
         self.pending = info.num_pending;
+        let missing = info.delivered.consumer_sequence.saturating_sub(self.delivered);
+        if missing > 0 && self.waits_behind == Some(self.delivered) {
+            // A gap shows at the next message, but none may come for a long time.
+            return Err(LogError::Unavailable(lost(missing)));
+        }
+        self.waits_behind = (missing > 0).then_some(self.delivered);
         if info.num_pending == 0 && info.delivered.consumer_sequence == self.delivered {
             self.upto = self.upto.max(last);
         }
@@ -206,6 +212,10 @@ impl Drop for NatsInput {
             let _: Result<serde_json::Value, _> = session.request(subject, &json!({})).await;
         });
     }
+}
+
+fn lost(messages: u64) -> String {
+    format!("{messages} messages were lost on the way from the server")
 }
 
 fn tick(headers: &HeaderMap) -> Option<i64> {
