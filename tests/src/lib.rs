@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod cases;
 pub mod ends;
+pub mod metrics;
 pub mod process;
 pub mod program;
 

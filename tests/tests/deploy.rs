@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use udf_cli::create::{Dependency, Name, NewCrate};
 use udf_proto::EdgeType;
 use udf_runtime::Limits;
-use udf_tests::program::{Program, TIMEOUT, example};
+use udf_tests::metrics;
+use udf_tests::program::{Program, example};
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
@@ -135,8 +134,7 @@ fn the_limits_of_descriptors_and_threads_suffice() {
             connection
         })
         .collect();
-    let scrapers: Vec<_> =
-        (0..100).map(|_| TcpStream::connect(address).expect("the daemon listens")).collect();
+    let scrapers: Vec<_> = (0..100).map(|_| metrics::connect(address)).collect();
     let refused: Vec<_> = (0..100).map(|_| program.connect()).collect();
     // Each is told of the limit of connections, and of no other.
     for connection in &refused {
@@ -159,14 +157,7 @@ fn scrape() -> String {
     program.wait_for_log("listens on");
     let mut connection = program.connect();
     connection.init(&[]);
-    let mut stream = TcpStream::connect(address).expect("the daemon listens");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .expect("the other side reads");
-    let mut said = String::new();
-    stream.read_to_string(&mut said).expect("it answers");
-    said
+    metrics::scrape(address)
 }
 
 /// The names of metrics in a text.

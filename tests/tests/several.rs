@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +12,7 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InfoRequest, Point};
 use udf_tests::ends::Ends;
+use udf_tests::metrics;
 use udf_tests::program::{Connection, Program, example, wait_until};
 
 /// Returns the exit status, stdout and stderr.
@@ -171,11 +170,8 @@ fn one_process_serves_each_udf_on_its_socket() {
     assert_eq!(elsewhere.rest(), []);
 
     // The metrics of all UDFs have one place, and a counter that two UDFs name appears once.
-    let mut stream = TcpStream::connect(address).expect("the metrics are there");
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("a request can be sent");
-    let mut metrics = String::new();
-    stream.read_to_string(&mut metrics).expect("the answer is text");
-    for line in ["udf_connections_total 3", "udf_connections_open 2", "zones_outside_total 0"] {
+    let metrics = metrics::wait_for(address, "udf_connections_open 2");
+    for line in ["udf_connections_total 3", "zones_outside_total 0"] {
         assert_eq!(metrics.lines().filter(|found| *found == line).count(), 1, "{metrics}");
     }
 

@@ -20,10 +20,11 @@ use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{InfoRequest, RestoreRequest};
 use udf_runtime::state::StateWriter;
 use udf_tests::ends::Input;
+use udf_tests::metrics::wait_for;
 use udf_tests::process::{made_up_user, memory, peak_memory};
 use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example, frame};
 
-use crate::metrics::{measured, wait_for};
+use crate::metrics::measured;
 use crate::subject::{Subject, echo, eventually, init, large_point, serves};
 use crate::{BOTH, SOCKET, cases};
 

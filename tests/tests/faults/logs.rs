@@ -8,9 +8,10 @@ use udf_proto::messages::InitRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_tests::ends::Ends;
+use udf_tests::metrics::wait_for;
 use udf_tests::program::{Connection, Program, TIMEOUT, Transport, example};
 
-use crate::metrics::{measured, metrics};
+use crate::metrics::measured;
 use crate::subject::{Subject, init, point, trouble, troubled};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
@@ -208,15 +209,7 @@ fn lines_of_one_kind(_: Transport) {
         connection.rest_or_reset();
     }
     // Connections are accepted in order, and logged when they have ended.
-    let count = "\nudf_errors_total{task=\"\",node=\"\"} 250\n";
-    let begun = Instant::now();
-    let said = loop {
-        let said = metrics(address);
-        if said.contains(count) {
-            break said;
-        }
-        assert!(begun.elapsed() < TIMEOUT, "{said}");
-    };
+    let said = wait_for(address, "udf_errors_total{task=\"\",node=\"\"} 250");
     program.signal("TERM");
     let log = program.rest_of_log();
     let failed = log.iter().filter(|line| line.contains("}: the connection has failed")).count();

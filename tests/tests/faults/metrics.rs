@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use udf_proto::Init;
 use udf_proto::messages::InitRequest;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
+use udf_tests::metrics::{ask, connect, scrape, wait_for};
 use udf_tests::program::{Program, TIMEOUT, Transport, example};
 
 use crate::subject::{echo, init};
@@ -37,37 +38,6 @@ pub(crate) fn measured(args: &[&str]) -> (Program, SocketAddr, TempDir) {
     let address = program.metrics();
     program.wait_for_log("listens on");
     (program, address, directory)
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the metrics are served");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
-    stream
-}
-
-fn ask(address: SocketAddr, head: &str) -> String {
-    let mut stream = connect(address);
-    stream.write_all(head.as_bytes()).expect("the other side reads");
-    let mut said = String::new();
-    stream.read_to_string(&mut said).expect("the other side answers");
-    said
-}
-
-pub(crate) fn metrics(address: SocketAddr) -> String {
-    ask(address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-}
-
-/// Scrapes until the metrics contain `line`. The daemon updates them once per second.
-#[track_caller]
-pub(crate) fn wait_for(address: SocketAddr, line: &str) -> String {
-    let begun = Instant::now();
-    loop {
-        let said = metrics(address);
-        if said.lines().any(|found| found == line) {
-            return said;
-        }
-        assert!(begun.elapsed() < TIMEOUT, "`{line}` is not in {said}");
-    }
 }
 
 fn metrics_that_are_asked_for(_: Transport) {
@@ -118,7 +88,7 @@ fn garbage_for_the_metrics(_: Transport) {
         let _ = stream.write_all(garbage);
         echo(&mut connection, 1);
     }
-    assert!(metrics(address).contains("udf_points_sent_total"));
+    assert!(scrape(address).contains("udf_points_sent_total"));
     echo(&mut connection, 2);
 }
 
@@ -139,7 +109,7 @@ fn silent_scrapers(_: Transport) {
         })
         .collect();
     for time in 0..20 {
-        assert!(metrics(address).contains("udf_points_sent_total"));
+        assert!(scrape(address).contains("udf_points_sent_total"));
         echo(&mut connection, time);
     }
     // All connections are closed in the end.
@@ -155,7 +125,7 @@ fn probes_of_the_metrics(_: Transport) {
     let (_program, address, _directory) = measured(&[]);
     let begun = Instant::now();
     (0..1000).for_each(|_| drop(connect(address)));
-    assert!(metrics(address).contains("udf_points_sent_total"));
+    assert!(scrape(address).contains("udf_points_sent_total"));
     // Far more than necessary, and less than a pause per connection would take.
     assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
 }
@@ -163,13 +133,13 @@ fn probes_of_the_metrics(_: Transport) {
 fn scrapers_that_come_and_go(_: Transport) {
     let (program, address, _directory) = measured(&[]);
     crate::crowds::leaves_nothing(&program, |_| {
-        metrics(address);
+        let _ = scrape(address);
         drop(connect(address));
         let mut hasty = connect(address);
         hasty.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("the other side reads");
         drop(hasty);
         // Connections are accepted in order, so that the daemon has seen the others.
-        metrics(address);
+        let _ = scrape(address);
     });
 }
 

@@ -10,9 +10,9 @@ use udf_proto::Value;
 use udf_proto::messages::Point;
 use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
+use udf_tests::metrics::{scrape, wait_for};
 use udf_tests::program::{Connection, Program, Transport, example};
 
-use crate::metrics::{metrics, wait_for};
 use crate::subject::{init, point, secretive};
 use crate::{BOTH, PIPE, SOCKET, cases};
 
@@ -433,7 +433,7 @@ fn metrics_of_the_author(on: Transport) {
     let program = Program::spawn(&mut command).at(&path);
     let address = program.metrics();
     program.wait_for_log("listens on");
-    let said = metrics(address);
+    let said = scrape(address);
     let series = "# HELP zones_outside_total Points that lie in no zone.\n\
                   # TYPE zones_outside_total counter\n\
                   zones_outside_total 0\n";

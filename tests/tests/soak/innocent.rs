@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +14,8 @@ use udf_proto::messages::request::Message as Ask;
 use udf_proto::messages::response::Message as Answer;
 use udf_proto::messages::{Point, Response};
 use udf_tests::ends::{Ends, Output};
-use udf_tests::program::{TIMEOUT, frame, init};
+use udf_tests::metrics;
+use udf_tests::program::{frame, init};
 
 use super::daemon::Daemon;
 
@@ -96,13 +96,7 @@ fn answer(answers: &mut FrameReader<Output>) -> Option<Answer> {
 /// Scrapes the metrics as Prometheus does, but more often.
 pub(super) fn scrape(daemon: &Daemon, end: Instant) -> Latencies {
     Latencies::measure(end, Duration::from_millis(100), || {
-        let mut stream = TcpStream::connect(daemon.metrics).expect("the metrics are served");
-        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .expect("the other side reads");
-        let mut said = String::new();
-        stream.read_to_string(&mut said).expect("the other side answers");
+        let said = metrics::scrape(daemon.metrics);
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with('\n'), "{said}");
     })
 }
