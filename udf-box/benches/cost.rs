@@ -44,6 +44,7 @@ const ROUNDS: usize = 5;
 
 /// The points of a measurement of memory.
 const MANY_GROUPS: usize = 10_000;
+const FEW_GROUPS: usize = 10;
 const POINTS_OF_EACH: usize = 60;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -92,7 +93,7 @@ fn measure(names: &[&str]) -> Result<()> {
         let input = input(description.wants, GROUPS, POINTS / GROUPS);
         // The yardstick reads a stream.
         let stream = crate::input(EdgeType::Stream, GROUPS, POINTS / GROUPS);
-        let subject = subject(row)?;
+        let subject = subject(row, None)?;
         let (mut speeds, mut yardsticks) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             yardsticks.push(Running::start(&moving_avg)?.speed(&stream)?);
@@ -105,7 +106,7 @@ fn measure(names: &[&str]) -> Result<()> {
             points_per_second: median(speeds.iter().map(|speed| speed.points_per_second)),
             nanos: median(speeds.iter().map(|speed| speed.nanos)),
         };
-        let group = memory(&subject, description.wants)?;
+        let group = memory(row, description.wants)?;
         println!(
             "{:14} {:9.0}  {ratio:13.2}  {:11.0} ns  {group:11.0} bytes",
             row.name, speed.points_per_second, speed.nanos
@@ -123,7 +124,8 @@ fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-fn subject(row: &Row) -> Result<Subject> {
+/// Returns the program with the options of the row, and one more.
+fn subject(row: &Row, more: Option<String>) -> Result<Subject> {
     let description = (row.description)();
     let types = description.options.iter().map(|option| (option.name.clone(), option.args.clone()));
     let info = Info {
@@ -131,7 +133,8 @@ fn subject(row: &Row) -> Result<Subject> {
         provides: description.provides,
         options: types.collect::<BTreeMap<_, _>>(),
     };
-    let calls: Vec<String> = row.options.iter().map(|option| server::real(option)).collect();
+    let calls = row.options.iter().map(|option| server::real(option)).chain(more);
+    let calls: Vec<String> = calls.collect();
     let init = Init { options: options::parse(&info, &calls)?, ..task() };
     let program = env!("CARGO_BIN_EXE_udfs").into();
     Ok(Subject { program, args: vec![row.name.to_owned()], init })
@@ -319,7 +322,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // What remains is of no interest.
+        // The program must not block on the rest of its output.
         if let Some(mut output) = self.output.take() {
             let _ = std::io::copy(&mut output, &mut std::io::sink());
         }
@@ -327,14 +330,17 @@ impl Drop for Running {
     }
 }
 
-/// Returns the memory of a group.
-fn memory(subject: &Subject, wants: EdgeType) -> Result<f64> {
-    let mut running = Running::start(subject)?;
-    // The buffers have their size then.
-    running.feed(&input(wants, 10, 5000))?;
-    let before = running.resident()?;
-    running.feed(&input(wants, MANY_GROUPS, POINTS_OF_EACH))?;
-    Ok((running.resident()? - before).max(0.0) / MANY_GROUPS as f64)
+/// Returns the memory of a group: compares a process that has got points of many groups with one that
+/// has got as many points of few groups, so that both have the same buffers.
+fn memory(row: &Row, wants: EdgeType) -> Result<f64> {
+    let keeps_all = row.has("maxGroups").then_some(format!("maxGroups={MANY_GROUPS}"));
+    let subject = subject(row, keeps_all)?;
+    let resident = |groups: usize| -> Result<f64> {
+        let mut running = Running::start(&subject)?;
+        running.feed(&input(wants, groups, MANY_GROUPS / groups * POINTS_OF_EACH))?;
+        running.resident()
+    };
+    Ok((resident(MANY_GROUPS)? - resident(FEW_GROUPS)?).max(0.0) / MANY_GROUPS as f64)
 }
 
 /// Writes the figures to the page of the UDF, as its last section.

@@ -6,7 +6,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, latest, number};
 
 /// Pearson's correlation of two fields over the latest points of a group.
 #[udf(wants = stream, provides = stream)]
@@ -74,14 +74,7 @@ fn in_units_of_the_largest(values: &mut [f64]) {
 
 impl StreamUdf for Correlate {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        if self.min_points > self.size {
-            return Err(format!(
-                "`.minPoints({})` is more than `.size({})`, so that no point would be sent; write \
-                 at most `.minPoints({1})`",
-                self.min_points, self.size
-            )
-            .into());
-        }
+        latest::check(self.min_points, self.size)?;
         self.windows.limit_count(self.max_groups);
         self.made_with = self.meaning();
         Ok(())
@@ -89,23 +82,15 @@ impl StreamUdf for Correlate {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.windows.clear();
-        }
-        for (_, window) in self.windows.iter_mut() {
-            window.drain(..window.len().saturating_sub(self.size));
-            window.shrink_to(self.size);
-        }
+        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
+        latest::fit(&mut self.windows, self.size);
         Ok(())
     }
 
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let pair = (number(point, &self.field)?, number(point, &self.with)?);
         let window = self.windows.of(point);
-        if window.len() == self.size {
-            window.pop_front();
-        }
-        window.push_back(pair);
+        latest::push(window, pair, self.size);
         if window.len() < self.min_points {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, Tick, udf};
 
 use crate::common::window::{Closed, Window};
-use crate::common::{hash, is_foreign, subject};
+use crate::common::{clear_if_foreign, hash, subject};
 
 /// How many different values a tag or a field has in a window of time, by HyperLogLog.
 #[udf(wants = stream, provides = stream, tick = every, at_least_one_of(field, tag))]
@@ -71,22 +71,17 @@ impl StreamUdf for Distinct {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.windows.clear();
-        }
+        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
         Ok(())
     }
 
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let value = subject::value(point, self.field.as_ref(), self.tag.as_ref())?;
-        let window = self.windows.of(point);
-        let Some((closed, values)) = window.at(point.time(), self.every) else { return Ok(()) };
-        values.seen.insert_hash(mixed(hash(&[value.as_bytes()])));
-        values.count += 1;
-        match closed {
-            Some(closed) => self.send(&Group::from(point), &closed, out),
-            None => Ok(()),
-        }
+        let closed = Window::add(&mut self.windows, point, self.every, |values| {
+            values.seen.insert_hash(mixed(hash(&[value.as_bytes()])));
+            values.count += 1;
+        });
+        closed.iter().try_for_each(|(group, closed)| self.send(group, closed, out))
     }
 }
 

@@ -8,7 +8,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, Tick, udf};
 
 use crate::common::window::{Closed, Window};
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, number};
 
 /// How many values of a window are in each of your buckets.
 #[udf(wants = stream, provides = stream, tick = every)]
@@ -97,21 +97,16 @@ impl StreamUdf for Histogram {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.windows.clear();
-        }
+        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
         Ok(())
     }
 
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let value = number(point, &self.field)?;
-        let window = self.windows.of(point);
-        let Some((closed, counts)) = window.at(point.time(), self.every) else { return Ok(()) };
-        counts.add(value, &self.buckets);
-        match closed {
-            Some(closed) => self.send(&Group::from(point), &closed, out),
-            None => Ok(()),
-        }
+        let closed = Window::add(&mut self.windows, point, self.every, |counts| {
+            counts.add(value, &self.buckets)
+        });
+        closed.iter().try_for_each(|(group, closed)| self.send(group, closed, out))
     }
 }
 

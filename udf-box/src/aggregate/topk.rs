@@ -8,7 +8,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, Tick, udf};
 
 use crate::common::window::{Closed, Window};
-use crate::common::{is_foreign, number, subject};
+use crate::common::{clear_if_foreign, number, subject};
 
 /// The values of a tag or a field that are most frequent in a window of time, or that have the
 /// largest sums of another field, by the space-saving algorithm.
@@ -129,9 +129,7 @@ impl StreamUdf for Topk {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.windows.clear();
-        }
+        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
         for (_, window) in self.windows.iter_mut() {
             let counters = window.value_mut();
             if counters.counters.len() > self.counters {
@@ -147,13 +145,10 @@ impl StreamUdf for Topk {
             Some(field) => number(point, field)?.max(0.0),
             None => 1.0,
         };
-        let window = self.windows.of(point);
-        let Some((closed, counters)) = window.at(point.time(), self.every) else { return Ok(()) };
-        counters.add(&value, weight, self.counters);
-        match closed {
-            Some(closed) => self.send(&Group::from(point), &closed, out),
-            None => Ok(()),
-        }
+        let closed = Window::add(&mut self.windows, point, self.every, |counters| {
+            counters.add(&value, weight, self.counters)
+        });
+        closed.iter().try_for_each(|(group, closed)| self.send(group, closed, out))
     }
 }
 

@@ -7,7 +7,7 @@ use udf_runtime::options::{FieldName, OptionType};
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, number};
 
 /// Levels of severity with a threshold to enter, a threshold to leave, and minimum durations.
 #[udf(wants = stream, provides = stream)]
@@ -101,9 +101,7 @@ impl StreamUdf for Hysteresis {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.groups.clear();
-        }
+        clear_if_foreign(&mut self.groups, &mut self.made_with, &meaning);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
 use crate::common::spread::Spread;
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, number};
 
 /// Finds small but lasting changes of the mean of a field, by cumulative sums of its deviations.
 #[udf(wants = stream, provides = stream)]
@@ -66,9 +66,7 @@ impl StreamUdf for Cusum {
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.groups.clear();
-        }
+        clear_if_foreign(&mut self.groups, &mut self.made_with, &self.field);
         for (_, sums) in self.groups.iter_mut() {
             sums.learned.truncate(self.learn);
             sums.learned.shrink_to(self.learn);

@@ -7,7 +7,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
 use crate::common::spread::score;
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, latest, number};
 
 /// The median absolute deviation of values that scatter normally is this share of the standard
 /// deviation.
@@ -68,27 +68,15 @@ fn median(values: &mut [f64]) -> f64 {
 
 impl StreamUdf for Mad {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        if self.min_points > self.size {
-            return Err(format!(
-                "`.minPoints({})` is more than `.size({})`, so that no point would have a score; \
-                 write at most `.minPoints({1})`",
-                self.min_points, self.size
-            )
-            .into());
-        }
+        latest::check(self.min_points, self.size)?;
         self.windows.limit_count(self.max_groups);
         self.made_with = self.field.to_string();
         Ok(())
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.windows.clear();
-        }
-        for (_, window) in self.windows.iter_mut() {
-            window.drain(..window.len().saturating_sub(self.size));
-            window.shrink_to(self.size);
-        }
+        clear_if_foreign(&mut self.windows, &mut self.made_with, &self.field);
+        latest::fit(&mut self.windows, self.size);
         Ok(())
     }
 
@@ -99,10 +87,7 @@ impl StreamUdf for Mad {
             let score = Mad::score(&mut self.sorted, window, value, self.min_deviation);
             out.edit(point).field(&self.r#as, score).send()?;
         }
-        if window.len() == self.size {
-            window.pop_front();
-        }
-        window.push_back(value);
+        latest::push(window, value, self.size);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
 use crate::common::spread::score;
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, number};
 
 /// The mean absolute deviation of values that scatter normally is this share of the standard
 /// deviation.
@@ -121,9 +121,7 @@ impl StreamUdf for Seasonal {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.profiles.clear();
-        }
+        clear_if_foreign(&mut self.profiles, &mut self.made_with, &meaning);
         let memory = self.memory;
         let slots = self.profiles.iter_mut().flat_map(|(_, profile)| profile.iter_mut());
         slots.for_each(|slot| slot.count = slot.count.min(memory));

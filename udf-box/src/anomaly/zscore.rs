@@ -6,7 +6,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number, spread};
+use crate::common::{clear_if_foreign, latest, number, spread};
 
 /// How many standard deviations a value is away from the mean of the values before it.
 #[udf(wants = stream, provides = stream)]
@@ -39,27 +39,15 @@ pub struct Zscore {
 
 impl StreamUdf for Zscore {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        if self.min_points > self.size {
-            return Err(format!(
-                "`.minPoints({})` is more than `.size({})`, so that no point would have a score; \
-                 write at most `.minPoints({1})`",
-                self.min_points, self.size
-            )
-            .into());
-        }
+        latest::check(self.min_points, self.size)?;
         self.windows.limit_count(self.max_groups);
         self.made_with = self.field.to_string();
         Ok(())
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.windows.clear();
-        }
-        for (_, window) in self.windows.iter_mut() {
-            window.drain(..window.len().saturating_sub(self.size));
-            window.shrink_to(self.size);
-        }
+        clear_if_foreign(&mut self.windows, &mut self.made_with, &self.field);
+        latest::fit(&mut self.windows, self.size);
         Ok(())
     }
 
@@ -70,10 +58,7 @@ impl StreamUdf for Zscore {
             let score = spread::Spread::of(window).score(value, self.min_deviation);
             out.edit(point).field(&self.r#as, score).send()?;
         }
-        if window.len() == self.size {
-            window.pop_front();
-        }
-        window.push_back(value);
+        latest::push(window, value, self.size);
         Ok(())
     }
 }

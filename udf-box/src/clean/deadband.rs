@@ -7,7 +7,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, PointBuf, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number, seconds};
+use crate::common::{clear_if_foreign, number, seconds};
 
 /// Drops points that lie on a straight line between the points that are kept (swinging door).
 #[udf(wants = stream, provides = stream)]
@@ -78,9 +78,7 @@ impl StreamUdf for Deadband {
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.doors.clear();
-        }
+        clear_if_foreign(&mut self.doors, &mut self.made_with, &self.field);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, FieldValue, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{hash, is_foreign, seconds};
+use crate::common::{clear_if_foreign, hash, seconds};
 
 /// Drops points whose values are those of the point before.
 #[udf(wants = stream, provides = stream)]
@@ -79,9 +79,7 @@ impl StreamUdf for Dedupe {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.sent.clear();
-        }
+        clear_if_foreign(&mut self.sent, &mut self.made_with, &meaning);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, FieldValue, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number, seconds};
+use crate::common::{clear_if_foreign, number, seconds};
 
 /// Rate of a counter, also when the counter begins anew at 0 or wraps around.
 #[udf(wants = stream, provides = stream)]
@@ -81,9 +81,7 @@ impl StreamUdf for Rate {
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.last.clear();
-        }
+        clear_if_foreign(&mut self.last, &mut self.made_with, &self.field);
         Ok(())
     }
 

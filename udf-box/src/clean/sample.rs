@@ -7,7 +7,7 @@ use udf_runtime::options::{FieldName, OptionType};
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, number};
 
 /// The largest number of samples between two points.
 const MOST: u128 = 10_000;
@@ -102,9 +102,7 @@ impl StreamUdf for Sample {
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.last.clear();
-        }
+        clear_if_foreign(&mut self.last, &mut self.made_with, &self.field);
         Ok(())
     }
 

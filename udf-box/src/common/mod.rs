@@ -1,5 +1,6 @@
 //! The parts that several UDFs use.
 
+pub(crate) mod latest;
 pub(crate) mod scaled;
 pub(crate) mod spread;
 pub(crate) mod subject;
@@ -8,6 +9,7 @@ pub(crate) mod window;
 
 use std::mem;
 
+use udf_runtime::state::Groups;
 use udf_runtime::{FieldError, Point};
 
 /// Returns a field that must be a finite number. A NaN or an infinity would stay in the state of a
@@ -22,10 +24,12 @@ pub(crate) fn seconds(from: i64, to: i64) -> f64 {
     to.saturating_sub(from) as f64 / 1e9
 }
 
-/// Returns whether a restored state was made with other options, and notes the options of the task.
-/// `made_with` is a `#[state]` that names the options which give the state its meaning.
-pub(crate) fn is_foreign(made_with: &mut String, options: &str) -> bool {
-    mem::replace(made_with, options.to_owned()) != options
+/// Clears the groups if their restored state was made with other options, and notes the options of
+/// the task. `made_with` is a `#[state]` that names the options which give the state its meaning.
+pub(crate) fn clear_if_foreign<T>(groups: &mut Groups<T>, made_with: &mut String, options: &str) {
+    if mem::replace(made_with, options.to_owned()) != options {
+        groups.clear();
+    }
 }
 
 /// Returns a hash that is the same in each process, so that a snapshot can have it (FNV-1a).

@@ -1,8 +1,8 @@
-//! What becomes of a point for which nothing is found.
+//! The choice for points for which nothing is found.
 
 use udf_runtime::options::OptionType;
 
-/// What becomes of a point for which nothing is found.
+/// What happens to a point for which nothing is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionType)]
 pub(crate) enum Unmatched {
     /// It is sent without new fields and tags.

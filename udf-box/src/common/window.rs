@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use udf_runtime::Group;
 use udf_runtime::state::Groups;
+use udf_runtime::{Group, Point};
 
 /// A value that collects the points of the open window of a group.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Closed<T> {
 impl<T: Default> Window<T> {
     /// Moves to the window of a point, and returns the value of that window. Before it, returns the
     /// window that the point has closed. Returns `None` for a point of a window that has ended.
-    pub(crate) fn at(&mut self, time: i64, every: Duration) -> Option<(Option<Closed<T>>, &mut T)> {
+    fn at(&mut self, time: i64, every: Duration) -> Option<(Option<Closed<T>>, &mut T)> {
         let every = i64::try_from(every.as_nanos()).unwrap_or(i64::MAX).max(1);
         let start = time.saturating_sub(time.rem_euclid(every));
         let closed = match self.end {
@@ -48,8 +48,24 @@ impl<T: Default> Window<T> {
     }
 
     /// Closes a window without a point since the last tick, for a group that has become silent.
-    pub(crate) fn tick(&mut self) -> Option<Closed<T>> {
+    fn tick(&mut self) -> Option<Closed<T>> {
         if mem::replace(&mut self.is_quiet, true) { self.close() } else { None }
+    }
+
+    /// Moves the group of a point to the window of the point, and calls `add` with the value of this
+    /// window, unless it has ended. Returns the window that the point has closed.
+    pub(crate) fn add(
+        windows: &mut Groups<Self>,
+        point: &Point<'_>,
+        every: Duration,
+        add: impl FnOnce(&mut T),
+    ) -> Option<(Group, Closed<T>)>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let (closed, value) = windows.of(point).at(point.time(), every)?;
+        add(value);
+        Some((Group::from(point), closed?))
     }
 
     /// Closes the windows of the groups that have become silent, as [`tick`](Self::tick) does.

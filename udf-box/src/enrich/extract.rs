@@ -27,7 +27,7 @@ pub struct Extract {
     /// Named part that becomes a float. Call it once for each field.
     #[option(len = ..=100, example = "seconds")]
     as_float: Vec<FieldName>,
-    /// What becomes of a point whose text does not match.
+    /// What happens to a point whose text does not match.
     #[option(default = Unmatched::Pass)]
     unmatched: Unmatched,
     /// The named parts, and what they become.

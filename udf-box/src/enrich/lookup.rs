@@ -34,7 +34,7 @@ pub struct Lookup {
     /// Column of numbers that becomes a field of floats. Call it once for each column.
     #[option(len = ..=100, example = "limit")]
     as_float: Vec<String>,
-    /// What becomes of a point that no line fits.
+    /// What happens to a point that no line fits.
     #[option(default = Unmatched::Pass)]
     unmatched: Unmatched,
     /// Time between two looks at the file.

@@ -10,7 +10,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, udf};
 
 use crate::common::scaled::Scaled;
-use crate::common::{is_foreign, number, seconds};
+use crate::common::{clear_if_foreign, number, seconds};
 
 /// The energy of a field in bands of frequencies, over windows of points at regular times.
 #[udf(wants = stream, provides = stream)]
@@ -124,9 +124,7 @@ impl StreamUdf for Spectrum {
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.windows.clear();
-        }
+        clear_if_foreign(&mut self.windows, &mut self.made_with, &self.field);
         for (_, window) in self.windows.iter_mut() {
             window.drain(..(window.len() + 1).saturating_sub(self.size));
             window.shrink_to(self.size);

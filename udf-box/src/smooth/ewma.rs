@@ -7,7 +7,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number, seconds};
+use crate::common::{clear_if_foreign, number, seconds};
 
 /// Exponentially weighted mean of a field, with a half-life in time.
 #[udf(wants = stream, provides = stream)]
@@ -61,9 +61,7 @@ impl StreamUdf for Ewma {
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.means.clear();
-        }
+        clear_if_foreign(&mut self.means, &mut self.made_with, &self.field);
         Ok(())
     }
 

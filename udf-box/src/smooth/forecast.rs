@@ -7,7 +7,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number, seconds};
+use crate::common::{clear_if_foreign, number, seconds};
 
 /// Seconds until a field reaches a threshold, by its linear trend: when is the disk full?
 #[udf(wants = stream, provides = stream)]
@@ -92,9 +92,7 @@ impl StreamUdf for Forecast {
     }
 
     fn restored(&mut self) -> Result<()> {
-        if is_foreign(&mut self.made_with, &self.field) {
-            self.trends.clear();
-        }
+        clear_if_foreign(&mut self.trends, &mut self.made_with, &self.field);
         Ok(())
     }
 

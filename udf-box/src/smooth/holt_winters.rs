@@ -5,7 +5,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{is_foreign, number};
+use crate::common::{clear_if_foreign, number};
 
 /// Errors that are needed before a value counts as outside of the band.
 const TRAINING: u32 = 10;
@@ -139,9 +139,7 @@ impl StreamUdf for HoltWinters {
 
     fn restored(&mut self) -> Result<()> {
         let meaning = self.meaning();
-        if is_foreign(&mut self.made_with, &meaning) {
-            self.models.clear();
-        }
+        clear_if_foreign(&mut self.models, &mut self.made_with, &meaning);
         Ok(())
     }
 

@@ -32,10 +32,10 @@ pub struct HttpLookup {
     /// that `asTag` does not name.
     #[option(len = ..=100, example = "limit")]
     as_field: Vec<FieldName>,
-    /// What becomes of a point for which the server knows nothing: status 404 or 410.
+    /// What happens to a point for which the server knows nothing: status 404 or 410.
     #[option(default = Unmatched::Pass)]
     unmatched: Unmatched,
-    /// What becomes of a point whose look-up fails.
+    /// What happens to a point whose look-up fails.
     #[option(default = Failed::Pass)]
     failed: Failed,
     /// Number of look-ups at the same time.
@@ -58,7 +58,7 @@ pub struct HttpLookup {
     failures: AtomicU64,
 }
 
-/// What becomes of a point whose look-up fails.
+/// What happens to a point whose look-up fails.
 #[derive(Debug, Clone, Copy, OptionType)]
 enum Failed {
     /// It is sent without new fields and tags.
