@@ -171,7 +171,7 @@ impl Exchange {
             response.headers,
         );
         let bytes = [head.as_bytes(), &response.body].concat();
-        // Errors are ignored: the peer has gone, and there is nobody else to report them to.
+        // An error means that the peer has gone.
         let _ = self.write(&bytes).and_then(|()| self.close());
     }
 

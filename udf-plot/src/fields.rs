@@ -5,10 +5,10 @@ use crate::settings::Settings;
 use crate::track::{Kind, Track};
 use crate::words::instead;
 
-/// The most input fields in a picture that nobody has chosen.
+/// The maximum number of input fields in a picture without `--plot-fields`.
 const INPUTS: usize = 4;
 
-/// The most output fields in a picture that nobody has chosen.
+/// The maximum number of output fields in a picture without `--plot-fields`.
 const OUTPUTS: usize = 8;
 
 /// The fields of a picture.
@@ -45,7 +45,7 @@ pub(crate) fn choose(
 
     let mut fields = choose_inputs(settings, input, &inputs, &outputs);
     let shown = fields.len();
-    if settings.fields.is_empty() && shown < inputs.len() && input.chose_by_itself(&fields) {
+    if settings.fields.is_empty() && shown < inputs.len() && input.wants_none_of(&fields) {
         notes.push(format!(
             "{shown} of {} input fields; --plot-fields selects others",
             inputs.len()
@@ -182,8 +182,8 @@ fn note_missing(input: &Track, output: &Track, is_same: bool, notes: &mut Vec<St
 }
 
 impl Track {
-    /// Returns whether nobody has named the fields.
-    fn chose_by_itself(&self, fields: &[Field]) -> bool {
+    /// Returns whether neither the user nor an option names the fields.
+    fn wants_none_of(&self, fields: &[Field]) -> bool {
         !fields.iter().any(|field| self.is_wanted(&field.name))
     }
 }

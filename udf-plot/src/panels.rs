@@ -1,4 +1,4 @@
-//! Arranges fields in panels: what is readable on one axis is in one panel.
+//! Arranges fields in panels: fields that are readable on one axis share a panel.
 
 use crate::fields::{Chosen, Field};
 use crate::picture::{Form, Key, Panel, Side};

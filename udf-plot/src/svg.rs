@@ -227,7 +227,6 @@ impl<'p> Sheet<'p> {
         let values = Values { range, ticks: ticks(cell.panel, plot_height(cell)) };
         let mut chart = ChartBuilder::on(&part)
             .margin_right(2 * PX)
-            .set_left_and_bottom_label_area_size(0)
             .x_label_area_size(if cell.is_last { TIMES * PX } else { 4 * PX })
             .y_label_area_size(labels * PX)
             .build_cartesian_2d(times, values)?;

@@ -163,7 +163,7 @@ fn words(wire: &Wire) -> Vec<String> {
         Answer::Init(init) if init.success => "init".to_owned(),
         Answer::Point(point) => point.name,
         Answer::Error(error) => error.error,
-        other => panic!("{other:?}"),
+        other => panic!("the agent sent {other:?}, which no request asks for"),
     };
     messages.into_iter().map(word).collect()
 }

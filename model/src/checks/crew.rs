@@ -91,7 +91,7 @@ fn times(wire: &Wire) -> Vec<i64> {
     assert!(whole, "a frame is incomplete");
     let time = |message| match message {
         Answer::Point(point) => point.time,
-        other => panic!("{other:?}"),
+        other => panic!("the workers sent {other:?} among the points"),
     };
     messages.into_iter().map(time).collect()
 }

@@ -103,7 +103,7 @@ impl Wire {
 fn number(message: &Message) -> i64 {
     match message {
         Message::Keepalive(keepalive) => keepalive.time,
-        other => panic!("{other:?}"),
+        other => panic!("{other:?} is not a keepalive"),
     }
 }
 

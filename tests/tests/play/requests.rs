@@ -8,8 +8,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use udf_tests::program::wait_until;
 
-use crate::page::{CPU, Play, TIMEOUT, moving_avg, request, tunable};
+use crate::page::{CPU, Play, moving_avg, request, tunable};
 
 crate::tests! {
     only_the_page_itself_is_admitted,
@@ -126,11 +127,7 @@ fn a_browser_is_started_with_an_address_that_works_once() {
     command.env("DISPLAY", ":0");
     command.env("PATH", format!("{}:{path}", directory.path().display()));
     let play = Play::start(command);
-    let deadline = std::time::Instant::now() + TIMEOUT;
-    while !opened.exists() {
-        assert!(std::time::Instant::now() < deadline, "no browser was started");
-        thread::sleep(std::time::Duration::from_millis(10));
-    }
+    wait_until("a browser is started", || opened.exists());
     let address = fs::read_to_string(&opened).expect("it is text");
     let token = play.path();
     assert!(!address.contains(token.trim_matches('/')), "other users can read {address}");
@@ -178,10 +175,8 @@ fn silent_connections_do_not_keep_the_page_away() {
     let closed = silent.last().expect("there are some");
     assert!(matches!((&mut &*closed).read(&mut [0]), Ok(0) | Err(_)));
     drop(silent);
-    let deadline = std::time::Instant::now() + TIMEOUT;
-    while std::panic::catch_unwind(|| play.get("").status).is_err() {
-        assert!(std::time::Instant::now() < deadline, "the page stays away");
-    }
+    let is_served = || std::panic::catch_unwind(|| play.get("").status).is_ok();
+    wait_until("the page is served again", is_served);
 }
 
 fn a_run_returns_a_picture_and_both_texts() {
@@ -292,11 +287,7 @@ fn a_newer_request_ends_a_run_that_hangs() {
         let values = request(&[("field", &["x"]), ("hang", &[path])]);
         thread::scope(|scope| {
             let old = scope.spawn(|| play.post(&values).status);
-            let deadline = std::time::Instant::now() + TIMEOUT;
-            while !hangs.exists() {
-                assert!(std::time::Instant::now() < deadline, "the UDF got no point");
-                thread::sleep(std::time::Duration::from_millis(10));
-            }
+            wait_until("the UDF gets a point", || hangs.exists());
             let shown = play.run(&[("field", &["x"])]);
             assert_eq!(shown["points_out"], json!(2));
             assert_eq!(old.join().expect("it ends"), 409);

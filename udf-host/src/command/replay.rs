@@ -99,14 +99,15 @@ pub(super) fn tip(error: &mut clap::Error) {
 /// Runs `replay` with its arguments. `name` is the name of the UDF, and `secrets` are the names
 /// of its options whose values must not be shown. `connect` creates the connections with it.
 ///
-/// Points go to stdout; with a picture, only if stdout is not a terminal. Notes about probable mistakes go to stderr: no points in the input, no
-/// points in the output, tags to group by that no point has, and times that look like another unit.
+/// Points go to stdout; with a picture, only if stdout is not a terminal. Notes about probable
+/// errors go to stderr: no points in the input, no points in the output, tags to group by that no
+/// point has, and times that look like another unit.
 /// Progress also goes to stderr if the input is a file, stderr is a terminal, stdout is not, and
 /// the replay takes a while.
 ///
 /// # Errors
 /// When the file cannot be read, the options do not fit, or the replay fails.
-#[cfg_attr(not(feature = "plot"), allow(unused_variables))]
+#[cfg_attr(not(feature = "plot"), allow(unused_variables, reason = "only pictures need both"))]
 pub fn replay(
     matches: &ArgMatches,
     name: &str,

@@ -37,7 +37,7 @@ pub(crate) fn everything(groups: usize) -> Picture {
 }
 
 #[test]
-#[ignore = "writes pictures for somebody who looks at them"]
+#[ignore = "writes pictures to look at"]
 fn gallery() {
     let folder = std::env::temp_dir().join("udf-plot-gallery");
     std::fs::create_dir_all(&folder).unwrap();
