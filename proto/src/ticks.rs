@@ -11,9 +11,16 @@
 //! | `i64::MIN`, after Init | asks for the interval | `i64::MIN` and the interval in nanoseconds; just `i64::MIN` without ticks |
 //! | `i64::MIN + 2 + t` | tick; points without a time get `t`, in nanoseconds since the epoch | the same time, after the tick |
 //!
+//! Output that may only come from calls of the handler, and comes from another thread, is answered
+//! with an error, [`REFUSES_THREADS`].
+//!
 //! All answers come in the order of the requests. `t` is between 1970 and 2262.
 
 use std::time::Duration;
+
+/// The error of a UDF that sends output from another thread although the host has refused it.
+pub const REFUSES_THREADS: &str = "this host takes no output of other threads, because such output \
+                                   does not follow from the input alone";
 
 /// The keepalive of a tick at time 0.
 const ZERO: i64 = i64::MIN + 2;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use udf_host::{Error, Interface, PointIn};
 use udf_proto::EdgeType;
+use udf_proto::ticks::REFUSES_THREADS;
 use udf_text::line_protocol::LineReader;
 
 use super::sink::{Collect, Marked};
@@ -17,6 +18,10 @@ use super::{Program, Work};
 use crate::lines::Lines;
 use crate::log::Message;
 use crate::udf::{Chunk, Invalid, LeftOut, Output, Suspect, UdfError};
+
+const USES_THREADS: &str = "the UDF sends points from threads of its own, which have no fixed place \
+                            in the output; with --allow-remote, such points may be lost or doubled \
+                            after a fault";
 
 /// Frames are sent when they take this many bytes, and at the end of a chunk.
 const BLOCK: usize = 64 << 10;
@@ -61,9 +66,12 @@ pub(super) fn run(
             }
         }
     };
-    let why = udf.close().err().unwrap_or(failed).to_string();
-    let line = feeder.suspect.take();
-    let _ = outputs.send(Err(UdfError::Ended { why, line }));
+    let _ = outputs.send(Err(match udf.close().err().unwrap_or(failed) {
+        Error::Reported(why) if why == REFUSES_THREADS => {
+            UdfError::Refused(USES_THREADS.to_owned())
+        }
+        why => UdfError::Ended { why: why.to_string(), line: feeder.suspect.take() },
+    }));
 }
 
 fn start(

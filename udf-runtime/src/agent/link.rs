@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, TryLockError};
 use udf_proto::messages::{ErrorResponse, KeepaliveResponse, response::Message};
 use udf_proto::point::Unfit;
 use udf_proto::response;
+use udf_proto::ticks::REFUSES_THREADS;
 
 use crate::agent::counters::{Count, Counters};
 use crate::agent::pulse::Pulse;
@@ -28,10 +29,7 @@ pub enum EmitError {
     #[error("a point cannot be sent: {0}")]
     Unfit(Unfit),
     /// The host takes only output that follows from the input, and none of other threads.
-    #[error(
-        "this host takes no output of other threads, because such output does not follow from the \
-         input alone"
-    )]
+    #[error("{REFUSES_THREADS}")]
     Remote,
     /// Kapacitor closed its reading side, or the transport failed.
     #[error("writing to Kapacitor failed: {0}")]
