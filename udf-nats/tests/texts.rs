@@ -53,6 +53,12 @@ fn events_say_what_has_happened_and_what_follows() {
             "another worker has stored its state; starting again from the log in 250ms",
         ),
         (
+            Event::Fenced { what: Refused::Gone, pause: ms(50) },
+            Level::Warn,
+            "the last message of the output is gone, by retention or a purge; starting again from \
+             the log in 50ms",
+        ),
+        (
             Event::Unavailable { what: "read the input", why: "no leader" },
             Level::Warn,
             "cannot read the input: no leader; trying again until the server answers",
@@ -111,8 +117,8 @@ fn events_say_what_has_happened_and_what_follows() {
         (
             Event::LineTooLong { bytes: 2000, limit: 1000 },
             Level::Error,
-            "dropped a line of 2000 bytes: the server accepts 1000 bytes in a message; raise \
-             max_payload of the server",
+            "dropped a line of 2000 bytes: a message can have 1000 bytes; raise max_payload of the \
+             server, or max_msg_size of the stream",
         ),
         (
             Event::Stored { seq: 9, bytes: 20 },
@@ -125,18 +131,11 @@ fn events_say_what_has_happened_and_what_follows() {
             "skipped up to 5 messages behind sequence 9: the stream begins at 15",
         ),
         (
-            Event::RetentionNear { position: 9, first: 15 },
-            Level::Warn,
-            "the stream of the input begins at sequence 15, past the last checked position 9: \
-             messages may have been removed before they were read; raise the limits of the stream, \
-             or add workers",
-        ),
-        (
             Event::OutputGone { output: 9 },
-            Level::Error,
+            Level::Warn,
             "the output message 9 of this partition is gone, by retention or a purge; going on \
-             behind the snapshot: output since then may be doubled; keep output longer than workers \
-             are down",
+             behind the snapshot; lines that the UDF has sent since the snapshot are sent again; \
+             keep output longer than workers are down",
         ),
     ];
     for (event, level, text) in events {
@@ -193,6 +192,11 @@ fn errors_say_why_and_what_to_do() {
             PartitionError::Poison { seq: 7, line: 0, why },
             "line 1 of message 7 ends the UDF each time: it crashed; fix the UDF, or leave such \
              lines out with --poison dead-letter",
+        ),
+        (
+            PartitionError::EachLine { lines: 100, why: "no such file".to_owned() },
+            "each of the last 100 lines has ended the UDF, the last one with: no such file; they are \
+             on the dead-letter subject; fix the UDF, or what it needs on this machine",
         ),
         (
             PartitionError::TooMuchPoison { limit: 1000 },

@@ -42,6 +42,11 @@ fn a_second_setup() {
     let (code, _, error) = run(&format!("{SETUP} --partitions 2 --replicas 3"));
     assert_eq!(code, Some(1));
     assert!(error.contains("--replicas"), "{error}");
+    world.move_stream("ma-raw", "telegraf");
+    let (code, _, error) = run(&format!("{SETUP} --partitions 2"));
+    assert_eq!(code, Some(1));
+    let expected = "`ma` reads raw lines from the stream ma-raw, and `telegraf.raw` is in the stream telegraf now";
+    assert!(error.contains(expected) && error.contains("nothing was changed"), "{error}");
 }
 
 fn a_status() {

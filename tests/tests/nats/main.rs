@@ -9,6 +9,7 @@
 
 mod cluster;
 mod commands;
+mod limits;
 mod logins;
 mod poison;
 mod process;
@@ -42,12 +43,13 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// The modules, with the headings of their tables.
-const MODULES: [(&str, &str, &[Case]); 8] = [
+const MODULES: [(&str, &str, &[Case]); 9] = [
     ("workers", "Workers and splitters die, hang, come back, join and leave", workers::CASES),
     ("servers", "A server dies, hangs or is late", servers::CASES),
     ("proxy", "The network cuts, delays and drops", proxy::CASES),
     ("cluster", "A cluster loses servers", cluster::CASES),
     ("poison", "Lines and options that a UDF does not take", poison::CASES),
+    ("limits", "Messages that are too large", limits::CASES),
     ("takeover", "Large states move", takeover::CASES),
     ("commands", "Commands that contradict each other", commands::CASES),
     ("logins", "Logins and encryption", logins::CASES),

@@ -1,11 +1,15 @@
 //! Lines that kill the UDF.
 
+use udf_tests::metrics::{scrape, wait_for};
+
 use crate::cases;
 use crate::world::{World, lines};
 
 cases! {
     a_line_that_kills_the_udf, "A line that kills the UDF each time goes to the dead-letter subject, and all other lines are handled.";
     a_line_that_is_not_valid, "A line that is not valid goes to the dead-letter subject, and all other lines are handled.";
+    a_partition_that_stops, "A partition that must stop at a line that kills the UDF: the others go on, and the metrics and the status name it.";
+    a_udf_that_emits_from_other_threads, "Output from other threads is refused, with the flag that allows it.";
     a_udf_that_refuses_its_options, "A worker whose UDF refuses its options names them, and ends with status 2.";
 }
 
@@ -29,6 +33,46 @@ fn a_line_that_is_not_valid() {
     world.drain();
     assert_eq!(world.dead(), ["cpu,host=h1 value=\n"]);
     world.assert_replayed(Some("value=\n"));
+}
+
+fn a_partition_that_stops() {
+    let world = World::new(2).runs(&[env!("CARGO_BIN_EXE_troubled")], "-o kind=panic");
+    let mut lines = lines(100, 33);
+    lines[50] = lines[50].replace("value=", "trouble=1,value=");
+    world.publish(&lines, 10);
+    world.drain_raw();
+    let worker = world.worker("--poison stop --metrics 0");
+    let metrics = worker.metrics(&world);
+    let mut stopped = None;
+    world.until("a partition has stopped", || {
+        let said = scrape(metrics);
+        let has = |line: String| said.lines().any(|found| found == line);
+        stopped = (0..2)
+            .find(|partition| has(format!("udf_nats_stops_total{{partition=\"{partition}\"}} 1")));
+        stopped.is_some()
+    });
+    let stopped = stopped.expect("one has stopped");
+    wait_for(metrics, &format!("udf_nats_pending_messages{{partition=\"{}\"}} 0", 1 - stopped));
+    let status = world.command("status --name ma").output().expect("udf runs").stdout;
+    let status = String::from_utf8(status).expect("text");
+    let row = status.lines().find(|line| line.starts_with(&stopped.to_string())).expect("a row");
+    assert!(row.contains("stopped: line") && row.contains("--poison dead-letter"), "{status}");
+    worker.end();
+    world.drain();
+    world.assert_replayed(Some("trouble=1"));
+}
+
+fn a_udf_that_emits_from_other_threads() {
+    let world =
+        World::new(1).runs(&[env!("CARGO_BIN_EXE_troubled")], "-o kind=threadFlood -o amount=3");
+    let mut lines = lines(10, 34);
+    lines[5] = lines[5].replace("value=", "trouble=1,value=");
+    world.publish(&lines, 10);
+    world.drain_raw();
+    let mut worker = world.worker("--until-end");
+    assert_eq!(worker.wait().code(), Some(2), "{}", worker.text());
+    assert!(worker.text().contains("--allow-remote"), "{}", worker.text());
+    world.succeeds(world.worker("--until-end --allow-remote"));
 }
 
 fn a_udf_that_refuses_its_options() {

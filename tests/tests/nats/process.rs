@@ -1,6 +1,7 @@
 //! Processes of `udf nats`.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -44,10 +45,15 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// Sends SIGTERM.
+    pub(crate) fn ask_to_end(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// Ends the process with SIGTERM, and waits for it.
     #[track_caller]
     pub(crate) fn end(mut self) {
-        self.signal(Signal::TERM);
+        self.ask_to_end();
         let status = self.wait();
         assert!(status.success(), "{status}: {}", self.text());
     }
@@ -78,6 +84,19 @@ impl Process {
             name.is_some()
         });
         name.expect("it was found")
+    }
+
+    /// Returns the address of the metrics of a process with `--metrics`.
+    pub(crate) fn metrics(&self, world: &World) -> SocketAddr {
+        let mut address = None;
+        world.until("the metrics are served", || {
+            let text = self.text();
+            let behind = text.split("serving metrics at http://").nth(1);
+            let before = behind.and_then(|behind| behind.split('/').next());
+            address = before.and_then(|address| address.parse().ok());
+            address.is_some()
+        });
+        address.expect("it was found")
     }
 
     /// Returns the log.

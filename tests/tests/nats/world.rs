@@ -209,13 +209,19 @@ impl World {
 
     /// Returns the owners of the partitions.
     pub(crate) fn owners(&self) -> Vec<Option<String>> {
-        let owner = |partition| {
-            let key = self.key(&format!("lease.worker.{partition}"))?;
-            let lease: serde_json::Value = serde_json::from_slice(&key).expect("JSON");
-            let owner = lease["worker"].as_str().expect("text").to_owned();
-            Some(owner).filter(|owner| !owner.is_empty())
-        };
+        let owner = |partition| self.owner(&format!("lease.worker.{partition}"));
         (0..self.partitions).map(owner).collect()
+    }
+
+    /// Returns the splitter that works.
+    pub(crate) fn splitter(&self) -> Option<String> {
+        self.owner("lease.splitter.0")
+    }
+
+    fn owner(&self, key: &str) -> Option<String> {
+        let lease: serde_json::Value = serde_json::from_slice(&self.key(key)?).expect("JSON");
+        let owner = lease["worker"].as_str().expect("text").to_owned();
+        Some(owner).filter(|owner| !owner.is_empty())
     }
 
     fn key(&self, key: &str) -> Option<Vec<u8>> {
@@ -248,6 +254,34 @@ impl World {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Lets a stream refuse messages that are longer.
+    pub(crate) fn limit_messages(&self, stream: &str, bytes: i32) {
+        self.runtime.block_on(async {
+            let mut config = self.stream(stream).await.cached_info().config.clone();
+            config.max_message_size = bytes;
+            self.jetstream.update_stream(config).await.expect("the stream can be changed");
+        });
+    }
+
+    /// Deletes a stream, and lets another one take its subjects.
+    pub(crate) fn move_stream(&self, from: &str, to: &str) {
+        self.runtime.block_on(async {
+            let mut config = self.stream(from).await.cached_info().config.clone();
+            self.jetstream.delete_stream(from).await.expect("the stream can be deleted");
+            config.name = to.to_owned();
+            self.jetstream.create_stream(config).await.expect("the stream can be created");
+        });
+    }
+
+    /// Returns a header and the payload of the only dead letter.
+    pub(crate) fn dead_letter(&self, header: &str) -> (Option<String>, String) {
+        let messages = self.messages(&format!("{NAME}-dead"), &format!("udf.{NAME}.dead"));
+        let [letter] = &messages[..] else { panic!("{} dead letters", messages.len()) };
+        let value = letter.headers.as_ref().and_then(|headers| headers.get(header));
+        let text = String::from_utf8(letter.payload.to_vec()).expect("text");
+        (value.map(ToString::to_string), text)
     }
 
     /// Returns all messages of a subject.

@@ -22,6 +22,12 @@ use crate::mark::{Mark, TICK};
 /// The room for headers in a message. Those of a mark take less than 200 bytes.
 const HEADERS: usize = 512;
 
+/// The room for the headers of a dead letter, with a reason of up to 200 characters.
+const LETTER_HEADERS: usize = 2048;
+
+/// The header of a dead letter that was cut: its length before.
+const CUT_FROM: &str = "Udf-Cut-From";
+
 /// The log of one partition, or of all partitions for a splitter.
 #[derive(Debug, Clone)]
 pub struct NatsLog {
@@ -104,8 +110,15 @@ impl Log for NatsLog {
         expected: u64,
     ) -> Result<u64, AppendError> {
         let headers = mark.headers().map(|(name, value)| (name, value.to_string()));
-        let (_, subject) = self.output(partition);
-        self.session.publish(subject, headers, payload, Some(expected)).await
+        let (stream, subject) = self.output(partition);
+        let bytes = payload.len();
+        let appended = self.session.publish(subject, headers, payload, Some(expected)).await;
+        match appended {
+            Err(AppendError::TooLarge { limit }) => {
+                Err(self.session.too_large(&stream, limit, bytes).await)
+            }
+            appended => appended,
+        }
     }
 
     fn max_payload(&self) -> usize {
@@ -120,7 +133,8 @@ impl Log for NatsLog {
     }
 
     async fn dead_letter(&self, letter: DeadLetter) -> Result<(), LogError> {
-        let DeadLetter { partition, seq, line, why, payload } = letter;
+        let DeadLetter { partition, seq, line, why, mut payload } = letter;
+        let bytes = payload.len();
         let headers = [
             ("Udf-Partition", partition.map(|partition| partition.to_string())),
             ("Udf-Sequence", Some(seq.to_string())),
@@ -128,8 +142,30 @@ impl Log for NatsLog {
             ("Udf-Reason", Some(one_line(&why))),
         ];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let appended = self.session.publish(self.names.dead(), headers, payload, None).await;
-        appended.map(drop).map_err(unavailable)
+        let mut headers: Vec<_> = headers.collect();
+        let (mut limit, stream) = (self.session.client.max_payload(), self.names.dead_stream());
+        loop {
+            let room = limit.saturating_sub(LETTER_HEADERS);
+            if payload.len() > room {
+                payload.truncate(room);
+                headers.retain(|(name, _)| *name != CUT_FROM);
+                headers.push((CUT_FROM, bytes.to_string()));
+            }
+            let (subject, payload) = (self.names.dead(), payload.clone());
+            let (sent, length) = (headers.clone(), payload.len());
+            match self.session.publish(subject, sent, payload, None).await {
+                Ok(_) => return Ok(()),
+                Err(AppendError::TooLarge { limit: of_server }) => {
+                    match self.session.too_large(&stream, of_server, length).await {
+                        AppendError::TooLarge { limit: smaller } if smaller < limit => {
+                            limit = smaller
+                        }
+                        error => return Err(unavailable(error)),
+                    }
+                }
+                Err(error) => return Err(unavailable(error)),
+            }
+        }
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>, LogError> {
@@ -155,6 +191,23 @@ impl Session {
         let info: Info = self.request(format!("STREAM.INFO.{stream}"), &json!({})).await?;
         // An empty stream that never had a message says 0.
         Ok(Bounds { first: info.state.first_sequence.max(1), last: info.state.last_sequence })
+    }
+
+    /// Returns what follows from a message of `bytes` bytes that was too large: the limit of the
+    /// stream, or of the server if it is lower.
+    async fn too_large(&self, stream: &str, of_server: usize, bytes: usize) -> AppendError {
+        let info: Result<Info, _> = self.request(format!("STREAM.INFO.{stream}"), &json!({})).await;
+        let of_stream = match info {
+            Ok(info) => usize::try_from(info.config.max_message_size).ok(),
+            Err(refusal) => return AppendError::TryAgain(refusal.text().to_owned()),
+        };
+        let limit = of_stream.filter(|limit| *limit > 0).unwrap_or(of_server).min(of_server);
+        if bytes < limit.saturating_sub(HEADERS) {
+            return AppendError::TryAgain(format!(
+                "a message of {bytes} bytes was refused as too large, and the limit is {limit}"
+            ));
+        }
+        AppendError::TooLarge { limit }
     }
 
     /// Returns the last message of a subject. The leader of the stream answers.

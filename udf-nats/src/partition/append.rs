@@ -63,7 +63,8 @@ pub(crate) fn cut(
 /// An append that is in doubt is there, or not there, or arrives later. In each case, the log says
 /// what to do: if its last message is the expected one, the append is tried again, and only one of
 /// the attempts gets past the fence. If the last message has the mark of this one, its lines are in
-/// the log. Any other last message is that of another worker.
+/// the log. If it is older than the expected one, that one is gone. Any other last message is that of
+/// another worker.
 pub(crate) async fn append<L: Log, C: Clock>(
     context: Context<'_, L, C>,
     partition: u32,
@@ -106,6 +107,9 @@ pub(crate) async fn append<L: Log, C: Clock>(
                 report.event(&Event::FoundInLog { seq });
                 attempts.succeed();
                 return Ok(seq);
+            }
+            last if last.is_none_or(|last| last.seq < expected) => {
+                return Err(Stop::Fenced(Refused::Gone));
             }
             _ => return Err(Stop::Fenced(Refused::Output)),
         }

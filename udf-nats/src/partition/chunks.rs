@@ -5,8 +5,10 @@ use crate::log::{Batch, Clock, Log, Message};
 use crate::udf::{Chunk, Udf};
 
 impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
-    pub(super) fn take_batch(&mut self, mut batch: Batch) {
+    /// Takes a batch that begins behind the sequence `after`.
+    pub(super) fn take_batch(&mut self, after: u64, mut batch: Batch) {
         batch.messages.retain(|message| message.seq > self.read);
+        self.skipped.note(after, &batch);
         for message in &batch.messages {
             self.pending_bytes += cost(message);
             if let (Some(time), Some(ticks)) = (message.tick, &mut self.ticks) {

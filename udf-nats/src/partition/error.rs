@@ -90,6 +90,17 @@ pub enum PartitionError {
         /// The last reason.
         why: String,
     },
+    /// Lines were left out one after another, and the UDF has handled none in between.
+    #[error(
+        "each of the last {lines} lines has ended the UDF, the last one with: {why}; they are on \
+         the dead-letter subject; fix the UDF, or what it needs on this machine"
+    )]
+    EachLine {
+        /// The number of lines.
+        lines: u32,
+        /// The last reason.
+        why: String,
+    },
     /// Too many lines were left out since the last snapshot.
     #[error("{limit} lines have ended the UDF since the last snapshot: it needs a fix")]
     TooMuchPoison {

@@ -46,7 +46,7 @@ pub enum Event<'a> {
         /// The number of the replay.
         now: u64,
     },
-    /// Another worker has written to the output or to the state of the partition.
+    /// The log has another end than this worker expects.
     Fenced {
         /// What was refused.
         what: Refused,
@@ -125,13 +125,6 @@ pub enum Event<'a> {
         /// The first sequence that is left.
         first: u64,
     },
-    /// Retention has removed messages near the position of the driver.
-    RetentionNear {
-        /// The position at the last check.
-        position: u64,
-        /// The first sequence that is left.
-        first: u64,
-    },
     /// The last output of the partition is gone, so its end is not known.
     OutputGone {
         /// The sequence of the last output when the snapshot was stored.
@@ -139,13 +132,15 @@ pub enum Event<'a> {
     },
 }
 
-/// What the server refused, because another worker was faster.
+/// What the server refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// An output message.
     Output,
     /// A snapshot, or the list of poison lines.
     State,
+    /// An output message, because the one before it is gone.
+    Gone,
 }
 
 /// What a UDF gets at a time.
@@ -175,12 +170,11 @@ impl Event<'_> {
             | Event::Invalid { .. }
             | Event::FieldsDropped { .. }
             | Event::Unwritable { .. }
-            | Event::RetentionNear { .. } => Level::Warn,
+            | Event::OutputGone { .. } => Level::Warn,
             Event::Poison { .. }
             | Event::LineTooLong { .. }
             | Event::SkippedLost { .. }
-            | Event::Differs { .. }
-            | Event::OutputGone { .. } => Level::Error,
+            | Event::Differs { .. } => Level::Error,
         }
     }
 }
@@ -214,10 +208,13 @@ impl fmt::Display for Event<'_> {
             ),
             Event::Fenced { what, pause } => {
                 let what = match what {
-                    Refused::Output => "written to the output",
-                    Refused::State => "stored its state",
+                    Refused::Output => "another worker has written to the output",
+                    Refused::State => "another worker has stored its state",
+                    Refused::Gone => {
+                        "the last message of the output is gone, by retention or a purge"
+                    }
                 };
-                write!(f, "another worker has {what}; starting again from the log in {pause:?}")
+                write!(f, "{what}; starting again from the log in {pause:?}")
             }
             Event::Unavailable { what, why } => {
                 write!(f, "cannot {what}: {why}; trying again until the server answers")
@@ -268,8 +265,8 @@ impl fmt::Display for Event<'_> {
             ),
             Event::LineTooLong { bytes, limit } => write!(
                 f,
-                "dropped a line of {bytes} bytes: the server accepts {limit} bytes in a message; raise \
-                 max_payload of the server"
+                "dropped a line of {bytes} bytes: a message can have {limit} bytes; raise max_payload of \
+                 the server, or max_msg_size of the stream"
             ),
             Event::Stored { seq, bytes } => {
                 write!(f, "stored the state behind sequence {seq}: {bytes} bytes")
@@ -279,17 +276,11 @@ impl fmt::Display for Event<'_> {
                 "skipped up to {} messages behind sequence {after}: the stream begins at {first}",
                 first - after - 1
             ),
-            Event::RetentionNear { position, first } => write!(
-                f,
-                "the stream of the input begins at sequence {first}, past the last checked position \
-                 {position}: messages may have been removed before they were read; raise the limits \
-                 of the stream, or add workers"
-            ),
             Event::OutputGone { output } => write!(
                 f,
                 "the output message {output} of this partition is gone, by retention or a purge; \
-                 going on behind the snapshot: output since then may be doubled; keep output longer \
-                 than workers are down"
+                 going on behind the snapshot; lines that the UDF has sent since the snapshot are \
+                 sent again; keep output longer than workers are down"
             ),
         }
     }

@@ -56,6 +56,10 @@ use crate::udf::Udf;
 /// The number of lines that may be left out between two snapshots.
 const MAX_POISON: usize = 1000;
 
+/// The number of lines that may be left out before the UDF handles one. A UDF that every line ends
+/// has a fault of another kind, and must not drain the input.
+const MAX_POISON_IN_A_ROW: u32 = 100;
+
 /// The settings of the driver of a partition.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -240,15 +244,19 @@ async fn leave_out<L: Log, C: Clock>(
     if settings.on_poison == OnPoison::Stop {
         return Err(PartitionError::Poison { seq, line, why: letter.why }.into());
     }
-    context.report.event(&Event::Poison { seq, line, why: &letter.why });
-    let append = || context.log.dead_letter(letter.clone());
-    context.retry("append to the dead-letter subject", append).await?;
     let store = register::Store { context, settings };
     let stored = store.register().await?;
     let mut register = stored.register;
     if register.poison.len() >= MAX_POISON {
         return Err(PartitionError::TooMuchPoison { limit: MAX_POISON }.into());
     }
+    if register.poison_in_a_row >= MAX_POISON_IN_A_ROW {
+        return Err(PartitionError::EachLine { lines: MAX_POISON_IN_A_ROW, why: letter.why }.into());
+    }
+    context.report.event(&Event::Poison { seq, line, why: &letter.why });
+    let append = || context.log.dead_letter(letter.clone());
+    context.retry("append to the dead-letter subject", append).await?;
+    register.poison_in_a_row += 1;
     register.version += 1;
     register.poison.push(PoisonLine { seq, line, version: register.version });
     store.move_to(stored.revision, register).await?;

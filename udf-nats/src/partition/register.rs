@@ -41,6 +41,9 @@ pub struct Register {
     pub version: u64,
     /// The lines behind `seq` that are left out.
     pub poison: Vec<PoisonLine>,
+    /// The number of lines that were left out since the UDF has handled a line.
+    #[serde(default)]
+    pub poison_in_a_row: u32,
 }
 
 /// A state in parts.

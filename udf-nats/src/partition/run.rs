@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::mem;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -20,13 +21,13 @@ use tokio::sync::watch;
 use super::append::{Piece, append, cut};
 use super::error::{PartitionError, Stop};
 use super::event::Event;
-use super::pull::pull;
+use super::pull::{Pulled, Skipped, pull};
 use super::register::{Store, Stored};
 use super::search::{Death, Search};
 use super::shared::arm;
 use super::ticks::Ticks;
 use super::{Context, Counters, Settings};
-use crate::log::{Bounds, Clock, Log, Message};
+use crate::log::{Clock, Log, Message};
 use crate::mark::Mark;
 use crate::udf::{Output, Udf, UdfError};
 
@@ -77,8 +78,7 @@ pub(super) struct Run<'a, L, U, C> {
     pub(super) expected: u64,
     /// The input up to here was read.
     pub(super) read: u64,
-    /// The input was read up to here when the bounds of the stream were last checked.
-    pub(super) checked: u64,
+    pub(super) skipped: Skipped,
     pub(super) pending: VecDeque<Message>,
     pub(super) pending_bytes: usize,
     pub(super) pending_upto: u64,
@@ -107,6 +107,8 @@ pub(super) struct Run<'a, L, U, C> {
     pub(super) bytes_since: u64,
     /// Whether the UDF has got input since the last snapshot.
     pub(super) is_dirty: bool,
+    /// Whether the UDF has handled a line since the register was last stored.
+    pub(super) has_handled: bool,
     /// Whether a snapshot is under way.
     pub(super) is_asked: bool,
     pub(super) has_asked_last: bool,
@@ -140,10 +142,12 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
             if storing.is_terminated()
                 && let Some((position, state)) = self.snapshot.take()
             {
-                let (base, output, read) = (self.stored.clone(), self.expected, self.read);
-                storing.set(
-                    keep(Store { context, settings }, base, (position, output, read), state).fuse(),
-                );
+                let (mut base, output) = (self.stored.clone(), self.expected);
+                if mem::take(&mut self.has_handled) {
+                    base.register.poison_in_a_row = 0;
+                }
+                let (store, skipped) = (Store { context, settings }, mem::take(&mut self.skipped));
+                storing.set(keep(store, base, (position, output, skipped), state).fuse());
             }
             let is_idle = self.in_flight.is_empty() && self.ready.is_empty();
             if is_leaving && is_idle && storing.is_terminated() {
@@ -176,9 +180,9 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
                     self.kept(stored?);
                 }
                 pulled = &mut pulling, if !pulling.is_terminated() => {
-                    let (reader, batch) = pulled?;
-                    (input, is_reading) = (Some(reader), true);
-                    self.take_batch(batch);
+                    let Pulled { input: open, batch, after } = pulled?;
+                    (input, is_reading) = (Some(open), true);
+                    self.take_batch(after, batch);
                 }
                 // A tick that was not appended is followed by the next one.
                 _ = &mut ticking, if !ticking.is_terminated() => {}
@@ -210,6 +214,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         })?;
         self.done = upto;
         self.search.done(upto);
+        self.has_handled |= output.lines_in > 0;
         let Output { lines, snapshot, .. } = output;
         let count = lines.len() as u64;
         let (mut pieces, mut new) = (Vec::new(), 0);
@@ -271,7 +276,7 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         self.counters.messages_out.add(1);
     }
 
-    fn kept(&mut self, (stored, bounds, read): (Stored, Option<Bounds>, u64)) {
+    fn kept(&mut self, stored: Stored) {
         let register = &stored.register;
         let bytes = register.state.as_ref().map_or(0, |state| state.bytes);
         self.counters.stored.set(register.seq);
@@ -282,27 +287,19 @@ impl<L: Log, U: Udf, C: Clock> Run<'_, L, U, C> {
         self.stored = stored;
         self.is_asked = false;
         self.snapshot_due = self.context.clock.elapsed() + self.settings.snapshot_every;
-        if let Some(bounds) = bounds {
-            if bounds.first > self.checked + 1 {
-                let (position, first) = (self.checked, bounds.first);
-                self.context.report.event(&Event::RetentionNear { position, first });
-            }
-            self.checked = read;
-        }
     }
 }
 
-/// Stores a snapshot, and reads the bounds of the stream.
+/// Stores a snapshot, unless input was lost before it.
 async fn keep<L: Log, C: Clock>(
     store: Store<'_, L, C>,
     base: Stored,
-    (position, output, read): (Position, u64, u64),
+    (position, output, skipped): (Position, u64, Skipped),
     state: Option<Bytes>,
-) -> Result<(Stored, Option<Bounds>, u64), Stop> {
-    let log = store.context.log;
+) -> Result<Stored, Stop> {
+    skipped.check(store.context, store.settings.skip_lost).await?;
     let mut register = base.register.clone();
     (register.seq, register.lines, register.output) = (position.seq, position.lines, output);
     register.poison.retain(|line| line.seq > position.seq);
-    let stored = store.save(base, register, state).await?;
-    Ok((stored, log.bounds().await.ok(), read))
+    store.save(base, register, state).await
 }

@@ -19,15 +19,15 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(5),
 ];
 
-/// Reports that another worker has written first, for the time after `before` others without
-/// progress. Returns the pause before the next start.
+/// Reports that the server refused a write, for the time after `before` others without progress.
+/// Returns the pause before the next start.
 pub(crate) fn fenced(
     before: &mut usize,
     what: Refused,
     counters: &Counters,
     report: Report<'_>,
 ) -> Duration {
-    counters.fenced.add(1);
+    counters.fenced.add(u64::from(what != Refused::Gone));
     let pause = PAUSES[(*before).min(PAUSES.len() - 1)];
     *before += 1;
     report.event(&Event::Fenced { what, pause });

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::append::{Piece, append};
 use super::error::{PartitionError, Stop};
 use super::event::Event;
+use super::pull::{Skipped, check_end};
 use super::register::{Store, Stored};
 use super::run::Run;
 use super::search::{Death, Search};
@@ -42,6 +43,8 @@ impl<'a, L: Log, U: Udf, C: Clock> Run<'a, L, U, C> {
         let (stored, state) = store.load().await?;
         store.sweep(&stored).await?;
         let stored = honour(&store, stored, last.and(Some(mark))).await?;
+        let bounds = context.retry("read the bounds of the input", || log.bounds()).await?;
+        check_end(mark.upto.max(stored.register.seq), bounds)?;
         let mut expected = last.map_or(0, |last| last.seq);
         if stored.register.output > expected {
             report.event(&Event::OutputGone { output: stored.register.output });
@@ -82,7 +85,7 @@ impl<'a, L: Log, U: Udf, C: Clock> Run<'a, L, U, C> {
             limit: limit.unwrap_or(usize::MAX),
             expected,
             read: after,
-            checked: after,
+            skipped: Skipped::default(),
             pending: VecDeque::new(),
             pending_bytes: 0,
             pending_upto: after,
@@ -101,6 +104,7 @@ impl<'a, L: Log, U: Udf, C: Clock> Run<'a, L, U, C> {
             snapshot_due: begun + settings.snapshot_every,
             bytes_since: 0,
             is_dirty: false,
+            has_handled: false,
             is_asked: false,
             has_asked_last: false,
             ticks: tick_every.map(|every| Ticks::new(every, clock)),

@@ -208,6 +208,11 @@ impl<'a> Manager<'a> {
             self.registry.forget(&worker).await?;
         }
         self.finish(&view);
+        let is_mine = |partition| {
+            let lease = view.leases.get(&partition);
+            lease.is_some_and(|lease| lease.value.worker == self.settings.worker)
+        };
+        self.metrics.retain(|shown| self.running.contains_key(&shown) || is_mine(shown));
         for action in self.plan(&view, now) {
             self.act(action, &view).await?;
         }
@@ -330,10 +335,10 @@ impl<'a> Manager<'a> {
     /// Handles the end of a thread.
     async fn end(&mut self, Ended { partition, result }: Ended) -> Result<(), RunError> {
         let running = self.running.remove(&partition);
-        self.metrics.remove(partition);
         match result {
             Ok(()) => {
                 self.failures.remove(&partition);
+                self.metrics.retain(|shown| shown != partition);
                 if running.is_some_and(|running| running.gives_back) {
                     // If it fails, the next turn releases the lease.
                     let _ = self.release(partition).await;
@@ -352,6 +357,7 @@ impl<'a> Manager<'a> {
                 tracing::error!(
                     "partition {partition} has stopped: {why}; trying again in {pause:?}"
                 );
+                self.metrics.stopped(partition);
                 self.failures.insert(partition, Failure { pause, until: Instant::now() + pause });
                 self.me.failed.insert(partition, why);
             }

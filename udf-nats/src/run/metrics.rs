@@ -14,6 +14,8 @@ pub struct Counts {
     pub driver: Counters,
     /// The number of messages that wait on the server.
     pub pending: Arc<AtomicU64>,
+    /// How often the partition has stopped for an error.
+    stops: AtomicU64,
 }
 
 /// The counts of all partitions that this process runs.
@@ -23,7 +25,7 @@ pub struct Metrics(Arc<Mutex<BTreeMap<u32, Arc<Counts>>>>);
 type Read = fn(&Counts) -> u64;
 
 /// The name, the type, the help and the value of each metric of a partition.
-const PARTITION: [(&str, &str, &str, Read); 14] = [
+const PARTITION: [(&str, &str, &str, Read); 15] = [
     ("udf_nats_pending_messages", "gauge", "Messages that wait on the server.", |counts| {
         counts.pending.load(Ordering::Relaxed)
     }),
@@ -63,6 +65,9 @@ const PARTITION: [(&str, &str, &str, Read); 14] = [
     ("udf_nats_fenced_total", "counter", "Writes that another worker has preceded.", |counts| {
         counts.driver.fenced.get()
     }),
+    ("udf_nats_stops_total", "counter", "Stops for an error. It is tried again.", |counts| {
+        counts.stops.load(Ordering::Relaxed)
+    }),
     ("udf_nats_read_position", "gauge", "Sequence of the last message read.", |counts| {
         counts.driver.read.get()
     }),
@@ -75,14 +80,23 @@ impl Metrics {
 
     /// Begins to show a partition.
     pub(super) fn add(&self, partition: u32) -> Arc<Counts> {
-        let counts = Arc::new(Counts::default());
-        self.counts().insert(partition, Arc::clone(&counts));
+        let mut all = self.counts();
+        let stops = all.get(&partition).map_or(0, |counts| counts.stops.load(Ordering::Relaxed));
+        let counts = Arc::new(Counts { stops: stops.into(), ..Counts::default() });
+        all.insert(partition, Arc::clone(&counts));
         counts
     }
 
-    /// Stops showing a partition.
-    pub(super) fn remove(&self, partition: u32) {
-        self.counts().remove(&partition);
+    /// Notes that a partition has stopped for an error. It is still shown.
+    pub(super) fn stopped(&self, partition: u32) {
+        if let Some(counts) = self.counts().get(&partition) {
+            counts.stops.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Shows only these partitions from now on.
+    pub(super) fn retain(&self, is_shown: impl Fn(u32) -> bool) {
+        self.counts().retain(|partition, _| is_shown(*partition));
     }
 
     /// Returns the metrics in the text format of Prometheus.
@@ -121,7 +135,11 @@ mod tests {
         ] {
             assert!(text.lines().any(|other| other == line), "{line}: {text}");
         }
-        metrics.remove(3);
-        assert!(!metrics.to_prometheus().contains("\"3\""));
+        metrics.stopped(11);
+        metrics.add(11);
+        metrics.retain(|partition| partition != 3);
+        let text = metrics.to_prometheus();
+        assert!(!text.contains("\"3\""), "{text}");
+        assert!(text.contains("udf_nats_stops_total{partition=\"11\"} 1\n"), "{text}");
     }
 }

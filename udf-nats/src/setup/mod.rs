@@ -114,6 +114,13 @@ impl Setup {
             Raw::Found(stream) => names.raw.clone_from(&stream.name),
             Raw::Own => wanted.push(self.stream(&names.raw, &names.input, "raw lines")),
         }
+        if let Some(present) = present.as_ref().filter(|present| present.raw != names.raw) {
+            problems.push(format!(
+                "`{}` reads raw lines from the stream {}, and `{}` is in the stream {} now: positions count the messages \
+                 of the former; set up another name",
+                names.name, present.raw, names.input, names.raw
+            ));
+        }
         let partitions = format!("udf.{}.in.>", names.name);
         wanted.push(self.stream(&names.partitions_stream(), &partitions, "lines by partition"));
         let output = format!("{}.*", names.output);
@@ -238,8 +245,7 @@ impl Setup {
             serde_json::to_vec(names).map_err(|error| SetupError::Server(error.to_string()))?;
         let revision = session.get(&names.name, CONFIG).await?.map_or(0, |entry| entry.revision);
         match session.put(&names.name, CONFIG, text.into(), revision).await {
-            Ok(_) if present.is_none() => Ok(step(Did::Created)),
-            Ok(_) => Ok(step(Did::Changed(format!("raw lines are in {}", names.raw)))),
+            Ok(_) => Ok(step(Did::Created)),
             Err(PutError::Conflict) => Err(SetupError::Server(
                 "another setup runs at the same time; run it again to see what it did".to_owned(),
             )),

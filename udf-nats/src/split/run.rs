@@ -1,6 +1,7 @@
 //! One run of a splitter: until another one is faster, or the worker leaves.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::mark::Mark;
 use crate::partition::append::{Piece, append, cut};
 use crate::partition::context::Context;
 use crate::partition::error::Stop;
-use crate::partition::pull::pull;
+use crate::partition::pull::{Pulled, Skipped, check_end, pull};
 use crate::partition::shared::arm;
 use crate::partition::{Counters, Event, PartitionError};
 
@@ -60,6 +61,7 @@ pub(super) struct Run<'a, L, C> {
     pending: VecDeque<Message>,
     pending_bytes: usize,
     read: u64,
+    skipped: Skipped,
     fed: u64,
     /// The number of the first chunk in `in_flight`.
     first: u64,
@@ -98,6 +100,10 @@ impl<'a, L: Log, C: Clock> Run<'a, L, C> {
         // Behind the marks: it may be newer, and then says what is behind them.
         let stored = load(context, settings).await?;
         let after = stored.register.seq;
+        let marks = outputs.iter().filter_map(|output| output.mark);
+        let reached = marks.map(|mark| mark.upto).fold(after, u64::max);
+        let bounds = context.retry("read the bounds of the input", || context.log.bounds()).await?;
+        check_end(reached, bounds)?;
         for (output, lines) in outputs.iter_mut().zip(&stored.register.lines) {
             output.total = *lines;
             let mark = output.mark.filter(|mark| mark.upto < after);
@@ -122,6 +128,7 @@ impl<'a, L: Log, C: Clock> Run<'a, L, C> {
             pending: VecDeque::new(),
             pending_bytes: 0,
             read: after,
+            skipped: Skipped::default(),
             fed: after,
             first: 0,
             in_flight: VecDeque::new(),
@@ -171,7 +178,12 @@ impl<'a, L: Log, C: Clock> Run<'a, L, C> {
             let is_due = clock.elapsed() >= self.save_due || is_leaving && is_idle;
             if saving.is_terminated() && has_news && is_due {
                 let (revision, register) = (self.stored.revision, self.done.clone());
-                saving.set(save(context, settings, revision, register).fuse());
+                let skipped = mem::take(&mut self.skipped);
+                let save = async move {
+                    skipped.check(context, settings.skip_lost).await?;
+                    save(context, settings, revision, register).await
+                };
+                saving.set(save.fuse());
             }
             if is_leaving && is_idle && saving.is_terminated() {
                 return Ok(());
@@ -201,9 +213,10 @@ impl<'a, L: Log, C: Clock> Run<'a, L, C> {
                     self.save_due = clock.elapsed() + settings.save_every;
                 }
                 pulled = &mut pulling, if !pulling.is_terminated() => {
-                    let (reader, mut batch) = pulled?;
-                    (input, is_reading) = (Some(reader), true);
+                    let Pulled { input: open, mut batch, after } = pulled?;
+                    (input, is_reading) = (Some(open), true);
                     batch.messages.retain(|message| message.seq > self.read);
+                    self.skipped.note(after, &batch);
                     self.pending_bytes += batch.messages.iter().map(cost).sum::<usize>();
                     self.pending.extend(batch.messages);
                     self.read = self.read.max(batch.upto);

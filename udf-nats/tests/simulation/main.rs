@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::Kind;
 
 /// The seeds of an ordinary test run, for each kind.
-const RUNS: u64 = 2000;
+const RUNS: u64 = 2500;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))

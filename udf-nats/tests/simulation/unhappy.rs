@@ -1,15 +1,17 @@
 //! What a driver does in situations that the random runs do not have.
 
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use udf_nats::Mark;
 use udf_nats::partition::{OnPoison, PartitionError, PoisonLine, Register};
+use udf_nats::{Mark, Message};
 
+use crate::server::Server;
 use crate::sim::Sim;
-use crate::worker::{Config, Events, Worker};
+use crate::worker::{Config, Events, RAW, Worker};
 
 struct Scene {
     sim: Rc<Sim>,
@@ -43,11 +45,25 @@ impl Scene {
     /// Runs a worker until it has handled all input, and leaves, or until it gives up. Returns the
     /// events.
     fn run(&self) -> (Result<(), PartitionError>, Vec<String>) {
-        let mut worker = Worker::new(&self.sim, 0, 1, &self.config, &Events::default());
+        self.run_and(|_| {})
+    }
+
+    /// As [`run`](Self::run). Changes the server when the worker has handled the input for the first
+    /// time.
+    fn run_and(
+        &self,
+        change: impl FnOnce(&mut Server),
+    ) -> (Result<(), PartitionError>, Vec<String>) {
+        let partition = if self.config.split.is_some() { RAW } else { 0 };
+        let mut worker = Worker::new(&self.sim, partition, 1, &self.config, &Events::default());
+        let mut change = Some(change);
         let ended = loop {
             let end = self.sim.server.borrow().input.len() as u64;
             if worker.counters.position.get() == end {
-                worker.leave();
+                match change.take() {
+                    Some(change) => change(&mut self.sim.server.borrow_mut()),
+                    None => worker.leave(),
+                }
             }
             if worker.is_ready() {
                 if let Poll::Ready(ended) = worker.poll() {
@@ -63,7 +79,8 @@ impl Scene {
 
     /// Runs a worker for some time, and kills it.
     fn run_for(&self, time: Duration) {
-        let mut worker = Worker::new(&self.sim, 0, 1, &self.config, &Events::default());
+        let partition = if self.config.split.is_some() { RAW } else { 0 };
+        let mut worker = Worker::new(&self.sim, partition, 1, &self.config, &Events::default());
         let end = self.sim.now() + time.as_nanos() as u64;
         while self.sim.now() < end {
             if worker.is_ready() {
@@ -128,6 +145,73 @@ fn lost_input_ends_the_driver_unless_it_may_be_skipped() {
 }
 
 #[test]
+fn retention_that_passes_a_running_worker_ends_it_unless_input_may_be_skipped() {
+    let line = |number: u64| format!("line,host=a f={number} {number}\n");
+    for split in [None, Some(1)] {
+        let mut scene = Scene::new();
+        scene.config.split = split;
+        let partition = if split.is_some() { RAW } else { 0 };
+        for input in &mut scene.sim.server.borrow_mut().input {
+            *input = (partition, Message { payload: line(input.1.seq).into(), ..input.1.clone() });
+        }
+        let add = |server: &mut Server, numbers: RangeInclusive<u64>| {
+            numbers.for_each(|number| server.add_input(partition, 0, None, line(number)));
+        };
+        scene.run().0.expect("it leaves");
+        add(&mut scene.sim.server.borrow_mut(), 4..=4);
+        let (ended, _) = scene.run_and(|server| {
+            add(server, 5..=10);
+            server.removed = 7;
+        });
+        assert_eq!(ended, Err(PartitionError::Lost { after: 4, first: 8 }), "{split:?}");
+        add(&mut scene.sim.server.borrow_mut(), 11..=11);
+        let behind_the_state = Err(PartitionError::Lost { after: 3, first: 8 });
+        assert_eq!(scene.run().0, behind_the_state, "it is not forgotten, {split:?}");
+        scene.config.skip_lost = true;
+        let (ended, texts) = scene.run();
+        ended.expect("it leaves");
+        let skipped: Vec<_> = texts.iter().filter(|text| text.contains("skipped")).collect();
+        let expected = "skipped up to 4 messages behind sequence 3: the stream begins at 8";
+        assert_eq!(skipped, [expected], "{split:?}");
+        let text = scene.sim.server.borrow().text(0);
+        let is_there = |number: &u64| text.contains(line(*number).trim());
+        let there: Vec<_> = (1..=11).filter(is_there).collect();
+        assert_eq!(there, [1, 2, 3, 4, 8, 9, 10, 11], "{text}");
+    }
+}
+
+#[test]
+fn input_that_is_removed_once_it_was_read_is_not_lost() {
+    let scene = Scene::new();
+    // Of another partition, so they are skipped.
+    scene.sim.server.borrow_mut().add_input(1, 0, None, "line of another\n".to_owned());
+    scene.add("line 5\n");
+    let (ended, _) = scene.run_and(|server| {
+        server.add_input(0, 0, None, "line 6\n".to_owned());
+        server.removed = 3;
+    });
+    assert_eq!(ended, Ok(()));
+    assert_eq!(scene.output(), ["1", "2", "3", "5", "6"]);
+}
+
+#[test]
+fn a_stream_that_has_lost_its_end_ends_the_driver() {
+    for split in [None, Some(1)] {
+        let mut scene = Scene::new();
+        scene.config.split = split;
+        if split.is_some() {
+            for input in &mut scene.sim.server.borrow_mut().input {
+                *input = (RAW, Message { payload: "m,host=a f=1 1".into(), ..input.1.clone() });
+            }
+        }
+        // Killed before its position is stored. The output says how far it goes.
+        scene.run_for(Duration::from_millis(100));
+        scene.sim.server.borrow_mut().input.truncate(2);
+        assert_eq!(scene.run().0, Err(PartitionError::Ahead { after: 3, last: 2 }));
+    }
+}
+
+#[test]
 fn a_stream_that_was_created_again_ends_the_driver() {
     let scene = Scene::new();
     scene.run().0.expect("it leaves");
@@ -153,6 +237,39 @@ fn output_that_is_gone_is_reported() {
     ended.expect("it leaves");
     assert!(texts[0].starts_with("the output message 3 of this partition is gone"), "{texts:?}");
     assert_eq!(scene.output(), ["4"]);
+}
+
+#[test]
+fn output_that_expires_while_a_worker_runs_is_not_the_work_of_another() {
+    let scene = Scene::new();
+    let (ended, texts) = scene.run_and(|server| {
+        server.outputs.clear();
+        server.add_input(0, 0, None, "line 4\n".to_owned());
+    });
+    ended.expect("it leaves");
+    let expected = "the last message of the output is gone, by retention or a purge; ";
+    assert!(texts.iter().any(|text| text.starts_with(expected)), "{texts:?}");
+    assert!(!texts.iter().any(|text| text.contains("another worker")), "{texts:?}");
+}
+
+#[test]
+fn a_udf_that_each_line_ends_does_not_drain_its_input() {
+    let scene = Scene::new();
+    for number in 4..=150 {
+        scene.add(&format!("kill {number}\n"));
+    }
+    let why = "it crashed".to_owned();
+    let ended = Err(PartitionError::EachLine { lines: 100, why });
+    let letters = || scene.sim.server.borrow().dead_letters.len();
+    for _ in 0..2 {
+        assert_eq!((scene.run().0, letters()), (ended.clone(), 100));
+    }
+    // As if the UDF were repaired.
+    for (_, message) in &mut scene.sim.server.borrow_mut().input[103..] {
+        message.payload = format!("line {}\n", message.seq).into();
+    }
+    scene.run().0.expect("it leaves");
+    assert_eq!((scene.output().len(), scene.register().poison_in_a_row), (3 + 47, 0));
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Worker {
         let splitting = config.split.map(|partitions| {
             split::Settings::new(partitions, name.clone(), Grouping::by(["host"]))
                 .save_every(config.snapshot_every)
+                .skip_lost(config.skip_lost)
                 .chunk_bytes(config.chunk_bytes)
                 .depth(config.depth)
         });

@@ -1,9 +1,10 @@
 //! Gives partitions back.
 
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::Manager;
 use crate::log::{LogError, PutError};
+use crate::owner::BEAT;
 
 impl Manager<'_> {
     pub(super) async fn release(&mut self, partition: u32) -> Result<(), LogError> {
@@ -27,12 +28,19 @@ impl Manager<'_> {
         }
         let limit = self.settings.shutdown;
         let left = timeout(limit, async {
-            // Others know at once that they will get the partitions.
-            let _ = self.registry.beat(&self.settings.worker, &self.me).await;
+            // The first beat is due at once: others know that they will get the partitions.
+            let mut beat = interval(BEAT);
             while !self.running.is_empty() {
-                let Some(ended) = self.ended.recv().await else { break };
-                if let Err(error) = self.end(ended).await {
-                    tracing::error!("{error}");
+                tokio::select! {
+                    // A worker that does not show that it lives loses its partitions.
+                    _ = beat.tick() => {
+                        let _ = self.registry.beat(&self.settings.worker, &self.me).await;
+                    }
+                    Some(ended) = self.ended.recv() => {
+                        if let Err(error) = self.end(ended).await {
+                            tracing::error!("{error}");
+                        }
+                    }
                 }
             }
             let leases: Vec<_> = self.leases.keys().copied().collect();
