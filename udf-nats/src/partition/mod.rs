@@ -81,9 +81,9 @@ pub struct Settings {
     pub on_poison: OnPoison,
     /// Whether to go on if retention has removed input. Defaults to `false`.
     pub skip_lost: bool,
-    /// The size of a chunk in bytes of input. Defaults to 256 KiB.
+    /// The size of a chunk in bytes of input. Defaults to 512 KiB.
     pub chunk_bytes: usize,
-    /// The number of chunks in the UDF and on their way to the log. Defaults to 3.
+    /// The number of chunks in the UDF and on their way to the log. Defaults to 6.
     pub depth: usize,
 }
 
@@ -109,8 +109,8 @@ impl Settings {
             snapshot_bytes: 64 << 20,
             on_poison: OnPoison::default(),
             skip_lost: false,
-            chunk_bytes: 256 << 10,
-            depth: 3,
+            chunk_bytes: 512 << 10,
+            depth: 6,
         }
     }
 

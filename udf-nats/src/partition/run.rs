@@ -1,7 +1,7 @@
 //! One run of a partition: from the start of its UDF until another worker is faster, the UDF ends,
 //! or the worker leaves.
 //!
-//! Input is read ahead, up to three chunks are in the UDF or wait for the log, and appends follow
+//! Input is read ahead, a few chunks are in the UDF or wait for the log, and appends follow
 //! each other. All of it happens in one task:
 //!
 //! ```text
