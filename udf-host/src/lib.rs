@@ -11,6 +11,7 @@
 //! | [`replay`] | plays a file of points to a UDF |
 //! | [`telegraf`] | serves Telegraf with a UDF |
 //! | [`state_file`] | keeps the state of a UDF between two runs |
+//! | [`large_pipes`] | larger pipes, for connections with much data |
 //! | [`whole_file`] | files that are replaced as a whole: after a crash, the old one or the new one |
 //! | `command` | the subcommands `info` and `replay`, with the default feature `command` |
 
@@ -21,6 +22,7 @@ mod connection;
 pub mod diagnosis;
 pub mod error;
 pub mod interface;
+pub mod large_pipes;
 pub mod loopback;
 mod memory_pipe;
 pub mod process;

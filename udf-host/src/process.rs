@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ pub use crate::child::{Child, Exit, Spawned};
 use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
 use crate::interface::Interface;
+use crate::large_pipes::LargePipes;
 use crate::session::{EXPLAINED_WITHIN, Session};
 use crate::settings::{Callbacks, Settings};
 
@@ -34,6 +36,7 @@ pub struct Process {
     connection: Connection,
     child: Mutex<Option<Arc<Child>>>,
     leads: bool,
+    large_pipes: Option<LargePipes>,
 }
 
 impl Process {
@@ -47,6 +50,7 @@ impl Process {
             connection: Connection::default(),
             child: Mutex::default(),
             leads: false,
+            large_pipes: None,
         }
     }
 
@@ -83,6 +87,13 @@ impl Process {
         self
     }
 
+    /// Makes the pipes of the program large, unless eight connections of this process have large
+    /// ones; see [`large_pipes`](crate::large_pipes).
+    pub fn large_pipes(mut self) -> Self {
+        self.large_pipes = LargePipes::claim();
+        self
+    }
+
     /// Sets the timeouts and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -113,6 +124,10 @@ impl Process {
                 false => Spawned::new(&mut command, log)?,
             }
         };
+        if let Some(large) = &self.large_pipes {
+            large.enlarge(spawned.stdin.as_fd());
+            large.enlarge(spawned.stdout.as_fd());
+        }
         let child = Arc::new(spawned.child);
         *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child.clone());
 

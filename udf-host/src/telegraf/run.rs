@@ -26,6 +26,7 @@ use super::windows::Gathering;
 use super::{END_WITHIN, Ends, SAVE_EVERY, Summary, Telegraf, Windows, end};
 use crate::error::Error;
 use crate::interface::Interface;
+use crate::large_pipes::LargePipes;
 use crate::replay::Connect;
 use crate::spawn::spawn;
 
@@ -46,8 +47,11 @@ impl Telegraf {
         let info = describe(connect)?;
         let options = options::parse(&info, &self.options)?;
         let windows = self.windows_of(&info)?;
-        enlarge(&ends.stdin);
-        enlarge(&ends.stdout);
+        let large = LargePipes::claim();
+        if let Some(large) = &large {
+            large.enlarge(ends.stdin.as_fd());
+            large.enlarge(ends.stdout.as_fd());
+        }
         let pipe = ends.stdout.try_clone()?;
         let stdout = Mutex::new(Stdout::new(File::from(ends.stdout.try_clone()?)));
         let shared = Arc::new(Shared { log: Box::new(log), counts: Counts::default(), stdout });
@@ -282,17 +286,3 @@ fn start_signals(signal: OwnedFd, reports: Sender<Report>) -> io::Result<()> {
         let _ = reports.send(Report::Signal);
     })
 }
-
-/// The size of the pipes. Telegraf and this process then sleep and wake less often than with the
-/// usual 64 KiB.
-#[cfg(target_os = "linux")]
-const PIPE: usize = 512 << 10;
-
-/// Enlarges a pipe. If the system refuses, it stays as it is.
-#[cfg(target_os = "linux")]
-fn enlarge(pipe: &OwnedFd) {
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn enlarge(_: &OwnedFd) {}

@@ -100,6 +100,7 @@ impl Connector {
                     .args(args)
                     .env(SUPERVISOR, process::id().to_string())
                     .in_group()
+                    .large_pipes()
                     .settings(settings)
                     .callbacks(callbacks),
             ),
