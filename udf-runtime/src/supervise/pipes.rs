@@ -7,9 +7,8 @@ use std::os::fd::BorrowedFd;
 
 use udf_host::large_pipes::LargePipes;
 
-/// The maximum size of a read. What is read is looked at and written before it leaves the cache of
-/// the processor: larger reads cost more for each byte.
-pub(super) const READ: usize = 64 << 10;
+/// The maximum size of a read. With smaller ones, the three processes sleep and wake more often.
+pub(super) const READ: usize = 256 << 10;
 
 /// A read of so many bytes has emptied a pipe that was nearly full.
 const FULL: usize = 48 << 10;
