@@ -1,7 +1,5 @@
 //! Makes a picture of two tracks: chooses the fields, and arranges them in panels.
 
-use std::collections::BTreeSet;
-
 use crate::fields::{Chosen, Field, choose};
 use crate::panels;
 use crate::picture::{Data, Form, Key, Panel, Picture, Series, Side};
@@ -66,8 +64,12 @@ fn groups(
     output: &Track,
     notes: &mut Vec<String>,
 ) -> Vec<String> {
-    let mut all = BTreeSet::new();
-    all.extend(input.groups.keys().chain(output.groups.keys()));
+    let mut all: Vec<&String> = Vec::new();
+    for group in input.groups.iter().chain(&output.groups) {
+        if let Err(place) = all.binary_search(&&group.name) {
+            all.insert(place, &group.name);
+        }
+    }
     let most = match &settings.groups {
         Groups::First(most) => (*most).clamp(1, Groups::MOST),
         Groups::Named(_) => Groups::MOST,
@@ -109,8 +111,8 @@ fn arrange(
     for group in groups {
         let of_group = chosen.fields.iter().map(|field| {
             let track = if field.side == Side::Input { &mut input } else { &mut output };
-            let samples = track.groups.get_mut(group)?.series.remove(&field.place)?;
-            Some(samples.sorted())
+            let place = track.place(group).ok()?;
+            Some(track.groups[place].take(field.place)?.sorted())
         });
         let of_group: Vec<_> = of_group.collect();
         shared_times += usize::from(of_group.iter().zip(&chosen.fields).any(|(sorted, field)| {
