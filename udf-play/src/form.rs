@@ -33,11 +33,13 @@ struct Names {
 
 /// Returns the options of a UDF as an Info response has them, with their aliases.
 pub(crate) fn info(udf: &Description) -> Info {
-    let options = udf.options.iter().flat_map(|option| {
-        let names = [&option.name].into_iter().chain(&option.aliases);
-        names.map(|name| (name.clone(), option.args.clone()))
-    });
-    Info { wants: udf.wants, provides: udf.provides, options: options.collect() }
+    let mut options = BTreeMap::new();
+    for option in &udf.options {
+        for name in [&option.name].into_iter().chain(&option.aliases) {
+            options.insert(name.clone(), option.args.clone());
+        }
+    }
+    Info { wants: udf.wants, provides: udf.provides, options }
 }
 
 /// The values at the start.
@@ -79,7 +81,7 @@ pub(crate) fn form(page: &Page<'_>) -> Vec<u8> {
     let parts = [
         (r#"{"udf":"#, play.udf.to_json().into_bytes()),
         (r#","file":"#, json(&file)),
-        (r#","secrets":"#, json(&play.secrets())),
+        (r#","secrets":"#, json(&play.udf.secrets())),
         (r#","input":"#, json(&names(play))),
         (r#","start":"#, json(&start)),
         ("}", Vec::new()),

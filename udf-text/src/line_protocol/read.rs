@@ -189,6 +189,8 @@ impl<R: BufRead> LineReader<R> {
     ///
     /// # Errors
     /// If the next line is not a point, or if reading fails.
+    // Each caller would contain the parser.
+    #[inline(never)]
     pub fn next_message(&mut self) -> Result<Option<messages::Point>, LineError> {
         let point = self.read_point().map(|point| point.map(|(message, _)| message));
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
