@@ -240,7 +240,7 @@ impl<R: BufRead> LineReader<R> {
         let line = self.lines.text().ok()?;
         let (clock, last_time) = (self.clock, self.last_time);
         let missing = || clock.map_or(last_time, |clock| clock());
-        let line = self.encoder.encode(line, self.precision.unwrap_or_default(), missing, out)?;
+        let line = self.encoder.encode(line, self.precision.unwrap_or_default(), &missing, out)?;
         if line.has_time {
             self.see_time(line.time);
         }
