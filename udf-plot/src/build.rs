@@ -127,11 +127,14 @@ fn arrange(
                 .to_owned(),
         );
     }
-    let ranges = (0..chosen.fields.len()).map(|place| {
-        let samples = data.iter().filter_map(|group| group[place].as_ref());
-        Range::of(samples.flat_map(|sorted| &sorted.samples).map(|sample| sample.value))
-    });
-    let ranges: Vec<_> = ranges.collect();
+    let mut ranges = vec![None; chosen.fields.len()];
+    for group in &data {
+        for (sorted, range) in group.iter().zip(&mut ranges) {
+            for sample in sorted.iter().flat_map(|sorted| &sorted.samples) {
+                Range::extend(range, sample.value);
+            }
+        }
+    }
     let layout = panels::layout(chosen, &ranges);
     let legend: Vec<Key> = layout.keys.iter().map(|key| key.key.clone()).collect();
     let mut panels = Vec::new();
@@ -196,7 +199,12 @@ fn series(places: &[usize], fields: &[Field], data: &[Option<Sorted>]) -> Option
 }
 
 fn times(panels: &[Panel]) -> Option<(i64, i64)> {
-    let samples = || panels.iter().flat_map(|panel| &panel.series).flat_map(|s| s.data.samples());
-    let times = || samples().map(|sample| sample.time);
-    Some((times().min()?, times().max()?))
+    let mut times: Option<(i64, i64)> = None;
+    for panel in panels {
+        panel.see_samples(&mut |sample| {
+            let (first, last) = times.unwrap_or((sample.time, sample.time));
+            times = Some((first.min(sample.time), last.max(sample.time)));
+        });
+    }
+    times
 }
