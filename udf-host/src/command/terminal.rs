@@ -28,8 +28,8 @@ pub(super) fn size(terminal: &impl AsFd) -> Option<(usize, usize)> {
     is_known.then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
-/// Stdout as the output of a replay. A trait object of [`io::Stdout`] itself contains every method of
-/// [`Write`], and makes programs 5 KiB larger.
+/// Stdout as the output of a replay. A trait object of [`io::Stdout`] itself would make programs
+/// contain its version of every method of [`Write`].
 #[cfg(feature = "plot")]
 pub(super) struct Output;
 
