@@ -20,7 +20,7 @@ const OF_MAIN: [&str; 4] = ["clap", "listenfd", "signal-hook", "tracing-subscrib
 const OF_TESTING: [&str; 1] = ["kapacitor-udf-host"];
 /// Crates of pictures.
 const OF_PLOT: [&str; 5] =
-    ["httparse", "kapacitor-udf-play", "kapacitor-udf-plot", "plotters", "tz-rs"];
+    ["httparse", "kapacitor-udf-play", "kapacitor-udf-plot", "plotters-svg", "tz-rs"];
 
 #[test]
 fn no_crate_of_a_feature_is_compiled_without_it() {

@@ -16,6 +16,8 @@ use crate::{Connect, Input, Play, Server};
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
 /// Returns the definition of the subcommand `play`.
+// In its caller, it would be compiled for speed.
+#[inline(never)]
 pub fn play_command() -> Command {
     Command::new("play")
         .about("Open a page in the browser to tune the options of the UDF on a file")
@@ -40,7 +42,7 @@ pub fn play_command() -> Command {
             Arg::new("port")
                 .long("port")
                 .value_name("PORT")
-                .value_parser(value_parser!(u16))
+                .value_parser(value_parser!(u32).range(..=i64::from(u16::MAX)))
                 .help("The port of the page [default: a free one]"),
             Arg::new("utc")
                 .long("utc")
@@ -70,6 +72,8 @@ pub struct CommandWords {
 ///
 /// # Errors
 /// When the file cannot be read, the options do not fit, or the port is in use.
+// In its caller, it would be compiled for speed.
+#[inline(never)]
 pub fn play(
     matches: &ArgMatches,
     udf: Description,
@@ -89,7 +93,8 @@ pub fn play(
         words_behind: words.behind,
         is_utc: matches.get_flag("utc"),
     };
-    let port = matches.get_one("port").copied().unwrap_or_default();
+    let port = matches.get_one::<u32>("port").and_then(|port| u16::try_from(*port).ok());
+    let port = port.unwrap_or_default();
     let server = Server::bind(port).map_err(|error| {
         Failure::failed(format!("cannot listen on port {port} of 127.0.0.1: {error}"))
     })?;

@@ -1,7 +1,7 @@
 //! The form of the page: the options of the UDF, the fields and tags of the input, and the values
 //! at the start.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use udf_proto::point::FieldValue;
@@ -23,21 +23,23 @@ const MAX_NAMES: usize = 200;
 struct Names {
     /// Whether the input is a recording of batches, which has its own groups and windows.
     is_recording: bool,
-    fields: BTreeSet<String>,
+    fields: Vec<String>,
     /// The number that changes most often, for an option that needs the name of a field.
     liveliest: Option<String>,
-    tags: BTreeSet<String>,
+    tags: Vec<String>,
     /// Why the input cannot be read.
     problem: Option<String>,
 }
 
 /// Returns the options of a UDF as an Info response has them, with their aliases.
 pub(crate) fn info(udf: &Description) -> Info {
-    let options = udf.options.iter().flat_map(|option| {
-        let names = [&option.name].into_iter().chain(&option.aliases);
-        names.map(|name| (name.clone(), option.args.clone()))
-    });
-    Info { wants: udf.wants, provides: udf.provides, options: options.collect() }
+    let mut options = BTreeMap::new();
+    for option in &udf.options {
+        for name in [&option.name].into_iter().chain(&option.aliases) {
+            options.insert(name.clone(), option.args.clone());
+        }
+    }
+    Info { wants: udf.wants, provides: udf.provides, options }
 }
 
 /// The values at the start.
@@ -79,7 +81,7 @@ pub(crate) fn form(page: &Page<'_>) -> Vec<u8> {
     let parts = [
         (r#"{"udf":"#, play.udf.to_json().into_bytes()),
         (r#","file":"#, json(&file)),
-        (r#","secrets":"#, json(&play.secrets())),
+        (r#","secrets":"#, json(&play.udf.secrets())),
         (r#","input":"#, json(&names(play))),
         (r#","start":"#, json(&start)),
         ("}", Vec::new()),
@@ -111,67 +113,74 @@ fn names(play: &Play) -> Names {
         Ok(Err(error)) => return failed(format!("the input cannot be read: {error}")),
         Err(error) => return failed(error.to_string()),
     };
-    let mut names = Names {
-        is_recording: matches!(data, Data::Recorded(_)),
-        problem: refreshed.err().map(|error| error.to_string()),
-        ..Names::default()
-    };
-    let mut changes = Changes::default();
-    match &data {
+    let (mut numbers, mut fields, mut tags) = (Seen::default(), Seen::default(), Seen::default());
+    let is_recording = matches!(data, Data::Recorded(_));
+    match data {
         Data::Points(points) => {
             for point in points {
-                let numbers = point.fields_int.iter().map(|(name, value)| (name, *value as f64));
-                let numbers = numbers.chain(point.fields_double.iter().map(|(name, v)| (name, *v)));
-                numbers.for_each(|(name, value)| changes.add(name, value));
-                let others = point.fields_string.keys().chain(point.fields_bool.keys());
-                others.for_each(|name| add(name, &mut names.fields));
-                point.tags.keys().for_each(|name| add(name, &mut names.tags));
+                point.fields_int.iter().for_each(|(name, value)| numbers.add(name, *value as f64));
+                point.fields_double.iter().for_each(|(name, value)| numbers.add(name, *value));
+                point.fields_string.keys().for_each(|name| fields.add(name, 0.0));
+                point.fields_bool.keys().for_each(|name| fields.add(name, 0.0));
+                point.tags.keys().for_each(|name| tags.add(name, 0.0));
             }
         }
         Data::Windows(batches) | Data::Recorded(batches) => {
             for batch in batches {
-                batch.tags.keys().for_each(|name| add(name, &mut names.tags));
+                batch.tags.keys().for_each(|name| tags.add(name, 0.0));
                 for point in batch.points.iter() {
-                    point.tags().for_each(|(name, _)| add(name, &mut names.tags));
+                    point.tags().for_each(|(name, _)| tags.add(name, 0.0));
                     for (name, value) in point.fields() {
                         match value {
-                            FieldValue::Float(value) => changes.add(name, value),
-                            FieldValue::Int(value) => changes.add(name, value as f64),
-                            _ => add(name, &mut names.fields),
+                            FieldValue::Float(value) => numbers.add(name, value),
+                            FieldValue::Int(value) => numbers.add(name, value as f64),
+                            _ => fields.add(name, 0.0),
                         }
                     }
                 }
             }
         }
     }
-    names.liveliest = changes.liveliest();
-    changes.0.keys().for_each(|name| add(name, &mut names.fields));
-    names
+    let liveliest = numbers.liveliest();
+    numbers.0.iter().for_each(|number| fields.add(&number.name, 0.0));
+    let problem = refreshed.err().map(|error| error.to_string());
+    Names { is_recording, fields: fields.names(), liveliest, tags: tags.names(), problem }
 }
 
-fn add(name: &str, to: &mut BTreeSet<String>) {
-    if to.len() < MAX_NAMES && !to.contains(name) {
-        to.insert(name.to_owned());
-    }
-}
-
-/// The last value of each number, and how often it has changed.
+/// Names in their order.
 #[derive(Default)]
-struct Changes(BTreeMap<String, (f64, u32)>);
+struct Seen(Vec<Name>);
 
-impl Changes {
+/// A name, its last value, and how often the value has changed.
+struct Name {
+    name: String,
+    last: f64,
+    changes: u32,
+}
+
+impl Seen {
     fn add(&mut self, name: &str, value: f64) {
-        if let Some((last, count)) = self.0.get_mut(name) {
-            *count += u32::from(*last != value);
-            *last = value;
-        } else if self.0.len() < MAX_NAMES {
-            self.0.insert(name.to_owned(), (value, 0));
+        match self.0.binary_search_by(|other| other.name.as_str().cmp(name)) {
+            Ok(place) => {
+                let known = &mut self.0[place];
+                known.changes += u32::from(known.last != value);
+                known.last = value;
+            }
+            Err(place) if self.0.len() < MAX_NAMES => {
+                self.0.insert(place, Name { name: name.to_owned(), last: value, changes: 0 });
+            }
+            Err(_) => {}
         }
+    }
+
+    fn names(self) -> Vec<String> {
+        self.0.into_iter().map(|name| name.name).collect()
     }
 
     /// Returns the number that changed most often, the first by name of several.
     fn liveliest(&self) -> Option<String> {
-        let most = self.0.iter().rev().max_by_key(|(_, (_, count))| *count);
-        most.map(|(name, _)| name.clone())
+        let most = self.0.iter().map(|number| number.changes).max()?;
+        let first = self.0.iter().find(|number| number.changes == most)?;
+        Some(first.name.clone())
     }
 }

@@ -53,17 +53,17 @@ impl Input {
         let failed = |error| InputError::Io { path: path.to_owned(), error };
         let mut input = Input { path: path.to_owned(), is_file: false, kept: Mutex::default() };
         if path == Path::new("-") {
-            input.kept = Mutex::new(Some(input.keep(io::stdin().lock())?));
+            input.kept = Mutex::new(Some(input.keep(&mut io::stdin().lock())?));
             return Ok(input);
         }
-        let file = File::open(path).map_err(failed)?;
+        let mut file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if metadata.is_dir() {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
         input.is_file = metadata.is_file();
         if !input.is_file || metadata.len() <= MAX_KEPT {
-            input.kept = Mutex::new(Some(input.keep(file)?));
+            input.kept = Mutex::new(Some(input.keep(&mut file)?));
         }
         Ok(input)
     }
@@ -93,7 +93,7 @@ impl Input {
         Ok(Box::new(BufReader::with_capacity(CHUNK, file)))
     }
 
-    fn keep(&self, from: impl Read) -> Result<Arc<[u8]>, InputError> {
+    fn keep(&self, from: &mut dyn Read) -> Result<Arc<[u8]>, InputError> {
         let path = || self.path.clone();
         let mut bytes = Vec::new();
         let read = from.take(MAX_KEPT + 1).read_to_end(&mut bytes);
@@ -136,7 +136,7 @@ mod tests {
         file.as_file().set_len(MAX_KEPT + 1).unwrap();
         let input = Input::open(file.path()).unwrap();
         assert!(input.kept.lock().unwrap().is_none());
-        let endless = input.keep(io::repeat(b' ')).map(|bytes| bytes.len());
+        let endless = input.keep(&mut io::repeat(b' ')).map(|bytes| bytes.len());
         assert!(matches!(endless, Err(InputError::TooLarge { .. })));
     }
 }

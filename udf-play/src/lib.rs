@@ -71,14 +71,6 @@ impl Play {
         Ok(Page { play: self, info, calls })
     }
 
-    /// Returns the names of the options whose values are not shown.
-    fn secrets(&self) -> Vec<String> {
-        let secrets = self.udf.options.iter().filter(|option| option.secret);
-        secrets
-            .flat_map(|option| [option.name.clone()].into_iter().chain(option.aliases.clone()))
-            .collect()
-    }
-
     /// Returns the name of the file, for the title of a picture.
     fn source(&self) -> String {
         let path = self.input.path();

@@ -79,32 +79,42 @@ const DISTINCT: usize = 4;
 /// Returns the option that a text is about: the first call in it, else the only option whose value
 /// it quotes, else the only option that it names.
 fn option_of<'u>(text: &str, udf: &'u Description, calls: &[OptionCall]) -> Option<&'u str> {
-    let names = || {
-        udf.options.iter().flat_map(|option| {
-            let all = [&option.name].into_iter().chain(&option.aliases);
-            all.map(|name| (name.as_str(), option.name.as_str()))
-        })
-    };
-    let called = names().filter_map(|(name, option)| {
-        let at = ["(", "`"].iter().filter_map(|end| text.find(&format!("`.{name}{end}")));
-        at.min().map(|at| (at, option))
-    });
-    if let Some((_, option)) = called.min() {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for option in &udf.options {
+        for name in [&option.name].into_iter().chain(&option.aliases) {
+            names.push((name, &option.name));
+        }
+    }
+    let mut first: Option<(usize, &str)> = None;
+    for (name, option) in &names {
+        for end in ["(", "`"] {
+            if let Some(at) = text.find(&format!("`.{name}{end}"))
+                && first.is_none_or(|first| (at, *option) < first)
+            {
+                first = Some((at, option));
+            }
+        }
+    }
+    if let Some((_, option)) = first {
         return Some(option);
     }
-    let is_named = |name: &str| name.len() >= DISTINCT && has_word(text, name);
-    let named = names().filter(|(name, _)| is_named(name)).map(|(_, option)| option);
-    let quoted = calls
-        .iter()
-        .filter(|call| quotes_value(text, call))
-        .filter_map(|call| names().find(|(name, _)| *name == call.name).map(|(_, option)| option));
-    only(quoted).or_else(|| only(named))
+    let (mut quoted, mut named) = (Vec::new(), Vec::new());
+    for (name, option) in &names {
+        let is_quoted = |call: &OptionCall| call.name == *name && quotes_value(text, call);
+        if calls.iter().any(is_quoted) {
+            quoted.push(*option);
+        }
+        if name.len() >= DISTINCT && has_word(text, name) {
+            named.push(*option);
+        }
+    }
+    only(&quoted).or_else(|| only(&named))
 }
 
 /// Returns the option if there is no other.
-fn only<'u>(mut options: impl Iterator<Item = &'u str>) -> Option<&'u str> {
-    let first = options.next()?;
-    options.all(|other| other == first).then_some(first)
+fn only<'u>(options: &[&'u str]) -> Option<&'u str> {
+    let first = options.first()?;
+    options.iter().all(|other| other == first).then_some(*first)
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -115,13 +125,12 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 fn quotes_value(text: &str, call: &OptionCall) -> bool {
-    let texts = call.values.iter().filter_map(|value| match value {
-        Value::String(text) if !text.is_empty() => Some(text),
-        _ => None,
-    });
-    let quotes = ["`", "'", "\""];
-    texts.into_iter().any(|value| {
-        quotes.iter().any(|quote| text.contains(&[quote, value.as_str(), quote].concat()))
+    call.values.iter().any(|value| match value {
+        Value::String(value) if !value.is_empty() => {
+            let is_within = |quote: &str| text.contains(&format!("{quote}{value}{quote}"));
+            ["`", "'", "\""].into_iter().any(is_within)
+        }
+        _ => false,
     })
 }
 

@@ -141,7 +141,7 @@ fn play_one(page: &Page<'_>, connect: Connect<'_>, run: &Run, setting: &Setting)
     };
     let plot = udf_plot::Settings {
         name: play.udf.name.clone(),
-        secrets: play.secrets(),
+        secrets: play.udf.secrets(),
         source: play.source(),
         utc: play.is_utc,
         ..udf_plot::Settings::default()
@@ -183,7 +183,7 @@ fn without_secrets(
     calls: &[OptionCall],
     options: &[String],
 ) -> (Vec<OptionCall>, Vec<String>) {
-    let secrets = play.secrets();
+    let secrets = play.udf.secrets();
     let both = calls.iter().zip(options).map(|(call, option)| {
         if !secrets.contains(&call.name) {
             return (call.clone(), option.clone());

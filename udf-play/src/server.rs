@@ -151,8 +151,11 @@ impl Site<'_> {
         Some(response)
     }
 
-    fn run(&self, body: &[u8]) -> Result<Response, Response> {
-        let request: run::Request = serde_json::from_slice(body).map_err(|error| {
+    fn run(&self, mut body: &[u8]) -> Result<Response, Response> {
+        // A replay of a recording parses JSON with the same type of reader, so that a program
+        // contains one parser.
+        let body: &mut dyn io::Read = &mut body;
+        let request: run::Request = serde_json::from_reader(body).map_err(|error| {
             Response::text("400 Bad Request", &format!("invalid request: {error}"))
         })?;
         let played = self.runs.run(|run| run::play(self.page, self.connect, run, &request));

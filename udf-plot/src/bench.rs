@@ -1,13 +1,9 @@
 //! Draws measurements of a UDF beside those of an echo: throughput as bars, round trips as lines.
 
-use plotters::chart::ChartBuilder;
-use plotters::element::{PathElement, Rectangle};
-use plotters::style::{Color, RGBAColor, TRANSPARENT};
-
-use crate::axes::Values;
-
-use crate::fit::{clean, shortened, text_width};
-use crate::paper::{Area, Drawn, LINE, MARGIN, PX, Paper};
+use crate::chart::{Chart, Tick};
+use crate::fit::{shortened, text_width};
+use crate::paper::{LINE, MARGIN, PX, Paper};
+use crate::pen::{Ink, Pen};
 use crate::range::Range;
 use crate::settings::Look;
 use crate::theme::Role;
@@ -93,9 +89,7 @@ impl Measurements {
     pub fn svg(&self, look: &Look) -> String {
         let paper = Paper::new(look, &self.title, &self.subtitle);
         let sheet = Sheet { measurements: self, paper };
-        sheet
-            .paper
-            .document(sheet.trips_top() + CHART + 2 * LINE + MARGIN, &|area| sheet.draw(area))
+        sheet.paper.document(sheet.trips_top() + CHART + 2 * LINE + MARGIN, &|pen| sheet.draw(pen))
     }
 }
 
@@ -111,30 +105,30 @@ impl Sheet<'_> {
         self.paper.top() + LINE + 8 + settings * (LINE + 2 * BAR + 14) + 8
     }
 
-    fn draw(&self, area: &Area<'_>) -> Drawn {
+    fn draw(&self, pen: &mut Pen<'_>) {
         let heading = "Throughput, beside an echo of raw bytes (pale)";
-        self.paper.text(area, heading, (MARGIN, self.paper.top() + 4), (13, Role::Text, true))?;
+        self.paper.text(pen, heading, (MARGIN, self.paper.top() + 4), (13, Role::Text, true));
         let mut y = self.paper.top() + LINE + 8;
         for (place, setting) in self.measurements.settings.iter().enumerate() {
-            self.paper.text(area, &setting.name, (MARGIN, y), (12, Role::Text, false))?;
+            self.paper.text(pen, &setting.name, (MARGIN, y), (12, Role::Text, false));
             y += LINE;
             let rate =
                 |run: &Run| format!("{} points/s", number(run.points_per_second.round() as u64));
             let udf = format!("{}, {:.0} % of the echo", rate(&setting.udf), 100.0 * setting.ratio);
-            self.bar(area, y, &setting.udf, self.color(place, 1.0), &udf)?;
+            self.bar(pen, y, &setting.udf, self.ink(place, 1.0), &udf);
             let echo = format!("echo: {}", rate(&setting.echo));
-            self.bar(area, y + BAR + 2, &setting.echo, self.color(place, PALE), &echo)?;
+            self.bar(pen, y + BAR + 2, &setting.echo, self.ink(place, PALE), &echo);
             y += 2 * BAR + 14;
         }
-        self.round_trips(area)
+        self.round_trips(pen);
     }
 
-    fn color(&self, place: usize, opacity: f64) -> RGBAColor {
-        self.paper.color(Role::Output(place)).mix(opacity)
+    fn ink(&self, place: usize, opacity: f64) -> Ink {
+        self.paper.ink(Role::Output(place)).opacity(opacity)
     }
 
     /// Draws a bar with its label, inside of it if there is no room behind it.
-    fn bar(&self, area: &Area<'_>, y: i32, run: &Run, color: RGBAColor, label: &str) -> Drawn {
+    fn bar(&self, pen: &mut Pen<'_>, y: i32, run: &Run, ink: Ink, label: &str) {
         let settings = self.measurements.settings.iter();
         let rates = settings.flat_map(|s| [s.udf.points_per_second, s.echo.points_per_second]);
         let most = rates.fold(1.0, f64::max);
@@ -142,10 +136,10 @@ impl Sheet<'_> {
         let width =
             (f64::from(room) * run.points_per_second / most).round().clamp(1.0, f64::from(room));
         let (left, right) = (MARGIN * PX, MARGIN * PX + (width * f64::from(PX)) as i32);
-        area.draw(&Rectangle::new([(left, y * PX), (right, (y + BAR) * PX)], color.filled()))?;
+        pen.rectangle((left, y * PX), (right, (y + BAR) * PX), ink);
         let x = MARGIN + width as i32 + 8;
         let label = shortened(label, self.paper.width - MARGIN - x, 12);
-        self.paper.text(area, &label, (x, y + 2), (12, Role::Muted, false))
+        self.paper.text(pen, &label, (x, y + 2), (12, Role::Muted, false))
     }
 
     /// Returns the end of the axis of shares: a bit behind the last round trip but one.
@@ -155,17 +149,17 @@ impl Sheet<'_> {
         shares.filter(|share| *share < 1.0).map(nines).fold(1.0, f64::max) + 0.2
     }
 
-    fn round_trips(&self, area: &Area<'_>) -> Drawn {
+    fn round_trips(&self, pen: &mut Pen<'_>) {
         let top = self.trips_top();
         let heading = format!("Round trips of {}", self.measurements.round_trip);
         let heading = shortened(&heading, self.paper.inner(), 14);
-        self.paper.text(area, &heading, (MARGIN, top), (13, Role::Text, true))?;
+        self.paper.text(pen, &heading, (MARGIN, top), (13, Role::Text, true));
         let runs = self.measurements.settings.iter().flat_map(|s| [&s.udf, &s.echo]);
         let times =
             runs.flat_map(|run| &run.round_trips).map(|(_, micros)| micros.max(0.1).log10());
         let Some(range) = Range::of(times) else {
             return self.paper.text(
-                area,
+                pen,
                 "there are none",
                 (MARGIN, top + LINE),
                 (12, Role::Muted, false),
@@ -174,40 +168,29 @@ impl Sheet<'_> {
         let range =
             Range { low: range.low.floor(), high: range.high.ceil().max(range.low.floor() + 1.0) };
         let labels = text_width("100 µs", 11) + 30;
-        let size = ((self.paper.inner() * PX) as u32, ((CHART + LINE) * PX) as u32);
-        let part = area.clone().shrink((MARGIN * PX, (top + LINE + 4) * PX), size);
-        let most = self.most_nines();
-        let shown = SHARES.iter().filter(|(share, _)| nines(*share) <= most);
-        let shares = shown.map(|(share, label)| (nines(*share), (*label).to_owned())).collect();
-        let shares = Values { range: Range { low: 0.0, high: self.most_nines() }, ticks: shares };
-        let decades =
-            (range.low as i32..=range.high as i32).map(|power| (f64::from(power), duration(power)));
-        let times = Values { range, ticks: decades.collect() };
-        let mut chart = ChartBuilder::on(&part)
-            .margin_right(2 * PX)
-            .x_label_area_size(2 * LINE * PX + 4 * PX)
-            .y_label_area_size(labels * PX)
-            .build_cartesian_2d(shares, times)?;
-        chart
-            .configure_mesh()
-            .bold_line_style(self.paper.color(Role::Grid).stroke_width(PX as u32))
-            .light_line_style(TRANSPARENT)
-            .axis_style(self.paper.color(Role::Axis).stroke_width(PX as u32))
-            .label_style(self.paper.font(11, Role::Muted, false))
-            .axis_desc_style(self.paper.font(11, Role::Muted, false))
-            .set_all_tick_mark_size(4 * PX)
-            .x_desc(clean("share of the round trips that are as fast, or faster"))
-            .y_desc("time")
-            .draw()?;
+        let place = (MARGIN, top + LINE + 4);
+        let size = (self.paper.inner(), CHART + LINE);
+        let chart = Chart::new(place, size, labels, 2 * LINE + 4);
+        let all = Range { low: 0.0, high: self.most_nines() };
+        let shown = SHARES.iter().filter(|(share, _)| nines(*share) <= all.high);
+        let shares: Vec<Tick<'_>> =
+            shown.map(|(share, label)| (all.share(nines(*share)), *label)).collect();
+        let decades = range.low as i32..=range.high as i32;
+        let decades: Vec<_> =
+            decades.map(|power| (range.share(f64::from(power)), duration(power))).collect();
+        let times: Vec<Tick<'_>> =
+            decades.iter().map(|(share, label)| (*share, label.as_str())).collect();
+        let name = "share of the round trips that are as fast, or faster";
+        chart.axes(pen, &self.paper, ("time", Some(name)), &shares, &times);
         for (place, setting) in self.measurements.settings.iter().enumerate() {
             for (run, opacity) in [(&setting.echo, PALE), (&setting.udf, 1.0)] {
-                let line = run.round_trips.iter();
-                let line = line.map(|(share, micros)| (nines(*share), micros.max(0.1).log10()));
-                let style = self.color(place, opacity).stroke_width(7);
-                chart.draw_series([PathElement::new(line.collect::<Vec<_>>(), style)])?;
+                let line = run.round_trips.iter().map(|(share, micros)| {
+                    let time = range.share(micros.max(0.1).log10());
+                    chart.place(all.share(nines(*share)), time)
+                });
+                pen.path(&line.collect::<Vec<_>>(), self.ink(place, opacity).width(7));
             }
         }
-        Ok(())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Makes a picture of two tracks: chooses the fields, and arranges them in panels.
 
-use std::collections::BTreeSet;
-
 use crate::fields::{Chosen, Field, choose};
 use crate::panels;
 use crate::picture::{Data, Form, Key, Panel, Picture, Series, Side};
@@ -66,8 +64,12 @@ fn groups(
     output: &Track,
     notes: &mut Vec<String>,
 ) -> Vec<String> {
-    let mut all = BTreeSet::new();
-    all.extend(input.groups.keys().chain(output.groups.keys()));
+    let mut all: Vec<&String> = Vec::new();
+    for group in input.groups.iter().chain(&output.groups) {
+        if let Err(place) = all.binary_search(&&group.name) {
+            all.insert(place, &group.name);
+        }
+    }
     let most = match &settings.groups {
         Groups::First(most) => (*most).clamp(1, Groups::MOST),
         Groups::Named(_) => Groups::MOST,
@@ -109,8 +111,8 @@ fn arrange(
     for group in groups {
         let of_group = chosen.fields.iter().map(|field| {
             let track = if field.side == Side::Input { &mut input } else { &mut output };
-            let samples = track.groups.get_mut(group)?.series.remove(&field.place)?;
-            Some(samples.sorted())
+            let place = track.place(group).ok()?;
+            Some(track.groups[place].take(field.place)?.sorted())
         });
         let of_group: Vec<_> = of_group.collect();
         shared_times += usize::from(of_group.iter().zip(&chosen.fields).any(|(sorted, field)| {
@@ -125,11 +127,14 @@ fn arrange(
                 .to_owned(),
         );
     }
-    let ranges = (0..chosen.fields.len()).map(|place| {
-        let samples = data.iter().filter_map(|group| group[place].as_ref());
-        Range::of(samples.flat_map(|sorted| &sorted.samples).map(|sample| sample.value))
-    });
-    let ranges: Vec<_> = ranges.collect();
+    let mut ranges = vec![None; chosen.fields.len()];
+    for group in &data {
+        for (sorted, range) in group.iter().zip(&mut ranges) {
+            for sample in sorted.iter().flat_map(|sorted| &sorted.samples) {
+                Range::extend(range, sample.value);
+            }
+        }
+    }
     let layout = panels::layout(chosen, &ranges);
     let legend: Vec<Key> = layout.keys.iter().map(|key| key.key.clone()).collect();
     let mut panels = Vec::new();
@@ -194,7 +199,12 @@ fn series(places: &[usize], fields: &[Field], data: &[Option<Sorted>]) -> Option
 }
 
 fn times(panels: &[Panel]) -> Option<(i64, i64)> {
-    let samples = || panels.iter().flat_map(|panel| &panel.series).flat_map(|s| s.data.samples());
-    let times = || samples().map(|sample| sample.time);
-    Some((times().min()?, times().max()?))
+    let mut times: Option<(i64, i64)> = None;
+    for panel in panels {
+        panel.see_samples(&mut |sample| {
+            let (first, last) = times.unwrap_or((sample.time, sample.time));
+            times = Some((first.min(sample.time), last.max(sample.time)));
+        });
+    }
+    times
 }

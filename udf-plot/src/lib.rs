@@ -7,15 +7,16 @@
 //! Ten points or ten million: the least and the greatest value of each pixel column are drawn. The
 //! crate starts no threads or processes and reads no files, except for the time zone of the machine.
 
-mod axes;
 mod bench;
 mod build;
 mod canvas;
+mod chart;
 mod checks;
 mod fields;
 mod fit;
 mod panels;
 mod paper;
+mod pen;
 mod picture;
 mod range;
 mod series;

@@ -116,16 +116,15 @@ fn are_edges(lower: &str, upper: &str) -> bool {
 /// Sets the ranges of the value axes: the same range in each group, unless it would hide the values
 /// of one of them.
 pub(crate) fn set_ranges(panels: &mut [Panel], rows: usize) {
-    let own: Vec<_> = panels
-        .iter()
-        .map(|panel| {
-            let samples = panel.series.iter().flat_map(|series| series.data.samples());
-            Range::of(samples.map(|sample| sample.value))
-        })
-        .collect();
+    let mut own = Vec::new();
+    for panel in &*panels {
+        let mut range = None;
+        panel.see_samples(&mut |sample| Range::extend(&mut range, sample.value));
+        own.push(range);
+    }
     for row in 0..rows {
-        let of_row = || own.iter().skip(row).step_by(rows).flatten().copied();
-        let Some(all) = of_row().reduce(Range::union) else { continue };
+        let of_row = || own.iter().skip(row).step_by(rows).flatten();
+        let Some(all) = of_row().copied().reduce(Range::union) else { continue };
         let is_shared = of_row().all(|range| range.is_readable_in(all));
         for (panel, own) in panels.iter_mut().zip(&own).skip(row).step_by(rows) {
             let range = if is_shared { all } else { own.unwrap_or(all) }.padded();

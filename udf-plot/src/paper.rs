@@ -1,13 +1,7 @@
 //! The document of a drawing: its size, its texts, and its colors.
 
-use plotters::coord::Shift;
-use plotters::drawing::DrawingAreaErrorKind;
-use plotters::element::Text;
-use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontDesc, FontFamily, FontStyle, RGBColor, TextStyle};
-
 use crate::fit::{clean, escaped, wrapped};
+use crate::pen::{Font, HPos, Ink, Pen, VPos};
 use crate::settings::{Look, Theme};
 use crate::theme::{self, Role};
 
@@ -17,19 +11,6 @@ pub(crate) const PX: i32 = 4;
 pub(crate) const MARGIN: i32 = 16;
 /// The height of a line of text, in pixels.
 pub(crate) const LINE: i32 = 18;
-
-pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(crate) type Drawn = Result<(), Failed>;
-
-/// Drawing has failed, which text in memory never does. The texts of such errors would make programs
-/// larger.
-pub(crate) struct Failed;
-
-impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for Failed {
-    fn from(_: DrawingAreaErrorKind<E>) -> Self {
-        Failed
-    }
-}
 
 /// A sheet of paper with a title. Places and sizes are in pixels.
 pub(crate) struct Paper {
@@ -58,56 +39,50 @@ impl Paper {
         MARGIN + 24 * self.title.0.len() as i32 + LINE * self.title.1.len() as i32 + 2
     }
 
-    pub(crate) fn color(&self, role: Role) -> RGBColor {
-        role.color(self.theme)
+    /// Returns what lines and areas are drawn with.
+    pub(crate) fn ink(&self, role: Role) -> Ink {
+        Ink { rgb: role.color(self.theme), opacity: 1.0, width: 1 }
     }
 
-    /// Returns the style of a text.
-    pub(crate) fn font(&self, size: i32, role: Role, is_bold: bool) -> TextStyle<'static> {
-        let weight = if is_bold { FontStyle::Bold } else { FontStyle::Normal };
-        // The library divides sizes by this factor.
-        let size = f64::from(size * PX) * 1.24;
-        let font = FontDesc::new(FontFamily::Name("system-ui, sans-serif"), size, weight);
-        font.color(&self.color(role))
+    /// Returns the style of a text of this size in pixels.
+    pub(crate) fn font(&self, size: i32, role: Role, is_bold: bool) -> Font {
+        let at = (HPos::Left, VPos::Top);
+        Font { ink: self.ink(role), size: size * PX, is_bold, at, is_upright: false }
     }
 
     /// Writes a text from its top left on.
     pub(crate) fn text(
         &self,
-        area: &Area<'_>,
+        pen: &mut Pen<'_>,
         text: &str,
         (x, y): (i32, i32),
         (size, role, is_bold): (i32, Role, bool),
-    ) -> Drawn {
-        let style = self.font(size, role, is_bold).pos(Pos::new(HPos::Left, VPos::Top));
-        Ok(area.draw(&Text::new(clean(text), (x * PX, y * PX), style))?)
+    ) {
+        pen.text(&clean(text), (x * PX, y * PX), &self.font(size, role, is_bold));
     }
 
     /// Returns the document of a drawing.
-    pub(crate) fn document(&self, height: i32, draw: &dyn Fn(&Area<'_>) -> Drawn) -> String {
+    pub(crate) fn document(&self, height: i32, draw: &dyn Fn(&mut Pen<'_>)) -> String {
         let mut svg = String::new();
-        let size = ((self.width * PX).unsigned_abs(), (height * PX).unsigned_abs());
-        {
-            let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-            let drawn = self.draw_title(&area).and_then(|()| draw(&area));
-            let drawn = drawn.and_then(|()| Ok(area.present()?));
-            debug_assert!(drawn.is_ok(), "text in memory takes everything");
-        }
+        let (width, depth) = (self.width * PX, height * PX);
+        let mut pen = Pen::new(&mut svg, (width.unsigned_abs(), depth.unsigned_abs()));
+        pen.rectangle((0, 0), (width, depth), self.ink(Role::Background));
+        self.draw_title(&mut pen);
+        draw(&mut pen);
+        pen.finish();
         self.framed(&svg, height)
     }
 
-    fn draw_title(&self, area: &Area<'_>) -> Drawn {
-        area.fill(&self.color(Role::Background))?;
+    fn draw_title(&self, pen: &mut Pen<'_>) {
         let mut y = MARGIN;
         for line in &self.title.0 {
-            self.text(area, line, (MARGIN, y), (17, Role::Text, true))?;
+            self.text(pen, line, (MARGIN, y), (17, Role::Text, true));
             y += 24;
         }
         for line in &self.title.1 {
-            self.text(area, line, (MARGIN, y), (12, Role::Muted, false))?;
+            self.text(pen, line, (MARGIN, y), (12, Role::Muted, false));
             y += LINE;
         }
-        Ok(())
     }
 
     /// Gives the drawing its size in pixels, its title for screen readers, and its style sheet.

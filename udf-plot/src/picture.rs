@@ -98,6 +98,22 @@ impl Data {
     }
 }
 
+impl Panel {
+    /// Shows all samples to `see`.
+    pub(crate) fn see_samples(&self, see: &mut dyn FnMut(&Sample)) {
+        for series in &self.series {
+            match &series.data {
+                Data::Line(runs) => runs.iter().for_each(|run| run.iter().for_each(&mut *see)),
+                Data::Band(runs) => runs.iter().for_each(|(lower, upper)| {
+                    lower.iter().for_each(&mut *see);
+                    upper.iter().for_each(&mut *see);
+                }),
+                Data::Marks(marks) => marks.iter().for_each(&mut *see),
+            }
+        }
+    }
+}
+
 impl Picture {
     /// Gives two pictures of the same input the same axes.
     pub fn share_axes(&mut self, other: &mut Picture) {

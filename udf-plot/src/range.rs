@@ -12,10 +12,14 @@ const SMALL: f64 = 1.0 / 40.0;
 
 impl Range {
     pub(crate) fn of(values: impl Iterator<Item = f64>) -> Option<Range> {
-        values.fold(None, |range: Option<Range>, value| {
-            let range = range.unwrap_or(Range { low: value, high: value });
-            Some(Range { low: range.low.min(value), high: range.high.max(value) })
-        })
+        let mut range = None;
+        values.for_each(|value| Range::extend(&mut range, value));
+        range
+    }
+
+    pub(crate) fn extend(range: &mut Option<Range>, value: f64) {
+        let one = Range { low: value, high: value };
+        *range = Some(range.map_or(one, |range| range.union(one)));
     }
 
     pub(crate) fn union(self, other: Range) -> Range {

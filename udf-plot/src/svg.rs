@@ -1,12 +1,9 @@
 //! Draws a picture as SVG.
 
-use plotters::chart::ChartBuilder;
-use plotters::element::{Circle, PathElement, Polygon, Rectangle};
-use plotters::style::{Color, ShapeStyle, TRANSPARENT};
-
-use crate::axes::{Times, Values};
+use crate::chart::{Chart, Tick};
 use crate::fit::{axis_name, clean, shortened, text_width, wrapped};
-use crate::paper::{Area, Drawn, LINE, MARGIN, PX, Paper};
+use crate::paper::{LINE, MARGIN, PX, Paper};
+use crate::pen::{Ink, Pen};
 use crate::picture::{Data, Form, Panel, Picture, Series, Side};
 use crate::range::Range;
 use crate::series::{Sample, thin};
@@ -25,7 +22,7 @@ impl Picture {
     /// Returns the picture as an SVG document, without scripts and without references.
     pub fn svg(&self, look: &Look) -> String {
         let sheet = Sheet::new(self, look);
-        sheet.paper.document(sheet.height, &|area| sheet.draw(area))
+        sheet.paper.document(sheet.height, &|pen| sheet.draw(pen))
     }
 }
 
@@ -152,28 +149,27 @@ impl<'p> Sheet<'p> {
         longest + 30
     }
 
-    fn draw(&self, area: &Area<'_>) -> Drawn {
+    fn draw(&self, pen: &mut Pen<'_>) {
         for (key, (x, y)) in (0..).zip(&self.legend) {
-            self.sample_of_key(area, key, *x, *y)?;
+            self.sample_of_key(pen, key, *x, *y);
             let name =
                 shortened(&self.picture.legend[key].name, self.paper.width - 2 * MARGIN - 26, 13);
-            self.paper.text(area, &name, (x + 26, *y), (13, Role::Text, false))?;
+            self.paper.text(pen, &name, (x + 26, *y), (13, Role::Text, false));
         }
         let labels = self.label_width();
         for cell in &self.cells {
-            self.panel(area, cell, labels)?;
+            self.panel(pen, cell, labels);
         }
         let bottom = self.cells.iter().map(|cell| cell.y + cell.height).max().unwrap_or(self.top);
         let mut y = bottom + 2;
         for line in &self.time_label {
-            self.paper.text(area, line, (MARGIN + labels, y), (12, Role::Muted, false))?;
+            self.paper.text(pen, line, (MARGIN + labels, y), (12, Role::Muted, false));
             y += LINE;
         }
         for note in &self.notes {
-            self.paper.text(area, note, (MARGIN, y + 2), (12, Role::Muted, false))?;
+            self.paper.text(pen, note, (MARGIN, y + 2), (12, Role::Muted, false));
             y += LINE;
         }
-        Ok(())
     }
 
     /// Returns the color of an entry of the legend: entries of one side have different ones.
@@ -183,100 +179,90 @@ impl<'p> Sheet<'p> {
         if side == Side::Input { Role::Input(before) } else { Role::Output(before) }
     }
 
-    fn line(&self, key: usize) -> ShapeStyle {
+    fn ink(&self, key: usize) -> Ink {
+        self.paper.ink(self.role(key))
+    }
+
+    fn line(&self, key: usize) -> Ink {
         // The output is in front, and must not hide the input.
         let width = if self.picture.legend[key].side == Side::Input { 5 } else { 7 };
-        self.paper.color(self.role(key)).stroke_width(width)
+        self.ink(key).width(width)
     }
 
-    fn sample_of_key(&self, area: &Area<'_>, key: usize, x: i32, y: i32) -> Drawn {
+    fn sample_of_key(&self, pen: &mut Pen<'_>, key: usize, x: i32, y: i32) {
         let (left, right, middle) = (x * PX, (x + 20) * PX, (y + 7) * PX);
-        let color = self.paper.color(self.role(key));
         match self.picture.legend[key].form {
-            Form::Line => {
-                area.draw(&PathElement::new([(left, middle), (right, middle)], self.line(key)))?;
-            }
+            Form::Line => pen.path(&[(left, middle), (right, middle)], self.line(key)),
             Form::Band => {
-                let corners = [(left, middle - 5 * PX), (right, middle + 5 * PX)];
-                area.draw(&Rectangle::new(corners, color.mix(BAND).filled()))?;
+                let (top, bottom) = (middle - 5 * PX, middle + 5 * PX);
+                pen.rectangle((left, top), (right, bottom), self.ink(key).opacity(BAND));
             }
             Form::Marks => {
-                area.draw(&Circle::new((x * PX + 10 * PX, middle), 4 * PX, self.mark(key)))?;
+                pen.circle((left + 10 * PX, middle), 4 * PX, self.ink(key).width(7), false);
             }
         }
-        Ok(())
     }
 
-    fn mark(&self, key: usize) -> ShapeStyle {
-        self.paper.color(self.role(key)).stroke_width(7)
-    }
-
-    fn panel(&self, area: &Area<'_>, cell: &Cell<'_>, labels: i32) -> Drawn {
+    fn panel(&self, pen: &mut Pen<'_>, cell: &Cell<'_>, labels: i32) {
         let has_name = cell.is_first && !cell.panel.group.is_empty();
         let title = if has_name { LINE + 2 } else { 6 };
         if has_name {
             let name = shortened(&cell.panel.group, cell.width - labels, 13);
-            self.paper.text(area, &name, (cell.x + labels, cell.y + 2), (13, Role::Text, true))?;
+            self.paper.text(pen, &name, (cell.x + labels, cell.y + 2), (13, Role::Text, true));
         }
-        let (left, top) = (cell.x * PX, (cell.y + title) * PX);
-        let size = ((cell.width * PX) as u32, ((cell.height - title) * PX) as u32);
-        let part = area.clone().shrink((left, top), size);
+        let chart = Chart::new(
+            (cell.x, cell.y + title),
+            (cell.width, cell.height - title),
+            labels,
+            if cell.is_last { TIMES } else { 4 },
+        );
         let axis = self.axis(cell.width);
         let range = Range { low: cell.panel.values.0, high: cell.panel.values.1 };
-        let times = Times { axis: &axis, has_labels: cell.is_last };
-        let values = Values { range, ticks: ticks(cell.panel, plot_height(cell)) };
-        let mut chart = ChartBuilder::on(&part)
-            .margin_right(2 * PX)
-            .x_label_area_size(if cell.is_last { TIMES * PX } else { 4 * PX })
-            .y_label_area_size(labels * PX)
-            .build_cartesian_2d(times, values)?;
-        let mut mesh = chart.configure_mesh();
-        let mesh = mesh
-            .bold_line_style(self.paper.color(Role::Grid).stroke_width(PX as u32))
-            .light_line_style(TRANSPARENT)
-            .axis_style(self.paper.color(Role::Axis).stroke_width(PX as u32))
-            .label_style(self.paper.font(11, Role::Muted, false))
-            .axis_desc_style(self.paper.font(11, Role::Muted, false))
-            .set_all_tick_mark_size(4 * PX)
-            .y_desc(clean(&axis_name(&cell.panel.label, plot_height(cell))));
-        mesh.draw()?;
+        let span = axis.end.abs_diff(axis.start).max(1) as f64;
+        let share = |time: i64| (i128::from(time) - i128::from(axis.start)) as f64 / span;
+        let mut times: Vec<Tick<'_>> = Vec::new();
+        for (time, label) in &axis.ticks {
+            times.push((share(*time), if cell.is_last { label } else { "" }));
+        }
+        let ticks = ticks(cell.panel, plot_height(cell));
+        let mut values: Vec<Tick<'_>> = Vec::new();
+        for (value, label) in &ticks {
+            values.push((range.share(*value), label));
+        }
+        let name = clean(&axis_name(&cell.panel.label, plot_height(cell)));
+        chart.axes(pen, &self.paper, (&name, None), &times, &values);
         let columns = (cell.width - labels).max(1) as u32;
-        let inside = |sample: Sample| (sample.time, sample.value);
-        let thinned = |run: &[Sample]| thin(run, (axis.start, axis.end), columns);
+        let thinned = |run: &[Sample]| {
+            let mut places = Vec::new();
+            for sample in thin(run, (axis.start, axis.end), columns) {
+                places.push(chart.place(share(sample.time), range.share(sample.value)));
+            }
+            places
+        };
         for Series { key, data } in &cell.panel.series {
-            let color = self.paper.color(self.role(*key));
             match data {
                 Data::Line(runs) => {
                     for run in runs {
-                        let run: Vec<_> = thinned(run).into_iter().map(inside).collect();
-                        let style = self.line(*key);
-                        match run[..] {
-                            [one] => drop(chart.draw_series([Circle::new(
-                                one,
-                                2 * PX,
-                                color.filled(),
-                            )])?),
-                            _ => drop(chart.draw_series([PathElement::new(run, style)])?),
+                        match &thinned(run)[..] {
+                            [one] => pen.circle(*one, 2 * PX, self.ink(*key), true),
+                            run => pen.path(run, self.line(*key)),
                         }
                     }
                 }
                 Data::Band(runs) => {
                     for (lower, upper) in runs {
-                        let upper = thinned(upper).into_iter().map(inside);
-                        let lower = thinned(lower).into_iter().rev().map(inside);
-                        let edge: Vec<_> = upper.chain(lower).collect();
-                        chart.draw_series([Polygon::new(edge, color.mix(BAND).filled())])?;
+                        let (mut edge, lower) = (thinned(upper), thinned(lower));
+                        edge.extend(lower.into_iter().rev());
+                        pen.area(&edge, self.ink(*key).opacity(BAND));
                     }
                 }
                 Data::Marks(marks) => {
-                    let marks = thinned(marks).into_iter().map(inside);
-                    chart.draw_series(
-                        marks.map(|mark| Circle::new(mark, 4 * PX, self.mark(*key))),
-                    )?;
+                    for mark in thinned(marks) {
+                        pen.circle(mark, 4 * PX, self.ink(*key).width(7), false);
+                    }
                 }
             }
         }
-        Ok(())
     }
 }
 

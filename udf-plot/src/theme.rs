@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use plotters::style::RGBColor;
-
 use crate::settings::Theme;
 
 /// What a color is for. The colors of one set differ, so that the style sheet of
@@ -47,10 +45,10 @@ impl Role {
         }
     }
 
-    pub(crate) fn color(self, theme: Theme) -> RGBColor {
+    pub(crate) fn color(self, theme: Theme) -> (u8, u8, u8) {
         let (light, dark) = self.colors();
         let [_, red, green, blue] = if theme == Theme::Dark { dark } else { light }.to_be_bytes();
-        RGBColor(red, green, blue)
+        (red, green, blue)
     }
 }
 

@@ -48,24 +48,81 @@ impl TimeAxis {
     }
 }
 
+/// The steps from a second on.
+const STEPS: [Step; 31] = {
+    use Step::{Days, Hours, Months, Nanos};
+    [
+        Nanos(SECOND),
+        Nanos(2 * SECOND),
+        Nanos(5 * SECOND),
+        Nanos(10 * SECOND),
+        Nanos(15 * SECOND),
+        Nanos(30 * SECOND),
+        Nanos(MINUTE),
+        Nanos(2 * MINUTE),
+        Nanos(5 * MINUTE),
+        Nanos(10 * MINUTE),
+        Nanos(15 * MINUTE),
+        Nanos(30 * MINUTE),
+        Hours(1),
+        Hours(2),
+        Hours(3),
+        Hours(6),
+        Hours(12),
+        Days(1),
+        Days(2),
+        Days(7),
+        Days(14),
+        Months(1),
+        Months(2),
+        Months(3),
+        Months(6),
+        Months(12),
+        Months(2 * 12),
+        Months(5 * 12),
+        Months(10 * 12),
+        Months(20 * 12),
+        Months(50 * 12),
+    ]
+};
+
+impl Step {
+    /// Returns about how long the step is.
+    fn nanos(self) -> i64 {
+        match self {
+            Step::Nanos(nanos) => nanos,
+            Step::Hours(hours) => hours * HOUR,
+            Step::Days(days) => days * DAY,
+            Step::Months(months) if months % 12 == 0 => months / 12 * 365 * DAY,
+            Step::Months(months) => months * 30 * DAY,
+        }
+    }
+}
+
 fn step(span: u64, room: u64) -> Step {
-    let small = (0..9).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_i64.pow(power)));
-    let seconds = [1, 2, 5, 10, 15, 30].map(|count| count * SECOND);
-    let minutes = [1, 2, 5, 10, 15, 30].map(|count| count * MINUTE);
-    let nanos = small.chain(seconds).chain(minutes).map(|nanos| (Step::Nanos(nanos), nanos));
-    let hours = [1, 2, 3, 6, 12].map(|hours| (Step::Hours(hours), hours * HOUR));
-    let days = [1, 2, 7, 14].map(|days| (Step::Days(days), days * DAY));
-    let months = [1, 2, 3, 6].map(|months| (Step::Months(months), months * 30 * DAY));
-    let years = [1, 2, 5, 10, 20, 50];
-    let years = years.map(|years| (Step::Months(years * 12), years * 365 * DAY));
-    let mut all = nanos.chain(hours).chain(days).chain(months).chain(years);
-    let fits = |(_, length): &(Step, i64)| span / length.unsigned_abs() <= room;
-    all.find(fits).map_or(Step::Months(100 * 12), |(step, _)| step)
+    let fits = |nanos: i64| span / nanos.unsigned_abs() <= room;
+    let mut power = 1;
+    while power < SECOND {
+        for nanos in [power, 2 * power, 5 * power] {
+            if fits(nanos) {
+                return Step::Nanos(nanos);
+            }
+        }
+        power *= 10;
+    }
+    let step = STEPS.iter().find(|step| fits(step.nanos()));
+    step.copied().unwrap_or(Step::Months(100 * 12))
 }
 
 fn ticks(start: i64, end: i64, step: Step, zone: &Zone) -> Vec<(i64, String)> {
-    let text = |time| (time, tick_label(time, start, step, zone));
-    let within = |time: &i64| (start..=end).contains(time);
+    let mut ticks: Vec<(i64, String)> = Vec::new();
+    let mut add = |time: Option<i64>| {
+        let Some(time) = time.filter(|time| (start..=end).contains(time)) else { return };
+        // An hour that the clock skips has the time of the next one.
+        if ticks.last().is_none_or(|(last, _)| *last != time) {
+            ticks.push((time, tick_label(time, start, step, zone)));
+        }
+    };
     match step {
         Step::Nanos(nanos) => {
             // Times within a millisecond are counted from the start.
@@ -74,50 +131,55 @@ fn ticks(start: i64, end: i64, step: Step, zone: &Zone) -> Vec<(i64, String)> {
                 false => -i128::from(zone.offset(start)) * i128::from(SECOND),
             };
             let nanos = i128::from(nanos);
-            let first = (i128::from(start) - origin + nanos - 1).div_euclid(nanos) * nanos + origin;
-            let times = (0..).map(|count| first + count * nanos);
-            let times = times.take_while(|time| *time <= i128::from(end));
-            times.filter_map(|time| i64::try_from(time).ok()).map(text).collect()
+            let mut time =
+                (i128::from(start) - origin + nanos - 1).div_euclid(nanos) * nanos + origin;
+            while time <= i128::from(end) {
+                add(i64::try_from(time).ok());
+                time += nanos;
+            }
         }
         Step::Hours(hours) => {
-            let hours = (0..24).step_by(hours.unsigned_abs() as usize);
-            let days = days(start, end, 1, zone);
-            let times = days
-                .flat_map(|date| hours.clone().filter_map(move |hour| zone.time_of(date, hour)));
-            let mut times: Vec<_> = times.filter(within).collect();
-            // An hour that the clock skips has the time of the next one.
-            times.dedup();
-            times.into_iter().map(text).collect()
+            for date in days(start, end, 1, zone) {
+                let mut hour = 0;
+                while hour < 24 {
+                    add(zone.time_of(date, hour as u8));
+                    hour += hours;
+                }
+            }
         }
         Step::Days(count) => {
-            let times = days(start, end, count, zone).filter_map(|date| zone.time_of(date, 0));
-            times.filter(within).map(text).collect()
+            for date in days(start, end, count, zone) {
+                add(zone.time_of(date, 0));
+            }
         }
         Step::Months(count) => {
             let month = |time| {
                 let date = zone.civil(time);
                 i64::from(date.year()) * 12 + i64::from(date.month()) - 1
             };
-            let first = month(start).div_euclid(count) * count;
-            let months = (0..).map(|place| first + place * count);
-            let months = months.take_while(|place| *place <= month(end));
-            let times = months.filter_map(|place| {
+            let (mut place, last) = (month(start).div_euclid(count) * count, month(end));
+            while place <= last {
                 let (year, month) = (place.div_euclid(12), place.rem_euclid(12) + 1);
-                zone.time_of((year as i32, month as u8, 1), 0)
-            });
-            times.filter(within).map(text).collect()
+                add(zone.time_of((year as i32, month as u8, 1), 0));
+                place += count;
+            }
         }
     }
+    ticks
 }
 
-/// Iterates over the days of a range whose number since the epoch is a multiple of `count`; for
-/// weeks, over Mondays.
-fn days(start: i64, end: i64, count: i64, zone: &Zone) -> impl Iterator<Item = (i32, u8, u8)> {
+/// Returns the days of a range whose number since the epoch is a multiple of `count`; for weeks,
+/// Mondays.
+fn days(start: i64, end: i64, count: i64, zone: &Zone) -> Vec<(i32, u8, u8)> {
     let monday = if count % 7 == 0 { 4 } else { 0 };
     let number = |time| day_of(&zone.civil(time)) - monday;
-    let (first, last) = (number(start).div_euclid(count) * count, number(end));
-    let numbers = (0..).map(move |place| first + place * count);
-    numbers.take_while(move |day| *day <= last).filter_map(move |day| date_of(day + monday))
+    let (mut day, last) = (number(start).div_euclid(count) * count, number(end));
+    let mut days = Vec::new();
+    while day <= last {
+        days.extend(date_of(day + monday));
+        day += count;
+    }
+    days
 }
 
 const MONTHS: [&str; 12] =

@@ -1,7 +1,5 @@
 //! Collects the points of one side: the input of a UDF, or its output.
 
-use std::collections::BTreeMap;
-
 use udf_proto::Point;
 use udf_proto::point::FieldValue;
 use udf_text::batch::WholeBatch;
@@ -36,12 +34,12 @@ const COUNTED: usize = 1 << 17;
 /// let picture = Picture::new(&settings, &[], input, output);
 /// assert_eq!(picture.notes, ["the output has the same values as the input"]);
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Track {
     keep: Groups,
     wanted: Vec<String>,
-    /// The groups of the picture so far.
-    pub(crate) groups: BTreeMap<String, Group>,
+    /// The groups of the picture so far, in the order of their names.
+    pub(crate) groups: Vec<Group>,
     /// The hashes of all other groups.
     pub(crate) others: Hashes,
     /// The fields of all groups, in the order in which they came.
@@ -69,10 +67,26 @@ pub(crate) enum Kind {
 }
 
 /// A group of the picture.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Group {
-    /// The samples of numbers, and the times of true, by field.
-    pub(crate) series: BTreeMap<usize, Samples>,
+    pub(crate) name: String,
+    /// The samples of numbers, and the times of true, of each field.
+    series: Vec<Samples>,
+}
+
+impl Group {
+    fn push(&mut self, field: usize, sample: Sample) {
+        if self.series.len() <= field {
+            self.series.resize_with(field + 1, Samples::default);
+        }
+        self.series[field].push(sample);
+    }
+
+    /// Takes the samples of a field, if there are any.
+    pub(crate) fn take(&mut self, field: usize) -> Option<Samples> {
+        let samples = self.series.get_mut(field).filter(|samples| samples.count > 0)?;
+        Some(std::mem::take(samples))
+    }
 }
 
 impl Track {
@@ -82,7 +96,7 @@ impl Track {
         Track {
             keep: settings.groups.clone(),
             wanted: settings.fields.iter().chain(texts).cloned().collect(),
-            groups: BTreeMap::new(),
+            groups: Vec::new(),
             others: Hashes::default(),
             fields: Vec::new(),
             points: 0,
@@ -113,9 +127,7 @@ impl Track {
 
     fn add(&mut self, group: &str, point: Point<'_>) {
         self.points += 1;
-        if !self.groups.contains_key(group) && !self.enter(group) {
-            return;
-        }
+        let Some(of_group) = self.place(group).ok().or_else(|| self.enter(group)) else { return };
         for (place, (name, value)) in point.fields().enumerate() {
             let (kind, value) = match value {
                 FieldValue::Bool(value) => (Kind::Bool, f64::from(u8::from(value))),
@@ -133,29 +145,31 @@ impl Track {
                 Kind::Bool => {}
                 Kind::Text => continue,
             }
-            if self.fields[field].is_collected
-                && let Some(group) = self.groups.get_mut(group)
-            {
-                let samples = group.series.entry(field).or_default();
-                samples.push(Sample { time: point.time(), value });
+            if self.fields[field].is_collected {
+                self.groups[of_group].push(field, Sample { time: point.time(), value });
             }
         }
     }
 
-    /// Adds a group to the picture, in place of a later one if there are too many. Returns whether
-    /// the group is in the picture.
-    fn enter(&mut self, group: &str) -> bool {
+    /// Returns the place of a group, or the place to insert it at.
+    pub(crate) fn place(&self, group: &str) -> Result<usize, usize> {
+        self.groups.binary_search_by(|other| other.name.as_str().cmp(group))
+    }
+
+    /// Adds a group to the picture, in place of a later one if there are too many. Returns its
+    /// place if the group is in the picture.
+    fn enter(&mut self, group: &str) -> Option<usize> {
         let enters = match &self.keep {
             Groups::Named(names) => names.iter().any(|name| name == group),
             Groups::First(most) => {
                 let is_full = self.groups.len() >= (*most).clamp(1, Groups::MOST);
-                match self.groups.last_key_value() {
+                match self.groups.last() {
                     // A group that has left the picture stays behind all groups in it, so no group
                     // of the picture misses any of its points.
-                    Some((last, _)) if is_full && group > last.as_str() => false,
+                    Some(last) if is_full && group > last.name.as_str() => false,
                     Some(_) if is_full => {
-                        if let Some((last, _)) = self.groups.pop_last() {
-                            self.leave(&last);
+                        if let Some(last) = self.groups.pop() {
+                            self.leave(&last.name);
                         }
                         true
                     }
@@ -163,12 +177,13 @@ impl Track {
                 }
             }
         };
-        if enters {
-            self.groups.insert(group.to_owned(), Group::default());
-        } else {
+        if !enters {
             self.leave(group);
+            return None;
         }
-        enters
+        let place = self.place(group).unwrap_or_else(|place| place);
+        self.groups.insert(place, Group { name: group.to_owned(), series: Vec::new() });
+        Some(place)
     }
 
     fn leave(&mut self, group: &str) {
@@ -213,7 +228,7 @@ impl Track {
 
     /// Returns the number of samples of a field.
     pub(crate) fn count(&self, field: usize) -> u64 {
-        self.groups.values().filter_map(|group| group.series.get(&field)).map(|s| s.count).sum()
+        self.groups.iter().filter_map(|group| group.series.get(field)).map(|s| s.count).sum()
     }
 }
 

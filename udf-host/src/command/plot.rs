@@ -134,8 +134,8 @@ impl Plot {
         input: impl BufRead,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Summary, Picture), ReplayError> {
-        let output =
-            (!io::stdout().is_terminal()).then(|| Box::new(io::stdout()) as Box<dyn Write + Send>);
+        let output = (!io::stdout().is_terminal())
+            .then(|| Box::new(terminal::Output) as Box<dyn Write + Send>);
         replay.picture(connect, input, output, &self.settings, progress)
     }
 

@@ -148,7 +148,7 @@ pub fn replay(
     }
     // The type is that of a picture, so that a program contains the code of a replay once.
     #[cfg(feature = "plot")]
-    let output: Box<dyn io::Write + Send> = Box::new(io::stdout());
+    let output: Box<dyn io::Write + Send> = Box::new(terminal::Output);
     #[cfg(not(feature = "plot"))]
     let output = io::stdout();
     let played = replay.run(connect, input, output, &mut progress);

@@ -28,6 +28,22 @@ pub(super) fn size(terminal: &impl AsFd) -> Option<(usize, usize)> {
     is_known.then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
+/// Stdout as the output of a replay. A trait object of [`io::Stdout`] itself would make programs
+/// contain its version of every method of [`Write`].
+#[cfg(feature = "plot")]
+pub(super) struct Output;
+
+#[cfg(feature = "plot")]
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
 /// Writes `text` to stdout.
 ///
 /// # Errors

@@ -31,12 +31,12 @@ impl Replay {
     ) -> Result<(Summary, Picture), ReplayError> {
         let info = ask(connect)?;
         let calls = options::parse(&info, &self.options)?;
-        let texts =
-            calls.into_iter().flat_map(|call| call.values).filter_map(|value| match value {
-                Value::String(text) => Some(text),
-                _ => None,
-            });
-        let texts: Vec<_> = texts.collect();
+        let mut texts = Vec::new();
+        for value in calls.into_iter().flat_map(|call| call.values) {
+            if let Value::String(text) = value {
+                texts.push(text);
+            }
+        }
         let received = Arc::new(Mutex::new(Track::new(plot, &[])));
         let tracks = Tracks {
             sent: Track::new(plot, &texts),
@@ -46,8 +46,8 @@ impl Replay {
         let mut watch = Watch { tracks: Some(tracks) };
         let output = output.unwrap_or_else(|| Box::new(io::sink()));
         let summary = self.play(&info, connect, input, output, progress, &mut watch)?;
-        let sent = watch.tracks.map_or_else(|| Track::new(plot, &[]), |tracks| tracks.sent);
-        let received = std::mem::replace(&mut *locked(&received), Track::new(plot, &[]));
+        let sent = watch.tracks.take().expect("they are there").sent;
+        let received = std::mem::take(&mut *locked(&received));
         Ok((summary, Picture::new(plot, &self.options, sent, received)))
     }
 }

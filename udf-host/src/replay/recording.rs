@@ -31,6 +31,8 @@ impl<R: BufRead> BatchReader<R> {
     }
 
     /// Returns the next batch that has points, or `None` at the end.
+    // Both callers would contain the parser.
+    #[inline(never)]
     pub(super) fn next_batch(&mut self) -> Result<Option<WholeBatch>, RecordingError> {
         loop {
             self.batches += 1;

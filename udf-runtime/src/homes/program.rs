@@ -114,8 +114,7 @@ impl Program {
     /// Returns the names of the options that a picture must not show.
     #[cfg(feature = "plot")]
     fn secrets(&self) -> Vec<String> {
-        let options = (self.description)().options.into_iter().filter(|option| option.secret);
-        options.flat_map(|option| [vec![option.name], option.aliases].concat()).collect()
+        (self.description)().secrets()
     }
 
     #[cfg(not(feature = "plot"))]

@@ -76,6 +76,16 @@ pub struct Choice {
 }
 
 impl Description {
+    /// Returns the names and the aliases of the options that are secret.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for option in self.options.iter().filter(|option| option.secret) {
+            names.push(option.name.clone());
+            names.extend_from_slice(&option.aliases);
+        }
+        names
+    }
+
     /// Returns the description of the UDF `name` from its Info response. It is not
     /// [complete](Self::complete).
     pub fn from_info(name: impl Into<String>, info: &Info) -> Self {

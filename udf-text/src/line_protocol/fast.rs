@@ -107,12 +107,13 @@ impl Encoder {
     }
 
     /// Appends the frame of a usual line to `out`. Returns none for any other line.
-    #[inline]
+    // Not generic and not inlined: a caller may be optimized for size.
+    #[inline(never)]
     pub(super) fn encode(
         &mut self,
         line: &str,
         precision: Precision,
-        missing_time: impl FnOnce() -> i64,
+        missing_time: &dyn Fn() -> i64,
         out: &mut Vec<u8>,
     ) -> Option<LineInfo> {
         let Encoder { room, keys, parts } = self;

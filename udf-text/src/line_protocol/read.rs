@@ -189,6 +189,8 @@ impl<R: BufRead> LineReader<R> {
     ///
     /// # Errors
     /// If the next line is not a point, or if reading fails.
+    // Each caller would contain the parser.
+    #[inline(never)]
     pub fn next_message(&mut self) -> Result<Option<messages::Point>, LineError> {
         let point = self.read_point().map(|point| point.map(|(message, _)| message));
         point.map_err(|problem| LineError { line: self.lines.number(), problem })
@@ -238,7 +240,7 @@ impl<R: BufRead> LineReader<R> {
         let line = self.lines.text().ok()?;
         let (clock, last_time) = (self.clock, self.last_time);
         let missing = || clock.map_or(last_time, |clock| clock());
-        let line = self.encoder.encode(line, self.precision.unwrap_or_default(), missing, out)?;
+        let line = self.encoder.encode(line, self.precision.unwrap_or_default(), &missing, out)?;
         if line.has_time {
             self.see_time(line.time);
         }
