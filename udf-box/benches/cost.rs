@@ -43,7 +43,7 @@ const POINTS: usize = 500_000;
 const ROUNDS: usize = 5;
 
 /// The points of a measurement of memory.
-const MANY_GROUPS: usize = 10_000;
+const MANY_GROUPS: usize = 40_000;
 const FEW_GROUPS: usize = 10;
 const POINTS_OF_EACH: usize = 60;
 

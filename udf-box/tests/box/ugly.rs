@@ -7,11 +7,16 @@ use crate::running::Row;
 use crate::series;
 use crate::table::ROWS;
 
-/// Runs seeds for each UDF: a few, or as many as fit into `UDF_BOX_SECONDS` seconds.
+/// Runs seeds for each UDF: a few, or as many as fit into `UDF_BOX_SECONDS` seconds. `UDF_BOX_NAMES`
+/// selects UDFs, separated by commas.
 fn seeds(mut run: impl FnMut(&Row, u64)) {
     let seconds = std::env::var("UDF_BOX_SECONDS").ok();
     let time = seconds.map(|text| Duration::from_secs(text.parse().expect("a number of seconds")));
-    for row in ROWS {
+    let names = std::env::var("UDF_BOX_NAMES").ok();
+    let names: Option<Vec<_>> = names.as_ref().map(|names| names.split(',').collect());
+    for row in
+        ROWS.iter().filter(|row| names.as_ref().is_none_or(|names| names.contains(&row.name)))
+    {
         let started = Instant::now();
         let mut seed = 0;
         while time.map_or(seed < 5, |time| started.elapsed() < time) {
