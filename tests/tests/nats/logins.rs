@@ -9,6 +9,7 @@ use crate::server::Servers;
 
 cases! {
     users_and_nkeys, "A user with a password in a file, in the environment, in a URL or in a context, and an nkey, log in; a client without a login is refused in one line.";
+    permissions, "A user with the documented permissions can set up and show a UDF; one that lacks a permission is told which.";
     tokens, "A token in a file or in the environment logs in; an invalid one is refused, and never shown.";
     certificates, "TLS with certificates of the server and of the client; a server of an unknown authority is refused in one line.";
 }
@@ -63,6 +64,22 @@ fn users_and_nkeys() {
     assert_out(&url.replace("nats://", "nats://bob:s3cret@"), &[], &[], "of the user `bob`");
     let missing = directory.path().join("none").display().to_string();
     assert_out(&url, &["--nkey", &missing], &[], &missing);
+}
+
+fn permissions() {
+    let user = |name: &str, subjects: &str| {
+        format!(
+            "{{ user: {name}, password: s3cret, permissions: {{ publish: [{subjects}], subscribe: \"_INBOX.>\" }} }}"
+        )
+    };
+    let some = r#""$JS.API.>", "udf.ma.>", "out.>""#;
+    let all = format!(r#"{some}, "$KV.udf-ma.>""#);
+    let users = [user("ann", &all), user("bob", some)].join(", ");
+    let servers = Servers::with(&format!("authorization {{ users: [{users}] }}"));
+    let url = |name: &str| servers.urls().replace("nats://", &format!("nats://{name}:s3cret@"));
+    let lacks = "Permissions Violation for Publish to \"$KV.udf-ma.config\"";
+    assert_out(&url("bob"), &["--timeout", "1s"], &[], lacks);
+    assert_in(&url("ann"), &[], &[]);
 }
 
 fn tokens() {

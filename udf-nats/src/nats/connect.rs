@@ -1,5 +1,7 @@
 //! Connects to the servers, and logs what happens to the connection.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_nats::connection::State;
 use async_nats::jetstream::{self, ContextBuilder};
 use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
@@ -20,7 +22,12 @@ pub struct Session {
     /// What precedes the subject of a key that is written: nothing, or the prefix of the interface
     /// of another domain or account, with a dot.
     pub(super) key_prefix: String,
+    /// What the server has refused since the last request without an answer: it tells that apart
+    /// from its answers.
+    refused: Refused,
 }
+
+type Refused = Arc<Mutex<Option<String>>>;
 
 impl Connection {
     /// Connects once. `name` is the name of the client in the monitoring of the server.
@@ -34,7 +41,9 @@ impl Connection {
         // A file that is unusable at the start is an error, and later a line of the log.
         login.answer(&[])?;
         let timeout = self.timeout.unwrap_or(REQUEST_TIMEOUT);
-        let options = self.options(login.clone(), name).request_timeout(Some(timeout));
+        let refused = Refused::default();
+        let options = self.options(login.clone(), name, Arc::clone(&refused));
+        let options = options.request_timeout(Some(timeout));
         let client = options.connect(addresses).await.map_err(|error| match error.kind() {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                 ConnectionError::Refused { servers: servers.clone(), why: format!(" {login}") }
@@ -63,10 +72,10 @@ impl Connection {
             None => builder.build(client.clone()),
         };
         let key_prefix = prefix.map(|prefix| format!("{prefix}.")).unwrap_or_default();
-        Ok(Session { client, jetstream, key_prefix })
+        Ok(Session { client, jetstream, key_prefix, refused })
     }
 
-    fn options(&self, login: Login, name: &str) -> ConnectOptions {
+    fn options(&self, login: Login, name: &str, refused: Refused) -> ConnectOptions {
         let mut options = match login {
             Login::OfUrl => ConnectOptions::new(),
             login => ConnectOptions::with_auth_callback(move |nonce| {
@@ -96,6 +105,12 @@ impl Connection {
         }
         let servers = self.servers_text();
         options.name(format!("udf {name}")).event_callback(move |event| {
+            if let Event::ServerError(error) = &event
+                && let text = error.to_string()
+                && text.to_lowercase().contains("permissions violation")
+            {
+                *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+            }
             log(&event, &servers);
             async {}
         })
@@ -106,6 +121,15 @@ impl Session {
     /// Returns whether the connection stands at this moment.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Returns the text for a request that was not answered in time.
+    pub(super) fn unanswered(&self, what: &str) -> String {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        refused.map_or_else(
+            || format!("the server did not {what} in time"),
+            |why| format!("the server has refused it ({why}): give the user this permission"),
+        )
     }
 
     /// Returns the version of the server, such as `2.11.4`.

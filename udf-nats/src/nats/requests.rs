@@ -80,7 +80,7 @@ impl Session {
             Ok(Response::Ok(answer)) => Ok(answer),
             Ok(Response::Err { error }) => Err(Refusal::from(&error)),
             Err(error) => Err(Refusal::Unavailable(match error.kind() {
-                RequestErrorKind::TimedOut => "the server did not answer in time".to_owned(),
+                RequestErrorKind::TimedOut => self.unanswered("answer"),
                 RequestErrorKind::NoResponders => {
                     "no JetStream answers: it is not enabled for this account, or it has no leader at the moment"
                         .to_owned()
@@ -127,7 +127,7 @@ impl Session {
                 }
                 (PublishErrorKind::MaxAckPending, _) => AppendError::TryAgain(error.to_string()),
                 (PublishErrorKind::TimedOut, _) => {
-                    AppendError::InDoubt("the server did not acknowledge a message in time".to_owned())
+                    AppendError::InDoubt(self.unanswered("acknowledge a message"))
                 }
                 _ => AppendError::InDoubt(causes(&error)),
             }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use assign::assign;
-pub use members::Members;
+pub use members::{Members, Sign};
 pub use plan::{Action, Slot, plan};
 pub use registry::{Registry, Seen, View, worker_name};
 

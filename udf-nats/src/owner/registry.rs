@@ -9,8 +9,10 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::{Lease, Role, Worker};
+use super::{Lease, Role, Sign, Worker};
 use crate::log::{LogError, PutError};
 use crate::nats::{Session, bucket, bucket_stream, unique};
 
@@ -28,6 +30,8 @@ pub struct Registry {
 pub struct Seen<T> {
     /// The revision.
     pub revision: u64,
+    /// When the server has stored it, in nanoseconds since the epoch.
+    pub time: i64,
     /// The value.
     pub value: T,
 }
@@ -39,6 +43,24 @@ pub struct View {
     pub workers: BTreeMap<String, Seen<Worker>>,
     /// The leases by partition. Partitions that never had an owner are missing.
     pub leases: BTreeMap<u32, Seen<Lease>>,
+}
+
+impl View {
+    /// Returns why a worker cannot run a partition, if it cannot.
+    pub fn failed(&self, worker: Option<&String>, partition: u32) -> Option<String> {
+        self.workers.get(worker?)?.value.failed.get(&partition).cloned()
+    }
+
+    /// Returns the keys of the workers.
+    pub fn signs(&self) -> impl Iterator<Item = Sign<'_>> {
+        let newest = self.workers.values().map(|worker| worker.time).max().unwrap_or_default();
+        self.workers.iter().map(move |(name, worker)| Sign {
+            worker: name,
+            revision: worker.revision,
+            age: Duration::from_nanos(u64::try_from(newest - worker.time).unwrap_or_default()),
+            is_leaving: worker.value.leaving,
+        })
+    }
 }
 
 impl Registry {
@@ -96,27 +118,27 @@ impl Registry {
             Err(LogError::Unavailable("the server did not answer in time".to_owned()))
         })?;
         let mut view = View::default();
-        for (subject, revision, payload) in found {
+        for (subject, revision, time, payload) in found {
             let Some(key) = subject.strip_prefix(&prefix) else { continue };
             if let Some(partition) = key.strip_prefix(&leases).and_then(|text| text.parse().ok()) {
                 if let Some(value) = parse(&payload) {
-                    view.leases.insert(partition, Seen { revision, value });
+                    view.leases.insert(partition, Seen { revision, time, value });
                 }
             } else if let Some(worker) =
                 key.strip_prefix(role).and_then(|key| key.strip_prefix('.'))
                 && let Some(value) = parse(&payload)
             {
-                view.workers.insert(worker.to_owned(), Seen { revision, value });
+                view.workers.insert(worker.to_owned(), Seen { revision, time, value });
             }
         }
         Ok(view)
     }
 
-    /// Reads the last messages of many subjects: their subjects, sequences and payloads.
+    /// Reads the last messages of many subjects: their subjects, sequences, times and payloads.
     async fn read(
         &self,
         request: serde_json::Value,
-    ) -> Result<Vec<(String, u64, Bytes)>, LogError> {
+    ) -> Result<Vec<(String, u64, i64, Bytes)>, LogError> {
         let unavailable = |error: &dyn std::fmt::Display| LogError::Unavailable(error.to_string());
         let client = &self.session.client;
         let inbox = client.new_inbox();
@@ -139,8 +161,12 @@ impl Registry {
             let headers = message.headers.as_ref();
             let header = |name| Some(headers?.get(name)?.as_str());
             let (subject, seq) = (header("Nats-Subject"), header("Nats-Sequence"));
-            if let (Some(subject), Some(Ok(seq))) = (subject, seq.map(str::parse)) {
-                found.push((subject.to_owned(), seq, message.payload));
+            let time = header("Nats-Time-Stamp").map(|text| OffsetDateTime::parse(text, &Rfc3339));
+            if let (Some(subject), Some(Ok(seq)), Some(Ok(time))) =
+                (subject, seq.map(str::parse), time)
+            {
+                let time = i64::try_from(time.unix_timestamp_nanos()).unwrap_or(i64::MAX);
+                found.push((subject.to_owned(), seq, time, message.payload));
             }
         }
         Err(LogError::Unavailable("the connection is closed".to_owned()))

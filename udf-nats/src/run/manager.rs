@@ -105,6 +105,14 @@ impl<'a> Manager<'a> {
         }
     }
 
+    /// Returns the name of a thing to own, for people.
+    fn title(&self, slot: u32) -> String {
+        match self.settings.role {
+            Role::Worker => format!("partition {slot}"),
+            Role::Splitter => "the splitting of raw lines".to_owned(),
+        }
+    }
+
     /// Works until a signal, or until the end of the input.
     pub(super) async fn run(mut self, mut signals: Signals) -> Result<(), RunError> {
         if self.settings.until_end {
@@ -200,9 +208,7 @@ impl<'a> Manager<'a> {
         self.registry.beat(&self.settings.worker, &self.me).await?;
         let view = self.registry.view().await?;
         let now = self.start.elapsed();
-        let seen = view.workers.iter();
-        let seen = seen.map(|(name, worker)| (&name[..], worker.revision, worker.value.leaving));
-        self.members.observe(now, seen);
+        self.members.observe(now, view.signs());
         let forgotten: Vec<_> = self.members.forgotten(now).map(str::to_owned).collect();
         for worker in forgotten {
             self.registry.forget(&worker).await?;
@@ -255,7 +261,10 @@ impl<'a> Manager<'a> {
                         let before = view.leases.get(&partition).map(|lease| &lease.value.worker);
                         if let Some(dead) = before.filter(|dead| !dead.is_empty() && *dead != owner)
                         {
-                            tracing::warn!("taking over partition {partition}: {dead} has died");
+                            tracing::warn!(
+                                "taking over {}: {dead} has died",
+                                self.title(partition)
+                            );
                         }
                         self.leases.insert(partition, revision);
                         self.start(partition);
@@ -282,7 +291,11 @@ impl<'a> Manager<'a> {
 
     fn start(&mut self, partition: u32) {
         let (leave, is_left) = watch::channel(false);
-        let counts = self.metrics.add(partition);
+        let label = match self.settings.role {
+            Role::Worker => partition.to_string(),
+            Role::Splitter => "raw".to_owned(),
+        };
+        let counts = self.metrics.add(partition, label.clone());
         let (names, worker) = (self.names.clone(), self.settings.worker.clone());
         let task = {
             let counts = Arc::clone(&counts);
@@ -290,7 +303,8 @@ impl<'a> Manager<'a> {
         };
         let name = format!("{}-{partition}", self.names.name);
         let (connection, job) = (Arc::clone(&self.connection), Arc::clone(&self.job));
-        let started = slot::start(connection, job, task, (partition, name), self.to_ended.clone());
+        let started =
+            slot::start(connection, job, task, (partition, label, name), self.to_ended.clone());
         self.running.insert(partition, Running { leave, counts, gives_back: false });
         if let Err(error) = started {
             let result = Err(JobError::Failed(format!("cannot start a thread: {error}")));
@@ -299,12 +313,13 @@ impl<'a> Manager<'a> {
     }
 
     fn stop(&mut self, partition: u32, gives_back: bool) {
+        let title = self.title(partition);
         let Some(running) = self.running.get_mut(&partition) else { return };
         running.gives_back = gives_back;
         if !running.leave.send_replace(true) {
             match gives_back {
-                true => tracing::info!("giving up partition {partition}"),
-                false => tracing::warn!("another worker has taken partition {partition}"),
+                true => tracing::info!("giving up {title}"),
+                false => tracing::warn!("another worker has taken {title}"),
             }
         }
     }
@@ -355,7 +370,8 @@ impl<'a> Manager<'a> {
                 let pause = self.failures.get(&partition).map(|failure| failure.pause * 2);
                 let pause = pause.unwrap_or(FIRST_PAUSE).min(LONGEST_PAUSE);
                 tracing::error!(
-                    "partition {partition} has stopped: {why}; trying again in {pause:?}"
+                    "{} has stopped: {why}; trying again in {pause:?}",
+                    self.title(partition)
                 );
                 self.metrics.stopped(partition);
                 self.failures.insert(partition, Failure { pause, until: Instant::now() + pause });

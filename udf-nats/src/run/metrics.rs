@@ -10,6 +10,8 @@ use crate::partition::Counters;
 /// The counts of one partition.
 #[derive(Debug, Default)]
 pub struct Counts {
+    /// The number of the partition, or `raw` for a splitter.
+    label: String,
     /// The counts of the driver.
     pub driver: Counters,
     /// The number of messages that wait on the server.
@@ -79,10 +81,10 @@ impl Metrics {
     }
 
     /// Begins to show a partition.
-    pub(super) fn add(&self, partition: u32) -> Arc<Counts> {
+    pub(super) fn add(&self, partition: u32, label: String) -> Arc<Counts> {
         let mut all = self.counts();
         let stops = all.get(&partition).map_or(0, |counts| counts.stops.load(Ordering::Relaxed));
-        let counts = Arc::new(Counts { stops: stops.into(), ..Counts::default() });
+        let counts = Arc::new(Counts { label, stops: stops.into(), ..Counts::default() });
         all.insert(partition, Arc::clone(&counts));
         counts
     }
@@ -109,8 +111,9 @@ impl Metrics {
         let _ = writeln!(text, "# TYPE {name} gauge\n{name} {}", counts.len());
         for (name, kind, help, read) in PARTITION {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            for (partition, counts) in counts.iter() {
-                let _ = writeln!(text, "{name}{{partition=\"{partition}\"}} {}", read(counts));
+            for counts in counts.values() {
+                let label = &counts.label;
+                let _ = writeln!(text, "{name}{{partition=\"{label}\"}} {}", read(counts));
             }
         }
         text
@@ -124,8 +127,8 @@ mod tests {
     #[test]
     fn the_metrics_of_owned_partitions_are_shown() {
         let metrics = Metrics::default();
-        let counts = metrics.add(3);
-        metrics.add(11);
+        let counts = metrics.add(3, "3".to_owned());
+        metrics.add(11, "11".to_owned());
         counts.pending.store(7, Ordering::Relaxed);
         let text = metrics.to_prometheus();
         for line in [
@@ -136,7 +139,7 @@ mod tests {
             assert!(text.lines().any(|other| other == line), "{line}: {text}");
         }
         metrics.stopped(11);
-        metrics.add(11);
+        metrics.add(11, "11".to_owned());
         metrics.retain(|partition| partition != 3);
         let text = metrics.to_prometheus();
         assert!(!text.contains("\"3\""), "{text}");

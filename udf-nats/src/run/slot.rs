@@ -53,11 +53,11 @@ pub(super) fn start(
     connection: Arc<Connection>,
     job: Job,
     task: impl FnOnce(Session) -> Task + Send + 'static,
-    (partition, name): (u32, String),
+    (partition, label, name): (u32, String, String),
     ended: mpsc::UnboundedSender<Ended>,
 ) -> std::io::Result<()> {
     let run = move || {
-        let _span = tracing::error_span!("partition", number = partition).entered();
+        let _span = tracing::error_span!("partition", number = %label).entered();
         let run = AssertUnwindSafe(|| {
             crate::block_on(async {
                 let session = connection.connect(&name).await;

@@ -48,6 +48,8 @@ pub struct Raw {
     pub stream: String,
     /// The splitter that works.
     pub owner: Option<String>,
+    /// Why it cannot go on, if it cannot.
+    pub failed: Option<String>,
     /// The sequence up to which lines are split. `None` if no line was split yet.
     pub position: Option<u64>,
     /// The messages that are not split yet.
@@ -148,13 +150,13 @@ impl Watched {
         let of = |role| Registry::new(session.clone(), &names.name, role);
         let (workers, splitters) = (of(Role::Worker), of(Role::Splitter));
         let (mut worker_members, mut splitter_members) = (Members::default(), Members::default());
-        observe(&mut worker_members, &workers.view().await?, Duration::ZERO);
-        observe(&mut splitter_members, &splitters.view().await?, Duration::ZERO);
+        worker_members.observe(Duration::ZERO, workers.view().await?.signs());
+        splitter_members.observe(Duration::ZERO, splitters.view().await?.signs());
         // One beat is never late by as much again, unless the worker hangs.
         tokio::time::sleep(2 * BEAT).await;
         let (workers, splitters) = (workers.view().await?, splitters.view().await?);
-        observe(&mut worker_members, &workers, ALIVE_AT);
-        observe(&mut splitter_members, &splitters, ALIVE_AT);
+        worker_members.observe(ALIVE_AT, workers.signs());
+        splitter_members.observe(ALIVE_AT, splitters.signs());
         Ok(Watched { workers: (workers, worker_members), splitters: (splitters, splitter_members) })
     }
 
@@ -182,11 +184,6 @@ impl Watched {
 /// A time at which only workers live that were seen to change.
 const ALIVE_AT: Duration = crate::owner::DEAD_AFTER;
 
-fn observe(members: &mut Members, view: &View, at: Duration) {
-    let seen = view.workers.iter();
-    members.observe(at, seen.map(|(name, worker)| (&name[..], worker.revision, false)));
-}
-
 async fn partition(
     session: &Session,
     names: &Names,
@@ -203,9 +200,7 @@ async fn partition(
     let position = stored.max(mark.unwrap_or_default().upto);
     let owner = view.leases.get(&number).map(|lease| lease.value.worker.clone());
     let owner = owner.filter(|owner| !owner.is_empty());
-    let failed = owner
-        .as_ref()
-        .and_then(|owner| view.workers.get(owner)?.value.failed.get(&number).cloned());
+    let failed = view.failed(owner.as_ref(), number);
     Ok(Partition {
         number,
         is_owner_alive: owner.as_ref().is_some_and(|owner| members.lives(owner, ALIVE_AT)),
@@ -233,9 +228,11 @@ async fn raw(
         register.and_then(|entry| serde_json::from_slice(&entry.value).ok());
     let position = register.map(|register| register.seq);
     let owner = view.leases.get(&0).map(|lease| lease.value.worker.clone());
+    let owner = owner.filter(|owner| !owner.is_empty());
     Ok(Raw {
         stream: names.raw.clone(),
-        owner: owner.filter(|owner| !owner.is_empty()),
+        failed: view.failed(owner.as_ref(), 0),
+        owner,
         position,
         lag: lag(session, &names.raw, &names.input, position.unwrap_or(0)).await?,
     })

@@ -25,9 +25,10 @@ impl fmt::Display for Status {
 
 fn raw_row(raw: &Raw) -> [String; 6] {
     let position = raw.position.map_or("-".to_owned(), |position| position.to_string());
-    let stream = format!("raw lines, in {}", raw.stream);
+    let stopped = raw.failed.as_ref().map(|why| format!("; stopped: {why}"));
+    let note = format!("raw lines, in {}{}", raw.stream, stopped.unwrap_or_default());
     let owner = owner(raw.owner.as_ref());
-    ["raw".to_owned(), owner, position, raw.lag.to_string(), "-".to_owned(), stream]
+    ["raw".to_owned(), owner, position, raw.lag.to_string(), "-".to_owned(), note]
 }
 
 fn partition_row(partition: &Partition) -> [String; 6] {
@@ -124,6 +125,7 @@ mod tests {
             output: "derived.ma".to_owned(),
             grouping: Some(Groups { tags: vec!["host".to_owned()], by_name: false }),
             raw: Raw {
+                failed: Some("up to 5 messages are lost".to_owned()),
                 stream: "ma-raw".to_owned(),
                 owner: Some("n1-7-ab12cd".to_owned()),
                 position: Some(1200),
@@ -168,7 +170,7 @@ server:       2.15.1
 dead letters: 2
 
 PARTITION  OWNER        POSITION  LAG   SNAPSHOT
-raw        n1-7-ab12cd  1200      3     -              raw lines, in ma-raw
+raw        n1-7-ab12cd  1200      3     -              raw lines, in ma-raw; stopped: up to 5 messages are lost
 0          n1-8-ef34ab  1201      0     12 kB, 4s ago
 1          n2-9-ff00aa  17        1184  none           its owner does not answer
 
