@@ -168,6 +168,16 @@ fn wrong_arguments_are_refused_before_the_replay() {
 }
 
 #[test]
+fn names_that_no_point_has_are_reported() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let picture = folder.path().join("x.svg");
+    let mut plot = command(&example("moving_avg"), AVERAGES);
+    plot.arg("--plot").arg(&picture).args(["--plot-groups", "cpu=cpu9"]);
+    let (status, _, stderr) = output(&mut plot);
+    assert_eq!((status, &*stderr), (0, "note: no point has the group `cpu=cpu9`\n"));
+}
+
+#[test]
 fn a_picture_shows_no_secret() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let picture = folder.path().join("out.svg");

@@ -123,6 +123,8 @@ async fn drive(
         partition::drive(&settings, &log, &clock, &mut udf, &counts.driver, leave, &report);
     driven.await.map_err(|error| match error {
         PartitionError::Refused(why) => JobError::Refused(why),
+        // It would take the partition from workers that can run it.
+        error @ PartitionError::OtherState { .. } => JobError::Refused(error.to_string()),
         error => JobError::Failed(error.to_string()),
     })
 }

@@ -171,7 +171,9 @@ fn note_missing(input: &Track, output: &Track, is_same: bool, notes: &mut Vec<St
         _ => {}
     }
     let is_numeric = |track: &Track| track.fields.iter().any(|field| field.kind == Kind::Number);
-    if input.points > 0 && !is_numeric(input) && !is_numeric(output) {
+    // Without a field, no point is in a group of the picture.
+    let has_field = !(input.fields.is_empty() && output.fields.is_empty());
+    if has_field && !is_numeric(input) && !is_numeric(output) {
         notes.push("no field is a number, so there is nothing to draw".to_owned());
     }
     let known = texts(input);

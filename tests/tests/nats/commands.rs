@@ -8,6 +8,7 @@ use crate::world::{World, lines};
 cases! {
     a_second_setup, "A second setup changes nothing, and one that contradicts the first is refused and changes nothing.";
     a_status, "The status shows the owners, the positions and the lag, as text and as JSON.";
+    another_udf, "A worker whose UDF has another name than that of the state is refused.";
     another_grouping, "A worker that groups in another way than the splitter is refused.";
 }
 
@@ -79,6 +80,18 @@ fn a_status() {
     assert!(text.contains("PARTITION") && text.contains(&name), "{text}");
     worker.end();
     splitter.end();
+}
+
+fn another_udf() {
+    let world = World::new(2);
+    world.publish(&lines(100, 52), 10);
+    world.drain();
+    let mirror = udf_tests::program::example("mirror").display().to_string();
+    let output = world.command(&format!("run --name ma --group-by host -- {mirror}")).output();
+    let output = output.expect("udf runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("`moving_avg`") && error.contains("`mirror`"), "{error}");
 }
 
 fn another_grouping() {

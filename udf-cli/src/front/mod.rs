@@ -88,7 +88,7 @@ fn of_a_target(command: Command) -> Command {
             format!("udf {name} [OPTIONS] FILE (--socket PATH | -- PROGRAM [ARGS]...)")
         }
         "run" => {
-            "udf nats run [OPTIONS] --name NAME (--socket PATH | -- PROGRAM [ARGS]...)".to_owned()
+            "udf nats run [OPTIONS] --name NAME --group-by TAGS (--socket PATH | -- PROGRAM [ARGS]...)".to_owned()
         }
         _ => format!("udf {name} [OPTIONS] (--socket PATH | -- PROGRAM [ARGS]...)"),
     };

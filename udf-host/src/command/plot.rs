@@ -146,8 +146,10 @@ impl Plot {
             let has_color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             return terminal::print(&picture.text(columns, rows, has_color));
         };
-        // The notes are in the picture.
-        write_picture(path, &picture.svg(&Look::default()))
+        write_picture(path, &picture.svg(&Look::default()))?;
+        // A script does not look at the picture.
+        picture.notes.iter().for_each(terminal::note);
+        Ok(())
     }
 }
 

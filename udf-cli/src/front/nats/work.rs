@@ -85,9 +85,8 @@ pub(super) fn split_command() -> Command {
 
 fn common(command: Command) -> Command {
     let command = command.args([
-        arg("group-by", "TAGS", "Tags to group by, separated by commas; * for all")
-            .default_value("")
-            .hide_default_value(true),
+        arg("group-by", "TAGS", "Tags to group by, separated by commas; * for all, '' for none")
+            .required(true),
         flag("by-name", "Also group by the name of the measurement"),
         flag("until-end", "Handle what is there at the start, and then end"),
         arg("shutdown-timeout", "DURATION", "Grace period for the end after SIGTERM")

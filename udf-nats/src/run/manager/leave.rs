@@ -49,10 +49,11 @@ impl Manager<'_> {
             }
             let _ = self.registry.forget(&self.settings.worker).await;
         });
-        if left.await.is_err() {
-            tracing::warn!(
+        match left.await {
+            Ok(()) => tracing::info!("everything is stored and given back"),
+            Err(_) => tracing::warn!(
                 "not finished within {limit:?}; the next owners replay the input since the last snapshot"
-            );
+            ),
         }
     }
 }
