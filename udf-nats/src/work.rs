@@ -60,10 +60,13 @@ impl Run {
         program.database.clone_from(&self.database);
         program.retention_policy.clone_from(&self.retention_policy);
         program.may_use_threads = self.may_use_threads;
-        let (program, run) = (Arc::new(program), self.clone());
+        let run = self.clone();
         Ok(Arc::new(move |task| {
             let settings = run.settings(&task);
-            let udf = HostUdf::new(Arc::clone(&program));
+            let mut program = program.clone();
+            // Its log names the node, and so the partition.
+            program.init.node_id = format!("{}-{}", run.udf, task.partition);
+            let udf = HostUdf::new(Arc::new(program));
             Box::pin(drive(task, settings, udf))
         }))
     }
