@@ -29,9 +29,15 @@ fn streams_with_a_smaller_limit() {
     let world = World::new(2);
     world.limit_messages("ma-in", SMALL);
     world.limit_messages("ma-out", SMALL);
+    world.limit_messages("ma-dead", SMALL);
     world.publish(&lines(20_000, 62), 1_000);
+    let garbage = "x".repeat(10_000);
+    world.publish(&[format!("{garbage}\n")], 1);
     world.drain();
-    world.assert_exact();
+    world.assert_replayed(Some(&garbage));
+    let (cut_from, letter) = world.dead_letter("Udf-Cut-From");
+    assert_eq!(cut_from.as_deref(), Some("10001"));
+    assert!(letter.len() < SMALL as usize && garbage.starts_with(&letter), "{letter}");
     for stream in ["ma-in", "ma-out"] {
         assert!(world.last(stream) > 20_000 * 40 / SMALL as u64, "few large messages in {stream}");
     }

@@ -1,6 +1,7 @@
 //! Connects to the servers, and logs what happens to the connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, ContextBuilder};
@@ -22,12 +23,13 @@ pub struct Session {
     /// What precedes the subject of a key that is written: nothing, or the prefix of the interface
     /// of another domain or account, with a dot.
     pub(super) key_prefix: String,
-    /// What the server has refused since the last request without an answer: it tells that apart
-    /// from its answers.
+    timeout: Duration,
     refused: Refused,
 }
 
-type Refused = Arc<Mutex<Option<String>>>;
+/// The last request that the server has refused for a lack of permission, and when. The server does
+/// not answer such a request: it reports this to the connection.
+type Refused = Arc<Mutex<Option<(String, Instant)>>>;
 
 impl Connection {
     /// Connects once. `name` is the name of the client in the monitoring of the server.
@@ -72,7 +74,7 @@ impl Connection {
             None => builder.build(client.clone()),
         };
         let key_prefix = prefix.map(|prefix| format!("{prefix}.")).unwrap_or_default();
-        Ok(Session { client, jetstream, key_prefix, refused })
+        Ok(Session { client, jetstream, key_prefix, timeout, refused })
     }
 
     fn options(&self, login: Login, name: &str, refused: Refused) -> ConnectOptions {
@@ -109,7 +111,8 @@ impl Connection {
                 && let text = error.to_string()
                 && text.to_lowercase().contains("permissions violation")
             {
-                *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+                let refusal = Some((text, Instant::now()));
+                *refused.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
             }
             log(&event, &servers);
             async {}
@@ -126,10 +129,14 @@ impl Session {
     /// Returns the text for a request that was not answered in time.
     pub(super) fn unanswered(&self, what: &str) -> String {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
-        refused.map_or_else(
-            || format!("the server did not {what} in time"),
-            |why| format!("the server has refused it ({why}): give the user this permission"),
-        )
+        // An older one belongs to another request.
+        let latest = 2 * self.timeout;
+        match refused.filter(|(_, at)| at.elapsed() < latest) {
+            Some((why, _)) => {
+                format!("the server has refused it ({why}): give the user this permission")
+            }
+            None => format!("the server did not {what} in time"),
+        }
     }
 
     /// Returns the version of the server, such as `2.11.4`.

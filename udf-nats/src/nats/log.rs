@@ -25,9 +25,6 @@ const HEADERS: usize = 512;
 /// The room for the headers of a dead letter, with a reason of up to 200 characters.
 const LETTER_HEADERS: usize = 2048;
 
-/// The header of a dead letter that was cut: its length before.
-const CUT_FROM: &str = "Udf-Cut-From";
-
 /// The log of one partition, or of all partitions for a splitter.
 #[derive(Debug, Clone)]
 pub struct NatsLog {
@@ -133,37 +130,30 @@ impl Log for NatsLog {
     }
 
     async fn dead_letter(&self, letter: DeadLetter) -> Result<(), LogError> {
-        let DeadLetter { partition, seq, line, why, mut payload } = letter;
-        let bytes = payload.len();
-        let headers = [
-            ("Udf-Partition", partition.map(|partition| partition.to_string())),
-            ("Udf-Sequence", Some(seq.to_string())),
-            ("Udf-Line", Some(line.to_string())),
-            ("Udf-Reason", Some(one_line(&why))),
-        ];
-        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let mut headers: Vec<_> = headers.collect();
-        let (mut limit, stream) = (self.session.client.max_payload(), self.names.dead_stream());
+        let DeadLetter { partition, seq, line, why, payload } = letter;
+        let stream = self.names.dead_stream();
+        let mut limit = self.session.client.max_payload();
         loop {
-            let room = limit.saturating_sub(LETTER_HEADERS);
-            if payload.len() > room {
-                payload.truncate(room);
-                headers.retain(|(name, _)| *name != CUT_FROM);
-                headers.push((CUT_FROM, bytes.to_string()));
-            }
-            let (subject, payload) = (self.names.dead(), payload.clone());
-            let (sent, length) = (headers.clone(), payload.len());
-            match self.session.publish(subject, sent, payload, None).await {
+            let sent = payload.slice(..payload.len().min(limit.saturating_sub(LETTER_HEADERS)));
+            let (length, is_cut) = (sent.len(), sent.len() < payload.len());
+            let headers = [
+                ("Udf-Partition", partition.map(|partition| partition.to_string())),
+                ("Udf-Sequence", Some(seq.to_string())),
+                ("Udf-Line", Some(line.to_string())),
+                ("Udf-Reason", Some(one_line(&why))),
+                ("Udf-Cut-From", is_cut.then(|| payload.len().to_string())),
+            ];
+            let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let error = match self.session.publish(self.names.dead(), headers, sent, None).await {
                 Ok(_) => return Ok(()),
                 Err(AppendError::TooLarge { limit: of_server }) => {
-                    match self.session.too_large(&stream, of_server, length).await {
-                        AppendError::TooLarge { limit: smaller } if smaller < limit => {
-                            limit = smaller
-                        }
-                        error => return Err(unavailable(error)),
-                    }
+                    self.session.too_large(&stream, of_server, length).await
                 }
-                Err(error) => return Err(unavailable(error)),
+                Err(error) => error,
+            };
+            match error {
+                AppendError::TooLarge { limit: smaller } if smaller < limit => limit = smaller,
+                error => return Err(unavailable(error)),
             }
         }
     }

@@ -221,8 +221,7 @@ async fn raw(
     names: &Names,
     (view, _): &(View, Members),
 ) -> Result<Raw, SetupError> {
-    // The splitter writes the register within seconds. The marks of partitions say more of each one,
-    // and nothing of the others.
+    // The last mark of a partition is newer, but says nothing of the other partitions.
     let register = session.get(&names.name, REGISTER_KEY).await?;
     let register: Option<split::Register> =
         register.and_then(|entry| serde_json::from_slice(&entry.value).ok());

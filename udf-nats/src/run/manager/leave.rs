@@ -50,7 +50,7 @@ impl Manager<'_> {
             let _ = self.registry.forget(&self.settings.worker).await;
         });
         match left.await {
-            Ok(()) => tracing::info!("everything is stored and given back"),
+            Ok(()) => tracing::info!("finished"),
             Err(_) => tracing::warn!(
                 "not finished within {limit:?}; the next owners replay the input since the last snapshot"
             ),
