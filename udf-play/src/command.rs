@@ -42,7 +42,7 @@ pub fn play_command() -> Command {
             Arg::new("port")
                 .long("port")
                 .value_name("PORT")
-                .value_parser(value_parser!(u32).range(..=i64::from(u16::MAX)))
+                .value_parser(value_parser!(u16))
                 .help("The port of the page [default: a free one]"),
             Arg::new("utc")
                 .long("utc")
@@ -93,8 +93,7 @@ pub fn play(
         words_behind: words.behind,
         is_utc: matches.get_flag("utc"),
     };
-    let port = matches.get_one::<u32>("port").and_then(|port| u16::try_from(*port).ok());
-    let port = port.unwrap_or_default();
+    let port = matches.get_one("port").copied().unwrap_or_default();
     let server = Server::bind(port).map_err(|error| {
         Failure::failed(format!("cannot listen on port {port} of 127.0.0.1: {error}"))
     })?;
