@@ -51,7 +51,7 @@ pub enum Error {
     /// No message came from the UDF within the timeout.
     #[error(
         "keepalive timedout: no message from the UDF for {timeout:?}; \
-         answer keepalives while the UDF works, or set a longer timeout"
+         a UDF must answer keepalives while it works"
     )]
     KeepaliveTimedout {
         /// The timeout.

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use udf_text::line_protocol::Grouping;
+use udf_text::message::one_line;
 
 use crate::host::{Connect, HostUdf, Program, ProgramError};
 use crate::nats::{Groups, NatsLog, SystemClock};
 use crate::partition::{self, Event, Level, OnPoison, PartitionError};
-use crate::run::{Job, JobError, RunError, Task};
+use crate::run::{Counts, Job, JobError, RunError, Task};
 use crate::split;
+
+/// The most that the status shows of a reason, in bytes.
+const LONGEST_WHY: usize = 300;
 
 /// A UDF with its options, and the policies of its partitions.
 #[derive(Clone)]
@@ -108,7 +112,7 @@ impl Split {
 async fn split_lines(task: Task, settings: split::Settings) -> Result<(), JobError> {
     let Task { session, names, leave, counts, .. } = task;
     let log = NatsLog::of_splitter(session, names).pending(Arc::clone(&counts.pending));
-    let (clock, report) = (SystemClock::default(), |event: &Event<'_>| log_event(event));
+    let (clock, report) = (SystemClock::default(), |event: &Event<'_>| note(event, &counts));
     let driven = split::drive(&settings, &log, &clock, &counts.driver, leave, &report);
     driven.await.map_err(|error| JobError::Failed(error.to_string()))
 }
@@ -121,7 +125,7 @@ async fn drive(
     let Task { partition, session, names, leave, counts, .. } = task;
     let log = NatsLog::of_partition(session, names, partition);
     let log = log.pending(Arc::clone(&counts.pending));
-    let (clock, report) = (SystemClock::default(), |event: &Event<'_>| log_event(event));
+    let (clock, report) = (SystemClock::default(), |event: &Event<'_>| note(event, &counts));
     let driven =
         partition::drive(&settings, &log, &clock, &mut udf, &counts.driver, leave, &report);
     driven.await.map_err(|error| match error {
@@ -130,6 +134,23 @@ async fn drive(
         error @ PartitionError::OtherState { .. } => JobError::Refused(error.to_string()),
         error => JobError::Failed(error.to_string()),
     })
+}
+
+/// Logs an event. What fails and is tried again is also a part of the status.
+fn note(event: &Event<'_>, counts: &Counts) {
+    match event {
+        Event::Unavailable { what, why } => {
+            counts.set_retrying(Some(format!("cannot {what}: {}", one_line(why, LONGEST_WHY))));
+        }
+        Event::UdfEnded { why, .. } => {
+            counts.set_retrying(Some(format!("the UDF has ended: {}", one_line(why, LONGEST_WHY))));
+        }
+        Event::Available | Event::Started { .. } | Event::SplitStarted { .. } => {
+            counts.set_retrying(None);
+        }
+        _ => {}
+    }
+    log_event(event);
 }
 
 fn log_event(event: &Event<'_>) {

@@ -1,6 +1,10 @@
-//! Lines that kill the UDF.
+//! Lines and options that a UDF does not take, and a UDF that does not start.
 
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
 use udf_tests::metrics::{scrape, wait_for};
+use udf_tests::process::children;
 
 use crate::cases;
 use crate::world::{World, lines};
@@ -9,6 +13,7 @@ cases! {
     a_line_that_kills_the_udf, "A line that kills the UDF each time goes to the dead-letter subject, and all other lines are handled.";
     a_line_that_is_not_valid, "A line that is not valid goes to the dead-letter subject, and all other lines are handled.";
     a_partition_that_stops, "A partition that must stop at a line that kills the UDF: the others go on, and the metrics and the status name it.";
+    a_program_that_is_missing, "A UDF whose program is missing for a while is started until it runs; the metrics and the status say what fails, and nothing is lost.";
     a_udf_that_emits_from_other_threads, "Output from other threads is refused, with the flag that allows it.";
     a_udf_that_refuses_its_options, "A worker whose UDF refuses its options names them, and ends with status 2.";
 }
@@ -60,6 +65,41 @@ fn a_partition_that_stops() {
     worker.end();
     world.drain();
     world.assert_replayed(Some("trouble=1"));
+}
+
+fn a_program_that_is_missing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (program, away) = (directory.path().join("moving_avg"), directory.path().join("away"));
+    fs::copy(udf_tests::program::example("moving_avg"), &program).expect("the program is copied");
+    let world = World::new(1).runs(&[program.to_str().expect("text")], "-o field=value -o size=10");
+    let worker = world.worker("--metrics 0");
+    let metrics = worker.metrics(&world);
+    world.publish(&lines(100, 35), 10);
+    world.drain_raw();
+    wait_for(metrics, "udf_nats_lines_in_total{partition=\"0\"} 100");
+    let says = |retrying| format!("udf_nats_retrying{{partition=\"0\"}} {retrying}");
+    wait_for(metrics, &says(0));
+    fs::rename(&program, &away).expect("the program can be moved");
+    for child in children(worker.id()) {
+        let child = Pid::from_raw(i32::try_from(child).expect("it is a number of a process"));
+        kill_process(child.expect("it is not 0"), Signal::KILL)
+            .expect("it is a child of the worker");
+    }
+    world.publish(&lines(100, 36), 10);
+    world.drain_raw();
+    wait_for(metrics, &says(1));
+    let mut status = String::new();
+    world.until("the status says what fails", || {
+        let output = world.command("status --name ma").output().expect("udf runs").stdout;
+        status = String::from_utf8(output).expect("text");
+        status.contains("trying again: the UDF has ended")
+    });
+    assert!(status.contains("No such file"), "{status}");
+    fs::rename(&away, &program).expect("the program can be moved");
+    wait_for(metrics, &says(0));
+    worker.end();
+    world.drain();
+    world.assert_replayed(None);
 }
 
 fn a_udf_that_emits_from_other_threads() {

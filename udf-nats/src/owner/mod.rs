@@ -68,6 +68,9 @@ pub struct Worker {
     /// The partitions that cannot run, with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<u32, String>,
+    /// What fails in its partitions and is tried again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retrying: BTreeMap<u32, String>,
 }
 
 /// The value of the key of a lease.

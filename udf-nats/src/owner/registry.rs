@@ -51,6 +51,11 @@ impl View {
         self.workers.get(worker?)?.value.failed.get(&partition).cloned()
     }
 
+    /// Returns what fails in a partition of a worker and is tried again, if something does.
+    pub fn retrying(&self, worker: Option<&String>, partition: u32) -> Option<String> {
+        self.workers.get(worker?)?.value.retrying.get(&partition).cloned()
+    }
+
     /// Returns the keys of the workers.
     pub fn signs(&self) -> impl Iterator<Item = Sign<'_>> {
         let newest = self.workers.values().map(|worker| worker.time).max().unwrap_or_default();

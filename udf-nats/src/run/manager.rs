@@ -74,6 +74,7 @@ impl<'a> Manager<'a> {
             leaving: false,
             positions: BTreeMap::new(),
             failed: BTreeMap::new(),
+            retrying: BTreeMap::new(),
         };
         let (to_ended, ended) = mpsc::unbounded_channel();
         Manager {
@@ -205,6 +206,10 @@ impl<'a> Manager<'a> {
         let running = self.running.iter();
         let position = |running: &Running| running.counts.driver.position.get();
         self.me.positions = running.map(|(number, running)| (*number, position(running))).collect();
+        let running = self.running.iter();
+        let retrying =
+            running.filter_map(|(number, running)| Some((*number, running.counts.retrying()?)));
+        self.me.retrying = retrying.collect();
         self.registry.beat(&self.settings.worker, &self.me).await?;
         let view = self.registry.view().await?;
         let now = self.start.elapsed();

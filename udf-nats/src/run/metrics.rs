@@ -18,6 +18,20 @@ pub struct Counts {
     pub pending: Arc<AtomicU64>,
     /// How often the partition has stopped for an error.
     stops: AtomicU64,
+    /// What fails and is tried again, if something does.
+    retrying: Mutex<Option<String>>,
+}
+
+impl Counts {
+    /// Notes what fails and is tried again, or that nothing does.
+    pub fn set_retrying(&self, why: Option<String>) {
+        *self.retrying.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Returns what fails and is tried again, if something does.
+    pub fn retrying(&self) -> Option<String> {
+        self.retrying.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The counts of all partitions that this process runs.
@@ -27,7 +41,7 @@ pub struct Metrics(Arc<Mutex<BTreeMap<u32, Arc<Counts>>>>);
 type Read = fn(&Counts) -> u64;
 
 /// The name, the type, the help and the value of each metric of a partition.
-const PARTITION: [(&str, &str, &str, Read); 15] = [
+const PARTITION: [(&str, &str, &str, Read); 16] = [
     ("udf_nats_pending_messages", "gauge", "Messages that wait on the server.", |counts| {
         counts.pending.load(Ordering::Relaxed)
     }),
@@ -69,6 +83,9 @@ const PARTITION: [(&str, &str, &str, Read); 15] = [
     }),
     ("udf_nats_stops_total", "counter", "Stops for an error. It is tried again.", |counts| {
         counts.stops.load(Ordering::Relaxed)
+    }),
+    ("udf_nats_retrying", "gauge", "1 while something fails and is tried again.", |counts| {
+        counts.retrying().is_some().into()
     }),
     ("udf_nats_read_position", "gauge", "Sequence of the last message read.", |counts| {
         counts.driver.read.get()
@@ -130,11 +147,14 @@ mod tests {
         let counts = metrics.add(3, "3".to_owned());
         metrics.add(11, "11".to_owned());
         counts.pending.store(7, Ordering::Relaxed);
+        counts.set_retrying(Some("cannot read the input: no responders".to_owned()));
         let text = metrics.to_prometheus();
         for line in [
             "udf_nats_partitions_owned 2",
             "udf_nats_pending_messages{partition=\"3\"} 7",
             "udf_nats_lines_in_total{partition=\"11\"} 0",
+            "udf_nats_retrying{partition=\"3\"} 1",
+            "udf_nats_retrying{partition=\"11\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line}: {text}");
         }

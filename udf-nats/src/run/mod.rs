@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use agree::agree;
-pub use metrics::Metrics;
+pub use metrics::{Counts, Metrics};
 pub use slot::{Job, JobError, Task};
 
 use self::manager::Manager;

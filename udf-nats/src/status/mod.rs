@@ -50,6 +50,8 @@ pub struct Raw {
     pub owner: Option<String>,
     /// Why it cannot go on, if it cannot.
     pub failed: Option<String>,
+    /// What fails and is tried again, if something does.
+    pub retrying: Option<String>,
     /// The sequence up to which lines are split. `None` if no line was split yet.
     pub position: Option<u64>,
     /// The messages that are not split yet.
@@ -67,6 +69,8 @@ pub struct Partition {
     pub is_owner_alive: bool,
     /// Why it cannot run, if it cannot.
     pub failed: Option<String>,
+    /// What fails and is tried again, if something does.
+    pub retrying: Option<String>,
     /// The input sequence up to which the output is stored.
     pub position: u64,
     /// The messages that are not handled yet.
@@ -201,11 +205,13 @@ async fn partition(
     let owner = view.leases.get(&number).map(|lease| lease.value.worker.clone());
     let owner = owner.filter(|owner| !owner.is_empty());
     let failed = view.failed(owner.as_ref(), number);
+    let retrying = view.retrying(owner.as_ref(), number);
     Ok(Partition {
         number,
         is_owner_alive: owner.as_ref().is_some_and(|owner| members.lives(owner, ALIVE_AT)),
         owner,
         failed,
+        retrying,
         position,
         lag: lag(session, &names.partitions_stream(), &names.partition(number), position).await?,
         snapshot: register.map(|register| Snapshot {
@@ -231,6 +237,7 @@ async fn raw(
     Ok(Raw {
         stream: names.raw.clone(),
         failed: view.failed(owner.as_ref(), 0),
+        retrying: view.retrying(owner.as_ref(), 0),
         owner,
         position,
         lag: lag(session, &names.raw, &names.input, position.unwrap_or(0)).await?,

@@ -25,17 +25,19 @@ impl fmt::Display for Status {
 
 fn raw_row(raw: &Raw) -> [String; 6] {
     let position = raw.position.map_or("-".to_owned(), |position| position.to_string());
-    let stopped = raw.failed.as_ref().map(|why| format!("; stopped: {why}"));
-    let note = format!("raw lines, in {}{}", raw.stream, stopped.unwrap_or_default());
+    let trouble = trouble(raw.failed.as_ref(), raw.retrying.as_ref());
+    let trouble = trouble.map_or(String::new(), |trouble| format!("; {trouble}"));
+    let note = format!("raw lines, in {}{trouble}", raw.stream);
     let owner = owner(raw.owner.as_ref());
     ["raw".to_owned(), owner, position, raw.lag.to_string(), "-".to_owned(), note]
 }
 
 fn partition_row(partition: &Partition) -> [String; 6] {
-    let note = match (&partition.failed, partition.is_owner_alive, &partition.owner) {
-        (Some(why), ..) => format!("stopped: {why}"),
-        (None, false, Some(_)) => "its owner does not answer".to_owned(),
-        _ => String::new(),
+    let is_silent = partition.owner.is_some() && !partition.is_owner_alive;
+    let note = match trouble(partition.failed.as_ref(), partition.retrying.as_ref()) {
+        // What it has said before it fell silent may be old.
+        _ if is_silent => "its owner does not answer".to_owned(),
+        trouble => trouble.unwrap_or_default(),
     };
     let snapshot = match &partition.snapshot {
         None => "none".to_owned(),
@@ -49,6 +51,12 @@ fn partition_row(partition: &Partition) -> [String; 6] {
         snapshot,
         note,
     ]
+}
+
+/// Returns what keeps a partition from going on, if something does.
+fn trouble(failed: Option<&String>, retrying: Option<&String>) -> Option<String> {
+    let failed = failed.map(|why| format!("stopped: {why}"));
+    failed.or_else(|| retrying.map(|why| format!("trying again: {why}")))
 }
 
 fn worker_row(worker: &WorkerStatus) -> [String; 6] {
@@ -126,6 +134,7 @@ mod tests {
             grouping: Some(Groups { tags: vec!["host".to_owned()], by_name: false }),
             raw: Raw {
                 failed: Some("up to 5 messages are lost".to_owned()),
+                retrying: None,
                 stream: "ma-raw".to_owned(),
                 owner: Some("n1-7-ab12cd".to_owned()),
                 position: Some(1200),
@@ -137,6 +146,7 @@ mod tests {
                     owner: Some("n1-8-ef34ab".to_owned()),
                     is_owner_alive: true,
                     failed: None,
+                    retrying: Some("cannot read the state: no answer within 5s".to_owned()),
                     position: 1201,
                     lag: 0,
                     snapshot: Some(Snapshot { position: 1190, bytes: 12_345, age: 4 }),
@@ -146,6 +156,7 @@ mod tests {
                     owner: Some("n2-9-ff00aa".to_owned()),
                     is_owner_alive: false,
                     failed: None,
+                    retrying: None,
                     position: 17,
                     lag: 1184,
                     snapshot: None,
@@ -171,7 +182,7 @@ dead letters: 2
 
 PARTITION  OWNER        POSITION  LAG   SNAPSHOT
 raw        n1-7-ab12cd  1200      3     -              raw lines, in ma-raw; stopped: up to 5 messages are lost
-0          n1-8-ef34ab  1201      0     12 kB, 4s ago
+0          n1-8-ef34ab  1201      0     12 kB, 4s ago  trying again: cannot read the state: no answer within 5s
 1          n2-9-ff00aa  17        1184  none           its owner does not answer
 
 WORKER       ROLE    HOST  PID  UP  PARTITIONS
