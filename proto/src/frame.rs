@@ -273,6 +273,32 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
+    /// Takes bytes from the start of `bytes`, as if the reader had returned them. Leaves those for
+    /// which the buffer has no room before frames are taken.
+    ///
+    /// ```
+    /// use udf_proto::frame::FrameReader;
+    ///
+    /// let (mut reader, mut bytes) = (FrameReader::new(std::io::empty()), &b"\x03abc"[..]);
+    /// reader.fill_from(&mut bytes)?;
+    /// assert!(bytes.is_empty());
+    /// assert_eq!(reader.buffered_frame()?, Some(&b"abc"[..]));
+    /// # Ok::<(), udf_proto::frame::FrameError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns each kind of [`FrameError`] but [`Cut`](FrameError::Cut) and
+    /// [`Io`](FrameError::Io).
+    pub fn fill_from(&mut self, bytes: &mut &[u8]) -> Result<(), FrameError> {
+        self.make_room()?;
+        self.taken = self.start;
+        let taken;
+        (taken, *bytes) = bytes.split_at(bytes.len().min(self.buffer.len() - self.end));
+        self.buffer[self.end..self.end + taken.len()].copy_from_slice(taken);
+        self.end += taken.len();
+        Ok(())
+    }
+
     fn end_of_input(&self) -> Result<(), FrameError> {
         match self.peek()? {
             Peek::Empty | Peek::Whole { .. } => Ok(()),

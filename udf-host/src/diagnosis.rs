@@ -76,12 +76,22 @@ pub(crate) enum Broken {
 
 /// Reads once, if no whole frame is left. Returns false at the end of the output.
 pub(crate) fn fill_frames<R: Read>(frames: &mut FrameReader<R>) -> Result<bool, Broken> {
-    // Text may look like the begin of a long frame. Reading on would wait for bytes that never
-    // come.
-    if let Some(text) = text(frames.rest()) {
-        return Err(Broken::Text(text));
-    }
+    check_no_text(frames)?;
     frames.fill().map_err(Broken::Frame)
+}
+
+/// Takes bytes from the start of `bytes`, if no whole frame is left.
+pub(crate) fn fill_frames_from<R: Read>(
+    frames: &mut FrameReader<R>,
+    bytes: &mut &[u8],
+) -> Result<(), Broken> {
+    check_no_text(frames)?;
+    frames.fill_from(bytes).map_err(Broken::Frame)
+}
+
+/// Text may look like the begin of a long frame. Reading on would wait for bytes that never come.
+fn check_no_text<R: Read>(frames: &FrameReader<R>) -> Result<(), Broken> {
+    text(frames.rest()).map_or(Ok(()), |text| Err(Broken::Text(text)))
 }
 
 /// Returns the first line of text at the place of a frame. `bytes` starts at the length of the

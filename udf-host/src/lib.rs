@@ -24,7 +24,6 @@ pub mod error;
 pub mod interface;
 pub mod large_pipes;
 pub mod loopback;
-mod memory_pipe;
 pub mod process;
 pub mod replay;
 pub mod session;

@@ -12,8 +12,7 @@ use udf_text::message::panic_text;
 use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
 use crate::interface::Interface;
-use crate::memory_pipe::pipe;
-pub use crate::memory_pipe::{PipeReader, PipeWatch, PipeWriter};
+pub use crate::session::{Cutter, UdfInput, UdfOutput};
 use crate::session::{EXPLAINED_WITHIN, Session};
 use crate::settings::{Callbacks, Settings};
 use crate::socket::{ReadHalf, WriteHalf, serve, split};
@@ -24,15 +23,15 @@ pub type UdfResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// The code of a UDF, with what it reads from and writes to.
 enum Udf {
-    Pipes(Box<dyn FnOnce(PipeReader, PipeWriter) -> UdfResult + Send>),
+    InProcess(Box<dyn FnOnce(UdfInput, UdfOutput) -> UdfResult + Send>),
     Socket(Box<dyn FnOnce(ReadHalf, WriteHalf) -> UdfResult + Send>),
 }
 
 /// A connection with a UDF that runs on a thread of this process.
 ///
-/// Between the two sides are pipes in memory, so everything behaves as with a UDF in another
-/// process: the frames, the bounded buffer between the sides, the end of the input. A UDF that
-/// returns an error or panics has ended unexpectedly.
+/// The two sides exchange frames, so everything behaves as with a UDF in another process: the limits
+/// of the session, the bounded buffer before the UDF, the end of the input. But the thread of the UDF
+/// hands its data to the owner itself. A UDF that returns an error or panics has ended unexpectedly.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -78,8 +77,8 @@ impl End {
 
 impl Loopback {
     /// Creates a connection with `udf`. [`open`](Interface::open) starts `udf` on a new thread.
-    pub fn new(udf: impl FnOnce(PipeReader, PipeWriter) -> UdfResult + Send + 'static) -> Self {
-        Loopback::of(Udf::Pipes(Box::new(udf)))
+    pub fn new(udf: impl FnOnce(UdfInput, UdfOutput) -> UdfResult + Send + 'static) -> Self {
+        Loopback::of(Udf::InProcess(Box::new(udf)))
     }
 
     /// Creates a connection with `udf` over a pair of sockets, for code that waits for descriptors.
@@ -123,37 +122,31 @@ impl Loopback {
             }
         });
         match udf.ok_or(Error::AlreadyStarted)? {
-            Udf::Pipes(udf) => {
-                let ((udf_reader, writer), (reader, udf_writer)) = (pipe(), pipe());
-                let (input, output) = (writer.watch(), udf_writer.watch());
-                let callbacks = callbacks.before_kill(move || {
-                    input.cut();
-                    output.cut();
-                });
-                self.run(move || udf(udf_reader, udf_writer)).map_err(setup)?;
-                Ok(Session::new(reader, writer, self.settings.clone(), callbacks))
+            Udf::InProcess(udf) => {
+                let end = self.end.clone();
+                let start = move |input, output| run(end, move || udf(input, output));
+                Ok(Session::in_process(Box::new(start), self.settings.clone(), callbacks))
             }
             Udf::Socket(udf) => {
                 let (host_side, udf_side) = UnixStream::pair().map_err(setup)?;
                 let (reader, writer) = split(udf_side).map_err(setup)?;
-                self.run(move || udf(reader, writer)).map_err(setup)?;
+                run(self.end.clone(), move || udf(reader, writer)).map_err(setup)?;
                 serve(host_side, self.settings.clone(), callbacks).map_err(setup)
             }
         }
     }
+}
 
-    /// Runs `udf` on a new thread.
-    fn run(&self, udf: impl FnOnce() -> UdfResult + Send + 'static) -> io::Result<()> {
-        let end = self.end.clone();
-        spawn("udf", move || {
-            let how = match catch_unwind(AssertUnwindSafe(udf)) {
-                Ok(ended) => ended.map_err(|error| error.to_string()),
-                Err(panic) => Err(format!("it panicked: {}", panic_text(&*panic))),
-            };
-            *end.how() = Some(how);
-            end.known.notify_all();
-        })
-    }
+/// Runs `udf` on a new thread.
+fn run(end: Arc<End>, udf: impl FnOnce() -> UdfResult + Send + 'static) -> io::Result<()> {
+    spawn("udf", move || {
+        let how = match catch_unwind(AssertUnwindSafe(udf)) {
+            Ok(ended) => ended.map_err(|error| error.to_string()),
+            Err(panic) => Err(format!("it panicked: {}", panic_text(&*panic))),
+        };
+        *end.how() = Some(how);
+        end.known.notify_all();
+    })
 }
 
 impl Interface for Loopback {

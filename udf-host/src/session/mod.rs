@@ -1,8 +1,9 @@
 //! The core of every connection: Kapacitor's side of the protocol over any reader and writer.
 //!
 //! A [`Session`] has three threads: one reads, one writes, one watches the timeouts. None of them
-//! polls.
+//! polls. With a UDF in this process, the thread of the UDF reads and writes.
 
+mod in_process;
 mod outbox;
 mod queue;
 mod reader;
@@ -13,7 +14,7 @@ mod watch;
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use udf_text::batch::WholeBatch;
 use crate::error::{Error, RequestKind};
 use crate::settings::{Callbacks, Settings};
 
+pub use in_process::{Cutter, UdfInput, UdfOutput};
+use in_process::{End, StartUdf};
 pub use queue::{ReceiveError, Receiver};
 pub(crate) use shared::EXPLAINED_WITHIN;
 use shared::Shared;
@@ -63,9 +66,9 @@ pub struct Session {
     parts: Mutex<Option<Parts>>,
 }
 
-struct Parts {
-    reader: Box<dyn Read + Send>,
-    writer: Box<dyn Write + Send>,
+enum Parts {
+    Streams { reader: Box<dyn Read + Send>, writer: Box<dyn Write + Send> },
+    InProcess(StartUdf, (mpsc::Sender<End>, mpsc::Receiver<End>)),
 }
 
 impl Session {
@@ -76,7 +79,19 @@ impl Session {
         settings: Settings,
         callbacks: Callbacks,
     ) -> Self {
-        let parts = Parts { reader: Box::new(reader), writer: Box::new(writer) };
+        let parts = Parts::Streams { reader: Box::new(reader), writer: Box::new(writer) };
+        Session::of(parts, settings, callbacks)
+    }
+
+    /// Creates a session with a UDF that `udf` starts on a thread of this process.
+    pub(crate) fn in_process(udf: StartUdf, settings: Settings, callbacks: Callbacks) -> Self {
+        let (ends, ended) = mpsc::channel();
+        let cutter = Cutter(ends.clone());
+        let callbacks = callbacks.before_kill(move || cutter.cut());
+        Session::of(Parts::InProcess(udf, (ends, ended)), settings, callbacks)
+    }
+
+    fn of(parts: Parts, settings: Settings, callbacks: Callbacks) -> Self {
         Session {
             shared: Arc::new(Shared::new(settings, callbacks)),
             parts: Mutex::new(Some(parts)),
@@ -93,8 +108,10 @@ impl Session {
     /// When the session was started or stopped before, or when a thread cannot be created.
     pub fn start(&self) -> Result<(), Error> {
         self.shared.begin()?;
-        let parts = self.take_parts().ok_or(Error::AlreadyStarted)?;
-        threads::start(&self.shared, parts.reader, parts.writer)
+        match self.take_parts().ok_or(Error::AlreadyStarted)? {
+            Parts::Streams { reader, writer } => threads::start(&self.shared, reader, writer),
+            Parts::InProcess(udf, ends) => threads::start_in_process(&self.shared, udf, ends),
+        }
     }
 
     /// Asks for the edges and options of the UDF.

@@ -166,8 +166,13 @@ impl Outbox {
         self.room.notify_all();
     }
 
-    /// Swaps the empty `buffer` for the waiting frames. Returns false after the last frame.
-    fn swap(&self, buffer: &mut Vec<u8>) -> bool {
+    /// Replaces `buffer` by the waiting frames. Waits for them. Returns false after the last frame.
+    pub(crate) fn take(&self, buffer: &mut Vec<u8>) -> bool {
+        if buffer.capacity() > 2 * ROOM {
+            // Frees the memory that one long message needed.
+            *buffer = Vec::new();
+        }
+        buffer.clear();
         let mut inner = self.lock();
         while inner.buffer.is_empty() {
             if inner.discard || inner.closed.is_some() && !inner.in_batch {
@@ -188,13 +193,8 @@ impl Outbox {
     /// Writes the waiting frames until the outbox is closed and empty.
     pub(crate) fn write_to(&self, writer: &mut impl Write, writes: Writes) -> io::Result<()> {
         let mut buffer = Vec::new();
-        while self.swap(&mut buffer) {
+        while self.take(&mut buffer) {
             write_all(&buffer, writer, writes)?;
-            if buffer.capacity() > 2 * ROOM {
-                // Frees the memory that one long message needed.
-                buffer = Vec::new();
-            }
-            buffer.clear();
         }
         Ok(())
     }
@@ -229,12 +229,12 @@ mod tests {
         outbox.open();
         outbox.keepalive(1);
         let mut one = Vec::new();
-        assert!(outbox.swap(&mut one));
+        assert!(outbox.take(&mut one));
         for time in 2..10 {
             outbox.keepalive(time);
         }
         let mut waited = Vec::new();
-        assert!(outbox.swap(&mut waited));
+        assert!(outbox.take(&mut waited));
         assert_eq!(waited.len(), one.len());
     }
 }

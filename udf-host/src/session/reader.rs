@@ -1,7 +1,7 @@
-//! The thread that reads from the UDF. It trusts no byte of the input.
+//! Reads from the UDF, on a thread of its own or on one of the UDF. It trusts no byte of the input.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Empty, ErrorKind, Read};
 use std::sync::Arc;
 
 use udf_proto::frame::{FrameError, FrameReader};
@@ -13,7 +13,7 @@ use udf_text::batch::WholeBatch;
 use super::queue::{OfferResult, Queue};
 use super::shared::{Phase, Shared};
 use super::sink::Sink;
-use crate::diagnosis::{Broken, fill_frames, text};
+use crate::diagnosis::{Broken, fill_frames, fill_frames_from, text};
 use crate::error::{Error, Limit, RequestKind};
 
 /// The approximate memory of a tag beyond its text: its entry in a map.
@@ -25,29 +25,48 @@ const TOGETHER: usize = 256;
 /// Reads until the UDF closes its output or breaks the protocol, or until the connection is
 /// aborted.
 pub(crate) fn run<R: Read>(shared: &Arc<Shared>, mut frames: FrameReader<R>) {
-    let mut reader = Reader {
-        shared,
-        index: PointIndex::new(),
-        open: None,
-        points: VecDeque::new(),
-        batches: VecDeque::new(),
-        provides: shared.settings.provides,
-        begun: false,
-        sink: None,
-    };
-    let mut ended = reader.read(&mut frames);
-    // Data before the end is delivered. The end itself does not wait for the owner to read it.
-    shared.points.force(&mut reader.points);
-    ended = ended.and(reader.pause_sink());
-    // Without any data, the reader has not taken the sink.
-    drop(shared.take_sink());
-    if let Err(Ended::Fault(error)) = ended {
-        shared.abort(error);
+    let mut reader = Reader::new(shared);
+    let ended = reader.read(&mut frames);
+    reader.finish(ended);
+}
+
+/// Handles the bytes of a UDF that a thread of it hands over. That thread must not wait for the end
+/// of the UDF, so another one has to [`end`](Self::end) the reading.
+pub(crate) struct Fed {
+    frames: FrameReader<Empty>,
+    reader: Reader,
+    ended: Result<(), Ended>,
+}
+
+impl Fed {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let frames = FrameReader::new(io::empty()).limit(shared.settings.frame_limit);
+        Fed { frames, reader: Reader::new(shared), ended: Ok(()) }
+    }
+
+    /// Handles the bytes. Returns whether the connection goes on.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() && self.ended.is_ok() {
+            let Fed { frames, reader, .. } = self;
+            let filled =
+                fill_frames_from(frames, &mut bytes).map_err(|broken| reader.broken(broken));
+            self.ended = filled.and_then(|()| {
+                reader.begin_to_read();
+                reader.buffered(frames)
+            });
+        }
+        self.ended.is_ok()
+    }
+
+    /// Ends the reading at the end of the bytes, or with what has ended it before.
+    pub(crate) fn end(mut self) {
+        let ended = self.ended.and_then(|()| self.reader.read(&mut self.frames));
+        self.reader.finish(ended);
     }
 }
 
-struct Reader<'s> {
-    shared: &'s Arc<Shared>,
+struct Reader {
+    shared: Arc<Shared>,
     index: PointIndex,
     open: Option<Open>,
     /// The received points that are not yet handed on, each with its cost.
@@ -80,41 +99,83 @@ impl From<Error> for Ended {
     }
 }
 
-impl Reader<'_> {
+impl Reader {
+    fn new(shared: &Arc<Shared>) -> Self {
+        Reader {
+            index: PointIndex::new(),
+            open: None,
+            points: VecDeque::new(),
+            batches: VecDeque::new(),
+            provides: shared.settings.provides,
+            begun: false,
+            sink: None,
+            shared: Arc::clone(shared),
+        }
+    }
+
     fn read<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
         loop {
-            let mut received = false;
-            while let Ok(Some(frame)) = frames.buffered_frame() {
-                received = true;
-                if let Err(ended) = self.frame(frame) {
-                    return Err(as_text(ended, frames.taken()));
-                }
-            }
-            // An invalid length is also an error of `fill_frames`. It does not wait until the owner
-            // has read the data before it.
-            if received && frames.has_frame().is_ok() {
-                self.hand_on_points()?;
-                // Within a frame, more data is on its way.
-                if frames.rest().is_empty() {
-                    self.pause_sink()?;
-                }
-                self.shared.note_message();
-            }
-            let mut state = self.shared.state();
-            if state.is_aborted() {
-                return Err(Ended::GivenUp);
-            }
-            if self.sink.is_some() {
-                state.occupied = false;
-            }
-            drop(state);
+            self.buffered(frames)?;
             match fill_frames(frames) {
-                Ok(true) if self.sink.is_some() => self.occupy(),
-                Ok(true) => {}
+                Ok(true) => self.begin_to_read(),
                 Ok(false) => return self.end_of_input(),
-                Err(Broken::Text(text)) => return Err(Error::Text(text).into()),
-                Err(Broken::Frame(error)) => return Err(self.cut(error).into()),
+                Err(broken) => return Err(self.broken(broken)),
             }
+        }
+    }
+
+    /// Handles the whole frames of the buffer.
+    fn buffered<R: Read>(&mut self, frames: &mut FrameReader<R>) -> Result<(), Ended> {
+        let mut received = false;
+        while let Ok(Some(frame)) = frames.buffered_frame() {
+            received = true;
+            if let Err(ended) = self.frame(frame) {
+                return Err(as_text(ended, frames.taken()));
+            }
+        }
+        // An invalid length is also an error of the next fill. It does not wait until the owner has
+        // read the data before it.
+        if received && frames.has_frame().is_ok() {
+            self.hand_on_points()?;
+            // Within a frame, more data is on its way.
+            if frames.rest().is_empty() {
+                self.pause_sink()?;
+            }
+            self.shared.note_message();
+        }
+        let mut state = self.shared.state();
+        if state.is_aborted() {
+            return Err(Ended::GivenUp);
+        }
+        if self.sink.is_some() {
+            state.occupied = false;
+        }
+        Ok(())
+    }
+
+    /// Delivers what came before the end, and ends the connection with its fault.
+    fn finish(mut self, mut ended: Result<(), Ended>) {
+        // Data before the end is delivered. The end itself does not wait for the owner to read it.
+        self.shared.points.force(&mut self.points);
+        ended = ended.and(self.pause_sink());
+        // Without any data, the sink was not taken.
+        drop(self.shared.take_sink());
+        if let Err(Ended::Fault(error)) = ended {
+            self.shared.abort(error);
+        }
+    }
+
+    fn broken(&self, broken: Broken) -> Ended {
+        match broken {
+            Broken::Text(text) => Error::Text(text).into(),
+            Broken::Frame(error) => self.cut(error).into(),
+        }
+    }
+
+    /// Pauses the timeouts while a sink handles what was received.
+    fn begin_to_read(&self) {
+        if self.sink.is_some() {
+            self.occupy();
         }
     }
 
@@ -250,8 +311,8 @@ impl Reader<'_> {
     }
 
     fn point(&mut self, point: Point<'_>) -> Result<(), Ended> {
-        let settings = &self.shared.settings;
         if let Some(open) = &mut self.open {
+            let settings = &self.shared.settings;
             let cost = point.kept_size();
             let too_many = open.points.len() >= settings.batch_points;
             if too_many || open.bytes + cost > settings.batch_bytes {
@@ -273,7 +334,7 @@ impl Reader<'_> {
         }
         let cost = point.kept_size();
         self.points.push_back((point.to_buf(), cost));
-        if self.points.len() < TOGETHER && cost < settings.queue_bytes / TOGETHER {
+        if self.points.len() < TOGETHER && cost < self.shared.settings.queue_bytes / TOGETHER {
             return Ok(());
         }
         self.hand_on_points()
@@ -331,8 +392,8 @@ impl Reader<'_> {
             return taken;
         }
         self.batches.push_back((batch, bytes));
-        let shared = self.shared;
-        hand_on(shared, "batches", &shared.batches, &mut self.batches, || {
+        let shared = Arc::clone(&self.shared);
+        hand_on(&shared, "batches", &shared.batches, &mut self.batches, || {
             let wrong_edge = shared.points.is_taken() && !shared.batches.is_taken();
             wrong_edge.then_some(Error::WrongEdge { what: "a batch", provides: EdgeType::Stream })
         })
@@ -342,8 +403,8 @@ impl Reader<'_> {
         if self.points.is_empty() {
             return Ok(());
         }
-        let shared = self.shared;
-        hand_on(shared, "points", &shared.points, &mut self.points, || {
+        let shared = Arc::clone(&self.shared);
+        hand_on(&shared, "points", &shared.points, &mut self.points, || {
             let what = "a point outside of a batch";
             let wrong_edge = shared.batches.is_taken() && !shared.points.is_taken();
             wrong_edge.then_some(Error::WrongEdge { what, provides: EdgeType::Batch })

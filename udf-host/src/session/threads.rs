@@ -1,19 +1,20 @@
-//! Starts the three threads of a session and handles their ends.
+//! Starts the threads of a session and handles their ends.
 
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
 use std::thread;
-use std::time::Instant;
 
 use udf_proto::frame::FrameReader;
 
-use super::shared::{EXPLAINED_WITHIN, Shared};
+use super::in_process::{self, End, StartUdf, UdfInput, UdfOutput};
+use super::shared::Shared;
 use super::{reader, watch};
 use crate::error::Error;
 use crate::spawn::{OnDrop, spawn};
 
-/// Starts the threads.
+/// Starts the threads of a session over a reader and a writer.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     reader: Box<dyn Read + Send>,
@@ -28,65 +29,71 @@ fn start_watched(
     mut writer: Box<dyn Write + Send>,
     watch: fn(&Arc<Shared>),
 ) -> Result<(), Error> {
-    let (for_reader, for_writer, for_watch) = (shared.clone(), shared.clone(), shared.clone());
+    let (for_reader, for_writer) = (shared.clone(), shared.clone());
     // Both guards also run if a thread cannot be spawned: its closure is dropped then.
-    let reading = OnDrop(Some({
-        let shared = shared.clone();
-        move || shared.reading_ended(thread::panicking())
-    }));
+    let reading = reading(shared);
     let writing = OnDrop(Some({
         let shared = shared.clone();
         move || shared.writing_ended(thread::panicking())
     }));
     let frames = FrameReader::new(reader).limit(shared.settings.frame_limit);
-    let started = spawn("udf-watch", move || {
-        // Catches a panic here, so that a callback that panics in the lines below cannot end the
-        // process.
-        let watched = catch_unwind(AssertUnwindSafe(|| watch(&for_watch)));
-        for_watch.watching_ended(watched.is_err());
-    })
-    .and_then(|()| {
-        spawn("udf-write", move || {
-            let written = for_writer.outbox.write_to(&mut writer, for_writer.settings.writes);
-            // The drop ends the input of the UDF.
-            drop(writer);
-            if let Err(error) = written {
-                writing_failed(&for_writer, error);
-            }
-            drop(writing);
+    let started = start_watch(shared, watch)
+        .and_then(|()| {
+            spawn("udf-write", move || {
+                let written = for_writer.outbox.write_to(&mut writer, for_writer.settings.writes);
+                // The drop ends the input of the UDF.
+                drop(writer);
+                if let Err(error) = written {
+                    for_writer.writing_failed(error);
+                }
+                drop(writing);
+            })
         })
-    })
-    .and_then(|()| {
-        spawn("udf-read", move || {
-            reader::run(&for_reader, frames);
-            drop(reading);
-        })
-    });
+        .and_then(|()| {
+            spawn("udf-read", move || {
+                reader::run(&for_reader, frames);
+                drop(reading);
+            })
+        });
     started.map_err(|error| shared.abort(Error::Setup(Arc::new(error))))
 }
 
-/// Waits for the error of the reader, and then aborts with `error`. Both threads notice that a UDF
-/// has exited, but the reader knows the reason better.
-fn writing_failed(shared: &Arc<Shared>, error: io::Error) {
-    let mut deadline = None;
-    let mut state = shared.state();
-    while state.reading && !state.is_aborted() {
-        // While the owner does not take the data, the reader cannot reach the end of the input.
-        // No wake-up follows when a sink has taken the data.
-        let left = if state.is_deaf() {
-            EXPLAINED_WITHIN
-        } else {
-            let now = Instant::now();
-            deadline.get_or_insert(now + EXPLAINED_WITHIN).saturating_duration_since(now)
-        };
-        if left.is_zero() {
-            break;
-        }
-        state = shared.wait(state, Some(left));
-    }
-    drop(state);
-    let error = shared.explain(Error::Write(Arc::new(error)));
-    shared.abort(error);
+/// Starts the threads of a session with a UDF in this process.
+pub(super) fn start_in_process(
+    shared: &Arc<Shared>,
+    udf: StartUdf,
+    (ends, ended): (Sender<End>, Receiver<End>),
+) -> Result<(), Error> {
+    let for_reader = shared.clone();
+    // Dropped with the closure if the thread cannot be spawned.
+    let reading = reading(shared);
+    // Their drop ends the writing and the reading, also if the UDF is not started.
+    let (input, output) = (UdfInput::new(shared), UdfOutput::new(shared, ends));
+    let started = start_watch(shared, watch::run)
+        .and_then(|()| {
+            spawn("udf-end", move || {
+                in_process::end_reading(&for_reader, &ended);
+                drop(reading);
+            })
+        })
+        .and_then(|()| udf(input, output));
+    started.map_err(|error| shared.abort(Error::Setup(Arc::new(error))))
+}
+
+/// Ends the reading when it is dropped.
+fn reading(shared: &Arc<Shared>) -> OnDrop<impl FnOnce() + use<>> {
+    let shared = shared.clone();
+    OnDrop(Some(move || shared.reading_ended(thread::panicking())))
+}
+
+fn start_watch(shared: &Arc<Shared>, watch: fn(&Arc<Shared>)) -> io::Result<()> {
+    let shared = shared.clone();
+    spawn("udf-watch", move || {
+        // Catches a panic here, so that a callback that panics in the lines below cannot end the
+        // process.
+        let watched = catch_unwind(AssertUnwindSafe(|| watch(&shared)));
+        shared.watching_ended(watched.is_err());
+    })
 }
 
 #[cfg(test)]

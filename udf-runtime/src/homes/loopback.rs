@@ -1,7 +1,7 @@
 //! Runs a UDF in this process over the real protocol, for `replay` and for tests.
 
 use udf_host::Loopback;
-use udf_host::loopback::PipeWatch;
+use udf_host::loopback::Cutter;
 
 use crate::agent::agent_error::AgentError;
 use crate::agent::allowance::Allowance;
@@ -11,12 +11,13 @@ use crate::agent::link::OnUnfit;
 use crate::agent::run::Agent;
 use crate::agent::transport::{Report, Transport};
 
-/// The pipe in memory that a UDF writes to.
-pub(super) struct Memory(pub(super) PipeWatch);
+/// The connection of a UDF in this process.
+pub(super) struct InProcess(pub(super) Cutter);
 
-impl Transport for Memory {
+impl Transport for InProcess {
+    /// A write of a few bytes has only to wait for another one.
     fn has_room(&self) -> bool {
-        self.0.has_room()
+        true
     }
 
     /// The session ends the input instead.
@@ -41,7 +42,7 @@ pub(crate) fn loopback(
         // The reader of the output may be slow, so there is no time limit for it.
         let limits = Limits { hangup: None, unfit_points, ..Limits::default() };
         let allowance = Allowance::of_process(&limits);
-        let transport = Box::new(Memory(writer.watch()));
+        let transport = Box::new(InProcess(writer.cutter()));
         let agent = Agent::of_any(Box::new(reader), Box::new(writer), handler);
         let agent = agent.limits(&limits, transport, &allowance);
         let result = agent.run();

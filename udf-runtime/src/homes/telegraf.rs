@@ -18,7 +18,7 @@ use udf_host::telegraf::{END_WITHIN, Ends, Event, Level};
 use udf_host::{Callbacks, Loopback, Process, Settings, Socket};
 
 use super::hangups::Hangups;
-use super::loopback::Memory;
+use super::loopback::InProcess;
 use super::serve::{self, failed};
 use super::{args, flags, front, logs, supervision};
 use crate::agent::allowance::Allowance;
@@ -135,7 +135,7 @@ fn loopback(handler: Box<dyn AnyHandler>) -> Loopback {
         let _entered = span().entered();
         let limits = limits();
         let allowance = Allowance::of_process(&limits);
-        let transport = Box::new(Memory(writer.watch()));
+        let transport = Box::new(InProcess(writer.cutter()));
         let agent = Agent::of_any(Box::new(reader), Box::new(writer), handler);
         Ok(agent.limits(&limits, transport, &allowance).run()?)
     });

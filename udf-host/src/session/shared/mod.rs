@@ -3,6 +3,7 @@
 
 mod requests;
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -346,6 +347,30 @@ impl Shared {
         });
         // Their senders are dropped, so that callers waiting for an answer return.
         drop(unanswered);
+    }
+
+    /// Waits for the error of the reader, and then aborts with `error`. Both threads notice that a
+    /// UDF has exited, but the reader knows the reason better.
+    pub(super) fn writing_failed(self: &Arc<Self>, error: io::Error) {
+        let mut deadline = None;
+        let mut state = self.state();
+        while state.reading && !state.is_aborted() {
+            // While the owner does not take the data, the reader cannot reach the end of the input.
+            // No wake-up follows when a sink has taken the data.
+            let left = if state.is_deaf() {
+                EXPLAINED_WITHIN
+            } else {
+                let now = Instant::now();
+                deadline.get_or_insert(now + EXPLAINED_WITHIN).saturating_duration_since(now)
+            };
+            if left.is_zero() {
+                break;
+            }
+            state = self.wait(state, Some(left));
+        }
+        drop(state);
+        let error = self.explain(Error::Write(Arc::new(error)));
+        self.abort(error);
     }
 
     pub(super) fn writing_ended(self: &Arc<Self>, panicked: bool) {
