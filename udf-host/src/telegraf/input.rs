@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::session::{BatchIn, PointIn};
 
 /// Points are sent when they take this many bytes, or when no more input has arrived.
-const BLOCK: usize = 64 << 10;
+const BLOCK: usize = 256 << 10;
 
 /// Points that arrive within this time of the last ones are sent together.
 const TOGETHER: Duration = Duration::from_micros(200);

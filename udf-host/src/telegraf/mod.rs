@@ -3,7 +3,7 @@
 //!
 //! | Telegraf | here |
 //! | --- | --- |
-//! | writes one line for each metric, and counts it as delivered | reads as much as has arrived; sends it to the UDF when nothing more waits, or at 64 KiB |
+//! | writes one line for each metric, and counts it as delivered | reads as much as has arrived; sends it to the UDF when nothing more waits, or at 256 KiB |
 //! | sends lines without a time | each gets the time of its arrival |
 //! | ignores a program that is slow at first, and then waits for it | a UDF that does not read stops the reading of stdin |
 //! | closes stdin to stop the program; SIGTERM follows after 5 s, SIGKILL after 10 s | saves the state, lets the UDF finish, and is done within [`END_WITHIN`] |

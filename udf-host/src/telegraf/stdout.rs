@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 /// The size of a write, unless the UDF pauses earlier.
-pub(super) const CHUNK: usize = 64 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// Stdout, for the points of the UDF and for original lines.
 pub(super) struct Stdout {
