@@ -157,13 +157,37 @@ fn wrong_arguments_are_refused_before_the_replay() {
             1,
             "cannot write the picture: there is no directory `/no/such`",
         ),
-        ("--utc", 2, "--plot"),
-        ("--plot x.svg --plot-groups 25", 2, "give a number from 1 to 24, or names of groups only"),
+        ("--utc", 2, "--utc is for pictures, and none is drawn; add --plot FILE.svg, or --plot as"),
+        ("--plot-groups 3", 2, "--plot-groups is for pictures, and none is drawn; add --plot FILE"),
+        ("--plot-fields avg", 2, "--plot-fields is for pictures, and none is drawn; add --plot"),
     ] {
         let (code, stdout, stderr) =
             output(&mut command(&moving_avg, &format!("{AVERAGES} {args}")));
         assert_eq!((code, &*stdout), (status, ""), "{args}: {stderr}");
         assert!(stderr.contains(expected), "{args}: {stderr}");
+    }
+}
+
+#[test]
+fn a_number_of_groups_out_of_range_is_no_name_of_a_group() {
+    let moving_avg = example("moving_avg");
+    let huge = "9".repeat(40);
+    for (groups, number) in [
+        (&["0"][..], "0"),
+        (&["25"], "25"),
+        (&["-1"], "-1"),
+        (&["+25"], "+25"),
+        (&["1.5"], "1.5"),
+        (&[&huge], &huge),
+        (&["3", "cpu=cpu0"], "3"),
+        (&["cpu=cpu0", "3"], "3"),
+    ] {
+        let mut plot = command(&moving_avg, &format!("{AVERAGES} --plot x.svg"));
+        plot.args(groups.iter().flat_map(|group| ["--plot-groups", group]));
+        let expected = format!(
+            "error: --plot-groups {number}: give a number from 1 to 24, or names of groups only\n"
+        );
+        assert_eq!(output(&mut plot), (2, String::new(), expected));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::replay::{Connect, Progress, Replay, ReplayError, Summary};
 
 /// Returns the arguments.
 pub(super) fn args() -> [Arg; 4] {
-    let of_a_plot = |name: &'static str| Arg::new(name).long(name).requires("plot");
+    let of_a_plot = |name: &'static str| Arg::new(name).long(name);
     [
         Arg::new("plot")
             .long("plot")
@@ -26,6 +26,7 @@ pub(super) fn args() -> [Arg; 4] {
             .help("Draw input and output into FILE.svg, or on the terminal without a FILE"),
         of_a_plot("plot-groups")
             .value_name("GROUP")
+            .allow_negative_numbers(true)
             .action(ArgAction::Append)
             .help("Draw this group, such as cpu=cpu0, or the first N groups [default: 6]"),
         of_a_plot("plot-fields")
@@ -92,7 +93,7 @@ impl Plot {
         input: &Path,
     ) -> Result<Option<Self>, Failure> {
         if !matches.contains_id("plot") {
-            return Ok(None);
+            return check_without(matches).map(|()| None);
         }
         let path = matches.get_one::<PathBuf>("plot").cloned();
         match &path {
@@ -153,15 +154,27 @@ impl Plot {
     }
 }
 
-fn groups(given: Vec<String>) -> Result<Groups, Failure> {
-    let number = |text: &String| text.parse::<usize>().ok();
-    match (&given[..], given.first().and_then(number)) {
-        ([], _) => Ok(Groups::default()),
-        ([_], Some(count)) if (1..=Groups::MOST).contains(&count) => Ok(Groups::First(count)),
-        (_, Some(count)) => Err(Failure::Usage(format!(
-            "--plot-groups {count}: give a number from 1 to {}, or names of groups only",
-            Groups::MOST
+/// Checks that no argument of a picture is given without one.
+fn check_without(matches: &ArgMatches) -> Result<(), Failure> {
+    let is_given =
+        |name: &&&str| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
+    match ["plot-groups", "plot-fields", "utc"].iter().find(is_given) {
+        None => Ok(()),
+        Some(name) => Err(Failure::Usage(format!(
+            "--{name} is for pictures, and none is drawn; add --plot FILE.svg, or --plot as the last \
+             argument to draw on the terminal"
         ))),
+    }
+}
+
+fn groups(given: Vec<String>) -> Result<Groups, Failure> {
+    match (&given[..], given.iter().find(|text| is_number(text))) {
+        ([], _) => Ok(Groups::default()),
+        ([only], Some(number)) => match only.parse() {
+            Ok(count) if (1..=Groups::MOST).contains(&count) => Ok(Groups::First(count)),
+            _ => Err(not_a_count(number)),
+        },
+        (_, Some(number)) => Err(not_a_count(number)),
         (names, None) if names.len() > Groups::MOST => Err(Failure::Usage(format!(
             "--plot-groups names {} groups; a picture has at most {}",
             names.len(),
@@ -169,4 +182,18 @@ fn groups(given: Vec<String>) -> Result<Groups, Failure> {
         ))),
         (_, None) => Ok(Groups::Named(given)),
     }
+}
+
+/// Returns whether a text is meant as a number of groups, whatever its sign and its size. The name of
+/// a group has an equals sign, or is that of a measurement.
+fn is_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    digits.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<f64>().is_ok()
+}
+
+fn not_a_count(number: &str) -> Failure {
+    Failure::Usage(format!(
+        "--plot-groups {number}: give a number from 1 to {}, or names of groups only",
+        Groups::MOST
+    ))
 }
