@@ -1,11 +1,19 @@
 //! A plot with a time axis or another one below it, and a value axis on its left.
 
+use crate::fit::text_width;
 use crate::paper::{PX, Paper};
 use crate::pen::{HPos, Pen, Place, VPos};
 use crate::theme::Role;
 
 /// The length of the mark of a tick.
 const MARK: i32 = 4 * PX;
+
+/// The size of the labels of ticks, in pixels.
+const LABEL: i32 = 11;
+
+/// How far a label of the axis below may reach beyond the right edge of the plot. It is less than the
+/// space beside a plot: at the edge of the paper, and between two columns.
+const BEYOND: i32 = 10 * PX;
 
 /// The place of a plot. Places in it are shares of its width and height, from the bottom left.
 pub(crate) struct Chart {
@@ -57,7 +65,7 @@ impl Chart {
         values: &[Tick<'_>],
     ) {
         let Chart { left, top, right, bottom, .. } = *self;
-        let font = paper.font(11, Role::Muted, false);
+        let font = paper.font(LABEL, Role::Muted, false);
         let mut upright = font.at(HPos::Center, VPos::Top);
         upright.is_upright = true;
         pen.text(names.0, (left - self.labels, top + (bottom + 1 - top) / 2), &upright);
@@ -85,9 +93,16 @@ impl Chart {
         }
         let edge = bottom + 1;
         pen.path(&[(left, edge), (right, edge)], axis);
+        let mut free = i32::MIN;
         for (share, label) in below.iter().filter(|(share, _)| is_inside(share)) {
             let (x, _) = self.place(*share, 0.0);
-            pen.text(label, (x, edge + 2 * MARK), &font.at(HPos::Center, VPos::Top));
+            let half = text_width(label, LABEL) * PX / 2;
+            // A label at the right edge moves to the left, unless it would cover the one before.
+            let middle = x.min(right + BEYOND - half);
+            if middle == x || middle - half >= free {
+                pen.text(label, (middle, edge + 2 * MARK), &font.at(HPos::Center, VPos::Top));
+            }
+            free = middle + half;
             pen.path(&[(x, edge), (x, edge + MARK)], axis);
         }
     }

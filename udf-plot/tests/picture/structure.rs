@@ -58,6 +58,47 @@ fn the_drawing_has_a_title_a_legend_axes_and_labels() {
     assert_eq!((svg.matches("<polygon").count(), svg.matches("<circle").count()), (2, 4));
 }
 
+/// Returns the labels below the plots: their texts, and about where their left and right edges are, in
+/// pixels.
+fn labels_below(svg: &str) -> Vec<(String, f64, f64)> {
+    let mut labels = Vec::new();
+    for text in svg.split("<text ").skip(1) {
+        let attribute = |name: &str| text.split(&format!("{name}=\"")).nth(1)?.split('"').next();
+        let number = |name: &str| attribute(name)?.parse::<f64>().ok();
+        // Only these texts are centered and horizontal.
+        if attribute("text-anchor") != Some("middle") || attribute("transform").is_some() {
+            continue;
+        }
+        let label = text.lines().nth(1).expect("a text has a line").to_owned();
+        let half = label.len() as f64 * 11.0 * 0.56 / 2.0;
+        let middle = number("x").expect("a text has a place") / 4.0;
+        labels.push((label, middle - half, middle + half));
+    }
+    labels
+}
+
+#[test]
+fn the_label_at_the_end_of_the_time_axis_is_within_the_picture() {
+    for (seconds, columns) in [(30, 1), (60, 1), (50, 2), (3600, 1), (300, 3)] {
+        let mut made = Made::new(Groups::First(24), &[], &[]);
+        for group in 0..[1, 5, 12][columns - 1] {
+            for step in 0..=10 {
+                let time = NOON + step * seconds * SECOND / 10;
+                made.input(point(&format!("h{group:02}"), time, &[("x", wave(step))]));
+            }
+        }
+        let picture = made.picture();
+        for width in [280, 340, 640, 960, 1300] {
+            let labels = labels_below(&picture.svg(&Look { width, theme: Theme::Light }));
+            let noon = labels.iter().filter(|(label, ..)| label.starts_with("12:00")).count();
+            assert!(noon > 0, "{labels:?}");
+            for (label, left, right) in labels {
+                assert!(0.0 < left && right < f64::from(width), "{width}: {label} {left} {right}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_field_that_an_option_names_is_beside_the_output() {
     let input = |step| vec![("idle", 1.0), ("usage", wave(step)), ("nice", 0.0)];
