@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use udf_plot::{Look, Picture};
 use udf_proto::{Info, OptionCall, ValueType};
 use udf_text::describe::{command_line, node_call};
-use udf_text::line_protocol::Grouping;
+use udf_text::line_protocol::{Grouping, Precision};
 use udf_text::{duration, options};
 
 use crate::latest::Run;
@@ -144,13 +144,17 @@ fn play_one(page: &Page<'_>, connect: Connect<'_>, run: &Run, setting: &Setting)
         secrets: play.udf.secrets(),
         source: play.source(),
         utc: play.is_utc,
+        on_page: true,
         ..udf_plot::Settings::default()
     };
     let watched = || run.watch(connect());
     match replay.picture(&watched, reader, None, &plot, &mut |_| {}) {
-        Ok((summary, picture)) => {
+        Ok((mut summary, picture)) => {
+            // The form has no field for the precision, which determines how the file is read.
+            let precision = summary.likely_precision.take();
+            shown.notes.extend(precision.map(precision_note));
             (shown.points_in, shown.points_out) = (summary.points_in, summary.points_out);
-            shown.notes = summary.notes();
+            shown.notes.extend(summary.notes());
             let more = picture.notes.iter().filter(|note| !shown.notes.contains(note));
             let more: Vec<_> = more.cloned().collect();
             shown.notes.extend(more);
@@ -159,6 +163,13 @@ fn play_one(page: &Page<'_>, connect: Connect<'_>, run: &Run, setting: &Setting)
         Err(error) => shown.problems = problems::of_run(error, &play.udf, &calls),
     }
     shown
+}
+
+fn precision_note(unit: Precision) -> String {
+    format!(
+        "all times were read as nanoseconds and are in January 1970; if they have another unit, \
+         start `play` again with --precision {unit}"
+    )
 }
 
 impl Typed {

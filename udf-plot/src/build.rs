@@ -24,7 +24,7 @@ impl Picture {
             notes
                 .push(format!("{} not finite: left out", counted(unfit, "value is", "values are")));
         }
-        let (panels, legend) = arrange(&chosen, &groups, input, output, &mut notes);
+        let (panels, legend) = arrange(settings, &chosen, &groups, input, output, &mut notes);
         let times = times(&panels);
         let source = Some(settings.source.as_str()).filter(|source| !source.is_empty());
         let counts =
@@ -88,9 +88,10 @@ fn groups(
             let more =
                 if input.has_uncounted() || output.has_uncounted() { "more than " } else { "" };
             notes.push(format!(
-                "the first {} by name, of {more}{} groups; --plot-groups selects others",
+                "the first {} by name, of {more}{} groups{}",
                 shown.len(),
-                number((shown.len() + others) as u64)
+                number((shown.len() + others) as u64),
+                settings.selects_others("--plot-groups")
             ));
         }
         Groups::First(_) => {}
@@ -100,6 +101,7 @@ fn groups(
 
 /// Makes the panels of all groups.
 fn arrange(
+    settings: &Settings,
     chosen: &Chosen,
     groups: &[String],
     mut input: Track,
@@ -122,10 +124,11 @@ fn arrange(
         data.push(of_group);
     }
     if shared_times > 0 {
-        notes.push(
-            "several points of a group have the same time: --group-by separates them by tags"
-                .to_owned(),
-        );
+        let separate = match settings.on_page {
+            true => "group by more tags to separate them",
+            false => "--group-by separates them by tags",
+        };
+        notes.push(format!("several points of a group have the same time: {separate}"));
     }
     let mut ranges = vec![None; chosen.fields.len()];
     for group in &data {

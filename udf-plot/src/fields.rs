@@ -47,8 +47,9 @@ pub(crate) fn choose(
     let shown = fields.len();
     if settings.fields.is_empty() && shown < inputs.len() && input.wants_none_of(&fields) {
         notes.push(format!(
-            "{shown} of {} input fields; --plot-fields selects others",
-            inputs.len()
+            "{shown} of {} input fields{}",
+            inputs.len(),
+            settings.selects_others("--plot-fields")
         ));
     }
     let (mut same, mut left_out) = (0, 0);
@@ -79,7 +80,8 @@ pub(crate) fn choose(
         }
     }
     if left_out > 0 {
-        notes.push(format!("{left_out} more output fields; --plot-fields selects others"));
+        let others = settings.selects_others("--plot-fields");
+        notes.push(format!("{left_out} more output fields{others}"));
     }
     add_flags(settings, input, output, &mut fields);
     let changes = fields.iter().any(|field| field.side == Side::Output);

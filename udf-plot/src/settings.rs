@@ -16,6 +16,20 @@ pub struct Settings {
     pub fields: Vec<String>,
     /// Whether times are in UTC, not in the zone of the machine. Defaults to `false`.
     pub utc: bool,
+    /// Whether the picture is on a page with a form. The notes of such a picture name no arguments of
+    /// the command line. Defaults to `false`.
+    pub on_page: bool,
+}
+
+impl Settings {
+    /// Returns the end of a note about a part that is not drawn: the argument that selects other
+    /// parts.
+    pub(crate) fn selects_others(&self, argument: &str) -> String {
+        match self.on_page {
+            true => String::new(),
+            false => format!("; {argument} selects others"),
+        }
+    }
 }
 
 /// Selects groups.

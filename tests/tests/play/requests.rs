@@ -26,6 +26,7 @@ crate::tests! {
     the_form_describes_the_options_and_the_input,
     batches_have_windows_and_recordings_have_their_own,
     inputs_without_points_are_shown,
+    the_notes_name_what_the_page_has,
     a_reload_reads_the_file_again,
     the_udf_of_another_program_is_played,
     a_start_that_fails_says_why,
@@ -400,6 +401,36 @@ fn inputs_without_points_are_shown() {
     let shown = play.run(&[("field", &["x"])]);
     assert!(shown["problems"][0]["option"].is_null());
     assert!(shown["problems"][0]["text"].as_str().is_some_and(|text| text.contains("line 2")));
+}
+
+fn the_notes_name_what_the_page_has() {
+    let groups: String =
+        (0..9).map(|host| format!("m,host=h{host} x={host} 1700000000\n")).collect();
+    let shared: String = (0..40).map(|x| format!("m,host=h{x} x={x} 1000\n")).collect();
+    let fields: Vec<String> = (0..9).map(|field| format!("f{field}={field}")).collect();
+    let fields = format!("m {} 1700000000000000000\n", fields.join(","));
+    let mut notes = Vec::new();
+    for (text, tags, field) in
+        [(groups, &["host"][..], "x"), (shared, &[], "x"), (fields, &[], "none")]
+    {
+        let file = file(&text);
+        let play = Play::of_tunable(file.path(), &[]);
+        let mut values = request(&[("field", &[field])]);
+        values["one"]["group_by"] = json!(tags);
+        let shown = play.post(&values).json()["results"][0].take();
+        assert!(shown["svg"].is_string(), "{shown}");
+        let of_run = shown["notes"].as_array().expect("a list").iter();
+        notes.extend(of_run.filter_map(Value::as_str).map(str::to_owned));
+    }
+    for part in [
+        "the first 6 by name, of 9 groups",
+        "several points of a group have the same time: group by more tags to separate them",
+        "4 of 9 input fields",
+        "all times were read as nanoseconds and are in January 1970; if they have another unit, \
+         start `play` again with --precision s",
+    ] {
+        assert!(notes.iter().any(|note| note == part), "{part}: {notes:?}");
+    }
 }
 
 fn a_reload_reads_the_file_again() {

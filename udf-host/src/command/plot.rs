@@ -122,6 +122,7 @@ impl Plot {
                 )?,
                 fields: matches.get_many("plot-fields").unwrap_or_default().cloned().collect(),
                 utc: matches.get_flag("utc"),
+                on_page: false,
             },
             path,
         }))
