@@ -133,7 +133,11 @@ impl Site<'_> {
             }
             (_, "" | "form" | "run") => {
                 let allow = if path == "run" { "POST" } else { "GET" };
-                let mut response = Response::text("405 Method Not Allowed", allow);
+                let text = format!(
+                    "the method {} is not allowed here; this address answers {allow} requests",
+                    head.method
+                );
+                let mut response = Response::text("405 Method Not Allowed", &text);
                 response.headers = format!("Allow: {allow}\r\n");
                 Err(response)
             }

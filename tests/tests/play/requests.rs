@@ -77,7 +77,16 @@ fn only_the_page_itself_is_admitted() {
     }
     assert_eq!(play.get("").status, 200);
     assert_eq!(play.get("?a=b").status, 200);
-    assert_eq!(play.get("run").status, 405);
+    for (line, allowed) in [("PUT ", "GET"), ("DELETE form", "GET"), ("GET run", "POST")] {
+        let (method, below) = line.split_once(' ').expect("a method and a path");
+        let response = play.ask(&format!("{method} {path}{below}"), &[&host], "");
+        assert_eq!(response.status, 405, "{line}");
+        assert!(response.head.contains(&format!("\r\nAllow: {allowed}\r\n")), "{}", response.head);
+        let expected = format!(
+            "the method {method} is not allowed here; this address answers {allowed} requests\n"
+        );
+        assert_eq!(response.body, expected);
+    }
     assert_eq!(play.ask("GET /", &[&host], "").status, 404);
     assert_eq!(play.ask("GET /favicon.ico", &[&host], "").status, 404);
     let local = [format!("Host: localhost:{port}"), format!("Origin: http://localhost:{port}")];
