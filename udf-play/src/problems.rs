@@ -45,9 +45,11 @@ pub(crate) fn of_run(error: ReplayError, udf: &Description, calls: &[OptionCall]
         text: text.to_owned(),
     };
     match &error {
-        ReplayError::Udf(Error::InitRefused(text)) => {
-            parts(text, &udf.name).into_iter().map(at_option).collect()
-        }
+        ReplayError::Udf(Error::InitRefused(text)) => match &parts(text, &udf.name)[..] {
+            // Without an option, the text alone does not say whose text it is.
+            [part] if at_option(part).option.is_none() => vec![Problem::general(error)],
+            parts => parts.iter().map(|part| at_option(part)).collect(),
+        },
         ReplayError::Udf(Error::Reported(text)) => {
             let Problem { option, .. } = at_option(text);
             vec![Problem { option, text: error.to_string() }]
@@ -189,9 +191,15 @@ mod tests {
         );
         // Of another kit.
         assert_placed(refused("must supply a size"), &[(Some("size"), "must supply a size")]);
-        assert_placed(refused("oversized field_a"), &[(None, "oversized field_a")]);
-        assert_placed(refused("size or field"), &[(None, "size or field")]);
-        assert_placed(refused("such as to"), &[(None, "such as to")]);
+        for text in ["oversized field_a", "size or field", "such as to"] {
+            let whole = format!("the UDF refused its options: {text}");
+            assert_placed(refused(text), &[(None, &whole)]);
+        }
+        // Of this kit.
+        assert_placed(
+            refused("UDF avg: such as to"),
+            &[(None, "the UDF refused its options: UDF avg: such as to")],
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ crate::tests! {
     the_notes_name_what_the_page_has,
     a_reload_reads_the_file_again,
     the_udf_of_another_program_is_played,
+    a_program_that_is_no_udf_has_the_error_of_replay,
     a_start_that_fails_says_why,
 }
 
@@ -473,6 +474,17 @@ fn the_udf_of_another_program_is_played() {
     }
     let shown = play.run(&[("field", &["x"]), ("times", &["0"])]);
     assert_eq!(shown["problems"][0]["option"], json!("times"));
+}
+
+fn a_program_that_is_no_udf_has_the_error_of_replay() {
+    let file = file(POINTS);
+    let path = file.path().to_str().expect("it is text");
+    // It returns each request as its response.
+    let play = Play::start(udf(&["play", path, "--no-open", "--", "cat"]));
+    let shown = play.run(&[]);
+    let replayed = udf(&["replay", path, "--", "cat"]).output().expect("udf runs");
+    let text = shown["problems"][0]["text"].as_str().expect("there is an error");
+    assert_eq!(format!("error: {text}\n"), String::from_utf8_lossy(&replayed.stderr));
 }
 
 fn a_start_that_fails_says_why() {
