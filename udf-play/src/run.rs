@@ -232,7 +232,7 @@ fn tickscript(
     text + &node_call(&play.udf.name, calls)
 }
 
-/// Returns the command line that plays the file with the values.
+/// Returns the command line that plays the file with the values, and draws the same picture.
 fn command(play: &Play, setting: &Setting, has_every: bool, options: &[String]) -> String {
     let mut words = play.words.clone();
     words.push(play.input.path().to_string_lossy().into_owned());
@@ -247,6 +247,8 @@ fn command(play: &Play, setting: &Setting, has_every: bool, options: &[String]) 
         words.extend(["--every".to_owned(), setting.every.trim().to_owned()]);
     }
     words.extend(play.reading.iter().cloned());
+    words.extend(["--plot".to_owned(), format!("{}.svg", play.udf.name)]);
+    words.extend(play.is_utc.then(|| "--utc".to_owned()));
     words.extend(play.words_behind.iter().cloned());
     command_line(&words)
 }

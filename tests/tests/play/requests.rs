@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
@@ -190,6 +191,11 @@ fn silent_connections_do_not_keep_the_page_away() {
     wait_until("the page is served again", is_served);
 }
 
+/// Runs a command line in a directory.
+fn in_shell(command: &str, directory: &Path) -> Output {
+    Command::new("sh").args(["-c", command]).current_dir(directory).output().expect("sh runs")
+}
+
 fn a_run_returns_a_picture_and_both_texts() {
     let play = Play::of_cpu();
     let mut values = request(&[("field", &["usage_user"]), ("size", &["5"])]);
@@ -205,10 +211,17 @@ fn a_run_returns_a_picture_and_both_texts() {
     let command = shown["command"].as_str().expect("there is a command line");
     let (program, arguments) = command.split_once(" replay ").expect("it replays");
     assert!(program.ends_with("/moving_avg"), "{program}");
-    assert_eq!(arguments, format!("{CPU} -o field=usage_user -o size=5 --group-by cpu"));
+    let expected = "-o field=usage_user -o size=5 --group-by cpu --plot moving_avg.svg --utc";
+    assert_eq!(arguments, format!("{CPU} {expected}"));
     // The command does what the page shows.
-    let lines = Command::new("sh").args(["-c", command]).output().expect("sh runs");
-    assert_eq!(String::from_utf8_lossy(&lines.stdout).lines().count(), 4200);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let lines = in_shell(command, directory.path());
+    assert_eq!(String::from_utf8_lossy(&lines.stdout).lines().count(), 4200, "{lines:?}");
+    let drawn = fs::read_to_string(directory.path().join("moving_avg.svg"));
+    let drawn = drawn.expect("there is a picture");
+    for part in ["moving_avg field=usage_user size=5", "cpu=cpu1", ", UTC\n"] {
+        assert!(drawn.contains(part) && svg.contains(part), "{part}: {drawn}");
+    }
 }
 
 fn texts_are_quoted_for_the_shell_and_the_script() {
@@ -229,8 +242,10 @@ fn texts_are_quoted_for_the_shell_and_the_script() {
                     .shift(90s)\n        .mode('half')\n";
     assert_eq!(shown["tickscript"], json!(expected));
     let command = shown["command"].as_str().expect("there is a command line");
-    assert!(command.ends_with(r" --precision ns --database 'it'\''s'"), "{command}");
-    let replayed = Command::new("sh").args(["-c", command]).output().expect("sh runs");
+    let expected = r" --precision ns --database 'it'\''s' --plot tunable.svg";
+    assert!(command.ends_with(expected), "{command}");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let replayed = in_shell(command, directory.path());
     let lines = "m,host=a scaled=1.5 91000000000\n";
     assert_eq!(String::from_utf8_lossy(&replayed.stdout), lines, "{replayed:?}");
 }
@@ -376,7 +391,10 @@ fn batches_have_windows_and_recordings_have_their_own() {
                    .every(10s)\n        .align()\n    @outliers()\n        .field('x')\n";
     assert_eq!((&shown["problems"], &shown["tickscript"]), (&json!([]), &json!(windows)));
     let command = shown["command"].as_str().expect("there is a command line");
-    assert!(command.ends_with(" -o field=x --by-name --every 10s"), "{command}");
+    assert!(
+        command.ends_with(" -o field=x --by-name --every 10s --plot outliers.svg"),
+        "{command}"
+    );
 
     let batch = r#"{"name":"m","tags":{"host":"a"},"points":[{"fields":{"x":1},"time":"2026-01-01T00:00:00Z","tags":{"host":"a"}}],"tmax":"2026-01-01T00:00:01Z"}"#;
     let recording = file(batch);
@@ -470,7 +488,8 @@ fn the_udf_of_another_program_is_played() {
     for _ in 0..2 {
         let shown = play.run(&[("field", &["x"])]);
         assert_eq!((&shown["problems"], &shown["points_out"]), (&json!([]), &json!(2)));
-        assert_eq!(shown["command"], json!(format!("udf replay - -o field=x -- {tunable}")));
+        let command = format!("udf replay - -o field=x --plot tunable.svg -- {tunable}");
+        assert_eq!(shown["command"], json!(command));
     }
     let shown = play.run(&[("field", &["x"]), ("times", &["0"])]);
     assert_eq!(shown["problems"][0]["option"], json!("times"));
