@@ -1,5 +1,6 @@
 //! The subcommand `play`: serves a page to tune the UDF on.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command as Program, Stdio};
 use std::thread;
@@ -10,6 +11,7 @@ use udf_text::line_protocol::Grouping;
 
 use udf_host::command::{self, Failure, note, print, reading, reading_args};
 
+use crate::form::SCANNED;
 use crate::{Connect, Input, Play, Server};
 
 /// The program that opens an address in the browser of the user.
@@ -71,7 +73,7 @@ pub struct CommandWords {
 /// The address of the page goes to stdout.
 ///
 /// # Errors
-/// When the file cannot be read, the options do not fit, or the port is in use.
+/// When the file or its first point cannot be read, the arguments do not fit, or the port is in use.
 // In its caller, it would be compiled for speed.
 #[inline(never)]
 pub fn play(
@@ -93,17 +95,47 @@ pub fn play(
         words_behind: words.behind,
         is_utc: matches.get_flag("utc"),
     };
+    let page = play.page().map_err(|error| Failure::Usage(error.to_string()))?;
     let port = matches.get_one("port").copied().unwrap_or_default();
     let server = Server::bind(port).map_err(|error| {
         Failure::failed(format!("cannot listen on port {port} of 127.0.0.1: {error}"))
     })?;
-    let page = play.page().map_err(|error| Failure::Usage(error.to_string()))?;
+    check_input(&play)?;
     print(&format!("{}\n", server.url()))?;
     match matches.get_flag("no-open") || open(&server.launch_url()) {
         true => note("Ctrl+C ends the page"),
         false => note("open this address in a browser; Ctrl+C ends the page"),
     }
     server.serve(&page, connect)
+}
+
+/// Reads the first points, as `replay` does. The user looks at the terminal until the page is there.
+///
+/// An error behind the first point is printed, and the page opens: a reload reads the corrected file.
+fn check_input(play: &Play) -> Result<(), Failure> {
+    let read = |most| {
+        let input = play.input.reader().map_err(Failure::failed)?;
+        play.replay.read_for(play.udf.wants, input, most).map_err(Failure::of_replay)
+    };
+    match read(SCANNED) {
+        Ok(read) => {
+            // Tags that the first points lack may come later.
+            if read.data.point_count() < SCANNED {
+                read.notes().iter().for_each(note);
+            }
+            if read.data.point_count() == 0 {
+                note("there are no points in the input");
+            }
+        }
+        Err(failure) => {
+            read(1)?;
+            let (_, text) = command::end(Err(failure));
+            // Errors are ignored: without stderr there is no place to report them.
+            let _ = io::stderr().write_all(text.unwrap_or_default().as_bytes());
+            note("correct the file, and reload the page");
+        }
+    }
+    Ok(())
 }
 
 /// Returns the value of an argument, or an empty text without one.

@@ -13,7 +13,7 @@ use crate::{Page, Play};
 use udf_host::replay::{Data, Replay};
 
 /// The number of points that are read for the names of fields and tags.
-const SCANNED: usize = 10_000;
+pub(crate) const SCANNED: usize = 10_000;
 
 /// The maximum number of names of fields, and of tags.
 const MAX_NAMES: usize = 200;

@@ -50,13 +50,15 @@ pub(crate) fn tunable(args: &[&str]) -> Command {
 }
 
 impl Play {
-    /// Starts a page, and opens no browser.
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
+    /// Starts a page, and discards its stderr.
+    pub(crate) fn start(command: Command) -> Self {
+        Play::start_with(command, Stdio::null())
+    }
+
+    /// Starts a page with this stderr.
+    pub(crate) fn start_with(mut command: Command, stderr: Stdio) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(stderr);
+        let mut child = command.spawn().expect("the program starts");
         let mut url = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut url).expect("it prints its address");

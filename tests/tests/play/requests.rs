@@ -32,6 +32,8 @@ crate::tests! {
     the_udf_of_another_program_is_played,
     a_program_that_is_no_udf_has_the_error_of_replay,
     a_start_that_fails_says_why,
+    a_file_that_cannot_be_read_ends_the_start_as_it_ends_replay,
+    what_cannot_be_played_is_reported_on_the_terminal,
 }
 
 fn file(text: &str) -> NamedTempFile {
@@ -527,10 +529,59 @@ fn a_start_that_fails_says_why() {
     assert!(stderr.contains("there is no option `feild`; did you mean `field`?"), "{stderr}");
     let (status, stderr) = failed(&[path, "--times", "3"]);
     assert!(status == Some(2) && stderr.contains("-o times=VALUE"), "{stderr}");
+    let (status, stderr) = failed(&[path, "--every", "10s"]);
+    let expected =
+        "error: --every is for UDFs that want batches, and this UDF wants a stream\n".to_owned();
+    assert_eq!((status, stderr), (Some(2), expected));
     let play = Play::of_tunable(file.path(), &[]);
     let port = play.host().rsplit(':').next().expect("it has a port").to_owned();
     let (status, stderr) = failed(&[path, "--port", &port]);
     assert_eq!(status, Some(1));
     let expected = format!("error: cannot listen on port {port} of 127.0.0.1: ");
     assert!(stderr.starts_with(&expected), "{stderr}");
+}
+
+fn a_file_that_cannot_be_read_ends_the_start_as_it_ends_replay() {
+    let batch = r#"{"name":"m","points":[{"fields":{"x":1},"time":"2026-01-01T00:00:00Z"}],"tmax":"2026-01-01T00:00:01Z"}"#;
+    let outliers = udf_tests::program::example("outliers");
+    let tunable = Path::new(env!("CARGO_BIN_EXE_tunable"));
+    for (program, text, arguments, status) in [
+        (tunable, "garbage\n", &[][..], 1),
+        (tunable, "garbage\nm x=1 1\n", &[], 1),
+        (tunable, "\u{1f}\u{8b}", &[], 1),
+        (tunable, "BZh", &[], 1),
+        (tunable, batch, &[], 2),
+        (&outliers, batch, &["--every", "10s"], 2),
+        (&outliers, batch, &["--group-by", "host"], 2),
+        (&outliers, "{\"name\":", &[], 1),
+    ] {
+        let file = file(text);
+        let run = |subcommand: &str, more: &[&str]| {
+            let output = Command::new(program)
+                .args([subcommand, file.path().to_str().expect("it is text"), "-o", "field=x"])
+                .args(arguments)
+                .args(more)
+                .output()
+                .expect("the program starts");
+            (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+        };
+        let played = run("play", &["--no-open"]);
+        assert_eq!(played, run("replay", &[]), "{text} {arguments:?}");
+        assert!(played.0 == Some(status) && played.1.starts_with("error: "), "{played:?}");
+    }
+}
+
+fn what_cannot_be_played_is_reported_on_the_terminal() {
+    for (text, expected) in [
+        ("m x=1 1700000000000000000\nm x=oops 2\n", "error: line 2: "),
+        ("# only a comment\n", "note: there are no points in the input\n"),
+        ("m x=1 1700000000\n", "note: all times were read as nanoseconds and are in January 1970"),
+    ] {
+        let (file, stderr) = (file(text), NamedTempFile::new().expect("a temporary file"));
+        let command = tunable(&["play", file.path().to_str().expect("text"), "--no-open"]);
+        // It prints this before its address.
+        let _play = Play::start_with(command, stderr.reopen().expect("it is there").into());
+        let stderr = fs::read_to_string(stderr.path()).expect("it is text");
+        assert!(stderr.starts_with(expected), "{stderr}");
+    }
 }

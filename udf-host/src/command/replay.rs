@@ -142,7 +142,7 @@ pub fn replay(
     if let Some(plot) = plot {
         let played = plot.play(&replay, connect, input, &mut progress);
         drop(line);
-        let (summary, picture) = played.map_err(failure)?;
+        let (summary, picture) = played.map_err(Failure::of_replay)?;
         summary.notes().iter().for_each(terminal::note);
         return plot.draw(&picture);
     }
@@ -153,7 +153,7 @@ pub fn replay(
     let output = io::stdout();
     let played = replay.run(connect, input, output, &mut progress);
     drop(line);
-    played.map_err(failure)?.notes().iter().for_each(terminal::note);
+    played.map_err(Failure::of_replay)?.notes().iter().for_each(terminal::note);
     Ok(())
 }
 
@@ -175,13 +175,14 @@ pub fn read(
     most: usize,
 ) -> Result<Data, Failure> {
     let (input, _) = open(path)?;
-    let read =
-        reading(matches, grouping).read(input, most).map_err(|error| match failure(error) {
+    let read = reading(matches, grouping).read(input, most).map_err(|error| {
+        match Failure::of_replay(error) {
             Failure::Failed(error) => {
                 Failure::Failed(format!("cannot read `{}`: {error}", path.display()))
             }
             failure => failure,
-        })?;
+        }
+    })?;
     if read.data.point_count() == 0 {
         let path = path.display();
         return Err(Failure::Failed(format!("cannot read `{path}`: there are no points in it")));
@@ -221,24 +222,28 @@ fn open(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
     Ok((Box::new(BufReader::with_capacity(CHUNK, file)), total))
 }
 
-fn failure(error: ReplayError) -> Failure {
-    match error {
-        ReplayError::Options(error) => Failure::Usage(error.to_string()),
-        ReplayError::EveryOfStream => Failure::Usage(
-            "--every is for UDFs that want batches, and this UDF wants a stream".to_owned(),
-        ),
-        ReplayError::Recorded(what) => {
-            let arguments = match what {
-                Recorded::Windows => "--every",
-                Recorded::Times => "--precision",
-                Recorded::Groups => "--group-by and --by-name",
-            };
-            Failure::Usage(format!(
-                "the input is a recording of batches, which have {what} of their own; leave {arguments} out"
-            ))
+impl Failure {
+    /// Converts an error of a replay. The message names arguments of the command line.
+    // `From` would make the type of errors ambiguous where `?` returns this one.
+    pub fn of_replay(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Options(error) => Failure::Usage(error.to_string()),
+            ReplayError::EveryOfStream => Failure::Usage(
+                "--every is for UDFs that want batches, and this UDF wants a stream".to_owned(),
+            ),
+            ReplayError::Recorded(what) => {
+                let arguments = match what {
+                    Recorded::Windows => "--every",
+                    Recorded::Times => "--precision",
+                    Recorded::Groups => "--group-by and --by-name",
+                };
+                Failure::Usage(format!(
+                    "the input is a recording of batches, which have {what} of their own; leave {arguments} out"
+                ))
+            }
+            error @ ReplayError::BatchesForStream => Failure::Usage(error.to_string()),
+            ReplayError::Output(error) => Failure::output(error),
+            error => Failure::failed(error),
         }
-        error @ ReplayError::BatchesForStream => Failure::Usage(error.to_string()),
-        ReplayError::Output(error) => Failure::output(error),
-        error => Failure::failed(error),
     }
 }

@@ -233,11 +233,7 @@ impl Replay {
         watch: &mut Watch,
     ) -> Result<Summary, ReplayError> {
         let options = options::parse(info, &self.options)?;
-        match (info.wants, self.every) {
-            (EdgeType::Stream, Some(_)) => return Err(ReplayError::EveryOfStream),
-            (_, Some(..1)) => return Err(ReplayError::BadEvery),
-            _ => {}
-        }
+        self.check_windows(info.wants)?;
         let counts = Rc::default();
         let mut input = match source::open(input, Rc::clone(&counts))? {
             Source::Text(text) => Input::Lines(Box::new(self.lines(text))),
@@ -304,6 +300,15 @@ impl Replay {
             .source(self.database.clone(), self.retention_policy.clone())
             .precision(self.precision)
             .recordings()
+    }
+
+    /// Returns an error for windows that do not fit the UDF.
+    fn check_windows(&self, wants: EdgeType) -> Result<(), ReplayError> {
+        match (wants, self.every) {
+            (EdgeType::Stream, Some(_)) => Err(ReplayError::EveryOfStream),
+            (_, Some(..1)) => Err(ReplayError::BadEvery),
+            _ => Ok(()),
+        }
     }
 
     /// Returns an error for settings that do not fit a recording of batches.

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::rc::Rc;
 
-use udf_proto::{Points, messages};
+use udf_proto::{EdgeType, Points, messages};
 use udf_text::batch::WholeBatch;
 use udf_text::line_protocol::Precision;
 use udf_text::windows::Batches;
@@ -49,6 +49,25 @@ pub struct FileData {
 }
 
 impl Replay {
+    /// Reads the first points of `input` as [`read`](Self::read) does, for a UDF that wants this edge.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), and those of [`run`](Self::run) for settings and inputs that do
+    /// not fit the edge.
+    pub fn read_for(
+        &self,
+        wants: EdgeType,
+        input: impl BufRead,
+        most: usize,
+    ) -> Result<FileData, ReplayError> {
+        self.check_windows(wants)?;
+        let read = self.read(input, most)?;
+        if let Data::Recorded(_) = read.data {
+            self.refuse_for_recording(wants)?;
+        }
+        Ok(read)
+    }
+
     /// Reads the first points of `input`, at most `most` of them, as [`run`](Self::run) would play
     /// them. The last batch may be shortened. The grouping does not apply to a recording of
     /// batches, which have groups of their own.
