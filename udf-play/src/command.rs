@@ -30,6 +30,8 @@ pub fn play_command() -> Command {
              \n\
              FILE is as for `replay`. A reload of the page reads it again.\n\
              \n\
+             BROWSER selects the browser; without it, the one of the desktop opens.\n\
+             \n\
              The page is served on 127.0.0.1 alone. Its address contains a secret: do not share it.\n\
              From another machine, forward the port: ssh -L 8086:127.0.0.1:8086, with --port 8086.",
         )
@@ -158,20 +160,35 @@ fn reading_words(matches: &ArgMatches) -> Vec<String> {
 }
 
 /// Opens an address in the browser. Returns whether a browser was started, as far as is known.
+///
+/// The variable `BROWSER` is a list of commands, separated by colons. The first one that can be
+/// started gets the address in place of `%s`, or as its last argument.
 fn open(url: &str) -> bool {
-    // Without a desktop, a browser of the terminal would take it over.
-    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    if !has_desktop && cfg!(not(target_os = "macos")) {
-        return false;
-    }
-    let opened = Program::new(OPENER)
-        .arg(url)
+    let chosen = std::env::var("BROWSER").unwrap_or_default();
+    let started = chosen.split(':').any(|command| {
+        let has_place = command.contains("%s");
+        let mut words: Vec<_> =
+            command.split_whitespace().map(|word| word.replace("%s", url)).collect();
+        words.extend((!has_place).then(|| url.to_owned()));
+        !command.trim().is_empty() && start(&words)
+    });
+    // Without a desktop, the opener would start a browser that takes the terminal over.
+    let has_desktop = || {
+        let mut names = ["DISPLAY", "WAYLAND_DISPLAY"].iter();
+        cfg!(target_os = "macos")
+            || names.any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    };
+    started || (has_desktop() && start(&[OPENER.to_owned(), url.to_owned()]))
+}
+
+/// Starts a browser, which gets no terminal.
+fn start(words: &[String]) -> bool {
+    let started = Program::new(&words[0])
+        .args(&words[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
     // The thread collects the exit status, so that no zombie stays.
-    opened.is_ok_and(|mut opener| thread::Builder::new().spawn(move || opener.wait()).is_ok())
+    started.is_ok_and(|mut browser| thread::Builder::new().spawn(move || browser.wait()).is_ok())
 }

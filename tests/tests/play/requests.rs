@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
@@ -17,6 +17,7 @@ crate::tests! {
     only_the_page_itself_is_admitted,
     requests_have_limits,
     a_browser_is_started_with_an_address_that_works_once,
+    the_browser_of_the_variable_is_started,
     responses_forbid_everything_from_elsewhere,
     silent_connections_do_not_keep_the_page_away,
     a_run_returns_a_picture_and_both_texts,
@@ -129,17 +130,32 @@ fn requests_have_limits() {
     assert_eq!(play.post(&extra).status, 200, "the width has a limit");
 }
 
-fn a_browser_is_started_with_an_address_that_works_once() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let (opener, opened) = (directory.path().join("xdg-open"), directory.path().join("opened"));
+/// Creates a program in a directory. It writes its last argument to the file that it returns.
+fn browser(directory: &Path, name: &str) -> PathBuf {
+    let (program, opened) = (directory.join(name), directory.join("opened"));
     let part = opened.with_extension("part");
-    let script = format!("#!/bin/sh\necho \"$1\" > {0:?} && mv {0:?} {1:?}\n", part, opened);
-    fs::write(&opener, script).expect("it can be written");
-    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let script = format!(
+        "#!/bin/sh\nfor last; do :; done\necho \"$last\" > {part:?} && mv {part:?} {opened:?}\n"
+    );
+    fs::write(&program, script).expect("it can be written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    opened
+}
+
+/// Returns `play`, which opens the programs of this directory, and no others.
+fn opening(directory: &Path) -> Command {
     let path = std::env::var("PATH").expect("there is a PATH");
     let mut command = moving_avg(&["play", CPU]);
+    command.env("PATH", format!("{}:{path}", directory.display()));
+    command.env_remove("BROWSER").env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    command
+}
+
+fn a_browser_is_started_with_an_address_that_works_once() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let opened = browser(directory.path(), "xdg-open");
+    let mut command = opening(directory.path());
     command.env("DISPLAY", ":0");
-    command.env("PATH", format!("{}:{path}", directory.path().display()));
     let play = Play::start(command);
     wait_until("a browser is started", || opened.exists());
     let address = fs::read_to_string(&opened).expect("it is text");
@@ -154,6 +170,29 @@ fn a_browser_is_started_with_an_address_that_works_once() {
     assert!(response.head.contains(&format!("\r\nLocation: {token}\r\n")), "{}", response.head);
     assert_eq!(play.ask(&line, &[&host], "").status, 404, "the address works once");
     assert_eq!(play.ask("GET /open/", &[&host], "").status, 404);
+}
+
+fn the_browser_of_the_variable_is_started() {
+    for (browsers, expected) in [
+        ("own-browser", "http://127.0.0.1:"),
+        (":/no/such/browser:own-browser --new:xdg-open", "http://127.0.0.1:"),
+        ("own-browser %s", "http://127.0.0.1:"),
+        ("own-browser --app=%s", "--app=http://127.0.0.1:"),
+    ] {
+        for has_desktop in [false, true] {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let opened = browser(directory.path(), "own-browser");
+            let mut command = opening(directory.path());
+            command.env("BROWSER", browsers);
+            if has_desktop {
+                command.env("DISPLAY", ":0");
+            }
+            let _play = Play::start(command);
+            wait_until("a browser is started", || opened.exists());
+            let address = fs::read_to_string(&opened).expect("it is text");
+            assert!(address.starts_with(expected) && address.contains("/open/"), "{address}");
+        }
+    }
 }
 
 fn responses_forbid_everything_from_elsewhere() {
