@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use udf_cli::Target;
-use udf_tests::program::{Program, example};
+use udf_tests::process::{children, state};
+use udf_tests::program::{Program, example, wait_until};
 
 const PEER: &str = env!("CARGO_BIN_EXE_faulty_peer");
 
@@ -42,6 +45,65 @@ fn info_describes_a_program_and_a_daemon() {
     assert_eq!(status, 0);
     assert!(stdout.contains(&format!("[udf.functions.glass]\n  socket = \"{path}\"")), "{stdout}");
     assert!(!stdout.contains("prog"), "{stdout}");
+}
+
+/// Waits until a process has started a child, and returns it.
+fn child_of(pid: u32) -> u32 {
+    let mut found = None;
+    wait_until("there is a child", || {
+        found = children(pid).first().copied();
+        found.is_some()
+    });
+    found.expect("there is a child")
+}
+
+#[test]
+fn a_udf_ends_with_the_command() {
+    let points = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/cpu.lp");
+    let script = ["--", "sh", "-c", "sleep 3600; exit"];
+    for (args, signal) in [
+        (&["info"][..], Signal::TERM),
+        (&["replay", points], Signal::HUP),
+        (&["play", points, "--no-open"], Signal::TERM),
+        (&["play", points, "--no-open"], Signal::INT),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"))
+            .args(args)
+            .args(script)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command runs");
+        // None of them reads its input, or answers.
+        let shell = child_of(command.id());
+        let sleep = child_of(shell);
+        let pid = Pid::from_child(&command);
+        kill_process(pid, signal).expect("the command runs");
+        let status = command.wait().expect("it ends");
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{args:?}");
+        for pid in [shell, sleep] {
+            wait_until("it ends", || matches!(state(pid), None | Some('Z')));
+        }
+    }
+}
+
+#[test]
+fn a_signal_that_a_shell_ignores_does_not_end_the_command() {
+    // The command ends by the second signal.
+    let udf = env!("CARGO_BIN_EXE_udf_command");
+    let mut command = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" info -- sleep 3600", udf])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the command runs");
+    let sleep = child_of(command.id());
+    let pid = Pid::from_child(&command);
+    for signal in [Signal::HUP, Signal::TERM] {
+        kill_process(pid, signal).expect("the command runs");
+    }
+    assert_eq!(command.wait().expect("it ends").signal(), Some(Signal::TERM.as_raw()));
+    wait_until("it ends", || matches!(state(sleep), None | Some('Z')));
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 pub mod bench;
 pub mod check;
+mod children;
 pub mod create;
 pub mod front;
 pub mod sample;

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::children;
 use serde::Serialize;
 use udf_host::process::{Child, Exit, Spawned};
 use udf_host::settings::Logger;
@@ -190,7 +191,8 @@ impl Target {
         });
         match self {
             Target::Program { program, args } => {
-                Box::new(Process::new(program).args(args).settings(settings).callbacks(callbacks))
+                let udf = Process::new(program).args(args).settings(settings).callbacks(callbacks);
+                Box::new(udf.spawn_with(children::spawn))
             }
             Target::Socket(path) => Box::new(
                 Socket::new(path)
@@ -211,7 +213,7 @@ impl Target {
         match self {
             Target::Program { program, args } => {
                 let Spawned { stdin, stdout, child } =
-                    Spawned::new(Command::new(program).args(args), log)?;
+                    children::spawn(Command::new(program).args(args), log)?;
                 Ok(Connection {
                     reader: Box::new(stdout),
                     writer: Box::new(stdin),

@@ -6,7 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{self, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::io::retry_on_intr;
@@ -74,6 +74,30 @@ impl fmt::Display for Exit {
                 "exit status unknown: SIGCHLD is ignored, or other code has waited for the program",
             ),
         }
+    }
+}
+
+/// Kills a [`Child`], which it does not keep.
+#[derive(Clone)]
+pub struct Killer(Weak<Inner>);
+
+impl Killer {
+    /// Kills the program, as [`Child::kill`] does. Does nothing if the child was dropped.
+    pub fn kill(&self) {
+        if let Some(child) = self.0.upgrade() {
+            child.kill();
+        }
+    }
+
+    /// Returns whether there may be something to kill.
+    pub fn is_needed(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
+impl fmt::Debug for Killer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Killer").finish_non_exhaustive()
     }
 }
 
@@ -269,6 +293,11 @@ impl Child {
     /// program has exited.
     pub fn kill(&self) {
         self.inner.kill();
+    }
+
+    /// Returns a handle that kills the program, such as when this process must exit.
+    pub fn killer(&self) -> Killer {
+        Killer(Arc::downgrade(&self.inner))
     }
 
     /// Returns the exit of the program, or `None` if it is still running. Does not block.

@@ -8,13 +8,16 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use crate::child::{Child, Exit, Spawned};
+pub use crate::child::{Child, Exit, Killer, Spawned};
 use crate::connection::{Connection, delegate_to_session};
 use crate::error::Error;
 use crate::interface::Interface;
 use crate::large_pipes::LargePipes;
 use crate::session::{EXPLAINED_WITHIN, Session};
-use crate::settings::{Callbacks, Settings};
+use crate::settings::{Callbacks, Logger, Settings};
+
+/// Spawns a program, whose stderr goes to the logger.
+pub type Spawn = fn(&mut Command, Option<Logger>) -> Result<Spawned, Error>;
 
 /// A connection with a program that is spawned for it.
 ///
@@ -35,7 +38,7 @@ pub struct Process {
     settings: Settings,
     connection: Connection,
     child: Mutex<Option<Arc<Child>>>,
-    leads: bool,
+    spawn: Spawn,
     large_pipes: Option<LargePipes>,
 }
 
@@ -49,7 +52,7 @@ impl Process {
             settings: Settings::default(),
             connection: Connection::default(),
             child: Mutex::default(),
-            leads: false,
+            spawn: Spawned::new,
             large_pipes: None,
         }
     }
@@ -82,8 +85,13 @@ impl Process {
     }
 
     /// Makes the program the leader of a new process group; see [`Spawned::in_group`].
-    pub fn in_group(mut self) -> Self {
-        self.leads = true;
+    pub fn in_group(self) -> Self {
+        self.spawn_with(Spawned::in_group)
+    }
+
+    /// Sets the function that spawns the program. Defaults to [`Spawned::new`].
+    pub fn spawn_with(mut self, spawn: Spawn) -> Self {
+        self.spawn = spawn;
         self
     }
 
@@ -118,11 +126,7 @@ impl Process {
     fn connect(&self, callbacks: Callbacks) -> Result<Session, Error> {
         let spawned = {
             let mut command = self.command.lock().unwrap_or_else(PoisonError::into_inner);
-            let log = callbacks.log.clone();
-            match self.leads {
-                true => Spawned::in_group(&mut command, log)?,
-                false => Spawned::new(&mut command, log)?,
-            }
+            (self.spawn)(&mut command, callbacks.log.clone())?
         };
         if let Some(large) = &self.large_pipes {
             large.enlarge(spawned.stdin.as_fd());

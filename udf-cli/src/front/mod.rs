@@ -18,7 +18,7 @@ use udf_host::command::{self, Failure};
 use udf_runtime::__private::{is_supervised, supervise_info_arg};
 use udf_text::describe::Description;
 
-use crate::Target;
+use crate::{Target, children};
 
 /// Runs the command: reads the arguments of this process, and prints to stdout.
 ///
@@ -126,6 +126,8 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         _ => {}
     }
     let target = target(matches);
+    children::end_with_this_process()
+        .map_err(|error| Failure::failed(format!("signals cannot be handled: {error}")))?;
     match name {
         "info" => {
             let is_supervised = is_supervised(matches)?;
