@@ -4,13 +4,16 @@ use std::io::Write;
 
 use serde_json::json;
 use tempfile::NamedTempFile;
+use udf_tests::program::example;
 
 use crate::driver::{Browser, DOWN, ENTER, Look, SPACE, TAB, UP};
-use crate::page::{Play, moving_avg};
+use crate::page::{Play, moving_avg, udf};
 
 crate::tests! {
     a_change_draws_another_picture,
     an_error_appears_at_its_field,
+    required_options_start_with_samples,
+    without_a_picture_there_is_a_hint,
     the_tickscript_and_the_command_are_copied,
     two_settings_are_compared,
     each_kind_of_option_has_its_control,
@@ -99,6 +102,52 @@ fn an_error_appears_at_its_field() {
     assert_eq!(browser.text(&format!("{size}.hasAttribute('aria-invalid')")), "false");
     assert!(browser.picture(0).contains("size=3"));
     assert_eq!(browser.console(), [""; 0]);
+}
+
+fn required_options_start_with_samples() {
+    let file = points(50);
+    let path = file.path().to_str().expect("it is text");
+    let tunable = env!("CARGO_BIN_EXE_tunable");
+    let averages = example("moving_avg");
+    let averages = averages.to_str().expect("it is text");
+    let start = ["play", path, "--no-open"];
+    for (command, expected) in [
+        (moving_avg(&start), "-o field=x -o size=10"),
+        (udf(&[&start[..], &["--", averages]].concat()), "-o field=x -o size=10"),
+        (udf(&[&start[..], &["-o", "size=3", "--", averages]].concat()), "-o field=x -o size=3"),
+        (udf(&[&start[..], &["-o", "times=2", "--", tunable]].concat()), "-o field=x -o times=2"),
+    ] {
+        let play = Play::start(command);
+        let browser = Browser::open(&play.url, &Look::default());
+        let command = browser.text("document.getElementById('A-command').textContent");
+        assert!(command.contains(&format!(" {expected} --plot ")), "{command}");
+        assert_eq!(browser.text("document.querySelectorAll('[aria-invalid]').length"), "0");
+        assert!(browser.picture(0).contains("x (input)"));
+        assert_eq!(browser.console(), [""; 0]);
+    }
+    // A value of the user is not replaced, and neither is one that the user removes.
+    let play = Play::start(moving_avg(&[&start[..], &["-o", "size=0"]].concat()));
+    let browser = Browser::open(&play.url, &Look::default());
+    let value = "document.querySelector('#A-size-0-0').value";
+    assert_eq!(browser.text(value), "0");
+    browser.change(|browser| browser.type_into(SIZE, "2"));
+    browser.script(&format!("document.querySelector('{SIZE}').value = ''"));
+    browser.change(|browser| browser.type_into("#A-field-0-0", "y"));
+    assert_eq!(browser.text(value), "");
+}
+
+fn without_a_picture_there_is_a_hint() {
+    let file = points(50);
+    let path = file.path().to_str().expect("it is text");
+    // It refuses each Init.
+    let play = Play::start(udf(&["play", path, "--no-open", "--", "cat"]));
+    let browser = Browser::open(&play.url, &Look::default());
+    let caption = browser.text("document.querySelector('figcaption').textContent");
+    assert_eq!(caption, "The picture appears here when the errors are fixed.");
+    let image = "document.querySelector('figure img').checkVisibility()";
+    assert_eq!(browser.text(image), "false", "there is no empty box");
+    let problem = browser.text("document.querySelector('figure .problem').textContent");
+    assert_eq!(problem, "the UDF refused its options: replay");
 }
 
 fn the_tickscript_and_the_command_are_copied() {

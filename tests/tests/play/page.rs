@@ -49,6 +49,13 @@ pub(crate) fn tunable(args: &[&str]) -> Command {
     command
 }
 
+/// Returns `udf` with these arguments.
+pub(crate) fn udf(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
+    command.args(args);
+    command
+}
+
 impl Play {
     /// Starts a page, and discards its stderr.
     pub(crate) fn start(command: Command) -> Self {

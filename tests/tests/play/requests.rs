@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use udf_tests::program::wait_until;
 
-use crate::page::{CPU, Play, moving_avg, request, tunable};
+use crate::page::{CPU, Play, moving_avg, request, tunable, udf};
 
 crate::tests! {
     only_the_page_itself_is_admitted,
@@ -360,12 +360,6 @@ fn a_newer_request_ends_a_run_that_hangs() {
             assert_eq!(old.join().expect("it ends"), 409);
         });
     }
-}
-
-fn udf(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_udf_command"));
-    command.args(args);
-    command
 }
 
 fn two_settings_have_the_same_axes() {

@@ -296,18 +296,69 @@ function listOf(option) {
   return isFieldName(option) || !option.range ? "field-names" : null;
 }
 
+// Returns the arguments of an option in a sample, with empty texts for those that are not known.
+function sampleOf(option, input) {
+  return option.arguments.map((type, at) => {
+    const sample = option.example[at] ?? option.choices[0]?.value;
+    if (isFieldName(option) && !input.fields.includes(sample)) return input.liveliest ?? "";
+    return String(shown(sample, type) ?? "");
+  });
+}
+
 // Returns the values at the start: those of the command line, and samples for required options.
 function startValues({ udf, input, start }) {
   const options = [...start.options];
   for (const option of udf.options) {
     if (!option.required || options.some(({ name }) => name === option.name)) continue;
-    const args = option.arguments.map((type, at) => {
-      const sample = option.example[at] ?? option.choices[0]?.value;
-      if (isFieldName(option) && !input.fields.includes(sample)) return input.liveliest ?? "";
-      return String(shown(sample, type) ?? "");
-    });
+    const args = sampleOf(option, input);
     const calls = Math.min(option.min_calls || 1, 20);
     options.push(...Array.from({ length: calls }, () => ({ name: option.name, args })));
   }
   return { ...start, options, every: start.every ?? "" };
+}
+
+// A sample for each type whose options are not known better.
+const PLAIN = { BOOL: "TRUE", INT: "10", DOUBLE: "1.0", DURATION: "10s" };
+
+// Samples for options that the UDF has refused at the start: only an Init shows what a UDF of another
+// program requires, or which of several options.
+class Samples {
+  constructor({ udf, input, start }) {
+    this.options = udf.options.filter((option) =>
+      option.arguments.length && !start.options.some(({ name }) => name === option.name));
+    this.input = input;
+    // Without a description, a text most likely is the name of a field.
+    this.text = udf.complete ? "" : input.liveliest ?? "";
+    this.tried = new Set();
+    this.rounds = 5;
+  }
+
+  // Returns the values with the next samples for the options of these problems, or null without any.
+  next(values, problems) {
+    if (this.rounds-- === 0) return null;
+    let options = values.options;
+    for (const option of this.options) {
+      const { name } = option;
+      const problem = problems.find((problem) => problem.option === name);
+      const calls = options.filter((call) => call.name === name);
+      calls.forEach(({ args }) => this.tried.add(JSON.stringify([name, args])));
+      const args = problem && this.candidates(option, problem.text)
+        .find((args) => !this.tried.has(JSON.stringify([name, args])));
+      if (!args) continue;
+      const length = Math.max(calls.length, Math.min(option.min_calls || 1, 20));
+      options = options.filter((call) => call.name !== name);
+      options = [...options, ...Array.from({ length }, () => ({ name, args }))];
+    }
+    return options === values.options ? null : { ...values, options };
+  }
+
+  candidates(option, text) {
+    const { name, arguments: types } = option;
+    // A UDF of this kit proposes a call: write `.size(1)`.
+    const [, call] = text.split(`write \`.${name}(`);
+    const advised = call?.split(")`")[0].split(", ").map((arg) => arg.replace(/^'(.*)'$/, "$1"));
+    const plain = types.map((type) => PLAIN[type] ?? this.text);
+    // The proposal comes last: it often is a limit, or not the name of a field.
+    return [sampleOf(option, this.input), plain, advised].filter((args) => args?.length === types.length && args.every((arg) => arg !== ""));
+  }
 }

@@ -19,7 +19,10 @@ class Page {
     document.body.append(list("tag-names", content.input.tags));
     byId("compare").addEventListener("click", () => this.compare());
     new ResizeObserver(() => this.resized()).observe(byId("pictures"));
-    for (const values of this.saved() ?? [startValues(content)]) this.add(values);
+    const saved = this.saved();
+    // Until the first change.
+    this.samples = saved ? null : new Samples(content);
+    for (const values of saved ?? [startValues(content)]) this.add(values);
     this.select(0);
     this.changed(0);
   }
@@ -36,7 +39,10 @@ class Page {
 
   add(values) {
     const letter = LETTERS[this.forms.length];
-    const form = new Form(this.content, letter, values, (wait) => this.changed(wait));
+    const form = new Form(this.content, letter, values, (wait) => {
+      this.samples = null;
+      this.changed(wait);
+    });
     this.forms.push(form);
     this.shown.push(new Shown(letter, this.content.udf.name));
     this.arrange();
@@ -44,17 +50,22 @@ class Page {
 
   // Adds the second setting, with the values of the first one, or removes the one not selected.
   compare() {
+    this.samples = null;
     if (this.forms.length === 1) {
       this.add(this.forms[0].values());
       this.select(1);
     } else {
-      const kept = this.forms[this.selected].values();
-      this.forms = [];
-      this.shown = [];
-      this.add(kept);
-      this.select(0);
+      this.keep(this.forms[this.selected].values());
     }
     this.changed(0);
+  }
+
+  // Makes one setting of these values.
+  keep(values) {
+    this.forms = [];
+    this.shown = [];
+    this.add(values);
+    this.select(0);
   }
 
   select(at) {
@@ -125,6 +136,12 @@ class Page {
     }
     const answer = await response.json();
     if (run !== this.latest) return;
+    const sampled = this.samples?.next(values[0], answer.results[0].problems);
+    if (sampled) {
+      this.keep(sampled);
+      this.changed(0);
+      return;
+    }
     const general = answer.results.map((result, at) => this.forms[at].problems(result));
     const shown = answer.results.map((result, at) => this.shown[at].show(result, general[at]));
     await Promise.all(shown);
@@ -151,7 +168,7 @@ class Shown {
     this.caption = make("figcaption");
     const id = `${letter}-problem`;
     this.problem = make("p", { class: "problem", id, "aria-live": "polite" });
-    this.figure = make("figure", {}, this.image, this.caption, this.problem);
+    this.figure = make("figure", { class: "empty" }, this.image, this.caption, this.problem);
     const text = (id, label) => make("pre", { tabindex: 0, id, "aria-label": label });
     this.tickscript = text(`${letter}-tickscript`, "TICKscript");
     this.command = text(`${letter}-command`, "Command line");
@@ -178,7 +195,8 @@ class Shown {
     const words = result.command?.split(/(?<= )(?=-)/) ?? ["Fix the errors first."];
     this.command.replaceChildren(...words.map((word) => make("span", {}, word)));
     if (hasProblem) {
-      this.caption.replaceChildren(this.title, this.image.src ? "The picture shows the last valid values." : "");
+      this.caption.replaceChildren(this.title, this.image.src
+        ? "The picture shows the last valid values." : "The picture appears here when the errors are fixed.");
       return;
     }
     this.caption.replaceChildren(this.title, this.save);
@@ -191,6 +209,7 @@ class Shown {
     const next = make("img", { src: url, alt });
     // The old picture stays until the new one can be drawn.
     await next.decode().catch(() => {});
+    this.figure.classList.remove("empty");
     const old = this.image.src;
     this.image.replaceWith(next);
     this.image = next;
