@@ -178,6 +178,18 @@ impl Target {
         self.connect(settings(), tell)
     }
 
+    /// Creates a connection as [`interface`](Self::interface) does. `on_line` gets each line of the
+    /// UDF's stderr, too, without its end.
+    pub fn interface_with(
+        &self,
+        on_line: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Box<dyn Interface> {
+        self.connect(settings(), move |line| {
+            tell(line);
+            on_line(line.trim_end_matches('\n'));
+        })
+    }
+
     /// Creates a connection. `on_line` gets each line of the UDF's stderr, including its line end.
     fn connect(
         &self,

@@ -12,7 +12,7 @@ use udf_text::line_protocol::Grouping;
 use udf_host::command::{self, Failure, note, print, reading, reading_args};
 
 use crate::form::SCANNED;
-use crate::{Connect, Input, Play, Server};
+use crate::{Connect, Input, LastLines, Play, Server};
 
 /// The program that opens an address in the browser of the user.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
@@ -70,7 +70,7 @@ pub struct CommandWords {
 }
 
 /// Runs `play` with its arguments until the process ends. `connect` creates the connections with
-/// the UDF.
+/// the UDF, whose log lines the caller adds to `log`.
 ///
 /// The address of the page goes to stdout.
 ///
@@ -83,6 +83,7 @@ pub fn play(
     udf: Description,
     words: CommandWords,
     connect: Connect<'_>,
+    log: &'static LastLines,
 ) -> Result<(), Failure> {
     let path = matches.get_one::<PathBuf>("file").expect("clap requires a file");
     let input = Input::open(path).map_err(Failure::failed)?;
@@ -95,6 +96,7 @@ pub fn play(
         words: [words.before, vec!["replay".to_owned()]].concat(),
         reading: reading_words(matches),
         words_behind: words.behind,
+        log,
         is_utc: matches.get_flag("utc"),
     };
     let page = play.page().map_err(|error| Failure::Usage(error.to_string()))?;

@@ -12,6 +12,7 @@ mod form;
 mod guard;
 mod http;
 mod input;
+mod last_lines;
 mod latest;
 mod problems;
 mod run;
@@ -23,6 +24,7 @@ use udf_text::options::{self, OptionsError};
 
 pub use command::{CommandWords, play, play_command};
 pub use input::{Input, InputError};
+pub use last_lines::LastLines;
 pub use server::Server;
 use udf_host::Interface;
 use udf_host::replay::Replay;
@@ -45,6 +47,8 @@ pub struct Play {
     pub reading: Vec<String>,
     /// The last words of that command line: `-- PROGRAM`, or none.
     pub words_behind: Vec<String>,
+    /// The log of the UDF.
+    pub log: &'static LastLines,
     /// Whether the picture has times in UTC, instead of the zone of this machine.
     pub is_utc: bool,
 }

@@ -51,6 +51,8 @@ struct Typed {
 #[derive(Serialize)]
 pub(crate) struct Response {
     results: Vec<Shown>,
+    /// The last log lines of the UDF, in the run of all settings.
+    log: Vec<String>,
     /// The duration of the run and of the drawing.
     milliseconds: u64,
 }
@@ -80,6 +82,7 @@ pub(crate) fn play(
     request: &Request,
 ) -> Response {
     let started = Instant::now();
+    page.play.log.clear();
     let Request { one, other, width } = request;
     let mut results = thread::scope(|scope| {
         let other = other
@@ -98,7 +101,7 @@ pub(crate) fn play(
         shown.svg = shown.picture.as_ref().map(|picture| picture.svg(&look));
     }
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Response { results, milliseconds }
+    Response { results, log: page.play.log.all(), milliseconds }
 }
 
 fn play_one(page: &Page<'_>, connect: Connect<'_>, run: &Run, setting: &Setting) -> Shown {

@@ -95,6 +95,11 @@ fn an_error_appears_at_its_field() {
     assert_eq!(text, "no point of the input has the field `usage`");
     let notes = browser.text("document.querySelector('figcaption').textContent");
     assert!(notes.contains("nothing came back"), "{notes}");
+    let log = "document.getElementById('log')";
+    assert_eq!(browser.text(&format!("{log}.checkVisibility()")), "false", "it is folded");
+    browser.click("#texts summary");
+    assert!(browser.text(&format!("{log}.textContent")).contains("`usage`"));
+    assert_eq!(browser.text(&format!("{log}.checkVisibility()")), "true");
     browser.change(|browser| browser.type_into("#A-field-0-0", "usage_user"));
 
     browser.change(|browser| browser.type_into(SIZE, "3"));

@@ -29,6 +29,7 @@ crate::tests! {
     batches_have_windows_and_recordings_have_their_own,
     inputs_without_points_are_shown,
     the_notes_name_what_the_page_has,
+    the_last_log_lines_of_the_run_are_shown,
     a_reload_reads_the_file_again,
     the_udf_of_another_program_is_played,
     a_program_that_is_no_udf_has_the_error_of_replay,
@@ -493,6 +494,27 @@ fn the_notes_name_what_the_page_has() {
          start `play` again with --precision s",
     ] {
         assert!(notes.iter().any(|note| note == part), "{part}: {notes:?}");
+    }
+}
+
+fn the_last_log_lines_of_the_run_are_shown() {
+    let file = file(POINTS);
+    let path = file.path().to_str().expect("it is text");
+    let tunable = env!("CARGO_BIN_EXE_tunable");
+    for play in [
+        Play::of_tunable(file.path(), &[]),
+        Play::start(udf(&["play", path, "--no-open", "--", tunable])),
+    ] {
+        let lines_of = |field: &str| {
+            let log = play.post(&request(&[("field", &[field])])).json()["log"].take();
+            let log = log.as_array().expect("a list").iter().filter_map(Value::as_str);
+            log.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let has_field = |line: &String| line.contains("`none`");
+        assert!(!lines_of("x").iter().any(has_field));
+        let lines = lines_of("none");
+        assert!((1..=20).contains(&lines.len()) && lines.iter().any(has_field), "{lines:?}");
+        assert!(!lines_of("x").iter().any(has_field), "each run begins with none");
     }
 }
 

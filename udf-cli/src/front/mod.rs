@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use udf_host::command::{self, Failure};
+use udf_play::LastLines;
 use udf_runtime::__private::{is_supervised, supervise_info_arg};
 use udf_text::describe::Description;
 
@@ -162,9 +163,10 @@ fn play(matches: &ArgMatches, target: &Target) -> Result<(), Failure> {
         Target::Socket(path) => vec!["--socket".to_owned(), path.display().to_string()],
     };
     let words = udf_play::CommandWords { before: words(&["udf"]), behind };
-    udf_play::play(matches, Description::from_info(target.name(), &info), words, &|| {
-        target.interface()
-    })
+    static LOG: LastLines = LastLines::new();
+    let connect = || target.interface_with(|line| LOG.add(line));
+    let description = Description::from_info(target.name(), &info);
+    udf_play::play(matches, description, words, &connect, &LOG)
 }
 
 /// Returns the argument `-o`, for a subcommand that sends an Init.

@@ -10,6 +10,9 @@ class Page {
     this.forms = [];
     this.shown = [];
     this.latest = 0;
+    this.logLines = make("pre", { tabindex: 0, id: "log", "aria-label": "Log of the UDF" });
+    this.logSummary = make("summary");
+    this.log = make("details", { class: "text log", hidden: true }, this.logSummary, this.logLines);
     document.title = `${content.udf.name}: ${content.file}`;
     byId("name").textContent = content.udf.name;
     const help = content.udf.help.split("\n")[0];
@@ -87,7 +90,7 @@ class Page {
     byId("pictures").classList.toggle("pair", isPair);
     byId("pictures").replaceChildren(...this.shown.map(({ figure }) => figure));
     byId("texts").classList.toggle("pair", isPair);
-    byId("texts").replaceChildren(...this.shown.map(({ texts }) => texts));
+    byId("texts").replaceChildren(...this.shown.map(({ texts }) => texts), this.log);
     for (const shown of this.shown) shown.setPair(isPair);
   }
 
@@ -142,6 +145,9 @@ class Page {
       this.changed(0);
       return;
     }
+    this.log.hidden = !answer.log.length;
+    this.logSummary.textContent = `Last log lines of the UDF (${answer.log.length})`;
+    this.logLines.textContent = answer.log.join("\n");
     const general = answer.results.map((result, at) => this.forms[at].problems(result));
     const shown = answer.results.map((result, at) => this.shown[at].show(result, general[at]));
     await Promise.all(shown);

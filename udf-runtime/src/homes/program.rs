@@ -205,10 +205,13 @@ fn run_with(
             resources.open(program.shared).map_err(not_open)?;
             let handler = || (program.handler)(UnfitSnapshot::default(), &resources);
             let words = program.words(own, matches)?;
-            udf_play::play(sub, (program.description)(), words, &|| {
+            static LOG: udf_play::LastLines = udf_play::LastLines::new();
+            logs::listen(|line| LOG.add(line));
+            let connect = || {
                 let udf = loopback(handler(), OnUnfit::Drop, |_| {});
-                Box::new(udf.settings(Settings::default().abort_within(ABORT_WITHIN)))
-            })
+                Box::new(udf.settings(Settings::default().abort_within(ABORT_WITHIN))) as _
+            };
+            udf_play::play(sub, (program.description)(), words, &connect, &LOG)
         }
         Some(("telegraf", sub)) if !worker::is_worker() => {
             let resources = resources()?;

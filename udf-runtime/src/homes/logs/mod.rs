@@ -67,6 +67,27 @@ pub(super) fn start(level: LevelFilter, form: Form, is_command: bool) -> io::Res
     Ok(())
 }
 
+/// The function that gets the lines of this process.
+#[cfg(feature = "plot")]
+static LISTENER: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Sets the function that gets each line of this process, without its end.
+#[cfg(feature = "plot")]
+pub(super) fn listen(listener: fn(&str)) {
+    // A process has one command, which calls this once.
+    let _ = LISTENER.set(listener);
+}
+
+/// Passes a line to the listener, if there is one.
+fn tell(line: &str) {
+    #[cfg(feature = "plot")]
+    if let Some(listener) = LISTENER.get() {
+        listener(line);
+    }
+    #[cfg(not(feature = "plot"))]
+    let _ = line;
+}
+
 /// Passes on an event of another program, such as a line that it wrote to stderr. The line is
 /// queued as it came, without a time and a level of this process: the program may have its own. In
 /// [Telegraf's form](Form::Telegraf), the line begins with its own level, if the program names one.

@@ -11,6 +11,7 @@ use super::kinds::is_limited;
 use super::line::Fields;
 use super::queue::Queue;
 use super::spans::{Spans, innermost};
+use super::tell;
 
 /// Libraries whose events repeat those of this kit. They are logged from the level `debug` on.
 const QUIET: [&str; 1] = ["async_nats"];
@@ -63,10 +64,12 @@ impl tracing::Subscriber for Subscriber {
         let words = line.len();
         // Hold no lock here: formatting the values runs the author's code, which may log as well.
         event.record(&mut Fields::new(&mut line));
+        let line = line.finish();
+        tell(&line);
         if is_limited {
-            self.queue.push_limited(line.finish(), metadata, words);
+            self.queue.push_limited(line, metadata, words);
         } else {
-            self.queue.push(line.finish());
+            self.queue.push(line);
         }
     }
 
