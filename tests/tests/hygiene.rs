@@ -37,6 +37,8 @@ mod no_prelude {
         pub(crate) every: ::std::time::Duration,
         #[state]
         pub(crate) state: ::std::primitive::u64,
+        #[state(made_with(text, mode, every), max = int)]
+        pub(crate) groups: ::udf_runtime::state::Groups<::std::primitive::u8>,
         pub(crate) memory: ::std::primitive::u64,
     }
 
@@ -405,6 +407,8 @@ macro_rules! made_by_a_macro {
         struct $name {
             #[option(default = $default)]
             $field: $ty,
+            #[state(made_with = $field)]
+            state: $ty,
         }
         udf_tests::handles_nothing!($name);
     };
@@ -429,6 +433,8 @@ macro_rules! with_all_roles {
             state: $state,
             #[state]
             own_state: u8,
+            #[state(made_with(option, own_option), max = own_option)]
+            groups: udf_runtime::state::Groups<$option>,
             memory: $memory,
             own_memory: u8,
         }
@@ -458,10 +464,13 @@ fn a_struct_can_be_made_by_a_macro() {
     let made: Roles = parse(&[]).unwrap();
     assert_eq!((made.option, made.own_option, made.flag, made.parsed), (0, 0, false, None));
     assert_eq!((made.state, made.own_state, made.memory.len(), made.own_memory), (0, 0, 0, 0));
+    assert!(made.groups.is_empty());
     let Typed { a, b } = Typed { a: 1, b: 2 };
     assert_eq!(a + i64::from(b), 3);
     assert_eq!(parse::<MadeInt>(&[]).unwrap().x, 5);
+    assert_eq!(parse::<MadeInt>(&[]).unwrap().state, 0);
     assert_eq!(parse::<MadeText>(&[]).unwrap().x, "text");
+    assert_eq!(parse::<MadeText>(&[]).unwrap().state, "");
 }
 
 #[udf_runtime::udf(wants = stream, provides = stream)]
@@ -491,9 +500,20 @@ struct OnlyGroups {
 }
 udf_tests::handles_nothing!(OnlyGroups);
 
+#[udf_runtime::udf(wants = stream, provides = stream)]
+#[derive(Debug)]
+struct OnlyLimitedGroups {
+    #[option(default = 3)]
+    most: u8,
+    #[state(made_with = most, max = most)]
+    groups: udf_runtime::state::Groups<u8>,
+}
+udf_tests::handles_nothing!(OnlyLimitedGroups);
+
 #[test]
 fn state_that_is_only_groups_uses_all_that_is_generated() {
     assert!(parse::<OnlyGroups>(&[]).unwrap().groups.is_empty());
+    assert!(parse::<OnlyLimitedGroups>(&[]).unwrap().groups.is_empty());
 }
 
 #[test]

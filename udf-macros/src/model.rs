@@ -36,6 +36,14 @@ impl Udf {
             Role::State(_) | Role::Shared | Role::Memory => None,
         })
     }
+
+    /// Returns the fields that are state.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (&Field, &StateField)> {
+        self.fields.iter().filter_map(|field| match &field.role {
+            Role::State(state) => Some((field, state)),
+            Role::Option(_) | Role::Shared | Role::Memory => None,
+        })
+    }
 }
 
 /// The arguments of `#[udf(...)]`.
@@ -84,12 +92,28 @@ pub(crate) struct Field {
 
 pub(crate) enum Role {
     Option(Box<OptionField>),
-    /// Saved under this name.
-    State(String),
+    State(StateField),
     /// Made once by the process.
     Shared,
     /// None of these.
     Memory,
+}
+
+/// A field with `#[state]`.
+pub(crate) struct StateField {
+    /// The name under which it is saved.
+    pub(crate) name: String,
+    /// The options that give the value its meaning.
+    pub(crate) made_with: Vec<Ident>,
+    /// The option that limits the number of groups.
+    pub(crate) max: Option<Ident>,
+}
+
+impl StateField {
+    /// Returns the name under which the options of `made_with` are saved.
+    pub(crate) fn name_of_options(&self) -> Option<String> {
+        (!self.made_with.is_empty()).then(|| format!("{}.made_with", self.name))
+    }
 }
 
 /// A field with `#[option]`.

@@ -68,6 +68,10 @@ snapshot! {
         i: f64,
         #[state(name = "seen")]
         h: u64,
+        #[state(made_with(r#as, e), max = k)]
+        j: Groups<u64>,
+        #[option]
+        k: usize,
         memory: Vec<u8>,
     }
 }

@@ -10,6 +10,8 @@ pub use std::time::Duration;
 pub use std::vec::Vec;
 pub use std::{concat, option_env};
 
+use std::fmt::Debug;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -39,7 +41,7 @@ use crate::udf::shared::field::SharedField;
 pub use crate::udf::shared::field::shared_type;
 pub use crate::udf::shared::resources::SharedType;
 use crate::udf::state::Groups;
-pub use crate::udf::state::{StateReader, StateWriter};
+pub use crate::udf::state::{StateReader, StateWriter, is_made_with, save_options};
 pub use crate::udf::traits::{FromPoint, Tick, Ticks, Udf};
 pub use crate::udf::typed::{field, group, point, put, tag, time};
 pub use udf_proto::point::{FieldError, FieldSet as Fields, FieldWriter};
@@ -233,6 +235,82 @@ impl<T> StateField<T> {
     pub fn load(self, state: &mut StateReader<'_>) -> Result<T> {
         (self.load)(self.name, state)
     }
+}
+
+/// The type of an option that `made_with` names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be in `made_with`: it does not implement `Debug`",
+    label = "`made_with` names an option of this type",
+    note = "add `#[derive(Debug)]` to your own type: snapshots contain the text of the value"
+)]
+pub trait Shown: Debug {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Debug> Shown for T {}
+
+/// Returns the value of an option that `made_with` names.
+pub fn shown<T: Shown>(option: &T) -> &dyn Debug {
+    option
+}
+
+/// The type of a `#[state]` field with `max`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot have `max`: it is not `Groups`",
+    label = "`max` limits the number of groups",
+    note = "write `Groups<T>`, or remove `max`"
+)]
+pub trait Limited {
+    /// Keeps at most this many groups.
+    fn limit(&mut self, count: usize);
+}
+
+impl<T> Limited for Groups<T> {
+    fn limit(&mut self, count: usize) {
+        self.limit_count(count);
+    }
+}
+
+/// Limits the number of groups. `None` for no limit.
+pub fn limit<T: Limited>(groups: &mut T, max: Option<usize>) {
+    if let Some(max) = max {
+        groups.limit(max);
+    }
+}
+
+/// The type of an option that `max` names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number of groups",
+    label = "`max` names an option of this type",
+    note = "write an integer such as `usize`, or `Option<usize>` with `None` for no limit"
+)]
+pub trait MaxGroups {
+    /// Returns the number. `None` for no limit.
+    fn max_groups(&self) -> Option<usize>;
+}
+
+macro_rules! max_groups {
+    ($($int:ty)*) => {$(
+        impl MaxGroups for $int {
+            fn max_groups(&self) -> Option<usize> {
+                // A number below zero becomes the smallest limit, and a huge one the largest.
+                let nearest = if *self > 0 { usize::MAX } else { 0 };
+                Some(usize::try_from(*self).unwrap_or(nearest))
+            }
+        }
+    )*};
+}
+
+max_groups!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
+
+impl<T: MaxGroups> MaxGroups for Option<T> {
+    fn max_groups(&self) -> Option<usize> {
+        self.as_ref()?.max_groups()
+    }
+}
+
+/// Returns the number of groups in an option.
+pub fn max_groups<T: MaxGroups>(option: &T) -> Option<usize> {
+    option.max_groups()
 }
 
 /// A `#[state]` field that a snapshot restores.

@@ -1,7 +1,7 @@
 //! Names: a TICKscript can call each of them, and no two are the same.
 
 use crate::errors::Errors;
-use crate::model::{At, Role, Udf};
+use crate::model::{At, Udf};
 use crate::words::tickscript::why_not_callable;
 
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
@@ -37,14 +37,15 @@ pub(super) fn check(udf: &Udf, errors: &mut Errors) {
             }
         }
     }
-    let mut saved: Vec<(&str, &syn::Ident)> = Vec::new();
-    for field in &udf.fields {
-        let Role::State(name) = &field.role else { continue };
-        let owner = saved.iter().find(|(saved, _)| saved == name).map(|(_, owner)| *owner);
-        if let Some(owner) = owner.filter(|owner| **owner != field.ident) {
-            let message = format!("`{owner}` is already saved as `{name}`; write another name");
-            errors.at(&field.ident, message);
+    let mut saved: Vec<(String, &syn::Ident)> = Vec::new();
+    for (field, state) in udf.states() {
+        for name in [Some(state.name.clone()), state.name_of_options()].into_iter().flatten() {
+            let owner = saved.iter().find(|(saved, _)| *saved == name).map(|(_, owner)| *owner);
+            if let Some(owner) = owner.filter(|owner| **owner != field.ident) {
+                let message = format!("`{owner}` is already saved as `{name}`; write another name");
+                errors.at(&field.ident, message);
+            }
+            saved.push((name, &field.ident));
         }
-        saved.push((name, &field.ident));
     }
 }

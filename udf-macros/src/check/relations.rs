@@ -1,9 +1,11 @@
-//! `conflicts`, `requires` and `at_least_one_of`: all name options that a task may omit.
+//! Keys that name options. Those of `conflicts`, `requires` and `at_least_one_of` are options that a
+//! task may omit.
 
 use proc_macro2::Ident;
 
 use crate::errors::Errors;
 use crate::model::{Field, OptionField, Role, Udf};
+use crate::words::suggest::did_you_mean;
 
 pub(super) fn check(udf: &Udf, errors: &mut Errors) {
     for set in &udf.args.at_least_one_of {
@@ -29,6 +31,31 @@ pub(super) fn check(udf: &Udf, errors: &mut Errors) {
             }
         }
     }
+    for (_, state) in udf.states() {
+        for (at, name) in state.made_with.iter().enumerate() {
+            if state.made_with[..at].contains(name) {
+                errors.at(name, format_args!("duplicate `{name}`; remove one"));
+            } else if existing(udf, name, errors).is_some_and(|option| option.secret.is_some()) {
+                let message =
+                    format!("`{name}` is secret, and a snapshot would show it; remove it");
+                errors.at(name, message);
+            }
+        }
+        if let Some(name) = &state.max {
+            existing(udf, name, errors);
+        }
+    }
+}
+
+/// Returns the option of a field. The field is used more than once, so rustc would report more than
+/// once that it is not there.
+fn existing<'u>(udf: &'u Udf, name: &Ident, errors: &mut Errors) -> Option<&'u OptionField> {
+    if !udf.fields.iter().any(|field| field.ident == *name) {
+        let known: Vec<_> = udf.options().map(|(field, _)| field.ident.to_string()).collect();
+        let near = did_you_mean(&name.to_string(), known.iter().map(String::as_str));
+        errors.at(name, format_args!("there is no option `{name}`{near}"));
+    }
+    target(udf, name, errors)
 }
 
 fn relation(

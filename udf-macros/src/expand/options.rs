@@ -1,12 +1,12 @@
 //! Options: the constant that describes them, and the fields that the calls of an Init become.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
-use super::{function, text};
-use crate::model::{Calls, Default, Field, OptionField, Range, Role, Udf};
+use super::{function, state, text};
+use crate::model::{Calls, Default, Field, OptionField, Range, Role, StateField, Udf};
 use crate::parse::{Known, Literal, elements, is_constant, known, literal, source};
 use crate::words::duration;
 
@@ -23,7 +23,7 @@ pub(super) fn from_options(model: &Udf) -> TokenStream {
         let ident = &field.ident;
         let value = match &field.role {
             Role::Option(_) => quote!(__udf_options.field()),
-            Role::State(name) => {
+            Role::State(StateField { name, .. }) => {
                 let state = function("state", &field.ty);
                 quote!(#state(#name).initial())
             }
@@ -38,7 +38,17 @@ pub(super) fn from_options(model: &Udf) -> TokenStream {
         };
         quote!(#ident: #value)
     });
-    quote!(__udf::Some(Self { #(#values),* }))
+    let made = quote!(Self { #(#values),* });
+    let local = Ident::new("__udf_made", Span::mixed_site());
+    let limits = state::limits(model, &local);
+    if limits.is_empty() {
+        return quote!(__udf::Some(#made));
+    }
+    quote! {
+        let mut #local = #made;
+        #limits
+        __udf::Some(#local)
+    }
 }
 
 /// Returns the function of the runtime that makes the field of the calls.

@@ -11,7 +11,7 @@ use crate::model::{At, Edge, OnMissing, Role, Tick, Udf};
 use crate::words::case::Case;
 
 pub(super) fn code(model: &Udf) -> TokenStream {
-    let Udf { ident, help, args, fields, .. } = model;
+    let Udf { ident, help, args, .. } = model;
     let name = match &args.name {
         Some(name) => name.value.clone(),
         None => Case::Snake.write(&ident.unraw().to_string()),
@@ -26,7 +26,7 @@ pub(super) fn code(model: &Udf) -> TokenStream {
     };
     let (options, mentions) = (options::constant(model), options::mentions(model));
     let from_options = options::from_options(model);
-    let state = state::code(fields);
+    let state = state::code(model);
     let (shared, metrics) = (shared(model), metrics(model));
     let items = quote! {
         const NAME: &'static __udf::str = #name;

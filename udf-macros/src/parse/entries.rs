@@ -244,6 +244,12 @@ impl Entry {
         }
     }
 
+    /// Returns the name of `key = name`.
+    pub(crate) fn ident(&self, errors: &mut Errors) -> Option<Ident> {
+        self.value(errors)?;
+        self.idents(errors).pop()
+    }
+
     /// Returns the names of `key = name` or `key(name, name)`.
     pub(crate) fn idents(&self, errors: &mut Errors) -> Vec<Ident> {
         let form = self.form;

@@ -102,6 +102,8 @@ pub(crate) const OPTION: Table = &[
 
 /// `#[state(...)]`
 pub(crate) const STATE: Table = &[
+    key("made_with", "made_with(field, field)"),
+    key("max", "max = field"),
     key("name", "name = \"windows\""),
     RENAME,
     habit("skip", "remove `#[state]` for working memory, which snapshots do not contain"),

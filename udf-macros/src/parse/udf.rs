@@ -9,7 +9,7 @@ use super::entries::{Entry, attribute, entries};
 use super::{docs, option, plain, runtime, source, tables};
 use crate::borrowed::lifetimes;
 use crate::errors::Errors;
-use crate::model::{At, Edge, Field, OnMissing, Role, Runtime, Tick, Udf, UdfArgs};
+use crate::model::{At, Edge, Field, OnMissing, Role, Runtime, StateField, Tick, Udf, UdfArgs};
 use crate::words::case::Case;
 use crate::words::duration;
 use crate::words::suggest::{any_of, did_you_mean};
@@ -230,7 +230,12 @@ fn field(field: &syn::Field, args: &UdfArgs, errors: &mut Errors) -> Option<Fiel
         } else {
             let entries = attribute(attr, tables::STATE, errors);
             let name = entries.text("name", errors).map(syn::LitStr::value);
-            Role::State(name.unwrap_or_else(|| ident.unraw().to_string()))
+            let made_with = entries.get("made_with").map(|entry| entry.idents(errors));
+            Role::State(StateField {
+                name: name.unwrap_or_else(|| ident.unraw().to_string()),
+                made_with: made_with.unwrap_or_default(),
+                max: entries.get("max").and_then(|entry| entry.ident(errors)),
+            })
         };
     }
     Some(Field { ident, ty: field.ty.clone(), role })

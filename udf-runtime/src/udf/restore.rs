@@ -58,6 +58,9 @@ pub(super) fn restore(
     let restored = StateReader::open(name, snapshot).map_err(Error::from);
     let restored = restored.and_then(|mut state| {
         replace_state(udf, name, &mut state)?;
+        for warning in state.warnings() {
+            tracing::warn!("{warning}");
+        }
         if let Some(fields) = few(&mut state.left()) {
             tracing::warn!("the snapshot has {fields}, which this UDF no longer has");
         }

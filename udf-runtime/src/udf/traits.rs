@@ -208,6 +208,10 @@ pub trait StreamUdf: Udf {
     /// Called after the state was restored from a snapshot, and before any point. Use it to fit the
     /// state to the options: they can differ from those of the task that took the snapshot.
     ///
+    /// State that is useless with other options needs no code here: write
+    /// [`#[state(made_with(a, b))]`](macro@crate::udf). Such state has begun anew when this method is
+    /// called.
+    ///
     /// # Errors
     /// An error refuses the snapshot. The state then gets back its values from before the restore.
     /// Other fields keep the changes that this method has made.

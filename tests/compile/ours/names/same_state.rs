@@ -6,6 +6,12 @@ struct Case {
     a: u8,
     #[state(name = "a")]
     b: u8,
+    #[option]
+    size: u8,
+    #[state(made_with = size)]
+    c: u8,
+    #[state(name = "c.made_with")]
+    d: u8,
 }
 
 impl StreamUdf for Case {

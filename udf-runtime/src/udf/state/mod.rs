@@ -4,7 +4,10 @@
 //! starts again. A snapshot of this kit is an envelope around the `#[state]` fields of a UDF.
 
 mod groups;
+mod made_with;
 mod snapshot;
 
 pub use groups::{Grouped, Groups};
+#[doc(hidden)]
+pub use made_with::{is_made_with, save_options};
 pub use snapshot::{SnapshotError, StateReader, StateWriter};

@@ -125,6 +125,7 @@ pub struct StateReader<'a> {
     /// The fields are not copied: a snapshot can have very many tiny fields.
     fields: Fields<'a>,
     asked: Vec<&'static str>,
+    warnings: Vec<String>,
 }
 
 impl<'a> StateReader<'a> {
@@ -154,7 +155,7 @@ impl<'a> StateReader<'a> {
         }
         let fields = Fields(rest);
         fields.clone().try_for_each(|field| field.map(drop))?;
-        Ok(StateReader { fields, asked: Vec::new() })
+        Ok(StateReader { fields, asked: Vec::new(), warnings: Vec::new() })
     }
 
     /// Reads the field `name`. Returns `None` if the snapshot is older than the field.
@@ -177,6 +178,17 @@ impl<'a> StateReader<'a> {
         Ok(Some(
             value.map_err(|error| SnapshotError::Field { field: name, why: error.to_string() })?,
         ))
+    }
+
+    /// Counts the field `name` as read, and notes the reason.
+    pub(super) fn skip(&mut self, name: &'static str, warning: String) {
+        self.asked.push(name);
+        self.warnings.push(warning);
+    }
+
+    /// Returns the reasons why fields of the snapshot were not restored, a line each.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Returns the names of unread fields. The UDF had them when the snapshot was taken.

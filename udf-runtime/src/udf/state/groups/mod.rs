@@ -24,7 +24,7 @@ use crate::agent::group::Group;
 /// time, and [`limit_age`](Self::limit_age) drops groups that were unused for too long.
 ///
 /// As a `#[state]` field, the map is part of snapshots. The limits are not part of them: set the
-/// limits when a task starts. **Use a separate field for the map**: inside another type, such as a
+/// limits when a task starts, in `init` or by `#[state(max = option)]`. **Use a separate field for the map**: inside another type, such as a
 /// struct or an `Option`, the limits are lost when a snapshot is restored.
 ///
 /// ```
