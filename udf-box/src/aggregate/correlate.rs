@@ -6,7 +6,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{clear_if_foreign, latest, number};
+use crate::common::{latest, number};
 
 /// Pearson's correlation of two fields over the latest points of a group.
 #[udf(wants = stream, provides = stream)]
@@ -30,17 +30,8 @@ pub struct Correlate {
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
     /// The latest pairs, the newest last.
-    #[state]
+    #[state(made_with(field, with), max = max_groups)]
     windows: Groups<VecDeque<(f64, f64)>>,
-    #[state]
-    made_with: String,
-}
-
-impl Correlate {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        format!("{} {}", &*self.field, &*self.with)
-    }
 }
 
 /// Returns the correlation of pairs. `None` if one side is constant.
@@ -74,15 +65,10 @@ fn in_units_of_the_largest(values: &mut [f64]) {
 
 impl StreamUdf for Correlate {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        latest::check(self.min_points, self.size)?;
-        self.windows.limit_count(self.max_groups);
-        self.made_with = self.meaning();
-        Ok(())
+        latest::check(self.min_points, self.size)
     }
 
     fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
         latest::fit(&mut self.windows, self.size);
         Ok(())
     }

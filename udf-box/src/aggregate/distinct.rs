@@ -6,10 +6,10 @@ use cardinality_estimator::CardinalityEstimator;
 use serde::{Deserialize, Serialize};
 use udf_runtime::options::{FieldName, TagName};
 use udf_runtime::state::Groups;
-use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, Tick, udf};
+use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Tick, udf};
 
 use crate::common::window::{Closed, Window};
-use crate::common::{clear_if_foreign, hash, subject};
+use crate::common::{hash, subject};
 
 /// How many different values a tag or a field has in a window of time, by HyperLogLog.
 #[udf(wants = stream, provides = stream, tick = every, at_least_one_of(field, tag))]
@@ -29,10 +29,8 @@ pub struct Distinct {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with(field, tag, every), max = max_groups)]
     windows: Groups<Window<Values>>,
-    #[state]
-    made_with: String,
 }
 
 /// The values of a window.
@@ -43,11 +41,6 @@ struct Values {
 }
 
 impl Distinct {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        format!("{} {:?}", subject::name(self.field.as_ref(), self.tag.as_ref()), self.every)
-    }
-
     /// Sends the number of values of a window.
     fn send(
         &self,
@@ -63,18 +56,6 @@ impl Distinct {
 }
 
 impl StreamUdf for Distinct {
-    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.windows.limit_count(self.max_groups);
-        self.made_with = self.meaning();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
-        Ok(())
-    }
-
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let value = subject::value(point, self.field.as_ref(), self.tag.as_ref())?;
         let closed = Window::add(&mut self.windows, point, self.every, |values| {

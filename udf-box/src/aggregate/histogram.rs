@@ -7,8 +7,8 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, Tick, udf};
 
+use crate::common::number;
 use crate::common::window::{Closed, Window};
-use crate::common::{clear_if_foreign, number};
 
 /// How many values of a window are in each of your buckets.
 #[udf(wants = stream, provides = stream, tick = every)]
@@ -26,10 +26,8 @@ pub struct Histogram {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with(field, buckets, every), max = max_groups)]
     windows: Groups<Window<Counts>>,
-    #[state]
-    made_with: String,
     /// The names of the fields of the buckets.
     names: Vec<String>,
 }
@@ -55,11 +53,6 @@ impl Counts {
 }
 
 impl Histogram {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        format!("{} {:?} {:?}", &*self.field, self.buckets, self.every)
-    }
-
     /// Sends the counts of a window, each with those of the buckets below.
     fn send(
         &self,
@@ -89,15 +82,7 @@ impl StreamUdf for Histogram {
             )
             .into());
         }
-        self.windows.limit_count(self.max_groups);
         self.names = self.buckets.iter().map(|bound| format!("le_{bound}")).collect();
-        self.made_with = self.meaning();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
         Ok(())
     }
 

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use tdigest::{Centroid, TDigest};
 use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
-use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, Tick, udf};
+use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Tick, udf};
 
+use crate::common::number;
 use crate::common::window::{Closed, Window};
-use crate::common::{clear_if_foreign, number};
 
 /// Quantiles of a field in windows of time, by a t-digest.
 #[udf(wants = stream, provides = stream, tick = every)]
@@ -29,10 +29,8 @@ pub struct Quantiles {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with(field, every), max = max_groups)]
     windows: Groups<Window<Digest>>,
-    #[state]
-    made_with: String,
 }
 
 /// The values of a window.
@@ -79,11 +77,6 @@ impl Digest {
 }
 
 impl Quantiles {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        format!("{} {:?}", &*self.field, self.every)
-    }
-
     /// Sends the quantiles of a window.
     fn send(
         &self,
@@ -110,18 +103,6 @@ fn name(quantile: f64) -> String {
 }
 
 impl StreamUdf for Quantiles {
-    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.windows.limit_count(self.max_groups);
-        self.made_with = self.meaning();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
-        Ok(())
-    }
-
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let value = number(point, &self.field)?;
         let closed = Window::add(&mut self.windows, point, self.every, |digest| {

@@ -8,7 +8,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, Tick, udf};
 
 use crate::common::window::{Closed, Window};
-use crate::common::{clear_if_foreign, number, subject};
+use crate::common::{number, subject};
 
 /// The values of a tag or a field that are most frequent in a window of time, or that have the
 /// largest sums of another field, by the space-saving algorithm.
@@ -36,10 +36,8 @@ pub struct Topk {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 1000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with(field, tag, sum, every), max = max_groups)]
     windows: Groups<Window<Counters>>,
-    #[state]
-    made_with: String,
 }
 
 /// The counters of a window.
@@ -89,12 +87,6 @@ impl Counters {
 }
 
 impl Topk {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        let name = subject::name(self.field.as_ref(), self.tag.as_ref());
-        format!("{name} {:?} {:?}", self.sum.as_deref(), self.every)
-    }
-
     /// Sends a point for each of the largest counters of a window.
     fn send(
         &self,
@@ -122,14 +114,10 @@ impl StreamUdf for Topk {
             )
             .into());
         }
-        self.windows.limit_count(self.max_groups);
-        self.made_with = self.meaning();
         Ok(())
     }
 
     fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &meaning);
         for (_, window) in self.windows.iter_mut() {
             let counters = window.value_mut();
             if counters.counters.len() > self.counters {

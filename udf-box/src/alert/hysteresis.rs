@@ -7,7 +7,7 @@ use udf_runtime::options::{FieldName, OptionType};
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{clear_if_foreign, number};
+use crate::common::number;
 
 /// Levels of severity with a threshold to enter, a threshold to leave, and minimum durations.
 #[udf(wants = stream, provides = stream)]
@@ -35,10 +35,8 @@ pub struct Hysteresis {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 100_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with(field, level), max = max_groups)]
     groups: Groups<Judged>,
-    #[state]
-    made_with: String,
     number: String,
     changed: String,
 }
@@ -80,28 +78,13 @@ struct State {
     crossed: Option<i64>,
 }
 
-impl Hysteresis {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        format!("{} {:?}", &*self.field, self.level)
-    }
-}
-
 impl StreamUdf for Hysteresis {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
         if self.level.iter().any(|level| level.enter.is_nan() || level.leave.is_nan()) {
             return Err("a threshold of `.level` is not a number".into());
         }
-        self.groups.limit_count(self.max_groups);
-        self.made_with = self.meaning();
         self.number = format!("{}_number", &*self.r#as);
         self.changed = format!("{}_changed", &*self.r#as);
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.groups, &mut self.made_with, &meaning);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ pub struct Missing {
     /// report.
     #[option(default = 100_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(max = max_groups)]
     groups: Groups<Silence>,
     /// Time between two looks at the groups.
     every: Duration,
@@ -49,7 +49,6 @@ fn report(
 
 impl StreamUdf for Missing {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.groups.limit_count(self.max_groups);
         self.every = self.after / LOOKS;
         Ok(())
     }

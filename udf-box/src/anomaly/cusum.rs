@@ -8,8 +8,8 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
+use crate::common::number;
 use crate::common::spread::Spread;
-use crate::common::{clear_if_foreign, number};
 
 /// Finds small but lasting changes of the mean of a field, by cumulative sums of its deviations.
 #[udf(wants = stream, provides = stream)]
@@ -39,10 +39,8 @@ pub struct Cusum {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     groups: Groups<Sums>,
-    #[state]
-    made_with: String,
     high: String,
     low: String,
 }
@@ -58,15 +56,12 @@ struct Sums {
 
 impl StreamUdf for Cusum {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.groups.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
         self.high = format!("{}_high", &*self.r#as);
         self.low = format!("{}_low", &*self.r#as);
         Ok(())
     }
 
     fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.groups, &mut self.made_with, &self.field);
         for (_, sums) in self.groups.iter_mut() {
             sums.learned.truncate(self.learn);
             sums.learned.shrink_to(self.learn);

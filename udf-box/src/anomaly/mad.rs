@@ -7,7 +7,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
 use crate::common::spread::score;
-use crate::common::{clear_if_foreign, latest, number};
+use crate::common::{latest, number};
 
 /// The median absolute deviation of values that scatter normally is this share of the standard
 /// deviation.
@@ -36,10 +36,8 @@ pub struct Mad {
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
     /// The latest values, the newest last.
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     windows: Groups<VecDeque<f64>>,
-    #[state]
-    made_with: String,
     /// The values of the window at hand.
     sorted: Vec<f64>,
 }
@@ -68,14 +66,10 @@ fn median(values: &mut [f64]) -> f64 {
 
 impl StreamUdf for Mad {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        latest::check(self.min_points, self.size)?;
-        self.windows.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
-        Ok(())
+        latest::check(self.min_points, self.size)
     }
 
     fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &self.field);
         latest::fit(&mut self.windows, self.size);
         Ok(())
     }

@@ -7,8 +7,8 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
+use crate::common::number;
 use crate::common::spread::score;
-use crate::common::{clear_if_foreign, number};
 
 /// The mean absolute deviation of values that scatter normally is this share of the standard
 /// deviation.
@@ -56,10 +56,8 @@ pub struct Seasonal {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 1000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with(field, season, slot, ahead, behind), max = max_groups)]
     profiles: Groups<Vec<Slot>>,
-    #[state]
-    made_with: String,
     slots: usize,
     mean: String,
 }
@@ -86,12 +84,6 @@ impl Slot {
 }
 
 impl Seasonal {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        let Seasonal { field, season, slot, ahead, behind, .. } = self;
-        format!("{} {season:?} {slot:?} {ahead:?} {behind:?}", &**field)
-    }
-
     /// Returns the number of the slot of a time.
     fn slot_of(&self, time: i64) -> usize {
         let nanos = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
@@ -113,15 +105,11 @@ impl StreamUdf for Seasonal {
             .into());
         }
         self.slots = usize::try_from(slots)?;
-        self.profiles.limit_count(self.max_groups);
-        self.made_with = self.meaning();
         self.mean = format!("{}_mean", &*self.r#as);
         Ok(())
     }
 
     fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.profiles, &mut self.made_with, &meaning);
         let memory = self.memory;
         let slots = self.profiles.iter_mut().flat_map(|(_, profile)| profile.iter_mut());
         slots.for_each(|slot| slot.count = slot.count.min(memory));

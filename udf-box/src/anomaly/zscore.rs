@@ -6,7 +6,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{clear_if_foreign, latest, number, spread};
+use crate::common::{latest, number, spread};
 
 /// How many standard deviations a value is away from the mean of the values before it.
 #[udf(wants = stream, provides = stream)]
@@ -31,22 +31,16 @@ pub struct Zscore {
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
     /// The latest values, the newest last.
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     windows: Groups<VecDeque<f64>>,
-    #[state]
-    made_with: String,
 }
 
 impl StreamUdf for Zscore {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        latest::check(self.min_points, self.size)?;
-        self.windows.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
-        Ok(())
+        latest::check(self.min_points, self.size)
     }
 
     fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &self.field);
         latest::fit(&mut self.windows, self.size);
         Ok(())
     }

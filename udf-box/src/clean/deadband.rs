@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
-use udf_runtime::{Emitter, Point, PointBuf, Result, Stream, StreamUdf, Task, udf};
+use udf_runtime::{Emitter, Point, PointBuf, Result, Stream, StreamUdf, udf};
 
-use crate::common::{clear_if_foreign, number, seconds};
+use crate::common::{number, seconds};
 
 /// Drops points that lie on a straight line between the points that are kept (swinging door).
 #[udf(wants = stream, provides = stream)]
@@ -24,10 +24,8 @@ pub struct Deadband {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     doors: Groups<Option<Door>>,
-    #[state]
-    made_with: String,
 }
 
 /// The lines from the point that was kept last to all points since.
@@ -71,17 +69,6 @@ impl Door {
 }
 
 impl StreamUdf for Deadband {
-    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.doors.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.doors, &mut self.made_with, &self.field);
-        Ok(())
-    }
-
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let (time, value) = (point.time(), number(point, &self.field)?);
         let place = self.doors.of(point);

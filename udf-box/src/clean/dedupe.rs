@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
-use udf_runtime::{Emitter, FieldValue, Point, Result, Stream, StreamUdf, Task, udf};
+use udf_runtime::{Emitter, FieldValue, Point, Result, Stream, StreamUdf, udf};
 
-use crate::common::{clear_if_foreign, hash, seconds};
+use crate::common::{hash, seconds};
 
 /// Drops points whose values are those of the point before.
 #[udf(wants = stream, provides = stream)]
@@ -21,10 +21,8 @@ pub struct Dedupe {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 100_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with = fields, max = max_groups)]
     sent: Groups<Option<Sent>>,
-    #[state]
-    made_with: String,
 }
 
 /// The point that was sent last.
@@ -63,26 +61,9 @@ impl Dedupe {
         }
         Ok(sum)
     }
-
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        format!("{:?}", self.fields.iter().map(|name| &**name).collect::<Vec<_>>())
-    }
 }
 
 impl StreamUdf for Dedupe {
-    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.sent.limit_count(self.max_groups);
-        self.made_with = self.meaning();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.sent, &mut self.made_with, &meaning);
-        Ok(())
-    }
-
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let (time, values) = (point.time(), self.values(point)?);
         let sent = self.sent.of(point);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
-use udf_runtime::{Emitter, FieldValue, Point, Result, Stream, StreamUdf, Task, udf};
+use udf_runtime::{Emitter, FieldValue, Point, Result, Stream, StreamUdf, udf};
 
-use crate::common::{clear_if_foreign, number, seconds};
+use crate::common::{number, seconds};
 
 /// Rate of a counter, also when the counter begins anew at 0 or wraps around.
 #[udf(wants = stream, provides = stream)]
@@ -31,10 +31,8 @@ pub struct Rate {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 100_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     last: Groups<Option<Reading>>,
-    #[state]
-    made_with: String,
 }
 
 /// A value of the counter.
@@ -74,17 +72,6 @@ impl Count {
 }
 
 impl StreamUdf for Rate {
-    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.last.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.last, &mut self.made_with, &self.field);
-        Ok(())
-    }
-
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let count = match point.field(&self.field) {
             Some(FieldValue::Int(count)) => Count::Int(count),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use udf_runtime::state::Groups;
-use udf_runtime::{Emitter, Point, PointBuf, Result, Stream, StreamUdf, Task, Tick, udf};
+use udf_runtime::{Emitter, Point, PointBuf, Result, Stream, StreamUdf, Tick, udf};
 
 /// Holds points back for a time, and sends them in the order of their times.
 #[udf(wants = stream, provides = stream, tick = delay)]
@@ -21,7 +21,7 @@ pub struct Reorder {
     /// Groups to keep. With more groups, the least recently used ones lose their points.
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(max = max_groups)]
     queues: Groups<Queue>,
 }
 
@@ -56,11 +56,6 @@ impl Queue {
 }
 
 impl StreamUdf for Reorder {
-    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.queues.limit_count(self.max_groups);
-        Ok(())
-    }
-
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let queue = self.queues.of(point);
         if queue.sent.is_some_and(|sent| point.time() < sent) {

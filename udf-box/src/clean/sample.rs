@@ -7,7 +7,7 @@ use udf_runtime::options::{FieldName, OptionType};
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{clear_if_foreign, number};
+use crate::common::number;
 
 /// The largest number of samples between two points.
 const MOST: u128 = 10_000;
@@ -33,10 +33,8 @@ pub struct Sample {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 100_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     last: Groups<Option<Last>>,
-    #[state]
-    made_with: String,
 }
 
 /// The computation of a value between two points.
@@ -96,13 +94,6 @@ impl StreamUdf for Sample {
             )
             .into());
         }
-        self.last.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.last, &mut self.made_with, &self.field);
         Ok(())
     }
 

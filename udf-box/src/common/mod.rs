@@ -7,9 +7,6 @@ pub(crate) mod subject;
 pub(crate) mod unmatched;
 pub(crate) mod window;
 
-use std::mem;
-
-use udf_runtime::state::Groups;
 use udf_runtime::{FieldError, Point};
 
 /// Returns a field that must be a finite number. A NaN or an infinity would stay in the state of a
@@ -22,14 +19,6 @@ pub(crate) fn number(point: &Point<'_>, field: &str) -> Result<f64, FieldError> 
 /// Returns the seconds between two times, negative if `to` is earlier.
 pub(crate) fn seconds(from: i64, to: i64) -> f64 {
     to.saturating_sub(from) as f64 / 1e9
-}
-
-/// Clears the groups if their restored state was made with other options, and notes the options of
-/// the task. `made_with` is a `#[state]` that names the options which give the state its meaning.
-pub(crate) fn clear_if_foreign<T>(groups: &mut Groups<T>, made_with: &mut String, options: &str) {
-    if mem::replace(made_with, options.to_owned()) != options {
-        groups.clear();
-    }
 }
 
 /// Returns a hash that is the same in each process, so that a snapshot can have it (FNV-1a).

@@ -31,11 +31,3 @@ pub(crate) fn value<'a>(
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(LONGEST)]
 }
-
-/// Returns the option that names the values, for a state that is only good for them.
-pub(crate) fn name(field: Option<&FieldName>, tag: Option<&TagName>) -> String {
-    match (field, tag) {
-        (Some(field), _) => format!("field {}", &**field),
-        (None, tag) => format!("tag {}", tag.map_or("", |tag| tag)),
-    }
-}

@@ -10,7 +10,7 @@ use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Group, Point, Result, Stream, StreamUdf, Task, udf};
 
 use crate::common::scaled::Scaled;
-use crate::common::{clear_if_foreign, number, seconds};
+use crate::common::{number, seconds};
 
 /// The energy of a field in bands of frequencies, over windows of points at regular times.
 #[udf(wants = stream, provides = stream)]
@@ -32,10 +32,8 @@ pub struct Spectrum {
     #[option(default = 1000, range = 1..)]
     max_groups: usize,
     /// The times and values of the open window.
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     windows: Groups<VecDeque<(i64, f64)>>,
-    #[state]
-    made_with: String,
     transform: Option<Arc<dyn RealToComplex<f64>>>,
     /// The weights of the points in a window, and the sum of their squares.
     weights: Vec<f64>,
@@ -114,8 +112,6 @@ impl StreamUdf for Spectrum {
             )
             .into());
         }
-        self.windows.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
         self.transform = Some(RealFftPlanner::new().plan_fft_forward(self.size));
         // Hann's window.
         let weight = |place| 0.5 - 0.5 * (TAU * place as f64 / self.size as f64).cos();
@@ -124,7 +120,6 @@ impl StreamUdf for Spectrum {
     }
 
     fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.windows, &mut self.made_with, &self.field);
         for (_, window) in self.windows.iter_mut() {
             window.drain(..(window.len() + 1).saturating_sub(self.size));
             window.shrink_to(self.size);

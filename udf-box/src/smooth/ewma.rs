@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
-use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
+use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, udf};
 
-use crate::common::{clear_if_foreign, number, seconds};
+use crate::common::{number, seconds};
 
 /// Exponentially weighted mean of a field, with a half-life in time.
 #[udf(wants = stream, provides = stream)]
@@ -24,10 +24,8 @@ pub struct Ewma {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 100_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     means: Groups<Mean>,
-    #[state]
-    made_with: String,
 }
 
 /// The mean of the values so far. A weight of 0 means that there are none.
@@ -54,17 +52,6 @@ impl Mean {
 }
 
 impl StreamUdf for Ewma {
-    fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.means.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.means, &mut self.made_with, &self.field);
-        Ok(())
-    }
-
     fn point(&mut self, point: &Point<'_>, out: &mut Emitter<Stream>) -> Result<()> {
         let value = number(point, &self.field)?;
         let half_life = self.half_life.as_secs_f64();

@@ -7,7 +7,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{clear_if_foreign, number, seconds};
+use crate::common::{number, seconds};
 
 /// Seconds until a field reaches a threshold, by its linear trend: when is the disk full?
 #[udf(wants = stream, provides = stream)]
@@ -33,10 +33,8 @@ pub struct Forecast {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 100_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with = field, max = max_groups)]
     trends: Groups<Trend>,
-    #[state]
-    made_with: String,
     slope: String,
 }
 
@@ -85,14 +83,7 @@ impl Trend {
 
 impl StreamUdf for Forecast {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.trends.limit_count(self.max_groups);
-        self.made_with = self.field.to_string();
         self.slope = format!("{}_slope", &*self.r#as);
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        clear_if_foreign(&mut self.trends, &mut self.made_with, &self.field);
         Ok(())
     }
 

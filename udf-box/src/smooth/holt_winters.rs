@@ -5,7 +5,7 @@ use udf_runtime::options::FieldName;
 use udf_runtime::state::Groups;
 use udf_runtime::{Emitter, Point, Result, Stream, StreamUdf, Task, udf};
 
-use crate::common::{clear_if_foreign, number};
+use crate::common::number;
 
 /// Errors that are needed before a value counts as outside of the band.
 const TRAINING: u32 = 10;
@@ -37,10 +37,8 @@ pub struct HoltWinters {
     /// Groups to keep. With more groups, the least recently used ones begin anew.
     #[option(default = 10_000, range = 1..)]
     max_groups: usize,
-    #[state]
+    #[state(made_with(field, season), max = max_groups)]
     models: Groups<Model>,
-    #[state]
-    made_with: String,
     /// The names of the other fields.
     names: [String; 3],
 }
@@ -121,25 +119,10 @@ impl Model {
     }
 }
 
-impl HoltWinters {
-    /// Returns the options that give the state its meaning.
-    fn meaning(&self) -> String {
-        format!("{} {:?}", &*self.field, self.season)
-    }
-}
-
 impl StreamUdf for HoltWinters {
     fn init(&mut self, _: &Task<Stream>) -> Result<()> {
-        self.models.limit_count(self.max_groups);
-        self.made_with = self.meaning();
         let name = |part: &str| format!("{}_{part}", &*self.r#as);
         self.names = [name("lower"), name("upper"), name("outside")];
-        Ok(())
-    }
-
-    fn restored(&mut self) -> Result<()> {
-        let meaning = self.meaning();
-        clear_if_foreign(&mut self.models, &mut self.made_with, &meaning);
         Ok(())
     }
 
