@@ -274,6 +274,20 @@ fn the_input_ends_when_the_worker_has_handled_all_data() {
 }
 
 #[test]
+fn the_input_goes_on_while_a_worker_with_data_has_not_answered_init() {
+    let mut rig = Rig(Core::new(&Settings::default()));
+    rig.read([Ask::Init(InitRequest::default()), Ask::Point(point("a"))]);
+    rig.feed(usize::MAX);
+    assert!(!rig.0.may_end_input(), "the worker may exit before it handles the data");
+    let time = rig.feed_to_keepalive();
+    rig.says(Answer::Init(InitResponse { success: true, error: String::new() }));
+    rig.emits("a");
+    assert!(rig.0.is_worker_due() && !rig.0.may_end_input());
+    rig.says(Answer::Keepalive(KeepaliveResponse { time }));
+    assert!(rig.0.may_end_input());
+}
+
+#[test]
 fn input_is_counted_for_each_worker_that_gets_it_again() {
     let mut rig = Rig::new(&Settings::default());
     rig.read(["a", "b", "c"].map(|name| Ask::Point(point(name))));

@@ -243,7 +243,7 @@ impl Talk {
 
     /// Returns whether the present worker has shown that it has handled all data.
     pub(in crate::supervise) fn has_handled_data(&self) -> bool {
-        !self.is_started || self.data_end <= self.handled.max(self.base.position)
+        self.data_end <= self.handled.max(self.base.position)
     }
 
     fn restore(&mut self, extent: Extent, snapshot: Vec<u8>) {
