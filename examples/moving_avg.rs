@@ -24,7 +24,7 @@ struct MovingAvg {
     #[option(default = "avg")]
     r#as: FieldName,
     /// The latest values, the newest first.
-    #[state]
+    #[state(made_with = field)]
     windows: Groups<VecDeque<f64>>,
 }
 
