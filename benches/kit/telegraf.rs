@@ -22,7 +22,7 @@ pub(crate) fn measure(table: &mut Table) -> Result<(), Box<dyn Error>> {
             let metrics: Vec<_> = (0..1000).map(|number| Metric::new(number, floats)).collect();
             let lines: Vec<_> = metrics.iter().map(Metric::line).collect();
             let length = lines.iter().map(Vec::len).sum::<usize>() / lines.len();
-            let write: &mut Write = if formats {
+            let write: &mut WriteLine = if formats {
                 &mut |number, input| input.write_all(&metrics[number % metrics.len()].line())
             } else {
                 &mut |number, input| input.write_all(&lines[number % lines.len()])
@@ -89,10 +89,13 @@ impl Metric {
 }
 
 /// Writes the line with this number to the stdin of a program, with one call of the system.
-type Write<'a> = dyn FnMut(usize, &mut ChildStdin) -> io::Result<()> + 'a;
+type WriteLine<'a> = dyn FnMut(usize, &mut ChildStdin) -> io::Result<()> + 'a;
 
 /// Plays lines to a program until it has returned all. Returns the lines per second.
-fn lines_per_second(command: &mut Command, write: &mut Write<'_>) -> Result<f64, Box<dyn Error>> {
+fn lines_per_second(
+    command: &mut Command,
+    write: &mut WriteLine<'_>,
+) -> Result<f64, Box<dyn Error>> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     let mut input = child.stdin.take().ok_or("stdin is piped")?;

@@ -1,7 +1,7 @@
 //! Writes the UDF's output while more points are sent to the UDF.
 //!
-//! The thread that reads from the UDF writes lines into chunks, and another thread writes the chunks
-//! to the output, which may have a lifetime of its own.
+//! The thread that handles the responses of the UDF writes lines into chunks, and another thread
+//! writes the chunks to the output, which may have a lifetime of its own.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};

@@ -3,6 +3,7 @@
 //! No thread stands between the UDF and the session: the UDF takes the requests that wait for it,
 //! and handles its own output on the side of the session.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,8 +19,7 @@ pub(crate) type StartUdf = Box<dyn FnOnce(UdfInput, UdfOutput) -> io::Result<()>
 
 /// What the UDF reads: the requests of the session. Its end is the end of the input.
 ///
-/// Without it, the session cannot send any more: a message that it has to send then is an error of
-/// the connection.
+/// After its drop, a message that the session has to send is an error of the connection.
 pub struct UdfInput {
     shared: Arc<Shared>,
     /// The frames that were taken, and how many bytes of them were read.
@@ -61,6 +61,12 @@ impl Drop for UdfInput {
             }
             drop(ended);
         });
+    }
+}
+
+impl fmt::Debug for UdfInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdfInput").finish_non_exhaustive()
     }
 }
 
@@ -129,6 +135,12 @@ impl Write for UdfOutput {
 impl Drop for UdfOutput {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+impl fmt::Debug for UdfOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdfOutput").finish_non_exhaustive()
     }
 }
 

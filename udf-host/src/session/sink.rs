@@ -5,7 +5,8 @@ use std::io;
 use udf_proto::Point;
 use udf_text::batch::WholeBatch;
 
-/// Takes the data of a UDF on the thread that reads from the UDF, without a copy or a queue.
+/// Takes the data of a UDF without a copy or a queue, on the thread that reads from the UDF. For a
+/// [`Loopback`](crate::Loopback), that is the thread of the UDF.
 ///
 /// While a method blocks, the session does not read from the UDF, and the timeouts wait. An abort
 /// cannot end the call, so a method must not wait for the connection itself.
